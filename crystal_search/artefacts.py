@@ -1,0 +1,204 @@
+"""Models: an ONNX file and the card that says what it is. A mismatch is refused, never guessed.
+
+The card's format, version 1, is described in docs/model-card.md.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
+from crystal_search.hostile_json import Reader, loads
+from crystal_search.images import NORMALISATIONS
+from crystal_search.outcomes import OUTCOME_NAMES
+
+CARD_FORMAT, CARD_VERSION = "crystal-search model card", 1
+CARD_SUFFIX = ".card.json"
+MAX_CARD_BYTES = 1_000_000
+KINDS = ("classifier", "drop_locator")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.onnx")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One figure of a model's quality."""
+
+    data: str  #: what it was measured on
+    measure: str  #: for example ``four-group accuracy``
+    value: float
+    count: int  #: images that it was measured on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What a model file is, reads, answers, learnt from, and how well it does."""
+
+    name: str
+    kind: Literal["classifier", "drop_locator"]
+    file: str  #: the ONNX file beside the card
+    sha256: str  #: of that file, 64 hexadecimal digits
+    architecture: str
+    classes: tuple[str, ...]  #: order of the output's channels
+    working_width_px: int  #: images are resized to this width first
+    normalisation: str  #: a key of ``images.NORMALISATIONS``
+    side_px: int  #: a classifier's chop; the multiple to which a drop locator's input is padded
+    output_stride_px: int  #: working pixels per cell of the output map
+    cells_per_chop: int  #: cells averaged for one chop, on a side; 1 for a drop locator
+    chop_stride_px: int  #: between chops in dense scoring; a multiple of the output stride
+    padded: bool  #: convolutions pad with zeros, so that dense scoring is not exact
+    temperature: float = 1.0  #: logits are divided by it before the softmax
+    training_data: str = ""  #: in words: what, how many, whether real
+    training_command: str = ""
+    measured: tuple[Measurement, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A card and the file it describes, hash checked."""
+
+    card: ModelCard
+    onnx: bytes
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def card_to_json(card: ModelCard) -> str:
+    """Return the card as the text of its file."""
+    fields = {"format": CARD_FORMAT, "version": CARD_VERSION} | asdict(card)
+    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+
+
+def card_from_json(text: bytes) -> ModelCard:
+    """Return the card that `text` holds.
+
+    Raises
+    ------
+    ModelCardError
+        If the text is no card of version 1, or says something no model can be.
+    """
+    if len(text) > MAX_CARD_BYTES:
+        raise ModelCardError(f"the card has {len(text)} bytes; at most {MAX_CARD_BYTES} are read")
+    read = Reader(loads(text, ModelCardError), "card", ModelCardError)
+    read.format(CARD_FORMAT, CARD_VERSION)
+    card = ModelCard(
+        name=read.text("name", limit=100),
+        kind=read.choice("kind", KINDS),  # type: ignore[arg-type]
+        file=read.text("file", pattern=FILE_NAME),
+        sha256=read.sha256("sha256"),
+        architecture=read.text("architecture", limit=100),
+        classes=read.texts("classes", limit=100),
+        working_width_px=read.integer("working_width_px", 16, 10_000),
+        normalisation=read.choice("normalisation", sorted(NORMALISATIONS)),
+        side_px=read.integer("side_px", 1, 4096),
+        output_stride_px=read.integer("output_stride_px", 1, 256),
+        cells_per_chop=read.integer("cells_per_chop", 1, 256),
+        chop_stride_px=read.integer("chop_stride_px", 1, 4096),
+        padded=read.boolean("padded"),
+        temperature=read.number("temperature", 0.01, 100),
+        training_data=read.text("training_data", limit=10_000),
+        training_command=read.text("training_command", limit=10_000),
+        measured=tuple(_measurement(each) for each in read.objects("measured", limit=1000)),
+    )
+    read.finish()
+    _check_sense(card)
+    return card
+
+
+def _measurement(read: Reader) -> Measurement:
+    measurement = Measurement(
+        data=read.text("data", limit=1000),
+        measure=read.text("measure", limit=200),
+        value=read.number("value", -1e12, 1e12),
+        count=read.integer("count", 0, 10**9),
+    )
+    read.finish()
+    return measurement
+
+
+def _check_sense(card: ModelCard) -> None:
+    if card.kind == "classifier" and card.classes != OUTCOME_NAMES:
+        raise ModelCardError(f"a classifier's classes are {', '.join(OUTCOME_NAMES)}, got {', '.join(card.classes)}")
+    if card.chop_stride_px % card.output_stride_px:
+        raise ModelCardError(
+            f"chop_stride_px {card.chop_stride_px} is no multiple of output_stride_px {card.output_stride_px}"
+        )
+
+
+def read_model(card_path: Path) -> Model:
+    """Return the model whose card is the file `card_path`.
+
+    Raises
+    ------
+    ModelCardError
+        If the card breaks the format.
+    ModelMismatchError
+        If the ONNX file beside it has another hash.
+    ModelError
+        If a file cannot be read.
+    """
+    try:
+        card = card_from_json(card_path.read_bytes())
+        onnx = (card_path.parent / card.file).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read model {card_path}: {error.strerror}; install the model again") from error
+    if (digest := sha256_of(onnx)) != card.sha256:
+        raise ModelMismatchError(f"{card.file}: sha256 is {digest}, its card says {card.sha256}; fetch it again")
+    return Model(card, onnx)
+
+
+def cards_in(folder: Path) -> dict[str, Path]:
+    """Return the cards in `folder` by the sha256 that they name; cards that cannot be read are left out."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"*{CARD_SUFFIX}")):
+        try:
+            found[card_from_json(path.read_bytes()).sha256] = path
+        except (ModelCardError, OSError):
+            continue
+    return found
+
+
+def model_with_hash(folder: Path, sha256: str) -> Model:
+    """Return the model in `folder` with this hash.
+
+    Raises
+    ------
+    ModelError
+        If no card in the folder names the hash.
+    """
+    cards = cards_in(folder)
+    if sha256 not in cards:
+        raise ModelError(f"no model with sha256 {sha256} in {folder}; install it there")
+    return read_model(cards[sha256])
+
+
+def default_models_folder() -> Path:
+    """Return the folder of the weights that come with the package."""
+    return Path(__file__).parent / "models"
+
+
+def default_model(kind: str, folder: Path | None = None) -> Model:
+    """Return the one model of `kind` in `folder` (default: the package's own).
+
+    Raises
+    ------
+    ModelError
+        If there is none, or more than one to choose from.
+    """
+    folder = folder or default_models_folder()
+    models = [read_model(path) for path in cards_in(folder).values()]
+    fitting = [model for model in models if model.card.kind == kind]
+    if len(fitting) != 1:
+        names = ", ".join(model.card.name for model in fitting) or "none"
+        raise ModelError(f"expected one {kind} in {folder}, found {names}; name a folder with one")
+    return fitting[0]
+
+
+def as_dict(card: ModelCard) -> dict[str, Any]:
+    """Return the card's fields as plain values."""
+    return asdict(card)

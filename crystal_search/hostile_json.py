@@ -1,0 +1,152 @@
+"""Reading JSON that somebody else wrote: every field named, typed and bounded, every surprise refused."""
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from crystal_search.errors import CrystalSearchError
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+ErrorType = type[CrystalSearchError]
+
+
+def loads(text: bytes, error_type: ErrorType) -> Any:
+    """Return the JSON value in `text`.
+
+    Raises
+    ------
+    CrystalSearchError
+        Of `error_type`: not UTF-8, not JSON, NaN or infinity, a key twice, nested too deep, a huge number.
+    """
+
+    def refuse_constant(name: str) -> NoReturn:
+        raise error_type(f"{name} is no number here")
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            raise error_type("an object names a key twice")
+        return members
+
+    try:
+        return json.loads(text.decode("utf-8"), parse_constant=refuse_constant, object_pairs_hook=unique)
+    except RecursionError:
+        raise error_type("the JSON is nested too deep") from None
+    except ValueError as error:
+        raise error_type(f"not JSON: {error}") from None
+
+
+class Reader:
+    """One JSON object, read field by field; `finish` refuses what was not asked for."""
+
+    def __init__(self, value: Any, where: str, error_type: ErrorType) -> None:
+        if not isinstance(value, dict):
+            raise error_type(f"{where}: expected an object, got {type(value).__name__}")
+        self._members: dict[str, Any] = dict(value)
+        self._where = where
+        self._error_type = error_type
+
+    def fail(self, key: str, expected: str, got: Any) -> NoReturn:
+        """Raise the error of this reader's type about one field."""
+        raise self._error_type(f"{self._where}: {key} must be {expected}, got {_short(got)}")
+
+    def take(self, key: str) -> Any:
+        """Return the raw value of a field that must be there."""
+        if key not in self._members:
+            raise self._error_type(f"{self._where}: {key} is missing")
+        return self._members.pop(key)
+
+    def format(self, name: str, version: int) -> None:
+        """Refuse any other format or version."""
+        if (got := self.take("format")) != name:
+            self.fail("format", repr(name), got)
+        if (got := self.take("version")) != version or isinstance(got, bool):
+            self.fail("version", str(version), got)
+
+    def text(self, key: str, *, limit: int = 1000, pattern: re.Pattern[str] | None = None) -> str:
+        """Return a string of at most `limit` characters that matches all of `pattern`."""
+        value = self.take(key)
+        if not isinstance(value, str) or len(value) > limit:
+            self.fail(key, f"a text of at most {limit} characters", value)
+        if pattern and not pattern.fullmatch(value):
+            self.fail(key, f"like {pattern.pattern}", value)
+        return value
+
+    def sha256(self, key: str) -> str:
+        """Return 64 hexadecimal digits."""
+        return self.text(key, pattern=SHA256)
+
+    def choice(self, key: str, choices: Iterable[str]) -> str:
+        """Return one of `choices`."""
+        allowed = tuple(choices)
+        value = self.take(key)
+        if not isinstance(value, str) or value not in allowed:
+            self.fail(key, f"one of {', '.join(allowed)}", value)
+        return value
+
+    def texts(self, key: str, *, limit: int) -> tuple[str, ...]:
+        """Return a list of at most `limit` strings."""
+        value = self.take(key)
+        if not isinstance(value, list) or len(value) > limit or not all(isinstance(each, str) for each in value):
+            self.fail(key, f"a list of at most {limit} texts", value)
+        return tuple(value)
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        """Return a whole number in [low, high]."""
+        value = self.take(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            self.fail(key, f"a whole number from {low} to {high}", value)
+        return value
+
+    def number(self, key: str, low: float, high: float) -> float:
+        """Return a finite number in [low, high]."""
+        return self._bounded(key, self.take(key), low, high)
+
+    def numbers(self, key: str, *, count: int, low: float, high: float) -> tuple[float, ...]:
+        """Return a list of exactly `count` finite numbers in [low, high]."""
+        value = self.take(key)
+        if not isinstance(value, list) or len(value) != count:
+            self.fail(key, f"a list of {count} numbers", value)
+        return tuple(self._bounded(key, each, low, high) for each in value)
+
+    def _bounded(self, key: str, value: Any, low: float, high: float) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            self.fail(key, f"a number from {low:g} to {high:g}", value)
+        if not math.isfinite(value):
+            self.fail(key, "finite", value)
+        return float(value)
+
+    def boolean(self, key: str) -> bool:
+        """Return true or false."""
+        value = self.take(key)
+        if not isinstance(value, bool):
+            self.fail(key, "true or false", value)
+        return value
+
+    def optional(self, key: str) -> "Reader | None":
+        """Return an object, or None for null."""
+        value = self.take(key)
+        return None if value is None else Reader(value, f"{self._where}.{key}", self._error_type)
+
+    def object(self, key: str) -> "Reader":
+        """Return an object."""
+        return Reader(self.take(key), f"{self._where}.{key}", self._error_type)
+
+    def objects(self, key: str, *, limit: int) -> "list[Reader]":
+        """Return a list of at most `limit` objects."""
+        value = self.take(key)
+        if not isinstance(value, list) or len(value) > limit:
+            self.fail(key, f"a list of at most {limit} objects", value)
+        return [Reader(each, f"{self._where}.{key}[{n}]", self._error_type) for n, each in enumerate(value)]
+
+    def finish(self) -> None:
+        """Refuse members that were not asked for."""
+        if self._members:
+            raise self._error_type(f"{self._where}: unknown {_short(', '.join(sorted(self._members)))}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
+    return text if len(text) <= 80 else text[:77] + "..."

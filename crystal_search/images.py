@@ -1,0 +1,186 @@
+"""Well images: reading them, bringing them to working size, normalising them.
+
+Every image is worked on at one width, whatever camera took it, so that a drop has about the same size in
+pixels at every imager. Normalisation is always over the whole image, never per chop: statistics of a chop
+would make dense and windowed scoring differ.
+"""
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from crystal_search.errors import ImageError, UnknownNameError
+
+Grey = NDArray[np.uint8]  #: (rows, columns)
+Colour = NDArray[np.uint8]  #: (rows, columns, 3), RGB
+View = NDArray[np.float32]  #: (rows, columns), normalised
+
+MIN_SIDE_PX, MAX_SIDE_PX = 128, 10_000
+MAX_BYTES = 256 * 1024 * 1024
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+JPEG_MAGIC = b"\xff\xd8\xff"
+DEPTHS_BITS = (8, 10, 12, 14, 16)  #: of cameras; a 12-bit picture in a 16-bit file is not black
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WellImage:
+    """A decoded image, perhaps reduced while decoding, and the size it was stored in."""
+
+    colour: Colour  #: (rows, columns, 3) RGB, at least as wide as was asked for, at most as stored
+    height_px: int  #: rows as stored; all positions in results are in stored pixels
+    width_px: int  #: columns as stored
+
+    @property
+    def scale(self) -> float:
+        """Stored pixels per pixel of `colour`."""
+        return self.width_px / int(self.colour.shape[1])
+
+
+def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> WellImage:
+    """Return the image in `data`: JPEG, PNG, TIFF or BMP, grey or colour, 8 or 16 bit.
+
+    A JPEG is reduced while it is decoded, as long as it stays `at_least_width_px` wide, which costs half
+    the time. An orientation tag is ignored: positions are those of the stored pixels.
+
+    Raises
+    ------
+    ImageError
+        If the data are no such image, are cut off, or have sides outside 128 to 10000 px.
+    """
+    if len(data) > MAX_BYTES:
+        raise ImageError(f"the image file has {len(data)} bytes; at most {MAX_BYTES} are read")
+    if data.startswith(JPEG_MAGIC):
+        return _decode_jpeg(data, at_least_width_px)
+    return _decode_other(data)
+
+
+def _check_size(height_px: int, width_px: int) -> None:
+    if not (MIN_SIDE_PX <= height_px <= MAX_SIDE_PX and MIN_SIDE_PX <= width_px <= MAX_SIDE_PX):
+        raise ImageError(
+            f"the image is {width_px} x {height_px} px; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}"
+        )
+
+
+def _decode_jpeg(data: bytes, at_least_width_px: int) -> WellImage:
+    try:
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
+        _check_size(height, width)
+        if colour_space in ("CMYK", "YCCK"):
+            return _decode_other(data)
+        min_width = min(at_least_width_px, width)
+        colour = simplejpeg.decode_jpeg(
+            data, "RGB", min_height=max(1, height * min_width // width), min_width=min_width
+        )
+    except ValueError as error:
+        raise ImageError(f"the JPEG cannot be decoded: {error}; save it again") from error
+    return WellImage(colour, height, width)
+
+
+def _decode_other(data: bytes) -> WellImage:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            picture = Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "BMP"))
+            width, height = picture.size
+            _check_size(height, width)
+            picture.load()
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
+        raise ImageError(f"the image cannot be decoded: {error or type(error).__name__}; save it again") from error
+    return WellImage(_to_colour(picture), height, width)
+
+
+def _to_colour(picture: Pillow.Image) -> Colour:
+    if picture.mode == "F":
+        raise ImageError("the image has floating-point pixels; save it with 8 or 16 bit")
+    if picture.mode.startswith("I"):
+        grey = _to_eight_bits(np.asarray(picture))
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    return np.array(picture.convert("RGB"))
+
+
+def _to_eight_bits(pixels: NDArray[np.generic]) -> Grey:
+    values = np.clip(pixels.astype(np.int64), 0, 2**16 - 1)
+    depth = next(bits for bits in DEPTHS_BITS if values.max() < 2**bits)
+    return (values >> (depth - 8)).astype(np.uint8)
+
+
+def to_grey(colour: Colour) -> Grey:
+    """Return the luma (ITU-R BT.601) of an RGB image of shape (rows, columns, 3)."""
+    return np.asarray(Pillow.fromarray(colour).convert("L"))
+
+
+def resized(grey: Grey, width_px: int) -> Grey:
+    """Return a grey image at `width_px`, its proportions kept; averaged where it shrinks."""
+    height, width = grey.shape
+    if width == width_px:
+        return grey
+    size = (width_px, max(1, round(height * width_px / width)))
+    return np.asarray(Pillow.fromarray(grey).resize(size, Pillow.Resampling.BILINEAR))
+
+
+def _gaussian_blurred(field: View, sigma_px: float) -> View:
+    """Blur with edge values repeated outside; never reflected, which would draw shapes at the border."""
+    radius = int(np.ceil(3 * sigma_px))
+    offsets = np.arange(-radius, radius + 1)
+    kernel = np.exp(-(offsets**2) / (2 * sigma_px**2))
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    for axis in (0, 1):
+        padding = [(radius, radius) if each == axis else (0, 0) for each in (0, 1)]
+        padded = np.pad(field, padding, mode="edge")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=axis)
+        field = np.asarray(windows @ kernel, dtype=np.float32)
+    return field
+
+
+LOCAL_MEAN_SIGMA_PX = 20.0
+LOCAL_MEAN_REDUCTION = 4  # the local mean is smooth: a quarter of the resolution gives the same numbers
+
+
+def local_contrast(grey: Grey) -> View:
+    """Return each pixel against its surroundings: 4 log((g + 0.04) / (mean(g) + 0.04)), g in [0, 1].
+
+    The mean is a Gaussian of sigma 20 px over the whole image. Lamp, exposure and shading cancel; edges
+    and textures stay. About -2 to 2 for well images; exactly 0 for an image of one grey.
+    """
+    height, width = grey.shape
+    g = grey.astype(np.float32) / np.float32(255)
+    small = Pillow.fromarray(g).resize(
+        (max(1, width // LOCAL_MEAN_REDUCTION), max(1, height // LOCAL_MEAN_REDUCTION)), Pillow.Resampling.BOX
+    )
+    blurred = _gaussian_blurred(np.asarray(small), LOCAL_MEAN_SIGMA_PX / LOCAL_MEAN_REDUCTION)
+    mean = np.asarray(Pillow.fromarray(blurred).resize((width, height), Pillow.Resampling.BILINEAR))
+    return np.asarray(4 * np.log((g + 0.04) / (mean + 0.04)), dtype=np.float32)
+
+
+def centred(grey: Grey) -> View:
+    """Return the image less its mean, over its standard deviation (at least 0.02 of full scale)."""
+    g = grey.astype(np.float32) / np.float32(255)
+    return np.asarray((g - g.mean()) / max(float(g.std()), 0.02), dtype=np.float32)
+
+
+#: Normalisations by the name that a model card gives; a name is for good, a change is a new name.
+NORMALISATIONS: dict[str, Callable[[Grey], View]] = {
+    "local-contrast-1": local_contrast,
+    "centred-1": centred,
+}
+
+
+def normalised(grey: Grey, kind: str) -> View:
+    """Return `grey` normalised as the model card's `kind` says.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such normalisation; the message lists those there are.
+    """
+    if kind not in NORMALISATIONS:
+        raise UnknownNameError(f"no normalisation {kind!r}; choose from {', '.join(sorted(NORMALISATIONS))}")
+    return NORMALISATIONS[kind](grey)
