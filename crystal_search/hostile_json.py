@@ -52,6 +52,10 @@ class Reader:
         """Raise the error of this reader's type about one field."""
         raise self._error_type(f"{self._where}: {key} must be {expected}, got {_short(got)}")
 
+    def has(self, key: str) -> bool:
+        """Tell whether an optional field is there."""
+        return key in self._members
+
     def take(self, key: str) -> Any:
         """Return the raw value of a field that must be there."""
         if key not in self._members:

@@ -59,6 +59,9 @@ BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
 #: The well's own answer when no drop was found; not a class, so no network gives it a probability.
 NO_DROP = "no_drop"
 
+#: The ledger's answer for an image that no client can read.
+UNREADABLE = "unreadable"
+
 #: Score number to outcome, for scores that people gave in XtalTrak (a rim is only ever a chop).
 BY_SCORE_NUMBER = {outcome.score_number: outcome for outcome in OUTCOMES if outcome.name != "rim"}
 

@@ -1,0 +1,1 @@
+"""Chops: where they lie over a drop, and cutting them."""

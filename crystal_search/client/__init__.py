@@ -1,0 +1,1 @@
+"""The volunteer's program: a work unit in, a result out."""

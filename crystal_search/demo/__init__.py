@@ -1,0 +1,1 @@
+"""The demo plate and the main job that shows the whole path."""

@@ -1,0 +1,1 @@
+"""Imaging databases, packing, engines, and the services between them."""

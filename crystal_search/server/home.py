@@ -1,0 +1,98 @@
+"""The folder that holds everything one installation knows: database, queue, results, CSV files.
+
+Work moves from folder to folder by renaming, which the file system does whole or not at all. A process that
+is killed leaves each work unit in exactly one of them, and the next run goes on from there.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+ENVIRONMENT_VARIABLE = "CRYSTAL_SEARCH_HOME"
+DEFAULT = Path("crystal-search-data")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where an installation keeps its things; `made` creates the folders."""
+
+    path: Path
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the home that the environment names, else ``crystal-search-data`` in this folder."""
+        return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE, DEFAULT)))
+
+    @property
+    def settings(self) -> Path:
+        """The settings file, which may be missing."""
+        return self.path / "settings.toml"
+
+    @property
+    def database(self) -> Path:
+        """The embedded imaging database."""
+        return self.path / "imaging.sqlite"
+
+    @property
+    def queue(self) -> Path:
+        """Work units ``NAME.zip`` that have no valid result yet."""
+        return self.path / "engine" / "queue"
+
+    @property
+    def running(self) -> Path:
+        """Folders ``NAME`` in which a client works now."""
+        return self.path / "engine" / "running"
+
+    @property
+    def returned(self) -> Path:
+        """Folders ``NAME`` with a client's result, not yet checked."""
+        return self.path / "engine" / "returned"
+
+    @property
+    def failures(self) -> Path:
+        """Folders ``NAME`` with one text for each attempt that failed."""
+        return self.path / "engine" / "failures"
+
+    @property
+    def failed(self) -> Path:
+        """Work units set aside after too many failures, each with its reason."""
+        return self.path / "engine" / "failed"
+
+    @property
+    def validated(self) -> Path:
+        """Folders ``NAME`` with the canonical result."""
+        return self.path / "validated"
+
+    @property
+    def spool(self) -> Path:
+        """Folders ``NAME`` with assimilated results that are in no CSV yet."""
+        return self.path / "spool"
+
+    @property
+    def finalized(self) -> Path:
+        """CSV files that people may look at before set-autoscore takes them."""
+        return self.path / "finalized"
+
+    @property
+    def scored(self) -> Path:
+        """CSV files whose scores are in the ledger."""
+        return self.path / "scored"
+
+    @property
+    def archive(self) -> Path:
+        """Folders ``NAME`` with the result and overlays of every finished work unit."""
+        return self.path / "archive"
+
+    @property
+    def thumbnails(self) -> Path:
+        """The viewer's cache."""
+        return self.path / "thumbnails"
+
+    def made(self) -> Self:
+        """Create the folders that are missing and return this home."""
+        for folder in (self.queue, self.running, self.returned, self.failures, self.failed, self.validated):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.spool, self.finalized, self.scored, self.archive, self.thumbnails):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self

@@ -1,0 +1,76 @@
+"""Settings: one frozen record, read once from ``settings.toml``; unknown keys are refused."""
+
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from crystal_search.errors import ConfigError
+from crystal_search.server.home import Home
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a facility may set; every setting has a default that works."""
+
+    database_url: str = ""  #: SQLAlchemy URL of the imaging database; empty: SQLite in the home folder
+    models: str = ""  #: folder of the models in use; empty: those that come with the package
+    threshold: float = 0.85  #: a group counts for an image when its best chop reaches it
+    best_chops: int = 5  #: chops kept and framed for each image
+    images_per_unit: int = 16  #: at most so many images in a work unit
+    max_queue: int = 200  #: create-work stops when so many work units wait
+    workers: int = 0  #: clients at a time; 0: one for each processor
+    attempts: int = 3  #: failures after which a work unit is set aside
+    seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
+
+    @property
+    def worker_count(self) -> int:
+        """Clients at a time."""
+        return self.workers or os.cpu_count() or 1
+
+    def url(self, home: Home) -> str:
+        """Return the imaging database's URL."""
+        return self.database_url or f"sqlite:///{home.database.resolve()}"
+
+
+LIMITS: dict[str, tuple[float, float]] = {
+    "threshold": (0.01, 1),
+    "best_chops": (0, 100),
+    "images_per_unit": (1, 1000),
+    "max_queue": (1, 1_000_000),
+    "workers": (0, 1024),
+    "attempts": (1, 100),
+    "seconds_per_image": (0.1, 86_400),
+}
+
+
+def read_settings(path: Path) -> Settings:
+    """Return the settings in the file `path`, or the defaults when there is no such file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not TOML, names an unknown key, or gives a value that cannot be.
+    """
+    if not path.exists():
+        return Settings()
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    known = {field.name: field.type for field in fields(Settings)}
+    if unknown := table.keys() - known.keys():
+        raise ConfigError(f"{path}: unknown key {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}")
+    for key, value in table.items():
+        _check(path, key, value, getattr(Settings(), key))
+    return Settings(**table)
+
+
+def _check(path: Path, key: str, value: Any, default: Any) -> None:
+    expected = (int, float) if isinstance(default, float) else (type(default),)
+    if not isinstance(value, expected) or isinstance(value, bool):
+        raise ConfigError(f"{path}: {key} must be like {default!r}, got {value!r}")
+    low, high = LIMITS.get(key, (None, None))
+    if low is not None and high is not None and not low <= value <= high:
+        raise ConfigError(f"{path}: {key} must be from {low:g} to {high:g}, got {value!r}")

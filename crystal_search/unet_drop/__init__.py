@@ -1,0 +1,1 @@
+"""The drop locator: where the liquid is in a well image."""

@@ -1,0 +1,1 @@
+"""The plate viewer, a web page."""

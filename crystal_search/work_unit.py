@@ -1,0 +1,234 @@
+"""A work unit, version 1: a zip of images with a manifest that says how to score them.
+
+The format is described in docs/work-unit.md. Members are stored, never compressed, so that a small file
+cannot unpack to a large one; and the same images, model and parameters give the same bytes.
+"""
+
+import json
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from crystal_search.artefacts import sha256_of
+from crystal_search.errors import WorkUnitError
+from crystal_search.hostile_json import Reader, loads
+
+UNIT_FORMAT, UNIT_VERSION = "crystal-search work unit", 1
+MANIFEST = "manifest.json"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+IMAGE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+MEMBER = re.compile(r"images/[0-9]{4}\.(jpg|jpeg|png|tif|tiff|bmp)")
+MAX_IMAGES = 1000
+MAX_IMAGE_BYTES = 256 * 1024 * 1024
+MAX_UNIT_BYTES = 2 * 1024 * 1024 * 1024
+MAX_MANIFEST_BYTES = 10_000_000
+SCORINGS = ("dense", "windowed")
+NO_DROP_RULES = ("stop", "whole_image")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """How images are to be scored."""
+
+    threshold: float = 0.85  #: c of Thielmann et al. (2023), section 3.1, in (0, 1]
+    best_chops: int = 5  #: how many chops are kept and framed
+    scoring: Literal["dense", "windowed"] = "dense"
+    overlays: bool = True  #: write a picture with frames beside the result
+    no_drop: Literal["stop", "whole_image"] = "stop"  #: what to do where no drop was found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkUnitImage:
+    """One image in a work unit."""
+
+    id: str  #: the server's name for it, handed back in the result
+    member: str  #: the zip member, ``images/NNNN.suffix``
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkUnit:
+    """What a work unit says: its manifest."""
+
+    name: str
+    classifier_sha256: str
+    drop_sha256: str
+    parameters: Parameters
+    images: tuple[WorkUnitImage, ...]
+
+
+def write_work_unit(
+    path: Path, *, name: str, models: tuple[str, str], parameters: Parameters, images: Sequence[tuple[str, str, bytes]]
+) -> WorkUnit:
+    """Write a work unit to `path`, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The zip file; a part file beside it is renamed to it at the end.
+    name
+        Letters, digits, ``_`` and ``-``; at most 100.
+    models
+        SHA-256 of the classifier and of the drop locator.
+    parameters
+        How to score.
+    images
+        For each its id, its file suffix (``.jpg``) and the bytes of its file; 1 to 1000.
+
+    Raises
+    ------
+    WorkUnitError
+        If `read_work_unit` would refuse the file.
+    """
+    unit = WorkUnit(
+        name=name,
+        classifier_sha256=models[0],
+        drop_sha256=models[1],
+        parameters=parameters,
+        images=tuple(
+            WorkUnitImage(
+                id=image_id,
+                member=f"images/{number:04d}{suffix.lower()}",
+                sha256=sha256_of(data),
+                size_bytes=len(data),
+            )
+            for number, (image_id, suffix, data) in enumerate(images)
+        ),
+    )
+    manifest = manifest_to_json(unit).encode()
+    manifest_from_json(manifest)
+    temporary = path.with_name(path.name + ".part")
+    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(MANIFEST), manifest)
+        for image, (_, _, data) in zip(unit.images, images, strict=True):
+            archive.writestr(zipfile.ZipInfo(image.member), data)
+    os.replace(temporary, path)
+    return unit
+
+
+def manifest_to_json(unit: WorkUnit) -> str:
+    """Return the manifest as text."""
+    return json.dumps({"format": UNIT_FORMAT, "version": UNIT_VERSION} | asdict(unit), indent=1) + "\n"
+
+
+def manifest_from_json(text: bytes) -> WorkUnit:
+    """Return the work unit that a manifest describes.
+
+    Raises
+    ------
+    WorkUnitError
+        If the text is no manifest of version 1.
+    """
+    read = Reader(loads(text, WorkUnitError), "manifest", WorkUnitError)
+    read.format(UNIT_FORMAT, UNIT_VERSION)
+    unit = WorkUnit(
+        name=read.text("name", pattern=NAME),
+        classifier_sha256=read.sha256("classifier_sha256"),
+        drop_sha256=read.sha256("drop_sha256"),
+        parameters=_parameters(read.object("parameters")),
+        images=tuple(_image(each) for each in read.objects("images", limit=MAX_IMAGES)),
+    )
+    read.finish()
+    if not unit.images:
+        raise WorkUnitError(f"{unit.name}: a work unit has at least one image")
+    for field in ("id", "member"):
+        if len({getattr(image, field) for image in unit.images}) != len(unit.images):
+            raise WorkUnitError(f"{unit.name}: two images have the same {field}")
+    return unit
+
+
+def _parameters(read: Reader) -> Parameters:
+    parameters = Parameters(
+        threshold=read.number("threshold", 0.01, 1),
+        best_chops=read.integer("best_chops", 0, 100),
+        scoring=read.choice("scoring", SCORINGS),  # type: ignore[arg-type]
+        overlays=read.boolean("overlays"),
+        no_drop=read.choice("no_drop", NO_DROP_RULES),  # type: ignore[arg-type]
+    )
+    read.finish()
+    return parameters
+
+
+def _image(read: Reader) -> WorkUnitImage:
+    image = WorkUnitImage(
+        id=read.text("id", pattern=IMAGE_ID),
+        member=read.text("member", pattern=MEMBER),
+        sha256=read.sha256("sha256"),
+        size_bytes=read.integer("size_bytes", 0, MAX_IMAGE_BYTES),
+    )
+    read.finish()
+    return image
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file; whatever is wrong with it is a WorkUnitError."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except FileNotFoundError as error:
+        raise WorkUnitError(f"{path}: there is no such file") from error
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
+        raise WorkUnitError(f"{path}: not a readable zip file: {error}") from error
+
+
+def read_work_unit(path: Path) -> WorkUnit:
+    """Return what the work unit at `path` says, its members checked by name, size and kind.
+
+    The images' hashes are checked when `image_bytes` reads them.
+
+    Raises
+    ------
+    WorkUnitError
+        If the file breaks the format: no zip, cut off, members missing, extra, twice, compressed,
+        of another size, or too large.
+    """
+    with _opened(path) as archive:
+        members = archive.infolist()
+        _check_members(path, members)
+        unit = manifest_from_json(archive.read(MANIFEST))
+        sizes = {member.filename: member.file_size for member in members if member.filename != MANIFEST}
+        if sizes != {image.member: image.size_bytes for image in unit.images}:
+            raise WorkUnitError(f"{path}: the members are not the images that the manifest lists")
+        return unit
+
+
+def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    names = [member.filename for member in members]
+    if len(members) > MAX_IMAGES + 1 or len(set(names)) != len(names) or MANIFEST not in names:
+        raise WorkUnitError(f"{path}: expected one {MANIFEST} and at most {MAX_IMAGES} images, each once")
+    for member in members:
+        if member.filename != MANIFEST and not MEMBER.fullmatch(member.filename):
+            raise WorkUnitError(f"{path}: a member is named {member.filename[:80]!r}")
+        if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
+            raise WorkUnitError(f"{path}: {member.filename} is compressed; members are stored")
+        if member.flag_bits & 0x1:
+            raise WorkUnitError(f"{path}: {member.filename} is encrypted")
+        if member.file_size > (MAX_MANIFEST_BYTES if member.filename == MANIFEST else MAX_IMAGE_BYTES):
+            raise WorkUnitError(f"{path}: {member.filename} has {member.file_size} bytes")
+    if sum(member.file_size for member in members) > MAX_UNIT_BYTES:
+        raise WorkUnitError(f"{path}: more than {MAX_UNIT_BYTES} bytes")
+
+
+def image_bytes(path: Path, image: WorkUnitImage) -> bytes:
+    """Return the file of one image in the work unit at `path`, its hash checked.
+
+    Raises
+    ------
+    WorkUnitError
+        If the member cannot be read or is another file than the manifest says.
+    """
+    with _opened(path) as archive:
+        try:
+            data = archive.read(image.member)
+        except KeyError as error:
+            raise WorkUnitError(f"{path}: {image.member} is missing") from error
+    if (digest := sha256_of(data)) != image.sha256:
+        raise WorkUnitError(f"{path}: {image.member} has sha256 {digest}, the manifest says {image.sha256}")
+    return data
