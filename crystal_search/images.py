@@ -14,6 +14,7 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from crystal_search.errors import ImageError, UnknownNameError
 
@@ -23,6 +24,7 @@ View = NDArray[np.float32]  #: (rows, columns), normalised
 
 MIN_SIDE_PX, MAX_SIDE_PX = 128, 10_000
 MAX_BYTES = 256 * 1024 * 1024
+MAX_ASPECT = 5  # sides may differ by this factor; a thin strip is no well and would be enlarged without end
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 JPEG_MAGIC = b"\xff\xd8\xff"
 DEPTHS_BITS = (8, 10, 12, 14, 16)  #: of cameras; a 12-bit picture in a 16-bit file is not black
@@ -65,6 +67,8 @@ def _check_size(height_px: int, width_px: int) -> None:
         raise ImageError(
             f"the image is {width_px} x {height_px} px; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}"
         )
+    if max(height_px, width_px) > MAX_ASPECT * min(height_px, width_px):
+        raise ImageError(f"the image is {width_px} x {height_px} px; a well's sides differ at most {MAX_ASPECT} fold")
 
 
 def _decode_jpeg(data: bytes, at_least_width_px: int) -> WellImage:
@@ -92,6 +96,8 @@ def _decode_other(data: bytes) -> WellImage:
             picture.load()
     except ImageError:
         raise
+    except UnidentifiedImageError as error:
+        raise ImageError("the file is no JPEG, PNG, TIFF or BMP image") from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         raise ImageError(f"the image cannot be decoded: {error or type(error).__name__}; save it again") from error
     return WellImage(_to_colour(picture), height, width)

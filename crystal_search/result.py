@@ -147,6 +147,22 @@ def winning_group(
     return GROUPS[means.index(max(means))], False
 
 
+def image_result_to_json(result: ImageResult) -> str:
+    """Return one image's result as one line of text, as a checkpoint keeps it."""
+    return json.dumps(_plain(asdict(result)), ensure_ascii=False, allow_nan=False)
+
+
+def image_result_from_json(text: bytes) -> ImageResult:
+    """Return the image's result that a line of text holds.
+
+    Raises
+    ------
+    ResultError
+        If the text is no such result.
+    """
+    return _image_result(Reader(loads(text, ResultError), "image", ResultError))
+
+
 def result_to_json(result: Result) -> str:
     """Return the result as the text of its file, probabilities with six decimals."""
     content = {"format": RESULT_FORMAT, "version": RESULT_VERSION} | _plain(asdict(result))

@@ -1,0 +1,46 @@
+# make run    set up, score the demo plate, serve the viewer (SERVE=no: end after the summary)
+# make test   set up, check and test everything
+# make bench  measure speed, memory and quality, and print a table
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE ?= yes
+PORT ?= 8765
+# A CPU build of torch is enough; name another build here if you have one.
+TORCH ?= torch==2.13.0
+
+.PHONY: run test lint unit bench clean
+
+run: $(VENV)/run.stamp
+	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
+
+test: $(VENV)/test.stamp lint unit
+
+unit: $(VENV)/test.stamp
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks
+
+$(VENV)/bin/python:
+	sh scripts/make-venv $(PYTHON) $(VENV)
+
+$(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/bin/python
+	sh scripts/install-chromium
+	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt $(TORCH)
+	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/run.stamp
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info

@@ -1,0 +1,196 @@
+"""The volunteer's program: scores the images of a work unit one after another and writes the result.
+
+``python -m crystal_search.client UNIT.zip --out DIR --models DIR``
+
+It can be killed at any moment: each image that is done stands in a checkpoint, and the next start in the same
+folder goes on after it. The result file appears, whole, when the last image is done.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crystal_search import __version__
+from crystal_search.artefacts import default_models_folder, model_with_hash, sha256_of
+from crystal_search.client.overlay import overlay_jpeg
+from crystal_search.client.pipeline import Models, Stopwatch, loaded, score_image
+from crystal_search.errors import ImageError, ModelError, ResultError, WorkUnitError
+from crystal_search.images import WellImage, decode
+from crystal_search.result import (
+    ImageResult,
+    ImageScore,
+    Overlay,
+    Result,
+    image_result_from_json,
+    image_result_to_json,
+    write_result,
+)
+from crystal_search.work_unit import Parameters, WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit
+
+OK, FAILED, USAGE, BAD_WORK_UNIT, BAD_MODEL = 0, 1, 2, 3, 4
+
+CHECKPOINT = "checkpoint.jsonl"
+FRACTION_DONE = "fraction_done"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of the program on one work unit."""
+
+    path: Path  #: of the work unit
+    unit: WorkUnit
+    models: Models
+    folder: Path  #: for the result
+
+
+def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[ImageScore, WellImage | None]:
+    """Score the bytes of one image file; an image that cannot be read is a score with its error.
+
+    Returns
+    -------
+    score
+        What was found.
+    image
+        The decoded image, None when it could not be read.
+    """
+    watch = Stopwatch()
+    try:
+        with watch.step("decode"):
+            image = decode(data, at_least_width_px=models.decode_width_px)
+    except ImageError as error:
+        return ImageScore(height_px=0, width_px=0, error=str(error), seconds=watch.seconds), None
+    score = score_image(image, models, parameters)
+    return replace(score, seconds=watch.seconds | score.seconds), image
+
+
+def score_work_unit(path: Path, folder: Path, models_folder: Path) -> Result:
+    """Score every image of the work unit at `path` and write the result and its overlays into `folder`.
+
+    Raises
+    ------
+    WorkUnitError
+        If the work unit breaks the format.
+    ModelError
+        If `models_folder` does not hold the models that the work unit names.
+    """
+    unit = read_work_unit(path)
+    models = loaded(
+        model_with_hash(models_folder, unit.classifier_sha256), model_with_hash(models_folder, unit.drop_sha256)
+    )
+    attempt = Attempt(path, unit, models, folder)
+    (folder / "overlays").mkdir(parents=True, exist_ok=True)
+    done = _read_checkpoint(folder, unit)
+    for number, image in enumerate(unit.images[len(done) :], start=len(done)):
+        _report_fraction(folder, number / len(unit.images))
+        done.append(_score_member(attempt, image, number))
+        _append_checkpoint(folder, done[-1])
+    result = Result(
+        work_unit=unit.name,
+        client_version=__version__,
+        classifier_sha256=unit.classifier_sha256,
+        drop_sha256=unit.drop_sha256,
+        images=tuple(done),
+    )
+    write_result(result, folder)
+    _report_fraction(folder, 1.0)
+    return result
+
+
+def _score_member(attempt: Attempt, image: WorkUnitImage, number: int) -> ImageResult:
+    unit = attempt.unit
+    score, decoded = score_data(image_bytes(attempt.path, image), attempt.models, unit.parameters)
+    overlay = None
+    if unit.parameters.overlays and decoded and score.score:
+        watch = Stopwatch()
+        with watch.step("overlay"):
+            overlay = _write_overlay(attempt.folder, number, overlay_jpeg(decoded, score))
+        score = replace(score, seconds=score.seconds | watch.seconds)
+    log.info("scored image %s of %s: %s", image.id, unit.name, score.outcome)
+    return ImageResult(id=image.id, sha256=image.sha256, score=score, overlay=overlay)
+
+
+def _write_overlay(folder: Path, number: int, jpeg: bytes) -> Overlay:
+    name = f"overlays/{number:04d}.jpg"
+    temporary = folder / f"{name}.part"
+    temporary.write_bytes(jpeg)
+    os.replace(temporary, folder / name)
+    return Overlay(file=name, sha256=sha256_of(jpeg), size_bytes=len(jpeg))
+
+
+def _checkpoint_head(unit: WorkUnit) -> str:
+    return json.dumps({"manifest": sha256_of(manifest_to_json(unit).encode()), "client": __version__})
+
+
+def _read_checkpoint(folder: Path, unit: WorkUnit) -> list[ImageResult]:
+    """Return the images that are done, and leave a checkpoint file that says just that."""
+    path = folder / CHECKPOINT
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    done: list[ImageResult] = []
+    if lines and lines[0] == _checkpoint_head(unit):
+        for line, image in zip(lines[1:-1], unit.images, strict=False):
+            try:
+                result = image_result_from_json(line.encode())
+            except ResultError:
+                break
+            if result.id != image.id or not _overlay_is_there(folder, result):
+                break
+            done.append(result)
+    kept = [_checkpoint_head(unit), *(image_result_to_json(result) for result in done)]
+    temporary = path.with_suffix(".part")
+    temporary.write_text("\n".join([*kept, ""]), encoding="utf-8")
+    os.replace(temporary, path)
+    return done
+
+
+def _overlay_is_there(folder: Path, result: ImageResult) -> bool:
+    overlay = result.overlay
+    if overlay is None:
+        return True
+    path = folder / overlay.file
+    return path.is_file() and sha256_of(path.read_bytes()) == overlay.sha256
+
+
+def _append_checkpoint(folder: Path, result: ImageResult) -> None:
+    with (folder / CHECKPOINT).open("a", encoding="utf-8") as file:
+        file.write(image_result_to_json(result) + "\n")
+
+
+def _report_fraction(folder: Path, fraction: float) -> None:
+    temporary = folder / f"{FRACTION_DONE}.part"
+    temporary.write_text(f"{fraction:.4f}\n")
+    os.replace(temporary, folder / FRACTION_DONE)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the program's command line."""
+    found = argparse.ArgumentParser(prog="crystal-search-client", description="Score the images of a work unit.")
+    found.add_argument("work_unit", type=Path, help="the work unit, a zip file")
+    found.add_argument("--out", type=Path, required=True, help="folder for the result; a restart goes on in it")
+    found.add_argument("--models", type=Path, default=default_models_folder(), help="folder of models and cards")
+    found.add_argument("--verbose", action="store_true", help="log what is done")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 0, 1 our fault, 2 usage, 3 work unit, 4 model."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING)
+    try:
+        score_work_unit(arguments.work_unit, arguments.out, arguments.models)
+    except WorkUnitError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_WORK_UNIT
+    except ModelError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_MODEL
+    except Exception:
+        log.exception("the client itself failed")
+        return FAILED
+    return OK

@@ -1,0 +1,62 @@
+"""Running a network with ONNX Runtime; nothing else of the package knows that library."""
+
+from typing import Any, Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from crystal_search.artefacts import Model, ModelCard
+from crystal_search.errors import ModelError
+
+
+class Network(Protocol):
+    """Something that maps a batch of normalised views to a batch of logit maps."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the network is and reads."""
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W)."""
+
+
+class OnnxNetwork:
+    """A model file in an ONNX Runtime session on the CPU."""
+
+    def __init__(self, model: Model, *, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # An arena keeps the largest region ever seen; a client that shares a PC gives memory back.
+        options.enable_cpu_mem_arena = False
+        self._card = model.card
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                model.onnx, sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
+            raise ModelError(f"{model.card.file} cannot be loaded: {error}; install the model again") from error
+        self._input: str = self._session.get_inputs()[0].name
+
+    @property
+    def card(self) -> ModelCard:
+        """What the network is and reads."""
+        return self._card
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W).
+
+        Raises
+        ------
+        ModelError
+            If the model does not answer as its card says.
+        """
+        maps = np.asarray(self._session.run(None, {self._input: batch})[0])
+        if maps.ndim != 4 or maps.shape[:2] != (len(batch), len(self._card.classes)):
+            raise ModelError(
+                f"{self._card.file} answers with shape {maps.shape} to {batch.shape}; "
+                f"its card lists {len(self._card.classes)} classes"
+            )
+        return maps
