@@ -1,0 +1,62 @@
+"""How transparent things look in a bright-field microscope: a phase height map, seen through thin prisms.
+
+A slope of the optical path bends light out of the lens' aperture; what the lamp sends obliquely is bent into it
+on one side. Out of focus, curvature gathers or scatters light.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystal_search.synthesis.seeds import log_uniform
+
+
+@dataclass(frozen=True, slots=True)
+class Optics:
+    """A lens and a lamp. Slopes are optical path over length."""
+
+    aperture: float  #: slope at which half of the light is lost
+    softness: float  #: slopes over which it is lost
+    lamp: tuple[float, float]  #: slope by which the lamp stands off the axis, (row, column)
+    floor: float  #: share of the light that arrives however steep the slope
+    defocus: float  #: units; positive brightens what is concave
+    blur: float  #: sigma of the lens' blur, units
+    gamma: float  #: grey level = light ** gamma
+
+
+def drawn_optics(rng: np.random.Generator) -> Optics:
+    """Return a random microscope."""
+    aperture = rng.uniform(0.12, 0.4)
+    angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45) * aperture
+    return Optics(
+        aperture=aperture,
+        softness=aperture * rng.uniform(0.15, 0.45),
+        lamp=(offset * np.sin(angle), offset * np.cos(angle)),
+        floor=rng.uniform(0, 0.15),
+        defocus=rng.uniform(-1.3, 1.3),
+        blur=log_uniform(rng, 0.3, 1.3),
+        gamma=rng.uniform(0.6, 1.3),
+    )
+
+
+def transmission(phase: Tensor, px_per_unit: float, optics: Optics) -> Tensor:
+    """Return the light that arrives through a phase map, 1 where the map is flat.
+
+    Parameters
+    ----------
+    phase
+        (rows, columns), optical path in units of length.
+    """
+    padded = torch.nn.functional.pad(phase[None, None], (1, 1, 1, 1), mode="replicate")[0, 0]
+    up, down, left, right = padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]
+    row_slope = (down - up) * (0.5 * px_per_unit) - optics.lamp[0]
+    column_slope = (right - left) * (0.5 * px_per_unit) - optics.lamp[1]
+    slope = torch.hypot(row_slope, column_slope)
+    light = torch.sigmoid((optics.aperture - slope) / optics.softness)
+    flat = 1 / (1 + np.exp((float(np.hypot(*optics.lamp)) - optics.aperture) / optics.softness))
+    light = optics.floor + (1 - optics.floor) * light / flat
+    curvature = (up + down + left + right - 4 * phase) * px_per_unit
+    seen: Tensor = light * (1 + optics.defocus * curvature).clamp(0.4, 1.8)
+    return seen

@@ -1,0 +1,78 @@
+"""Random fields: smooth, fractal, ridged, granular; and blurring."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from crystal_search.synthesis.frames import Frame
+
+
+def _lattice(rng: np.random.Generator, frame: Frame, period: float) -> Tensor:
+    rows = math.ceil(frame.height / frame.px_per_unit / period) + 2
+    columns = math.ceil(frame.width / frame.px_per_unit / period) + 2
+    return frame.tensor(rng.standard_normal((rows, columns), dtype=np.float32))
+
+
+def resized(field: Tensor, shape: tuple[int, int], mode: str = "bilinear") -> Tensor:
+    """Return a field (rows, columns) stretched to another shape."""
+    return functional.interpolate(field[None, None], size=shape, mode=mode, align_corners=True)[0, 0]
+
+
+def smooth_noise(rng: np.random.Generator, frame: Frame, period: float) -> Tensor:
+    """Return smooth noise of about unit variance that changes over `period` units."""
+    coarse = resized(_lattice(rng, frame, period), (max(2, frame.height // 4), max(2, frame.width // 4)), "bicubic")
+    return resized(coarse, frame.shape) * 1.4
+
+
+def fractal_noise(
+    rng: np.random.Generator, frame: Frame, coarsest: float, finest: float, persistence: float = 0.6
+) -> Tensor:
+    """Return fractal noise of mean 0 and variance 1.
+
+    Parameters
+    ----------
+    coarsest, finest
+        Largest and smallest period, in units; halved from octave to octave.
+    persistence
+        Amplitude of an octave over that of the coarser one.
+    """
+    period, amplitude = coarsest, 1.0
+    finest = max(finest, 1 / frame.px_per_unit)
+    field = _lattice(rng, frame, period)
+    while period / 2 >= finest * 0.99:
+        period, amplitude = period / 2, amplitude * persistence
+        octave = _lattice(rng, frame, period)
+        field = resized(field, (octave.shape[0], octave.shape[1])) + amplitude * octave
+    field = resized(field, frame.shape)
+    return (field - field.mean()) / field.std().clamp_min(1e-6)
+
+
+def ridged_noise(rng: np.random.Generator, frame: Frame, coarsest: float, finest: float) -> Tensor:
+    """Return thin, connected ridges in [0, 1]: 1 on a ridge."""
+    return (1 - fractal_noise(rng, frame, coarsest, finest, 0.45).abs()).clamp_min(0) ** 4
+
+
+def blurred(field: Tensor, sigma_px: float) -> Tensor:
+    """Return a field (rows, columns) blurred by a Gaussian, edge values repeated outside."""
+    if sigma_px < 0.2:
+        return field
+    radius = max(1, math.ceil(2.5 * sigma_px))
+    offsets = torch.arange(-radius, radius + 1, device=field.device, dtype=torch.float32)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma_px**2))
+    kernel = kernel / kernel.sum()
+    padded = functional.pad(field[None, None], (radius, radius, radius, radius), mode="replicate")
+    across = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return functional.conv2d(across, kernel.view(1, 1, -1, 1))[0, 0]
+
+
+def spread(mask: Tensor, reach_px: float) -> Tensor:
+    """Return a mask grown by about `reach_px`, worked out in cells of 4 px when it is far."""
+    cell = 4 if reach_px >= 6 and min(mask.shape) >= 4 else 1
+    reach = max(1, round(reach_px / cell))
+    coarse = functional.max_pool2d(mask.float()[None, None], cell, ceil_mode=True)
+    for kernel, padding in (((2 * reach + 1, 1), (reach, 0)), ((1, 2 * reach + 1), (0, reach))):
+        coarse = functional.max_pool2d(coarse, kernel, stride=1, padding=padding)
+    return functional.interpolate(coarse, size=mask.shape, mode="nearest")[0, 0] > 0.5

@@ -1,0 +1,117 @@
+"""The well without its drop: floor, walls, lamp, dirt on the plate."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crystal_search.synthesis import dirt
+from crystal_search.synthesis.frames import Frame
+from crystal_search.synthesis.seeds import log_uniform
+from crystal_search.synthesis.textures import resized, smooth_noise
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vessel:
+    """A well as it is seen before anything is dispensed."""
+
+    light: Tensor  #: (rows, columns), share of the lamp's light that arrives
+    dirt: Tensor  #: (rows, columns), share of the light that dust and scratches on the plate let through
+    beyond: Tensor  #: (rows, columns), units beyond the wall's foot; negative on the floor
+    tint: Tensor  #: (3, rows, columns), grey level of full light in each colour, in [0, 1.1]
+    centre: tuple[float, float]  #: of the floor, (row, column) in units
+    radius: float  #: of the largest circle on the floor, units
+
+
+def _half_planes(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], radius: float) -> Tensor | None:
+    """Return how far beyond up to two straight walls every pixel is."""
+    beyond: Tensor | None = None
+    for angle in rng.choice([0, np.pi / 2, np.pi, 3 * np.pi / 2], rng.integers(0, 3), replace=False):
+        turned = angle + rng.normal(0, 0.02)
+        distance = radius * rng.uniform(0.86, 0.99)
+        side = (frame.rows() - centre[0]) * np.sin(turned) + (frame.columns() - centre[1]) * np.cos(turned) - distance
+        beyond = side if beyond is None else torch.maximum(beyond, side)
+    return beyond
+
+
+def _round_floor(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], radius: float) -> Tensor:
+    rows, columns = frame.rows() - centre[0], frame.columns() - centre[1]
+    beyond = torch.hypot(rows, columns * rng.uniform(0.97, 1.03)) - radius
+    straight = _half_planes(rng, frame, centre, radius)
+    if straight is None:
+        return beyond
+    softness = rng.uniform(1, 25)
+    return softness * torch.logaddexp(beyond / softness, straight / softness)
+
+
+def _square_floor(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], radius: float) -> Tensor:
+    turned = rng.normal(0, 0.02)
+    rows, columns = frame.rows() - centre[0], frame.columns() - centre[1]
+    corner = rng.uniform(10, 60)
+    across = (rows * np.cos(turned) + columns * np.sin(turned)).abs() - radius + corner
+    along = (columns * np.cos(turned) - rows * np.sin(turned)).abs() - radius * rng.uniform(0.95, 1.15) + corner
+    outside = torch.hypot(across.clamp_min(0), along.clamp_min(0))
+    rough = smooth_noise(rng, frame, 6) * rng.uniform(0, 2.5)
+    return outside + torch.maximum(across, along).clamp_max(0) - corner + rough
+
+
+def _wall_light(rng: np.random.Generator, frame: Frame, beyond: Tensor, ring: float) -> Tensor:
+    """Return the light through floor, dark ring and what lies outside of it."""
+    foot, outer = log_uniform(rng, 0.8, 14), log_uniform(rng, 2, 25)
+    dark = rng.uniform(0.01, 0.1)
+    floor = torch.sigmoid(-beyond / foot)
+    outside = torch.sigmoid((beyond - ring) / outer) * rng.uniform(0.2, 0.95)
+    if rng.random() < 0.2:  # a milled wall
+        stripes = torch.from_numpy(rng.normal(0, 0.12, frame.width).astype(np.float32)).to(frame.device)
+        outside = outside * (1 + torch.nn.functional.avg_pool1d(stripes[None], 5, 1, 2)[0])
+    light = dark + (1 - dark) * (floor + outside)
+    for _ in range(rng.integers(0, 3)):  # steps at the wall's foot
+        place, width = rng.uniform(-18, 10), rng.uniform(0.8, 4)
+        light = light * (1 - rng.uniform(-0.2, 0.7) * torch.exp(-(((beyond - place) / width) ** 2)))
+    return light
+
+
+def _lamp(rng: np.random.Generator, frame: Frame) -> Tensor:
+    """Return the grey level of full light, (3, rows, columns)."""
+    casts = ((1, 0.96, 0.78), (0.97, 0.96, 0.86), (0.84, 0.92, 1.0), (1, 1, 1))
+    cast = np.clip(np.array(casts[rng.integers(len(casts))]) + rng.normal(0, 0.02, 3), 0.6, 1.05)
+    if rng.random() < 0.25:
+        cast = np.ones(3)
+    level = rng.uniform(0.45, 1.0)
+    small = (max(2, frame.height // 16), max(2, frame.width // 16))
+    angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.25)
+    rows = torch.linspace(-0.5, 0.5, small[0], device=frame.device)[:, None]
+    columns = torch.linspace(-0.5, 0.5, small[1], device=frame.device)[None, :]
+    bright = 1 + slope * (np.sin(angle) * rows + np.cos(angle) * columns)
+    bright = bright - rng.uniform(0, 0.5) * (rows**2 + columns**2)
+    coloured = 0.0 if np.ptp(cast) == 0 else rng.uniform(0, 0.07) * rng.random() ** 2
+    shading = rng.uniform(0, 0.05)
+    common = resized(frame.tensor(rng.standard_normal((4, 4))), small, "bicubic")
+    planes = []
+    for channel in range(3):
+        own = resized(frame.tensor(rng.standard_normal((4, 4))), small, "bicubic")
+        plane = level * cast[channel] * bright * (1 + shading * common + coloured * own)
+        planes.append(resized(plane, frame.shape))
+    return torch.stack(planes).clamp(0.05, 1.1)  # (3, rows, columns)
+
+
+def drawn_vessel(rng: np.random.Generator, frame: Frame, *, dirty: float = 1.0) -> Vessel:
+    """Return a random well: round within a black ring, cut by the view, square, or without a visible wall."""
+    height, width = frame.height / frame.px_per_unit, frame.width / frame.px_per_unit
+    short = min(height, width)
+    kind = rng.choice(["ring", "cut", "square", "open"], p=[0.42, 0.26, 0.16, 0.16])
+    spread_of_centre, radius, ring = {
+        "ring": (0.05, rng.uniform(0.36, 0.47) * short, rng.uniform(40, 190)),
+        "cut": (0.22, rng.uniform(0.45, 0.75) * short, rng.uniform(60, 260)),
+        "square": (0.06, rng.uniform(0.38, 0.49) * short, rng.uniform(300, 900)),
+        "open": (0.1, rng.uniform(0.9, 1.4) * width, 400.0),
+    }[str(kind)]
+    centre = (
+        height * (0.5 + rng.uniform(-1, 1) * spread_of_centre * (0.4 if kind == "cut" else 1)),
+        width * (0.5 + rng.uniform(-1, 1) * spread_of_centre),
+    )
+    shape = _square_floor if kind == "square" else _round_floor
+    beyond = shape(rng, frame, centre, radius)
+    light = _wall_light(rng, frame, beyond, ring)
+    return Vessel(light, dirt.on_plate(rng, frame, dirty), beyond, _lamp(rng, frame), centre, min(radius, 0.55 * short))
