@@ -42,8 +42,8 @@ def harvestable(rng: np.random.Generator, drop: Drop) -> Layer:
     """Return few large, single, well-formed crystals."""
     count = int(rng.integers(1, 9))
     habit = str(rng.choice(COMPACT))
-    largest = min(95.0, 0.42 * drop.radius)
-    size = log_uniform(rng, 0.32 * largest, largest / (1 + 0.08 * count))
+    largest = min(120.0, 0.42 * drop.radius)
+    size = log_uniform(rng, 0.36 * largest, largest / (1 + 0.08 * count))
     shape = np.array([rng.uniform(0.55, 1), rng.uniform(0.45, 1), rng.uniform(0.3, 0.9)])
     bodies = []
     for _ in range(count):

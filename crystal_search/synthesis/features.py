@@ -137,21 +137,23 @@ def spherulites(rng: np.random.Generator, drop: Drop) -> Layer:
     frame, count = drop.frame, int(log_uniform(rng, 3, 35))
     largest = min(70.0, 0.3 * drop.radius)
     radii = log_uniform(rng, 0.3 * largest, largest) * rng.uniform(0.6, 1.15, count)
-    turns = rng.uniform(0, 2 * np.pi, (count, 4))
-    cross, darkness = rng.uniform(0, 1.0), rng.uniform(0.35, 1.1)
-    spokes = rng.integers(7, 25, 3)
+    turns = rng.uniform(0, 2 * np.pi, (count, 5))
+    cross, darkness, core = rng.uniform(0, 0.8) * rng.integers(0, 2), rng.uniform(0.4, 1.2), rng.uniform(0, 1.2)
+    spokes = rng.integers((5, 11, 19, 31), (11, 19, 31, 60))
+    ragged = rng.uniform(0.01, 0.06)
 
     def draw(numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> Tensor:
         radius = _column(frame, radii, numbers)
         away = torch.hypot(rows, columns)
         share, angle = away / radius, torch.atan2(rows, columns)
-        streaks = sum(torch.cos(int(k) * angle + _column(frame, turns[:, i], numbers)) for i, k in enumerate(spokes))
-        dark = 0.55 + 0.18 * streaks + 0.5 * cross * torch.cos(4 * angle + turns[0, 3])
-        ball = torch.sigmoid((radius * (1 + 0.02 * streaks) - away) / 0.7)
-        value = ball * (0.35 + dark.clamp_min(0) * (0.4 + 0.6 * share) + 0.8 * torch.exp(-share * 12))
+        waves = [torch.cos(int(k) * angle + _column(frame, turns[:, i], numbers)) for i, k in enumerate(spokes)]
+        streaks = waves[0] * waves[1] + waves[2] * share + waves[3] * share
+        dark = 0.6 + 0.22 * streaks + 0.5 * cross * torch.cos(4 * angle + turns[0, 4])
+        ball = torch.sigmoid((radius * (1 + ragged * streaks) - away) / 0.7)
+        value = ball * (0.3 + dark.clamp_min(0) * (0.5 + 0.5 * share) + core * torch.exp(-((share * 5) ** 2)))
         return value * (value > 0.02)
 
-    density, stamps = stamp(frame, drop.places(rng, count, 0.85), radii + 6, draw)
+    density, stamps = stamp(frame, drop.places(rng, count, 0.85), radii * 1.2 + 3, draw)
     phase = density * float(radii.mean()) * rng.uniform(0.02, 0.06)
     return Layer("spherulites", phase, density * darkness, (0.85, 1.0, 1.2), stamps)
 

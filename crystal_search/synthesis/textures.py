@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -57,15 +56,21 @@ def ridged_noise(rng: np.random.Generator, frame: Frame, coarsest: float, finest
 
 def blurred(field: Tensor, sigma_px: float) -> Tensor:
     """Return a field (rows, columns) blurred by a Gaussian, edge values repeated outside."""
-    if sigma_px < 0.2:
+    if sigma_px < 0.25:
         return field
-    radius = max(1, math.ceil(2.5 * sigma_px))
-    offsets = torch.arange(-radius, radius + 1, device=field.device, dtype=torch.float32)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma_px**2))
-    kernel = kernel / kernel.sum()
-    padded = functional.pad(field[None, None], (radius, radius, radius, radius), mode="replicate")
-    across = functional.conv2d(padded, kernel.view(1, 1, 1, -1))
-    return functional.conv2d(across, kernel.view(1, 1, -1, 1))[0, 0]
+    radius = max(1, math.ceil(2 * sigma_px))
+    kernel = [math.exp(-(offset**2) / (2 * sigma_px**2)) for offset in range(radius + 1)]
+    total = kernel[0] + 2 * sum(kernel[1:])
+    for axis in (0, 1):
+        padding = [radius if each == axis else 0 for each in (1, 1, 0, 0)]
+        padded = functional.pad(field[None, None], padding, mode="replicate")[0, 0]
+        length = field.shape[axis]
+        blurry = field * (kernel[0] / total)
+        for offset in range(1, radius + 1):  # sums of shifted fields: several times faster than a convolution on a CPU
+            blurry.add_(padded.narrow(axis, radius - offset, length), alpha=kernel[offset] / total)
+            blurry.add_(padded.narrow(axis, radius + offset, length), alpha=kernel[offset] / total)
+        field = blurry
+    return field
 
 
 def spread(mask: Tensor, reach_px: float) -> Tensor:
