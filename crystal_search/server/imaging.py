@@ -146,6 +146,9 @@ class ImagingDatabase(Protocol):
     def image(self, image_id: int) -> StoredImage | None:
         """Return one image."""
 
+    def plate_images(self, plate: str) -> list[StoredImage]:
+        """Return every image of a plate, by inspection, channel, row, column, drop."""
+
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
 

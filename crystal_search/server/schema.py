@@ -1,0 +1,257 @@
+"""The imaging database's tables, version 1, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+
+Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
+database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    inspect,
+    select,
+    text,
+)
+from sqlalchemy.exc import OperationalError
+
+from crystal_search.errors import SchemaError
+
+log = logging.getLogger(__name__)
+
+EXACT: dict[str, Any] = {
+    "mariadb_engine": "InnoDB",
+    "mariadb_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_nopad_bin",
+}
+NUMBER = BigInteger().with_variant(Integer, "sqlite")  #: SQLite counts up only in a column of type INTEGER
+TIME = String(27)
+CONSTRAINT_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+metadata = MetaData(naming_convention=CONSTRAINT_NAMES)
+
+schema_version = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False, comment="counts from 1; the highest row is it"),
+    Column("applied_at", TIME, nullable=False, comment="when this database came to that version, UTC"),
+    comment="The versions this database went through",
+    **EXACT,
+)
+
+plate = Table(
+    "plate",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("barcode", String(100), nullable=False, unique=True, comment="as the robot reads it"),
+    comment="Crystallization plates",
+    **EXACT,
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("plate_id", NUMBER, ForeignKey(plate.c.id), nullable=False),
+    Column("well_row", Integer, nullable=False, comment="from 0; 0 is A"),
+    Column("well_column", Integer, nullable=False, comment="from 0; 0 is 1"),
+    Column("drop_number", Integer, nullable=False, comment="sub-well, from 1"),
+    Column("inspection", Integer, nullable=False, comment="imaging session of the plate, from 1"),
+    Column("channel", String(20), nullable=False, comment="visible, uv, cross-polarised or shg"),
+    Column("path", Text, nullable=False, comment="absolute path of the file"),
+    Column("path_digest", String(32), nullable=False, unique=True, comment="BLAKE2b of the path, 128 bit, in hex"),
+    Column("imaged_at", TIME, nullable=False, comment="UTC; empty when unknown, which sorts as oldest"),
+    UniqueConstraint(
+        "plate_id", "inspection", "channel", "well_row", "well_column", "drop_number", name="uq_image_key"
+    ),
+    Index("ix_image_newest", "channel", "imaged_at", "id"),
+    comment="Files that robots made, one for a drop at an inspection in a channel",
+    sqlite_autoincrement=True,
+    **EXACT,
+)
+
+recipe = Table(
+    "recipe",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("classifier_name", String(200), nullable=False, comment="the model's name"),
+    Column("classifier_sha256", String(64), nullable=False, comment="of the classifier's ONNX file"),
+    Column("drop_sha256", String(64), nullable=False, comment="of the drop locator's ONNX file"),
+    Column("threshold", Double, nullable=False, comment="a group counts when its best chop reaches it"),
+    UniqueConstraint("classifier_sha256", "drop_sha256", "threshold", "classifier_name", name="uq_recipe_all"),
+    comment="Models and threshold: what makes two automatic scores comparable",
+    **EXACT,
+)
+
+score = Table(
+    "score",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
+    Column("scored_at", TIME, nullable=False, comment="UTC"),
+    Column("outcome", String(40), nullable=False, comment="an outcome's name, no_drop or unreadable"),
+    Column("person", String(200), comment="who gave the score; NULL for a machine's"),
+    Column("comment", Text, comment="what the person wrote; NULL for a machine's"),
+    Column("work_unit", String(100), comment="where the score was made; NULL for a person's"),
+    Column("recipe_id", NUMBER, ForeignKey(recipe.c.id), comment="NULL for a person's"),
+    Column("probability", Double, comment="of the outcome's group in its best chop; NULL without a score"),
+    Column("above_threshold", Boolean, comment="whether that probability reached the recipe's threshold"),
+    Column("class_probabilities", Text, comment="JSON, mean over chops in class order"),
+    Column("group_peaks", Text, comment="JSON, each group's probability in its best chop"),
+    Column("best_chops", Text, comment="JSON, the chops that speak most for the score"),
+    Column("drop_region", Text, comment="JSON, where the liquid is; NULL when no drop was found"),
+    Column("height_px", Integer, comment="of the stored image; 0 when unreadable"),
+    Column("width_px", Integer, comment="of the stored image; 0 when unreadable"),
+    Column("error", Text, comment="why the image is unreadable"),
+    UniqueConstraint("image_id", "work_unit", name="uq_score_image_work_unit"),
+    CheckConstraint("(person IS NULL) <> (recipe_id IS NULL)", name="person_or_machine"),
+    CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
+    Index("ix_score_recipe_image", "recipe_id", "image_id"),
+    comment="The ledger of scores by people and machines; rows are added, never changed, never deleted",
+    sqlite_autoincrement=True,
+    **EXACT,
+)
+
+work_unit = Table(
+    "work_unit",
+    metadata,
+    Column("id", NUMBER, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("recipe_id", NUMBER, ForeignKey(recipe.c.id), nullable=False),
+    Column("created_at", TIME, nullable=False, comment="UTC"),
+    Column("state", String(10), nullable=False, comment="open, done or failed"),
+    Column("reason", Text, nullable=False, comment="why it failed; else empty"),
+    Index("ix_work_unit_state", "state", "created_at"),
+    comment="Work units that create-work made",
+    **EXACT,
+)
+
+work_unit_image = Table(
+    "work_unit_image",
+    metadata,
+    Column("work_unit_id", NUMBER, ForeignKey(work_unit.c.id), primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False, comment="order in the work unit, from 0"),
+    Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
+    Index("ix_work_unit_image_image_id", "image_id", "work_unit_id"),
+    comment="The images of each work unit",
+    **EXACT,
+)
+
+Upgrade = Callable[[Connection], None]
+
+#: Upgrades in order: the first brings version 1 to version 2. A new database gets the tables above at once.
+#: MariaDB commits after each change of a table, so an upgrade must stand being begun again half-way.
+UPGRADES: tuple[Upgrade, ...] = ()
+
+_REFUSAL = "scores are never changed or deleted"
+_GUARDS = {
+    "sqlite": (
+        f"CREATE TRIGGER score_update BEFORE UPDATE ON score BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+        f"CREATE TRIGGER score_delete BEFORE DELETE ON score BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+    ),
+    "postgresql": (
+        "CREATE OR REPLACE FUNCTION score_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$",
+        "CREATE TRIGGER score_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON score "
+        "FOR EACH STATEMENT EXECUTE FUNCTION score_refuse()",
+    ),
+    "mariadb": (
+        "CREATE OR REPLACE TRIGGER score_update BEFORE UPDATE ON score FOR EACH ROW "
+        f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{_REFUSAL}'",
+        "CREATE OR REPLACE TRIGGER score_delete BEFORE DELETE ON score FOR EACH ROW "
+        f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{_REFUSAL}'",
+    ),
+}
+
+
+def newest_version() -> int:
+    """Return the schema version that this program works with."""
+    return 1 + len(UPGRADES)
+
+
+def prepare(connection: Connection) -> None:
+    """Create the tables in an empty database, or bring older ones to the newest version.
+
+    Call it inside a transaction, while no other process prepares the same database.
+
+    Raises
+    ------
+    SchemaError
+        If the database has a newer version than this program knows.
+    """
+    version = _version(connection)
+    newest = newest_version()
+    if version > newest:
+        raise SchemaError(
+            f"the imaging database has schema version {version}, this program knows {newest}; "
+            "install the newest Crystal Search, or give it a database of its own"
+        )
+    if version == 0:
+        _create(connection)
+        _stamp(connection, newest)
+        return
+    for number, upgrade in enumerate(UPGRADES[version - 1 :], start=version + 1):
+        log.info("upgrading the imaging database to schema version %d", number, extra={"action": "schema_upgraded"})
+        upgrade(connection)
+        _stamp(connection, number)
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether nothing needs to be prepared."""
+    return _version(connection) == newest_version()
+
+
+def _version(connection: Connection) -> int:
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    versions = connection.scalars(select(schema_version.c.version)).all()
+    return max(versions, default=0)
+
+
+def _stamp(connection: Connection, version: int) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    connection.execute(schema_version.insert().values(version=version, applied_at=now))
+
+
+def _create(connection: Connection) -> None:
+    found = inspect(connection)
+    if not found.has_table(schema_version.name):
+        if taken := sorted(metadata.tables.keys() & set(found.get_table_names())):
+            raise SchemaError(
+                f"the database has tables {', '.join(taken)} that Crystal Search did not make; "
+                "give it a database of its own"
+            )
+        schema_version.create(connection)  # first, so that whoever is killed here is known again
+    metadata.create_all(connection)
+    _guard_scores(connection)
+
+
+def _guard_scores(connection: Connection) -> None:
+    """Have the database itself refuse to change or delete scores."""
+    for statement in _GUARDS[connection.dialect.name]:
+        try:
+            connection.execute(text(statement))
+        except OperationalError as error:  # MariaDB with a binary log wants a right that few accounts have
+            if connection.dialect.name != "mariadb":
+                raise
+            log.warning("the database does not guard the ledger by itself: %s", error.orig)
