@@ -1,0 +1,82 @@
+"""Small valid things for tests to spoil."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from crystal_search.artefacts import Measurement, ModelCard, sha256_of
+from crystal_search.geometry import Box
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.result import (
+    BestChop,
+    DropRegion,
+    ImageResult,
+    ImageScore,
+    Overlay,
+    RankedScore,
+    Result,
+    group_probabilities,
+)
+from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
+
+CLASSIFIER, DROP = "a" * 64, "b" * 64
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+def jpeg(last: int = 120) -> bytes:
+    """Return a 256 x 200 px image file; a byte after its end makes different ones."""
+    return (GOLDEN / "well.jpg").read_bytes() + bytes([last])
+
+
+def packed(path: Path, *, name: str = "demo-1", images: int = 2) -> WorkUnit:
+    contents = [(str(number + 1), ".jpg", jpeg(100 + number)) for number in range(images)]
+    return write_work_unit(path, name=name, models=(CLASSIFIER, DROP), parameters=Parameters(), images=contents)
+
+
+def crystal_score() -> ImageScore:
+    shares = tuple(0.4 if name == "crystal_harvestable" else 0.05 for name in OUTCOME_NAMES)
+    return ImageScore(
+        height_px=200,
+        width_px=256,
+        drop=DropRegion(box=Box(20, 30, 180, 220), area_fraction=0.5, outline=((20, 30), (20, 220), (180, 220))),
+        score=RankedScore(outcome="crystal_harvestable", probability=0.97, above_threshold=True),
+        class_probabilities=shares,
+        group_peaks=(0.97, *(round(share, 6) for share in group_probabilities(shares)[1:])),
+        best_chops=(BestChop(box=Box(40, 50, 140, 150), outcome="crystal_harvestable", probability=0.97),),
+        chops=30,
+        seconds={"decode": 0.01, "classify": 0.2},
+    )
+
+
+def result_for(unit: WorkUnit, folder: Path | None = None) -> Result:
+    """Return a good result; with a folder, its overlays are written there."""
+    images = tuple(ImageResult(id=image.id, sha256=image.sha256, score=crystal_score()) for image in unit.images)
+    if folder:
+        (folder / "overlays").mkdir(parents=True, exist_ok=True)
+        (folder / "overlays" / "0000.jpg").write_bytes(jpeg())
+        overlay = Overlay(file="overlays/0000.jpg", sha256=sha256_of(jpeg()), size_bytes=len(jpeg()))
+        images = (replace(images[0], overlay=overlay), *images[1:])
+    return Result(
+        work_unit=unit.name, client_version="0.1.0", classifier_sha256=CLASSIFIER, drop_sha256=DROP, images=images
+    )
+
+
+def card() -> ModelCard:
+    return ModelCard(
+        name="squeezenet-wells-1",
+        kind="classifier",
+        file="squeezenet-wells-1.onnx",
+        sha256=CLASSIFIER,
+        architecture="SqueezeNet 1.1, unpadded",
+        classes=OUTCOME_NAMES,
+        working_width_px=1224,
+        normalisation="local-contrast-1",
+        side_px=256,
+        output_stride_px=16,
+        cells_per_chop=4,
+        chop_stride_px=48,
+        padded=False,
+        temperature=1.5,
+        training_data="rendered wells",
+        training_command="crystal-search train classifier",
+        measured=(Measurement(data="rendered validation wells", measure="four-group accuracy", value=0.97, count=400),),
+    )

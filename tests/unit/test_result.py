@@ -1,0 +1,206 @@
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from crystal_search.errors import ResultError, WrongWorkUnitError
+from crystal_search.result import Result, read_result, result_from_json, result_to_json, winning_group, write_result
+from crystal_search.work_unit import WorkUnit
+from tests.unit.builders import GOLDEN, jpeg, packed, result_for
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> WorkUnit:
+    return packed(tmp_path / "unit.zip")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, unit: WorkUnit) -> Path:
+    """Return a folder with a good result."""
+    path = tmp_path / "returned"
+    write_result(result_for(unit, path), path)
+    return path
+
+
+def spoilt(folder: Path, *keys: str | int, value: Any) -> Path:
+    """Change one place in the result file."""
+    path = folder / "result.json"
+    content = json.loads(path.read_text())
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    if value is KeyError:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = value
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_what_is_written_is_read(folder: Path, unit: WorkUnit) -> None:
+    result = read_result(folder / "result.json", unit)
+    assert result == result_for(unit, folder)
+    assert result_from_json(result_to_json(result).encode()) == result
+
+
+def test_the_golden_result_is_still_written_and_read(unit: WorkUnit) -> None:
+    golden = (GOLDEN / "result-1.json").read_text()
+    assert result_to_json(result_for(unit)) == golden
+    assert result_from_json(golden.encode()) == result_for(unit)
+
+
+def test_a_result_for_another_work_unit_is_refused_as_that(folder: Path, tmp_path: Path) -> None:
+    other = packed(tmp_path / "other.zip", name="demo-2")
+    with pytest.raises(WrongWorkUnitError, match="demo-2"):
+        read_result(folder / "result.json", other)
+
+
+SCORE = ("images", 0, "score")
+
+HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
+    "another format": (("format",), "something"),
+    "another version": (("version",), 2),
+    "another model": (("classifier_sha256",), "c" * 64),
+    "another drop locator": (("drop_sha256",), "c" * 64),
+    "a field is missing": (("client_version",), KeyError),
+    "an unknown field": (("run",), "rm -rf"),
+    "no images": (("images",), []),
+    "an image that was not asked for": (("images", 0, "id"), "77"),
+    "another image": (("images", 0, "sha256"), "c" * 64),
+    "a probability above one": ((*SCORE, "score", "probability"), 1.5),
+    "a negative probability": ((*SCORE, "class_probabilities", 0), -0.1),
+    "a text for a number": ((*SCORE, "class_probabilities", 0), "0.4"),
+    "too few probabilities": ((*SCORE, "class_probabilities"), [1.0]),
+    "probabilities that do not add up": ((*SCORE, "class_probabilities", 0), 0.9),
+    "a truth value for a number": ((*SCORE, "height_px"), True),
+    "an outcome that does not exist": ((*SCORE, "score", "outcome"), "diamond"),
+    "an outcome against the ranking": ((*SCORE, "score", "outcome"), "clear"),
+    "a threshold that was not reached": ((*SCORE, "score", "above_threshold"), False),
+    "a box outside the image": ((*SCORE, "drop", "box"), [0, 0, 201, 10]),
+    "an empty box": ((*SCORE, "drop", "box"), [10, 10, 10, 20]),
+    "a box of fractions": ((*SCORE, "drop", "box"), [0.5, 0, 10, 10]),
+    "an outline outside the image": ((*SCORE, "drop", "outline", 0), [0, 5000]),
+    "an outline without end": ((*SCORE, "drop", "outline"), [[1, 1]] * 1000),
+    "a chop for another group": ((*SCORE, "best_chops", 0, "outcome"), "clear"),
+    "a huge number": ((*SCORE, "chops"), 10**400),
+    "an error and a score": ((*SCORE, "error"), "unreadable"),
+    "an empty error": ((*SCORE, "error"), ""),
+    "an unknown step": ((*SCORE, "seconds", "sleep"), 1.0),
+    "an overlay elsewhere": (("images", 0, "overlay", "file"), "../../etc/passwd"),
+    "an overlay that is not there": (("images", 0, "overlay", "file"), "overlays/0007.jpg"),
+    "an overlay with another hash": (("images", 0, "overlay", "sha256"), "c" * 64),
+    "an overlay of another size": (("images", 0, "overlay", "size_bytes"), 5),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_result_is_refused(folder: Path, unit: WorkUnit, kind: str) -> None:
+    keys, value = HOSTILE[kind]
+    with pytest.raises(ResultError):
+        read_result(spoilt(folder, *keys, value=value), unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"null", b"[" * 200_000, b'{"a":' * 100_000, b"\xff\xfe", b"NaN", b'{"version": 1' + b"0" * 5000 + b"}"],
+)
+def test_text_that_is_no_result_is_refused(text: bytes) -> None:
+    with pytest.raises(ResultError):
+        result_from_json(text)
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity", b"1e999"])
+def test_numbers_that_are_none_are_refused(unit: WorkUnit, number: bytes) -> None:
+    text = result_to_json(result_for(unit)).encode().replace(b"0.97", number, 1)
+    with pytest.raises(ResultError):
+        result_from_json(text)
+
+
+def test_a_link_is_not_followed(folder: Path, unit: WorkUnit, tmp_path: Path) -> None:
+    (folder / "result.json").rename(tmp_path / "elsewhere.json")
+    os.symlink(tmp_path / "elsewhere.json", folder / "result.json")
+    with pytest.raises(ResultError, match="regular"):
+        read_result(folder / "result.json", unit)
+
+
+def test_an_overlay_that_is_a_link_is_refused(folder: Path, unit: WorkUnit, tmp_path: Path) -> None:
+    (folder / "overlays" / "0000.jpg").unlink()
+    (tmp_path / "secret.jpg").write_bytes(jpeg())
+    os.symlink(tmp_path / "secret.jpg", folder / "overlays" / "0000.jpg")
+    with pytest.raises(ResultError, match="regular"):
+        read_result(folder / "result.json", unit)
+
+
+def test_a_missing_or_enormous_result_is_refused(tmp_path: Path, unit: WorkUnit) -> None:
+    with pytest.raises(ResultError):
+        read_result(tmp_path / "none.json", unit)
+    with (tmp_path / "big.json").open("wb") as file:
+        file.truncate(60_000_000)
+    with pytest.raises(ResultError, match="bytes"):
+        read_result(tmp_path / "big.json", unit)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_result_is_refused_or_reads_the_same_again(unit: WorkUnit, data: st.DataObject) -> None:
+    text = bytearray(result_to_json(result_for(unit)).encode())
+    if data.draw(st.booleans()):
+        text = text[: data.draw(st.integers(0, len(text) - 2))]
+    else:
+        for position in data.draw(st.lists(st.integers(0, len(text) - 1), min_size=1, max_size=5)):
+            text[position] = data.draw(st.integers(0, 255))
+    try:
+        found = result_from_json(bytes(text))
+    except ResultError:
+        return
+    assert isinstance(found, Result)
+    assert result_from_json(result_to_json(found).encode()) == found
+
+
+@given(
+    peaks=st.tuples(*[st.floats(0, 1)] * 4),
+    shares=st.lists(st.floats(0.01, 1), min_size=13, max_size=13),
+    threshold=st.floats(0.01, 1),
+)
+def test_the_winning_group_is_the_first_to_reach_the_threshold(
+    peaks: tuple[float, ...], shares: list[float], threshold: float
+) -> None:
+    group, above = winning_group(peaks, shares, threshold)
+    reached = [peak >= threshold for peak in peaks]
+    assert above == any(reached)
+    if above:
+        assert ["crystal", "precipitate", "other", "clear"].index(group) == reached.index(True)
+
+
+def test_a_part_file_is_never_the_result(tmp_path: Path, unit: WorkUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("crystal_search.result.os.replace", die)
+    with pytest.raises(KeyboardInterrupt):
+        write_result(result_for(unit), tmp_path)
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_every_result_field_is_documented() -> None:
+    page = (GOLDEN.parent.parent / "docs" / "result.md").read_text()
+
+    def names(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            return set(value) | {name for each in value.values() for name in names(each)}
+        return {name for each in value for name in names(each)} if isinstance(value, list) else set()
+
+    fields = names(json.loads((GOLDEN / "result-1.json").read_text())) | {"size_bytes", "file"}
+    assert not [field for field in sorted(fields) if f"`{field}`" not in page]
+
+
+def test_an_unreadable_image_is_part_of_a_good_result(unit: WorkUnit, tmp_path: Path) -> None:
+    good = result_for(unit)
+    bad = replace(good.images[0], score=type(good.images[0].score)(height_px=0, width_px=0, error="cut off"))
+    write_result(replace(good, images=(bad, *good.images[1:])), tmp_path)
+    assert read_result(tmp_path / "result.json", unit).images[0].score.outcome == "unreadable"
