@@ -1,4 +1,4 @@
-"""Opening an imaging database by its URL: driver, connection settings, schema."""
+"""Connecting to an imaging database by its URL: driver, connection settings, schema."""
 
 import sqlite3
 import time
@@ -12,7 +12,6 @@ from sqlalchemy.exc import ArgumentError
 from crystal_search.errors import ConfigError, DatabaseError
 from crystal_search.server import schema
 from crystal_search.server.sql_errors import explained
-from crystal_search.server.sql_imaging import SqlImaging
 
 BUSY_SECONDS = 30.0  #: how long a writer waits for another one
 _LOCK = "crystal-search schema"  #: who holds the lock of this name may make or change tables
@@ -26,8 +25,8 @@ DRIVERS = {
 }
 
 
-def open_imaging(url: str) -> SqlImaging:
-    """Return the imaging database at a SQLAlchemy `url`, its tables created or upgraded where needed.
+def connected(url: str) -> Engine:
+    """Return an engine for the imaging database at a SQLAlchemy `url`, its tables created or upgraded where needed.
 
     Raises
     ------
@@ -45,7 +44,7 @@ def open_imaging(url: str) -> SqlImaging:
     except BaseException:
         engine.dispose()
         raise
-    return SqlImaging(engine)
+    return engine
 
 
 def parsed(url: str) -> URL:

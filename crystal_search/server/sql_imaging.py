@@ -1,4 +1,4 @@
-"""The imaging database in SQL: SQLite, PostgreSQL or MariaDB, opened by `open_imaging.open_imaging`.
+"""The imaging database in SQL: SQLite, PostgreSQL or MariaDB, opened by `open_imaging`.
 
 Every method is one transaction: it happens wholly or, when the process is killed, not at all.
 """
@@ -27,6 +27,7 @@ from crystal_search.server.imaging import (
     UnitRecord,
     WellKey,
 )
+from crystal_search.server.sql_engine import connected
 from crystal_search.server.sql_errors import explained, may_try_again
 from crystal_search.server.sql_rows import (
     auto_score,
@@ -48,6 +49,21 @@ ATTEMPTS = 5  #: of a transaction that meets another writer
 CLOSED = ("done", "failed")
 
 Answer = TypeVar("Answer")
+
+
+def open_imaging(url: str) -> "SqlImaging":
+    """Return the imaging database at a SQLAlchemy `url`, its tables created or upgraded where needed.
+
+    Raises
+    ------
+    ConfigError
+        If the URL is none, names another kind of database, or the driver is not installed.
+    SchemaError
+        If the database has a newer schema than this program.
+    DatabaseError
+        If it cannot be reached or used.
+    """
+    return SqlImaging(connected(url))
 
 
 class SqlImaging:
