@@ -1,6 +1,7 @@
-"""What happens to a new image: it is added, known already, or in conflict with another one."""
+"""Rules that every imaging database keeps: which images are in conflict, and times in UTC."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
@@ -35,6 +36,19 @@ def described(key: WellKey) -> str:
     'plate P1 well C07 drop 1 inspection 3 visible'
     """
     return f"plate {key.plate} well {key.well} drop {key.drop} inspection {key.inspection} {key.channel}"
+
+
+def in_utc(time: datetime) -> datetime:
+    """Return the same time in UTC.
+
+    Raises
+    ------
+    ValueError
+        If the time has no time zone.
+    """
+    if time.tzinfo is None:
+        raise ValueError(f"{time.isoformat()} has no time zone; give times in UTC")
+    return time.astimezone(UTC)
 
 
 def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

@@ -13,6 +13,7 @@ from typing import Protocol
 from crystal_search.result import BestChop, DropRegion
 
 CHANNELS = ("visible", "uv", "cross-polarised", "shg")
+CLOSED = ("done", "failed")  #: the states of a work unit that stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

@@ -16,6 +16,7 @@ from crystal_search.server import schema
 from crystal_search.server import sql_statements as statements
 from crystal_search.server.adding import batches, conflict
 from crystal_search.server.imaging import (
+    CLOSED,
     Added,
     AutoScore,
     DropScores,
@@ -46,7 +47,6 @@ from crystal_search.server.sql_rows import (
 
 BATCH = 500  #: rows a statement; five values each stay far below every database's limit
 ATTEMPTS = 5  #: of a transaction that meets another writer
-CLOSED = ("done", "failed")
 
 Answer = TypeVar("Answer")
 

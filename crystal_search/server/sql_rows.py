@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
 from crystal_search.geometry import Box
 from crystal_search.result import BestChop, DropRegion
+from crystal_search.server.adding import in_utc
 from crystal_search.server.imaging import AutoScore, ManualScore, Recipe, StoredImage, WellKey
 
 Values = dict[str, Any]
@@ -28,14 +29,13 @@ def time_text(time: datetime | None) -> str:
     ValueError
         If the time has no time zone.
 
+    >>> from datetime import UTC
     >>> time_text(datetime(2026, 1, 31, 12, tzinfo=UTC))
     '2026-01-31T12:00:00.000000Z'
     """
     if time is None:
         return ""
-    if time.tzinfo is None:
-        raise ValueError(f"{time.isoformat()} has no time zone; give times in UTC")
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return in_utc(time).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def time_of(text: str) -> datetime | None:
