@@ -60,6 +60,21 @@ class Home:
         return self.path / "engine" / "failed"
 
     @property
+    def trash(self) -> Path:
+        """Folders on their way out."""
+        return self.path / "engine" / "trash"
+
+    @property
+    def engine_lock(self) -> Path:
+        """Held by the one process that looks after clients."""
+        return self.path / "engine" / "lock"
+
+    @property
+    def services_lock(self) -> Path:
+        """Held by the one process that takes a step between the folders."""
+        return self.path / "services.lock"
+
+    @property
     def validated(self) -> Path:
         """Folders ``NAME`` with the canonical result."""
         return self.path / "validated"
@@ -80,6 +95,11 @@ class Home:
         return self.path / "scored"
 
     @property
+    def refused(self) -> Path:
+        """CSV files that could not be used, and texts that say which rows were left out."""
+        return self.path / "refused"
+
+    @property
     def archive(self) -> Path:
         """Folders ``NAME`` with the result and overlays of every finished work unit."""
         return self.path / "archive"
@@ -91,8 +111,8 @@ class Home:
 
     def made(self) -> Self:
         """Create the folders that are missing and return this home."""
-        for folder in (self.queue, self.running, self.returned, self.failures, self.failed, self.validated):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.spool, self.finalized, self.scored, self.archive, self.thumbnails):
+        engine = (self.queue, self.running, self.returned, self.failures, self.failed, self.trash)
+        services = (self.validated, self.spool, self.finalized, self.scored, self.refused, self.archive)
+        for folder in (*engine, *services, self.thumbnails):
             folder.mkdir(parents=True, exist_ok=True)
         return self

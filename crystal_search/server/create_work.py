@@ -1,0 +1,154 @@
+"""``crystal-search create-work``: packs unscored images into work units for the engine.
+
+A work unit is recorded in the imaging database before its file exists, and its name follows from what it holds.
+Whatever moment the process is killed at, the next run finds the record, sees that the file is missing, and
+writes the same file.
+"""
+
+import argparse
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from math import ceil
+from pathlib import Path
+
+from crystal_search.server.folders import unit_files
+from crystal_search.server.imaging import Recipe, StoredImage
+from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
+from crystal_search.server.locks import only_service
+from crystal_search.server.packing import folder_is_there, pack, record_of
+from crystal_search.server.reconcile import reconcile
+
+log = logging.getLogger(__name__)
+
+MAX_PACKED_BYTES = 512 * 1024 * 1024  #: of images in one work unit; they pass through memory
+MAX_LOOK = 1_000_000  #: images asked for at most, when many lie in folders that cannot be reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """What one run packed."""
+
+    units: int  #: new work units
+    images: int  #: images in them
+    again: int  #: images in files that were lost and written again
+    unreachable: int  #: images left for later: their folder cannot be reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How much to pack, and what of."""
+
+    plate: str | None = None  #: only this plate
+    limit: int | None = None  #: at most so many images
+    max_queue: int | None = None  #: instead of the settings'
+
+
+EVERYTHING = Order()
+
+
+def create_work(
+    site: Installation,
+    recipe: Recipe,
+    order: Order = EVERYTHING,
+    *,
+    packed: Callable[[int], None] = lambda images: None,
+) -> Created:
+    """Write work units for images that have no score by `recipe`, until the queue is full.
+
+    Parameters
+    ----------
+    site
+        The installation.
+    recipe
+        Models and threshold of the scores to be made.
+    order
+        Which images, and how many.
+    packed
+        Called with the number of images after each work unit.
+    """
+    again = reconcile(site, recipe)
+    if again:
+        packed(again)
+    room = (order.max_queue or site.settings.max_queue) - len(unit_files(site.home.queue))
+    if room <= 0:
+        return Created(units=0, images=0, again=again, unreachable=0)
+    wanted = min(room * site.settings.images_per_unit, MAX_LOOK if order.limit is None else order.limit)
+    images, unreachable = _reachable(site, recipe, wanted, order.plate)
+    units = count = 0
+    for batch in list(batches(images, images_per_unit(len(images), site)))[:room]:
+        record = record_of(recipe, batch)
+        if site.imaging.add_unit(record):
+            held = pack(site, record, batch)
+            units, count = units + 1, count + held
+            packed(len(batch))
+            log.info("packed %d images", held, extra={"action": "unit_packed", "unit": record.name})
+    return Created(units=units, images=count, again=again, unreachable=unreachable)
+
+
+def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | None) -> tuple[list[StoredImage], int]:
+    """Return up to `wanted` images whose folders can be reached, and how many others were passed over."""
+    look = wanted
+    while True:
+        images = site.imaging.images_without_score(recipe, limit=look, plate=plate)
+        folders = {str(Path(image.path).parent): image.path for image in images}
+        there = {folder for folder, path in folders.items() if folder_is_there(path)}
+        found = [image for image in images if str(Path(image.path).parent) in there]
+        if len(found) >= wanted or len(images) < look or look >= MAX_LOOK:
+            break
+        look = min(look * 4, MAX_LOOK)
+    if len(found) < len(images):
+        log.warning("%d images wait: their folders cannot be reached", len(images) - len(found))
+    return found[:wanted], len(images) - len(found)
+
+
+def images_per_unit(waiting: int, site: Installation) -> int:
+    """Return how many images a work unit holds: few enough that every client has work, at most the setting."""
+    return max(1, min(site.settings.images_per_unit, ceil(waiting / site.settings.worker_count)))
+
+
+def batches(images: Iterable[StoredImage], size: int) -> Iterator[list[StoredImage]]:
+    """Yield the images of one inspection of one plate at a time, at most `size` and MAX_PACKED_BYTES together."""
+    for _, inspection in groupby(sorted(images, key=_place), key=lambda image: _place(image)[:2]):
+        batch: list[StoredImage] = []
+        room = MAX_PACKED_BYTES
+        for image in inspection:
+            need = _size_bytes(image)
+            if batch and (len(batch) == size or need > room):
+                yield batch
+                batch, room = [], MAX_PACKED_BYTES
+            batch.append(image)
+            room -= need
+        yield batch
+
+
+def _place(image: StoredImage) -> tuple[str, int, int, int, int]:
+    key = image.key
+    return key.plate, key.inspection, key.row, key.column, key.drop
+
+
+def _size_bytes(image: StoredImage) -> int:
+    try:
+        return Path(image.path).stat().st_size
+    except OSError:
+        return 0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+    parser.add_argument("--plate", help="only images of this plate")
+    parser.add_argument("--limit", type=int, help="at most so many images")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Pack what waits and say how much it was."""
+    order = Order(plate=arguments.plate, limit=arguments.limit)
+    with opened(arguments.home) as site, only_service(site.home):
+        created = create_work(site, recipe_of(site.settings), order)
+    say(f"packed {created.images} images into {created.units} work units")
+    if created.again:
+        say(f"packed {created.again} images again, whose files were lost")
+    if created.unreachable:
+        say(f"{created.unreachable} images wait: their folders cannot be reached")

@@ -1,0 +1,69 @@
+"""The way of the data as one function: every step once, in order, in one process.
+
+`watch` and the demo repeat it; cron, systemd and a BOINC server run the same steps as commands of their own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crystal_search.server.assimilate import assimilate
+from crystal_search.server.create_work import EVERYTHING, Created, Order, create_work
+from crystal_search.server.engine import Engine
+from crystal_search.server.finalize import finalize
+from crystal_search.server.folders import unit_files, unit_names
+from crystal_search.server.imaging import Recipe
+from crystal_search.server.installation import Installation
+from crystal_search.server.locks import only_service
+from crystal_search.server.set_autoscore import ScoresSet, set_autoscores
+from crystal_search.server.validate import Validated, validate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What one pass from images to assimilated results did."""
+
+    created: Created
+    validated: Validated
+    assimilated: int
+
+
+def cycle(site: Installation, recipe: Recipe, engine: Engine, order: Order = EVERYTHING) -> ScoresSet:
+    """Take every step from new images to scores in the ledger once, without waiting for clients."""
+    score_images(site, recipe, engine, order)
+    return publish_scores(site)
+
+
+def score_images(
+    site: Installation,
+    recipe: Recipe,
+    engine: Engine,
+    order: Order = EVERYTHING,
+    *,
+    packed: Callable[[int], None] = lambda images: None,
+) -> Pass:
+    """Pack new images, keep the engine going, check and take over what it returned."""
+    with only_service(site.home):
+        created = create_work(site, recipe, order, packed=packed)
+    engine.submit(reversed(unit_files(site.home.queue)))
+    engine.step()
+    with only_service(site.home):
+        validated = validate(site.home)
+        assimilated = assimilate(site)
+    return Pass(created=created, validated=validated, assimilated=assimilated)
+
+
+def publish_scores(site: Installation) -> ScoresSet:
+    """Write the CSV file of what was assimilated, and put its scores into the ledger."""
+    with only_service(site.home):
+        finalize(site)
+        return set_autoscores(site)
+
+
+def is_finished(site: Installation, last: Pass) -> bool:
+    """Tell whether `last` found nothing to pack and no work unit waits for a result."""
+    if last.created.units or last.created.again:
+        return False
+    home = site.home
+    files = [path.stem for path in (*unit_files(home.queue), *unit_files(home.failed))]
+    waiting = {*files, *unit_names(home.returned), *unit_names(home.validated)}
+    return not any(unit.name in waiting for unit in site.imaging.units("open"))

@@ -1,0 +1,78 @@
+"""Moving work between folders so that a process killed at any moment leaves it in exactly one of them."""
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from crystal_search.server.home import Home
+from crystal_search.work_unit import NAME
+
+
+def token() -> str:
+    """Return a few letters that no other folder is called by."""
+    return secrets.token_hex(4)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{token()}.part")
+    temporary.write_text(text, encoding="utf-8", newline="")
+    os.replace(temporary, path)
+
+
+def unit_names(folder: Path) -> list[str]:
+    """Return the work units that have a folder in `folder`, the oldest first."""
+    found = [
+        entry for entry in os.scandir(folder) if NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+    ]
+    return [entry.name for entry in sorted(found, key=_age)]
+
+
+def unit_files(folder: Path) -> list[Path]:
+    """Return the files ``NAME.zip`` in `folder`, the oldest first."""
+    found = [entry for entry in os.scandir(folder) if entry.name.endswith(".zip") and NAME.fullmatch(entry.name[:-4])]
+    return [Path(entry.path) for entry in sorted(found, key=_age)]
+
+
+def _age(entry: "os.DirEntry[str]") -> tuple[float, str]:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime, entry.name
+    except FileNotFoundError:
+        return 0.0, entry.name
+
+
+def discard(home: Home, path: Path) -> None:
+    """Take a file or folder away: out of its place at once, from the disk as soon as may be."""
+    grave = home.trash / f"{path.name}.{token()}"
+    try:
+        os.replace(path, grave)
+    except FileNotFoundError:
+        return
+    if grave.is_dir() and not grave.is_symlink():
+        shutil.rmtree(grave, ignore_errors=True)
+    else:
+        grave.unlink()
+
+
+def empty_trash(home: Home) -> None:
+    """Delete what a killed process had no time to delete."""
+    for path in home.trash.iterdir():
+        discard(home, path)
+
+
+def advance(home: Home, source: Path, target: Path) -> bool:
+    """Rename the folder `source` to `target`; what is at `target` already stays, and `source` is discarded."""
+    if target.exists():
+        discard(home, source)
+        return False
+    os.rename(source, target)
+    return True
+
+
+def is_past_validation(home: Home, name: str) -> bool:
+    """Tell whether a work unit has a valid result.
+
+    The folders are asked in the order in which work moves, so that a unit that moves meanwhile is not missed.
+    """
+    return any((folder / name).exists() for folder in (home.validated, home.spool, home.archive))

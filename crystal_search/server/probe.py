@@ -1,0 +1,32 @@
+"""A work unit that every sound client can score: it tells a broken client from a broken image."""
+
+import io
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from crystal_search.work_unit import read_work_unit, write_work_unit
+
+SIDE_PX = 600
+
+
+def good_picture() -> bytes:
+    """Return the JPEG of a bright field with a dark ring, the plainest well there is."""
+    picture = Image.new("L", (SIDE_PX, SIDE_PX), 200)
+    ImageDraw.Draw(picture).ellipse((150, 150, 450, 450), fill=180, outline=90, width=8)
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def write_probe(path: Path, *, like: Path) -> Path:
+    """Write a work unit of one good picture to `path`, with the models and parameters of the one at `like`."""
+    unit = read_work_unit(like)
+    write_work_unit(
+        path,
+        name="probe",
+        models=(unit.classifier_sha256, unit.drop_sha256),
+        parameters=unit.parameters,
+        images=[("probe", ".jpg", good_picture())],
+    )
+    return path

@@ -1,0 +1,96 @@
+"""Bringing the queue into line with the imaging database: lost files, units set aside, models replaced."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from crystal_search.server.folders import discard, empty_trash, is_past_validation, unit_files
+from crystal_search.server.imaging import AutoScore, Recipe, StoredImage, UnitRecord
+from crystal_search.server.installation import Installation
+from crystal_search.server.packing import folder_is_there, pack, record_of, unreadable
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(site: Installation, recipe: Recipe) -> int:
+    """Make good what killed processes, failed work units and new models left behind; return images packed again."""
+    empty_trash(site.home)
+    resolve_failed(site)
+    withdraw_outdated(site, recipe)
+    return recreate_lost(site)
+
+
+def resolve_failed(site: Installation) -> None:
+    """Close the work units that were set aside: one image is given up, more are tried one by one."""
+    open_units = {unit.name: unit for unit in site.imaging.units("open")}
+    for path in unit_files(site.home.failed):
+        if path.stem in open_units:
+            reason = reason_of(path)
+            unit = open_units[path.stem]
+            (_split if len(unit.image_ids) > 1 else _give_up)(site, unit, reason)
+
+
+def reason_of(path: Path) -> str:
+    """Return why the work unit at `path` was set aside."""
+    try:
+        return path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return "no reason was written down"
+
+
+def _split(site: Installation, unit: UnitRecord, reason: str) -> None:
+    for image in _images(site, unit):
+        if not is_scored(site, image.id, unit.recipe):
+            site.imaging.add_unit(record_of(unit.recipe, [image]))
+    log.warning("%s failed; its images are tried one by one: %s", unit.name, reason)
+    site.imaging.close_unit(unit.name, "failed", f"split into units of one image: {reason}")
+
+
+def _give_up(site: Installation, unit: UnitRecord, reason: str) -> None:
+    (image_id,) = unit.image_ids
+    if not is_scored(site, image_id, unit.recipe):
+        site.imaging.add_auto_scores([unreadable(unit, image_id, reason)])
+    log.warning("%s failed; image %d is given up: %s", unit.name, image_id, reason)
+    site.imaging.close_unit(unit.name, "failed", reason)
+
+
+def is_scored(site: Installation, image_id: int, recipe: Recipe) -> bool:
+    """Tell whether the ledger holds a score of the image by `recipe`."""
+    ledger = site.imaging.ledger(image_id)
+    return any(isinstance(score, AutoScore) and score.recipe == recipe for score in ledger)
+
+
+def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
+    """Close the work units that name models no longer in use and have no result; their images are packed anew."""
+    for unit in site.imaging.units("open"):
+        same = (unit.recipe.classifier_sha256, unit.recipe.drop_sha256) == (
+            recipe.classifier_sha256,
+            recipe.drop_sha256,
+        )
+        if not same and not is_past_validation(site.home, unit.name):
+            log.info("%s is withdrawn: %s is no longer in use", unit.name, unit.recipe.classifier_name)
+            discard(site.home, site.home.queue / f"{unit.name}.zip")
+            site.imaging.close_unit(unit.name, "failed", f"withdrawn: replaced by {recipe.classifier_name}")
+
+
+def recreate_lost(site: Installation) -> int:
+    """Write the files of open work units that have none; return how many images that were."""
+    home, count = site.home, 0
+    for unit in site.imaging.units("open"):
+        file = f"{unit.name}.zip"
+        if (home.queue / file).exists() or (home.failed / file).exists() or is_past_validation(home, unit.name):
+            continue
+        images = [image for image in _images(site, unit) if not is_scored(site, image.id, unit.recipe)]
+        if all(folder_is_there(image.path) for image in images):
+            count += pack(site, unit, images)
+        else:
+            log.warning("%s waits: a folder of its images cannot be reached", unit.name)
+    return count
+
+
+def _images(site: Installation, unit: UnitRecord) -> list[StoredImage]:
+    return _known(site.imaging.image(image_id) for image_id in unit.image_ids)
+
+
+def _known(images: Iterable[StoredImage | None]) -> list[StoredImage]:
+    return [image for image in images if image is not None]
