@@ -43,9 +43,10 @@ def specks(rng: np.random.Generator, frame: Frame, centres: Points, radii: NDArr
     return stamp(frame, centres, radii * 1.6 + softness * 3, draw)[0]
 
 
-def curve(rng: np.random.Generator, start: Points, length: float, bend: float, steps: int = 14) -> Points:
+def curve(rng: np.random.Generator, start: Points, length: float, bend: float, steps: int = 24) -> Points:
     """Return a wandering line of `steps` + 1 points; `bend` is the turn in radians over its length."""
-    turns = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, bend / np.sqrt(steps), steps))
+    turning = np.convolve(rng.normal(size=steps + 6), np.ones(7) / np.sqrt(7), "valid")
+    turns = rng.uniform(0, 2 * np.pi) + np.cumsum(turning) * (0.6 * bend / np.sqrt(steps))
     moves = np.stack([np.sin(turns), np.cos(turns)], axis=1) * (length / steps)
     return np.asarray(start + np.concatenate([np.zeros((1, 2)), np.cumsum(moves, axis=0)]))
 

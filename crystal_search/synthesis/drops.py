@@ -97,15 +97,21 @@ def _finished(frame: Frame, vessel: Vessel, reach: Tensor, phase: Tensor, radius
     return Drop(frame, inside, reach, phase, radius)
 
 
-def drawn_drop(rng: np.random.Generator, frame: Frame, vessel: Vessel) -> Drop:
-    """Return a random drop: from a pale film with a thin edge to a steep lens with a dark rim."""
+def drawn_drop(rng: np.random.Generator, frame: Frame, vessel: Vessel, aperture: float) -> Drop:
+    """Return a random drop: from a pale film with a thin edge to a steep lens with a dark rim.
+
+    Parameters
+    ----------
+    aperture
+        Slope at which the lens loses half of the light: no drop is so steep that most of it is black.
+    """
     radius = float(np.clip(log_uniform(rng, 0.32, 1.05) * vessel.radius, 100, 600))
     view = (frame.height / frame.px_per_unit, frame.width / frame.px_per_unit)
     centre = _place(rng, vessel, radius, view)
     margin = radius * 1.45
     part = frame.cut(centre[0] - margin, centre[1] - margin, centre[0] + margin, centre[1] + margin)
     reach = _reach(rng, part, centre, radius)
-    steepness = log_uniform(rng, 0.05, 0.75)
+    steepness = min(log_uniform(rng, 0.05, 0.75), rng.uniform(1.2, 2.6) * aperture)
     power = rng.uniform(0.65, 1.3) if rng.random() < 0.6 else 1.0
     height = steepness * radius * (1 - reach**2).clamp_min(0) ** power
     if rng.random() < 0.3:

@@ -55,7 +55,7 @@ def precipitate_good(rng: np.random.Generator, drop: Drop) -> Layer:
     noise = fractal_noise(rng, drop.frame, log_uniform(rng, 2.4, 5), 1.2, 0.8)
     covered = _coverage(rng, drop, 0.8)
     density = (0.04 + 0.10 * noise).clamp_min(0) * covered * rng.uniform(0.4, 1.5)
-    return Layer("precipitate_good", noise * covered * rng.uniform(0.04, 0.1), density, spread=12)
+    return Layer("precipitate_good", noise * covered * rng.uniform(0.03, 0.08), density, spread=12)
 
 
 def null_experiment(rng: np.random.Generator, drop: Drop) -> Layer:
@@ -89,11 +89,11 @@ def _cracks(rng: np.random.Generator, drop: Drop) -> Tensor:
 
 
 def _skin(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Return a folded skin on the drop."""
-    coarsest = drop.radius * rng.uniform(0.25, 0.7)
-    folds = ridged_noise(rng, drop.frame, coarsest, coarsest / 6)
+    """Return a wrinkled skin on the drop."""
+    coarsest = drop.radius * rng.uniform(0.15, 0.5)
+    folds = ridged_noise(rng, drop.frame, coarsest, coarsest / rng.uniform(5, 12))
     covered = _coverage(rng, drop, 0.7)
-    phase = folds * covered * coarsest * rng.uniform(0.05, 0.12)
+    phase = folds * covered * coarsest * rng.uniform(0.03, 0.09)
     return Layer("other", phase, folds * covered * rng.uniform(0.1, 0.7), (0.95, 1.0, 1.1), spread=22)
 
 

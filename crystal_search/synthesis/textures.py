@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from crystal_search.synthesis.frames import Frame
 
+CUBIC_UP_TO = 20_000  # points of a lattice; facets of finer ones are not seen
+
 
 def _lattice(rng: np.random.Generator, frame: Frame, period: float) -> Tensor:
     rows = math.ceil(frame.height / frame.px_per_unit / period) + 2
@@ -20,10 +22,17 @@ def resized(field: Tensor, shape: tuple[int, int], mode: str = "bilinear") -> Te
     return functional.interpolate(field[None, None], size=shape, mode=mode, align_corners=True)[0, 0]
 
 
+def magnified(field: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Return a field stretched to another shape without facets: cubic up to a third of it, then linear."""
+    third = (max(2, shape[0] // 3), max(2, shape[1] // 3))
+    if third[0] > field.shape[0]:
+        field = resized(field, third, "bicubic")
+    return resized(field, shape)
+
+
 def smooth_noise(rng: np.random.Generator, frame: Frame, period: float) -> Tensor:
     """Return smooth noise of about unit variance that changes over `period` units."""
-    coarse = resized(_lattice(rng, frame, period), (max(2, frame.height // 4), max(2, frame.width // 4)), "bicubic")
-    return resized(coarse, frame.shape) * 1.4
+    return magnified(_lattice(rng, frame, period), frame.shape) * 1.4
 
 
 def fractal_noise(
@@ -44,8 +53,9 @@ def fractal_noise(
     while period / 2 >= finest * 0.99:
         period, amplitude = period / 2, amplitude * persistence
         octave = _lattice(rng, frame, period)
-        field = resized(field, (octave.shape[0], octave.shape[1])) + amplitude * octave
-    field = resized(field, frame.shape)
+        cubic = "bicubic" if octave.numel() < CUBIC_UP_TO else "bilinear"
+        field = resized(field, (octave.shape[0], octave.shape[1]), cubic) + amplitude * octave
+    field = magnified(field, frame.shape)
     return (field - field.mean()) / field.std().clamp_min(1e-6)
 
 

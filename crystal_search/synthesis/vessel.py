@@ -96,8 +96,18 @@ def _lamp(rng: np.random.Generator, frame: Frame) -> Tensor:
     return torch.stack(planes).clamp(0.05, 1.1)  # (3, rows, columns)
 
 
-def drawn_vessel(rng: np.random.Generator, frame: Frame, *, dirty: float = 1.0) -> Vessel:
-    """Return a random well: round within a black ring, cut by the view, square, or without a visible wall."""
+def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generator, *, dirty: float = 1.0) -> Vessel:
+    """Return a random well: round within a black ring, cut by the view, square, or without a visible wall.
+
+    Parameters
+    ----------
+    rng
+        Draws what all wells of a plate share at one imager.
+    own
+        Draws what is this well's own: where exactly it lies, and its dirt.
+    dirty
+        Amount of dirt; 1 is usual.
+    """
     height, width = frame.height / frame.px_per_unit, frame.width / frame.px_per_unit
     short = min(height, width)
     kind = rng.choice(["ring", "cut", "square", "open"], p=[0.42, 0.26, 0.16, 0.16])
@@ -107,11 +117,12 @@ def drawn_vessel(rng: np.random.Generator, frame: Frame, *, dirty: float = 1.0) 
         "square": (0.06, rng.uniform(0.38, 0.49) * short, rng.uniform(300, 900)),
         "open": (0.1, rng.uniform(0.9, 1.4) * width, 400.0),
     }[str(kind)]
+    shift = own.normal(0, 5, 2)
     centre = (
-        height * (0.5 + rng.uniform(-1, 1) * spread_of_centre * (0.4 if kind == "cut" else 1)),
-        width * (0.5 + rng.uniform(-1, 1) * spread_of_centre),
+        shift[0] + height * (0.5 + rng.uniform(-1, 1) * spread_of_centre * (0.4 if kind == "cut" else 1)),
+        shift[1] + width * (0.5 + rng.uniform(-1, 1) * spread_of_centre),
     )
     shape = _square_floor if kind == "square" else _round_floor
     beyond = shape(rng, frame, centre, radius)
     light = _wall_light(rng, frame, beyond, ring)
-    return Vessel(light, dirt.on_plate(rng, frame, dirty), beyond, _lamp(rng, frame), centre, min(radius, 0.55 * short))
+    return Vessel(light, dirt.on_plate(own, frame, dirty), beyond, _lamp(rng, frame), centre, min(radius, 0.55 * short))

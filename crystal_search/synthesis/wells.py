@@ -79,6 +79,7 @@ def render_well(
     height_px: int = 1024,
     width_px: int = 1224,
     device: str = "cpu",
+    imager: WellSeed | None = None,
 ) -> RenderedWell:
     """Return the well that `seed` names.
 
@@ -86,6 +87,8 @@ def render_well(
     ----------
     outcome
         What the well shall show: one of `WELL_OUTCOMES`, None for an empty well, or "any" to draw it.
+    imager
+        The seed of lens, lamp and kind of well, for wells that share them; by default the well's own.
 
     Raises
     ------
@@ -101,7 +104,8 @@ def render_well(
     frame = Frame(0, 0, height_px, width_px, width_px / UNITS_PER_WIDTH, torch.device(device))
     for attempt in range(ATTEMPTS):
         rng = seed.generator(f"well {attempt}")
-        well = _empty(rng, frame) if outcome is None else _filled(rng, frame, outcome)
+        shared = imager.generator("imager") if imager else seed.generator(f"imager {attempt}")
+        well = _empty(rng, shared, frame) if outcome is None else _filled(rng, shared, frame, outcome)
         if well is not None:
             return well
     raise CrystalSearchError(f"{seed} shows no {outcome} at {width_px} x {height_px} px; take another number")
@@ -112,8 +116,8 @@ def drawn_outcome(rng: np.random.Generator) -> str | None:
     return None if rng.random() < EMPTY_SHARE else WELL_OUTCOMES[rng.integers(len(WELL_OUTCOMES))]
 
 
-def _empty(rng: np.random.Generator, frame: Frame) -> RenderedWell:
-    vessel, optics = drawn_vessel(rng, frame, dirty=1.5), drawn_optics(rng)
+def _empty(rng: np.random.Generator, shared: np.random.Generator, frame: Frame) -> RenderedWell:
+    vessel, optics = drawn_vessel(shared, frame, rng, dirty=1.5), drawn_optics(shared)
     levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, optics.gamma)
     nowhere = np.zeros(frame.shape, dtype=np.bool_)
     return RenderedWell(
@@ -126,11 +130,11 @@ def _empty(rng: np.random.Generator, frame: Frame) -> RenderedWell:
     )
 
 
-def _filled(rng: np.random.Generator, frame: Frame, outcome: str) -> RenderedWell | None:
+def _filled(rng: np.random.Generator, shared: np.random.Generator, frame: Frame, outcome: str) -> RenderedWell | None:
     """Return a well with a drop, or None when its outcome cannot be seen."""
-    vessel, optics = drawn_vessel(rng, frame), drawn_optics(rng)
+    vessel, optics = drawn_vessel(shared, frame, rng), drawn_optics(shared)
     splashed = outcome == "null_experiment" and rng.random() < SPLASHED_SHARE
-    drop = (drawn_splashes if splashed else drawn_drop)(rng, frame, vessel)
+    drop = drawn_splashes(rng, frame, vessel) if splashed else drawn_drop(rng, frame, vessel, optics.aperture)
     look = bare(drop, vessel, optics, "null_experiment" if splashed else "clear")
     if look is not None and not splashed and outcome != "clear":
         look = _with_contents(rng, look, outcome)
