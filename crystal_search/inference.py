@@ -1,9 +1,9 @@
 """Running a network with ONNX Runtime; nothing else of the package knows that library."""
 
+import os
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from crystal_search.artefacts import Model, ModelCard
@@ -21,10 +21,24 @@ class Network(Protocol):
         """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W)."""
 
 
+def onnx_runtime() -> Any:
+    """Return the library ONNX Runtime, its telemetry switched off.
+
+    From 1.29 on its official builds report to their maker what they run, and write a device number into the
+    user's folder when they are imported; only this variable, set before, prevents it
+    (docs/decisions/0003-no-telemetry.md).
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
+
+
 class OnnxNetwork:
     """A model file in an ONNX Runtime session on the CPU."""
 
     def __init__(self, model: Model, *, threads: int = 1) -> None:
+        onnxruntime = onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

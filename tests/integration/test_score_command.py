@@ -1,0 +1,95 @@
+"""``crystal-search score`` on real files in real processes."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from crystal_search.artefacts import default_models_folder
+from crystal_search.client import score as command
+from crystal_search.client.score import COLUMNS, Job, Scored, inputs, scored
+from crystal_search.errors import UserError
+from crystal_search.main import main
+from crystal_search.result import ImageScore
+from crystal_search.work_unit import Parameters
+from tests.integration.pictures import encoded, well
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with good and bad images of every kind."""
+    path = tmp_path / "images"
+    (path / "inner").mkdir(parents=True)
+    (path / "a.jpg").write_bytes(encoded(well()))
+    (path / "b.png").write_bytes(encoded(well(drop=False), "PNG"))
+    (path / "c.tiff").write_bytes(encoded(well().astype("uint16") * 16, "TIFF"))
+    (path / "d.bmp").write_bytes(encoded(well(height=250, width=300), "BMP"))
+    (path / "e.jpg").write_bytes(encoded(well())[:3000])
+    (path / "inner" / "f.JPG").write_bytes(encoded(well(height=1000, width=1200, seed=3)))
+    (path / "notes.txt").write_text("no image")
+    return path
+
+
+def test_one_row_for_every_input_in_input_order(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, missing = tmp_path / "out.csv", tmp_path / "gone.jpg"
+    words = ["score", str(missing), str(folder), "--csv", str(out), "--overlays", str(tmp_path / "frames")]
+    assert main([*words, "--workers", "2"]) == 0
+    rows = rows_of(out)
+    names = ["gone.jpg", "a.jpg", "b.png", "c.tiff", "d.bmp", "e.jpg", "f.JPG"]
+    assert [Path(row["path"]).name for row in rows] == names
+    assert [name for name, row in zip(names, rows, strict=True) if row["error"]] == ["gone.jpg", "e.jpg"]
+    for row in rows:
+        assert tuple(row) == COLUMNS
+        if not row["error"]:
+            assert all(0 <= float(row[f"p_{group}"]) <= 1 for group in ("crystal", "precipitate", "other", "clear"))
+        if row["drop_found"] == "1":
+            assert int(row["drop_top"]) < int(row["drop_bottom"])
+    assert "7 images" in capsys.readouterr().out
+    assert not list(tmp_path.glob("**/*.part"))
+    for path in (tmp_path / "frames").iterdir():
+        with Image.open(path) as picture:
+            assert min(picture.size) > 50
+
+
+def test_nothing_to_score_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no images"):
+        inputs([tmp_path])
+    assert main(["score", str(tmp_path), "--csv", str(tmp_path / "out.csv")]) == 2
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(folder / "a.jpg"), "--csv", "/nowhere/out.csv"]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--threshold", "0"], ["--threshold", "x"], ["--workers", "0"]])
+def test_settings_that_cannot_be_are_refused(folder: Path, words: list[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["score", str(folder), "--csv", "out.csv", *words])
+
+
+def _deadly(number: int, path: Path) -> Scored:
+    if path.name.startswith("deadly"):
+        os._exit(9)
+    score = ImageScore(height_px=number, width_px=1)
+    return Scored(path=path, score=score, model="", seconds=0)
+
+
+def test_an_image_that_kills_its_process_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_score_file", _deadly)
+    job = Job(models=default_models_folder(), parameters=Parameters(), overlays=None)
+    names = ["a", "b", "deadly1", "c", "d", "deadly2", "e", "f", "g", "h"]
+    rows = list(scored([Path(name) for name in names], job, workers=2))
+    assert [row.path.name for row in rows] == names
+    assert [row.path.name for row in rows if row.score.error] == ["deadly1", "deadly2"]
+    assert [row.score.height_px for row in rows if not row.score.error] == [0, 1, 3, 4, 6, 7, 8, 9]

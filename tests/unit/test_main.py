@@ -1,0 +1,36 @@
+import importlib
+
+import pytest
+
+from crystal_search import __version__
+from crystal_search.main import COMMANDS, main, parser_for
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"crystal-search {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_a_module_with_run(command: str) -> None:
+    assert callable(importlib.import_module(COMMANDS[command][0]).run)
+    assert parser_for(command).prog == f"crystal-search {command}"
+
+
+def test_no_command_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert main(["--help"]) == 0
+    assert "set-autoscore" in capsys.readouterr().out
+
+
+def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scroe"]) == 2
+    assert "no command 'scroe'" in capsys.readouterr().err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert __version__ in capsys.readouterr().out
