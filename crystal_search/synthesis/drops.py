@@ -26,6 +26,7 @@ class Drop:
     reach: Tensor  #: (rows, columns), 0 in the middle, 1 at the contour
     phase: Tensor  #: (rows, columns), optical path in units
     radius: float  #: mean, units
+    shade: float  #: absorbance of the liquid itself
 
     def places(self, rng: np.random.Generator, count: int, limit: float = 0.85) -> NDArray[np.float64]:
         """Return `count` random positions inside, (count, 2) in units, at most `limit` of the way to the contour."""
@@ -92,9 +93,9 @@ def _place(rng: np.random.Generator, vessel: Vessel, radius: float, view: tuple[
     return float(np.clip(row, margin, view[0] - margin)), float(np.clip(column, margin, view[1] - margin))
 
 
-def _finished(frame: Frame, vessel: Vessel, reach: Tensor, phase: Tensor, radius: float) -> Drop:
+def _finished(frame: Frame, vessel: Vessel, reach: Tensor, phase: Tensor, size_and_shade: tuple[float, float]) -> Drop:
     inside = (reach < 1) & (vessel.beyond[frame.slices] < OVER_THE_WALL)
-    return Drop(frame, inside, reach, phase, radius)
+    return Drop(frame, inside, reach, phase, *size_and_shade)
 
 
 def drawn_drop(rng: np.random.Generator, frame: Frame, vessel: Vessel, aperture: float) -> Drop:
@@ -114,9 +115,13 @@ def drawn_drop(rng: np.random.Generator, frame: Frame, vessel: Vessel, aperture:
     steepness = min(log_uniform(rng, 0.05, 0.75), rng.uniform(1.2, 2.6) * aperture)
     power = rng.uniform(0.65, 1.3) if rng.random() < 0.6 else 1.0
     height = steepness * radius * (1 - reach**2).clamp_min(0) ** power
+    if rng.random() < 0.15:  # a flat foot around a steeper middle
+        foot = rng.uniform(0.7, 0.92)
+        height = 0.2 * height + steepness * radius * (foot**2 - reach**2).clamp_min(0)
     if rng.random() < 0.3:
         height = height * (1 + 0.08 * smooth_noise(rng, part, radius * 0.6))
-    return _finished(part, vessel, reach, REFRACTION * height, radius)
+    shade = rng.uniform(0.03, 0.35) if rng.random() < 0.4 else 0.0
+    return _finished(part, vessel, reach, REFRACTION * height, (radius, shade))
 
 
 def drawn_splashes(rng: np.random.Generator, frame: Frame, vessel: Vessel) -> Drop:
@@ -140,4 +145,4 @@ def drawn_splashes(rng: np.random.Generator, frame: Frame, vessel: Vessel) -> Dr
         one = _reach(rng, own, (row, column), radius)
         reach[window] = torch.minimum(reach[window], one)
         height[window] = torch.maximum(height[window], steepness * radius * (1 - one**2).clamp_min(0))
-    return _finished(part, vessel, reach, REFRACTION * height, area)
+    return _finished(part, vessel, reach, REFRACTION * height, (area, 0.0))

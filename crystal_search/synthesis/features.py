@@ -136,7 +136,9 @@ def spherulites(rng: np.random.Generator, drop: Drop) -> Layer:
     """Round balls of radial fibres, some with the dark cross of birefringence."""
     frame, count = drop.frame, int(log_uniform(rng, 3, 35))
     largest = min(70.0, 0.3 * drop.radius)
-    radii = log_uniform(rng, 0.3 * largest, largest) * rng.uniform(0.6, 1.15, count)
+    typical = log_uniform(rng, 0.3 * largest, largest)
+    count = int(min(count, 3 + 0.5 * (drop.radius / typical) ** 2))
+    radii = typical * rng.uniform(0.6, 1.15, count)
     turns = rng.uniform(0, 2 * np.pi, (count, 5))
     cross, darkness, core = rng.uniform(0, 0.8) * rng.integers(0, 2), rng.uniform(0.4, 1.2), rng.uniform(0, 1.2)
     spokes = rng.integers((5, 11, 19, 31), (11, 19, 31, 60))
@@ -174,6 +176,7 @@ def phase_separation(rng: np.random.Generator, drop: Drop) -> Layer:
     """Many spheres of another refractive index: oil in water."""
     count = int(log_uniform(rng, 40, 400))
     typical = log_uniform(rng, 5, 26 if count < 120 else 13)
+    count = int(min(count, 20 + 0.6 * (drop.radius / typical) ** 2))
     radii = np.clip(typical * np.exp(rng.normal(0, rng.uniform(0.1, 0.5), count)), 2.5, 60)
     return _balls(rng, drop, drop.places(rng, count, 0.93), radii)
 

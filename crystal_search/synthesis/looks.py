@@ -20,6 +20,7 @@ VISIBLE_LEVELS = 14.0  # grey levels
 VISIBLE_SHARE = 0.12  # of an object's pixels, for the object to count
 EDGE_LEVELS = 7.0  # least mean difference along a drop's contour, grey levels
 EDGE_UNITS = 10.0  # of the contour that must be seen
+SHADE_UNITS = 3.0  # over which the liquid's own shade sets in
 RIM_UNITS = (9.0, 40.0)  # least and most width of the rim
 RIM_LIGHT = 0.55  # what is darker than this share of the floor, and near the contour, is rim
 STEEPER = 1.6  # a drop that cannot be seen is made so much higher, up to `STEEPER_TIMES`
@@ -53,11 +54,9 @@ class Look:
         return self.light * torch.exp(-self.optics.gamma * self.hues)
 
 
-def _tone(phase: Tensor, density: Tensor | None, drop: Drop, optics: Optics) -> Tensor:
+def _tone(phase: Tensor, density: Tensor, drop: Drop, optics: Optics) -> Tensor:
     """Return grey level over that of the floor beneath, (rows, columns)."""
-    light = transmission(phase, drop.frame.px_per_unit, optics)
-    if density is not None:
-        light = light * torch.exp(-density)
+    light = transmission(phase, drop.frame.px_per_unit, optics) * torch.exp(-density)
     return blurred(light, optics.blur * drop.frame.px_per_unit).clamp(0, 4).pow(optics.gamma)
 
 
@@ -76,8 +75,9 @@ def bare(drop: Drop, vessel: Vessel, optics: Optics, outcome: str) -> Look | Non
     if not bool(edge.any()):
         return None
     phase = drop.phase
+    density = drop.shade * ((1 - drop.reach) * drop.radius / SHADE_UNITS).clamp(0, 1)
     for _ in range(STEEPER_TIMES):
-        light = _tone(phase, None, drop, optics)
+        light = _tone(phase, density, drop, optics)
         if float(((1 - light).abs() * floor)[edge].mean()) > EDGE_LEVELS:
             break
         phase = phase * STEEPER
@@ -87,7 +87,7 @@ def bare(drop: Drop, vessel: Vessel, optics: Optics, outcome: str) -> Look | Non
     if outcome == "clear":
         rim = (depth < RIM_UNITS[0]) | ((depth < RIM_UNITS[1]) & (light < RIM_LIGHT))
         seen[rim] = OUTCOME_NAMES.index("rim")
-    return Look(drop, optics, floor, phase, drop.frame.zeros(), light, None, seen, 0)
+    return Look(drop, optics, floor, phase, density, light, None, seen, 0)
 
 
 def with_layer(look: Look, layer: Layer) -> Look:

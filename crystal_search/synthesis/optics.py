@@ -36,7 +36,7 @@ def drawn_optics(rng: np.random.Generator) -> Optics:
         lamp=(offset * np.sin(angle), offset * np.cos(angle)),
         floor=rng.uniform(0, 0.15),
         defocus=rng.uniform(-1.3, 1.3),
-        blur=log_uniform(rng, 0.3, 1.3),
+        blur=log_uniform(rng, 0.3, 1.8),
         gamma=rng.uniform(0.6, 1.3),
     )
 
