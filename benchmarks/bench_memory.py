@@ -1,0 +1,39 @@
+"""Memory of the client process, one well at a time."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.table import Row
+from benchmarks.wells import drawn_jpeg
+from crystal_search.artefacts import default_model
+from crystal_search.work_unit import Parameters, write_work_unit
+
+
+def peak_mb(data: bytes, *, images: int = 4) -> float:
+    """Return the largest resident size in MB of a client that scores `images` times the same image."""
+    models = (default_model("classifier").card.sha256, default_model("drop_locator").card.sha256)
+    with tempfile.TemporaryDirectory() as folder:
+        unit, out = Path(folder) / "unit.zip", Path(folder) / "out"
+        contents = [(str(number), ".jpg", data) for number in range(images)]
+        write_work_unit(unit, name="unit", models=models, parameters=Parameters(no_drop="whole_image"), images=contents)
+        # A process of its own between us and the client: its children's peak is the client's alone.
+        code = (
+            "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
+            "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        )
+        client = [sys.executable, "-m", "crystal_search.client", str(unit), "--out", str(out)]
+        ended = subprocess.run([sys.executable, "-c", code, *client], capture_output=True, text=True, check=True)
+    unit_kb = 1 if sys.platform.startswith("linux") else 1 / 1024
+    return float(ended.stdout) * unit_kb / 1024
+
+
+def rows() -> list[Row]:
+    """Return every figure of this module."""
+    usual = peak_mb(drawn_jpeg())
+    largest = peak_mb(drawn_jpeg(height=4000, width=5000, drop_px=3600))
+    return [
+        Row("client, peak memory, 2452 x 2056 wells", f"{usual:.0f} MB", "<= 600 MB", usual <= 600),
+        Row("client, peak memory, 5000 x 4000 wells, all drop", f"{largest:.0f} MB", "<= 600 MB", largest <= 600),
+    ]

@@ -1,0 +1,87 @@
+"""Quality on the demo plate, and on real wells where a folder of them is named."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.table import Row
+from crystal_search.artefacts import default_model
+from crystal_search.client.pipeline import Models, loaded, score_image
+from crystal_search.images import decode, to_grey
+from crystal_search.outcomes import BY_NAME, Group, outcome_named
+from crystal_search.result import ImageScore
+from crystal_search.unet_drop.locate import locate_drop
+from crystal_search.work_unit import Parameters
+
+DEMO = Path(__file__).parent.parent / "crystal_search" / "demo" / "plate"
+REAL = "CRYSTAL_SEARCH_REAL_WELLS"  #: names a folder with TeXRank, formulatrix_pipe and xchem-chimp below it
+
+
+def _score(path: Path, models: Models) -> ImageScore:
+    image = decode(path.read_bytes(), at_least_width_px=models.decode_width_px)
+    return score_image(image, models, Parameters())
+
+
+def _mask_iou(path: Path, truth: NDArray[np.bool_], models: Models) -> float:
+    drop = locate_drop(to_grey(decode(path.read_bytes()).colour), models.drop)
+    found = np.zeros_like(truth)
+    if drop:
+        size = (truth.shape[1], truth.shape[0])
+        found = np.asarray(Image.fromarray(drop.mask).resize(size, Image.Resampling.NEAREST))
+    return float((truth & found).sum() / max(1, (truth | found).sum()))
+
+
+def demo_plate(models: Models) -> list[Row]:
+    """Return agreement in group and class, and the drop's overlap, on the 96 demo wells."""
+    with (DEMO / "truth.csv").open(newline="") as file:
+        truth = list(csv.DictReader(file))
+    groups = classes = 0
+    overlaps = []
+    for row in truth:
+        path = DEMO / row["file"]
+        score = _score(path, models)
+        groups += score.score is not None and score.score.group == outcome_named(row["outcome"]).group
+        classes += score.outcome == row["outcome"]
+        mask = np.asarray(Image.open(path.with_suffix(".mask.png")).convert("1"), dtype=np.bool_)
+        overlaps.append(_mask_iou(path, mask, models))
+    count, mean = len(truth), float(np.mean(overlaps))
+    right = groups / count
+    return [
+        Row("demo plate, right group", f"{groups} of {count} ({right:.1%})", ">= 95 %", right >= 0.95),
+        Row("  right class of 13", f"{classes} of {count} ({classes / count:.1%})"),
+        Row("  drop, mean IoU", f"{mean:.3f}", ">= 0.9", mean >= 0.9),
+        Row("  drop, worst IoU", f"{min(overlaps):.3f}"),
+    ]
+
+
+def _drops_and_crystals(paths: list[Path], models: Models) -> tuple[int, int]:
+    scores = [_score(path, models) for path in paths]
+    crystals = sum(each.outcome in BY_NAME and outcome_named(each.outcome).group is Group.CRYSTAL for each in scores)
+    return sum(each.drop is not None for each in scores), crystals
+
+
+def real_wells(folder: Path, models: Models) -> list[Row]:
+    """Return how many drops are found in real wells, how many empty wells are empty, who is called crystal."""
+    found = []
+    for name, pattern in (
+        ("TeXRank, crystal-free drops", "TeXRank/**/SubwellImages/**/*.jpg"),
+        ("formulatrix_pipe, empty wells", "formulatrix_pipe/**/*.jpg"),
+        ("xchem-chimp, crystal wells", "xchem-chimp/tests/**/*.jpg"),
+    ):
+        paths = sorted(folder.glob(pattern))
+        drops, crystals = _drops_and_crystals(paths, models)
+        found.append(Row(f"real: {name}", f"{drops} of {len(paths)} with a drop, {crystals} called crystal"))
+    return found
+
+
+def rows() -> list[Row]:
+    """Return every figure of this module."""
+    models = loaded(default_model("classifier"), default_model("drop_locator"))
+    found = demo_plate(models)
+    if folder := os.environ.get(REAL):
+        return found + real_wells(Path(folder), models)
+    return [*found, Row("real wells", f"not measured: {REAL} names no folder")]
