@@ -1,0 +1,83 @@
+"""Images, scores and work units as imaging databases keep them."""
+
+from datetime import UTC, datetime, timedelta
+
+from crystal_search.geometry import Box
+from crystal_search.result import BestChop, DropRegion
+from crystal_search.server.imaging import (
+    AutoScore,
+    ImagingDatabase,
+    ManualScore,
+    NewImage,
+    Recipe,
+    StoredImage,
+    UnitRecord,
+    WellKey,
+)
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+RECIPE = Recipe(classifier_name="wells-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
+OTHER_RECIPE = Recipe(classifier_name="wells-2", classifier_sha256="c" * 64, drop_sha256="b" * 64, threshold=0.1 + 0.2)
+
+
+def key(plate: str = "P1", **fields: int | str) -> WellKey:
+    return WellKey(**({"plate": plate, "row": 0, "column": 0} | fields))  # type: ignore[arg-type]
+
+
+def new_image(where: WellKey, *, path: str = "", imaged_at: datetime | None = NOON) -> NewImage:
+    name = f"/images/{where.plate}/{where.inspection}/{where.channel}/{where.well}_{where.drop}.jpg"
+    return NewImage(key=where, path=path or name, imaged_at=imaged_at)
+
+
+def stored(database: ImagingDatabase, where: WellKey, *, imaged_at: datetime | None = NOON) -> StoredImage:
+    """Add an image and return it as the database knows it."""
+    database.add_images([new_image(where, imaged_at=imaged_at)])
+    return next(image for image in database.plate_images(where.plate) if image.key == where)
+
+
+def auto(image: StoredImage, work_unit: str = "unit-1", *, recipe: Recipe = RECIPE, hours: float = 0) -> AutoScore:
+    return AutoScore(
+        image_id=image.id,
+        work_unit=work_unit,
+        recipe=recipe,
+        scored_at=NOON + timedelta(hours=hours),
+        outcome="crystal_harvestable",
+        probability=1 / 3,
+        above_threshold=True,
+        class_probabilities=(0.1, *[0.075] * 12),
+        group_peaks=(0.9, 0.1, 1e-6, 0.0),
+        best_chops=(BestChop(box=Box(1, 2, 257, 258), outcome="crystal_harvestable", probability=0.9),),
+        drop=DropRegion(box=Box(0, 1, 900, 1000), area_fraction=0.4, outline=((0, 1), (900, 1), (900, 1000))),
+        height_px=960,
+        width_px=1280,
+    )
+
+
+def unreadable(image: StoredImage, work_unit: str = "unit-1") -> AutoScore:
+    return AutoScore(
+        image_id=image.id,
+        work_unit=work_unit,
+        recipe=RECIPE,
+        scored_at=NOON,
+        outcome="unreadable",
+        error="the JPEG cannot be decoded: «…» 'quoted'\n",
+    )
+
+
+def manual(image: StoredImage, person: str = "Zoë", *, outcome: str = "clear", hours: float = 0) -> ManualScore:
+    return ManualScore(
+        image_id=image.id,
+        person=person,
+        scored_at=NOON + timedelta(hours=hours),
+        outcome=outcome,
+        comment="look again; --'\"%(x)s",
+    )
+
+
+def unit(*images: StoredImage, name: str = "unit-1", recipe: Recipe = RECIPE, hours: float = 0) -> UnitRecord:
+    return UnitRecord(
+        name=name,
+        recipe=recipe,
+        image_ids=tuple(image.id for image in images),
+        created_at=NOON + timedelta(hours=hours),
+    )

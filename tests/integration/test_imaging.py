@@ -1,0 +1,226 @@
+"""What every imaging database does, whatever holds its rows."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from crystal_search.errors import DatabaseError, UnknownNameError
+from crystal_search.server.imaging import ImagingDatabase, PlateSummary
+from tests.integration.imaging_nouns import (
+    NOON,
+    OTHER_RECIPE,
+    RECIPE,
+    auto,
+    key,
+    manual,
+    new_image,
+    stored,
+    unit,
+    unreadable,
+)
+
+
+def test_images_come_back_as_they_were_added(imaging: ImagingDatabase) -> None:
+    where = key("Plätte 1/ß", row=31, column=47, drop=3, inspection=12, channel="uv")
+    imaging.add_images([new_image(where, path="/imager/Größe 'x'/%s/a.jpg")])
+    (image,) = imaging.plate_images("Plätte 1/ß")
+    assert (image.key, image.path, image.imaged_at) == (where, "/imager/Größe 'x'/%s/a.jpg", NOON)
+    assert imaging.image(image.id) == image
+    assert imaging.image(image.id + 1) is None
+
+
+def test_times_come_back_in_utc(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key(), imaged_at=NOON.astimezone(timezone(timedelta(hours=-5))))
+    assert image.imaged_at == NOON
+    assert image.imaged_at.tzinfo == UTC
+    assert stored(imaging, key(row=1), imaged_at=None).imaged_at is None
+
+
+def test_a_time_without_a_zone_is_refused(imaging: ImagingDatabase) -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        imaging.add_images([new_image(key(), imaged_at=datetime(2026, 1, 31))])
+    assert imaging.plates() == []
+
+
+def test_adding_tells_new_known_and_conflicting_images_apart(imaging: ImagingDatabase) -> None:
+    first, second = new_image(key(row=0)), new_image(key(row=1))
+    assert imaging.add_images([first, first]).added == 1
+    same_key = replace(first, path="/elsewhere.jpg")
+    same_path = replace(first, key=key(row=7))
+    answer = imaging.add_images([first, second, same_key, same_path])
+    assert (answer.added, answer.known) == (1, 1)
+    assert answer.conflicts == (
+        "/elsewhere.jpg would be plate P1 well A01 drop 1 inspection 1 visible, "
+        "which is /images/P1/1/visible/A01_1.jpg already",
+        "/images/P1/1/visible/A01_1.jpg is known as plate P1 well A01 drop 1 inspection 1 visible, "
+        "it cannot be plate P1 well H01 drop 1 inspection 1 visible too",
+    )
+    assert [image.path for image in imaging.plate_images("P1")] == [first.path, second.path]
+
+
+def test_conflicts_inside_one_call_are_found(imaging: ImagingDatabase) -> None:
+    answer = imaging.add_images(
+        [new_image(key()), new_image(key(), path="/b.jpg"), new_image(key(row=2), path="/c.jpg")]
+    )
+    assert (answer.added, len(answer.conflicts)) == (2, 1)
+
+
+def test_barcodes_and_paths_differ_in_case_and_in_trailing_spaces(imaging: ImagingDatabase) -> None:
+    plates = ["P1", "p1", "P1 ", "Pä", "PÄ"]
+    assert imaging.add_images([new_image(key(plate)) for plate in plates]).added == len(plates)
+    assert [summary.plate for summary in imaging.plates()] == sorted(plates)
+
+
+def test_more_images_than_a_statement_holds(imaging: ImagingDatabase) -> None:
+    images = [new_image(key(row=number // 48, column=number % 48, inspection=1)) for number in range(1536)]
+    assert imaging.add_images(images).added == 1536
+    assert imaging.add_images(reversed(images)).known == 1536
+    paths = [image.path for image in images]
+    assert imaging.known_paths([*paths, "/no/such.jpg"]) == set(paths)
+    assert imaging.known_paths([]) == set()
+
+
+def test_a_path_may_be_long(imaging: ImagingDatabase) -> None:
+    path = "/" + "ö" * 2000
+    imaging.add_images([new_image(key(), path=path + "1"), new_image(key(row=1), path=path + "2")])
+    assert imaging.known_paths([path + "1", path + "3"]) == {path + "1"}
+
+
+def test_images_without_score_come_newest_first_and_undated_ones_last(imaging: ImagingDatabase) -> None:
+    undated = [stored(imaging, key(row=row), imaged_at=None) for row in (0, 1)]
+    old, new = (stored(imaging, key(row=row), imaged_at=NOON + timedelta(days=row)) for row in (2, 3))
+    twin = stored(imaging, key(row=4), imaged_at=new.imaged_at)
+    expected = [twin, new, old, *reversed(undated)]
+    assert imaging.images_without_score(RECIPE, limit=10) == expected
+    assert imaging.images_without_score(RECIPE, limit=2) == expected[:2]
+
+
+def test_only_visible_light_waits_for_a_score(imaging: ImagingDatabase) -> None:
+    stored(imaging, key(channel="uv"))
+    visible = stored(imaging, key())
+    assert imaging.images_without_score(RECIPE, limit=10) == [visible]
+
+
+def test_one_plate_can_be_asked_for(imaging: ImagingDatabase) -> None:
+    stored(imaging, key("P1"))
+    second = stored(imaging, key("P2"))
+    assert imaging.images_without_score(RECIPE, limit=10, plate="P2") == [second]
+    assert imaging.images_without_score(RECIPE, limit=10, plate="P3") == []
+
+
+def test_a_score_counts_for_its_recipe_only(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    imaging.add_auto_scores([auto(image)])
+    imaging.add_manual_score(manual(image))
+    assert imaging.images_without_score(RECIPE, limit=10) == []
+    assert imaging.images_without_score(OTHER_RECIPE, limit=10) == [image]
+    assert imaging.images_without_score(replace(RECIPE, threshold=0.9), limit=10) == [image]
+    assert imaging.images_without_score(replace(RECIPE, classifier_name="other"), limit=10) == [image]
+
+
+@pytest.mark.parametrize(("state", "waits"), [("open", False), ("failed", False), ("done", True)])
+def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: str, waits: bool) -> None:
+    image = stored(imaging, key())
+    imaging.add_unit(unit(image))
+    if state != "open":
+        imaging.close_unit("unit-1", state)
+    assert imaging.images_without_score(RECIPE, limit=10) == ([image] if waits else [])
+    assert imaging.images_without_score(OTHER_RECIPE, limit=10) == [image]
+
+
+def test_work_units_are_recorded_once_and_closed_once(imaging: ImagingDatabase) -> None:
+    images = [stored(imaging, key(row=row)) for row in range(3)]
+    late = unit(images[2], images[0], name="late", hours=2)
+    early = unit(images[1], name="early", recipe=OTHER_RECIPE, hours=1)
+    empty = unit(name="empty", hours=3)
+    assert [imaging.add_unit(each) for each in (late, early, empty, replace(late, image_ids=()))] == [True] * 3 + [
+        False
+    ]
+    assert imaging.units("open") == [early, late, empty]
+    imaging.close_unit("late", "failed", "it was 'killed'")
+    imaging.close_unit("late", "done")
+    imaging.close_unit("no-such-unit", "done")
+    assert imaging.units("failed") == [replace(late, state="failed", reason="it was 'killed'")]
+    assert [each.name for each in imaging.units("open")] == ["early", "empty"]
+    with pytest.raises(ValueError, match="done or failed"):
+        imaging.close_unit("early", "open")
+
+
+def test_a_work_unit_with_unknown_images_is_not_recorded(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    with pytest.raises(DatabaseError, match="nothing was changed"):
+        imaging.add_unit(replace(unit(image), image_ids=(image.id, image.id + 1)))
+    assert imaging.units("open") == []
+
+
+def test_scores_come_back_as_they_were_added(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    scores = [auto(image, "u1", recipe=OTHER_RECIPE, hours=1), unreadable(image, "u2")]
+    no_drop = replace(unreadable(image, "u3"), outcome="no_drop", error=None, height_px=960, width_px=1280)
+    assert imaging.add_auto_scores([*scores, no_drop]) == 3
+    imaging.add_manual_score(manual(image, hours=0.5))
+    assert imaging.ledger(image.id) == [scores[1], no_drop, manual(image, hours=0.5), scores[0]]
+    assert imaging.ledger(image.id + 1) == []
+
+
+def test_an_automatic_score_is_new_once_for_an_image_and_a_work_unit(imaging: ImagingDatabase) -> None:
+    one, two = stored(imaging, key(row=0)), stored(imaging, key(row=1))
+    assert imaging.add_auto_scores([auto(one), replace(auto(one), outcome="clear")]) == 1
+    assert imaging.add_auto_scores([auto(one, hours=3), auto(two), auto(one, "unit-2")]) == 2
+    assert imaging.add_auto_scores([]) == 0
+    assert imaging.ledger(one.id) == [auto(one), auto(one, "unit-2")]
+
+
+def test_scores_of_unknown_images_leave_nothing_behind(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    with pytest.raises(DatabaseError, match="nothing was changed"):
+        imaging.add_auto_scores([auto(image), replace(auto(image), image_id=image.id + 1)])
+    with pytest.raises(DatabaseError, match="nothing was changed"):
+        imaging.add_manual_score(replace(manual(image), image_id=image.id + 1))
+    assert imaging.ledger(image.id) == []
+
+
+def test_a_persons_score_names_an_outcome(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    imaging.add_manual_score(manual(image, outcome="no_drop"))
+    with pytest.raises(UnknownNameError, match="choose from"):
+        imaging.add_manual_score(manual(image, outcome="lovely"))
+    assert len(imaging.ledger(image.id)) == 1
+
+
+def test_drops_show_the_newest_score_of_each_kind(imaging: ImagingDatabase) -> None:
+    image, bare = stored(imaging, key(row=1)), stored(imaging, key(row=0, column=5))
+    stored(imaging, key(row=0, inspection=2))
+    stored(imaging, key("P2"))
+    imaging.add_manual_score(manual(image, "Ann", hours=9))
+    imaging.add_manual_score(manual(image, "Bob", hours=4))
+    imaging.add_auto_scores([auto(image, "u1", hours=5), auto(image, "u2", hours=8), auto(image, "u3", hours=8)])
+    first, second = imaging.drops("P1", inspection=1)
+    assert (first.image, first.auto, first.manual) == (bare, None, None)
+    assert (second.image, second.auto, second.manual) == (
+        image,
+        auto(image, "u3", hours=8),
+        manual(image, "Ann", hours=9),
+    )
+    assert imaging.drops("P1", inspection=1, channel="uv") == []
+    assert imaging.drops("P9", inspection=1) == []
+
+
+def test_plates_are_summed_up(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key("P2", inspection=3))
+    stored(imaging, key("P2", inspection=1, channel="uv"))
+    stored(imaging, key("P1"))
+    imaging.add_auto_scores([auto(image, "u1", hours=1), auto(image, "u2", hours=7)])
+    imaging.add_manual_score(manual(image, hours=50))
+    assert imaging.plates() == [
+        PlateSummary(plate="P1", inspections=(1,), channels=("visible",), images=1, scored=0, last_scored_at=None),
+        PlateSummary(
+            plate="P2",
+            inspections=(1, 3),
+            channels=("uv", "visible"),
+            images=2,
+            scored=1,
+            last_scored_at=NOON + timedelta(hours=7),
+        ),
+    ]
