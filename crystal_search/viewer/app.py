@@ -1,0 +1,106 @@
+"""The viewer as a web application: its routes, and what they share."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+from starlette.types import Scope
+
+from crystal_search import __version__
+from crystal_search.errors import DatabaseError
+from crystal_search.server.imaging import ImagingDatabase
+from crystal_search.viewer import api, pages, pictures
+from crystal_search.viewer.context import Viewer
+from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
+from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.thumbnails import Thumbnails
+
+HERE = Path(__file__).parent
+MAX_PICTURE_MAKERS = 4
+
+
+class KeptFiles(StaticFiles):
+    """Static files whose address changes with their content, so that browsers keep them for good."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file with the header that says so."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = pictures.FOR_GOOD
+        return response
+
+
+def static_address() -> str:
+    """Return where the static files are: an address made from their content."""
+    digest = hashlib.sha256()
+    for path in sorted((HERE / "static").iterdir()):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return f"/static/{digest.hexdigest()[:12]}"
+
+
+def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[str] = LOOPBACK_NAMES) -> Starlette:
+    """Return the viewer of an imaging database.
+
+    Parameters
+    ----------
+    imaging
+        Where plates and scores are; whoever opened it closes it.
+    thumbnails
+        The folder of the viewer's cache.
+    names
+        The host names that the viewer answers to.
+    """
+    templates, static = Jinja2Templates(HERE / "templates"), static_address()
+    templates.env.globals.update(static=static, program_version=__version__)
+    makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        makers.shutdown(cancel_futures=True)
+
+    app = Starlette(
+        routes=[*_routes(), Mount(static, KeptFiles(directory=HERE / "static"))],
+        middleware=[Middleware(Guard, names=names)],
+        exception_handlers={
+            HTTPException: pages.show_http_error,
+            DatabaseError: pages.show_database_error,
+            Exception: pages.show_other_error,
+        },
+        lifespan=lifespan,
+    )
+    app.state.viewer = Viewer(
+        imaging=imaging,
+        reader=PlateReader(imaging),
+        thumbnails=Thumbnails(thumbnails),
+        picture_makers=makers,
+        templates=templates,
+    )
+    return app
+
+
+def _routes() -> list[Route]:
+    return [
+        Route("/", pages.get_plates_page),
+        Route("/plate/{plate}", pages.get_plate_page),
+        Route("/plate/{plate}/scores.csv", api.get_score_table),
+        Route("/drop/{image_id:int}", pages.get_drop_page),
+        Route("/outcomes.css", pages.get_outcome_colours),
+        Route("/thumbnail/{image_id:int}", pictures.get_thumbnail),
+        Route("/image/{image_id:int}", pictures.get_image),
+        Route("/api/plates", api.get_plates),
+        Route("/api/plate/{plate}", api.get_board),
+        Route("/api/plate/{plate}/counts", api.get_counts),
+        Route("/api/drop/{image_id:int}", api.get_drop),
+        Route("/api/drop/{image_id:int}/siblings", api.get_siblings),
+        Route("/api/score", api.post_score, methods=["POST"]),
+    ]

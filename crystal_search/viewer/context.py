@@ -1,0 +1,60 @@
+"""What every request can use, and the two kinds of answer: a page and a JSON value."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.templating import Jinja2Templates
+
+from crystal_search.server.imaging import ImagingDatabase
+from crystal_search.viewer.reading import Board, PlateReader
+from crystal_search.viewer.thumbnails import Thumbnails
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Viewer:
+    """What every request can use."""
+
+    imaging: ImagingDatabase
+    reader: PlateReader
+    thumbnails: Thumbnails
+    picture_makers: ThreadPoolExecutor  #: so many pictures are made at a time
+    templates: Jinja2Templates
+
+
+def viewer_of(request: Request) -> Viewer:
+    """Return what this request can use."""
+    viewer: Viewer = request.app.state.viewer
+    return viewer
+
+
+def board_of(request: Request) -> Board:
+    """Return the plate, inspection and channel that a request asks for."""
+    inspection = request.query_params.get("inspection")
+    if inspection is not None and not (inspection.isascii() and inspection.isdigit() and len(inspection) < 10):
+        raise HTTPException(400, f"inspection must be a number, got {inspection!r:.40}")
+    number = int(inspection) if inspection is not None else None
+    reader = viewer_of(request).reader
+    return reader.board(request.path_params["plate"], number, request.query_params.get("channel"))
+
+
+def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> Response:
+    """Return a page; its text is checked for news each time it is opened."""
+    headers = {"Cache-Control": "no-cache"}
+    return viewer_of(request).templates.TemplateResponse(request, name, dict(context), status, headers)
+
+
+def json_answer(request: Request, value: Any) -> Response:
+    """Return a JSON value, or 304 when the asker has the same one already."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")

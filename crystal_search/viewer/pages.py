@@ -1,0 +1,71 @@
+"""The pages: the list of plates, a plate, a drop, and errors."""
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from crystal_search.errors import DatabaseError
+from crystal_search.viewer.api import board_value, ledger_value, plates_value
+from crystal_search.viewer.context import board_of, page, viewer_of
+from crystal_search.viewer.records import outcome_table
+
+PAGES = ("/plate/", "/drop/")  #: addresses that people open; everything else is asked by programs
+
+
+def get_plates_page(request: Request) -> Response:
+    """Show every plate."""
+    data = plates_value(viewer_of(request))
+    return page(request, "plates.html", {"data": data | {"outcomes": outcome_table()}})
+
+
+def get_plate_page(request: Request) -> Response:
+    """Show every drop of a plate."""
+    viewer, board = viewer_of(request), board_of(request)
+    barcodes = [summary.plate for summary in viewer.reader.plates()]
+    at = barcodes.index(board[0])
+    neighbours = {
+        "previous": barcodes[at - 1] if at > 0 else None,
+        "next": barcodes[at + 1] if at + 1 < len(barcodes) else None,
+    }
+    data = {"board": board_value(viewer, board), "outcomes": outcome_table(), "neighbours": neighbours}
+    return page(request, "plate.html", {"plate": board[0], "data": data})
+
+
+def get_drop_page(request: Request) -> Response:
+    """Show one drop."""
+    drop = ledger_value(viewer_of(request), request.path_params["image_id"])
+    return page(request, "drop.html", {"drop": drop, "data": {"drop": drop, "outcomes": outcome_table()}})
+
+
+def get_outcome_colours(_: Request) -> Response:
+    """Answer with the frame colours as a style sheet."""
+    rules = [f".is-{each['name']}{{--frame:{each['frame']};--ink:{each['ink']}}}" for each in outcome_table()]
+    return Response("\n".join(rules), media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+def show_http_error(request: Request, error: Exception) -> Response:
+    """Show what is wrong with a request."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return _error(request, error.status_code, error.detail)
+
+
+def show_database_error(request: Request, error: Exception) -> Response:
+    """Show that the imaging database does not answer."""
+    if not isinstance(error, DatabaseError):
+        raise error
+    return _error(request, 503, str(error))
+
+
+def show_other_error(request: Request, _: Exception) -> Response:
+    """Show that the viewer itself failed; the log says why."""
+    return _error(request, 500, "the viewer failed here; its log says why")
+
+
+def _error(request: Request, status: int, message: str) -> Response:
+    path = request.url.path
+    opened = path == "/" or (path.startswith(PAGES) and not path.endswith(".csv"))
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if opened or wants_page:
+        return page(request, "error.html", {"status": status, "message": message}, status)
+    return JSONResponse({"status": status, "error": message}, status)

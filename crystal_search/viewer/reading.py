@@ -1,0 +1,106 @@
+"""What the pages read from the imaging database, each thing at most once in a moment."""
+
+from collections.abc import Sequence
+
+from starlette.exceptions import HTTPException
+
+from crystal_search.server.imaging import (
+    CHANNELS,
+    DropScores,
+    ImagingDatabase,
+    ManualScore,
+    PlateSummary,
+    StoredImage,
+    WellKey,
+)
+from crystal_search.viewer.recent import Recent
+
+LIVE_SECONDS = 0.5  #: how old the scores of the open inspection may be
+PLATES_SECONDS = 2.0  #: how old the list of plates may be
+HISTORY_SECONDS = 10.0  #: how old the scores of other inspections may be
+
+Board = tuple[str, int, str]  #: plate, inspection, channel
+Place = tuple[int, int, int]  #: row, column, drop
+
+
+def place_of(key: WellKey) -> Place:
+    """Return where on its plate a drop is."""
+    return key.row, key.column, key.drop
+
+
+class PlateReader:
+    """Reads plates, drops and their scores; what is not there is a 404."""
+
+    def __init__(self, imaging: ImagingDatabase) -> None:
+        self._imaging = imaging
+        self._plates = Recent(self._load_plates, seconds=PLATES_SECONDS)
+        self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
+        self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
+
+    def _load_plates(self, _: str) -> list[PlateSummary]:
+        return self._imaging.plates()
+
+    def _load_drops(self, board: Board) -> list[DropScores]:
+        plate, inspection, channel = board
+        return self._imaging.drops(plate, inspection=inspection, channel=channel)
+
+    def plates(self) -> list[PlateSummary]:
+        """Return every plate, by barcode."""
+        return self._plates.get("")
+
+    def plate(self, barcode: str) -> PlateSummary:
+        """Return one plate's summary."""
+        for attempt in (1, 2):
+            for summary in self.plates():
+                if summary.plate == barcode:
+                    return summary
+            if attempt == 1:
+                self._plates.forget()
+        raise HTTPException(404, f"there is no plate {barcode}")
+
+    def board(self, barcode: str, inspection: int | None, channel: str | None) -> Board:
+        """Return the inspection that is asked for, by default the latest in visible light."""
+        summary = self.plate(barcode)
+        channel = channel or next(each for each in CHANNELS if each in summary.channels)
+        inspection = inspection if inspection is not None else summary.inspections[-1]
+        if inspection not in summary.inspections:
+            raise HTTPException(404, f"plate {barcode} has no inspection {inspection}")
+        if channel not in summary.channels:
+            raise HTTPException(404, f"plate {barcode} has no images of the channel {channel}")
+        return barcode, inspection, channel
+
+    def drops(self, board: Board) -> list[DropScores]:
+        """Return the drops of an open inspection, by row, column, drop."""
+        return self._live.get(board)
+
+    def earlier(self, board: Board) -> dict[Place, tuple[int, ManualScore]]:
+        """Return the latest score by hand that each drop has from an earlier inspection."""
+        plate, inspection, channel = board
+        found: dict[Place, tuple[int, ManualScore]] = {}
+        for before in self.plate(plate).inspections:
+            if before < inspection:
+                for drop in self._history.get((plate, before, channel)):
+                    if drop.manual:
+                        found[place_of(drop.image.key)] = (before, drop.manual)
+        return found
+
+    def image(self, image_id: int) -> StoredImage:
+        """Return one image."""
+        image = self._imaging.image(image_id)
+        if image is None:
+            raise HTTPException(404, f"there is no image {image_id}")
+        return image
+
+    def siblings(self, image: StoredImage) -> list[DropScores]:
+        """Return every image of the same drop, by inspection and channel."""
+        summary = self.plate(image.key.plate)
+        boards: Sequence[Board] = [
+            (summary.plate, inspection, channel) for inspection in summary.inspections for channel in summary.channels
+        ]
+        place = place_of(image.key)
+        return [drop for board in boards for drop in self._history.get(board) if place_of(drop.image.key) == place]
+
+    def forget(self) -> None:
+        """Read scores anew, because one was just given."""
+        self._live.forget()
+        self._history.forget()

@@ -1,0 +1,207 @@
+"""What the pages' programs get: plain records of plates, drops and scores, ready for JSON."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
+from crystal_search.server.imaging import AutoScore, DropScores, ManualScore, PlateSummary, StoredImage
+from crystal_search.viewer.reading import Board, Place, place_of
+
+Record = dict[str, Any]
+Version = Callable[[StoredImage], str]  #: what changes when the image file does
+
+#: Outcomes that a person can give: every class of a whole image, and no drop (a rim is only ever a chop).
+BY_HAND = (*(outcome.name for outcome in OUTCOMES if outcome.name != "rim"), NO_DROP)
+
+DARK_INK, LIGHT_INK = "#000000", "#ffffff"
+NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of ``#rrggbb`` (WCAG 2.1), in [0, 1].
+
+    >>> luminance("#ffffff"), luminance("#000000")
+    (1.0, 0.0)
+    """
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return math.fsum((0.2126 * red, 0.7152 * green, 0.0722 * blue))
+
+
+def ink_on(colour: str) -> str:
+    """Return black or white, whichever reads better on `colour`.
+
+    >>> ink_on("#e02020"), ink_on("#8c8c8c")
+    ('#ffffff', '#000000')
+    """
+    light = luminance(colour)
+    return LIGHT_INK if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else DARK_INK
+
+
+def outcome_table() -> list[Record]:
+    """Return what the pages show for every answer: the 13 classes, no drop, unreadable, unscored."""
+    table = [_outcome_record(outcome) for outcome in OUTCOMES]
+    for name, label, letter, frame in (
+        (NO_DROP, "No drop", "–", NO_DROP_FRAME),
+        (UNREADABLE, "Unreadable", "!", UNREADABLE_FRAME),
+        ("unscored", "Not scored", "·", UNSCORED_FRAME),
+    ):
+        table.append(_answer(name, label, letter, frame) | {"group": None, "score_number": None})
+    return table
+
+
+def _outcome_record(outcome: Outcome) -> Record:
+    answer = _answer(outcome.name, outcome.label, outcome.letter, outcome.frame)
+    return answer | {"group": outcome.group.value, "score_number": outcome.score_number}
+
+
+def _answer(name: str, label: str, letter: str, frame: str) -> Record:
+    by_hand = name in BY_HAND
+    return {"name": name, "label": label, "letter": letter, "frame": frame, "ink": ink_on(frame), "by_hand": by_hand}
+
+
+def moment(at: datetime | None) -> str | None:
+    """Return a time as ISO 8601, or None."""
+    return at.isoformat(timespec="seconds") if at else None
+
+
+def plate_record(summary: PlateSummary) -> Record:
+    """Return one line of the list of plates."""
+    return {
+        "plate": summary.plate,
+        "inspections": list(summary.inspections),
+        "channels": list(summary.channels),
+        "images": summary.images,
+        "scored": summary.scored,
+        "last_scored_at": moment(summary.last_scored_at),
+    }
+
+
+def counts_record(drops: Iterable[DropScores]) -> Record:
+    """Return how many drops the machine put into each group, and how many a person has looked at."""
+    drops = list(drops)
+    groups = {outcome.name: outcome.group.value for outcome in OUTCOMES}
+    auto = Counter(groups.get(drop.auto.outcome, drop.auto.outcome) if drop.auto else "unscored" for drop in drops)
+    names = [*(group.value for group in GROUPS), NO_DROP, UNREADABLE, "unscored"]
+    return {
+        "drops": len(drops),
+        "auto": {name: auto[name] for name in names if auto[name]},
+        "manual": sum(1 for drop in drops if drop.manual),
+    }
+
+
+def board_record(
+    board: Board,
+    summary: PlateSummary,
+    drops: Iterable[DropScores],
+    earlier: Mapping[Place, tuple[int, ManualScore]],
+    version: Version,
+) -> Record:
+    """Return everything that the plate overview shows."""
+    drops = list(drops)
+    times = [drop.auto.scored_at for drop in drops if drop.auto]
+    return {
+        "plate": summary.plate,
+        "inspections": list(summary.inspections),
+        "channels": list(summary.channels),
+        "inspection": board[1],
+        "channel": board[2],
+        "images": len(drops),
+        "scored": len(times),
+        "last_scored_at": moment(max(times, default=None)),
+        "drops": [drop_record(drop, earlier.get(place_of(drop.image.key)), version) for drop in drops],
+    }
+
+
+def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, version: Version) -> Record:
+    """Return one drop as the overview shows it."""
+    return image_record(drop.image, version) | {
+        "auto": auto_record(drop.auto) if drop.auto else None,
+        "manual": manual_record(drop.manual) if drop.manual else None,
+        "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.manual else None,
+    }
+
+
+def image_record(image: StoredImage, version: Version) -> Record:
+    """Return which drop an image shows, and when it was made."""
+    key = image.key
+    return {
+        "id": image.id,
+        "plate": key.plate,
+        "well": key.well,
+        "row": key.row,
+        "column": key.column,
+        "drop": key.drop,
+        "inspection": key.inspection,
+        "channel": key.channel,
+        "imaged_at": moment(image.imaged_at),
+        "version": version(image),
+    }
+
+
+def auto_record(score: AutoScore) -> Record:
+    """Return a machine's score in short."""
+    crystal = score.group_peaks[GROUPS.index(Group.CRYSTAL)] if score.group_peaks else None
+    return {
+        "outcome": score.outcome,
+        "probability": score.probability,
+        "above_threshold": score.above_threshold,
+        "p_crystal": crystal,
+        "scored_at": moment(score.scored_at),
+        "drop_box": _relative_box(score),
+        "aspect": score.width_px / score.height_px if score.height_px else None,
+    }
+
+
+def _relative_box(score: AutoScore) -> list[float] | None:
+    """Return the drop's top, left, bottom and right as fractions of the image."""
+    if score.drop is None or not score.height_px or not score.width_px:
+        return None
+    top, left, bottom, right = score.drop.box
+    edges = (top / score.height_px, left / score.width_px, bottom / score.height_px, right / score.width_px)
+    return [round(edge, 4) for edge in edges]
+
+
+def manual_record(score: ManualScore) -> Record:
+    """Return a person's score."""
+    return {
+        "outcome": score.outcome,
+        "person": score.person,
+        "scored_at": moment(score.scored_at),
+        "comment": score.comment,
+    }
+
+
+def full_auto_record(score: AutoScore) -> Record:
+    """Return all that a machine's score says."""
+    return auto_record(score) | {
+        "by": "machine",
+        "work_unit": score.work_unit,
+        "classifier": score.recipe.classifier_name,
+        "classifier_sha256": score.recipe.classifier_sha256,
+        "drop_sha256": score.recipe.drop_sha256,
+        "threshold": score.recipe.threshold,
+        "class_probabilities": list(score.class_probabilities),
+        "group_peaks": list(score.group_peaks),
+        "best_chops": [
+            {"box": list(chop.box), "outcome": chop.outcome, "probability": chop.probability}
+            for chop in score.best_chops
+        ],
+        "outline": [list(point) for point in score.drop.outline] if score.drop else None,
+        "area_fraction": score.drop.area_fraction if score.drop else None,
+        "height_px": score.height_px,
+        "width_px": score.width_px,
+        "error": score.error,
+    }
+
+
+def ledger_record(image: StoredImage, ledger: Iterable[AutoScore | ManualScore], version: Version) -> Record:
+    """Return one image with every score it ever got, newest first."""
+    entries = [
+        full_auto_record(score) if isinstance(score, AutoScore) else manual_record(score) | {"by": "person"}
+        for score in ledger
+    ]
+    return image_record(image, version) | {"ledger": entries[::-1]}

@@ -1,0 +1,147 @@
+"""Serving the plate viewer: ``crystal-search view``."""
+
+import argparse
+import errno
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from crystal_search.errors import UserError
+from crystal_search.server.home import Home
+from crystal_search.server.settings import read_settings
+from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
+
+log = logging.getLogger(__name__)
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
+HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what ``view`` takes."""
+    parser.add_argument("--home", type=Path, default=Home.default().path, help="folder of the installation")
+    parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s: this machine)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default %(default)s; 0: any that is free")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name the viewer is reached by"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve the viewer until Ctrl-C."""
+    serve(Home(arguments.home), host=arguments.host, port=arguments.port, allow_hosts=arguments.allow_host)
+
+
+def serve(
+    home: Home,
+    *,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    allow_hosts: Collection[str] = (),
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve the viewer of an installation until Ctrl-C or SIGTERM.
+
+    Parameters
+    ----------
+    home
+        The installation.
+    host, port
+        Where to listen; port 0 takes any that is free.
+    allow_hosts
+        More host names that the viewer answers to.
+    ready
+        Called with the address once the viewer listens; by default the address is printed.
+
+    Raises
+    ------
+    UserError
+        If it cannot listen there.
+    """
+    with closing(listen(host, port)) as listener, closing(open_imaging(read_settings(home.settings).url(home))) as db:
+        if host not in LOOPBACK_NAMES:
+            log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
+        names = own_names(host) | {name.lower() for name in allow_hosts}
+        app = viewer_app(db, home.made().thumbnails, names=names)
+        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
+        Server(config, address_of(listener), ready or announce).run(sockets=[listener])
+
+
+def announce(address: str) -> None:
+    """Print where the viewer is."""
+    sys.stdout.write(f"viewer: {address}\n")
+    sys.stdout.flush()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and waits to be served.
+
+    Raises
+    ------
+    UserError
+        If the port is taken, is no port, or the host is none of this machine.
+    """
+    if not 0 <= port <= 65535:
+        raise UserError(f"port {port} is none; choose one from 1 to 65535, or 0 for any that is free")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"cannot listen on host {host!r}: {error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"port {port} on {host} is taken, perhaps by another viewer; stop that one, "
+                "choose another port with --port, or let --port 0 find a free one"
+            ) from error
+        raise UserError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the address at which browsers of this machine reach a listener."""
+    name, port = listener.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)
+    return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+
+
+class Server(uvicorn.Server):
+    """Tells when it listens, and returns on a signal instead of raising it anew."""
+
+    def __init__(self, config: uvicorn.Config, address: str, ready: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._address = address
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready(self._address)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End the service on Ctrl-C and SIGTERM; afterwards signals mean what they meant before."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

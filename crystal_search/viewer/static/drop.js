@@ -1,0 +1,217 @@
+// The drop page. It goes from drop to drop without loading anew.
+import { byId, el, isTyping, pageData, press, say } from "./dom.js";
+import { byHand, correctLast, giveScore, outcomeOfKey, rememberScore, showPerson } from "./hand.js";
+import { setUpHelp } from "./help.js";
+import { boardAddress, dropAddress, getJson, imageAddress, plateAddress, poll } from "./net.js";
+import { Picture } from "./picture.js";
+import { showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
+import { Tile } from "./tile.js";
+import { arranged, readView, recallOrder, viewParameters } from "./view.js";
+import { autoBadge, dateText, placeText, shortLabel } from "./words.js";
+
+const POLL_MS = 2000;
+const ADVANCE = "crystal-search then next drop";
+
+let drop = pageData().drop;
+let order = [];
+let siblings = [];
+const known = new Map(); // drops asked for ahead of time
+const view = readView(location.search);
+const parameters = viewParameters(view);
+const picture = new Picture(byId("stage"));
+
+const newest = (by) => drop.ledger.find((score) => score.by === by) ?? null;
+
+function show() {
+  const [auto, manual] = [newest("machine"), newest("person")];
+  document.title = `${placeText(drop)}, ${drop.plate} – Crystal Search`;
+  byId("place").textContent = `${drop.well} · drop ${drop.drop}`;
+  byId("plate").textContent = `${drop.plate}, inspection ${drop.inspection}`;
+  byId("up").href = plateAddress(drop, parameters);
+  const at = order.indexOf(drop.id);
+  byId("position").textContent = order.length ? `${at + 1} of ${order.length}` : "";
+  byId("previous").disabled = at <= 0;
+  byId("next").disabled = at < 0 || at >= order.length - 1;
+  picture.show(drop, auto);
+  showVerdicts(byId("verdicts"), auto, manual);
+  showBars(byId("bars"), auto);
+  showLedger(byId("ledger"), drop.ledger);
+  showFacts(byId("facts"), drop, auto);
+  for (const button of byId("buttons").children) press(button, button.dataset.outcome === manual?.outcome);
+}
+
+async function fetchOrder() {
+  const board = await getJson(boardAddress(drop));
+  const ids = arranged(board.drops, view).map((each) => each.id);
+  const remembered = recallOrder(drop, view);
+  order = remembered?.includes(drop.id) ? remembered : ids;
+  if (!order.includes(drop.id)) order = arranged(board.drops, { ...view, scored: "all", classes: "", pmin: "0", pmax: "100" }).map((each) => each.id);
+  show();
+  lookAhead();
+}
+
+async function fetchSiblings() {
+  const { id } = drop;
+  const answer = await getJson(`/api/drop/${id}/siblings`);
+  if (id !== drop.id) return;
+  siblings = answer.drops;
+  showCourse();
+}
+
+function showCourse() {
+  const channels = [...new Set(siblings.map((each) => each.channel))];
+  byId("course").replaceChildren(...channels.map((channel) => el("div", { className: "family" }, ...siblings.filter((each) => each.channel === channel).map(courseFigure))));
+}
+
+function courseFigure(each) {
+  const tile = new Tile(each, { address: dropAddress(each, parameters), lazy: false });
+  tile.element.classList.toggle("here", each.id === drop.id);
+  if (each.id === drop.id) tile.element.setAttribute("aria-current", "true");
+  const aspect = each.auto?.aspect;
+  if (aspect) tile.element.style.setProperty("--aspect", String(aspect));
+  const when = each.imaged_at ? ` · ${dateText(each.imaged_at)}` : "";
+  const channel = each.channel === "visible" ? "" : ` · ${each.channel}`;
+  return el("figure", {}, tile.element, el("figcaption", { textContent: `${each.inspection}${channel}${when}`, title: `Inspection ${each.inspection}${channel}${when}` }));
+}
+
+const fetchDrop = (id) => getJson(`/api/drop/${id}`);
+
+/** Ask for the neighbours' scores and images, so that the next key shows them at once. */
+async function lookAhead() {
+  const at = order.indexOf(drop.id);
+  for (const id of [order[at + 1], order[at + 2], order[at - 1]]) {
+    if (id === undefined || known.has(id)) continue;
+    known.set(id, fetchDrop(id).then((found) => {
+      new Image().src = imageAddress(found);
+      return found;
+    }));
+    known.get(id).catch(() => known.delete(id));
+  }
+  while (known.size > 12) known.delete(known.keys().next().value);
+}
+
+async function open(id) {
+  if (id === undefined || id === drop.id) return;
+  try {
+    const found = await (known.get(id) ?? fetchDrop(id));
+    known.delete(id);
+    const board = [found.plate, found.inspection, found.channel].join(" ");
+    const same = board === [drop.plate, drop.inspection, drop.channel].join(" ");
+    drop = found;
+    history.replaceState(null, "", dropAddress(drop, parameters));
+    byId("comment").value = "";
+    show();
+    if (!same) await fetchOrder();
+    lookAhead();
+    await fetchSiblings();
+  } catch (error) {
+    say(`The drop cannot be shown: ${error.message}`, { error: true });
+  }
+}
+
+const step = (by) => open(order[order.indexOf(drop.id) + by]);
+
+function toInspection(by) {
+  const course = siblings.filter((each) => each.channel === drop.channel);
+  open(course[course.findIndex((each) => each.id === drop.id) + by]?.id);
+}
+
+async function score(outcome) {
+  const [{ id }, before] = [drop, newest("person")?.outcome ?? null];
+  const scored = await giveScore(drop, outcome, byId("comment").value.trim());
+  if (!scored) return;
+  rememberScore(id, before);
+  if (id === drop.id) {
+    drop = scored;
+    byId("comment").value = "";
+    show();
+    fetchSiblings().catch(() => {});
+    if (byId("advance").checked) await step(1);
+  }
+}
+
+async function correct() {
+  const scored = await correctLast(async (id) => {
+    await open(id);
+    return drop.id === id ? drop : null;
+  });
+  if (scored) {
+    drop = scored;
+    show();
+  }
+}
+
+function toggle(id, name) {
+  const off = picture.stage.classList.toggle(name);
+  press(byId(id), id === "hide-all" ? off : !off);
+}
+
+const KEYS = {
+  ArrowLeft: () => step(-1),
+  ArrowRight: () => step(1),
+  ArrowUp: () => byId("up").click(),
+  ",": () => toInspection(-1),
+  ".": () => toInspection(1),
+  o: () => toggle("show-outline", "no-outline"),
+  f: () => toggle("show-frames", "no-frames"),
+  h: () => toggle("hide-all", "bare"),
+  u: correct,
+  a: () => byId("advance").click(),
+  z: () => picture.fitDrop(),
+  r: () => picture.fit(),
+  "+": () => picture.zoomBy(1.25),
+  _: () => picture.zoomBy(0.8),
+};
+
+function onKey(event) {
+  if (isTyping(event)) return;
+  const outcome = outcomeOfKey(event);
+  const act = outcome ? () => score(outcome.name) : KEYS[event.key];
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+function setUpButtons() {
+  for (const outcome of byHand) {
+    const button = el(
+      "button", { type: "button", title: `${outcome.label} (${outcome.key}${outcome.key === "x" ? "" : `, Shift+${outcome.letter}`})` },
+      el("kbd", { textContent: outcome.key }), autoBadge({ outcome: outcome.name, probability: null }), el("span", { textContent: shortLabel(outcome) }),
+    );
+    button.dataset.outcome = outcome.name;
+    button.addEventListener("click", () => score(outcome.name));
+    byId("buttons").append(button);
+  }
+  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"]]) {
+    byId(id).addEventListener("click", KEYS[key]);
+  }
+  byId("advance").checked = localStorage.getItem(ADVANCE) !== "no";
+  byId("advance").addEventListener("change", () => localStorage.setItem(ADVANCE, byId("advance").checked ? "yes" : "no"));
+  byId("comment").addEventListener("keydown", (event) => (event.key === "Enter" || event.key === "Escape") && byId("comment").blur());
+}
+
+setUpButtons();
+setUpHelp([
+  ["← →", "previous, next drop"], ["↑", "back to the plate"],
+  [", .", "previous, next inspection"], ["u", "correct the last score"],
+  ["o", "outline of the drop"], ["f", "frames of the best chops"],
+  ["h", "hide all on the image"], ["a", "after a score, the next drop"],
+  ["z r", "zoom to the drop, whole image"], ["+ _", "larger, smaller (or the wheel)"],
+], { scoring: true });
+byId("person").addEventListener("named", showPerson());
+document.addEventListener("keydown", onKey);
+show();
+const failed = (error) => say(error.message, { error: true });
+fetchOrder().catch(failed);
+fetchSiblings().catch(failed);
+poll(() => `/api/drop/${drop.id}`, {
+  every: POLL_MS,
+  changed: (news) => {
+    if (news.id !== drop.id || JSON.stringify(news) === JSON.stringify(drop)) return;
+    drop = news;
+    show();
+    fetchSiblings().catch(failed);
+  },
+  lost: (gone) => say(gone ? "The viewer does not answer; what you see may be old." : "The viewer is back.", { error: gone }),
+});
+document.body.dataset.ready = "yes";

@@ -1,0 +1,192 @@
+// The plate overview.
+import { Board } from "./board.js";
+import { byId, el, isTyping, pageData, press, say } from "./dom.js";
+import { correctLast, giveScore, outcomeOfKey, rememberScore, showPerson } from "./hand.js";
+import { setUpHelp } from "./help.js";
+import { showLegend } from "./legend.js";
+import { boardAddress, plateAddress, poll } from "./net.js";
+import { Preview } from "./preview.js";
+import { isFiltered, readView, rememberOrder, viewParameters, withoutFilters } from "./view.js";
+import { progressText } from "./words.js";
+
+const POLL_MS = 1000;
+const SIZES = [["fit", "Fit"], ["s", "S"], ["m", "M"], ["l", "L"]];
+const PREVIEW_BELOW_PX = 240;
+
+const { board: first, neighbours } = pageData();
+let board = first;
+let view = readView(location.search);
+const shown = new Board(byId("board"));
+const preview = new Preview();
+
+function change(part) {
+  view = { ...view, ...part };
+  history.replaceState(null, "", plateAddress(board, viewParameters(view)));
+  preview.hide();
+  show();
+}
+
+function show() {
+  byId("progress").textContent === progressText(board) || (byId("progress").textContent = progressText(board));
+  byId("progress-bar").style.width = `${board.images ? (100 * board.scored) / board.images : 0}%`;
+  shown.show(board, view);
+  showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));
+  for (const key of ["sort", "scored", "by", "pmin", "pmax"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
+  press(byId("frames"), view.frames === "on");
+  press(byId("crop"), view.crop === "on");
+  byId("clear").hidden = !isFiltered(view);
+  byId("showing").textContent = isFiltered(view) ? `${shown.order.length} of ${board.images} drops` : "";
+  for (const button of byId("sizes").children) press(button, button.dataset.size === view.size);
+  setUpLinks();
+  rememberOrder(board, view, shown.order);
+}
+
+function setUpLinks() {
+  const parameters = viewParameters(view);
+  for (const [id, plate] of [["previous-plate", neighbours.previous], ["next-plate", neighbours.next]]) {
+    const link = byId(id);
+    if (plate) link.href = plateAddress({ plate }, parameters);
+    link.title = plate ? `${plate} (${id === "next-plate" ? "n" : "p"})` : "there is none";
+    link.setAttribute("aria-disabled", plate ? "false" : "true");
+  }
+  byId("table").href = `/plate/${encodeURIComponent(board.plate)}/scores.csv?${new URLSearchParams({ inspection: board.inspection, channel: board.channel })}`;
+  const links = (values, here, board_of, title) => values.map((value) => el("a", { className: "button", href: plateAddress(board_of(value), parameters), textContent: String(value), title: title(value), "aria-current": value === here ? "true" : "false" }));
+  byId("inspections").replaceChildren(...links(board.inspections, board.inspection, (inspection) => ({ ...board, inspection }), (value) => `Inspection ${value} (, and . go through them)`));
+  byId("channels").replaceChildren(...links(board.channels, board.channel, (channel) => ({ ...board, channel }), (value) => `Images in ${value}`));
+  byId("channels").hidden = board.channels.length < 2;
+}
+
+function goTo(link) {
+  if (link?.href) location.href = link.href;
+}
+
+function toInspection(step) {
+  goTo(byId("inspections").children[board.inspections.indexOf(board.inspection) + step]);
+}
+
+function resizeBy(step) {
+  const at = SIZES.findIndex(([size]) => size === view.size) + step;
+  if (SIZES[at]) change({ size: SIZES[at][0] });
+}
+
+const tileOf = (target) => shown.tiles.get(Number(target.closest?.(".tile")?.dataset.id));
+
+function focus(tile) {
+  for (const other of shown.element.querySelectorAll('.tile[tabindex="0"]')) other.tabIndex = -1;
+  tile.element.tabIndex = 0;
+  tile.element.focus();
+}
+
+async function score(tile, outcome) {
+  const before = tile.drop.manual?.outcome ?? null;
+  const scored = await giveScore(tile.drop, outcome.name);
+  if (!scored) return;
+  rememberScore(tile.drop.id, before);
+  take(scored);
+}
+
+async function correct() {
+  const scored = await correctLast(async (id) => {
+    const tile = shown.tiles.get(id);
+    if (tile) focus(tile);
+    return tile?.drop ?? null;
+  });
+  if (scored) take(scored);
+}
+
+function take(scored) {
+  const manual = scored.ledger.find((entry) => entry.by === "person");
+  board = { ...board, drops: board.drops.map((drop) => (drop.id === scored.id ? { ...drop, manual, earlier: null } : drop)) };
+  show();
+}
+
+const KEYS = {
+  h: () => change({ frames: view.frames === "on" ? "off" : "on" }),
+  z: () => change({ crop: view.crop === "on" ? "off" : "on" }),
+  "+": () => resizeBy(1),
+  _: () => resizeBy(-1),
+  ",": () => toInspection(-1),
+  ".": () => toInspection(1),
+  p: () => goTo(byId("previous-plate")),
+  n: () => goTo(byId("next-plate")),
+  u: correct,
+  Escape: () => (preview.box.hidden ? change(withoutFilters(view)) : preview.hide()),
+};
+
+function onKey(event) {
+  if (isTyping(event)) return;
+  const tile = tileOf(event.target);
+  if (event.key.startsWith("Arrow")) {
+    const next = tile ? shown.neighbour(tile.drop.id, event.key) : shown.tiles.get(shown.order[0]);
+    if (next) {
+      event.preventDefault();
+      focus(next);
+    }
+    return;
+  }
+  const outcome = tile ? outcomeOfKey(event) : null;
+  if (outcome) score(tile, outcome);
+  else KEYS[event.key]?.();
+}
+
+function setUpControls() {
+  for (const key of ["sort", "scored", "by"]) byId(key).addEventListener("change", () => change({ [key]: byId(key).value }));
+  for (const key of ["pmin", "pmax"]) {
+    byId(key).addEventListener("change", () => {
+      const number = Math.round(Number(byId(key).value));
+      change({ [key]: byId(key).value === "" ? (key === "pmin" ? "0" : "100") : String(Math.min(100, Math.max(0, number))) });
+      byId(key).value = view[key];
+    });
+  }
+  byId("frames").addEventListener("click", KEYS.h);
+  byId("crop").addEventListener("click", KEYS.z);
+  byId("clear").addEventListener("click", () => change(withoutFilters(view)));
+  for (const [size, name] of SIZES) {
+    const button = el("button", { type: "button", textContent: name, title: size === "fit" ? "The whole plate at once" : `Size ${name}` });
+    button.dataset.size = size;
+    button.addEventListener("click", () => change({ size }));
+    byId("sizes").append(button);
+  }
+}
+
+function setUpPointer() {
+  const element = shown.element;
+  const over = (event) => {
+    const tile = tileOf(event.target);
+    if (tile && tile.element.offsetWidth < PREVIEW_BELOW_PX) preview.soon(tile);
+    else preview.hide();
+  };
+  element.addEventListener("pointerover", over);
+  element.addEventListener("pointerleave", () => preview.hide());
+  element.addEventListener("scroll", () => preview.hide(), { passive: true });
+  element.addEventListener("focusin", (event) => event.target.matches?.(":focus-visible") && over(event));
+  element.addEventListener("focusout", () => preview.hide());
+  element.addEventListener("load", (event) => {
+    if (shown.seenAspect || !event.target.naturalWidth) return;
+    shown.seenAspect = event.target.naturalWidth / event.target.naturalHeight;
+    shown.resize();
+  }, true);
+}
+
+setUpControls();
+setUpPointer();
+setUpHelp([
+  ["← → ↑ ↓", "from drop to drop"], ["Enter", "open the drop"],
+  [", .", "previous, next inspection"], ["p n", "previous, next plate"],
+  ["h", "hide the machine's frames"], ["z", "zoom to the drops"],
+  ["+ _", "larger, smaller thumbnails"], ["u", "correct the last score"], ["Esc", "clear the filters"],
+], { scoring: true });
+byId("person").addEventListener("named", showPerson());
+document.addEventListener("keydown", onKey);
+new ResizeObserver(() => shown.resize()).observe(shown.element);
+addEventListener("pageshow", (event) => event.persisted && show());
+show();
+poll(() => boardAddress(board), {
+  every: POLL_MS,
+  changed: (news) => {
+    board = news;
+    show();
+  },
+  lost: (gone) => say(gone ? "The viewer does not answer; what you see may be old." : "The viewer is back.", { error: gone }),
+});
+document.body.dataset.ready = "yes";

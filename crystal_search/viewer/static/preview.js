@@ -1,0 +1,50 @@
+// A larger picture of the drop under the pointer, or of the one that keys have reached.
+import { byId, el } from "./dom.js";
+import { thumbnailAddress } from "./net.js";
+import { autoBadge, handBadge, outcomeOf, percent, placeText } from "./words.js";
+
+const DELAY_MS = 140;
+const GAP_PX = 10;
+
+function line(badge, label, note) {
+  return el("div", { className: "line" }, badge, el("span", { textContent: label }), el("span", { className: "dim", textContent: note }));
+}
+
+export class Preview {
+  constructor() {
+    this.box = byId("preview");
+    this.timer = null;
+  }
+
+  /** Show `tile` large after a moment. */
+  soon(tile) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.show(tile), this.box.hidden ? DELAY_MS : 30);
+  }
+
+  show(tile) {
+    const { drop } = tile;
+    const lines = [el("div", { className: "line" }, el("b", { textContent: placeText(drop) }))];
+    if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability)));
+    if (drop.manual) lines.push(line(handBadge(drop.manual), outcomeOf(drop.manual.outcome).label, drop.manual.person));
+    if (drop.earlier) lines.push(line(handBadge(drop.earlier, { earlier: true }), outcomeOf(drop.earlier.outcome).label, `inspection ${drop.earlier.inspection}`));
+    const image = el("img", { src: thumbnailAddress(drop), alt: "" });
+    image.addEventListener("load", () => this.place(tile), { once: true });
+    this.box.replaceChildren(image, ...lines);
+    this.box.hidden = false;
+    this.place(tile);
+  }
+
+  place(tile) {
+    const at = tile.element.getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = this.box;
+    const right = at.right + GAP_PX + width < innerWidth;
+    this.box.style.left = `${right ? at.right + GAP_PX : Math.max(4, at.left - GAP_PX - width)}px`;
+    this.box.style.top = `${Math.max(4, Math.min(at.top, innerHeight - height - 8))}px`;
+  }
+
+  hide() {
+    clearTimeout(this.timer);
+    this.box.hidden = true;
+  }
+}

@@ -1,0 +1,92 @@
+// The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
+import { el } from "./dom.js";
+import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, percent, shortLabel } from "./words.js";
+
+const model = (score) => `${score.classifier} · ${score.classifier_sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
+
+function verdict(badge, outcome, probability, who) {
+  return el(
+    "div", { className: `verdict is-${outcome.name}` },
+    badge, el("b", { textContent: outcome.label }), el("span", { className: "p", textContent: percent(probability) }), el("span", { className: "who", textContent: who }),
+  );
+}
+
+/** Show the newest score of the machine and of a person, one above the other. */
+export function showVerdicts(element, auto, manual) {
+  const parts = [];
+  if (auto) {
+    const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
+    parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? "machine") + below));
+  } else {
+    parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, "no machine has scored this image yet"));
+  }
+  if (manual) parts.push(verdict(handBadge(manual), outcomeOf(manual.outcome), null, `${manual.person} · ${momentText(manual.scored_at)}`));
+  if (disagrees({ auto, manual })) parts.push(el("div", { className: "disagreement", textContent: "≠ person and machine disagree" }));
+  const text = element.textContent;
+  const made = el("div", {}, ...parts);
+  if (text !== made.textContent || !text) element.replaceChildren(...parts);
+}
+
+function meter(name, value, { peak = false, limit = null } = {}) {
+  const fill = el("span", { className: "fill" });
+  fill.style.width = `${100 * value}%`;
+  const bar = el("span", { className: `meter is-${name}${peak ? " peak" : ""}`, "aria-hidden": "true" }, fill);
+  if (limit !== null) {
+    const mark = el("span", { className: "limit", title: `threshold ${percent(limit)}` });
+    mark.style.left = `${100 * limit}%`;
+    bar.append(mark);
+  }
+  return bar;
+}
+
+/** Show what the machine gave each group and class. */
+export function showBars(element, auto) {
+  if (!auto?.class_probabilities.length) {
+    const why = auto ? (auto.error ?? "No drop was found, so nothing was classified.") : "Not scored yet.";
+    element.replaceChildren(el("p", { className: "dim", textContent: why }));
+    return;
+  }
+  const classes = [...outcomes.values()].filter((outcome) => outcome.group);
+  const winner = outcomeOf(auto.outcome).group;
+  element.replaceChildren(...groups.map((group, index) => {
+    const members = classes.filter((outcome) => outcome.group === group);
+    const peak = auto.group_peaks[index];
+    const family = el(
+      "div", { className: `family${group === winner ? " wins" : ""}` },
+      el("span", { className: "whole", textContent: group }), meter(members[0].name, peak, { peak: true, limit: auto.threshold }), el("span", { className: "number", textContent: percent(peak) }),
+    );
+    for (const outcome of members) {
+      const mean = auto.class_probabilities[classes.indexOf(outcome)];
+      family.append(autoBadge({ outcome: outcome.name, probability: null }), el("span", { className: "class", textContent: shortLabel(outcome) }), meter(outcome.name, mean), el("span", { className: "number class", textContent: percent(mean) }));
+    }
+    return family;
+  }));
+}
+
+function entry(score, counts) {
+  const outcome = outcomeOf(score.outcome);
+  const machine = score.by === "machine";
+  const who = machine ? model(score) : score.person + (score.comment ? ` · “${score.comment}”` : "");
+  return el(
+    "li", { className: counts ? "" : "past", title: machine ? `work unit ${score.work_unit}\nclassifier ${score.classifier_sha256}\ndrop locator ${score.drop_sha256}` : "" },
+    machine ? autoBadge(score) : handBadge(score),
+    el("b", { textContent: `${outcome.label}${machine && score.probability !== null ? ` ${percent(score.probability)}` : ""}` }),
+    el("time", { dateTime: score.scored_at, textContent: momentText(score.scored_at) }),
+    el("span", { className: "who", textContent: who }),
+  );
+}
+
+/** Show every score the image ever got, newest first; the newest of each kind stands out. */
+export function showLedger(element, ledger) {
+  const newest = new Set(["machine", "person"].map((by) => ledger.find((score) => score.by === by)));
+  if (ledger.length) element.replaceChildren(...ledger.map((score) => entry(score, newest.has(score))));
+  else element.replaceChildren(el("li", { className: "dim", textContent: "No scores yet." }));
+}
+
+/** Show what is known about the image. */
+export function showFacts(element, drop, auto) {
+  const facts = [["Plate", drop.plate], ["Inspection", `${drop.inspection}${drop.imaged_at ? `, ${momentText(drop.imaged_at)}` : ""}`], ["Channel", drop.channel], ["Image", String(drop.id)]];
+  if (auto?.width_px) facts.push(["Size", `${auto.width_px} × ${auto.height_px} px`]);
+  if (auto?.area_fraction) facts.push(["Drop", `${percent(auto.area_fraction)} of the image`]);
+  element.replaceChildren(...facts.flatMap(([name, text]) => [el("dt", { textContent: name }), el("dd", { textContent: text })]));
+}

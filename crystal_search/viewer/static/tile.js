@@ -1,0 +1,66 @@
+// One drop as a thumbnail in its frame.
+import { el } from "./dom.js";
+import { thumbnailAddress } from "./net.js";
+import { autoBadge, describe, disagrees, handBadge, outcomeOf, percent } from "./words.js";
+
+const CROP_MARGIN = 0.04; // of the image, around the drop
+
+/** Return the place and size of the whole image, in percent, so that the drop fills a window of `aspect`. */
+export function cropOf(box, aspect) {
+  let [top, left, bottom, right] = [box[0] - CROP_MARGIN, box[1] - CROP_MARGIN, box[2] + CROP_MARGIN, box[3] + CROP_MARGIN];
+  // In fractions of an image that has the window's proportions a square piece keeps them.
+  const side = Math.min(1, Math.max(bottom - top, right - left));
+  top = Math.min(Math.max(0, (top + bottom - side) / 2), 1 - side);
+  left = Math.min(Math.max(0, (left + right - side) / 2), 1 - side);
+  return { size: 100 / side, left: (-100 * left) / side, top: (-100 * top) / side };
+}
+
+/** A tile: `element` is a link, `update` shows another state of the same drop in place. */
+export class Tile {
+  constructor(drop, { address = null, lazy = true } = {}) {
+    this.image = el("img", { decoding: "async", draggable: false });
+    if (lazy) this.image.loading = "lazy";
+    this.image.addEventListener("error", () => this.image.classList.add("missing"));
+    this.image.addEventListener("load", () => this.image.classList.remove("missing"));
+    this.window = el("span", { className: "window" }, this.image);
+    this.element = el(address ? "a" : "span", { className: "tile" });
+    if (address) this.element.href = address;
+    this.element.dataset.id = drop.id;
+    this.cropped = false;
+    this.update(drop);
+  }
+
+  update(drop) {
+    const first = !this.drop;
+    const changed = !first && JSON.stringify([drop.auto?.outcome, drop.manual]) !== JSON.stringify([this.drop.auto?.outcome, this.drop.manual]);
+    if (first || drop.version !== this.drop.version) this.image.src = thumbnailAddress(drop);
+    this.drop = drop;
+    this.image.alt = describe(drop);
+    const name = outcomeOf(drop.auto?.outcome ?? "unscored").name;
+    const stays = ["here", "out"].filter((each) => this.element.classList.contains(each));
+    this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", changed ? "changed" : "", ...stays].filter(Boolean).join(" ");
+    const badges = [];
+    if (drop.auto) badges.push(autoBadge(drop.auto));
+    if (drop.manual) badges.push(handBadge(drop.manual));
+    else if (drop.earlier) badges.push(handBadge(drop.earlier, { earlier: true }));
+    if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
+    for (const badge of badges) badge.setAttribute("aria-hidden", "true");
+    this.element.replaceChildren(this.window, ...badges);
+    this.crop(this.cropped);
+  }
+
+  /** Enlarge the drop, or show the whole image. */
+  crop(cropped) {
+    this.cropped = cropped;
+    const style = this.image.style;
+    const box = cropped ? this.drop.auto?.drop_box : null;
+    if (!box) {
+      style.width = style.height = style.left = style.top = "";
+      return;
+    }
+    const { size, left, top } = cropOf(box);
+    style.width = style.height = `${size}%`;
+    style.left = `${left}%`;
+    style.top = `${top}%`;
+  }
+}

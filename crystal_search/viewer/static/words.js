@@ -1,0 +1,72 @@
+// Outcomes, times and places in the words that people read.
+import { el, pageData } from "./dom.js";
+
+export const outcomes = new Map(pageData().outcomes.map((outcome) => [outcome.name, outcome]));
+export const priority = new Map([...outcomes.keys()].map((name, index) => [name, index]));
+export const groups = ["crystal", "precipitate", "other", "clear"];
+
+export const outcomeOf = (name) => outcomes.get(name) ?? { ...outcomes.get("unscored"), name, label: name, letter: "?" };
+export const groupOf = (name) => outcomes.get(name)?.group ?? name;
+
+/** "Crystals, bad form" -> "Bad form": enough beside the group's name. */
+export function shortLabel(outcome) {
+  const rest = outcome.label.split(", ")[1] ?? outcome.label;
+  return rest[0].toUpperCase() + rest.slice(1);
+}
+
+export const percent = (probability) => (probability === null || probability === undefined ? "" : `${Math.round(probability * 100)} %`);
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const twoDigits = (number) => String(number).padStart(2, "0");
+
+/** Return a time as "14:03", local. */
+export const timeText = (iso) => clock.format(new Date(iso));
+
+/** Return a date as "2025-11-21", local. */
+export function dateText(iso) {
+  const date = new Date(iso);
+  return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+}
+
+export const momentText = (iso) => (iso ? `${dateText(iso)} ${timeText(iso)}` : "");
+
+/** "scored 201 of 288, last at 14:03 (2025-11-21)" */
+export function progressText({ scored, images, last_scored_at: last }) {
+  const when = last ? `, ${scored === images ? "done" : "last"} at ${timeText(last)} (${dateText(last)})` : "";
+  return `scored ${scored} of ${images}${when}`;
+}
+
+export const placeText = (drop) => `${drop.well} drop ${drop.drop}`;
+
+export const disagrees = (drop) => Boolean(drop.auto && drop.manual && drop.auto.outcome !== drop.manual.outcome);
+
+/** Say everything that a tile shows: "C07 drop 1: Crystals, harvestable, 97 %; by hand: Clear (Ada)". */
+export function describe(drop) {
+  const parts = [`${placeText(drop)}: ${drop.auto ? outcomeOf(drop.auto.outcome).label : "not scored"}`];
+  if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) parts[0] += `, ${percent(drop.auto.probability)}`;
+  if (drop.auto && drop.auto.probability !== null && !drop.auto.above_threshold) parts[0] += " (below the threshold)";
+  if (drop.manual) parts.push(`by hand: ${outcomeOf(drop.manual.outcome).label} (${drop.manual.person})`);
+  if (drop.earlier) parts.push(`by hand at inspection ${drop.earlier.inspection}: ${outcomeOf(drop.earlier.outcome).label}`);
+  return parts.join("; ");
+}
+
+/** Return the machine's letter in its frame colour; hollow when it is below the threshold. */
+export function autoBadge(score) {
+  const outcome = outcomeOf(score ? score.outcome : "unscored");
+  const below = score && score.probability !== null && !score.above_threshold;
+  return el("span", {
+    className: `badge auto is-${outcome.name}${below ? " below" : ""}`,
+    textContent: outcome.letter,
+    title: below ? `${outcome.label} (below the threshold)` : outcome.label,
+  });
+}
+
+/** Return a person's letter in its own colour, with a person's mark. */
+export function handBadge(score, { earlier = false } = {}) {
+  const outcome = outcomeOf(score.outcome);
+  return el("span", {
+    className: `badge hand is-${outcome.name}${earlier ? " earlier" : ""}`,
+    textContent: outcome.letter,
+    title: `${outcome.label}, by ${score.person}${earlier ? ` at inspection ${score.inspection}` : ""}`,
+  });
+}

@@ -1,0 +1,143 @@
+"""Pictures for browsers, made once for each image file and kept in the home folder.
+
+A picture's file name holds the image's id and what its source file was like (path, time, size): a source that
+changes gets a new picture, and the old one goes.
+"""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from PIL import Image as Pillow
+
+from crystal_search.errors import ImageError
+from crystal_search.images import JPEG_MAGIC, MAX_BYTES, Colour, decode
+from crystal_search.server.imaging import StoredImage
+from crystal_search.viewer.recent import Recent
+
+THUMBNAIL_WIDTH_PX = 320
+THUMBNAIL_QUALITY, FULL_QUALITY = 82, 92
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_DEPTH_AT = 24  #: byte of the bit depth, in the IHDR chunk that every PNG begins with
+MISSING = ""  #: the version of a file that is not there
+IMAGES_PER_FOLDER = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that browsers can show."""
+
+    path: Path
+    media_type: str
+
+
+def version_of(path: str) -> str:
+    """Return what changes when the file at `path` does; MISSING when there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return MISSING
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+class Thumbnails:
+    """The cache of pictures in one folder; several processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._versions = Recent(version_of, seconds=20, limit=10_000)
+
+    def version(self, image: StoredImage) -> str:
+        """Return the version of an image's file, at most 20 seconds old."""
+        return self._versions.get(image.path)
+
+    def thumbnail(self, image: StoredImage) -> Picture:
+        """Return a small JPEG of the image.
+
+        Raises
+        ------
+        ImageError
+            If the file is missing or no image.
+        """
+        return self._kept("small", image, small_jpeg)
+
+    def full(self, image: StoredImage) -> Picture:
+        """Return the image as stored, or as a JPEG of the same size where browsers cannot show its format.
+
+        Raises
+        ------
+        ImageError
+            If the file is missing or no image.
+        """
+        try:
+            with open(image.path, "rb") as file:
+                head = file.read(PNG_DEPTH_AT + 1)
+        except (OSError, ValueError) as error:
+            raise _unreadable(image, error) from error
+        if head.startswith(JPEG_MAGIC):
+            return Picture(Path(image.path), "image/jpeg")
+        if head.startswith(PNG_MAGIC) and head[PNG_DEPTH_AT:] <= b"\x08":
+            return Picture(Path(image.path), "image/png")
+        return self._kept("full", image, full_jpeg)
+
+    def _kept(self, kind: str, image: StoredImage, make: Callable[[bytes], bytes]) -> Picture:
+        version = version_of(image.path)
+        folder = self._folder / str(image.id // IMAGES_PER_FOLDER)
+        source = hashlib.sha256(image.path.encode(errors="surrogateescape")).hexdigest()[:8]
+        path = folder / f"{kind}-{image.id}-{source}-{version}.jpg"
+        if version == MISSING or not path.is_file():
+            picture = make(_content(image))
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(path, picture)
+            for old in folder.glob(f"{kind}-{image.id}-*.jpg"):
+                if old != path:
+                    old.unlink(missing_ok=True)
+        return Picture(path, "image/jpeg")
+
+
+def _unreadable(image: StoredImage, error: Exception) -> ImageError:
+    return ImageError(f"image {image.id} cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+def _content(image: StoredImage) -> bytes:
+    try:
+        with open(image.path, "rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise _unreadable(image, error) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write the file whole or not at all, whoever else writes it now."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def small_jpeg(data: bytes) -> bytes:
+    """Return the image in `data` as a JPEG of THUMBNAIL_WIDTH_PX, its proportions kept."""
+    colour = decode(data, at_least_width_px=THUMBNAIL_WIDTH_PX).colour
+    height, width = colour.shape[:2]
+    if width > THUMBNAIL_WIDTH_PX:
+        size = (THUMBNAIL_WIDTH_PX, max(1, round(height * THUMBNAIL_WIDTH_PX / width)))
+        colour = np.asarray(Pillow.fromarray(colour).resize(size, Pillow.Resampling.LANCZOS, reducing_gap=2))
+    return _jpeg(colour, THUMBNAIL_QUALITY)
+
+
+def full_jpeg(data: bytes) -> bytes:
+    """Return the image in `data` as a JPEG of its own size."""
+    return _jpeg(decode(data).colour, FULL_QUALITY)
+
+
+def _jpeg(colour: Colour, quality: int) -> bytes:
+    return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(colour), quality=quality, colorsubsampling="420"))
