@@ -10,10 +10,11 @@ from crystal_search.server.assimilate import assimilate
 from crystal_search.server.create_work import EVERYTHING, Created, Order, create_work
 from crystal_search.server.engine import Engine
 from crystal_search.server.finalize import finalize
-from crystal_search.server.folders import unit_files, unit_names
+from crystal_search.server.folders import is_past_validation, unit_files
 from crystal_search.server.imaging import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
+from crystal_search.server.reconcile import is_out_of_reach
 from crystal_search.server.set_autoscore import ScoresSet, set_autoscores
 from crystal_search.server.validate import Validated, validate
 
@@ -60,10 +61,8 @@ def publish_scores(site: Installation) -> ScoresSet:
 
 
 def is_finished(site: Installation, last: Pass) -> bool:
-    """Tell whether `last` found nothing to pack and no work unit waits for a result."""
+    """Tell whether `last` found nothing to pack and no work unit waits for a result that could come."""
     if last.created.units or last.created.again:
         return False
-    home = site.home
-    files = [path.stem for path in (*unit_files(home.queue), *unit_files(home.failed))]
-    waiting = {*files, *unit_names(home.returned), *unit_names(home.validated)}
-    return not any(unit.name in waiting for unit in site.imaging.units("open"))
+    open_units = site.imaging.units("open")
+    return all(is_past_validation(site.home, unit.name) or is_out_of_reach(site, unit) for unit in open_units)

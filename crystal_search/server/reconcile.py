@@ -75,17 +75,26 @@ def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
 
 def recreate_lost(site: Installation) -> int:
     """Write the files of open work units that have none; return how many images that were."""
-    home, count = site.home, 0
+    count = 0
     for unit in site.imaging.units("open"):
-        file = f"{unit.name}.zip"
-        if (home.queue / file).exists() or (home.failed / file).exists() or is_past_validation(home, unit.name):
+        if not _is_lost(site, unit):
+            continue
+        if is_out_of_reach(site, unit):
+            log.warning("%s waits: a folder of its images cannot be reached", unit.name)
             continue
         images = [image for image in _images(site, unit) if not is_scored(site, image.id, unit.recipe)]
-        if all(folder_is_there(image.path) for image in images):
-            count += pack(site, unit, images)
-        else:
-            log.warning("%s waits: a folder of its images cannot be reached", unit.name)
+        count += pack(site, unit, images)
     return count
+
+
+def is_out_of_reach(site: Installation, unit: UnitRecord) -> bool:
+    """Tell whether an open work unit has no file and cannot get one now."""
+    return _is_lost(site, unit) and not all(folder_is_there(image.path) for image in _images(site, unit))
+
+
+def _is_lost(site: Installation, unit: UnitRecord) -> bool:
+    home, file = site.home, f"{unit.name}.zip"
+    return not ((home.queue / file).exists() or (home.failed / file).exists() or is_past_validation(home, unit.name))
 
 
 def _images(site: Installation, unit: UnitRecord) -> list[StoredImage]:

@@ -1,0 +1,135 @@
+"""A client that looks at no pixel: quick, and as bad as its plan says.
+
+``python fake_client.py PLAN UNIT.zip --out DIR --models DIR``; PLAN is JSON, see `Plan`.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from crystal_search.artefacts import sha256_of
+from crystal_search.errors import WorkUnitError
+from crystal_search.geometry import Box
+from crystal_search.outcomes import OUTCOMES
+from crystal_search.result import BestChop, DropRegion, ImageResult, ImageScore, Overlay, RankedScore, Result
+from crystal_search.result import write_result
+from crystal_search.work_unit import WorkUnit, WorkUnitImage, read_work_unit
+
+JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the client does wrong."""
+
+    seconds: float = 0.0  #: spent on each image
+    crash_on: tuple[str, ...] = ()  #: ids of images that kill it
+    unreadable: tuple[str, ...] = ()  #: ids of images that it cannot read
+    once: str = ""  #: a fault at the first attempt at each work unit, see `misbehave`
+    always: str = ""  #: a fault at every attempt
+    notes: str = ""  #: folder in which a file is left for each image scored
+    probe_too: bool = False  #: whether `always` is meant for the engine's own probe as well
+
+
+def image_result(image: WorkUnitImage, number: int, folder: Path, *, readable: bool) -> ImageResult:
+    """Return a score that depends on the number alone, and write its overlay."""
+    if not readable:
+        return ImageResult(id=image.id, sha256=image.sha256, score=ImageScore(height_px=0, width_px=0, error="bad"))
+    index = number % (len(OUTCOMES) - 1)
+    outcome = OUTCOMES[index]
+    probabilities = tuple(1.0 if place == index else 0.0 for place in range(len(OUTCOMES)))
+    peaks = tuple(0.99 if group is outcome.group else 0.0 for group in dict.fromkeys(o.group for o in OUTCOMES))
+    name = f"overlays/{number:04d}.jpg"
+    (folder / name).write_bytes(JPEG)
+    box = Box(10, 10, 100, 100)
+    score = ImageScore(
+        height_px=200,
+        width_px=200,
+        drop=DropRegion(box=box, area_fraction=0.2, outline=((10, 10), (10, 100), (100, 100))),
+        score=RankedScore(outcome=outcome.name, probability=0.99, above_threshold=True),
+        class_probabilities=probabilities,
+        group_peaks=peaks,
+        best_chops=(BestChop(box=box, outcome=outcome.name, probability=0.99),),
+        chops=1,
+        seconds={"decode": 0.001},
+    )
+    overlay = Overlay(file=name, sha256=sha256_of(JPEG), size_bytes=len(JPEG))
+    return ImageResult(id=image.id, sha256=image.sha256, score=score, overlay=overlay)
+
+
+def misbehave(fault: str, folder: Path, unit: WorkUnit) -> None:
+    """Do what `fault` says, and end."""
+    if fault == "hang":
+        time.sleep(1000)
+    if fault == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "garbage":
+        (folder / "result.json").write_text("[" * 200_000)
+    if fault == "other":
+        result = Result(
+            work_unit="another-one",
+            client_version="fake",
+            classifier_sha256=unit.classifier_sha256,
+            drop_sha256=unit.drop_sha256,
+            images=(),
+        )
+        write_result(result, folder)
+    if fault.isdigit():
+        sys.stderr.write("this is why\n")
+        sys.exit(int(fault))
+    sys.exit(0)
+
+
+def score(path: Path, folder: Path, plan: Plan) -> None:
+    """Score the work unit at `path`; a file per image is the checkpoint."""
+    unit = read_work_unit(path)
+    (folder / "overlays").mkdir(exist_ok=True)
+    first = not (folder / "begun").exists() and not (path.parent.parent / "failures" / unit.name).exists()
+    (folder / "begun").touch()
+    fault = (plan.once if first else "") or plan.always
+    if fault and (unit.name != "probe" or plan.probe_too):
+        misbehave(fault, folder, unit)
+    images = []
+    for number, image in enumerate(unit.images):
+        (folder / "fraction_done").write_text(str(number / len(unit.images)))
+        done = folder / f"done-{number}"
+        if not done.exists():
+            time.sleep(plan.seconds)
+            if image.id in plan.crash_on:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            done.touch()
+            if plan.notes:
+                (Path(plan.notes) / f"{image.id}-{os.getpid()}").touch()
+        images.append(image_result(image, number, folder, readable=image.id not in plan.unreadable))
+    result = Result(
+        work_unit=unit.name,
+        client_version="fake",
+        classifier_sha256=unit.classifier_sha256,
+        drop_sha256=unit.drop_sha256,
+        images=tuple(images),
+    )
+    write_result(result, folder)
+    (folder / "stranger.exe").write_text("not asked for")
+
+
+def main() -> None:
+    """Be a client."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("plan")
+    parser.add_argument("unit", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", type=Path, required=True)
+    arguments = parser.parse_args()
+    try:
+        score(arguments.unit, arguments.out, Plan(**json.loads(arguments.plan)))
+    except WorkUnitError:
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

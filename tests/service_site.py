@@ -1,0 +1,84 @@
+"""An installation to test services on: a home folder, an imaging database, small images, a client that obeys."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from crystal_search.server.create_work import Order
+from crystal_search.server.cycle import is_finished, publish_scores, score_images
+from crystal_search.server.home import Home
+from crystal_search.server.imaging import AutoScore, ImagingDatabase, NewImage, Recipe, WellKey
+from crystal_search.server.installation import Installation
+from crystal_search.server.local_engine import LocalEngine
+from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.server.probe import good_picture
+from crystal_search.server.settings import Settings
+
+FAKE_CLIENT = Path(__file__).parent / "fake_client.py"
+RECIPE = Recipe(classifier_name="fake-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
+SETTINGS = Settings(workers=2, images_per_unit=4, seconds_per_image=20, attempts=2)
+PICTURE = good_picture()
+
+
+def site_at(
+    folder: Path, *, images: int = 0, settings: Settings = SETTINGS, imaging: ImagingDatabase | None = None
+) -> Installation:
+    """Return an installation in `folder`, with so many images of one plate."""
+    site = Installation(home=Home(folder / "home").made(), settings=settings, imaging=imaging or MemoryImaging())
+    add_images(site, folder / "images", images)
+    return site
+
+
+def add_images(site: Installation, folder: Path, count: int, *, plate: str = "90j8", inspection: int = 1) -> None:
+    """Write `count` images and make them known."""
+    folder.mkdir(exist_ok=True)
+    new = []
+    for number in range(count):
+        path = folder / f"{quote(plate, safe='')}_{inspection}_{number:03d}.jpg"
+        path.write_bytes(PICTURE)
+        key = WellKey(plate=plate, row=number // 12, column=number % 12, inspection=inspection)
+        new.append(NewImage(key=key, path=str(path)))
+    site.imaging.add_images(new)
+
+
+def client(**plan: Any) -> tuple[str, ...]:
+    """Return the command of a client that follows a plan."""
+    return (sys.executable, str(FAKE_CLIENT), json.dumps(plan))
+
+
+@contextmanager
+def engine_of(site: Installation, **plan: Any) -> Iterator[LocalEngine]:
+    """Run an engine whose clients follow a plan."""
+    with LocalEngine(site.home, site.settings, Path("models"), client_command=client(**plan)) as engine:
+        yield engine
+
+
+def score_everything(site: Installation, engine: LocalEngine, *, patience_s: float = 60) -> None:
+    """Repeat the services until nothing is left to do, then set the scores."""
+    deadline = time.monotonic() + patience_s
+    while not is_finished(site, score_images(site, RECIPE, engine, Order())):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not finished after {patience_s} s")
+        time.sleep(0.01)
+    publish_scores(site)
+
+
+def auto_scores(site: Installation) -> dict[int, list[AutoScore]]:
+    """Return every automatic score in the ledger by image."""
+    image_id, found = 1, {}
+    while image := site.imaging.image(image_id):
+        ledger = site.imaging.ledger(image.id)
+        found[image.id] = [score for score in ledger if isinstance(score, AutoScore)]
+        image_id += 1
+    return found
+
+
+def with_settings(site: Installation, **changes: Any) -> Installation:
+    """Return the installation with other settings."""
+    return replace(site, settings=replace(site.settings, **changes))

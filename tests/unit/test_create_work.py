@@ -1,0 +1,169 @@
+"""create-work: what is packed, under which name, and what is made good after a kill."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crystal_search.server import packing
+from crystal_search.server.create_work import Order, batches, create_work
+from crystal_search.server.engine import add_failure, set_aside
+from crystal_search.server.folders import unit_files
+from crystal_search.server.imaging import NewImage, WellKey
+from crystal_search.server.packing import unit_name
+from crystal_search.work_unit import read_work_unit
+from tests.service_site import RECIPE, add_images, auto_scores, site_at, with_settings
+
+
+def test_every_image_is_packed_once(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=10)
+    created = create_work(site, RECIPE)
+    units = [read_work_unit(path) for path in unit_files(site.home.queue)]
+    assert (created.units, created.images) == (3, 10)
+    assert sorted(int(image.id) for unit in units for image in unit.images) == list(range(1, 11))
+    assert {unit.classifier_sha256 for unit in units} == {RECIPE.classifier_sha256}
+    assert create_work(site, RECIPE).units == 0
+
+
+def test_no_unit_mixes_plates_or_inspections(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=3)
+    add_images(site, tmp_path / "images", 3, plate="a/../=b")
+    add_images(site, tmp_path / "images", 3, inspection=2)
+    create_work(site, RECIPE)
+    names = sorted(path.name.rpartition("-")[0] for path in unit_files(site.home.queue))
+    assert names == ["90j8-1", "90j8-2", "a-b-1"]
+
+
+def test_the_name_follows_from_images_and_recipe(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    images = site.imaging.images_without_score(RECIPE, limit=9)
+    assert unit_name(RECIPE, images) == unit_name(RECIPE, images)
+    others = [unit_name(RECIPE, images[:1]), unit_name(replace(RECIPE, threshold=0.5), images)]
+    moved = [replace(images[0], path="/elsewhere.jpg"), images[1]]
+    assert len({unit_name(RECIPE, images), unit_name(RECIPE, moved), *others}) == 4
+
+
+def test_few_images_are_spread_over_all_clients(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=4)
+    assert create_work(site, RECIPE).units == 2
+
+
+def test_the_queue_is_bounded_and_plate_and_limit_choose(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path, images=9), max_queue=1)
+    add_images(site, tmp_path / "images", 3, plate="other")
+    assert create_work(site, RECIPE, Order(plate="other", limit=2)).images == 1
+    assert create_work(site, RECIPE).units == 0
+    assert create_work(with_settings(site, max_queue=2), RECIPE).units == 1
+
+
+def test_large_files_are_packed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = site_at(tmp_path, images=3)
+    monkeypatch.setattr("crystal_search.server.create_work.MAX_PACKED_BYTES", 10)
+    images = site.imaging.images_without_score(RECIPE, limit=9)
+    assert [len(batch) for batch in batches(images, 9)] == [1, 1, 1]
+
+
+def test_a_lost_file_is_written_again_the_same(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=4)
+    create_work(site, RECIPE)
+    before = {path.name: path.read_bytes() for path in unit_files(site.home.queue)}
+    for path in unit_files(site.home.queue):
+        path.unlink()
+    created = create_work(site, RECIPE)
+    assert (created.units, created.again) == (0, 4)
+    assert {path.name: path.read_bytes() for path in unit_files(site.home.queue)} == before
+
+
+def test_killed_between_record_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = site_at(tmp_path, images=4)
+
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "write_work_unit", killed)
+        with pytest.raises(SystemExit):
+            create_work(site, RECIPE)
+    assert len(site.imaging.units("open")) == 1
+    create_work(site, RECIPE)
+    packed = [image.id for path in unit_files(site.home.queue) for image in read_work_unit(path).images]
+    assert sorted(packed) == ["1", "2", "3", "4"]
+
+
+def test_a_vanished_image_is_in_the_ledger_and_blocks_no_other(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=4)
+    (tmp_path / "images" / "90j8_1_002.jpg").unlink()
+    for _ in range(2):
+        create_work(site, RECIPE)
+    assert [len(scores) for scores in auto_scores(site).values()] == [0, 0, 1, 0]
+    (score,) = auto_scores(site)[3]
+    assert score.outcome == "unreadable"
+    assert "No such file" in str(score.error)
+    assert sum(len(read_work_unit(path).images) for path in unit_files(site.home.queue)) == 3
+
+
+def test_a_unit_of_vanished_images_is_done(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    (tmp_path / "images" / "90j8_1_000.jpg").rename(tmp_path / "images" / "kept.jpg")
+    (tmp_path / "images" / "90j8_1_001.jpg").unlink()
+    create_work(site, RECIPE)
+    assert [len(scores) for scores in auto_scores(site).values()] == [1, 1]
+    assert len(site.imaging.units("done")) == 2
+
+
+def test_images_of_no_known_kind_are_unreadable(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    path = tmp_path / "images" / "a.gif"
+    path.write_bytes(b"GIF89a")
+    site.imaging.add_images([NewImage(key=WellKey(plate="p", row=0, column=0), path=str(path))])
+    create_work(site, RECIPE)
+    assert "none of .jpg" in str(auto_scores(site)[1][0].error)
+
+
+def test_a_share_that_is_not_mounted_condemns_nothing(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    add_images(site, tmp_path / "here", 1, plate="other")
+    add_images(site, tmp_path / "images", 3)
+    (tmp_path / "images").rename(tmp_path / "away")
+    created = create_work(site, RECIPE, Order(limit=1))
+    assert (created.images, created.unreachable) == (1, 3)
+    (tmp_path / "away").rename(tmp_path / "images")
+    assert create_work(site, RECIPE).images == 3
+
+
+def test_a_failed_unit_is_split(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path, images=3), workers=1)
+    create_work(site, RECIPE)
+    (whole,) = site.imaging.units("open")
+    add_failure(site.home, whole.name, "it crashed")
+    set_aside(site.home, whole.name)
+    for _ in range(2):
+        create_work(site, RECIPE)
+    (failed,) = site.imaging.units("failed")
+    assert failed.name == whole.name
+    assert "split into units of one image" in failed.reason
+    assert "it crashed" in failed.reason
+    assert sorted(unit.image_ids for unit in site.imaging.units("open")) == [(1,), (2,), (3,)]
+    assert len(unit_files(site.home.queue)) == 3
+
+
+def test_a_failed_unit_of_one_image_is_given_up(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=1)
+    create_work(site, RECIPE)
+    (unit,) = site.imaging.units("open")
+    add_failure(site.home, unit.name, "it crashed")
+    set_aside(site.home, unit.name)
+    for _ in range(2):
+        assert create_work(site, RECIPE).units == 0
+    (score,) = auto_scores(site)[1]
+    assert (score.outcome, score.work_unit) == ("unreadable", unit.name)
+    assert "it crashed" in str(score.error)
+
+
+def test_units_of_a_replaced_model_are_packed_anew(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    create_work(site, RECIPE)
+    newer = replace(RECIPE, classifier_name="fake-2", classifier_sha256="c" * 64)
+    assert create_work(site, newer).images == 2
+    assert all("replaced by fake-2" in unit.reason for unit in site.imaging.units("failed"))
+    assert {read_work_unit(path).classifier_sha256 for path in unit_files(site.home.queue)} == {"c" * 64}

@@ -1,0 +1,204 @@
+"""assimilate, finalize and set-autoscore: the CSV in between, people who edit it, kills between any two steps."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crystal_search.outcomes import OUTCOMES
+from crystal_search.server import finalize as finalizing
+from crystal_search.server import set_autoscore as setting
+from crystal_search.server.assimilate import assimilate, assimilated_scores
+from crystal_search.server.create_work import create_work
+from crystal_search.server.finalize import finalize
+from crystal_search.server.folders import unit_files, unit_names
+from crystal_search.server.installation import Installation
+from crystal_search.server.score_csv import COLUMNS, read_csv
+from crystal_search.server.set_autoscore import set_autoscores
+from crystal_search.server.validate import validate
+from crystal_search.server.work import work
+from tests.service_site import RECIPE, add_images, auto_scores, engine_of, site_at
+
+
+def assimilated_site(folder: Path, images: int = 4) -> Installation:
+    site = site_at(folder, images=images)
+    create_work(site, RECIPE)
+    with engine_of(site, unreadable=("2",)) as engine:
+        work(site.home, engine)
+    validate(site.home)
+    assimilate(site)
+    return site
+
+
+def finalized(site: Installation) -> Path:
+    path = finalize(site)
+    if path is None:
+        raise ValueError("nothing was finalized")
+    return path
+
+
+def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+
+
+def counts(site: Installation) -> list[int]:
+    return [len(scores) for scores in auto_scores(site).values()]
+
+
+def test_assimilating_clears_the_queue_and_leaves_the_unit_open(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    assert len(unit_names(site.home.spool)) == 2
+    assert not unit_files(site.home.queue)
+    assert len(site.imaging.units("open")) == 2
+    assert assimilate(site) == 0
+
+
+def test_a_result_that_the_database_does_not_wait_for_is_left_alone(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    (site.home.validated / "p-1-00").mkdir()
+    assert assimilate(site) == 0
+    assert unit_names(site.home.validated) == ["p-1-00"]
+
+
+def test_one_csv_has_every_image(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    path = finalized(site)
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert tuple(rows[0]) == COLUMNS
+    assert sorted(row["image_id"] for row in rows) == ["1", "2", "3", "4"]
+    good = next(row for row in rows if row["image_id"] == "1")
+    assert (good["plate"], good["well"], good["outcome"], good["group"]) == ("90j8", "A01", OUTCOMES[0].name, "crystal")
+    assert (good["p_crystal"], good["drop_found"], good["drop_right"], good["score_number"]) == (
+        ("0.990000", "yes", "100", "23")
+    )
+    bad = next(row for row in rows if row["image_id"] == "2")
+    assert (bad["outcome"], bad["error"], bad["drop_found"], bad["drop_top"]) == ("unreadable", "bad", "no", "")
+    assert finalize(site) is None
+    assert len(unit_names(site.home.archive)) == 2
+
+
+def test_setting_scores_closes_the_units(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    path = finalized(site)
+    assert set_autoscores(site).new == 4
+    assert counts(site) == [1, 1, 1, 1]
+    assert len(site.imaging.units("done")) == 2
+    assert not list(site.home.finalized.iterdir())
+    score = auto_scores(site)[1][0]
+    assert (score.probability, score.recipe, len(score.best_chops), score.width_px) == (0.99, RECIPE, 1, 200)
+    assert auto_scores(site)[2][0].error == "bad"
+    (site.home.scored / path.name).rename(path)
+    assert set_autoscores(site).new == 0
+
+
+def test_a_deleted_row_sets_no_score_and_is_not_scored_again(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    edit(finalized(site), lambda lines: [lines[0], *(line for line in lines[1:] if ",3," not in line[-250:])])
+    assert set_autoscores(site).new == 3
+    (left_out,) = site.imaging.units("failed")
+    assert "left out" in left_out.reason
+    assert create_work(site, RECIPE).images == 0
+
+
+def test_deleting_every_row_of_a_unit_closes_it(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    edit(finalized(site), lambda lines: lines[:1])
+    assert set_autoscores(site).new == 0
+    assert not site.imaging.units("open")
+    assert create_work(site, RECIPE).images == 0
+
+
+def test_a_changed_row_is_refused_and_the_others_go_on(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    path = finalized(site)
+    path.write_text(path.read_text().replace("crystal_harvestable,23", "clear,1", 1))
+    found = set_autoscores(site)
+    assert found.new == 3
+    assert "do not change it" in found.refused[0]
+    assert "the result says" in (site.home.refused / f"{path.stem}.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no,columns\n1,2\n", 'work_unit,image_id,outcome\n"unfinished', "\udcff", "\x00"], ids=repr
+)
+def test_a_malformed_csv_is_set_aside(tmp_path: Path, text: str) -> None:
+    site = assimilated_site(tmp_path)
+    (site.home.finalized / "a.csv").write_bytes(text.encode(errors="surrogateescape"))
+    finalize(site)
+    found = set_autoscores(site)
+    assert found.new == 4
+    assert "a.csv" in found.refused[0]
+    assert sorted(path.name for path in site.home.refused.iterdir()) == ["a.csv", "a.txt"]
+
+
+def test_rows_of_strangers_are_refused(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    lines = "work_unit,image_id,outcome\n../../etc,1,clear\nnobody-1,1,clear\n,,\n"
+    (site.home.finalized / "a.csv").write_text(lines)
+    found = set_autoscores(site)
+    assert (found.new, len(found.refused)) == (0, 3)
+
+
+def test_a_spreadsheet_may_save_it_its_own_way(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    path = finalized(site)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b",", b";").replace(b"\n", b"\r\n"))
+    assert set_autoscores(site).new == 4
+
+
+def test_no_cell_is_a_formula(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    add_images(site, tmp_path / "images", 1, plate="=cmd|' /C calc'!A0")
+    create_work(site, RECIPE)
+    with engine_of(site) as engine:
+        work(site.home, engine)
+    validate(site.home)
+    assimilate(site)
+    assert read_csv(finalized(site))[0].cells["plate"].startswith("'=cmd")
+    assert set_autoscores(site).new == 1
+
+
+def test_a_deleted_csv_can_be_written_again(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    finalized(site).unlink()
+    assert finalize(site) is None
+    assert finalize(site, again=True)
+    assert finalize(site, again=True) is None
+    assert set_autoscores(site).new == 4
+
+
+def test_a_damaged_spool_blocks_no_other(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    first, second = unit_names(site.home.spool)
+    (site.home.spool / first / "result.json").write_text("{}")
+    assert {row.cells["work_unit"] for row in read_csv(finalized(site))} == {second}
+    assert unit_names(site.home.spool) == [first]
+    (site.home.spool / first / "result.json").unlink()
+    with pytest.raises(Exception, match="holds no assimilated result"):
+        assimilated_scores(site.home.spool / first)
+
+
+@pytest.mark.parametrize(("module", "name", "call"), [(finalizing, "write_whole", n) for n in range(2)]
+    + [(finalizing, "advance", n) for n in range(2)] + [(setting, "_close_units", 0), (setting, "contents_file", 0)])  # fmt: skip
+def test_killed_between_any_two_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int
+) -> None:
+    site = assimilated_site(tmp_path)
+    calls = iter(range(100))
+    real = getattr(module, name)
+
+    def killed(*arguments: object) -> object:
+        if next(calls) == call:
+            raise SystemExit
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(SystemExit):
+            (finalize(site), set_autoscores(site))
+    (finalize(site), set_autoscores(site))
+    assert counts(site) == [1, 1, 1, 1]
+    assert len(list(site.home.scored.glob("*.csv"))) == 1
+    assert not site.imaging.units("open")
+    assert not unit_names(site.home.spool)
