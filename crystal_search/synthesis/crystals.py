@@ -42,7 +42,7 @@ def harvestable(rng: np.random.Generator, drop: Drop) -> Layer:
     """Return few large, single, well-formed crystals."""
     count = int(rng.integers(1, 9))
     habit = str(rng.choice(COMPACT))
-    largest = min(120.0, 0.42 * drop.radius)
+    largest = float(np.clip(0.42 * drop.radius, 55, 120))
     size = log_uniform(rng, 0.36 * largest, largest / (1 + 0.08 * count))
     shape = np.array([rng.uniform(0.55, 1), rng.uniform(0.45, 1), rng.uniform(0.3, 0.9)])
     bodies = []

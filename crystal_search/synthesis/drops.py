@@ -106,7 +106,7 @@ def drawn_drop(rng: np.random.Generator, frame: Frame, vessel: Vessel, aperture:
     aperture
         Slope at which the lens loses half of the light: no drop is so steep that most of it is black.
     """
-    radius = float(np.clip(log_uniform(rng, 0.32, 1.05) * vessel.radius, 100, 600))
+    radius = float(np.clip(log_uniform(rng, 0.36, 1.05) * vessel.radius, 100, 600))
     view = (frame.height / frame.px_per_unit, frame.width / frame.px_per_unit)
     centre = _place(rng, vessel, radius, view)
     margin = radius * 1.45
@@ -119,7 +119,7 @@ def drawn_drop(rng: np.random.Generator, frame: Frame, vessel: Vessel, aperture:
         foot = rng.uniform(0.7, 0.92)
         height = 0.2 * height + steepness * radius * (foot**2 - reach**2).clamp_min(0)
     if rng.random() < 0.3:
-        height = height * (1 + 0.08 * smooth_noise(rng, part, radius * 0.6))
+        height = height * (1 + 0.05 * smooth_noise(rng, part, radius * 0.6))
     shade = rng.uniform(0.03, 0.35) if rng.random() < 0.4 else 0.0
     return _finished(part, vessel, reach, REFRACTION * height, (radius, shade))
 

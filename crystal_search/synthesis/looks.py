@@ -16,8 +16,8 @@ from crystal_search.synthesis.optics import Optics, transmission
 from crystal_search.synthesis.textures import blurred, spread
 from crystal_search.synthesis.vessel import Vessel
 
-VISIBLE_LEVELS = 14.0  # grey levels
-VISIBLE_SHARE = 0.12  # of an object's pixels, for the object to count
+VISIBLE_LEVELS = 13.0  # grey levels
+VISIBLE_SHARE = 0.06  # of an object's pixels, for the object to count
 EDGE_LEVELS = 7.0  # least mean difference along a drop's contour, grey levels
 EDGE_UNITS = 10.0  # of the contour that must be seen
 SHADE_UNITS = 3.0  # over which the liquid's own shade sets in

@@ -11,6 +11,8 @@ from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import resized, smooth_noise
 
+ONE_SIDED = 0.25  # of wells let light through on one side only
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Vessel:
@@ -56,12 +58,18 @@ def _square_floor(rng: np.random.Generator, frame: Frame, centre: tuple[float, f
     return outside + torch.maximum(across, along).clamp_max(0) - corner + rough
 
 
-def _wall_light(rng: np.random.Generator, frame: Frame, beyond: Tensor, ring: float) -> Tensor:
-    """Return the light through floor, dark ring and what lies outside of it."""
+def _wall_light(rng: np.random.Generator, frame: Frame, beyond: Tensor, past_ring: Tensor) -> Tensor:
+    """Return the light through floor, dark ring and what lies outside of it.
+
+    Parameters
+    ----------
+    beyond, past_ring
+        (rows, columns), units beyond the wall's foot and beyond its dark ring.
+    """
     foot, outer = log_uniform(rng, 0.8, 14), log_uniform(rng, 2, 25)
     dark = rng.uniform(0.01, 0.1)
     floor = torch.sigmoid(-beyond / foot)
-    outside = torch.sigmoid((beyond - ring) / outer) * rng.uniform(0.2, 0.95)
+    outside = torch.sigmoid(past_ring / outer) * rng.uniform(0.2, 0.95)
     if rng.random() < 0.2:  # a milled wall
         stripes = torch.from_numpy(rng.normal(0, 0.12, frame.width).astype(np.float32)).to(frame.device)
         outside = outside * (1 + torch.nn.functional.avg_pool1d(stripes[None], 5, 1, 2)[0])
@@ -70,6 +78,14 @@ def _wall_light(rng: np.random.Generator, frame: Frame, beyond: Tensor, ring: fl
         place, width = rng.uniform(-18, 10), rng.uniform(0.8, 4)
         light = light * (1 - rng.uniform(-0.2, 0.7) * torch.exp(-(((beyond - place) / width) ** 2)))
     return light
+
+
+def _one_side(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], distance: float) -> Tensor:
+    """Return how far every pixel is past a straight line beside the well, where light comes through again."""
+    angle = rng.choice([0, np.pi / 2, np.pi, 3 * np.pi / 2]) + rng.normal(0, 0.01)
+    rows, columns = frame.rows() - centre[0], frame.columns() - centre[1]
+    away: Tensor = rows * np.sin(angle) + columns * np.cos(angle)
+    return away - distance * rng.uniform(0.8, 1.1)
 
 
 def _lamp(rng: np.random.Generator, frame: Frame) -> Tensor:
@@ -124,5 +140,6 @@ def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generato
     )
     shape = _square_floor if kind == "square" else _round_floor
     beyond = shape(rng, frame, centre, radius)
-    light = _wall_light(rng, frame, beyond, ring)
+    past_ring = _one_side(rng, frame, centre, radius + ring) if rng.random() < ONE_SIDED else beyond - ring
+    light = _wall_light(rng, frame, beyond, past_ring)
     return Vessel(light, dirt.on_plate(own, frame, dirty), beyond, _lamp(rng, frame), centre, min(radius, 0.55 * short))

@@ -27,7 +27,7 @@ BEYOND_CONTOUR = 1.3  # of the way to the contour: up to here a drop changes the
 CRYSTALS = 3  # outcomes before this one are crystals
 ATTEMPTS = 16
 STRENGTHS = (1.0, 1.6, 2.5)
-COMPANION_STRENGTH = 0.7
+COMPANION_STRENGTH = 0.6
 
 #: Least share of the drop, and least number of separate objects, that make a well's outcome.
 LEAST = {
@@ -52,7 +52,7 @@ COMPANIONS: dict[Group, tuple[tuple[str, float], ...]] = {
         ("phase_separation", 0.06),
         ("other", 0.06),
         ("precipitate_good", 0.15),
-        ("precipitate", 0.15),
+        ("precipitate", 0.08),
     ),
     Group.PRECIPITATE: (("clear_with_features", 0.2), ("phase_separation", 0.06), ("other", 0.05)),
     Group.OTHER: (("clear_with_features", 0.15),),
