@@ -60,6 +60,7 @@ def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[
         The host names that the viewer answers to.
     """
     templates, static = Jinja2Templates(HERE / "templates"), static_address()
+    templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
     templates.env.globals.update(static=static, program_version=__version__)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
 

@@ -9,14 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import uvicorn
 
 from crystal_search.errors import UserError
 from crystal_search.server.home import Home
-from crystal_search.server.settings import read_settings
-from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.server.installation import add_home_argument, opened
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
 
@@ -28,7 +26,7 @@ HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``view`` takes."""
-    parser.add_argument("--home", type=Path, default=Home.default().path, help="folder of the installation")
+    add_home_argument(parser)
     parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s: this machine)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default %(default)s; 0: any that is free")
     parser.add_argument(
@@ -38,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the viewer until Ctrl-C."""
-    serve(Home(arguments.home), host=arguments.host, port=arguments.port, allow_hosts=arguments.allow_host)
+    home = Home(arguments.home) if arguments.home else Home.default()
+    serve(home, host=arguments.host, port=arguments.port, allow_hosts=arguments.allow_host)
 
 
 def serve(
@@ -67,11 +66,11 @@ def serve(
     UserError
         If it cannot listen there.
     """
-    with closing(listen(host, port)) as listener, closing(open_imaging(read_settings(home.settings).url(home))) as db:
+    with closing(listen(host, port)) as listener, opened(home.path) as installation:
         if host not in LOOPBACK_NAMES:
             log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
         names = own_names(host) | {name.lower() for name in allow_hosts}
-        app = viewer_app(db, home.made().thumbnails, names=names)
+        app = viewer_app(installation.imaging, home.thumbnails, names=names)
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])
 

@@ -11,6 +11,7 @@ const LETTER_PX = 26;
 const HEAD_PX = 22;
 const SIZES_PX = { s: 64, m: 104, l: 168 };
 const SMALL_TILE_PX = 56;
+const PERCENT_TILE_PX = 90; // below, the number would cover the drop
 const MIN_TILE_PX = 20;
 
 const rowName = (row) => (row < 26 ? "" : String.fromCharCode(64 + Math.floor(row / 26))) + String.fromCharCode(65 + (row % 26));
@@ -116,7 +117,7 @@ export class Board {
     for (const [name, length] of Object.entries(lengths)) this.element.style.setProperty(`--${name}`, `${length}px`);
     this.element.style.setProperty("--aspect", String(aspect));
     this.element.classList.toggle("small-tiles", tile < SMALL_TILE_PX);
-    this.perRow = perRow;
+    this.element.classList.toggle("plain-tiles", tile < PERCENT_TILE_PX);
   }
 
   /** Return the largest tile with which the whole plate fits, and how many drops of a well stand side by side. */
@@ -153,8 +154,8 @@ export class Board {
   }
 
   neighbourInFlow(id, key) {
-    const gap = 8;
-    const inLine = Math.max(1, Math.floor((this.element.clientWidth - 28 + gap) / (this.tiles.get(id).element.offsetWidth + gap)));
+    const figures = [...this.element.querySelectorAll("figure")];
+    const inLine = figures.filter((figure) => figure.offsetTop === figures[0].offsetTop).length;
     const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -inLine, ArrowDown: inLine }[key];
     return this.tiles.get(this.order[this.order.indexOf(id) + step]);
   }

@@ -7,7 +7,7 @@ import { Picture } from "./picture.js";
 import { showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
 import { Tile } from "./tile.js";
 import { arranged, readView, recallOrder, viewParameters } from "./view.js";
-import { autoBadge, dateText, placeText, shortLabel } from "./words.js";
+import { autoBadge, buttonLabel, dateText, placeText } from "./words.js";
 
 const POLL_MS = 2000;
 const ADVANCE = "crystal-search then next drop";
@@ -23,7 +23,7 @@ const picture = new Picture(byId("stage"));
 const newest = (by) => drop.ledger.find((score) => score.by === by) ?? null;
 
 function show() {
-  const [auto, manual] = [newest("machine"), newest("person")];
+  const auto = newest("machine");
   document.title = `${placeText(drop)}, ${drop.plate} – Crystal Search`;
   byId("place").textContent = `${drop.well} · drop ${drop.drop}`;
   byId("plate").textContent = `${drop.plate}, inspection ${drop.inspection}`;
@@ -33,10 +33,17 @@ function show() {
   byId("previous").disabled = at <= 0;
   byId("next").disabled = at < 0 || at >= order.length - 1;
   picture.show(drop, auto);
-  showVerdicts(byId("verdicts"), auto, manual);
+  showScores();
   showBars(byId("bars"), auto);
   showLedger(byId("ledger"), drop.ledger);
   showFacts(byId("facts"), drop, auto);
+}
+
+/** Show the newest scores; without one by hand, the one from the latest earlier inspection. */
+function showScores() {
+  const manual = newest("person");
+  const before = siblings.filter((each) => each.manual && each.channel === drop.channel && each.well === drop.well && each.drop === drop.drop && each.inspection < drop.inspection).at(-1);
+  showVerdicts(byId("verdicts"), newest("machine"), manual, before ? { ...before.manual, inspection: before.inspection } : null);
   for (const button of byId("buttons").children) press(button, button.dataset.outcome === manual?.outcome);
 }
 
@@ -56,6 +63,7 @@ async function fetchSiblings() {
   if (id !== drop.id) return;
   siblings = answer.drops;
   showCourse();
+  showScores();
 }
 
 function showCourse() {
@@ -176,7 +184,7 @@ function setUpButtons() {
   for (const outcome of byHand) {
     const button = el(
       "button", { type: "button", title: `${outcome.label} (${outcome.key}${outcome.key === "x" ? "" : `, Shift+${outcome.letter}`})` },
-      el("kbd", { textContent: outcome.key }), autoBadge({ outcome: outcome.name, probability: null }), el("span", { textContent: shortLabel(outcome) }),
+      el("kbd", { textContent: outcome.key }), autoBadge({ outcome: outcome.name, probability: null }), el("span", { textContent: buttonLabel(outcome) }),
     );
     button.dataset.outcome = outcome.name;
     button.addEventListener("click", () => score(outcome.name));

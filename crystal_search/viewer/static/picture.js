@@ -12,7 +12,7 @@ export class Picture {
     this.stage = stage;
     this.image = el("img", { draggable: false, alt: "" });
     this.overlay = svg("svg", { "aria-hidden": "true" });
-    this.sheet = el("div", { className: "sheet" }, this.image, this.overlay);
+    this.sheet = el("div", { className: "sheet", role: "img" }, this.image, this.overlay);
     this.failed = el("div", { className: "failed", hidden: true });
     const button = (text, label, act) => {
       const made = el("button", { type: "button", textContent: text, title: label, "aria-label": label });
@@ -37,7 +37,7 @@ export class Picture {
     this.drop = drop;
     this.score = score;
     const address = imageAddress(drop);
-    this.stage.setAttribute("aria-label", describe({ ...drop, auto: score, manual: null }));
+    this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, manual: null }));
     if (this.image.getAttribute("src") !== address) {
       this.failed.hidden = true;
       this.overlay.replaceChildren();

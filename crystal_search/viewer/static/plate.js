@@ -35,7 +35,7 @@ function show() {
   press(byId("frames"), view.frames === "on");
   press(byId("crop"), view.crop === "on");
   byId("clear").hidden = !isFiltered(view);
-  byId("showing").textContent = isFiltered(view) ? `${shown.order.length} of ${board.images} drops` : "";
+  byId("showing").textContent = isFiltered(view) ? `${shown.order.length} of ${board.images}` : "";
   for (const button of byId("sizes").children) press(button, button.dataset.size === view.size);
   setUpLinks();
   rememberOrder(board, view, shown.order);

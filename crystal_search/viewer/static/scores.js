@@ -12,7 +12,7 @@ function verdict(badge, outcome, probability, who) {
 }
 
 /** Show the newest score of the machine and of a person, one above the other. */
-export function showVerdicts(element, auto, manual) {
+export function showVerdicts(element, auto, manual, earlier) {
   const parts = [];
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
@@ -21,6 +21,7 @@ export function showVerdicts(element, auto, manual) {
     parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, "no machine has scored this image yet"));
   }
   if (manual) parts.push(verdict(handBadge(manual), outcomeOf(manual.outcome), null, `${manual.person} · ${momentText(manual.scored_at)}`));
+  else if (earlier) parts.push(verdict(handBadge(earlier, { earlier: true }), outcomeOf(earlier.outcome), null, `${earlier.person} · inspection ${earlier.inspection} · ${momentText(earlier.scored_at)}`));
   if (disagrees({ auto, manual })) parts.push(el("div", { className: "disagreement", textContent: "≠ person and machine disagree" }));
   const text = element.textContent;
   const made = el("div", {}, ...parts);

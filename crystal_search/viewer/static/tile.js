@@ -15,6 +15,8 @@ export function cropOf(box, aspect) {
   return { size: 100 / side, left: (-100 * left) / side, top: (-100 * top) / side };
 }
 
+const stateOf = ({ auto, manual }) => [auto?.outcome, auto?.scored_at, manual?.outcome, manual?.scored_at].join(" ");
+
 /** A tile: `element` is a link, `update` shows another state of the same drop in place. */
 export class Tile {
   constructor(drop, { address = null, lazy = true } = {}) {
@@ -32,7 +34,7 @@ export class Tile {
 
   update(drop) {
     const first = !this.drop;
-    const changed = !first && JSON.stringify([drop.auto?.outcome, drop.manual]) !== JSON.stringify([this.drop.auto?.outcome, this.drop.manual]);
+    const changed = !first && stateOf(drop) !== stateOf(this.drop);
     if (first || drop.version !== this.drop.version) this.image.src = thumbnailAddress(drop);
     this.drop = drop;
     this.image.alt = describe(drop);

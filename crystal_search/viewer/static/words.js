@@ -8,11 +8,14 @@ export const groups = ["crystal", "precipitate", "other", "clear"];
 export const outcomeOf = (name) => outcomes.get(name) ?? { ...outcomes.get("unscored"), name, label: name, letter: "?" };
 export const groupOf = (name) => outcomes.get(name)?.group ?? name;
 
-/** "Crystals, bad form" -> "Bad form": enough beside the group's name. */
+/** "Crystals, bad form" -> "Bad form", "Clear with features" -> "With features": enough beside the group's name. */
 export function shortLabel(outcome) {
-  const rest = outcome.label.split(", ")[1] ?? outcome.label;
+  const rest = outcome.label.split(", ")[1] ?? outcome.label.replace(/^Clear (?=with)/, "");
   return rest[0].toUpperCase() + rest.slice(1);
 }
+
+/** What fits on a button: the whole label, or the short one. */
+export const buttonLabel = (outcome) => (outcome.label.length <= 17 ? outcome.label : shortLabel(outcome));
 
 export const percent = (probability) => (probability === null || probability === undefined ? "" : `${Math.round(probability * 100)} %`);
 
