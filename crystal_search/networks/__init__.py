@@ -1,0 +1,1 @@
+"""Classifiers: their definitions, their training, their export. Needs torch; the client does not."""

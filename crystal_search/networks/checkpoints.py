@@ -1,0 +1,52 @@
+"""Where a training stands: everything needed to go on as if it had never stopped."""
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from crystal_search.errors import ModelError
+
+CHECKPOINT = "checkpoint.pt"
+
+
+def save_checkpoint(
+    folder: Path, step: int, network: nn.Module, optimiser: Optimizer, settings: Mapping[str, Any]
+) -> None:
+    """Write the checkpoint of `folder`, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{CHECKPOINT}.{os.getpid()}"
+    torch.save(
+        {
+            "step": step,
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "settings": dict(settings),
+        },
+        temporary,
+    )
+    temporary.replace(folder / CHECKPOINT)
+
+
+def load_checkpoint(folder: Path, network: nn.Module, optimiser: Optimizer | None = None) -> tuple[int, dict[str, Any]]:
+    """Put the checkpoint of `folder` into `network` and `optimiser`; return its step and settings.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or it is of another network.
+    """
+    path = folder / CHECKPOINT
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state["network"])
+        if optimiser is not None:
+            optimiser.load_state_dict(state["optimiser"])
+    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise ModelError(f"cannot go on from {path}: {error}; train from the start") from error
+    return int(state["step"]), dict(state["settings"])

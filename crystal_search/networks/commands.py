@@ -1,0 +1,145 @@
+"""``crystal-search train``: render shards, train the networks, export them, measure them (docs/training.md)."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crystal_search.artefacts import default_models_folder
+
+if TYPE_CHECKING:
+    from crystal_search.networks.training import Plan, Whereabouts
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SHARDS = Path("runs/shards")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the commands of this module."""
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_export(_command(commands, "export", _export, "write a trained network as ONNX file and card"))
+    _add_measure(_command(commands, "measure", _measure, "measure the models, and write the figures into their cards"))
+    _add_shards(_command(commands, "shards", _shards, "render wells to train on"))
+    for name, run, steps, batch_size, rate, what in (
+        ("classifier", _classifier, 6000, 12, 2e-3, "train a classifier of chops"),
+        ("drop", _drop, 1000, 8, 4e-3, "train the drop locator"),
+    ):
+        command = _command(commands, name, run, what)
+        _add_training(command, steps, batch_size, rate)
+        if name == "classifier":
+            command.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command that was chosen."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+    chosen: Callable[[argparse.Namespace], None] = arguments.train_command
+    chosen(arguments)
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run_command: Callable[[argparse.Namespace], None],
+    what: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=what, description=what)
+    command.set_defaults(train_command=run_command)
+    return command
+
+
+def _add_shards(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="folder to write to")
+    parser.add_argument("--split", choices=("train", "validation"), default="train")
+    parser.add_argument("--wells", type=int, default=4096, help="how many wells in all, a multiple of 64")
+
+
+def _shards(arguments: argparse.Namespace) -> None:
+    from crystal_search.networks.rendering import renderer
+    from crystal_search.networks.shards import fill
+
+    for name in fill(arguments.shards, arguments.split, arguments.wells, renderer(arguments.split)):
+        log.info("%s is there", name)
+
+
+def _add_training(parser: argparse.ArgumentParser, steps: int, batch_size: int, rate: float) -> None:
+    parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="folder of rendered wells")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and learning curve")
+    parser.add_argument("--steps", type=int, default=steps, help=f"default: {steps}")
+    parser.add_argument("--batch-size", type=int, default=batch_size, help=f"default: {batch_size}")
+    parser.add_argument("--rate", type=float, default=rate, help=f"peak learning rate (default: {rate})")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
+    parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="begin with the weights of another training")
+
+
+def _plan(arguments: argparse.Namespace) -> "Plan":
+    from crystal_search.networks.training import Plan
+
+    return Plan(
+        steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        peak_rate=arguments.rate,
+        seed=arguments.seed,
+    )
+
+
+def _whereabouts(arguments: argparse.Namespace) -> "Whereabouts":
+    from crystal_search.networks.training import Whereabouts
+
+    return Whereabouts(arguments.folder, resume=arguments.resume, start_from=arguments.start_from)
+
+
+def _classifier(arguments: argparse.Namespace) -> None:
+    from crystal_search.networks.train import train_classifier
+
+    train_classifier(arguments.architecture, arguments.shards, _plan(arguments), _whereabouts(arguments))
+
+
+def _drop(arguments: argparse.Namespace) -> None:
+    from crystal_search.unet_drop.train import train_drop_locator
+
+    train_drop_locator(arguments.shards, _plan(arguments), _whereabouts(arguments))
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=("classifier", "drop"))
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the training")
+    parser.add_argument("--name", required=True, help="name of the model, and of its two files")
+    parser.add_argument("--models", type=Path, default=default_models_folder(), help="folder to write to")
+    parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="validation wells to calibrate on")
+    parser.add_argument("--training-data", default="", help="for the card: what the network learnt from")
+    parser.add_argument("--training-command", default="", help="for the card: how it was trained")
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from crystal_search.networks.finished import Origin, export_classifier, export_drop_locator
+
+    origin = Origin(training_data=arguments.training_data, training_command=arguments.training_command)
+    if arguments.kind == "drop":
+        export_drop_locator(arguments.folder, arguments.name, arguments.models, origin)
+    else:
+        export_classifier(arguments.folder, arguments.name, arguments.models, origin, shards=arguments.shards)
+
+
+def _add_measure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", type=Path, default=default_models_folder(), help="folder of the two models")
+    parser.add_argument("--wells", type=int, default=256, help="rendered test wells to score (default: 256)")
+    parser.add_argument("--images", type=Path, help="folder of photographs to score instead")
+    parser.add_argument("--data", help="for the card: what these photographs are")
+
+
+def _measure(arguments: argparse.Namespace) -> None:
+    from crystal_search.networks.measuring import measure_photographs, measure_wells
+    from crystal_search.networks.rendering import renderer
+
+    if arguments.images is not None:
+        measure_photographs(arguments.images, arguments.models, arguments.data or arguments.images.name)
+    else:
+        wells = map(renderer("test"), range(arguments.wells))
+        measure_wells(wells, arguments.models, "rendered test wells")

@@ -1,0 +1,140 @@
+"""Rendered wells on disk: folders of 64, written whole or not at all, read by mapping them into memory.
+
+A shard is a folder ``SPLIT-00007`` with
+
+* ``grey.npy``: (wells, rows, columns) uint8, the grey working view that the client would see;
+* ``outcomes.npy``: (wells, rows/4, columns/4) uint8, the visible outcome of highest priority in each block of
+  4 x 4 px as an index into ``OUTCOMES``, 255 outside of the drop;
+* ``drops.npy``: (wells, rows/4, columns/4) uint8, how much of each block is drop, 0 to 255;
+* ``wells.json``: the number of the first well, and each well's own outcome, null where there is no drop.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.errors import UserError
+from crystal_search.images import resized, to_grey
+from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
+from crystal_search.outcomes import OUTCOME_NAMES
+
+WELLS_PER_SHARD = 64
+REDUCTION = 4  #: pixels of the grey view per cell of the maps, on a side
+OUTSIDE = 255  #: in an outcome map: not in the drop
+Bytes = NDArray[np.uint8]
+
+_CLEAR, _FEATURES, _RIM = (OUTCOME_NAMES.index(name) for name in ("clear", "clear_with_features", "rim"))
+#: Outcomes from high to low priority where several are seen together; a rim or a feature hides what is clear.
+SEEN_FIRST = (*range(_CLEAR), _FEATURES, _RIM, _CLEAR)
+_RANK = np.full(256, 255, np.uint8)
+_RANK[list(SEEN_FIRST)] = np.arange(len(SEEN_FIRST), dtype=np.uint8)
+_UNRANK = np.full(256, OUTSIDE, np.uint8)
+_UNRANK[: len(SEEN_FIRST)] = SEEN_FIRST
+
+
+class LabelledWell(Protocol):
+    """What a shard keeps of a rendered well."""
+
+    @property
+    def image(self) -> Bytes:
+        """(rows, columns, 3) RGB."""
+
+    @property
+    def outcome(self) -> str | None:
+        """Name of the well's outcome; None where there is no drop."""
+
+    @property
+    def drop_mask(self) -> NDArray[np.bool_]:
+        """(rows, columns)."""
+
+    @property
+    def outcome_map(self) -> Bytes:
+        """(rows, columns), indices into ``OUTCOMES``, 255 outside of the drop."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shard:
+    """The wells of one folder; arrays as the module describes them."""
+
+    name: str
+    grey: Bytes
+    outcomes: Bytes
+    drops: Bytes
+    winners: tuple[str | None, ...]
+
+
+def highest_priority(outcome_map: Bytes) -> Bytes:
+    """Return the outcome of highest priority in each whole block of 4 x 4 px.
+
+    >>> outcome_map = np.full((4, 8), OUTSIDE, np.uint8)
+    >>> outcome_map[0, :6] = OUTCOME_NAMES.index("clear")
+    >>> outcome_map[2, 5] = OUTCOME_NAMES.index("spherulites")
+    >>> [OUTCOME_NAMES[index] for index in highest_priority(outcome_map)[0]]
+    ['clear', 'spherulites']
+    """
+    ranks = _blocks(_RANK[outcome_map]).min(axis=(1, 3))
+    return np.asarray(_UNRANK[ranks])
+
+
+def _blocks(field: NDArray[np.generic]) -> NDArray[np.generic]:
+    rows, columns = (side // REDUCTION for side in field.shape)
+    whole = field[: rows * REDUCTION, : columns * REDUCTION]
+    return whole.reshape(rows, REDUCTION, columns, REDUCTION)
+
+
+def coverage(mask: NDArray[np.bool_]) -> Bytes:
+    """Return how much of each whole block of 4 x 4 px is set, 0 to 255."""
+    share = _blocks(mask.astype(np.float32)).mean(axis=(1, 3))
+    return np.asarray(np.rint(255 * share), dtype=np.uint8)
+
+
+def write_shard(folder: Path, name: str, first: int, wells: Sequence[LabelledWell]) -> Path:
+    """Write `wells`, numbered from `first`, as shard `name` of `folder`; return its path.
+
+    It is written under another name and renamed, so that a shard is there whole or not at all.
+    """
+    temporary = folder / f".{name}.{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    np.save(temporary / "grey.npy", np.stack([resized(to_grey(w.image), CLASSIFIER_WIDTH_PX) for w in wells]))
+    np.save(temporary / "outcomes.npy", np.stack([highest_priority(well.outcome_map) for well in wells]))
+    np.save(temporary / "drops.npy", np.stack([coverage(well.drop_mask) for well in wells]))
+    about = {"first": first, "outcomes": [well.outcome for well in wells]}
+    (temporary / "wells.json").write_text(json.dumps(about), encoding="utf-8")
+    return temporary.rename(folder / name)
+
+
+def read_shard(path: Path) -> Shard:
+    """Return the shard in the folder `path`, its arrays mapped and not yet read."""
+    grey, outcomes, drops = (np.load(path / f"{kind}.npy", mmap_mode="r") for kind in ("grey", "outcomes", "drops"))
+    winners = json.loads((path / "wells.json").read_text(encoding="utf-8"))["outcomes"]
+    return Shard(path.name, grey, outcomes, drops, tuple(winners))
+
+
+def shard_names(folder: Path, split: str) -> list[str]:
+    """Return the names of all whole shards of `split`, in order."""
+    return sorted(path.name for path in folder.glob(f"{split}-[0-9]*") if path.is_dir())
+
+
+def fill(folder: Path, split: str, wells: int, render: Callable[[int], LabelledWell]) -> Iterator[str]:
+    """Write the missing shards of the first `wells` wells of `split`; yield the name of each as it is there.
+
+    Raises
+    ------
+    UserError
+        If `wells` is no multiple of the wells in a shard.
+    """
+    if wells % WELLS_PER_SHARD:
+        raise UserError(f"{wells} wells do not fill shards of {WELLS_PER_SHARD}; ask for a multiple")
+    for index in range(wells // WELLS_PER_SHARD):
+        name, first = f"{split}-{index:05d}", index * WELLS_PER_SHARD
+        if not (folder / name).exists():
+            write_shard(folder, name, first, [render(first + each) for each in range(WELLS_PER_SHARD)])
+        yield name

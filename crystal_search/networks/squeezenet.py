@@ -1,0 +1,97 @@
+"""SqueezeNet 1.1 without zero padding, as a fully convolutional network.
+
+Iandola et al. (2017), arXiv:1602.07360, in the layout of the authors' release 1.1. Every convolution and
+every pooling is unpadded, and poolings round down, so that a cell of the output map depends on the 207 x 207
+working pixels below it and on nothing else: running the network once over a large image gives the same cells
+as running it on every chop. Batch normalisation is added after each convolution; the average over a chop's
+cells, which ends the published network, is left to whoever knows where the chops are.
+"""
+
+import torch
+from torch import Tensor, nn
+
+OUTPUT_STRIDE_PX = 16
+FIELD_OF_VIEW_PX = 207  #: side of what one output cell depends on
+CHOP_SIDE_PX = 256
+STEEPNESS = 1.5  #: of the input's squashing; faint edges have a contrast of 0.1 to 0.5, black walls of 10
+CELLS_PER_CHOP = 4  #: a chop of 256 px gives 4 x 4 cells
+
+
+def _convolution(channels_in: int, channels_out: int, side: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, side, stride, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Fire(nn.Module):
+    """Squeeze to few channels, then expand by 1x1 and by 3x3 convolutions side by side."""
+
+    def __init__(self, channels_in: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze = _convolution(channels_in, squeezed, 1)
+        self.expand_1x1 = _convolution(squeezed, expanded, 1)
+        self.expand_3x3 = _convolution(squeezed, expanded, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, 2 x expanded, h - 2, w - 2) for `x` of shape (N, channels_in, h, w)."""
+        x = self.squeeze(x)  # (N, squeezed, h, w)
+        narrow = self.expand_1x1(x[:, :, 1:-1, 1:-1])  # (N, expanded, h - 2, w - 2): where the 3x3 has its centres
+        return torch.cat((narrow, self.expand_3x3(x)), dim=1)  # (N, 2 expanded, h - 2, w - 2)
+
+
+class SqueezeNet(nn.Module):
+    """Logits of every class in every cell of 16 px."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = _convolution(1, 64, 3, stride=2)
+        self.fires_2_3 = nn.Sequential(Fire(64, 16, 64), Fire(128, 16, 64))
+        self.fires_4_5 = nn.Sequential(Fire(128, 32, 128), Fire(256, 32, 128))
+        self.fires_6_9 = nn.Sequential(
+            Fire(256, 48, 192),
+            Fire(384, 48, 192),
+            Fire(384, 64, 256),
+            Fire(512, 64, 256),
+        )
+        self.pool = nn.MaxPool2d(3, 2)
+        self.drop_out = nn.Dropout(0.2)
+        self.head = nn.Conv2d(512, classes, 1)
+        self.texture_head = nn.Conv2d(256, classes, 1)  # teaches the lower layers; no part of the exported network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map of class logits, (N, classes, h, w), of normalised grey images (N, 1, H, W).
+
+        ``h = (H - 207) // 16 + 1``, and so for ``w``: 4 for the 256 px of a chop.
+        """
+        return self._cells(self._textures(x))
+
+    def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map of class logits, and another from half-way up, for training.
+
+        The other one has a cell for every 8 px, which sees 63 px: ``h = (H - 63) // 8 + 1``.
+        """
+        textures = self._textures(x)
+        return self._cells(textures), self.texture_head(textures)
+
+    def _textures(self, x: Tensor) -> Tensor:
+        x = torch.tanh(STEEPNESS * x)  # (N, 1, 256, 256)
+        x = self.pool(self.stem(x))  # (N, 64, 63, 63) for 256 x 256 px
+        x = self.pool(self.fires_2_3(x))  # (N, 128, 29, 29)
+        textures: Tensor = self.fires_4_5(x)  # (N, 256, 25, 25)
+        return textures
+
+    def _cells(self, textures: Tensor) -> Tensor:
+        x = self.fires_6_9(self.pool(textures))  # (N, 512, 4, 4)
+        logits: Tensor = self.head(self.drop_out(x))  # (N, classes, 4, 4)
+        return logits
+
+
+def chop_logits(cells: Tensor, *, cells_per_chop: int = CELLS_PER_CHOP, stride_cells: int = 1) -> Tensor:
+    """Return the logits of all chops, (N, classes, rows, columns), from the cells they cover.
+
+    >>> chop_logits(torch.zeros(1, 13, 16, 10), stride_cells=3).shape
+    torch.Size([1, 13, 5, 3])
+    """
+    return nn.functional.avg_pool2d(cells, cells_per_chop, stride_cells)

@@ -1,0 +1,169 @@
+"""The training loop of every network: steps, learning rate, checkpoints, learning curve, exact resuming.
+
+The random numbers of a step depend on the seed and on the step alone, never on how often the training was
+stopped in between.
+"""
+
+import csv
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from crystal_search.errors import UserError
+from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint
+
+log = logging.getLogger(__name__)
+
+CURVE = "learning-curve.csv"
+WARM_UP = 0.1  #: share of all steps in which the learning rate rises
+FINAL_RATE = 0.005  #: of the peak rate
+LARGEST_GRADIENT = 5.0  #: norm to which gradients are cut
+
+LossFunction = Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]]
+
+
+class BatchSource(Protocol):
+    """Where batches come from; it may grow, and says of what it is made."""
+
+    def names(self) -> list[str]:
+        """Return the names of the shards in use."""
+
+    def refresh(self) -> None:
+        """Take up the shards that were written since."""
+
+    def use(self, names: list[str]) -> None:
+        """Draw from exactly these shards from now on."""
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+        """Return inputs and truth; the same step gives the same batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long and how fast to train."""
+
+    steps: int
+    batch_size: int
+    peak_rate: float
+    seed: int = 0
+    weight_decay: float = 1e-3
+    steps_per_epoch: int = 100  #: after so many, new shards are taken up and a line is logged
+    steps_per_checkpoint: int = 300
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step: one rise, one cosine fall."""
+        progress = (step + 1) / self.steps
+        if progress < WARM_UP:
+            return self.peak_rate * progress / WARM_UP
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP))))
+        return self.peak_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a training keeps its checkpoint, and where it begins."""
+
+    folder: Path
+    resume: bool = False  #: go on from the checkpoint in the folder
+    start_from: Path | None = None  #: folder of a training whose weights to begin with
+
+
+@dataclass
+class Training:
+    """One network being trained in one folder."""
+
+    network: nn.Module
+    source: BatchSource
+    losses: LossFunction
+    plan: Plan
+    where: Whereabouts
+    _sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _since: float = field(default_factory=time.monotonic)
+
+    def run(self) -> nn.Module:
+        """Train to the end of the plan and return the network, set to evaluation.
+
+        Raises
+        ------
+        UserError
+            If the folder holds a training that was not to be resumed.
+        """
+        optimiser = AdamW(self.network.parameters(), lr=self.plan.peak_rate, weight_decay=self.plan.weight_decay)
+        first = self._begin(optimiser)
+        for step in range(first, self.plan.steps):
+            if step % self.plan.steps_per_epoch == 0:
+                self.source.refresh()
+            self._step(step, optimiser)
+            done = step + 1
+            if done % self.plan.steps_per_epoch == 0 or done == self.plan.steps:
+                self._report(done)
+            if done % self.plan.steps_per_checkpoint == 0 or done == self.plan.steps:
+                save_checkpoint(self.where.folder, done, self.network, optimiser, {"shards": self.source.names()})
+        return self.network.eval()
+
+    def _begin(self, optimiser: Optimizer) -> int:
+        if not self.where.resume:
+            if (self.where.folder / CHECKPOINT).exists():
+                raise UserError(f"{self.where.folder} holds a training; resume it, or name another folder")
+            self.where.folder.mkdir(parents=True, exist_ok=True)
+            (self.where.folder / CURVE).write_text("", encoding="utf-8")
+            if self.where.start_from is not None:
+                load_checkpoint(self.where.start_from, self.network)
+            return 0
+        first, settings = load_checkpoint(self.where.folder, self.network, optimiser)
+        self.source.use(settings["shards"])
+        _cut_curve(self.where.folder / CURVE, first)
+        return first
+
+    def _step(self, step: int, optimiser: Optimizer) -> None:
+        torch.manual_seed((self.plan.seed << 32) + step)
+        for group in optimiser.param_groups:
+            group["lr"] = self.plan.rate(step)
+        inputs, truth = self.source.batch(step, self.plan.batch_size)
+        self.network.train()
+        losses = self.losses(self.network, inputs.contiguous(memory_format=torch.channels_last), truth)
+        optimiser.zero_grad(set_to_none=True)
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+        optimiser.step()
+        for name, loss in losses.items():
+            self._sums[name] += float(loss.detach())
+        self._sums["steps"] += 1
+
+    def _report(self, done: int) -> None:
+        steps = self._sums.pop("steps")
+        means = {name: round(total / steps, 5) for name, total in self._sums.items()}
+        seconds = time.monotonic() - self._since
+        self._sums.clear()
+        self._since = time.monotonic()
+        row = {"step": done, "seconds_per_step": round(seconds / steps, 3), "shards": len(self.source.names())} | means
+        _append_row(self.where.folder / CURVE, row)
+        log.info("step %d of %d: %s", done, self.plan.steps, ", ".join(f"{k} {v}" for k, v in row.items()))
+
+
+def _append_row(curve: Path, row: dict[str, float]) -> None:
+    is_new = not curve.stat().st_size
+    with curve.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _cut_curve(curve: Path, steps: int) -> None:
+    """Take out of the learning curve what comes after the checkpoint."""
+    lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
+    curve.write_text("".join(lines[:1] + list(_up_to(lines[1:], steps))), encoding="utf-8")
+
+
+def _up_to(lines: list[str], steps: int) -> Iterator[str]:
+    return (line for line in lines if int(line.split(",", 1)[0]) <= steps)

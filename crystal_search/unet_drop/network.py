@@ -1,0 +1,51 @@
+"""A small U-Net that says for every pixel whether it belongs to the drop.
+
+Ronneberger, Fischer and Brox (2015), arXiv:1505.04597, with half a million parameters instead of thirty-one
+million, batch normalisation, and padded convolutions: the whole image is seen at once, so that exact dense
+scoring of parts, the reason to leave padding out, has no use here.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (8, 16, 32, 64, 128)  #: channels from full resolution down to a sixteenth
+SIDE_MULTIPLE_PX = 2 ** (len(WIDTHS) - 1)  #: input sides must be multiples of this
+
+
+def _twice_convolved(channels_in: int, channels_out: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (channels_in, channels_out):
+        layers += [
+            nn.Conv2d(channels, channels_out, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels_out),
+            nn.ReLU(inplace=True),
+        ]
+    return nn.Sequential(*layers)
+
+
+class UNet(nn.Module):
+    """Logit of "this pixel is drop", at the resolution of the input."""
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+        super().__init__()
+        self.first = _twice_convolved(1, widths[0])
+        self.down = nn.ModuleList(_twice_convolved(upper, lower) for upper, lower in pairwise(widths))
+        self.pool = nn.MaxPool2d(2)
+        upwards = tuple(reversed(tuple(pairwise(widths))))
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(lower, upper, 2, stride=2) for upper, lower in upwards)
+        self.up = nn.ModuleList(_twice_convolved(2 * upper, upper) for upper, _ in upwards)
+        self.head = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, 1, H, W) of normalised grey images (N, 1, H, W); H and W multiples of 16."""
+        x = self.first(x)  # (N, 8, H, W)
+        kept: list[Tensor] = []
+        for down in self.down:
+            kept.append(x)
+            x = down(self.pool(x))  # (N, 16, H/2, W/2) ... (N, 128, H/16, W/16)
+        for enlarge, up in zip(self.enlarge, self.up, strict=True):
+            x = up(torch.cat((kept.pop(), enlarge(x)), dim=1))  # (N, 64, H/8, W/8) ... (N, 8, H, W)
+        logits: Tensor = self.head(x)  # (N, 1, H, W)
+        return logits
