@@ -1,0 +1,144 @@
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from crystal_search.artefacts import ModelCard
+from crystal_search.chopper.tiling import grid_over
+from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.client.overlay import overlay_jpeg
+from crystal_search.client.pipeline import Models, score_image
+from crystal_search.geometry import Box
+from crystal_search.images import WellImage
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
+from crystal_search.work_unit import Parameters
+from tests.unit.builders import card
+
+SIDE, STRIDE, CELLS = 64, 16, 4
+
+
+class BrightnessNetwork:
+    """An unpadded network made by hand: class k of a cell is its mean brightness times k."""
+
+    def __init__(self, found: ModelCard) -> None:
+        self.card = found
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        count, _, height, width = batch.shape
+        rows, columns = height // STRIDE, width // STRIDE
+        blocks = batch[:, 0, : rows * STRIDE, : columns * STRIDE]
+        means = blocks.reshape(count, rows, STRIDE, columns, STRIDE).mean(axis=(2, 4))
+        weights = np.arange(len(self.card.classes), dtype=np.float32)
+        return np.asarray(means[:, None] * weights[None, :, None, None], dtype=np.float32)
+
+
+class DropNetwork:
+    """A drop locator made by hand: what is dark is drop."""
+
+    def __init__(self) -> None:
+        self.card = replace(
+            card(),
+            kind="drop_locator",
+            classes=("drop",),
+            working_width_px=256,
+            side_px=16,
+            normalisation="centred-1",
+            cells_per_chop=1,
+            output_stride_px=1,
+            chop_stride_px=16,
+        )
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.where(batch < -0.5, 9.0, -9.0).astype(np.float32)
+
+
+def classifier() -> BrightnessNetwork:
+    return BrightnessNetwork(replace(card(), side_px=SIDE, output_stride_px=STRIDE, chop_stride_px=32, temperature=1.0))
+
+
+@settings(deadline=None, max_examples=50)
+@given(data=st.data())
+def test_dense_and_windowed_scoring_give_the_same(data: st.DataObject) -> None:
+    network = classifier()
+    height, width = data.draw(st.integers(20, 300)), data.draw(st.integers(20, 300))
+    top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    box = Box(top, left, data.draw(st.integers(top + 1, height)), data.draw(st.integers(left + 1, width)))
+    stride = data.draw(st.sampled_from([16, 32, 48, 64]))
+    view = np.random.default_rng(1).normal(size=(height, width)).astype(np.float32)
+    grid = grid_over(box, image_height=height, image_width=width, side_px=SIDE, stride_px=stride)
+    dense, windowed = dense_logits(view, grid, network), windowed_logits(view, list(grid.boxes()), network)
+    assert dense.shape == windowed.shape == (grid.rows * grid.columns, 13)
+    assert np.abs(dense - windowed).max() < 1e-5
+
+
+def test_dense_scoring_refuses_what_would_not_be_exact() -> None:
+    network = classifier()
+    view = np.zeros((200, 200), np.float32)
+    grid = grid_over(Box(0, 0, 200, 200), image_height=200, image_width=200, side_px=SIDE, stride_px=50)
+    with pytest.raises(ValueError, match="windowed"):
+        dense_logits(view, grid, network)
+    padded = BrightnessNetwork(replace(network.card, padded=True))
+    with pytest.raises(ValueError, match="windowed"):
+        dense_logits(view, grid._replace(stride_px=32), padded)
+
+
+def test_probabilities_do_not_overflow_and_cool_with_temperature() -> None:
+    rows = probabilities(np.array([[1000.0, 0.0], [2.0, 0.0]]), 1.0)
+    assert rows[0].tolist() == [1.0, 0.0]
+    assert probabilities(np.array([[2.0, 0.0]]), 4.0)[0, 0] < rows[1, 0]
+    assert np.allclose(rows.sum(axis=1), 1)
+
+
+def well_image(*, drop: bool) -> WellImage:
+    """Return a bright picture of 512 x 400 px, stored twice as large, with a dark square drop or none."""
+    grey = np.full((400, 512), 200, np.uint8)
+    if drop:
+        grey[100:300, 150:350] = 60
+    return WellImage(np.repeat(grey[:, :, None], 3, axis=2), 800, 1024)
+
+
+@pytest.mark.parametrize("scoring", ["dense", "windowed"])
+def test_positions_are_in_stored_pixels(scoring: str) -> None:
+    parameters = Parameters(scoring="dense" if scoring == "dense" else "windowed", best_chops=3)
+    score = score_image(well_image(drop=True), Models(classifier(), DropNetwork()), parameters)
+    assert score.drop is not None
+    assert score.drop.box == Box(200, 300, 600, 700)
+    assert score.score is not None
+    assert len(score.best_chops) <= 3
+    assert all(chop.box == chop.box.clipped(800, 1024) for chop in score.best_chops)
+    assert sum(score.class_probabilities) == pytest.approx(1)
+
+
+def test_without_a_drop_there_is_no_score_unless_the_whole_image_is_asked_for() -> None:
+    models = Models(classifier(), DropNetwork())
+    nothing = score_image(well_image(drop=False), models, Parameters())
+    assert (nothing.outcome, nothing.score, nothing.best_chops) == ("no_drop", None, ())
+    whole = score_image(well_image(drop=False), models, Parameters(no_drop="whole_image"))
+    assert whole.drop is None
+    assert whole.score is not None
+    assert whole.chops > nothing.chops
+
+
+def test_an_overlay_shows_the_drop_with_frames_in_the_outcome_s_colour() -> None:
+    chop = BestChop(box=Box(220, 320, 480, 580), outcome="crystal_harvestable", probability=0.97)
+    score = ImageScore(
+        height_px=800,
+        width_px=1024,
+        drop=DropRegion(box=Box(200, 300, 600, 700), area_fraction=0.2, outline=((200, 300), (200, 700), (600, 700))),
+        score=RankedScore(outcome="crystal_harvestable", probability=0.97, above_threshold=True),
+        class_probabilities=tuple(1.0 if name == "clear" else 0.0 for name in OUTCOME_NAMES),
+        group_peaks=(0.97, 0, 0, 1.0),
+        best_chops=(chop,),
+    )
+    picture = np.asarray(Image.open(io.BytesIO(overlay_jpeg(well_image(drop=True), score)))).astype(int)
+    assert picture.shape[:2] == (200 + 2 * 24, 200 + 2 * 24)
+    frame_row, frame_column = 110 - (100 - 24) + 2, 220 - (150 - 24)
+    red, green, blue = picture[frame_row, frame_column]
+    assert red > green + 80
+    assert red > blue + 80
