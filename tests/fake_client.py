@@ -16,8 +16,16 @@ from crystal_search.artefacts import sha256_of
 from crystal_search.errors import WorkUnitError
 from crystal_search.geometry import Box
 from crystal_search.outcomes import OUTCOMES
-from crystal_search.result import BestChop, DropRegion, ImageResult, ImageScore, Overlay, RankedScore, Result
-from crystal_search.result import write_result
+from crystal_search.result import (
+    BestChop,
+    DropRegion,
+    ImageResult,
+    ImageScore,
+    Overlay,
+    RankedScore,
+    Result,
+    write_result,
+)
 from crystal_search.work_unit import WorkUnit, WorkUnitImage, read_work_unit
 
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"

@@ -29,9 +29,18 @@ class Pass:
 
 
 def cycle(site: Installation, recipe: Recipe, engine: Engine, order: Order = EVERYTHING) -> ScoresSet:
-    """Take every step from new images to scores in the ledger once, without waiting for clients."""
-    score_images(site, recipe, engine, order)
-    return publish_scores(site)
+    """Take every step from new images to scores in the ledger once, without waiting for clients.
+
+    Raises
+    ------
+    EngineError
+        If the engine needs repair; what it returned before goes its way all the same.
+    """
+    try:
+        score_images(site, recipe, engine, order)
+    finally:
+        scores = publish_scores(site)
+    return scores
 
 
 def score_images(
@@ -46,10 +55,12 @@ def score_images(
     with only_service(site.home):
         created = create_work(site, recipe, order, packed=packed)
     engine.submit(reversed(unit_files(site.home.queue)))
-    engine.step()
-    with only_service(site.home):
-        validated = validate(site.home)
-        assimilated = assimilate(site)
+    try:
+        engine.step()
+    finally:
+        with only_service(site.home):
+            validated = validate(site.home)
+            assimilated = assimilate(site)
     return Pass(created=created, validated=validated, assimilated=assimilated)
 
 

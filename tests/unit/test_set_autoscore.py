@@ -179,8 +179,17 @@ def test_a_damaged_spool_blocks_no_other(tmp_path: Path) -> None:
         assimilated_scores(site.home.spool / first)
 
 
-@pytest.mark.parametrize(("module", "name", "call"), [(finalizing, "write_whole", n) for n in range(2)]
-    + [(finalizing, "advance", n) for n in range(2)] + [(setting, "_close_units", 0), (setting, "contents_file", 0)])  # fmt: skip
+STEPS = [
+    (finalizing, "write_whole", 0),
+    (finalizing, "write_whole", 1),
+    (finalizing, "advance", 0),
+    (finalizing, "advance", 1),
+    (setting, "_close_units", 0),
+    (setting, "contents_file", 0),
+]
+
+
+@pytest.mark.parametrize(("module", "name", "call"), STEPS)
 def test_killed_between_any_two_steps(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, name: str, call: int
 ) -> None:

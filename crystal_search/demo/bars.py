@@ -1,0 +1,63 @@
+"""Progress bars for the way from images to scores."""
+
+import time
+from typing import Any, Self
+
+from tqdm import tqdm
+
+from crystal_search.server.create_work import EVERYTHING
+from crystal_search.server.cycle import is_finished, publish_scores, score_images
+from crystal_search.server.engine import Engine
+from crystal_search.server.imaging import Recipe
+from crystal_search.server.installation import Installation
+from crystal_search.server.local_engine import POLL_S
+from crystal_search.server.progress import images_in_work
+from crystal_search.server.set_autoscore import ScoresSet
+
+FORMAT = "{l_bar}{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
+LOOK_EVERY_S = 0.2
+
+
+class Bar:
+    """A progress bar for one step; it only ever moves on, and is not shown when there is nothing to do."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._bar: Any = tqdm(total=total, desc=f"{what:7}", bar_format=FORMAT, disable=not total)
+
+    def add(self, images: int) -> None:
+        """Move on by so many images."""
+        self.reach(self._bar.n + images)
+
+    def reach(self, done: float, total: int = 0) -> None:
+        """Move on to `done` images of at least `total`."""
+        self._bar.total = max(self._bar.total, total, int(done))
+        self._bar.update(max(0, int(done) - self._bar.n))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+def score_with_bars(site: Installation, recipe: Recipe, engine: Engine) -> ScoresSet:
+    """Take everything that waits to its scores, with a bar for each step."""
+    waiting = len(site.imaging.images_without_score(recipe, limit=1_000_000))
+    with Bar("pack", waiting) as packing:
+        last = score_images(site, recipe, engine, EVERYTHING, packed=packing.add)
+    with Bar("score", images_in_work(site.home, site.imaging)[1]) as scoring:
+        while not is_finished(site, last):
+            _keep_going(site, engine)
+            last = score_images(site, recipe, engine, EVERYTHING)
+            scoring.reach(*images_in_work(site.home, site.imaging))
+    with Bar("set", round(images_in_work(site.home, site.imaging)[0])) as setting:
+        scores = publish_scores(site)
+        setting.add(scores.new)
+    return scores
+
+
+def _keep_going(site: Installation, engine: Engine) -> None:
+    until = time.monotonic() + LOOK_EVERY_S
+    while time.monotonic() < until and not any(site.home.returned.iterdir()):
+        time.sleep(POLL_S)
+        engine.step()

@@ -1,0 +1,99 @@
+"""``crystal-search run``: the main job, from the demo plate's images to coloured frames in the viewer."""
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from crystal_search.demo.bars import Bar, score_with_bars
+from crystal_search.demo.truth import NAMING, agreement, plate_folder, read_truth, table
+from crystal_search.server.home import Home
+from crystal_search.server.imaging import AutoScore, ImagingDatabase
+from crystal_search.server.import_images import import_folder
+from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
+from crystal_search.server.interrupts import terminated_as_interrupt
+from crystal_search.server.local_engine import LocalEngine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What one run did."""
+
+    imported: int
+    scored: int
+    seconds: float  #: from packing to scores in the ledger
+
+    @property
+    def sentence(self) -> str:
+        """The run for people."""
+        if not self.scored:
+            return "everything was scored before; nothing was scored twice"
+        return f"scored {self.scored} wells in {self.seconds:.1f} s: {self.scored / self.seconds:.2f} wells per second"
+
+
+def score_plate(site: Installation, folder: Path) -> Done:
+    """Import the images in `folder` and take everything that has no score to the ledger."""
+    images = len(read_truth(folder))
+    with Bar("import", images) as importing:
+        report = import_folder(folder, site.imaging, NAMING)
+        importing.add(report.added + report.known)
+    for conflict in report.conflicts:
+        say(f"not imported: {conflict}")
+    began = time.monotonic()
+    with LocalEngine(site.home, site.settings, site.models) as engine:
+        scores = score_with_bars(site, recipe_of(site.settings), engine)
+    for refused in scores.refused:
+        say(f"left out: {refused}")
+    return Done(imported=report.added, scored=scores.new, seconds=time.monotonic() - began)
+
+
+def plate_scores(imaging: ImagingDatabase, folder: Path) -> dict[str, AutoScore]:
+    """Return the newest automatic score of each file in `folder`, by file name."""
+    scores: dict[str, AutoScore] = {}
+    for plate in imaging.plates():
+        for inspection in plate.inspections:
+            for drop in imaging.drops(plate.plate, inspection=inspection):
+                path = Path(drop.image.path)
+                if drop.auto and path.parent == folder.absolute():
+                    scores[path.name] = drop.auto
+    return scores
+
+
+def summary(site: Installation, folder: Path, done: Done) -> str:
+    """Return what people want to know at the end."""
+    truth, scores = read_truth(folder), plate_scores(site.imaging, folder)
+    failed = [f"{unit.name} failed: {unit.reason.partition(chr(10))[0]}" for unit in site.imaging.units("failed")]
+    rows = agreement(truth, scores)
+    groups, classes = sum(row.right_group for row in rows), sum(row.right_class for row in rows)
+    return "\n".join(
+        [
+            "",
+            done.sentence,
+            f"demo plate: {len(scores)} of {len(truth)} wells have a score; with the known outcome agree",
+            f"  {groups / len(truth):.1%} in the group (crystal, precipitate, other, clear)",
+            f"  {classes / len(truth):.1%} in the class (one of 13)",
+            "",
+            table(rows),
+            *failed,
+            "",
+        ]
+    )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+    parser.add_argument("--serve", choices=("yes", "no"), default="yes", help="serve the viewer at the end")
+    parser.add_argument("--port", type=int, default=8765, help="of the viewer (default %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score the demo plate, print the summary, serve the viewer."""
+    folder = plate_folder()
+    with terminated_as_interrupt(), opened(arguments.home) as site:
+        say(summary(site, folder, score_plate(site, folder)))
+    if arguments.serve == "yes":
+        from crystal_search.viewer.serve import serve
+
+        say("Ctrl-C ends the viewer")
+        serve(Home(arguments.home) if arguments.home else Home.default(), port=arguments.port)
