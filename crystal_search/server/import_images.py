@@ -246,6 +246,7 @@ def add_naming_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--names", choices=names, help="how names are read (default: auto, or pattern with --pattern)")
     parser.add_argument("--pattern", default="", metavar="REGEX", help="your own names, with (?P<row>...) and so on")
     parser.add_argument("--plate-format", type=int, default=96, metavar="WELLS", help="for names that count wells")
+    parser.add_argument("--profile", type=int, default=0, metavar="N", help="the only RockImager profile that counts")
     parser.add_argument("--plate", default="", metavar="BARCODE", help="the plate, where names do not tell it")
 
 
@@ -262,6 +263,7 @@ def naming_of(arguments: argparse.Namespace) -> Naming:
         pattern=arguments.pattern,
         plate_format=arguments.plate_format,
         plate=arguments.plate,
+        profile=arguments.profile,
     )
 
 

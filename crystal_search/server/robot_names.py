@@ -33,6 +33,7 @@ class Naming:
     pattern: str = ""  #: regular expression of convention ``pattern``
     plate_format: int = 96  #: wells of a plate, where the name counts wells
     plate: str = ""  #: barcode, where the name has none
+    profile: int = 0  #: the only RockImager profile that counts; 0: all
 
     def __post_init__(self) -> None:
         names = ("auto", "any", *CONVENTIONS)
@@ -170,7 +171,7 @@ def rigaku(path: str, naming: Naming) -> Reading:
 
 _FORMULATRIX = re.compile(
     r"(?:.*/)?plateID_(?P<plate>[0-9]{1,18})/batchID_(?P<batch>[0-9]{1,18})/wellNum_(?P<well>[0-9]{1,5})"
-    rf"/profileID_[0-9]{{1,18}}/d(?P<drop>[0-9]{{1,3}})_r[0-9]{{1,9}}_(?P<kind>[^/]*){_SUFFIX}",
+    rf"/profileID_(?P<profile>[0-9]{{1,18}})/d(?P<drop>[0-9]{{1,3}})_r[0-9]{{1,9}}_(?P<kind>[^/]*){_SUFFIX}",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -181,6 +182,8 @@ def formulatrix(path: str, naming: Naming) -> Reading:
         return Refused("not like plateID_N/batchID_N/wellNum_N/profileID_N/dDROP_rREGION_ef.jpg")
     if found["kind"].lower() != "ef":
         return Refused("no extended-focus image (..._ef.jpg)")
+    if naming.profile not in (0, int(found["profile"])):
+        return Refused(f"of profile {found['profile']}, not {naming.profile}")
     well = well_of(int(found["well"]), naming.plate_format)
     if isinstance(well, Refused):
         return well

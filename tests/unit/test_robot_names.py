@@ -125,6 +125,14 @@ def test_a_pattern_of_ones_own_goes_round(
     )
 
 
+def test_one_profile_of_formulatrix_can_be_asked_for() -> None:
+    path = "/p/plateID_1/batchID_2/wellNum_1/profileID_{}/d1_r1_ef.jpg"
+    one = replace(FORMULATRIX, profile=12)
+    assert read_name(path.format(1), one) == Refused("of profile 1, not 12")
+    assert isinstance(read_name(path.format(12), one), ReadName)
+    assert isinstance(read_name(path.format(1), FORMULATRIX), ReadName)
+
+
 def test_a_pattern_without_a_slash_reads_the_whole_file_name() -> None:
     naming = own(r"(?P<row>[A-Z]+)(?P<column>[0-9]+)\.jpg", plate="Mine")
     assert read_name("/x/AF48.jpg", naming) == ReadName(plate="Mine", row=31, column=47, inspection=1)
@@ -267,5 +275,5 @@ def test_options_that_do_not_go_together_say_so(fields: dict[str, str], message:
 
 def test_every_convention_has_a_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "importing.md").read_text()
-    for convention in (*CONVENTIONS, "any", "auto"):
+    for convention in (*CONVENTIONS, "any"):
         assert f"`{convention}`" in page
