@@ -14,9 +14,13 @@ def exposed(light: Tensor, tint: Tensor, gamma: float) -> Tensor:
     return tint * light.clamp(0, 4).pow(gamma)
 
 
-def photographed(rng: np.random.Generator, levels: Tensor) -> NDArray[np.uint8]:
+def photographed(rng: np.random.Generator, levels: Tensor, *, monochrome: bool) -> NDArray[np.uint8]:
     """Return what the camera stores of grey levels (3, rows, columns): (rows, columns, 3) RGB, after JPEG."""
+    if monochrome:
+        levels = levels.mean(dim=0, keepdim=True).expand_as(levels)
     noise = rng.standard_normal(levels.shape[1:], dtype=np.float32) * np.float32(log_uniform(rng, 0.0015, 0.012))
+    if rng.random() < 0.4:  # of a colour camera: shared by neighbours
+        noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1)) / np.float32(np.sqrt(3))
     noisy = levels + torch.from_numpy(noise).to(levels.device)
     pixels = (noisy * 255 + 0.5).clamp(0, 255).byte().permute(1, 2, 0).contiguous().cpu().numpy()
     quality = int(rng.integers(45, 100))

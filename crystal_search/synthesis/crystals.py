@@ -15,7 +15,7 @@ COMPACT = ("box", "hexagonal prism", "octahedron", "hexagonal bipyramid", "cappe
 
 
 def _body(rng: np.random.Generator, habit: str, half_axes: Array, *, flat: bool, jitter: float) -> Body:
-    return polyhedron(rng, habit, half_axes, lying(rng) if flat else rotation(rng), jitter)
+    return polyhedron(rng, habit, half_axes, lying(rng, rng.uniform(0.02, 0.22)) if flat else rotation(rng), jitter)
 
 
 def _layer(

@@ -27,6 +27,8 @@ def _coverage(rng: np.random.Generator, drop: Drop, share: float) -> Tensor:
 
 def precipitate(rng: np.random.Generator, drop: Drop) -> Layer:
     """Heavy amorphous or granular precipitate: grey to light brown, over most of the drop."""
+    if rng.random() < 0.25:
+        return _film(rng, drop)
     grain = log_uniform(rng, 4, 14)
     noise = fractal_noise(rng, drop.frame, grain * 4, max(1.2, grain / 5), rng.uniform(0.65, 1.1))
     covered = _coverage(rng, drop, 0.75)
@@ -35,6 +37,18 @@ def precipitate(rng: np.random.Generator, drop: Drop) -> Layer:
     shade = rng.uniform(0, 1)
     colour = tuple(1 + shade * (part - 1) for part in BROWN)
     return Layer("precipitate", phase, density, (colour[0], colour[1], colour[2]), spread=12)
+
+
+def _film(rng: np.random.Generator, drop: Drop) -> Layer:
+    """Return a brown film of aggregated protein: smooth clouds with wisps and a little grain."""
+    cloud = fractal_noise(rng, drop.frame, drop.radius * rng.uniform(0.3, 0.8), 4, rng.uniform(0.5, 0.65))
+    wisps = ridged_noise(rng, drop.frame, drop.radius * rng.uniform(0.2, 0.5), 6)
+    grain = fractal_noise(rng, drop.frame, 10, 1.5, 0.9)
+    thick = torch.sigmoid(cloud * rng.uniform(1, 3) + rng.uniform(0, 1))
+    density = (thick * (rng.uniform(0.25, 0.7) + 0.1 * grain) + 0.3 * wisps * thick).clamp_min(0)
+    shade = rng.uniform(0.4, 1)
+    colour = (1 + shade * (BROWN[0] - 1), 1.0, 1 + shade * (BROWN[2] - 1))
+    return Layer("precipitate", (cloud + wisps) * thick * rng.uniform(0.3, 1.2), density, colour, spread=14)
 
 
 def precipitate_bad(rng: np.random.Generator, drop: Drop) -> Layer:

@@ -15,7 +15,7 @@ from crystal_search.synthesis.seeds import log_uniform
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """A lens and a lamp. Slopes are optical path over length."""
+    """A lens, a lamp and a camera. Slopes are optical path over length."""
 
     aperture: float  #: slope at which half of the light is lost
     softness: float  #: slopes over which it is lost
@@ -24,6 +24,7 @@ class Optics:
     defocus: float  #: units; positive brightens what is concave
     blur: float  #: sigma of the lens' blur, units
     gamma: float  #: grey level = light ** gamma
+    monochrome: bool  #: the camera sees no colours
 
 
 def drawn_optics(rng: np.random.Generator) -> Optics:
@@ -38,6 +39,7 @@ def drawn_optics(rng: np.random.Generator) -> Optics:
         defocus=rng.uniform(-1.3, 1.3),
         blur=log_uniform(rng, 0.3, 1.8),
         gamma=rng.uniform(0.6, 1.3),
+        monochrome=rng.random() < 0.2,
     )
 
 

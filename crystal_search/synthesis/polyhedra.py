@@ -116,7 +116,7 @@ def rotation(rng: np.random.Generator) -> Array:
     )
 
 
-def lying(rng: np.random.Generator, tilt: float = 0.06) -> Array:
+def lying(rng: np.random.Generator, tilt: float) -> Array:
     """Return a random turn in the plane of the image, with a little tilt out of it."""
     angle = rng.uniform(0, 2 * np.pi)
     turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])

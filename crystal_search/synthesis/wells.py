@@ -27,7 +27,7 @@ BEYOND_CONTOUR = 1.3  # of the way to the contour: up to here a drop changes the
 CRYSTALS = 3  # outcomes before this one are crystals
 ATTEMPTS = 16
 STRENGTHS = (1.0, 1.6, 2.5)
-COMPANION_STRENGTH = 0.6
+COMPANION_STRENGTH = (0.25, 0.6)  # of what is less important, so that it does not hide the outcome
 
 #: Least share of the drop, and least number of separate objects, that make a well's outcome.
 LEAST = {
@@ -41,7 +41,7 @@ LEAST = {
     "other": (0.06, 0),
     "spherulites": (0.01, 2),
     "phase_separation": (0.01, 15),
-    "clear_with_features": (0.0015, 0),
+    "clear_with_features": (0.006, 0),
 }
 
 
@@ -121,7 +121,7 @@ def _empty(rng: np.random.Generator, shared: np.random.Generator, frame: Frame) 
     levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, optics.gamma)
     nowhere = np.zeros(frame.shape, dtype=np.bool_)
     return RenderedWell(
-        camera.photographed(rng, levels),
+        camera.photographed(rng, levels, monochrome=optics.monochrome),
         None,
         (),
         nowhere,
@@ -144,7 +144,7 @@ def _filled(rng: np.random.Generator, shared: np.random.Generator, frame: Frame,
 def _with_contents(rng: np.random.Generator, look: Look, outcome: str) -> Look | None:
     """Return the look with the outcome's own thing on top of less important ones, or None when it stays unseen."""
     for companion in drawn_companions(rng, outcome):
-        look = with_layer(look, features.built(companion, rng, look.drop).stronger(COMPANION_STRENGTH))
+        look = with_layer(look, features.built(companion, rng, look.drop).stronger(rng.uniform(*COMPANION_STRENGTH)))
     layer = features.built(outcome, rng, look.drop)
     share, objects = LEAST[outcome]
     for strength in STRENGTHS:
@@ -174,6 +174,5 @@ def _recorded(rng: np.random.Generator, frame: Frame, vessel: Vessel, look: Look
     outcome_map = np.full(frame.shape, NOTHING, dtype=np.uint8)
     outcome_map[window] = np.where(drop_mask[window], look.seen.cpu().numpy(), NOTHING)
     present = tuple(OUTCOME_NAMES[index] for index in np.unique(outcome_map[drop_mask]))
-    return RenderedWell(
-        camera.photographed(rng, levels), outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS
-    )
+    image = camera.photographed(rng, levels, monochrome=look.optics.monochrome)
+    return RenderedWell(image, outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS)
