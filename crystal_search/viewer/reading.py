@@ -1,6 +1,7 @@
 """What the pages read from the imaging database, each thing at most once in a moment."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.exceptions import HTTPException
 
@@ -28,6 +29,11 @@ def place_of(key: WellKey) -> Place:
     return key.row, key.column, key.drop
 
 
+def _in_order(channels: Sequence[str]) -> tuple[str, ...]:
+    """Return channels as people expect them: visible light first."""
+    return tuple(sorted(channels, key=CHANNELS.index))
+
+
 class PlateReader:
     """Reads plates, drops and their scores; what is not there is a 404."""
 
@@ -38,7 +44,7 @@ class PlateReader:
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
 
     def _load_plates(self, _: str) -> list[PlateSummary]:
-        return self._imaging.plates()
+        return [replace(each, channels=_in_order(each.channels)) for each in self._imaging.plates()]
 
     def _load_drops(self, board: Board) -> list[DropScores]:
         plate, inspection, channel = board
@@ -61,7 +67,7 @@ class PlateReader:
     def board(self, barcode: str, inspection: int | None, channel: str | None) -> Board:
         """Return the inspection that is asked for, by default the latest in visible light."""
         summary = self.plate(barcode)
-        channel = channel or next(each for each in CHANNELS if each in summary.channels)
+        channel = channel or summary.channels[0]
         inspection = inspection if inspection is not None else summary.inspections[-1]
         if inspection not in summary.inspections:
             raise HTTPException(404, f"plate {barcode} has no inspection {inspection}")

@@ -13,13 +13,26 @@ const POLL_MS = 2000;
 const ADVANCE = "crystal-search then next drop";
 
 let drop = pageData().drop;
-let order = [];
+let order = recallOrder(drop, readView(location.search)) ?? [];
 let siblings = [];
 const known = new Map(); // drops asked for ahead of time
 const view = readView(location.search);
 const parameters = viewParameters(view);
 const picture = new Picture(byId("stage"));
 
+let going = Promise.resolve();
+let busy = 0;
+
+/** Do one thing after the other, however fast the keys come. */
+function inTurn(act) {
+  busy += 1;
+  going = going.then(act).catch(failed).finally(() => {
+    busy -= 1;
+  });
+  return going;
+}
+
+const failed = (error) => say(error.message, { error: true });
 const newest = (by) => drop.ledger.find((score) => score.by === by) ?? null;
 
 function show() {
@@ -100,31 +113,36 @@ async function lookAhead() {
 
 async function open(id) {
   if (id === undefined || id === drop.id) return;
-  try {
-    const found = await (known.get(id) ?? fetchDrop(id));
-    known.delete(id);
-    const board = [found.plate, found.inspection, found.channel].join(" ");
-    const same = board === [drop.plate, drop.inspection, drop.channel].join(" ");
-    drop = found;
-    history.replaceState(null, "", dropAddress(drop, parameters));
-    byId("comment").value = "";
-    show();
-    if (!same) await fetchOrder();
-    lookAhead();
-    await fetchSiblings();
-  } catch (error) {
-    say(`The drop cannot be shown: ${error.message}`, { error: true });
-  }
+  const found = await (known.get(id) ?? fetchDrop(id));
+  known.delete(id);
+  const same = boardAddress(found) === boardAddress(drop);
+  drop = found;
+  history.replaceState(null, "", dropAddress(drop, parameters));
+  byId("comment").value = "";
+  show();
+  if (!same) orderKnown = fetchOrder();
+  lookAhead();
+  fetchSiblings().catch(failed);
 }
 
-const step = (by) => open(order[order.indexOf(drop.id) + by]);
+async function step(by) {
+  await orderKnown;
+  const at = order.indexOf(drop.id);
+  if (at >= 0) await open(order[at + by]);
+}
 
-function toInspection(by) {
+async function toInspection(by) {
   const course = siblings.filter((each) => each.channel === drop.channel);
-  open(course[course.findIndex((each) => each.id === drop.id) + by]?.id);
+  await open(course[course.findIndex((each) => each.id === drop.id) + by]?.id);
 }
 
-async function score(outcome) {
+/** Score the drop that is in sight: never one that keys typed ahead would reach before it is seen. */
+function score(outcome) {
+  if (busy || !picture.ready) say("Not scored: the image was not there yet.");
+  else inTurn(() => scoreNow(outcome));
+}
+
+async function scoreNow(outcome) {
   const [{ id }, before] = [drop, newest("person")?.outcome ?? null];
   const scored = await giveScore(drop, outcome, byId("comment").value.trim());
   if (!scored) return;
@@ -155,15 +173,15 @@ function toggle(id, name) {
 }
 
 const KEYS = {
-  ArrowLeft: () => step(-1),
-  ArrowRight: () => step(1),
+  ArrowLeft: () => inTurn(() => step(-1)),
+  ArrowRight: () => inTurn(() => step(1)),
   ArrowUp: () => byId("up").click(),
-  ",": () => toInspection(-1),
-  ".": () => toInspection(1),
+  ",": () => inTurn(() => toInspection(-1)),
+  ".": () => inTurn(() => toInspection(1)),
   o: () => toggle("show-outline", "no-outline"),
   f: () => toggle("show-frames", "no-frames"),
   h: () => toggle("hide-all", "bare"),
-  u: correct,
+  u: () => inTurn(correct),
   a: () => byId("advance").click(),
   z: () => picture.fitDrop(),
   r: () => picture.fit(),
@@ -209,8 +227,7 @@ setUpHelp([
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);
 show();
-const failed = (error) => say(error.message, { error: true });
-fetchOrder().catch(failed);
+let orderKnown = fetchOrder().catch(failed);
 fetchSiblings().catch(failed);
 poll(() => `/api/drop/${drop.id}`, {
   every: POLL_MS,

@@ -10,6 +10,7 @@ const MAGNIFIED = 2.5; // from here on pixels are shown as squares
 export class Picture {
   constructor(stage) {
     this.stage = stage;
+    this.ready = false;
     this.image = el("img", { draggable: false, alt: "" });
     this.overlay = svg("svg", { "aria-hidden": "true" });
     this.sheet = el("div", { className: "sheet", role: "img" }, this.image, this.overlay);
@@ -39,6 +40,9 @@ export class Picture {
     const address = imageAddress(drop);
     this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, manual: null }));
     if (this.image.getAttribute("src") !== address) {
+      // The old image must go at once: it would stand under the new drop's name.
+      this.ready = false;
+      this.sheet.hidden = true;
       this.failed.hidden = true;
       this.overlay.replaceChildren();
       this.image.src = address;
@@ -60,6 +64,13 @@ export class Picture {
       this.fitDrop();
     }
     this.draw();
+    this.setReady();
+  }
+
+  /** From now on people see which drop they score. */
+  setReady() {
+    this.ready = true;
+    this.stage.dataset.shown = String(this.drop.id);
   }
 
   broken() {
@@ -67,6 +78,7 @@ export class Picture {
     this.size = null;
     this.failed.hidden = false;
     this.failed.textContent = "The image file is missing or cannot be read.";
+    this.setReady();
   }
 
   draw() {

@@ -1,0 +1,104 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from crystal_search.errors import UserError
+from crystal_search.main import USAGE, main
+from crystal_search.server.home import Home
+from crystal_search.viewer.serve import address_of, listen, serve
+
+
+@contextmanager
+def viewer(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The viewer as people start it, and the address that it printed."""
+    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process, (process.stdout.readline() if process.stdout else "").removeprefix("viewer: ").strip()
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_tells_its_address_serves_and_ends_well(tmp_path: Path, ending: signal.Signals) -> None:
+    with viewer(tmp_path / "home", "--port", "0") as (process, address):
+        assert address.startswith("http://127.0.0.1:")
+        answer = httpx.get(address)
+        assert answer.status_code == 200
+        assert "crystal-search import FOLDER" in answer.text
+        process.send_signal(ending)
+        assert process.wait(10) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+def test_it_answers_to_names_that_are_allowed_only(tmp_path: Path) -> None:
+    with viewer(tmp_path / "home", "--port", "0", "--allow-host", "plates.lab") as (_, address):
+        assert httpx.get(address, headers={"host": "plates.lab"}).status_code == 200
+        assert httpx.get(address, headers={"host": "other.lab"}).status_code == 421
+
+
+def test_a_taken_port_is_told_with_the_way_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(listen("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["view", "--home", str(tmp_path / "home"), "--port", str(port)]) == USAGE
+    message = capsys.readouterr().err
+    assert f"port {port}" in message
+    assert "--port" in message
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("no-such-host.invalid", 0), ("203.0.113.9", 0), ("127.0.0.1", 65536), ("127.0.0.1", -1)]
+)
+def test_a_place_where_nobody_can_listen_is_a_user_error(host: str, port: int) -> None:
+    with pytest.raises(UserError):
+        listen(host, port)
+
+
+def test_the_port_is_free_again_at_once(tmp_path: Path) -> None:
+    with viewer(tmp_path / "home", "--port", "0") as (process, address):
+        httpx.get(address)
+        process.terminate()
+        process.wait(10)
+    port = int(address.rstrip("/").rpartition(":")[2])
+    listen("127.0.0.1", port).close()
+
+
+def test_any_address_is_told_as_one_that_browsers_can_open() -> None:
+    with closing(listen("0.0.0.0", 0)) as listener:
+        assert address_of(listener).startswith("http://127.0.0.1:")
+
+
+def test_an_address_of_version_six_has_brackets() -> None:
+    if not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("this machine has no IPv6")
+    with closing(listen("::1", 0)) as listener:
+        assert address_of(listener).startswith("http://[::1]:")
+
+
+def test_serve_calls_ready_and_gives_signals_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    addresses: list[str] = []
+
+    def ready(address: str) -> None:
+        addresses.append(address)
+        threading.Thread(target=stop_soon).start()
+
+    def stop_soon() -> None:
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    serve(Home(tmp_path / "home"), port=0, ready=ready)
+    assert len(addresses) == 1
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -1,0 +1,292 @@
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from crystal_search.errors import DatabaseError
+from crystal_search.outcomes import OUTCOMES
+from crystal_search.server.imaging import NewImage, WellKey
+from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.viewer.app import viewer_app
+from tests.viewer_site import Client, add_plate, auto_score, hand_score, picture, score_plate
+
+SCORE = {"image_id": 1, "outcome": "clear", "person": "Ada"}
+
+
+@pytest.fixture
+def imaging() -> Iterator[MemoryImaging]:
+    database = MemoryImaging()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def client(imaging: MemoryImaging, tmp_path: Path) -> Client:
+    return Client(viewer_app(imaging, tmp_path / "thumbnails"))
+
+
+def test_without_plates_the_page_says_what_to_do(client: Client) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "crystal-search import FOLDER" in answer.text
+
+
+def test_the_list_names_every_plate_with_its_progress(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path, plate="B2")
+    add_plate(imaging, tmp_path, plate="A1")
+    score_plate(imaging, drops, ["clear", "precipitate"])
+    plates = client.get("/api/plates").json()["plates"]
+    assert [(each["plate"], each["scored"], each["images"]) for each in plates] == [("A1", 0, 6), ("B2", 2, 6)]
+    assert plates[1]["last_scored_at"] == "2025-11-20T12:00:00+00:00"
+
+
+def test_the_board_shows_both_kinds_of_score(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path)
+    score_plate(imaging, drops, ["crystal_harvestable", "no_drop", "unreadable"])
+    imaging.add_manual_score(hand_score(drops[0].image.id, "precipitate"))
+    board = client.get("/api/plate/P1").json()
+    assert (board["scored"], board["images"]) == (3, 6)
+    first = board["drops"][0]
+    assert (first["well"], first["drop"]) == ("A01", 1)
+    assert (first["auto"]["outcome"], first["auto"]["p_crystal"]) == ("crystal_harvestable", 0.97)
+    assert first["auto"]["drop_box"] == [0.25, 0.25, 0.75, 0.75]
+    assert (first["manual"]["outcome"], first["manual"]["person"]) == ("precipitate", "Ada")
+    assert [each["auto"] and each["auto"]["outcome"] for each in board["drops"][1:4]] == ["no_drop", "unreadable", None]
+
+
+def test_a_score_by_hand_stays_in_sight_at_the_next_inspection(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    imaging.add_manual_score(hand_score(first.image.id, "spherulites"))
+    add_plate(imaging, tmp_path, inspection=2)
+    board = client.get("/api/plate/P1").json()
+    assert board["inspection"] == 2
+    assert board["drops"][0]["manual"] is None
+    earlier = board["drops"][0]["earlier"]
+    assert (earlier["outcome"], earlier["inspection"]) == ("spherulites", 1)
+
+
+def test_an_unchanged_board_is_not_sent_twice(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    add_plate(imaging, tmp_path)
+    tag = client.get("/api/plate/P1").headers["etag"]
+    again = client.get("/api/plate/P1", if_none_match=tag)
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/plate/none", 404),
+        ("/api/plate/P1?inspection=7", 404),
+        ("/api/plate/P1?channel=uv", 404),
+        ("/api/plate/P1?inspection=x", 400),
+        ("/api/plate/P1?inspection=-1", 400),
+        ("/api/drop/99", 404),
+        ("/thumbnail/99", 404),
+        ("/image/99", 404),
+        ("/nothing", 404),
+        ("/static/nothing.js", 404),
+    ],
+)
+def test_every_error_has_one_shape(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, path: str, status: int
+) -> None:
+    add_plate(imaging, tmp_path)
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer.json()["status"] == status
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/plate/none", "/drop/99"])
+def test_people_get_an_error_page(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "All plates" in answer.text
+
+
+def test_a_database_that_fails_is_told(imaging: MemoryImaging, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise DatabaseError("the imaging database does not answer")
+
+    monkeypatch.setattr(imaging, "plates", fail)
+    assert client.get("/api/plates").json() == {"status": 503, "error": "the imaging database does not answer"}
+
+
+def test_an_error_of_ours_tells_nothing_of_the_inside(
+    imaging: MemoryImaging, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imaging, "plates", lambda: 1 / 0)
+    answer = client.get("/api/plates")
+    assert answer.status_code == 500
+    assert "division" not in answer.text
+
+
+def test_text_of_the_database_cannot_become_markup(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    first, *_ = add_plate(imaging, tmp_path, plate="<script>alert(1)</script>".replace("/", "-"))
+    imaging.add_manual_score(hand_score(first.image.id, "clear", person="</script><b>"))
+    text = client.get(f"/drop/{first.image.id}").text
+    assert "<script>alert" not in text
+    assert "</script><b>" not in text
+
+
+def test_pages_load_only_what_is_ours(client: Client) -> None:
+    answer = client.get("/")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "http://" not in answer.text
+    assert "https://" not in answer.text
+
+
+def test_static_files_are_kept_for_good(client: Client) -> None:
+    page = client.get("/").text
+    address = page.split('rel="stylesheet" href="')[1].split('"')[0]
+    answer = client.get(address)
+    assert answer.status_code == 200
+    assert "immutable" in answer.headers["cache-control"]
+
+
+def test_frame_colours_come_from_the_outcomes(client: Client) -> None:
+    text = client.get("/outcomes.css").text
+    for outcome in OUTCOMES:
+        assert f".is-{outcome.name}{{--frame:{outcome.frame};" in text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "", "127.0.0.1.evil.example"])
+def test_other_host_names_are_refused(imaging: MemoryImaging, client: Client, host: str) -> None:
+    answer = client.get("/api/plates", host=host)
+    assert answer.status_code == 421
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:8765", "LOCALHOST"])
+def test_own_host_names_are_answered(client: Client, host: str) -> None:
+    assert client.get("/api/plates", host=host).status_code == 200
+
+
+def test_a_score_by_hand_is_added_and_the_machines_stays(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    imaging.add_auto_scores([auto_score(first.image.id, "clear")])
+    client.get("/api/plate/P1")
+    for outcome in ("crystal_bad_form", "no_drop"):
+        body = {"image_id": first.image.id, "outcome": outcome, "person": " Ada Lovelace ", "comment": "tiny"}
+        answer = client.post("/api/score", json.dumps(body).encode())
+        assert answer.status_code == 201
+    by = [(each["by"], each["outcome"]) for each in answer.json()["ledger"]]
+    assert by == [("person", "no_drop"), ("person", "crystal_bad_form"), ("machine", "clear")]
+    shown = client.get("/api/plate/P1").json()["drops"][0]
+    assert (shown["auto"]["outcome"], shown["manual"]["outcome"]) == ("clear", "no_drop")
+    assert (shown["manual"]["person"], shown["manual"]["comment"]) == ("Ada Lovelace", "tiny")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content_type": "text/plain"}, 415),
+        ({"content_type": "application/x-www-form-urlencoded"}, 415),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+    ],
+)
+def test_other_sites_cannot_score(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, headers: dict[str, str], status: int
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    answer = client.post("/api/score", json.dumps(SCORE | {"image_id": first.image.id}).encode(), **headers)
+    assert answer.status_code == status
+    assert imaging.ledger(first.image.id) == []
+
+
+def test_a_score_for_no_image_is_refused(client: Client) -> None:
+    assert client.post("/api/score", json.dumps(SCORE).encode()).status_code == 404
+
+
+def test_a_huge_body_is_refused(client: Client) -> None:
+    assert client.post("/api/score", b" " * 100_000).status_code == 413
+
+
+def test_a_thumbnail_is_small_and_kept_for_good_under_its_version(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    version = client.get("/api/plate/P1").json()["drops"][0]["version"]
+    named = client.get(f"/thumbnail/{first.image.id}?v={version}")
+    assert named.headers["content-type"] == "image/jpeg"
+    assert "immutable" in named.headers["cache-control"]
+    assert client.get(f"/thumbnail/{first.image.id}?v=old").headers["cache-control"] == "no-cache"
+    picture(Path(first.image.path), shade=10)
+    changed = client.get(f"/thumbnail/{first.image.id}?v={version}")
+    assert changed.headers["cache-control"] == "no-cache"
+    assert changed.content != named.content
+
+
+@pytest.mark.parametrize(("suffix", "media_type"), [("jpg", "image/jpeg"), ("png", "image/png"), ("tif", "image/jpeg")])
+def test_images_come_in_a_format_that_browsers_show(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, suffix: str, media_type: str
+) -> None:
+    path = picture(tmp_path / f"well.{suffix}")
+    imaging.add_images([NewImage(key=WellKey(plate="P1", row=0, column=0), path=str(path))])
+    answer = client.get("/image/1")
+    assert answer.headers["content-type"] == media_type
+    assert Image.open(io.BytesIO(answer.content)).size == (320, 240)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no image at all", b"\xff\xd8\xff\xe0 cut off"])
+def test_a_file_that_is_no_image_is_an_error(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "well.jpg"
+    if content is not None:
+        path.write_bytes(content)
+    imaging.add_images([NewImage(key=WellKey(plate="P1", row=0, column=0), path=str(path))])
+    answer = client.get("/thumbnail/1")
+    assert answer.status_code == 422
+    assert str(tmp_path) not in answer.text
+
+
+def test_the_same_drop_is_found_at_every_inspection(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    add_plate(imaging, tmp_path, drops=(1, 3))
+    add_plate(imaging, tmp_path, drops=(1, 3), inspection=2)
+    add_plate(imaging, tmp_path, drops=(1, 3), inspection=2, channel="uv")
+    image_id = imaging.drops("P1", inspection=1)[3].image.id
+    siblings = client.get(f"/api/drop/{image_id}/siblings").json()["drops"]
+    assert [(each["inspection"], each["channel"]) for each in siblings] == [(1, "visible"), (2, "visible"), (2, "uv")]
+    assert {(each["well"], each["drop"]) for each in siblings} == {("A02", 3)}
+
+
+def test_counts_are_by_group(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path)
+    score_plate(imaging, drops, ["crystal_bad_form", "crystal_harvestable", "no_drop", "rim", ""])
+    imaging.add_manual_score(hand_score(drops[0].image.id, "clear"))
+    counts = client.get("/api/plate/P1/counts").json()
+    assert counts == {"drops": 6, "auto": {"crystal": 2, "clear": 1, "no_drop": 1, "unscored": 2}, "manual": 1}
+
+
+def test_the_table_has_a_row_for_every_image(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path)
+    add_plate(imaging, tmp_path, inspection=2)
+    score_plate(imaging, drops, ["crystal_bad_form"])
+    imaging.add_manual_score(hand_score(drops[0].image.id, "clear", person="=HYPERLINK()"))
+    answer = client.get("/plate/P1/scores.csv")
+    assert 'filename="scores-P1.csv"' in answer.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == 12
+    first = rows[0]
+    assert (first["well"], first["row"], first["column"], first["drop"]) == ("A01", "1", "1", "1")
+    assert (first["auto_outcome"], first["auto_score_number"], first["auto_p_crystal"]) == (
+        "crystal_bad_form",
+        "22",
+        "0.97",
+    )
+    assert (first["manual_outcome"], first["manual_person"]) == ("clear", "'=HYPERLINK()")
+    one = client.get("/plate/P1/scores.csv?inspection=2").text
+    assert len(list(csv.DictReader(io.StringIO(one)))) == 6

@@ -1,0 +1,147 @@
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from crystal_search.errors import ImageError
+from crystal_search.outcomes import OUTCOMES
+from crystal_search.server.imaging import StoredImage, WellKey
+from crystal_search.viewer.guard import host_name, own_names
+from crystal_search.viewer.recent import Recent
+from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_table
+from crystal_search.viewer.scoring import ScoreRequestError, read_score
+from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
+from tests.viewer_site import picture
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_letter_reads_well_on_its_frame() -> None:
+    assert all(contrast(each["frame"], ink_on(each["frame"])) >= 4.5 for each in outcome_table())
+
+
+def test_no_letter_means_two_things() -> None:
+    letters = [each["letter"] for each in outcome_table()]
+    assert len(set(letters)) == len(letters)
+
+
+def test_a_rim_is_never_scored_by_hand() -> None:
+    assert set(BY_HAND) == {outcome.name for outcome in OUTCOMES} - {"rim"} | {"no_drop"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"[" * 200_000,
+        b'{"image_id": 1, "outcome": "clear"}',
+        b'{"image_id": 1, "outcome": "clear", "person": "Ada", "path": "/etc/passwd"}',
+        b'{"image_id": "1", "outcome": "clear", "person": "Ada"}',
+        b'{"image_id": true, "outcome": "clear", "person": "Ada"}',
+        b'{"image_id": 0, "outcome": "clear", "person": "Ada"}',
+        b'{"image_id": 1e99, "outcome": "clear", "person": "Ada"}',
+        b'{"image_id": 99999999999999999999999, "outcome": "clear", "person": "Ada"}',
+        b'{"image_id": 1, "outcome": "rim", "person": "Ada"}',
+        b'{"image_id": 1, "outcome": "unreadable", "person": "Ada"}',
+        b'{"image_id": 1, "outcome": ["clear"], "person": "Ada"}',
+        b'{"image_id": 1, "outcome": "clear", "person": " "}',
+        b'{"image_id": 1, "outcome": "clear", "person": 7}',
+        b'{"image_id": 1, "outcome": "clear", "person": "A\\nB"}',
+        b'{"image_id": 1, "outcome": "clear", "person": "' + b"a" * 101 + b'"}',
+        b'{"image_id": 1, "outcome": "clear", "person": "Ada", "comment": null}',
+    ],
+)
+def test_what_is_no_score_is_refused(body: bytes) -> None:
+    with pytest.raises(ScoreRequestError):
+        read_score(body)
+
+
+@given(person=st.text(min_size=1, max_size=100))
+def test_a_person_is_taken_as_written_or_refused(person: str) -> None:
+    body = json.dumps({"image_id": 1, "outcome": "clear", "person": person}).encode()
+    if person.strip() and person.strip().isprintable():
+        assert read_score(body).person == person.strip()
+    else:
+        with pytest.raises(ScoreRequestError):
+            read_score(body)
+
+
+@pytest.mark.parametrize(("header", "name"), [("[::1]", "::1"), ("a.b:80", "a.b"), ("", ""), ("[broken", "broken")])
+def test_the_name_in_a_host_header(header: str, name: str) -> None:
+    assert host_name(header) == name
+
+
+def test_own_names_follow_the_address() -> None:
+    assert "beamline.example" in own_names("Beamline.example")
+    assert own_names("127.0.0.1") == {"localhost", "127.0.0.1", "::1"}
+
+
+def test_recent_reads_again_only_after_its_time() -> None:
+    now, read = [0.0], []
+
+    def load(key: str) -> int:
+        read.append(key)
+        return len(read)
+
+    recent = Recent(load, seconds=1, limit=2, clock=lambda: now[0])
+    assert [recent.get("a"), recent.get("a")] == [1, 1]
+    now[0] = 1.5
+    assert recent.get("a") == 2
+    recent.forget()
+    assert [recent.get(key) for key in "abca"] == [3, 4, 5, 6]
+
+
+def stored(path: Path, number: int = 1) -> StoredImage:
+    return StoredImage(id=number, key=WellKey(plate="P", row=0, column=0), path=str(path), imaged_at=None)
+
+
+def test_a_thumbnail_is_made_once_and_again_when_the_file_changes(tmp_path: Path) -> None:
+    image, thumbnails = stored(picture(tmp_path / "well.png", size=(1200, 900))), Thumbnails(tmp_path / "kept")
+    first = thumbnails.thumbnail(image).path
+    made = first.stat().st_mtime_ns
+    assert thumbnails.thumbnail(image).path == first
+    assert first.stat().st_mtime_ns == made
+    with Image.open(first) as small:
+        assert small.size == (THUMBNAIL_WIDTH_PX, 240)
+    os.utime(image.path, ns=(1, 1))
+    second = thumbnails.thumbnail(image).path
+    assert second != first
+    assert [path.name for path in second.parent.iterdir()] == [second.name]
+
+
+def test_images_with_one_number_in_two_databases_are_not_mixed_up(tmp_path: Path) -> None:
+    thumbnails = Thumbnails(tmp_path / "kept")
+    one, other = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+    for path in (one, other):
+        os.utime(path, ns=(1, 1))
+    assert thumbnails.thumbnail(stored(one)).path != thumbnails.thumbnail(stored(other)).path
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+def test_a_grey_png_is_shown_whatever_its_depth(tmp_path: Path, depth: Any) -> None:
+    path = tmp_path / "well.png"
+    Image.fromarray(np.full((200, 300), 2**11, dtype=np.uint16).astype(depth)).save(path)
+    shown = Thumbnails(tmp_path / "kept").full(stored(path))
+    assert shown.media_type == ("image/png" if depth is np.uint8 else "image/jpeg")
+
+
+def test_a_small_image_is_not_enlarged() -> None:
+    text = io.BytesIO()
+    Image.new("RGB", (200, 150)).save(text, "PNG")
+    assert Image.open(io.BytesIO(small_jpeg(text.getvalue()))).size == (200, 150)
+
+
+def test_a_path_that_cannot_be_is_an_image_error(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="image 1 cannot be read"):
+        Thumbnails(tmp_path).thumbnail(stored(Path("nul\0byte")))

@@ -1,0 +1,126 @@
+"""Plates for the viewer's tests, and a client that asks the application without a network."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image, ImageDraw
+from starlette.types import ASGIApp
+
+from crystal_search.geometry import Box
+from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
+from crystal_search.result import BestChop, DropRegion
+from crystal_search.server.imaging import (
+    AutoScore,
+    DropScores,
+    ImagingDatabase,
+    ManualScore,
+    NewImage,
+    Recipe,
+    WellKey,
+)
+
+WIDTH_PX, HEIGHT_PX = 320, 240
+NOON = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)
+RECIPE = Recipe(classifier_name="test-net", classifier_sha256="c" * 64, drop_sha256="d" * 64, threshold=0.85)
+DROP = DropRegion(box=Box(60, 80, 180, 240), area_fraction=0.25, outline=((60, 80), (60, 240), (180, 240), (180, 80)))
+
+
+def picture(path: Path, *, shade: int = 120, size: tuple[int, int] = (WIDTH_PX, HEIGHT_PX)) -> Path:
+    """Write a grey well with a lighter drop."""
+    drawing = Image.new("RGB", size, (shade, shade, shade))
+    ImageDraw.Draw(drawing).ellipse([80, 60, 240, 180], fill=(200, 200, 190))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.save(path)
+    return path
+
+
+def add_plate(
+    imaging: ImagingDatabase,
+    folder: Path,
+    *,
+    plate: str = "P1",
+    rows: int = 2,
+    columns: int = 3,
+    drops: Sequence[int] = (1,),
+    inspection: int = 1,
+    channel: str = "visible",
+) -> list[DropScores]:
+    """Add a plate with a picture for every drop and return its drops."""
+    new = []
+    for row in range(rows):
+        for column in range(columns):
+            for drop in drops:
+                key = WellKey(plate=plate, row=row, column=column, drop=drop, inspection=inspection, channel=channel)
+                path = folder / plate / f"{inspection}-{channel}-{key.well}-{drop}.jpg"
+                picture(path, shade=80 + 9 * (column % 12))
+                new.append(NewImage(key=key, path=str(path), imaged_at=NOON + timedelta(days=inspection)))
+    imaging.add_images(new)
+    return imaging.drops(plate, inspection=inspection, channel=channel)
+
+
+def auto_score(image_id: int, outcome: str, probability: float = 0.97, *, minute: int = 0) -> AutoScore:
+    """Return a machine's score with all that belongs to it."""
+    common: dict[str, Any] = {
+        "image_id": image_id,
+        "work_unit": f"unit-{image_id}-{minute}",
+        "recipe": RECIPE,
+        "scored_at": NOON + timedelta(minutes=minute),
+        "outcome": outcome,
+    }
+    if outcome == "unreadable":
+        return AutoScore(**common, error="the JPEG is cut off")
+    if outcome == "no_drop":
+        return AutoScore(**common, height_px=HEIGHT_PX, width_px=WIDTH_PX)
+    position, group = OUTCOME_NAMES.index(outcome), BY_NAME[outcome].group
+    rest = (1 - probability) / (len(OUTCOME_NAMES) - 1)
+    return AutoScore(
+        **common,
+        probability=probability,
+        above_threshold=probability >= RECIPE.threshold,
+        class_probabilities=tuple(probability if at == position else rest for at in range(len(OUTCOME_NAMES))),
+        group_peaks=tuple(probability if each is group else 0.1 for each in GROUPS),
+        best_chops=(BestChop(box=Box(70, 90, 130, 150), outcome=outcome, probability=probability),),
+        drop=DROP,
+        height_px=HEIGHT_PX,
+        width_px=WIDTH_PX,
+    )
+
+
+def hand_score(image_id: int, outcome: str, *, person: str = "Ada", minute: int = 0, comment: str = "") -> ManualScore:
+    """Return a person's score."""
+    at = NOON + timedelta(hours=1, minutes=minute)
+    return ManualScore(image_id=image_id, person=person, scored_at=at, outcome=outcome, comment=comment)
+
+
+def score_plate(imaging: ImagingDatabase, drops: Iterable[DropScores], outcomes: Sequence[str]) -> None:
+    """Give the drops, one after the other, these outcomes by the machine; "" leaves one unscored."""
+    pairs = zip(drops, outcomes, strict=False)
+    imaging.add_auto_scores([auto_score(drop.image.id, outcome) for drop, outcome in pairs if outcome])
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Asks an application as a browser on the same machine would."""
+
+    app: ASGIApp
+    base: str = "http://127.0.0.1:8765"
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """Ask for something; underscores in header names stand for dashes."""
+        return asyncio.run(self._ask("GET", path, headers, None))
+
+    def post(self, path: str, content: bytes, **headers: str) -> httpx.Response:
+        """Send something as JSON from the viewer's own page, unless the headers say otherwise."""
+        own = {"content_type": "application/json", "origin": self.base}
+        return asyncio.run(self._ask("POST", path, own | headers, content))
+
+    async def _ask(self, method: str, path: str, headers: dict[str, str], content: bytes | None) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with httpx.AsyncClient(transport=transport, base_url=self.base) as client:
+            return await client.request(method, path, headers=named, content=content)
