@@ -13,7 +13,7 @@ from tests.service_site import FAKE_CLIENT, SETTINGS, score_everything
 
 def main(folder: str, plan: str) -> None:
     """Go on with the installation in `folder` until nothing is left to do."""
-    settings = replace(SETTINGS, attempts=3, images_per_unit=3)
+    settings = replace(SETTINGS, attempts=10, images_per_unit=3)  # so many kills are nobody's fault
     home = Home(Path(folder) / "home").made()
     site = Installation(home=home, settings=settings, imaging=open_imaging(settings.url(home)))
     command = (sys.executable, str(FAKE_CLIENT), plan)

@@ -32,6 +32,7 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     With `again`, results are written once more that are archived, but neither in the ledger nor in any CSV file.
     """
     home = site.home
+    _sweep(home)
     for ready in sorted(home.finalized.glob(f"*.csv{READY_SUFFIX}")):
         _publish(home, ready)
     folders = [home.spool / name for name in unit_names(home.spool)]
@@ -54,6 +55,17 @@ def lost_units(site: Installation) -> Iterator[str]:
     for unit in site.imaging.units("open"):
         if unit.name not in pending and (site.home.archive / unit.name).exists():
             yield unit.name
+
+
+def _sweep(home: Home) -> None:
+    """Take away what a killed run left of a CSV file that never came to be ready."""
+    for path in home.finalized.glob(".*.part"):
+        path.unlink()
+    for path in home.finalized.glob(".*.csv.units"):
+        name = path.name[1:].removesuffix(".units")
+        ready = (home.finalized / f"{name}{READY_SUFFIX}").exists()
+        if not ready and any((home.spool / unit).exists() for unit in contents(home, name)):
+            path.unlink()
 
 
 def _write(home: Home, rows: dict[str, list[Cells]]) -> Path:

@@ -52,7 +52,7 @@ def discard(home: Home, path: Path) -> None:
     if grave.is_dir() and not grave.is_symlink():
         shutil.rmtree(grave, ignore_errors=True)
     else:
-        grave.unlink()
+        grave.unlink(missing_ok=True)
 
 
 def empty_trash(home: Home) -> None:

@@ -1,7 +1,8 @@
 """``python -m crystal_search.server.leash PARENT COMMAND...``: run a command that dies with its parent.
 
 A supervisor that is killed with signal 9 cannot stop its children. Linux can: the kernel sends the signal that
-`PR_SET_PDEATHSIG` names when the parent is gone, and the request survives the ``exec`` that follows it.
+`PR_SET_PDEATHSIG` names when the thread that started the process ends, and the request survives the ``exec``
+that follows it: so start leashed commands in a thread that lives as long as the process.
 On other systems the command runs unleashed.
 """
 

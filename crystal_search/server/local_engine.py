@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -176,26 +177,35 @@ class LocalEngine:
             discard(self._home, path)
             return
         set_aside(self._home, path.stem)
-        for folder in self._home.running.glob(f"{path.stem}.*"):
+        for folder in (self._home.failures / path.stem, *self._home.running.glob(f"{path.stem}.*")):
             discard(self._home, folder)
 
     def _check_client(self, path: Path) -> None:
-        """Have a good picture scored with the models of the work unit at `path`.
+        """Have a good picture scored with the models of the work unit at `path`; once is enough.
 
         Raises
         ------
         EngineError
-            If that fails; then nothing that failed so far counts against any work unit.
+            If that fails again and again; then nothing that failed so far counts against any work unit.
         """
+        trouble = ""
+        for _ in range(self._settings.attempts):
+            trouble = self._probe(path)
+            if not trouble:
+                return
+        discard(self._home, self._home.failures)
+        self._home.made()
+        raise EngineError(f"the client cannot score even a good picture: it {trouble}")
+
+    def _probe(self, path: Path) -> str:
+        """Have a good picture scored and return what went wrong; empty when nothing did."""
         folder = attempt_folder(self._home, "probe")
         try:
             process = self._spawn(write_probe(folder / "probe.zip", like=path), folder)
             _end(process, self._settings.seconds_per_image)
-            if process.returncode or not (folder / RESULT_FILE).is_file():
-                discard(self._home, self._home.failures)
-                self._home.made()
-                ending = f"{_ending(process.returncode)}{_tail(folder / LOG_FILE)}"
-                raise EngineError(f"the client cannot score even a good picture: it {ending}")
+            if process.returncode == 0 and (folder / RESULT_FILE).is_file():
+                return ""
+            return f"{_ending(process.returncode)}{_tail(folder / LOG_FILE)}"
         finally:
             discard(self._home, folder)
 
@@ -203,11 +213,12 @@ class LocalEngine:
 def _sign_of_life(folder: Path) -> object:
     """Return something that changes whenever the client gets on; its log does not count."""
     signs = []
-    for entry in os.scandir(folder):
-        if entry.name != LOG_FILE:
-            status = entry.stat(follow_symlinks=False)
-            signs.append((entry.name, status.st_size, status.st_mtime_ns))
-    return sorted(signs)
+    for name in sorted(os.listdir(folder)):
+        if name != LOG_FILE:
+            with suppress(FileNotFoundError):  # renamed by the client since it was listed
+                status = (folder / name).lstat()
+                signs.append((name, status.st_size, status.st_mtime_ns))
+    return signs
 
 
 def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:

@@ -71,7 +71,7 @@ class Inbox:
         )
         left_out = [*found.conflicts, *found.unmatched]
         if len(left_out) > self._left_out:
-            log.warning("%d files are left out, the last: %s", len(left_out), left_out[-1])
+            log.warning("files left out: %d, the last: %s", len(left_out), left_out[-1])
         self._left_out = len(left_out)
         return found
 

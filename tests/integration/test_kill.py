@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -32,32 +33,40 @@ def running(process: psutil.Process) -> list[psutil.Process]:
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     plan = json.dumps({"seconds": 0.03})
-    return subprocess.Popen([sys.executable, "-m", "tests.kill_driver", str(folder), plan])
+    words = [sys.executable, "-m", "tests.kill_driver", str(folder), plan]
+    return subprocess.Popen(words, cwd=Path(__file__).parents[2])
+
+
+def victim_below(driver: psutil.Process, moments: random.Random) -> psutil.Process:
+    """Return the supervisor or, as often, one of its clients; wait for one that runs."""
+    if moments.random() < 0.5:
+        return driver
+    clients: list[psutil.Process] = []
+    while not clients and driver.status() != psutil.STATUS_ZOMBIE:
+        clients = running(driver)[1:]
+    return moments.choice(clients or [driver])
 
 
 def run_with_kills(folder: Path, moments: random.Random, most: int) -> Counter[str]:
     """Run until everything is scored, killing a random process at random moments; return what was killed."""
     killed: Counter[str] = Counter()
     driver = start(folder)
-    while True:
+    while driver.returncode != 0:
         try:
             driver.wait(moments.uniform(0.05, 1.5) if sum(killed.values()) < most else 120)
         except subprocess.TimeoutExpired:
-            tree = running(psutil.Process(driver.pid))
-            victim = tree[0] if moments.random() < 0.5 or len(tree) < 2 else moments.choice(tree[1:])
-            killed["client" if victim is not tree[0] else "supervisor"] += 1
-            try:
+            process = psutil.Process(driver.pid)
+            victim, tree = victim_below(process, moments), running(process)
+            with suppress(psutil.NoSuchProcess):
                 victim.kill()
-            except psutil.NoSuchProcess:
-                continue
-            if victim is tree[0]:
-                driver.wait()
+                killed["supervisor" if victim == process else "client"] += 1
+            if victim == process:
+                assert driver.wait() in (0, -9)
                 assert not psutil.wait_procs(tree, timeout=5)[1], "a client outlived its supervisor"
-        if driver.returncode == 0:
-            return killed
-        if driver.returncode is not None:
-            assert driver.returncode == -9
+        if driver.returncode == -9:
             driver = start(folder)
+        assert driver.returncode in (None, 0)
+    return killed
 
 
 def check_all_there(site: Installation) -> None:
