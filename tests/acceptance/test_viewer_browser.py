@@ -331,6 +331,19 @@ def test_the_drop_page_shows_what_the_machine_saw(site: Site, page: Page) -> Non
     expect(page.locator("#ledger")).to_contain_text("test-net · cccccccc · threshold 85 %")
 
 
+def test_the_machine_can_be_hidden_to_score_without_a_hint(site: Site, page: Page) -> None:
+    first, *_ = site.plate("BLIND", ["crystal_harvestable"])
+    site.imaging.add_manual_score(hand_score(first.image.id, "clear"))
+    shown(page, f"/drop/{first.image.id}")
+    page.keyboard.press("m")
+    for what in ("#verdicts .of-machine", "#bars", "#ledger .of-machine", "#stage .chop", "#course .badge.auto"):
+        expect(page.locator(what).first).to_be_hidden()
+    expect(page.locator("#verdicts")).to_contain_text("Clear")
+    page.keyboard.press("ArrowUp")
+    expect(tile(page, first).locator(".auto")).to_be_hidden()
+    assert "frames=off" in page.url
+
+
 def test_the_image_zooms_at_the_pointer_and_moves(site: Site, page: Page) -> None:
     first, *_ = site.plate("ZOOM", ["clear"])
     shown(page, f"/drop/{first.image.id}")

@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from starlette.routing import Route
 
 from crystal_search.errors import ImageError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging import StoredImage, WellKey
+from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.guard import host_name, own_names
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_table
@@ -145,3 +148,20 @@ def test_a_small_image_is_not_enlarged() -> None:
 def test_a_path_that_cannot_be_is_an_image_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="image 1 cannot be read"):
         Thumbnails(tmp_path).thumbnail(stored(Path("nul\0byte")))
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "viewer.md"
+
+
+def test_every_address_is_documented(tmp_path: Path) -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    app = viewer_app(MemoryImaging(), tmp_path)
+    paths = [route.path.replace(":int", "") for route in app.routes if isinstance(route, Route)]
+    assert [path for path in paths if f" {path}` |" not in text] == []
+
+
+def test_every_outcome_is_documented_with_its_letter() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for each in outcome_table():
+        assert f"| {each['letter']} |" in text
+        assert f"| {each['label']}" in text

@@ -17,7 +17,7 @@ let order = recallOrder(drop, readView(location.search)) ?? [];
 let siblings = [];
 const known = new Map(); // drops asked for ahead of time
 const view = readView(location.search);
-const parameters = viewParameters(view);
+let parameters = viewParameters(view);
 const picture = new Picture(byId("stage"));
 
 let going = Promise.resolve();
@@ -167,6 +167,20 @@ async function correct() {
   }
 }
 
+/** Show or hide all that the machine says, here and on the plate. */
+function toggleMachine() {
+  view.frames = view.frames === "on" ? "off" : "on";
+  parameters = viewParameters(view);
+  history.replaceState(null, "", dropAddress(drop, parameters));
+  showMachine();
+  show();
+}
+
+function showMachine() {
+  document.body.classList.toggle("without-frames", view.frames === "off");
+  press(byId("show-machine"), view.frames === "on");
+}
+
 function toggle(id, name) {
   const off = picture.stage.classList.toggle(name);
   press(byId(id), id === "hide-all" ? off : !off);
@@ -180,6 +194,7 @@ const KEYS = {
   ".": () => inTurn(() => toInspection(1)),
   o: () => toggle("show-outline", "no-outline"),
   f: () => toggle("show-frames", "no-frames"),
+  m: toggleMachine,
   h: () => toggle("hide-all", "bare"),
   u: () => inTurn(correct),
   a: () => byId("advance").click(),
@@ -208,7 +223,7 @@ function setUpButtons() {
     button.addEventListener("click", () => score(outcome.name));
     byId("buttons").append(button);
   }
-  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"]]) {
+  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"], ["show-machine", "m"]]) {
     byId(id).addEventListener("click", KEYS[key]);
   }
   byId("advance").checked = localStorage.getItem(ADVANCE) !== "no";
@@ -217,10 +232,11 @@ function setUpButtons() {
 }
 
 setUpButtons();
+showMachine();
 setUpHelp([
   ["← →", "previous, next drop"], ["↑", "back to the plate"],
   [", .", "previous, next inspection"], ["u", "correct the last score"],
-  ["o", "outline of the drop"], ["f", "frames of the best chops"],
+  ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
   ["h", "hide all on the image"], ["a", "after a score, the next drop"],
   ["z r", "zoom to the drop, whole image"], ["+ _", "larger, smaller (or the wheel)"],
 ], { scoring: true });

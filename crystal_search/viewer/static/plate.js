@@ -33,6 +33,7 @@ function show() {
   showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));
   for (const key of ["sort", "scored", "by", "pmin", "pmax"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
   press(byId("frames"), view.frames === "on");
+  preview.box.classList.toggle("without-machine", view.frames === "off");
   press(byId("crop"), view.crop === "on");
   byId("clear").hidden = !isFiltered(view);
   byId("showing").textContent = isFiltered(view) ? `${shown.order.length} of ${board.images}` : "";

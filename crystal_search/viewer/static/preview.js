@@ -6,8 +6,8 @@ import { autoBadge, handBadge, outcomeOf, percent, placeText } from "./words.js"
 const DELAY_MS = 140;
 const GAP_PX = 10;
 
-function line(badge, label, note) {
-  return el("div", { className: "line" }, badge, el("span", { textContent: label }), el("span", { className: "dim", textContent: note }));
+function line(badge, label, note, kind = "") {
+  return el("div", { className: `line ${kind}` }, badge, el("span", { textContent: label }), el("span", { className: "dim", textContent: note }));
 }
 
 export class Preview {
@@ -25,7 +25,7 @@ export class Preview {
   show(tile) {
     const { drop } = tile;
     const lines = [el("div", { className: "line" }, el("b", { textContent: placeText(drop) }))];
-    if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability)));
+    if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability), "machine"));
     if (drop.manual) lines.push(line(handBadge(drop.manual), outcomeOf(drop.manual.outcome).label, drop.manual.person));
     if (drop.earlier) lines.push(line(handBadge(drop.earlier, { earlier: true }), outcomeOf(drop.earlier.outcome).label, `inspection ${drop.earlier.inspection}`));
     const image = el("img", { src: thumbnailAddress(drop), alt: "" });

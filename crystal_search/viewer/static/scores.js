@@ -4,9 +4,9 @@ import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcome
 
 const model = (score) => `${score.classifier} · ${score.classifier_sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
 
-function verdict(badge, outcome, probability, who) {
+function verdict(badge, outcome, probability, who, kind = "") {
   return el(
-    "div", { className: `verdict is-${outcome.name}` },
+    "div", { className: `verdict is-${outcome.name} ${kind}` },
     badge, el("b", { textContent: outcome.label }), el("span", { className: "p", textContent: percent(probability) }), el("span", { className: "who", textContent: who }),
   );
 }
@@ -16,13 +16,13 @@ export function showVerdicts(element, auto, manual, earlier) {
   const parts = [];
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
-    parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? "machine") + below));
+    parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? "machine") + below, "of-machine"));
   } else {
     parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, "no machine has scored this image yet"));
   }
   if (manual) parts.push(verdict(handBadge(manual), outcomeOf(manual.outcome), null, `${manual.person} · ${momentText(manual.scored_at)}`));
   else if (earlier) parts.push(verdict(handBadge(earlier, { earlier: true }), outcomeOf(earlier.outcome), null, `${earlier.person} · inspection ${earlier.inspection} · ${momentText(earlier.scored_at)}`));
-  if (disagrees({ auto, manual })) parts.push(el("div", { className: "disagreement", textContent: "≠ person and machine disagree" }));
+  if (disagrees({ auto, manual })) parts.push(el("div", { className: "disagreement of-machine", textContent: "≠ person and machine disagree" }));
   const text = element.textContent;
   const made = el("div", {}, ...parts);
   if (text !== made.textContent || !text) element.replaceChildren(...parts);
@@ -69,7 +69,7 @@ function entry(score, counts) {
   const machine = score.by === "machine";
   const who = machine ? model(score) : score.person + (score.comment ? ` · “${score.comment}”` : "");
   return el(
-    "li", { className: counts ? "" : "past", title: machine ? `work unit ${score.work_unit}\nclassifier ${score.classifier_sha256}\ndrop locator ${score.drop_sha256}` : "" },
+    "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}`, title: machine ? `work unit ${score.work_unit}\nclassifier ${score.classifier_sha256}\ndrop locator ${score.drop_sha256}` : "" },
     machine ? autoBadge(score) : handBadge(score),
     el("b", { textContent: `${outcome.label}${machine && score.probability !== null ? ` ${percent(score.probability)}` : ""}` }),
     el("time", { dateTime: score.scored_at, textContent: momentText(score.scored_at) }),

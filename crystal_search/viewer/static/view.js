@@ -83,7 +83,7 @@ const ORDERS = {
 /** Return the drops that a view shows, in its order. */
 export const arranged = (drops, view) => drops.filter((drop) => isShown(drop, view)).sort(ORDERS[view.sort]);
 
-const memoryKey = (board, view) => `order ${board.plate} ${board.inspection} ${board.channel} ${new URLSearchParams(viewParameters(view))}`;
+const memoryKey = (board, view) => ["order", board.plate, board.inspection, board.channel, view.sort, ...FILTERS.map((key) => view[key])].join(" ");
 
 /** Keep the order of drops while somebody goes through them: scoring one must not move the others. */
 export function rememberOrder(board, view, ids) {
