@@ -92,7 +92,7 @@ def _lamp(rng: np.random.Generator, frame: Frame) -> Tensor:
     """Return the grey level of full light, (3, rows, columns)."""
     casts = ((1, 0.96, 0.78), (0.97, 0.96, 0.86), (0.84, 0.92, 1.0), (1, 1, 1))
     cast = np.clip(np.array(casts[rng.integers(len(casts))]) + rng.normal(0, 0.02, 3), 0.6, 1.05)
-    if rng.random() < 0.25:
+    if rng.random() < 0.08:
         cast = np.ones(3)
     level = rng.uniform(0.45, 1.0)
     small = (max(2, frame.height // 16), max(2, frame.width // 16))

@@ -60,6 +60,10 @@ COMPANIONS: dict[Group, tuple[tuple[str, float], ...]] = {
 }
 
 
+#: Small or thin things, which no eye finds in a heavy precipitate although the pair of pictures differs.
+LOST_IN_PRECIPITATE = ("crystal_bad_form", "crystal_overnucleated")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderedWell:
     """A picture of a well, and the truth about it."""
@@ -157,6 +161,8 @@ def _with_contents(rng: np.random.Generator, look: Look, outcome: str) -> Look |
 def drawn_companions(rng: np.random.Generator, outcome: str) -> list[str]:
     """Return less important outcomes that a drop shows too, from low to high priority."""
     names = [name for name, share in COMPANIONS[outcome_named(outcome).group] if rng.random() < share]
+    if outcome in LOST_IN_PRECIPITATE:
+        names = [name for name in names if name != "precipitate"]
     return sorted(names, key=OUTCOME_NAMES.index, reverse=True)
 
 
