@@ -81,12 +81,26 @@ image = Table(
     Column("path", Text, nullable=False, comment="absolute path of the file"),
     Column("path_digest", String(32), nullable=False, unique=True, comment="BLAKE2b of the path, 128 bit, in hex"),
     Column("imaged_at", TIME, nullable=False, comment="UTC; empty when unknown, which sorts as oldest"),
+    Column("last_recipe_id", NUMBER, nullable=False, comment="of the automatic score that came last; 0: none yet"),
     UniqueConstraint(
-        "plate_id", "inspection", "channel", "well_row", "well_column", "drop_number", name="uq_image_key"
+        "plate_id", "channel", "inspection", "well_row", "well_column", "drop_number", name="uq_image_key"
     ),
-    Index("ix_image_newest", "channel", "imaged_at", "id"),
+    Index("ix_image_waiting", "channel", "last_recipe_id", "imaged_at", "id"),
     comment="Files that robots made, one for a drop at an inspection in a channel",
     sqlite_autoincrement=True,
+    **EXACT,
+)
+
+inspection = Table(
+    "inspection",
+    metadata,
+    Column("plate_id", NUMBER, ForeignKey(plate.c.id), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False, comment="from 1"),
+    Column("channel", String(20), primary_key=True),
+    Column("images", Integer, nullable=False, comment="how many there are"),
+    Column("scored", Integer, nullable=False, comment="how many of them have an automatic score"),
+    Column("last_scored_at", TIME, nullable=False, comment="UTC, of the newest automatic score; empty without one"),
+    comment="What the list of plates shows, counted whenever images or scores are added",
     **EXACT,
 )
 
@@ -126,7 +140,6 @@ score = Table(
     UniqueConstraint("image_id", "work_unit", name="uq_score_image_work_unit"),
     CheckConstraint("(person IS NULL) <> (recipe_id IS NULL)", name="person_or_machine"),
     CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
-    Index("ix_score_recipe_image", "recipe_id", "image_id"),
     comment="The ledger of scores by people and machines; rows are added, never changed, never deleted",
     sqlite_autoincrement=True,
     **EXACT,

@@ -3,18 +3,19 @@
 Every method is one transaction: it happens wholly or, when the process is killed, not at all.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Table
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server import schema
 from crystal_search.server import sql_statements as statements
-from crystal_search.server.adding import batches, conflict
+from crystal_search.server.adding import batches
 from crystal_search.server.imaging import (
     CLOSED,
     Added,
@@ -26,15 +27,12 @@ from crystal_search.server.imaging import (
     Recipe,
     StoredImage,
     UnitRecord,
-    WellKey,
 )
+from crystal_search.server.sql_adding import BATCH, add_images, add_scores, add_unit
 from crystal_search.server.sql_engine import connected
 from crystal_search.server.sql_errors import explained, may_try_again
 from crystal_search.server.sql_rows import (
     auto_score,
-    auto_values,
-    digest_of,
-    key_values,
     known_time_of,
     manual_score,
     manual_values,
@@ -42,10 +40,8 @@ from crystal_search.server.sql_rows import (
     score_of,
     stored_image,
     time_of,
-    time_text,
 )
 
-BATCH = 500  #: rows a statement; five values each stay far below every database's limit
 ATTEMPTS = 5  #: of a transaction that meets another writer
 
 Answer = TypeVar("Answer")
@@ -97,7 +93,7 @@ class SqlImaging:
     def add_images(self, images: Iterable[NewImage]) -> Added:
         """Add the images that are not there yet, in one transaction; never change one that is."""
         wanted = list(images)
-        return self._write("add images", lambda connection: _add_images(connection, wanted))
+        return self._write("add images", lambda connection: add_images(connection, wanted))
 
     def image(self, image_id: int) -> StoredImage | None:
         """Return one image."""
@@ -124,34 +120,22 @@ class SqlImaging:
         """Return visible-light images with no score by `recipe` and in no open or failed unit of it, newest first."""
 
         def work(connection: Connection) -> list[StoredImage]:
-            known = connection.scalar(statements.recipe_id(recipe))
-            query = statements.images_to_score(known or 0, limit=limit, barcode=plate)
-            return [stored_image(row) for row in connection.execute(query)]
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            if plate is not None:
+                query = statements.images_of_plate_to_score(recipe_id, barcode=plate, limit=limit)
+                return [stored_image(row) for row in connection.execute(query)]
+            others = {0, *connection.scalars(statements.recipe_ids())} - {recipe_id or None}
+            found: dict[int, StoredImage] = {}  # an image that is scored meanwhile may be met twice
+            for other in others:
+                query = statements.images_to_score(recipe_id, last_recipe_id=other, limit=limit)
+                found.update((row.id, stored_image(row)) for row in connection.execute(query))
+            return sorted(found.values(), key=_age)[:limit]
 
         return self._read("look for images without a score", work)
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images; False when the name is there already."""
-
-        def work(connection: Connection) -> bool:
-            if connection.scalar(statements.unit_by_name(unit.name)) is not None:
-                return False
-            values = {
-                "name": unit.name,
-                "recipe_id": _recipe_id(connection, unit.recipe),
-                "created_at": time_text(unit.created_at),
-                "state": unit.state,
-                "reason": unit.reason,
-            }
-            unit_id = _insert_one(connection, schema.work_unit.insert().values(values))
-            members = [
-                {"work_unit_id": unit_id, "position": position, "image_id": image_id}
-                for position, image_id in enumerate(unit.image_ids)
-            ]
-            _insert(connection, schema.work_unit_image, members)
-            return True
-
-        return self._write(f"record work unit {unit.name}", work)
+        return self._write(f"record work unit {unit.name}", lambda connection: add_unit(connection, unit))
 
     def units(self, state: str) -> list[UnitRecord]:
         """Return the work units in `state`, oldest first."""
@@ -179,18 +163,8 @@ class SqlImaging:
 
     def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
         """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
-        wanted = {(score.image_id, score.work_unit): score for score in reversed(list(scores))}
-
-        def work(connection: Connection) -> int:
-            there: set[tuple[int, str]] = set()
-            for ids in batches(sorted({image_id for image_id, _ in wanted}), BATCH):
-                there.update((row[0], row[1]) for row in connection.execute(statements.machine_scores_among(ids)))
-            new = [score for key, score in reversed(wanted.items()) if key not in there]
-            recipes = {recipe: _recipe_id(connection, recipe) for recipe in {score.recipe for score in new}}
-            _insert(connection, schema.score, [auto_values(score, recipes[score.recipe]) for score in new])
-            return len(new)
-
-        return self._write("add automatic scores", work)
+        wanted = list(scores)
+        return self._write("add automatic scores", lambda connection: add_scores(connection, wanted))
 
     def add_manual_score(self, score: ManualScore) -> None:
         """Add a person's score to the ledger.
@@ -207,15 +181,11 @@ class SqlImaging:
 
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""
-
-        def work(connection: Connection) -> list[PlateSummary]:
-            scored = {row.barcode: row for row in connection.execute(statements.score_counts())}
-            parts = defaultdict(list)
-            for row in connection.execute(statements.image_counts()):
-                parts[row.barcode].append(row)
-            return [_summary(barcode, parts[barcode], scored.get(barcode)) for barcode in sorted(parts)]
-
-        return self._read("read the plates", work)
+        rows = self._read("read the plates", lambda c: c.execute(statements.inspections()).all())
+        parts = defaultdict(list)
+        for row in rows:
+            parts[row.barcode].append(row)
+        return [_summary(barcode, parts[barcode]) for barcode in sorted(parts)]
 
     def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
         """Return the images of one inspection of a plate with their newest scores, by row, column, drop."""
@@ -236,88 +206,16 @@ class SqlImaging:
         return [score_of(row) for row in rows]
 
 
-def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    for batch in batches(rows, BATCH):
-        connection.execute(table.insert(), batch)
+def _age(image: StoredImage) -> tuple[float, int]:
+    return (-image.imaged_at.timestamp() if image.imaged_at else math.inf), -image.id
 
 
-def _insert_one(connection: Connection, statement: Insert) -> int:
-    """Insert one row and return its id."""
-    inserted = connection.execute(statement).inserted_primary_key
-    return int(inserted[0]) if inserted else 0
-
-
-def _recipe_id(connection: Connection, recipe: Recipe) -> int:
-    """Return the id of a recipe, recorded now when it is new."""
-    known = connection.scalar(statements.recipe_id(recipe))
-    if known is not None:
-        return int(known)
-    values = {
-        "classifier_name": recipe.classifier_name,
-        "classifier_sha256": recipe.classifier_sha256,
-        "drop_sha256": recipe.drop_sha256,
-        "threshold": recipe.threshold,
-    }
-    return _insert_one(connection, schema.recipe.insert().values(values))
-
-
-def _add_images(connection: Connection, wanted: Sequence[NewImage]) -> Added:
-    added = known = 0
-    conflicts: list[str] = []
-    for batch in batches(wanted, BATCH):
-        plates = _plate_ids(connection, sorted({image.key.plate for image in batch}))
-        there = _images_there(connection, batch, plates)
-        keys = {image.path: image.key for image in there}
-        paths = {image.key: image.path for image in there}
-        new = []
-        for image in batch:
-            if trouble := conflict(image, keys.get(image.path), paths.get(image.key)):
-                conflicts.append(trouble)
-            elif image.path in keys:
-                known += 1
-            else:
-                keys[image.path], paths[image.key] = image.key, image.path
-                new.append(_image_values(image, plates[image.key.plate]))
-        _insert(connection, schema.image, new)
-        added += len(new)
-    return Added(added=added, known=known, conflicts=tuple(conflicts))
-
-
-def _plate_ids(connection: Connection, barcodes: Sequence[str]) -> dict[str, int]:
-    """Return the id of each plate, recorded now when it is new."""
-    ids = {row.barcode: row.id for row in connection.execute(statements.plate_ids(barcodes))}
-    for barcode in barcodes:
-        if barcode not in ids:
-            ids[barcode] = _insert_one(connection, schema.plate.insert().values(barcode=barcode))
-    return ids
-
-
-def _images_there(connection: Connection, batch: Sequence[NewImage], plates: dict[str, int]) -> list[StoredImage]:
-    """Return the images that have a path or a key of the batch."""
-    rows = list(connection.execute(statements.images_by_path([image.path for image in batch])))
-    keys: dict[str, list[WellKey]] = defaultdict(list)
-    for image in batch:
-        keys[image.key.plate].append(image.key)
-    for plate, wanted in keys.items():
-        rows += connection.execute(statements.images_by_key(plates[plate], wanted))
-    return [stored_image(row) for row in rows]
-
-
-def _image_values(image: NewImage, plate_id: int) -> dict[str, Any]:
-    return key_values(image.key) | {
-        "plate_id": plate_id,
-        "path": image.path,
-        "path_digest": digest_of(image.path),
-        "imaged_at": time_text(image.imaged_at),
-    }
-
-
-def _summary(barcode: str, parts: Sequence[Any], scored: Any) -> PlateSummary:
+def _summary(barcode: str, parts: Sequence[Any]) -> PlateSummary:
     return PlateSummary(
         plate=barcode,
-        inspections=tuple(sorted({row.inspection for row in parts})),
+        inspections=tuple(sorted({row.number for row in parts})),
         channels=tuple(sorted({row.channel for row in parts})),
         images=sum(row.images for row in parts),
-        scored=scored.scored if scored else 0,
-        last_scored_at=time_of(scored.last_scored_at) if scored else None,
+        scored=sum(row.scored for row in parts),
+        last_scored_at=time_of(max(row.last_scored_at for row in parts)),
     )

@@ -1,18 +1,20 @@
-"""Every statement that reads the imaging database, one a function; values are always bound.
+"""Every statement on the imaging database but plain inserts, one a function; values are always bound.
 
-There is no statement that changes or deletes a score, and the one that changes anything is `closing`.
+There is no statement that changes or deletes a score. What changes is the state of a work unit, and what is
+noted at images and inspections so that big tables need not be searched.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, and_, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, Update, case, exists, func, select, tuple_, update
 
 from crystal_search.server.imaging import Recipe, WellKey
-from crystal_search.server.schema import image, plate, recipe, score, work_unit, work_unit_image
+from crystal_search.server.schema import image, inspection, plate, recipe, score, work_unit, work_unit_image
 from crystal_search.server.sql_rows import digest_of
 
 Query = Select[*tuple[Any, ...]]
+InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
 
 _RECIPE_COLUMNS = (
     recipe.c.classifier_name,
@@ -20,6 +22,7 @@ _RECIPE_COLUMNS = (
     recipe.c.drop_sha256,
     recipe.c.threshold,
 )
+_NEWEST = (image.c.imaged_at.desc(), image.c.id.desc())
 
 
 def images() -> Query:
@@ -60,6 +63,11 @@ def plate_ids(barcodes: Sequence[str]) -> Query:
     return select(plate.c.barcode, plate.c.id).where(plate.c.barcode.in_(barcodes))
 
 
+def recipe_ids() -> Query:
+    """Select the ids of all recipes."""
+    return select(recipe.c.id)
+
+
 def recipe_id(wanted: Recipe) -> Query:
     """Select the id of a recipe."""
     return select(recipe.c.id).where(
@@ -70,18 +78,24 @@ def recipe_id(wanted: Recipe) -> Query:
     )
 
 
-def images_to_score(recipe_id: int, *, limit: int, barcode: str | None) -> Query:
+def images_to_score(recipe_id: int, *, last_recipe_id: int, limit: int) -> Query:
     """Select visible-light images without a score by the recipe and in no open or failed unit of it, newest first.
 
-    The newest are found along index ``ix_image_newest``; those of one plate along the key of table image.
+    Only images whose last automatic score is by another recipe, `last_recipe_id`, or 0 for none: these lie in
+    the wanted order in index ``ix_image_waiting``, and the images that are done are never looked at.
     """
-    wanted = and_(image.c.channel == "visible", ~_scored(recipe_id), ~_taken(recipe_id))
-    if barcode is not None:
-        of_plate = select(plate.c.id).where(plate.c.barcode == barcode).scalar_subquery()
-        wanted = and_(wanted, image.c.plate_id == of_plate)
-    newest = (image.c.imaged_at.desc(), image.c.id.desc())
-    chosen = select(image.c.id).where(wanted).order_by(*newest).limit(limit).subquery()
-    return images().join(chosen, chosen.c.id == image.c.id).order_by(*newest)
+    wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id))
+    chosen = select(image.c.id).where(*wanted).order_by(*_NEWEST).limit(limit).subquery()
+    return images().join(chosen, chosen.c.id == image.c.id).order_by(*_NEWEST)
+
+
+def images_of_plate_to_score(recipe_id: int, *, barcode: str, limit: int) -> Query:
+    """Select such images of one plate, newest first."""
+    return images().where(plate.c.barcode == barcode, *_waiting(recipe_id)).order_by(*_NEWEST).limit(limit)
+
+
+def _waiting(recipe_id: int) -> tuple[ColumnElement[bool], ...]:
+    return image.c.channel == "visible", ~_scored(recipe_id), ~_taken(recipe_id)
 
 
 def _scored(recipe_id: int) -> ColumnElement[bool]:
@@ -140,48 +154,69 @@ def scores_of_image(image_id: int) -> Query:
     return scores().where(score.c.image_id == image_id).order_by(score.c.scored_at, score.c.id)
 
 
-def images_of_inspection(barcode: str, inspection: int, channel: str) -> Query:
+def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
     """Select the images of one inspection of a plate in one channel, by row, column, drop."""
     order = (image.c.well_row, image.c.well_column, image.c.drop_number)
-    return images().where(*_inspection(barcode, inspection, channel)).order_by(*order)
+    return images().where(*_of_inspection(barcode, number, channel)).order_by(*order)
 
 
-def newest_scores_of_inspection(barcode: str, inspection: int, channel: str) -> Query:
+def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:
     """Select the newest score of each kind, a machine's and a person's, of each image of one inspection."""
     newest_first = (score.c.scored_at.desc(), score.c.id.desc())
     age = func.row_number().over(partition_by=(score.c.image_id, score.c.person.is_(None)), order_by=newest_first)
     ranked = (
         select(score.c.id, age.label("age"))
         .select_from(score.join(image).join(plate))
-        .where(*_inspection(barcode, inspection, channel))
+        .where(*_of_inspection(barcode, number, channel))
         .subquery()
     )
     return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1)
 
 
-def _inspection(barcode: str, inspection: int, channel: str) -> tuple[ColumnElement[bool], ...]:
-    return plate.c.barcode == barcode, image.c.inspection == inspection, image.c.channel == channel
+def _of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
+    return plate.c.barcode == barcode, image.c.inspection == number, image.c.channel == channel
 
 
-def image_counts() -> Query:
-    """Count images plate by plate, inspection by inspection, channel by channel."""
-    grouped = (plate.c.barcode, image.c.inspection, image.c.channel)
-    return (
-        select(plate.c.barcode, image.c.inspection, image.c.channel, func.count().label("images"))
-        .select_from(image.join(plate))
-        .group_by(*grouped)
+def inspections() -> Query:
+    """Select every inspection of every plate in every channel, with its counts."""
+    return select(inspection, plate.c.barcode).join(plate).order_by(plate.c.barcode)
+
+
+def inspection_keys(plate_ids: Sequence[int]) -> Query:
+    """Select plate, number and channel of the inspections of these plates."""
+    return select(inspection.c.plate_id, inspection.c.number, inspection.c.channel).where(
+        inspection.c.plate_id.in_(plate_ids)
     )
 
 
-def score_counts() -> Query:
-    """Count images with an automatic score plate by plate, with the time of the newest score."""
-    return (
-        select(
-            plate.c.barcode,
-            func.count(score.c.image_id.distinct()).label("scored"),
-            func.max(score.c.scored_at).label("last_scored_at"),
-        )
-        .select_from(score.join(image).join(plate))
-        .where(score.c.recipe_id.is_not(None))
-        .group_by(plate.c.barcode)
-    )
+def inspections_of_images(image_ids: Sequence[int]) -> Query:
+    """Select for each of these images its inspection's plate, number and channel."""
+    return select(image.c.id, image.c.plate_id, image.c.inspection, image.c.channel).where(image.c.id.in_(image_ids))
+
+
+def first_scored(image_ids: Sequence[int], recipe_id: int) -> Update:
+    """Note the recipe at those of these images that have no automatic score yet."""
+    unscored = update(image).where(image.c.id.in_(image_ids), image.c.last_recipe_id == 0)
+    return unscored.values(last_recipe_id=recipe_id)
+
+
+def scored_again(image_ids: Sequence[int], recipe_id: int) -> Update:
+    """Note the recipe at those of these images whose last automatic score is by another one."""
+    others = update(image).where(image.c.id.in_(image_ids), image.c.last_recipe_id != recipe_id)
+    return others.values(last_recipe_id=recipe_id)
+
+
+def counting_images(key: InspectionKey, count: int) -> Update:
+    """Count new images at their inspection."""
+    return update(inspection).where(*_is(key)).values(images=inspection.c.images + count)
+
+
+def counting_scores(key: InspectionKey, count: int, scored_at: str) -> Update:
+    """Count images scored for the first time at their inspection, and note the newest score's time."""
+    newest = case((inspection.c.last_scored_at < scored_at, scored_at), else_=inspection.c.last_scored_at)
+    return update(inspection).where(*_is(key)).values(scored=inspection.c.scored + count, last_scored_at=newest)
+
+
+def _is(key: InspectionKey) -> tuple[ColumnElement[bool], ...]:
+    plate_id, number, channel = key
+    return inspection.c.plate_id == plate_id, inspection.c.number == number, inspection.c.channel == channel

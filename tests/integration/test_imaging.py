@@ -119,6 +119,17 @@ def test_a_score_counts_for_its_recipe_only(imaging: ImagingDatabase) -> None:
     assert imaging.images_without_score(replace(RECIPE, classifier_name="other"), limit=10) == [image]
 
 
+def test_going_back_to_an_earlier_recipe_scores_nothing_twice(imaging: ImagingDatabase) -> None:
+    """Half of the images are scored by one recipe, half by another, one by both, one by none."""
+    images = [stored(imaging, key(row=row)) for row in range(6)]
+    imaging.add_auto_scores([auto(image, "u1", recipe=RECIPE) for image in images[:3]])
+    imaging.add_auto_scores([auto(image, "u2", recipe=OTHER_RECIPE) for image in images[2:5]])
+    assert imaging.images_without_score(RECIPE, limit=10) == [images[5], images[4], images[3]]
+    assert imaging.images_without_score(OTHER_RECIPE, limit=10) == [images[5], images[1], images[0]]
+    assert imaging.images_without_score(OTHER_RECIPE, limit=2) == [images[5], images[1]]
+    assert imaging.images_without_score(OTHER_RECIPE, limit=10, plate="P1") == [images[5], images[1], images[0]]
+
+
 @pytest.mark.parametrize(("state", "waits"), [("open", False), ("failed", False), ("done", True)])
 def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: str, waits: bool) -> None:
     image = stored(imaging, key())

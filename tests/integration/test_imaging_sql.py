@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from crystal_search.server import schema
 from crystal_search.server.imaging import NewImage
 from crystal_search.server.sql_engine import parsed
 from crystal_search.server.sql_imaging import open_imaging
-from tests.integration.imaging_nouns import auto, key, manual, new_image, stored
+from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto, key, manual, new_image, stored
 
 
 def test_a_new_database_has_the_newest_version_and_is_opened_again(empty_url: str, engine: Engine) -> None:
@@ -95,6 +96,30 @@ def test_the_database_itself_refuses_to_change_scores(empty_url: str, engine: En
     with pytest.raises(DBAPIError, match="never changed or deleted"), engine.begin() as connection:
         connection.execute(text(statement))
     assert database.ledger(image.id) == [manual(image)]
+    database.close()
+
+
+RECOUNTED = """
+SELECT plate_id, inspection, channel, count(*),
+    sum(CASE WHEN EXISTS (SELECT 1 FROM score WHERE image_id = image.id AND recipe_id IS NOT NULL) THEN 1 ELSE 0 END)
+FROM image GROUP BY plate_id, inspection, channel ORDER BY 1, 2, 3
+"""
+COUNTED = "SELECT plate_id, number, channel, images, scored FROM inspection ORDER BY 1, 2, 3"
+
+
+def test_what_is_counted_on_the_way_equals_what_is_there(empty_url: str, engine: Engine) -> None:
+    database = open_imaging(empty_url)
+    chance = random.Random(20)
+    for number in range(30):
+        where = [key(chance.choice("AB"), row=chance.randrange(4), inspection=chance.randrange(1, 3)) for _ in range(3)]
+        database.add_images([new_image(each) for each in where])
+        images = database.plate_images(where[0].plate)
+        recipes = chance.choices((RECIPE, OTHER_RECIPE), k=2)
+        chosen = zip(chance.choices(images, k=2), recipes, strict=True)
+        database.add_auto_scores([auto(image, f"unit-{number % 9}", recipe=recipe) for image, recipe in chosen])
+        with engine.connect() as connection:
+            counted, recounted = (connection.execute(text(query)).all() for query in (COUNTED, RECOUNTED))
+        assert [tuple(map(str, row)) for row in counted] == [tuple(map(str, row)) for row in recounted]
     database.close()
 
 
