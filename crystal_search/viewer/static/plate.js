@@ -102,7 +102,8 @@ function take(scored) {
 }
 
 const KEYS = {
-  h: () => change({ frames: view.frames === "on" ? "off" : "on" }),
+  m: () => change({ frames: view.frames === "on" ? "off" : "on" }),
+  h: () => KEYS.m(),
   z: () => change({ crop: view.crop === "on" ? "off" : "on" }),
   "+": () => resizeBy(1),
   _: () => resizeBy(-1),
@@ -139,7 +140,7 @@ function setUpControls() {
       byId(key).value = view[key];
     });
   }
-  byId("frames").addEventListener("click", KEYS.h);
+  byId("frames").addEventListener("click", KEYS.m);
   byId("crop").addEventListener("click", KEYS.z);
   byId("clear").addEventListener("click", () => change(withoutFilters(view)));
   for (const [size, name] of SIZES) {
@@ -174,7 +175,7 @@ setUpPointer();
 setUpHelp([
   ["← → ↑ ↓", "from drop to drop"], ["Enter", "open the drop"],
   [", .", "previous, next inspection"], ["p n", "previous, next plate"],
-  ["h", "hide the machine's frames"], ["z", "zoom to the drops"],
+  ["m", "hide all that the machine says"], ["z", "zoom to the drops"],
   ["+ _", "larger, smaller thumbnails"], ["u", "correct the last score"], ["Esc", "clear the filters"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
