@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from crystal_search.server.adding import batches
 from crystal_search.server.imaging import AutoScore, ImagingDatabase, NewImage, Recipe, StoredImage, UnitRecord, WellKey
 from crystal_search.server.sql_imaging import open_imaging
 
 DROPS_OF_A_PLATE = 288
+IMAGES_OF_A_UNIT = 1000
 START = datetime(2020, 1, 1, tzinfo=UTC)
 RECIPE = Recipe(classifier_name="bench-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
 OTHER = Recipe(classifier_name="bench-2", classifier_sha256="c" * 64, drop_sha256="b" * 64, threshold=0.85)
@@ -50,18 +52,14 @@ def score(image: StoredImage, unit: str) -> AutoScore:
 
 
 def score_waiting(database: ImagingDatabase, count: int) -> None:
-    """Take the newest `count` images through a work unit each sixteen, as the services do."""
-    for start in range(0, count, 1600):
-        waiting = database.images_without_score(RECIPE, limit=min(1600, count - start))
-        scores = []
-        for first in range(0, len(waiting), 16):
-            members = waiting[first : first + 16]
-            name = f"unit-{members[0].id}"
-            ids = tuple(image.id for image in members)
-            database.add_unit(UnitRecord(name=name, recipe=RECIPE, image_ids=ids, created_at=START))
-            scores += [score(image, name) for image in members]
-            database.close_unit(name, "done")
-        database.add_auto_scores(scores)
+    """Take the newest `count` images through work units, as the services do."""
+    for start in range(0, count, IMAGES_OF_A_UNIT):
+        members = database.images_without_score(RECIPE, limit=min(IMAGES_OF_A_UNIT, count - start))
+        name = f"unit-{members[0].id}"
+        ids = tuple(image.id for image in members)
+        database.add_unit(UnitRecord(name=name, recipe=RECIPE, image_ids=ids, created_at=START))
+        database.add_auto_scores([score(image, name) for image in members])
+        database.close_unit(name, "done")
 
 
 def seconds(work: Callable[[], object], repeats: int = 5) -> float:
@@ -95,8 +93,7 @@ def bench(url: str, count: int) -> None:
     """Fill a database step by step and measure after each."""
     database = open_imaging(url)
     start = time.perf_counter()
-    for first in range(0, count, 100_000):
-        part = [image for number, image in enumerate(images(min(first + 100_000, count))) if number >= first]
+    for part in batches(images(count), 10_000):
         database.add_images(part)
     print(f"{count} images added in {time.perf_counter() - start:.1f} s", flush=True)
     measure(database, "none scored")

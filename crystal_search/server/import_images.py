@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crystal_search.errors import UserError
 from crystal_search.images import SUFFIXES
-from crystal_search.server.imaging import Added, ImagingDatabase, NewImage
+from crystal_search.server.imaging import ImagingDatabase, NewImage
 from crystal_search.server.inspections import next_wells, numbered
 from crystal_search.server.installation import add_home_argument, opened, say
 from crystal_search.server.robot_names import (
@@ -52,6 +52,11 @@ class Remembered:
     convention: str = ""
     known: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  #: path -> reason
+    conflicts: dict[str, str] = field(default_factory=dict)  #: path -> sentence
+
+    def knows(self, path: str) -> bool:
+        """Tell whether nothing is to be done for a file any more."""
+        return path in self.known or path in self.refused or path in self.conflicts
 
 
 def import_folder(
@@ -88,7 +93,7 @@ def import_folder(
     memory = Remembered() if remembered is None else remembered
     left_out: list[str] = []
     paths = list(image_files(folder, leave_out=leave_out, unreadable=left_out))
-    fresh = sorted(path for path in paths if path not in memory.known and path not in memory.refused)
+    fresh = sorted(path for path in paths if not memory.knows(path))
     if not memory.convention and fresh:
         memory.convention = _convention(paths, naming)
     naming = replace(naming, convention=memory.convention) if memory.convention else naming
@@ -98,13 +103,13 @@ def import_folder(
     unknown = [path for path in names if path not in known]
     settled = [path for path in unknown if _is_settled(path, settled_seconds)]
     images = _placed(settled, names, imaging, naming, left_out)
-    answer = _add(images, imaging, memory)
+    added = _add(images, imaging, memory)
     refused = [f"{path}: {memory.refused[path]}" for path in paths if path in memory.refused]
     return ImportReport(
         convention=memory.convention,
-        added=answer.added,
-        known=sum(path in memory.known for path in paths) - answer.added,
-        conflicts=answer.conflicts,
+        added=added,
+        known=sum(path in memory.known for path in paths) - added,
+        conflicts=tuple(memory.conflicts[path] for path in paths if path in memory.conflicts),
         unmatched=(*left_out, *refused),
         waiting=len(unknown) - len(settled),
     )
@@ -205,18 +210,18 @@ def _placed(
     return [well for well in wells.values() if isinstance(well, NewImage)]
 
 
-def _add(images: Sequence[NewImage], imaging: ImagingDatabase, memory: Remembered) -> Added:
+def _add(images: Sequence[NewImage], imaging: ImagingDatabase, memory: Remembered) -> int:
     """Add images plate by plate, so that the inspections of a plate come in together or not at all."""
-    added = known = 0
-    conflicts: list[str] = []
+    added = 0
     for batch in _whole_plates(images):
         answer = imaging.add_images(batch)
         paths = [image.path for image in batch]
-        memory.known.update(imaging.known_paths(paths) if answer.conflicts else paths)
-        added, known = added + answer.added, known + answer.known
-        conflicts += answer.conflicts
+        there = imaging.known_paths(paths) if answer.conflicts else set(paths)
+        memory.known |= there
+        memory.conflicts |= zip((path for path in paths if path not in there), answer.conflicts, strict=False)
         log.info("added %d images", answer.added, extra={"action": "images_added"})
-    return Added(added=added, known=known, conflicts=tuple(conflicts))
+        added += answer.added
+    return added
 
 
 def _whole_plates(images: Sequence[NewImage]) -> Iterator[list[NewImage]]:
