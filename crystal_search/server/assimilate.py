@@ -31,7 +31,7 @@ def assimilate(site: Installation) -> int:
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
     for name in unit_names(home.validated):
         if name not in open_units:
-            log.warning("%s: the imaging database does not wait for it; %s is left alone", name, home.validated / name)
+            log.info("the imaging database does not wait for %s; it is left alone", home.validated / name)
             continue
         write_whole(home.validated / name / RECORD_FILE, record_to_json(open_units[name]))
         count += advance(home, home.validated / name, home.spool / name)
@@ -66,14 +66,12 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
         read = Reader(loads((folder / RECORD_FILE).read_bytes(), DatabaseError), RECORD_FILE, DatabaseError)
         result = result_from_json((folder / RESULT_FILE).read_bytes())
         scored_at = datetime.fromisoformat(read.text("scored_at"))
-    except (OSError, ValueError, ResultError) as error:
+        strangers = {int(image.id) for image in result.images} - set(read.take("image_ids"))
+    except (OSError, ValueError, TypeError, ResultError) as error:
         raise DatabaseError(f"{folder} holds no assimilated result: {error}") from error
-    recipe, image_ids = _recipe(read.object("recipe")), set(read.take("image_ids"))
-    if read.text("work_unit") != result.work_unit or result.work_unit != folder.name:
-        raise DatabaseError(f"{folder} holds the result of work unit {result.work_unit}")
-    if not {int(image.id) for image in result.images} <= image_ids:
-        raise DatabaseError(f"{folder} holds a result for images that its work unit does not have")
-    return _auto_scores(result, recipe, scored_at)
+    if strangers or not read.text("work_unit") == result.work_unit == folder.name:
+        raise DatabaseError(f"{folder} holds the result of another work unit, {result.work_unit}")
+    return _auto_scores(result, _recipe(read.object("recipe")), scored_at)
 
 
 def _recipe(read: Reader) -> Recipe:
@@ -116,4 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Take over what is valid and say how much it was."""
     with opened(arguments.home) as site, only_service(site.home):
         count = assimilate(site)
+        left = unit_names(site.home.validated)
     say(f"assimilated {count} results")
+    if left:
+        say(f"{len(left)} are left, as the imaging database does not wait for them: {', '.join(left)}")

@@ -68,12 +68,12 @@ def create_work(
     packed
         Called with the number of images after each work unit.
     """
-    again = reconcile(site, recipe)
+    again, waiting = reconcile(site, recipe)
     if again:
         packed(again)
     room = (order.max_queue or site.settings.max_queue) - len(unit_files(site.home.queue))
     if room <= 0:
-        return Created(units=0, images=0, again=again, unreachable=0)
+        return Created(units=0, images=0, again=again, unreachable=waiting)
     wanted = min(room * site.settings.images_per_unit, MAX_LOOK if order.limit is None else order.limit)
     images, unreachable = _reachable(site, recipe, wanted, order.plate)
     units = count = 0
@@ -84,7 +84,7 @@ def create_work(
             units, count = units + 1, count + held
             packed(len(batch))
             log.info("packed %d images", held, extra={"action": "unit_packed", "unit": record.name})
-    return Created(units=units, images=count, again=again, unreachable=unreachable)
+    return Created(units=units, images=count, again=again, unreachable=waiting + unreachable)
 
 
 def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | None) -> tuple[list[StoredImage], int]:
@@ -98,8 +98,6 @@ def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | Non
         if len(found) >= wanted or len(images) < look or look >= MAX_LOOK:
             break
         look = min(look * 4, MAX_LOOK)
-    if len(found) < len(images):
-        log.warning("%d images wait: their folders cannot be reached", len(images) - len(found))
     return found[:wanted], len(images) - len(found)
 
 

@@ -28,7 +28,7 @@ class Pass:
     assimilated: int
 
 
-def cycle(site: Installation, recipe: Recipe, engine: Engine, order: Order = EVERYTHING) -> ScoresSet:
+def cycle(site: Installation, recipe: Recipe, engine: Engine, order: Order = EVERYTHING) -> tuple[Pass, ScoresSet]:
     """Take every step from new images to scores in the ledger once, without waiting for clients.
 
     Raises
@@ -37,10 +37,10 @@ def cycle(site: Installation, recipe: Recipe, engine: Engine, order: Order = EVE
         If the engine needs repair; what it returned before goes its way all the same.
     """
     try:
-        score_images(site, recipe, engine, order)
+        done = score_images(site, recipe, engine, order)
     finally:
         scores = publish_scores(site)
-    return scores
+    return done, scores
 
 
 def score_images(

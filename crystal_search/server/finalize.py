@@ -42,8 +42,9 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     for folder in folders:
         try:
             scores = assimilated_scores(folder)
-        except DatabaseError:
-            log.exception("%s is left where it is", folder)
+        except DatabaseError as error:
+            log.error("%s; it is moved to %s, and its images are scored again", error, home.refused)
+            advance(home, folder, home.refused / folder.name)
             continue
         rows[folder.name] = [cells_of(score, site.imaging.image(score.image_id)) for score in scores]
     return _write(home, rows) if rows else None

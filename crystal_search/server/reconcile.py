@@ -12,8 +12,8 @@ from crystal_search.server.packing import folder_is_there, pack, record_of, unre
 log = logging.getLogger(__name__)
 
 
-def reconcile(site: Installation, recipe: Recipe) -> int:
-    """Make good what killed processes, failed work units and new models left behind; return images packed again."""
+def reconcile(site: Installation, recipe: Recipe) -> tuple[int, int]:
+    """Make good what killed processes, failures and new models left behind; return what `recreate_lost` does."""
     empty_trash(site.home)
     resolve_failed(site)
     withdraw_outdated(site, recipe)
@@ -73,18 +73,27 @@ def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
             site.imaging.close_unit(unit.name, "failed", f"withdrawn: replaced by {recipe.classifier_name}")
 
 
-def recreate_lost(site: Installation) -> int:
-    """Write the files of open work units that have none; return how many images that were."""
-    count = 0
+def recreate_lost(site: Installation) -> tuple[int, int]:
+    """Write the files of open work units that have none.
+
+    Returns
+    -------
+    again
+        How many images that were.
+    unreachable
+        How many images wait, since a folder cannot be reached.
+    """
+    again = unreachable = 0
     for unit in site.imaging.units("open"):
         if not _is_lost(site, unit):
             continue
         if is_out_of_reach(site, unit):
-            log.warning("%s waits: a folder of its images cannot be reached", unit.name)
+            log.info("%s waits: a folder of its images cannot be reached", unit.name)
+            unreachable += len(unit.image_ids)
             continue
         images = [image for image in _images(site, unit) if not is_scored(site, image.id, unit.recipe)]
-        count += pack(site, unit, images)
-    return count
+        again += pack(site, unit, images)
+    return again, unreachable
 
 
 def is_out_of_reach(site: Installation, unit: UnitRecord) -> bool:

@@ -108,12 +108,20 @@ def watch(site: Installation, engine: Engine, look: Callable[[], ImportReport], 
     """Import, score and publish for good; end with KeyboardInterrupt."""
     recipe, complaints = recipe_of(site.settings), Complaints()
     order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
+
+    def one_pass() -> None:
+        done, scores = cycle(site, recipe, engine, order)
+        if scores.new:
+            say(f"{time.strftime('%H:%M:%S')} scored {scores.new} images")
+        waiting = done.created.unreachable
+        complaints.about("folders", f"{waiting} images wait in folders that cannot be reached" if waiting else "")
+
     while True:
         began = time.monotonic()
         if viewer:
             viewer.look_after()
         complaints.about("import", _trouble(look))
-        complaints.about("score", _trouble(lambda: _tell(cycle(site, recipe, engine, order).new)))
+        complaints.about("score", _trouble(one_pass))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         _keep_going(site, engine, until=began + pause)
 
@@ -128,11 +136,6 @@ def _trouble(step: Callable[[], object]) -> str:
     except (CrystalSearchError, OSError) as error:
         return str(error)
     return ""
-
-
-def _tell(scores: int) -> None:
-    if scores:
-        say(f"{time.strftime('%H:%M:%S')} scored {scores} images")
 
 
 def _keep_going(site: Installation, engine: Engine, *, until: float) -> None:

@@ -1,11 +1,13 @@
 """assimilate, finalize and set-autoscore: the CSV in between, people who edit it, kills between any two steps."""
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server import finalize as finalizing
 from crystal_search.server import set_autoscore as setting
@@ -18,7 +20,7 @@ from crystal_search.server.score_csv import COLUMNS, read_csv
 from crystal_search.server.set_autoscore import set_autoscores
 from crystal_search.server.validate import validate
 from crystal_search.server.work import work
-from tests.service_site import RECIPE, add_images, auto_scores, engine_of, site_at
+from tests.service_site import RECIPE, add_images, auto_scores, engine_of, score_everything, site_at
 
 
 def assimilated_site(folder: Path, images: int = 4) -> Installation:
@@ -168,15 +170,25 @@ def test_a_deleted_csv_can_be_written_again(tmp_path: Path) -> None:
     assert set_autoscores(site).new == 4
 
 
-def test_a_damaged_spool_blocks_no_other(tmp_path: Path) -> None:
+def test_a_damaged_spool_is_scored_again_and_blocks_no_other(tmp_path: Path) -> None:
     site = assimilated_site(tmp_path)
     first, second = unit_names(site.home.spool)
     (site.home.spool / first / "result.json").write_text("{}")
     assert {row.cells["work_unit"] for row in read_csv(finalized(site))} == {second}
-    assert unit_names(site.home.spool) == [first]
-    (site.home.spool / first / "result.json").unlink()
-    with pytest.raises(Exception, match="holds no assimilated result"):
-        assimilated_scores(site.home.spool / first)
+    assert unit_names(site.home.refused) == [first]
+    with engine_of(site) as engine:
+        score_everything(site, engine)
+    assert counts(site) == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("spoiled", ['"image_ids": 1', '"image_ids": [7]', '"image_ids": [[1]]'])
+def test_a_damaged_record_is_told(tmp_path: Path, spoiled: str) -> None:
+    site = assimilated_site(tmp_path)
+    folder = site.home.spool / unit_names(site.home.spool)[0]
+    text = (folder / "unit.json").read_text()
+    (folder / "unit.json").write_text(re.sub(r'"image_ids": \[[^]]*\]', spoiled, text))
+    with pytest.raises(DatabaseError, match="holds"):
+        assimilated_scores(folder)
 
 
 STEPS = [

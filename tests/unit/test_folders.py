@@ -1,0 +1,107 @@
+"""Moving, locking, leashing: what every service relies on."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crystal_search.errors import AnotherRunningError
+from crystal_search.server import locks
+from crystal_search.server.folders import advance, discard, empty_trash, unit_files, unit_names, write_whole
+from crystal_search.server.home import Home
+from crystal_search.server.interrupts import terminated_as_interrupt
+from crystal_search.server.leash import leashed
+from crystal_search.server.locks import FileLock, only_service
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path).made()
+
+
+def test_only_work_units_are_listed_the_oldest_first(home: Home) -> None:
+    for age, name in enumerate(["b", "a", ".hidden", "c.part", "-x"]):
+        (home.spool / name).mkdir()
+        os.utime(home.spool / name, (age, age))
+        (home.queue / f"{name}.zip").touch()
+        os.utime(home.queue / f"{name}.zip", (age, age))
+    (home.spool / "link").symlink_to(home.spool / "a")
+    assert unit_names(home.spool) == ["b", "a"]
+    assert [path.name for path in unit_files(home.queue)] == ["b.zip", "a.zip"]
+
+
+def test_what_is_there_already_stays(home: Home) -> None:
+    for folder, text in ((home.spool, "new"), (home.archive, "old")):
+        (folder / "u").mkdir()
+        (folder / "u" / "text").write_text(text)
+    assert not advance(home, home.spool / "u", home.archive / "u")
+    assert (home.archive / "u" / "text").read_text() == "old"
+    assert not (home.spool / "u").exists()
+
+
+def test_discarding_leaves_nothing_and_follows_no_link(home: Home, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    (kept / "inside").mkdir(parents=True)
+    (home.spool / "u").symlink_to(kept)
+    discard(home, home.spool / "u")
+    discard(home, home.spool / "never")
+    (home.trash / "left").mkdir()
+    empty_trash(home)
+    assert not list(home.trash.iterdir())
+    assert (kept / "inside").exists()
+
+
+def test_a_file_is_written_whole(home: Home) -> None:
+    write_whole(home.failed / "u.txt", "ä\r\n")
+    assert (home.failed / "u.txt").read_bytes() == "ä\r\n".encode()
+    assert [path.name for path in home.failed.iterdir()] == ["u.txt"]
+
+
+def hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:
+    lock = FileLock(path, "a test")
+    held.set()
+    signal.pause()
+    lock.release()
+
+
+def test_a_lock_goes_with_its_holder(home: Home) -> None:
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    process = context.Process(target=hold, args=(home.engine_lock, held))
+    process.start()
+    held.wait(30)
+    with pytest.raises(AnotherRunningError, match="a test runs already in"):
+        FileLock(home.engine_lock, "a test")
+    process.kill()
+    process.join()
+    process.close()
+    with FileLock(home.engine_lock, "a test") as lock:
+        lock.release()
+
+
+def test_services_wait_their_turn_but_not_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PATIENCE_S", 0.1)
+    with only_service(home), pytest.raises(AnotherRunningError), only_service(home):
+        pass
+    with only_service(home):
+        pass
+
+
+def test_a_leashed_command_keeps_its_exit_code() -> None:
+    assert subprocess.run(leashed([sys.executable, "-c", "raise SystemExit(7)"]), check=False).returncode == 7
+
+
+def test_a_leashed_command_does_not_start_without_its_parent() -> None:
+    words = leashed(["true"])
+    words[3] = "1"
+    assert subprocess.run(words, check=False, capture_output=True).returncode == 1
+
+
+def test_sigterm_ends_as_ctrl_c_does() -> None:
+    with pytest.raises(KeyboardInterrupt), terminated_as_interrupt():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -1,0 +1,131 @@
+"""The real-time service's loop, with an engine that does what the test says."""
+
+import logging
+import socket
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crystal_search.errors import EngineError, UserError
+from crystal_search.server import watch as watching
+from crystal_search.server.folders import unit_files
+from crystal_search.server.import_images import ImportReport
+from crystal_search.server.installation import Installation
+from crystal_search.server.robot_names import Naming
+from crystal_search.server.watch import Complaints, Inbox, ViewerProcess, watch
+from tests.service_site import PICTURE, RECIPE, auto_scores, engine_of, site_at, with_settings
+
+
+@dataclass
+class ObedientEngine:
+    """Raises what it was told to, then ends the loop as Ctrl-C does."""
+
+    troubles: list[BaseException] = field(default_factory=list)
+    submitted: list[Path] = field(default_factory=list)
+
+    def submit(self, units: Iterable[Path]) -> None:
+        self.submitted = list(units)
+
+    def step(self) -> None:
+        raise self.troubles.pop(0) if self.troubles else KeyboardInterrupt
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "REST_S", 0.01)
+    monkeypatch.setattr(watching, "recipe_of", lambda _: RECIPE)
+
+
+def nothing_new() -> ImportReport:
+    return ImportReport(convention="", added=0, known=0)
+
+
+def test_troubles_are_said_once_and_do_not_end_the_service(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    site = site_at(tmp_path, images=2)
+    engine = ObedientEngine([EngineError("no client can work") for _ in range(6)])
+    looks = iter([UserError("the folder is away"), OSError("disk")])
+
+    def look() -> ImportReport:
+        raise next(looks, KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(site, engine, look, None)
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert told == ["import: the folder is away", "score: no client can work", "import: disk"]
+    assert len(unit_files(site.home.queue)) == 2
+
+
+def test_fresh_images_come_first_and_the_queue_stays_short(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path, images=40), images_per_unit=2)
+    engine = ObedientEngine()
+    with pytest.raises(KeyboardInterrupt):
+        watch(site, engine, nothing_new, None)
+    assert len(engine.submitted) == 6
+    assert engine.submitted == unit_files(site.home.queue)[::-1]
+
+
+def test_images_that_come_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "SETTLED_S", 0.0)
+    site = site_at(tmp_path)
+    robot = tmp_path / "robot" / "90j8_2018-04-11_x"
+    robot.mkdir(parents=True)
+    inbox = Inbox(site, tmp_path / "robot", Naming())
+    deadline = time.monotonic() + 30
+
+    def look() -> ImportReport:
+        scores = auto_scores(site)
+        if (len(scores) == 2 and all(scores.values())) or time.monotonic() > deadline:
+            raise KeyboardInterrupt
+        (robot / f"90j8_{len(scores) % 2 + 1:02d}A_1.jpg").write_bytes(PICTURE)
+        return inbox.look()
+
+    with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
+        watch(site, engine, look, None)
+    assert [len(found) for found in auto_scores(site).values()] == [1, 1]
+
+
+def test_files_that_are_left_out_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    inbox = Inbox(site_at(tmp_path), tmp_path / "robot", Naming(convention="xchem"))
+    (tmp_path / "robot").mkdir()
+    (tmp_path / "robot" / "hello.jpg").write_bytes(PICTURE)
+    inbox.look()
+    inbox.look()
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == ["files left out: 1"]
+
+
+def test_a_complaint_that_comes_back_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    complaints = Complaints()
+    for trouble in ("a", "a", "", "a"):
+        complaints.about("x", trouble)
+    assert [record.getMessage() for record in caplog.records] == ["x: a", "x: a"]
+
+
+def starts_of_viewer(site: Installation, port: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return how often a viewer that cannot listen is started."""
+    monkeypatch.setattr(watching, "VIEWER_REST_S", 0.0)
+    viewer, starts = ViewerProcess(site, port), set()
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        viewer.look_after()
+        starts.add(viewer._process.pid if viewer._process else 0)
+        if viewer._process and viewer._process.poll() is not None:
+            viewer.look_after()
+            starts.add(viewer._process.pid)
+            break
+        time.sleep(0.05)
+    viewer.close()
+    return len(starts)
+
+
+def test_a_viewer_whose_port_is_taken_is_not_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert starts_of_viewer(site_at(tmp_path), taken.getsockname()[1], monkeypatch) == 1
