@@ -14,10 +14,10 @@ _TRY_AGAIN = ("40P01", "40001", 1213, 1205)
 
 @contextmanager
 def explained(engine: Engine, what: str) -> Iterator[None]:
-    """Turn SQLAlchemy's errors into a `DatabaseError` that says `what` could not be done, and why."""
+    """Turn errors of SQLAlchemy and drivers into a `DatabaseError` that says `what` could not be done, and why."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as error:
         url = engine.url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
         message = f"imaging database {url}: cannot {what}: {_reason(engine, error)}; {_advice(error)}"
         raise DatabaseError(message) from error
@@ -32,14 +32,14 @@ def may_try_again(error: DBAPIError) -> bool:
     return code in _TRY_AGAIN
 
 
-def _reason(engine: Engine, error: SQLAlchemyError) -> str:
+def _reason(engine: Engine, error: Exception) -> str:
     origin = getattr(error, "orig", None)
     reason = " ".join(str(origin or error).split()) or type(error).__name__
     password = engine.url.password
     return reason.replace(str(password), "***") if password else reason
 
 
-def _advice(error: SQLAlchemyError) -> str:
+def _advice(error: Exception) -> str:
     if isinstance(error, IntegrityError):
         return "the rows contradict those that are there, nothing was changed"
     if isinstance(error, OperationalError):

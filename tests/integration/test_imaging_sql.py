@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
@@ -99,6 +102,7 @@ def test_the_database_itself_refuses_to_change_scores(empty_url: str, engine: En
     database.close()
 
 
+ROOT = Path(__file__).parents[2]
 RECOUNTED = """
 SELECT plate_id, inspection, channel, count(*),
     sum(CASE WHEN EXISTS (SELECT 1 FROM score WHERE image_id = image.id AND recipe_id IS NOT NULL) THEN 1 ELSE 0 END)
@@ -215,10 +219,34 @@ def test_a_url_that_cannot_be_is_a_matter_of_settings(url: str, message: str) ->
     assert "s3cret" not in str(caught.value)
 
 
+def test_every_table_and_column_is_documented() -> None:
+    page = (ROOT / "docs" / "imaging-database.md").read_text(encoding="utf-8")
+    for table in schema.metadata.tables.values():
+        assert f"`{table.name}`" in page
+        for column in table.columns:
+            assert f"`{column.name}`" in page, f"{table.name}.{column.name}"
+
+
+def test_no_statement_changes_or_deletes_scores() -> None:
+    for path in (ROOT / "crystal_search").rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bupdate\((schema\.)?score\b|\bscore\.(update|delete)\(|\bdelete\(", source), path
+
+
 def test_a_missing_driver_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pymysql", None)
     with pytest.raises(ConfigError, match=r"mariadb needs pymysql: pip install 'crystal-search\[mariadb\]'"):
         open_imaging("mariadb://reader@host/x")
+
+
+@pytest.mark.parametrize("score", [{"comment": "\ud800"}, {"image_id": 2**70}, {"person": "\udcff"}])
+def test_what_no_database_can_keep_is_an_error(empty_url: str, score: dict[str, Any]) -> None:
+    database = open_imaging(empty_url)
+    image = stored(database, key())
+    with pytest.raises(DatabaseError, match=r"cannot add a person's score: .*nothing was changed"):
+        database.add_manual_score(replace(manual(image), **score))
+    assert database.ledger(image.id) == []
+    database.close()
 
 
 def test_a_value_that_does_not_fit_is_an_error_and_changes_nothing(empty_url: str) -> None:
