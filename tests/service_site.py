@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from crystal_search.server.create_work import Order
 from crystal_search.server.cycle import is_finished, publish_scores, score_images
+from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import AutoScore, ImagingDatabase, NewImage, Recipe, WellKey
 from crystal_search.server.installation import Installation
@@ -19,6 +20,7 @@ from crystal_search.server.local_engine import LocalEngine
 from crystal_search.server.memory_imaging import MemoryImaging
 from crystal_search.server.probe import good_picture
 from crystal_search.server.settings import Settings
+from tests.fake_client import Plan, score
 
 FAKE_CLIENT = Path(__file__).parent / "fake_client.py"
 RECIPE = Recipe(classifier_name="fake-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
@@ -57,6 +59,14 @@ def engine_of(site: Installation, **plan: Any) -> Iterator[LocalEngine]:
     """Run an engine whose clients follow a plan."""
     with LocalEngine(site.home, site.settings, Path("models"), client_command=client(**plan)) as engine:
         yield engine
+
+
+def return_results(site: Installation, **plan: Any) -> None:
+    """Score what is queued in this process, without an engine."""
+    for path in unit_files(site.home.queue):
+        folder = site.home.returned / path.stem
+        folder.mkdir()
+        score(path, folder, Plan(**plan))
 
 
 def score_everything(site: Installation, engine: LocalEngine, *, patience_s: float = 60) -> None:

@@ -19,15 +19,13 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.score_csv import COLUMNS, read_csv
 from crystal_search.server.set_autoscore import set_autoscores
 from crystal_search.server.validate import validate
-from crystal_search.server.work import work
-from tests.service_site import RECIPE, add_images, auto_scores, engine_of, score_everything, site_at
+from tests.service_site import RECIPE, add_images, auto_scores, engine_of, return_results, score_everything, site_at
 
 
 def assimilated_site(folder: Path, images: int = 4) -> Installation:
     site = site_at(folder, images=images)
     create_work(site, RECIPE)
-    with engine_of(site, unreadable=("2",)) as engine:
-        work(site.home, engine)
+    return_results(site, unreadable=("2",))
     validate(site.home)
     assimilate(site)
     return site
@@ -153,8 +151,7 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
     site = site_at(tmp_path)
     add_images(site, tmp_path / "images", 1, plate="=cmd|' /C calc'!A0")
     create_work(site, RECIPE)
-    with engine_of(site) as engine:
-        work(site.home, engine)
+    return_results(site)
     validate(site.home)
     assimilate(site)
     assert read_csv(finalized(site))[0].cells["plate"].startswith("'=cmd")
