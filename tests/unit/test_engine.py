@@ -202,10 +202,13 @@ def test_clients_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     site = packed_site(tmp_path, 4)
     child = os.fork()
     if child == 0:
-        engine = engine_of(site, seconds=100).__enter__()
-        engine.submit(unit_files(site.home.queue))
-        engine.step()
-        time.sleep(1000)
+        try:
+            engine = engine_of(site, seconds=100).__enter__()
+            engine.submit(unit_files(site.home.queue))
+            engine.step()
+            time.sleep(1000)
+        finally:
+            os._exit(1)
     supervisor = psutil.Process(child)
     while len(clients := supervisor.children()) < 2 or not all("fake_client" in " ".join(c.cmdline()) for c in clients):
         time.sleep(0.01)
