@@ -16,7 +16,7 @@ CONTRAST_RANGE = (0.6, 1.3)
 BRIGHTNESS_RANGE = 0.08  #: of full scale
 BLUR_RANGE_PX = (0.3, 1.3)
 NOISE_RANGE = (0.003, 0.02)  #: of full scale
-BLURRED_SHARE, NOISY_SHARE = 0.35, 0.5
+BLURRED_SHARE, NOISY_SHARE = 0.15, 0.25
 
 
 def recorded_differently(grey: Grey, generator: np.random.Generator) -> Grey:

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_training(command, steps, batch_size, rate)
         if name == "classifier":
             command.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
+            command.add_argument("--stage", default="all", help="textures, upper or all (default: all)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -98,7 +99,8 @@ def _whereabouts(arguments: argparse.Namespace) -> "Whereabouts":
 def _classifier(arguments: argparse.Namespace) -> None:
     from crystal_search.networks.train import train_classifier
 
-    train_classifier(arguments.architecture, arguments.shards, _plan(arguments), _whereabouts(arguments))
+    where = _whereabouts(arguments)
+    train_classifier(arguments.architecture, arguments.stage, arguments.shards, _plan(arguments), where)
 
 
 def _drop(arguments: argparse.Namespace) -> None:
@@ -130,16 +132,19 @@ def _export(arguments: argparse.Namespace) -> None:
 def _add_measure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, default=default_models_folder(), help="folder of the two models")
     parser.add_argument("--wells", type=int, default=256, help="rendered test wells to score (default: 256)")
+    parser.add_argument("--plate", action="store_true", help="score the demo plate instead")
     parser.add_argument("--images", type=Path, help="folder of photographs to score instead")
     parser.add_argument("--data", help="for the card: what these photographs are")
 
 
 def _measure(arguments: argparse.Namespace) -> None:
-    from crystal_search.networks.measuring import measure_photographs, measure_wells
+    from crystal_search.networks.measuring import demo_wells, measure_photographs, measure_wells
     from crystal_search.networks.rendering import renderer
 
     if arguments.images is not None:
         measure_photographs(arguments.images, arguments.models, arguments.data or arguments.images.name)
+    elif arguments.plate:
+        measure_wells(demo_wells(), arguments.models, "demo plate (rendered)")
     else:
         wells = map(renderer("test"), range(arguments.wells))
         measure_wells(wells, arguments.models, "rendered test wells")

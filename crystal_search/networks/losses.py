@@ -18,7 +18,7 @@ LARGEST_CERTAINTY = 1 - 1e-3  #: keeps the logarithm of an alarm finite
 
 
 def classifier_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
-    """Return the losses by name, the one to descend as ``loss``.
+    """Return the losses at both depths by name, the one to descend as ``loss``.
 
     Parameters
     ----------
@@ -29,13 +29,23 @@ def classifier_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> 
     outcome_maps : Tensor
         What can be seen in the crops, (N, side/4, side/4) uint8.
     """
+    losses = cell_losses(cells, outcome_maps)
+    texture = texture_loss(textures, outcome_maps)
+    return losses | {"loss": losses["loss"] + TEXTURE_WEIGHT * texture, "texture": texture}
+
+
+def cell_losses(cells: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
+    """Return the losses of the cells alone, by name, the one to descend as ``loss``."""
     chops = chop_logits(cells)  # (N, 13, h - 3, w - 3)
     cell = _class_loss(cells, cell_labels(outcome_maps))
     chop = _class_loss(chops, chop_labels(outcome_maps))
     alarm = _alarm_loss(chops, outcome_maps)
-    texture = cross_entropy(textures, texture_labels(outcome_maps), torch.tensor(TEXTURE_CLASS_WEIGHTS))
-    loss = cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm + TEXTURE_WEIGHT * texture
-    return {"loss": loss, "cell": cell, "chop": chop, "alarm": alarm, "texture": texture}
+    return {"loss": cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm, "cell": cell, "chop": chop, "alarm": alarm}
+
+
+def texture_loss(textures: Tensor, outcome_maps: Tensor) -> Tensor:
+    """Return the loss of the logits half-way up, (N, 13, h, w)."""
+    return cross_entropy(textures, texture_labels(outcome_maps), torch.tensor(TEXTURE_CLASS_WEIGHTS))
 
 
 def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:

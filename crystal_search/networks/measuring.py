@@ -1,9 +1,10 @@
 """How well two models do together, through the function that scores wells in earnest, into their cards."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,10 @@ from PIL import Image as Pillow
 
 from crystal_search.artefacts import Measurement, ModelCard, default_model
 from crystal_search.client.pipeline import Models, loaded, score_image
+from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.images import SUFFIXES, WellImage, decode, to_grey
 from crystal_search.networks.export import write_card
-from crystal_search.networks.shards import LabelledWell
+from crystal_search.networks.shards import Bytes
 from crystal_search.outcomes import NO_DROP, Group, outcome_named
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.work_unit import Parameters
@@ -40,9 +42,26 @@ def group_of(answer: str) -> Group | None:
     return None if answer == NO_DROP else outcome_named(answer).group
 
 
-def judged(well: LabelledWell, models: Models) -> Verdict:
+class KnownWell(Protocol):
+    """A picture of a well whose truth is known."""
+
+    @property
+    def image(self) -> Bytes:
+        """(rows, columns, 3) RGB."""
+
+    @property
+    def outcome(self) -> str | None:
+        """Name of the well's outcome; None where there is no drop."""
+
+    @property
+    def drop_mask(self) -> NDArray[np.bool_]:
+        """True where the drop is, at any scale."""
+
+
+def judged(well: KnownWell, models: Models) -> Verdict:
     """Return what `models` say of a well whose truth is known."""
-    image = WellImage(well.image, *well.image.shape[:2])
+    height, width, _ = well.image.shape
+    image = WellImage(well.image, height, width)
     score = score_image(image, models, Parameters())
     drop = locate_drop(to_grey(well.image), models.drop)
     found = None if drop is None else drop.mask
@@ -103,13 +122,31 @@ def photograph_figures(answers: Sequence[str], data: str) -> tuple[list[Measurem
     )
 
 
-def measure_wells(wells: Iterable[LabelledWell], folder: Path, data: str) -> list[Verdict]:
+def measure_wells(wells: Iterable[KnownWell], folder: Path, data: str) -> list[Verdict]:
     """Score `wells` with the models of `folder`, put the figures into their cards, and return the verdicts."""
     models = models_in(folder)
     verdicts = [judged(well, models) for well in wells]
     record(models.drop.card, folder, drop_figures(verdicts, data))
     record(models.classifier.card, folder, classifier_figures(verdicts, data))
     return verdicts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredWell:
+    """A well of the demo plate, as it is stored."""
+
+    image: Bytes
+    outcome: str
+    drop_mask: NDArray[np.bool_]
+
+
+def demo_wells() -> Iterator[StoredWell]:
+    """Yield the wells of the demo plate."""
+    folder = plate_folder()
+    for file, outcome in read_truth(folder).items():
+        image = decode((folder / file).read_bytes())
+        mask = np.asarray(Pillow.open((folder / file).with_suffix(".mask.png"))) > 0
+        yield StoredWell(image.colour, outcome, mask)
 
 
 def measure_photographs(images: Path, folder: Path, data: str) -> dict[str, str]:

@@ -65,25 +65,32 @@ class SqueezeNet(nn.Module):
 
         ``h = (H - 207) // 16 + 1``, and so for ``w``: 4 for the 256 px of a chop.
         """
-        return self._cells(self._textures(x))
+        return self.upper_half(self.pool(self.lower_half(x)))
 
     def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits, and another from half-way up, for training.
 
         The other one has a cell for every 8 px, which sees 63 px: ``h = (H - 63) // 8 + 1``.
         """
-        textures = self._textures(x)
-        return self._cells(textures), self.texture_head(textures)
+        features = self.lower_half(x)
+        return self.upper_half(self.pool(features)), self.texture_head(features)
 
-    def _textures(self, x: Tensor) -> Tensor:
+    def textures(self, x: Tensor) -> Tensor:
+        """Return the map from half-way up alone; images of 63 px suffice."""
+        logits: Tensor = self.texture_head(self.lower_half(x))  # (N, classes, h, w)
+        return logits
+
+    def lower_half(self, x: Tensor) -> Tensor:
+        """Return features (N, 256, h, w) of images (N, 1, H, W), one for every 8 px."""
         x = torch.tanh(STEEPNESS * x)  # (N, 1, 256, 256)
         x = self.pool(self.stem(x))  # (N, 64, 63, 63) for 256 x 256 px
         x = self.pool(self.fires_2_3(x))  # (N, 128, 29, 29)
-        textures: Tensor = self.fires_4_5(x)  # (N, 256, 25, 25)
-        return textures
+        features: Tensor = self.fires_4_5(x)  # (N, 256, 25, 25)
+        return features
 
-    def _cells(self, textures: Tensor) -> Tensor:
-        x = self.fires_6_9(self.pool(textures))  # (N, 512, 4, 4)
+    def upper_half(self, pooled: Tensor) -> Tensor:
+        """Return the map of class logits for pooled features, (N, 256, 12, 12) for 256 x 256 px."""
+        x = self.fires_6_9(pooled)  # (N, 512, 4, 4)
         logits: Tensor = self.head(self.drop_out(x))  # (N, classes, 4, 4)
         return logits
 

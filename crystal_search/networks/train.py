@@ -1,36 +1,80 @@
 """Training of a classifier on rendered wells."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
 
+from crystal_search.errors import UnknownNameError
 from crystal_search.networks.crops import CropSource
-from crystal_search.networks.losses import classifier_losses
+from crystal_search.networks.features import FeatureSource
+from crystal_search.networks.losses import cell_losses, classifier_losses, texture_loss
 from crystal_search.networks.registry import build
-from crystal_search.networks.training import Plan, Training, Whereabouts
+from crystal_search.networks.training import BatchSource, LossFunction, Plan, Training, Whereabouts
 from crystal_search.outcomes import OUTCOMES
 
-CROP_SIDE_PX = 288  #: 6 x 6 cells
 
-
-class TwoDepths(Protocol):
-    """A network that can be taught half-way up as well."""
+class Classifier(Protocol):
+    """A network that can be taught half-way up as well, and its two halves apart."""
 
     def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits, and another from half-way up."""
 
+    def textures(self, x: Tensor) -> Tensor:
+        """Return the map from half-way up alone."""
+
+    def lower_half(self, x: Tensor) -> Tensor:
+        """Return the features half-way up."""
+
+    def upper_half(self, pooled: Tensor) -> Tensor:
+        """Return the map of class logits for pooled features."""
+
 
 def _losses(network: nn.Module, views: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
-    cells, textures = cast(TwoDepths, network).at_two_depths(views)
+    cells, textures = cast(Classifier, network).at_two_depths(views)
     return classifier_losses(cells, textures, outcome_maps)
 
 
-def train_classifier(architecture: str, shards: Path, plan: Plan, where: Whereabouts) -> nn.Module:
-    """Train a classifier on the shards of the split ``train`` and return it; checkpoints go where `where` says."""
+def _texture_losses(network: nn.Module, views: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
+    return {"loss": texture_loss(cast(Classifier, network).textures(views), outcome_maps)}
+
+
+def _upper_losses(network: nn.Module, features: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
+    return cell_losses(cast(Classifier, network).upper_half(features), outcome_maps)
+
+
+def _pooled_features(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    def features(views: Tensor) -> Tensor:
+        network.eval()
+        return max_pool2d(cast(Classifier, network).lower_half(views), 3, 2)
+
+    return features
+
+
+#: Small crops for the lower half first, then the upper half alone, then all; each starts from the one before.
+STAGES: dict[str, LossFunction] = {"textures": _texture_losses, "upper": _upper_losses, "all": _losses}
+CROP_SIDES_PX = {"textures": 96, "all": 288}
+
+
+def train_classifier(architecture: str, stage: str, shards: Path, plan: Plan, where: Whereabouts) -> nn.Module:
+    """Train a classifier on the shards of the split ``train`` and return it; checkpoints go where `where` says.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network or stage.
+    """
+    if stage not in STAGES:
+        raise UnknownNameError(f"no stage {stage!r}; choose from {', '.join(STAGES)}")
     torch.manual_seed(plan.seed)
     network = build(architecture, len(OUTCOMES)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    source = CropSource(shards, "train", CROP_SIDE_PX, plan.seed)
-    trained: nn.Module = Training(network, source, _losses, plan, where).run()
+    source: BatchSource
+    if stage == "upper":
+        source = FeatureSource(shards, "train", plan.seed, _pooled_features(network))
+    else:
+        source = CropSource(shards, "train", CROP_SIDES_PX[stage], plan.seed)
+    trained: nn.Module = Training(network, source, STAGES[stage], plan, where).run()
     return trained

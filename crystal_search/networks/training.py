@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 CURVE = "learning-curve.csv"
 WARM_UP = 0.1  #: share of all steps in which the learning rate rises
 FINAL_RATE = 0.005  #: of the peak rate
+BETAS = (0.9, 0.98)  #: the first gradients are large, and should be forgotten within a hundred steps
 LARGEST_GRADIENT = 5.0  #: norm to which gradients are cut
 
 LossFunction = Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]]
@@ -97,7 +98,9 @@ class Training:
         UserError
             If the folder holds a training that was not to be resumed.
         """
-        optimiser = AdamW(self.network.parameters(), lr=self.plan.peak_rate, weight_decay=self.plan.weight_decay)
+        optimiser = AdamW(
+            self.network.parameters(), lr=self.plan.peak_rate, betas=BETAS, weight_decay=self.plan.weight_decay
+        )
         first = self._begin(optimiser)
         for step in range(first, self.plan.steps):
             if step % self.plan.steps_per_epoch == 0:

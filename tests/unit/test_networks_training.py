@@ -8,12 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from crystal_search.errors import ModelError, UserError
+from crystal_search.errors import ModelError, UnknownNameError, UserError
 from crystal_search.images import normalised
 from crystal_search.networks.augmentation import recorded_differently, turned
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
 from crystal_search.networks.crops import CropSource
+from crystal_search.networks.features import FeatureSource
+from crystal_search.networks.labels import cell_labels
 from crystal_search.networks.shards import write_shard
+from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.networks.train import train_classifier
 from crystal_search.networks.training import CURVE, Plan, Training, Whereabouts
 from tests.unit.networks_fakes import CRYSTAL, fake_well
@@ -152,6 +155,19 @@ def test_rare_outcomes_are_aimed_at(shards: Path) -> None:
     assert (outcomes == CRYSTAL).flatten(1).any(dim=1).float().mean() > 0.3
 
 
+def test_kept_features_are_those_that_the_whole_network_would_see(shards: Path) -> None:
+    torch.manual_seed(0)
+    network = SqueezeNet(13).eval()
+    source = FeatureSource(shards, "train", 0, lambda views: network.pool(network.lower_half(views)))
+    source.refresh()
+    features, outcomes = source.batch(0, 3)
+    assert (features.shape, outcomes.shape) == ((3, 256, 14, 14), (3, 72, 72))
+    with torch.no_grad():
+        assert network.upper_half(features).shape == (3, 13, 6, 6)
+    assert cell_labels(outcomes).shape == (3, 6, 6)
+    assert len(source._wells) == 7  # one fake well of eight has no drop
+
+
 def test_the_eight_turns_differ_and_keep_every_value() -> None:
     field = np.arange(6).reshape(2, 3)
     turns = {(turned(field, turn).shape, turned(field, turn).tobytes()) for turn in range(8)}
@@ -167,9 +183,15 @@ def test_a_different_recording_keeps_shape_and_type() -> None:
     assert not np.array_equal(other, grey)
 
 
-def test_the_classifier_learns_on_a_few_wells(shards: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", ["textures", "upper", "all"])
+def test_the_classifier_learns_on_a_few_wells(shards: Path, tmp_path: Path, stage: str) -> None:
     plan = Plan(steps=4, batch_size=2, peak_rate=2e-3, steps_per_epoch=2)
-    network = train_classifier("squeezenet", shards, plan, Whereabouts(tmp_path))
+    network = train_classifier("squeezenet", stage, shards, plan, Whereabouts(tmp_path))
     assert not network.training
     losses = [float(line.split(",")[3]) for line in (tmp_path / CURVE).read_text().splitlines()[1:]]
     assert losses[1] < losses[0]
+
+
+def test_an_unknown_stage_is_refused(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no stage 'colours'; choose from textures, upper, all"):
+        train_classifier("squeezenet", "colours", shards, PLAN, Whereabouts(tmp_path))
