@@ -1,34 +1,21 @@
 """What the client answers: one image's score, and the result file of a work unit, version 1.
 
-The format is described in docs/result.md. A result comes from somebody else's computer: `read_result` takes
-nothing in it for granted. All positions are in stored pixels of the image, rows before columns.
+The format is described in docs/result.md; `result_reader` reads it. All positions are in stored pixels of the
+image, rows before columns.
 """
 
 import json
-import math
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crystal_search.artefacts import sha256_of
-from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.geometry import Box
-from crystal_search.hostile_json import Reader, loads
-from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
-from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, OUTCOMES, Group, classes_of, outcome_named
-from crystal_search.work_unit import IMAGE_ID, NAME, WorkUnit, WorkUnitImage
+from crystal_search.outcomes import GROUPS, Group, classes_of, outcome_named
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 1
 RESULT_FILE = "result.json"
-MAX_RESULT_BYTES = 50_000_000
-MAX_OVERLAY_BYTES = 20_000_000
-MAX_OUTLINE_POINTS = 256
-MAX_BEST_CHOPS = 100
-OVERLAY_NAME = re.compile(r"overlays/[0-9]{4,6}\.jpg")
-SUM_TOLERANCE = 1e-3  #: probabilities are written with six decimals and add up to 1 within this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,17 +139,6 @@ def image_result_to_json(result: ImageResult) -> str:
     return json.dumps(_plain(asdict(result)), ensure_ascii=False, allow_nan=False)
 
 
-def image_result_from_json(text: bytes) -> ImageResult:
-    """Return the image's result that a line of text holds.
-
-    Raises
-    ------
-    ResultError
-        If the text is no such result.
-    """
-    return _image_result(Reader(loads(text, ResultError), "image", ResultError))
-
-
 def result_to_json(result: Result) -> str:
     """Return the result as the text of its file, probabilities with six decimals."""
     content = {"format": RESULT_FORMAT, "version": RESULT_VERSION} | _plain(asdict(result))
@@ -184,228 +160,3 @@ def write_result(result: Result, folder: Path) -> Path:
     temporary.write_text(result_to_json(result), encoding="utf-8")
     os.replace(temporary, path)
     return path
-
-
-def read_result(path: Path, unit: WorkUnit) -> Result:
-    """Return the result in the file `path` and check it, and the overlays beside it, against its work unit.
-
-    Raises
-    ------
-    WrongWorkUnitError
-        If it names another work unit.
-    ResultError
-        If it breaks the format, contradicts itself, or does not fit the work unit.
-    """
-    try:
-        if path.is_symlink() or not path.is_file():
-            raise ResultError(f"{path}: no regular file")
-        if (size := path.stat().st_size) > MAX_RESULT_BYTES:
-            raise ResultError(f"{path}: {size} bytes; at most {MAX_RESULT_BYTES} are read")
-        result = result_from_json(path.read_bytes())
-    except OSError as error:
-        raise ResultError(f"cannot read {path}: {error.strerror}") from error
-    check_against(result, unit)
-    for image in result.images:
-        if image.overlay:
-            _check_overlay(image.overlay, path.parent)
-    return result
-
-
-def result_from_json(text: bytes) -> Result:
-    """Return the result that `text` holds, checked in itself.
-
-    Raises
-    ------
-    ResultError
-        If the text is no result of version 1, or contradicts itself.
-    """
-    read = Reader(loads(text, ResultError), "result", ResultError)
-    read.format(RESULT_FORMAT, RESULT_VERSION)
-    result = Result(
-        work_unit=read.text("work_unit", pattern=NAME),
-        client_version=read.text("client_version", limit=100),
-        classifier_sha256=read.sha256("classifier_sha256"),
-        drop_sha256=read.sha256("drop_sha256"),
-        images=tuple(_image_result(each) for each in read.objects("images", limit=10_000)),
-    )
-    read.finish()
-    return result
-
-
-def _image_result(read: Reader) -> ImageResult:
-    image = ImageResult(
-        id=read.text("id", pattern=IMAGE_ID),
-        sha256=read.sha256("sha256"),
-        score=_image_score(read.object("score")),
-        overlay=_overlay(read.optional("overlay")),
-    )
-    read.finish()
-    return image
-
-
-def _overlay(read: Reader | None) -> Overlay | None:
-    if read is None:
-        return None
-    overlay = Overlay(
-        file=read.text("file", pattern=OVERLAY_NAME),
-        sha256=read.sha256("sha256"),
-        size_bytes=read.integer("size_bytes", 1, MAX_OVERLAY_BYTES),
-    )
-    read.finish()
-    return overlay
-
-
-def _image_score(read: Reader) -> ImageScore:
-    height, width = read.integer("height_px", 0, MAX_SIDE_PX), read.integer("width_px", 0, MAX_SIDE_PX)
-    error = read.take("error")
-    if error is not None and (not isinstance(error, str) or not 0 < len(error) <= 10_000):
-        read.fail("error", "null or a text", error)
-    drop = _drop(read.optional("drop"), height, width)
-    score = _ranked(read.optional("score"))
-    scored = score is not None
-    image = ImageScore(
-        height_px=height,
-        width_px=width,
-        error=error,
-        drop=drop,
-        score=score,
-        class_probabilities=read.numbers("class_probabilities", count=len(OUTCOMES) if scored else 0, low=0, high=1),
-        group_peaks=read.numbers("group_peaks", count=len(GROUPS) if scored else 0, low=0, high=1),
-        best_chops=tuple(_chop(each, height, width) for each in read.objects("best_chops", limit=MAX_BEST_CHOPS)),
-        chops=read.integer("chops", 0, 10**7),
-        seconds=_seconds(read.object("seconds")),
-    )
-    read.finish()
-    _check_score(image)
-    return image
-
-
-def _drop(read: Reader | None, height: int, width: int) -> DropRegion | None:
-    if read is None:
-        return None
-    points = read.take("outline")
-    if not isinstance(points, list) or len(points) > MAX_OUTLINE_POINTS:
-        read.fail("outline", f"a list of at most {MAX_OUTLINE_POINTS} points", points)
-    drop = DropRegion(
-        box=_box(read, height, width),
-        area_fraction=read.number("area_fraction", 0, 1),
-        outline=tuple(_point(read, each, height, width) for each in points),
-    )
-    read.finish()
-    return drop
-
-
-def _point(read: Reader, value: Any, height: int, width: int) -> tuple[int, int]:
-    if not (isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)):
-        read.fail("outline", "made of [row, column]", value)
-    row, column = value
-    if not (0 <= row <= height and 0 <= column <= width):
-        read.fail("outline", f"inside the image of {height} x {width} px", value)
-    return row, column
-
-
-def _box(read: Reader, height: int, width: int) -> Box:
-    value = read.take("box")
-    if not (isinstance(value, list) and len(value) == 4 and all(type(each) is int for each in value)):
-        read.fail("box", "[top, left, bottom, right]", value)
-    box = Box(*value)
-    if not (0 <= box.top < box.bottom <= height and 0 <= box.left < box.right <= width):
-        read.fail("box", f"inside the image of {height} x {width} px", value)
-    return box
-
-
-def _ranked(read: Reader | None) -> RankedScore | None:
-    if read is None:
-        return None
-    score = RankedScore(
-        outcome=read.choice("outcome", OUTCOME_NAMES),
-        probability=read.number("probability", 0, 1),
-        above_threshold=read.boolean("above_threshold"),
-    )
-    read.finish()
-    return score
-
-
-def _chop(read: Reader, height: int, width: int) -> BestChop:
-    chop = BestChop(
-        box=_box(read, height, width),
-        outcome=read.choice("outcome", OUTCOME_NAMES),
-        probability=read.number("probability", 0, 1),
-    )
-    read.finish()
-    return chop
-
-
-def _seconds(read: Reader) -> dict[str, float]:
-    steps = ("decode", "normalise", "drop", "classify", "overlay")
-    seconds = {step: read.number(step, 0, 1e6) for step in steps if read.has(step)}
-    read.finish()
-    return seconds
-
-
-def _check_score(image: ImageScore) -> None:
-    if image.error is not None:
-        if image.drop or image.score or image.best_chops or image.chops:
-            raise ResultError("an image that could not be read has a score")
-        return
-    if not image.height_px or not image.width_px:
-        raise ResultError("a readable image has no size")
-    if image.score is None:
-        if image.best_chops:
-            raise ResultError("an image without a score has best chops")
-        return
-    if not math.isclose(sum(image.class_probabilities), 1, abs_tol=SUM_TOLERANCE):
-        raise ResultError(f"class probabilities add up to {sum(image.class_probabilities):g}, expected 1")
-    if any(outcome_named(chop.outcome).group is not image.score.group for chop in image.best_chops):
-        raise ResultError("a best chop speaks for another group than the score")
-
-
-def check_against(result: Result, unit: WorkUnit) -> None:
-    """Refuse a result that does not fit its work unit: images, hashes, and the score by the ranking.
-
-    Raises
-    ------
-    WrongWorkUnitError
-        If it names another work unit.
-    ResultError
-        If anything else differs.
-    """
-    if result.work_unit != unit.name:
-        raise WrongWorkUnitError(f"the result is for work unit {result.work_unit}, expected {unit.name}")
-    for name in ("classifier_sha256", "drop_sha256"):
-        if (got := getattr(result, name)) != (expected := getattr(unit, name)):
-            raise ResultError(f"{unit.name}: scored with {name} {got}, expected {expected}")
-    if [image.id for image in result.images] != [image.id for image in unit.images]:
-        raise ResultError(f"{unit.name}: the result's images are not those of the work unit, in its order")
-    for image, packed in zip(result.images, unit.images, strict=True):
-        _check_image(image, packed, unit)
-
-
-def _check_image(image: ImageResult, packed: WorkUnitImage, unit: WorkUnit) -> None:
-    if image.sha256 != packed.sha256:
-        raise ResultError(f"{unit.name}: image {image.id} has sha256 {image.sha256}, expected {packed.sha256}")
-    found, threshold = image.score, unit.parameters.threshold
-    if found.score is None:
-        return
-    if len(found.best_chops) > unit.parameters.best_chops:
-        raise ResultError(f"{unit.name}: image {image.id} has more best chops than were asked for")
-    # Numbers are rounded in the file; a peak that close to the threshold may fall on either side.
-    rules = {
-        winning_group(found.group_peaks, found.class_probabilities, threshold + shift) for shift in (-1e-5, 0, 1e-5)
-    }
-    if (found.score.group, found.score.above_threshold) not in rules:
-        raise ResultError(f"{unit.name}: image {image.id} is scored {found.score.outcome} against its probabilities")
-
-
-def _check_overlay(overlay: Overlay, folder: Path) -> None:
-    path = folder / overlay.file
-    try:
-        if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
-            raise ResultError(f"overlay {overlay.file} is missing or no regular file")
-        if (size := path.stat().st_size) != overlay.size_bytes:
-            raise ResultError(f"overlay {overlay.file} has {size} bytes, the result says {overlay.size_bytes}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ResultError(f"cannot read overlay {overlay.file}: {error.strerror}") from error
-    if sha256_of(data) != overlay.sha256 or not data.startswith(JPEG_MAGIC):
-        raise ResultError(f"overlay {overlay.file} is not the picture that the result names")

@@ -26,10 +26,10 @@ from crystal_search.result import (
     ImageScore,
     Overlay,
     Result,
-    image_result_from_json,
     image_result_to_json,
     write_result,
 )
+from crystal_search.result_reader import image_result_from_json
 from crystal_search.work_unit import Parameters, WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit
 
 OK, FAILED, USAGE, BAD_WORK_UNIT, BAD_MODEL = 0, 1, 2, 3, 4

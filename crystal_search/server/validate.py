@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import ResultError, WorkUnitError
-from crystal_search.result import RESULT_FILE, Result, read_result
+from crystal_search.result import RESULT_FILE, Result
+from crystal_search.result_reader import read_result
 from crystal_search.server.engine import add_failure
 from crystal_search.server.folders import advance, discard, is_past_validation, unit_names
 from crystal_search.server.home import Home

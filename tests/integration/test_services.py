@@ -15,7 +15,7 @@ import pytest
 from crystal_search.demo import run as demo
 from crystal_search.main import main
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.result import result_from_json
+from crystal_search.result_reader import result_from_json
 from crystal_search.server.home import Home
 from crystal_search.server.installation import opened
 from tests.integration.pictures import encoded, well

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
-from crystal_search.result import Result, read_result, result_from_json, result_to_json, winning_group, write_result
+from crystal_search.result import Result, result_to_json, winning_group, write_result
+from crystal_search.result_reader import read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
 from tests.unit.builders import GOLDEN, jpeg, packed, result_for
 
