@@ -72,6 +72,8 @@ def _engine(url: URL) -> Engine:
     elif kind == "mariadb":
         strict = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
         arguments["connect_args"] = {"init_command": strict}
+    else:  # a plan that is kept from when the tables were small scans them when they are big
+        arguments["connect_args"] = {"prepare_threshold": None}
     try:
         engine = create_engine(url, **arguments)
     except ModuleNotFoundError as error:
