@@ -1,5 +1,4 @@
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -8,32 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import DropScores, ImagingDatabase
 from crystal_search.server.settings import Settings
 from crystal_search.server.sql_imaging import open_imaging
+from tests.acceptance.browser import chromium, needs_chromium
 from tests.viewer_site import add_plate, auto_score, hand_score, score_plate
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-OPTIONS = [
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZE = {"width": 1280, "height": 800}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: the viewer's pages are not tested"),
-]
+pytestmark = needs_chromium
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +53,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
