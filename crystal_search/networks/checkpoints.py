@@ -50,3 +50,21 @@ def load_checkpoint(folder: Path, network: nn.Module, optimiser: Optimizer | Non
     except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise ModelError(f"cannot go on from {path}: {error}; train from the start") from error
     return int(state["step"]), dict(state["settings"])
+
+
+def load_weights(folder: Path, network: nn.Module) -> None:
+    """Put the weights of another training into `network`; layers that it had not are left as they are.
+
+    Raises
+    ------
+    ModelError
+        If there is no checkpoint, or it has layers that `network` has not.
+    """
+    path = folder / CHECKPOINT
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["network"]
+        if unknown := state.keys() - network.state_dict().keys():
+            raise ModelError(f"{path} has layers that the network has not: {', '.join(sorted(unknown))}")
+        network.load_state_dict(state, strict=False)
+    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
+        raise ModelError(f"cannot begin with {path}: {error}; train from the start") from error

@@ -76,7 +76,7 @@ class FeatureSource:
         view = normalised(grey, CLASSIFIER_NORMALISATION)[box.slices]
         with torch.no_grad():
             features = self.lower_half(torch.from_numpy(np.ascontiguousarray(view))[None, None])[0]
-        blocks = torch.from_numpy(np.ascontiguousarray(outcomes[Box(*(edge // REDUCTION for edge in box)).slices]))
+        blocks = torch.from_numpy(np.array(outcomes[Box(*(edge // REDUCTION for edge in box)).slices]))
         return SeenWell(features.half(), blocks, _places(blocks))
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from crystal_search.errors import UserError
-from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, save_checkpoint
+from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class Training:
             self.where.folder.mkdir(parents=True, exist_ok=True)
             (self.where.folder / CURVE).write_text("", encoding="utf-8")
             if self.where.start_from is not None:
-                load_checkpoint(self.where.start_from, self.network)
+                load_weights(self.where.start_from, self.network)
             return 0
         first, settings = load_checkpoint(self.where.folder, self.network, optimiser)
         self.source.use(settings["shards"])

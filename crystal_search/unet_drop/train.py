@@ -18,7 +18,7 @@ from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
 EMPTY_SHARE = 0.2  #: of the wells in a batch
 ROWS_PX = 224  #: of every training image, whatever its proportions: cut or padded with zeros as in the client
 SMALLEST_ZOOM = 0.75  #: part of the image that is seen at the least
-DICE_SMOOTHING = 1.0  #: pixels; makes the Dice of an empty well well-defined
+DICE_SMOOTHING = 50.0  #: pixels; makes the Dice of an empty well well-defined
 
 
 @dataclass

@@ -110,6 +110,18 @@ def test_a_training_may_begin_with_the_weights_of_another(tmp_path: Path) -> Non
     torch.testing.assert_close(network.state_dict(), first)
 
 
+def test_a_training_does_not_begin_with_the_weights_of_a_larger_network(tmp_path: Path) -> None:
+    trained(Whereabouts(tmp_path / "first"), Numbers())
+    start = Whereabouts(tmp_path / "next", start_from=tmp_path / "first")
+    with pytest.raises(ModelError, match=r"has layers that the network has not: 1\.bias"):
+        Training(nn.Sequential(nn.Conv2d(1, 4, 3)), Numbers(), squared, PLAN, start).run()
+
+
+def test_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot begin with"):
+        trained(Whereabouts(tmp_path / "next", start_from=tmp_path / "nowhere"), Numbers())
+
+
 def test_the_rate_rises_once_and_falls_to_almost_nothing() -> None:
     plan = Plan(steps=1000, batch_size=1, peak_rate=2.0)
     rates = [plan.rate(step) for step in range(1000)]
