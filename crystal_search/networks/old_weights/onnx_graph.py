@@ -1,0 +1,87 @@
+"""An ONNX graph that grows node by node and knows the shape of every tensor in it."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+from crystal_search.errors import ModelError
+
+OPSET, IR_VERSION = 17, 8
+BATCH = "images"  #: the one dimension that stays open in a network of fixed side
+INPUT, OUTPUT = "images", "logits"
+MAX_ELEMENTS = 2**28  #: of one image in one layer: 1 GB
+
+Shape = tuple[int | str, ...]
+
+
+class OnnxGraph:
+    """Nodes, constants and shapes; the input is called ``images``."""
+
+    def __init__(self, input_shape: Shape) -> None:
+        self._input = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [BATCH, *input_shape])
+        self._types: dict[str, Any] = {INPUT: self._input.type}
+        self._nodes: list[Any] = []
+        self._constants: dict[str, Any] = {}
+
+    def shape(self, tensor: str) -> Shape:
+        """Return the shape of a tensor; a side that is open has a name in place of a number."""
+        dimensions = self._types[tensor].tensor_type.shape.dim
+        return tuple(each.dim_value if each.HasField("dim_value") else each.dim_param or "?" for each in dimensions)
+
+    def constant(self, values: NDArray[Any]) -> str:
+        """Add an array and return its name; floating-point numbers become float32."""
+        values = values.astype(np.float32) if values.dtype.kind == "f" else values.astype(np.int64)
+        name = f"constant_{len(self._constants)}"
+        self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
+        element_type = TensorProto.FLOAT if values.dtype.kind == "f" else TensorProto.INT64
+        self._types[name] = helper.make_tensor_type_proto(element_type, values.shape)
+        return name
+
+    def add(self, op: str, *inputs: str, shape: Shape | None = None, **attributes: Any) -> str:
+        """Add a node with one output and return the output's name; `shape` where it cannot be inferred.
+
+        Raises
+        ------
+        ModelError
+            If the operator does not fit the shapes of its inputs.
+        """
+        name = f"{op}_{len(self._nodes)}"
+        node = helper.make_node(op, list(inputs), [name], name=name, **attributes)
+        given = helper.make_tensor_type_proto(TensorProto.FLOAT, shape) if shape else None
+        self._types[name] = given or self._type_of(node)
+        sides = [side for side in self.shape(name)[1:] if isinstance(side, int)]
+        if min(sides, default=1) < 1 or np.prod(sides, dtype=np.float64) > MAX_ELEMENTS:
+            raise ModelError(f"{op} would give shape {self.shape(name)}; try another --side")
+        self._nodes.append(node)
+        return name
+
+    def _type_of(self, node: Any) -> Any:
+        named = [each for each in node.input if each]
+        try:
+            inferred = shape_inference.infer_node_outputs(
+                onnx.defs.get_schema(node.op_type, OPSET),
+                node,
+                {each: self._types[each] for each in named},
+                {each: self._constants[each] for each in named if each in self._constants},
+                opset_imports=[helper.make_opsetid("", OPSET)],
+                ir_version=IR_VERSION,
+            )
+        except (shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+            shapes = ", ".join(str(self.shape(each)) for each in named)
+            raise ModelError(f"{node.op_type} does not fit shapes {shapes}: is --side right? ({error})") from error
+        return inferred[node.output[0]]
+
+    def model(self, output: str) -> bytes:
+        """Return the ONNX file whose one answer, called ``logits``, is the tensor `output`."""
+        self.add("Identity", output)
+        self._nodes[-1].output[0] = OUTPUT
+        answer = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, self.shape(output))
+        graph = helper.make_graph(
+            self._nodes, "imported", [self._input], [answer], initializer=list(self._constants.values())
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        data: bytes = model.SerializeToString()
+        return data
