@@ -9,6 +9,7 @@ from benchmarks.wells import drawn_jpeg
 from crystal_search.artefacts import default_model
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.client.overlay import overlay_jpeg
 from crystal_search.client.pipeline import loaded
 from crystal_search.client.program import score_data
 from crystal_search.geometry import Box
@@ -53,18 +54,27 @@ def whole_well(repeats: int = 7) -> list[Row]:
     """Score a 2452 x 2056 px JPEG with a 1200 px drop, one thread, CPU time, and the split by step."""
     models = loaded(default_model("classifier"), default_model("drop_locator"))
     data = drawn_jpeg(drop_px=DROP_PX)
-    score_data(data, models, Parameters())
+    parameters = Parameters(no_drop="whole_image")
+    score_data(data, models, parameters)
     cpu_s, steps = [], []
     for _ in range(repeats):
         start = time.process_time()
-        score, _image = score_data(data, models, Parameters())
+        score, image = score_data(data, models, parameters)
+        if image:
+            overlay_jpeg(image, score)
         cpu_s.append(time.process_time() - start)
         steps.append(score.seconds)
     total = float(np.median(cpu_s))
+    reached = total <= 1.0 and score.chops > 0
     box = score.drop.box if score.drop else Box(0, 0, 0, 0)
     found = f"{box.height} x {box.width} px, {score.chops} chops"
     return [
-        Row("whole 2452 x 2056 well, JPEG to result, CPU-seconds", f"{total:.2f}", "<= 1.0", total <= 1.0),
+        Row(
+            "whole 2452 x 2056 well, JPEG to result and overlay, CPU-seconds",
+            f"{total:.2f}",
+            "<= 1.0",
+            total <= 1.0 and score.chops > 0,
+        ),
         Row(f"  drop of {DROP_PX} px found as", found),
         *(Row(f"  {step}, wall seconds", f"{np.median([each[step] for each in steps]):.3f}") for step in steps[0]),
     ]

@@ -8,7 +8,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.hostile_json import Reader, loads
@@ -197,8 +197,3 @@ def default_model(kind: str, folder: Path | None = None) -> Model:
         names = ", ".join(model.card.name for model in fitting) or "none"
         raise ModelError(f"expected one {kind} in {folder}, found {names}; name a folder with one")
     return fitting[0]
-
-
-def as_dict(card: ModelCard) -> dict[str, Any]:
-    """Return the card's fields as plain values."""
-    return asdict(card)

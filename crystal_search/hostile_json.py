@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from crystal_search.errors import CrystalSearchError
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
+#: What no database and no file name takes: control characters but tab and newline, lone surrogates.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 ErrorType = type[CrystalSearchError]
 
 
@@ -36,6 +38,15 @@ def loads(text: bytes, error_type: ErrorType) -> Any:
         raise error_type("the JSON is nested too deep") from None
     except ValueError as error:
         raise error_type(f"not JSON: {error}") from None
+
+
+def printable(text: str) -> str:
+    r"""Return the text with what no reader takes replaced by ``?``.
+
+    >>> printable("cut\x00 off")
+    'cut? off'
+    """
+    return UNPRINTABLE.sub("?", text)
 
 
 class Reader:
@@ -72,11 +83,26 @@ class Reader:
     def text(self, key: str, *, limit: int = 1000, pattern: re.Pattern[str] | None = None) -> str:
         """Return a string of at most `limit` characters that matches all of `pattern`."""
         value = self.take(key)
-        if not isinstance(value, str) or len(value) > limit:
-            self.fail(key, f"a text of at most {limit} characters", value)
+        self._check_text(key, value, limit)
         if pattern and not pattern.fullmatch(value):
             self.fail(key, f"like {pattern.pattern}", value)
-        return value
+        return str(value)
+
+    def optional_text(self, key: str, *, limit: int) -> str | None:
+        """Return a string of 1 to `limit` characters, or None for null."""
+        value = self.take(key)
+        if value is None:
+            return None
+        self._check_text(key, value, limit)
+        if not value:
+            self.fail(key, "null or a text that says something", value)
+        return str(value)
+
+    def _check_text(self, key: str, value: Any, limit: int) -> None:
+        if not isinstance(value, str) or len(value) > limit:
+            self.fail(key, f"a text of at most {limit} characters", value)
+        if UNPRINTABLE.search(value):
+            self.fail(key, "a text without control characters", value)
 
     def sha256(self, key: str) -> str:
         """Return 64 hexadecimal digits."""
@@ -93,8 +119,10 @@ class Reader:
     def texts(self, key: str, *, limit: int) -> tuple[str, ...]:
         """Return a list of at most `limit` strings."""
         value = self.take(key)
-        if not isinstance(value, list) or len(value) > limit or not all(isinstance(each, str) for each in value):
+        if not isinstance(value, list) or len(value) > limit:
             self.fail(key, f"a list of at most {limit} texts", value)
+        for each in value:
+            self._check_text(key, each, limit)
         return tuple(value)
 
     def integer(self, key: str, low: int, high: int) -> int:

@@ -6,7 +6,6 @@ would make dense and windowed scoring differ.
 """
 
 import io
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,7 +26,8 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_ASPECT = 5  # sides may differ by this factor; a thin strip is no well and would be enlarged without end
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 JPEG_MAGIC = b"\xff\xd8\xff"
-DEPTHS_BITS = (8, 10, 12, 14, 16)  #: of cameras; a 12-bit picture in a 16-bit file is not black
+DEPTHS_BITS = (8, 10, 12, 14, 16)  #: of cameras; a grey 12-bit picture in a 16-bit file is not black
+DARKEST_16_BIT = 16  #: of 8-bit colours read from 16; Pillow keeps the upper byte, 12-bit colours would be black
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,8 @@ def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> WellImage:
     """Return the image in `data`: JPEG, PNG, TIFF or BMP, grey or colour, 8 or 16 bit.
 
     A JPEG is reduced while it is decoded, as long as it stays `at_least_width_px` wide, which costs half
-    the time. An orientation tag is ignored: positions are those of the stored pixels.
+    the time; other images are reduced afterwards. An orientation tag is ignored: positions are those of the
+    stored pixels.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> WellImage:
         raise ImageError(f"the image file has {len(data)} bytes; at most {MAX_BYTES} are read")
     if data.startswith(JPEG_MAGIC):
         return _decode_jpeg(data, at_least_width_px)
-    return _decode_other(data)
+    return _decode_other(data, at_least_width_px)
 
 
 def _check_size(height_px: int, width_px: int) -> None:
@@ -76,7 +77,7 @@ def _decode_jpeg(data: bytes, at_least_width_px: int) -> WellImage:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
         _check_size(height, width)
         if colour_space in ("CMYK", "YCCK"):
-            return _decode_other(data)
+            return _decode_other(data, at_least_width_px)
         min_width = min(at_least_width_px, width)
         colour = simplejpeg.decode_jpeg(
             data, "RGB", min_height=max(1, height * min_width // width), min_width=min_width
@@ -86,36 +87,41 @@ def _decode_jpeg(data: bytes, at_least_width_px: int) -> WellImage:
     return WellImage(colour, height, width)
 
 
-def _decode_other(data: bytes) -> WellImage:
+def _decode_other(data: bytes, at_least_width_px: int) -> WellImage:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            picture = Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "BMP"))
-            width, height = picture.size
-            _check_size(height, width)
-            picture.load()
+        picture = Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "BMP"))
+        width, height = picture.size
+        _check_size(height, width)
+        deep = any(";16" in str(tile) for tile in picture.tile)
+        picture.load()
+        colour = _to_colour(picture, at_least_width_px)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
         raise ImageError("the file is no JPEG, PNG, TIFF or BMP image") from error
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         raise ImageError(f"the image cannot be decoded: {error or type(error).__name__}; save it again") from error
-    return WellImage(_to_colour(picture), height, width)
+    if deep and picture.mode == "RGB" and colour.max() < DARKEST_16_BIT:
+        raise ImageError("the image's 16-bit colours use the lowest bits only; save it with 8 bit")
+    return WellImage(colour, height, width)
 
 
-def _to_colour(picture: Pillow.Image) -> Colour:
+def _to_colour(picture: Pillow.Image, at_least_width_px: int) -> Colour:
     if picture.mode == "F":
         raise ImageError("the image has floating-point pixels; save it with 8 or 16 bit")
     if picture.mode.startswith("I"):
-        grey = _to_eight_bits(np.asarray(picture))
-        return np.repeat(grey[:, :, None], 3, axis=2)
+        picture = Pillow.fromarray(_to_eight_bits(np.asarray(picture)))
+    if picture.mode not in ("L", "RGB"):
+        picture = picture.convert("RGB")
+    if (factor := picture.width // at_least_width_px) > 1:
+        picture = picture.reduce(factor)
     return np.array(picture.convert("RGB"))
 
 
 def _to_eight_bits(pixels: NDArray[np.generic]) -> Grey:
-    values = np.clip(pixels.astype(np.int64), 0, 2**16 - 1)
+    values = np.clip(pixels, 0, 2**16 - 1).astype(np.uint16)
     depth = next(bits for bits in DEPTHS_BITS if values.max() < 2**bits)
-    return (values >> (depth - 8)).astype(np.uint8)
+    return np.asarray(values >> (depth - 8), dtype=np.uint8)
 
 
 def to_grey(colour: Colour) -> Grey:

@@ -86,6 +86,9 @@ def _guarded(command: str, words: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of a pipe went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        sys.stderr.write(f"crystal-search {command}: {error.filename or 'the system'}: {error.strerror or error}\n")
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     return OK

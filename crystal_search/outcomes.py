@@ -62,9 +62,6 @@ NO_DROP = "no_drop"
 #: The ledger's answer for an image that no client can read.
 UNREADABLE = "unreadable"
 
-#: Score number to outcome, for scores that people gave in XtalTrak (a rim is only ever a chop).
-BY_SCORE_NUMBER = {outcome.score_number: outcome for outcome in OUTCOMES if outcome.name != "rim"}
-
 
 def outcome_named(name: str) -> Outcome:
     """Return the outcome called `name`.

@@ -5,12 +5,12 @@ image, rows before columns.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.outcomes import GROUPS, Group, classes_of, outcome_named
 
@@ -156,7 +156,5 @@ def _plain(value: Any) -> Any:
 def write_result(result: Result, folder: Path) -> Path:
     """Write ``result.json`` into `folder` whole or not at all, and return its path."""
     path = folder / RESULT_FILE
-    temporary = path.with_suffix(".json.part")
-    temporary.write_text(result_to_json(result), encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, result_to_json(result))
     return path

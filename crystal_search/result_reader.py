@@ -13,7 +13,7 @@ from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
-from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, OUTCOMES, outcome_named
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
     RESULT_VERSION,
@@ -24,16 +24,19 @@ from crystal_search.result import (
     Overlay,
     RankedScore,
     Result,
+    group_probabilities,
     winning_group,
 )
 from crystal_search.work_unit import IMAGE_ID, NAME, WorkUnit, WorkUnitImage
 
-MAX_RESULT_BYTES = 50_000_000
+MAX_BYTES_PER_IMAGE = 100_000
 MAX_OVERLAY_BYTES = 20_000_000
 MAX_OUTLINE_POINTS = 256
 MAX_BEST_CHOPS = 100
 OVERLAY_NAME = re.compile(r"overlays/[0-9]{4,6}\.jpg")
 SUM_TOLERANCE = 1e-3  #: probabilities are written with six decimals and add up to 1 within this
+ROUNDED = 2e-6  #: two numbers that were equal before they were rounded
+TIE = 1e-5  #: two means that rounding may have put in the other order
 
 
 def read_result(path: Path, unit: WorkUnit) -> Result:
@@ -51,8 +54,9 @@ def read_result(path: Path, unit: WorkUnit) -> Result:
     try:
         if path.is_symlink() or not path.is_file():
             raise ResultError(f"{path}: no regular file")
-        if (size := path.stat().st_size) > MAX_RESULT_BYTES:
-            raise ResultError(f"{path}: {size} bytes; at most {MAX_RESULT_BYTES} are read")
+        limit = MAX_BYTES_PER_IMAGE * (1 + len(unit.images))
+        if (size := path.stat().st_size) > limit:
+            raise ResultError(f"{path}: {size} bytes; a result for {len(unit.images)} images has at most {limit}")
         result = result_from_json(path.read_bytes())
     except FileNotFoundError as error:
         raise ResultError(f"cannot read {path}: {error.strerror}") from error
@@ -109,9 +113,7 @@ def _overlay(read: Reader | None) -> Overlay | None:
 
 def _image_score(read: Reader) -> ImageScore:
     height, width = read.integer("height_px", 0, MAX_SIDE_PX), read.integer("width_px", 0, MAX_SIDE_PX)
-    error = read.take("error")
-    if error is not None and (not isinstance(error, str) or not 0 < len(error) <= 10_000):
-        read.fail("error", "null or a text", error)
+    error = read.optional_text("error", limit=10_000)
     drop = _drop(read.optional("drop"), height, width)
     score = _ranked(read.optional("score"))
     scored = score is not None
@@ -203,13 +205,27 @@ def _check_score(image: ImageScore) -> None:
     if not image.height_px or not image.width_px:
         raise ResultError("a readable image has no size")
     if image.score is None:
-        if image.best_chops:
-            raise ResultError("an image without a score has best chops")
+        if image.best_chops or image.chops or image.drop:
+            raise ResultError("an image without a score has a drop or chops")
         return
+    _check_probabilities(image, image.score)
+
+
+def _check_probabilities(image: ImageScore, score: RankedScore) -> None:
+    """Refuse numbers that contradict each other; each is rounded, so each may be off by ROUNDED."""
     if not math.isclose(sum(image.class_probabilities), 1, abs_tol=SUM_TOLERANCE):
         raise ResultError(f"class probabilities add up to {sum(image.class_probabilities):g}, expected 1")
-    if any(outcome_named(chop.outcome).group is not image.score.group for chop in image.best_chops):
-        raise ResultError("a best chop speaks for another group than the score")
+    means = group_probabilities(image.class_probabilities)
+    if any(peak < mean - SUM_TOLERANCE for peak, mean in zip(image.group_peaks, means, strict=True)):
+        raise ResultError("a group's best chop is below the mean of its chops")
+    peak = image.group_peaks[GROUPS.index(score.group)]
+    if abs(score.probability - peak) > ROUNDED:
+        raise ResultError(f"the score has probability {score.probability:g}, its group's best chop {peak:g}")
+    if len(image.best_chops) > image.chops or not image.chops:
+        raise ResultError(f"{len(image.best_chops)} best chops of {image.chops}")
+    for chop in image.best_chops:
+        if outcome_named(chop.outcome).group is not score.group or chop.probability > peak + ROUNDED:
+            raise ResultError("a best chop speaks for another group than the score, or louder than the best")
 
 
 def check_against(result: Result, unit: WorkUnit) -> None:
@@ -236,17 +252,25 @@ def check_against(result: Result, unit: WorkUnit) -> None:
 def _check_image(image: ImageResult, packed: WorkUnitImage, unit: WorkUnit) -> None:
     if image.sha256 != packed.sha256:
         raise ResultError(f"{unit.name}: image {image.id} has sha256 {image.sha256}, expected {packed.sha256}")
-    found, threshold = image.score, unit.parameters.threshold
+    found = image.score
     if found.score is None:
         return
+    if found.drop is None and unit.parameters.no_drop == "stop":
+        raise ResultError(f"{unit.name}: image {image.id} is scored without a drop")
     if len(found.best_chops) > unit.parameters.best_chops:
         raise ResultError(f"{unit.name}: image {image.id} has more best chops than were asked for")
-    # Numbers are rounded in the file; a peak that close to the threshold may fall on either side.
-    rules = {
-        winning_group(found.group_peaks, found.class_probabilities, threshold + shift) for shift in (-1e-5, 0, 1e-5)
-    }
-    if (found.score.group, found.score.above_threshold) not in rules:
+    if (found.score.group, found.score.above_threshold) not in _right_answers(found, unit.parameters.threshold):
         raise ResultError(f"{unit.name}: image {image.id} is scored {found.score.outcome} against its probabilities")
+
+
+def _right_answers(found: ImageScore, threshold: float) -> set[tuple[Group, bool]]:
+    """Return the groups that the ranking allows: close to a tie, rounding may have tipped either side."""
+    peaks, means = found.group_peaks, group_probabilities(found.class_probabilities)
+    shifted = [winning_group(peaks, found.class_probabilities, threshold + shift) for shift in (-TIE, 0, TIE)]
+    right = {answer for answer in shifted if answer[1]}
+    if max(peaks) < threshold + TIE:
+        right |= {(group, False) for group, mean in zip(GROUPS, means, strict=True) if mean > max(means) - TIE}
+    return right
 
 
 def _check_overlay(overlay: Overlay, folder: Path) -> None:

@@ -9,7 +9,6 @@ folder goes on after it. The result file appears, whole, when the last image is 
 import argparse
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,8 @@ from crystal_search.artefacts import default_models_folder, model_with_hash, sha
 from crystal_search.client.overlay import overlay_jpeg
 from crystal_search.client.pipeline import Models, Stopwatch, loaded, score_image
 from crystal_search.errors import ImageError, ModelError, ResultError, WorkUnitError
+from crystal_search.files import write_whole
+from crystal_search.hostile_json import printable
 from crystal_search.images import WellImage, decode
 from crystal_search.result import (
     ImageResult,
@@ -65,7 +66,7 @@ def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[Ima
         with watch.step("decode"):
             image = decode(data, at_least_width_px=models.decode_width_px)
     except ImageError as error:
-        return ImageScore(height_px=0, width_px=0, error=str(error), seconds=watch.seconds), None
+        return ImageScore(height_px=0, width_px=0, error=printable(str(error)), seconds=watch.seconds), None
     score = score_image(image, models, parameters)
     return replace(score, seconds=watch.seconds | score.seconds), image
 
@@ -118,9 +119,7 @@ def _score_member(attempt: Attempt, image: WorkUnitImage, number: int) -> ImageR
 
 def _write_overlay(folder: Path, number: int, jpeg: bytes) -> Overlay:
     name = f"overlays/{number:04d}.jpg"
-    temporary = folder / f"{name}.part"
-    temporary.write_bytes(jpeg)
-    os.replace(temporary, folder / name)
+    write_whole(folder / name, jpeg)
     return Overlay(file=name, sha256=sha256_of(jpeg), size_bytes=len(jpeg))
 
 
@@ -143,9 +142,7 @@ def _read_checkpoint(folder: Path, unit: WorkUnit) -> list[ImageResult]:
                 break
             done.append(result)
     kept = [_checkpoint_head(unit), *(image_result_to_json(result) for result in done)]
-    temporary = path.with_suffix(".part")
-    temporary.write_text("\n".join([*kept, ""]), encoding="utf-8")
-    os.replace(temporary, path)
+    write_whole(path, "\n".join([*kept, ""]))
     return done
 
 
@@ -163,9 +160,7 @@ def _append_checkpoint(folder: Path, result: ImageResult) -> None:
 
 
 def _report_fraction(folder: Path, fraction: float) -> None:
-    temporary = folder / f"{FRACTION_DONE}.part"
-    temporary.write_text(f"{fraction:.4f}\n")
-    os.replace(temporary, folder / FRACTION_DONE)
+    write_whole(folder / FRACTION_DONE, f"{fraction:.4f}\n")
 
 
 def parser() -> argparse.ArgumentParser:

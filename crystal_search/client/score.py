@@ -20,8 +20,10 @@ from crystal_search.artefacts import default_model, default_models_folder
 from crystal_search.client.overlay import overlay_jpeg
 from crystal_search.client.pipeline import Models, loaded
 from crystal_search.client.program import score_data
-from crystal_search.errors import UserError
-from crystal_search.images import SUFFIXES
+from crystal_search.errors import ImageError, UserError
+from crystal_search.files import write_whole
+from crystal_search.hostile_json import printable
+from crystal_search.images import MAX_BYTES, SUFFIXES
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.result import ImageScore
 from crystal_search.work_unit import Parameters
@@ -67,27 +69,33 @@ class Scored:
 _worker: dict[str, tuple[Job, Models]] = {}  # one entry, set once in each worker process
 
 
+def _models_of(job: Job) -> Models:
+    return loaded(default_model("classifier", job.models), default_model("drop_locator", job.models))
+
+
 def _start_worker(job: Job) -> None:
-    classifier, drop = default_model("classifier", job.models), default_model("drop_locator", job.models)
-    _worker["job"] = (job, loaded(classifier, drop))
+    _worker["job"] = (job, _models_of(job))
 
 
 def _score_file(number: int, path: Path) -> Scored:
     job, models = _worker["job"]
     start = time.perf_counter()
     try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise ImageError(f"the image file has {size} bytes; at most {MAX_BYTES} are read")
         score, image = score_data(path.read_bytes(), models, job.parameters)
         if job.overlays and image and score.error is None:
-            _write_whole(job.overlays / f"{number:05d}_{path.stem}.jpg", overlay_jpeg(image, score))
+            write_whole(job.overlays / f"{number:05d}_{path.stem}.jpg", overlay_jpeg(image, score))
     except OSError as error:
-        score = ImageScore(height_px=0, width_px=0, error=f"cannot read the file: {error.strerror}")
+        score = unreadable(f"cannot read the file: {error.strerror}")
+    except Exception as error:  # one image must not take the others' rows with it
+        score = unreadable(str(error) or type(error).__name__)
     return Scored(path=path, score=score, model=models.classifier.card.name, seconds=time.perf_counter() - start)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+def unreadable(reason: str) -> ImageScore:
+    """Return the score of an image that could not be scored."""
+    return ImageScore(height_px=0, width_px=0, error=printable(reason))
 
 
 def inputs(arguments: Sequence[Path]) -> list[Path]:
@@ -167,8 +175,8 @@ def _scored_alone(number: int, path: Path, job: Job) -> Scored:
         try:
             return pool.submit(_score_file, number, path).result()
         except BrokenProcessPool:
-            error = "the program was killed while it read this image"
-            return Scored(path=path, score=ImageScore(height_px=0, width_px=0, error=error), model="", seconds=0.0)
+            score = unreadable("the program was killed while it read this image")
+            return Scored(path=path, score=score, model="", seconds=0.0)
 
 
 def row(found: Scored) -> dict[str, object]:
@@ -203,7 +211,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=_fraction, default=Parameters().threshold, help="default: %(default)s")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
-    parser.add_argument("--workers", type=_positive, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument("--workers", type=_positive, default=processors(), help="processes at a time")
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _fraction(text: str) -> float:
@@ -234,8 +247,7 @@ def run(arguments: argparse.Namespace) -> None:
         parameters=Parameters(threshold=arguments.threshold, scoring=arguments.scoring, no_drop=arguments.no_drop),
         overlays=arguments.overlays,
     )
-    for kind in ("classifier", "drop_locator"):
-        default_model(kind, job.models)  # an error here, not in each worker
+    _models_of(job)  # an error here, not in each worker
     temporary = arguments.csv.with_name(arguments.csv.name + ".part")
     try:
         if job.overlays:

@@ -121,8 +121,12 @@ def test_the_client_imports_neither_torch_nor_a_database() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_importing_does_nothing(tmp_path: Path) -> None:
-    code = "import crystal_search.main, crystal_search.client.pipeline, crystal_search.server.home"
+def test_importing_any_module_does_nothing(tmp_path: Path) -> None:
+    code = (
+        "import crystal_search, importlib, pkgutil;"
+        "[importlib.import_module(each.name) for each in pkgutil.walk_packages(crystal_search.__path__,"
+        " 'crystal_search.') if not each.name.endswith('__main__')]"
+    )
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "HOME": str(tmp_path)}
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True, capture_output=True)
     assert (ended.stdout, ended.stderr, list(tmp_path.iterdir())) == (b"", b"", [])

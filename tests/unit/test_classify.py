@@ -38,6 +38,17 @@ class BrightnessNetwork:
         return np.asarray(means[:, None] * weights[None, :, None, None], dtype=np.float32)
 
 
+class SpotNetwork(BrightnessNetwork):
+    """A network that calls a cell a harvestable crystal if it is brighter than what surrounds it, else clear."""
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        brightness = super().logits(batch)[:, 1]
+        maps = np.zeros((len(batch), 13, *brightness.shape[1:]), np.float32)
+        maps[:, 0] = 40 * np.maximum(brightness, 0)
+        maps[:, 10] = 5
+        return maps
+
+
 class DropNetwork:
     """A drop locator made by hand: what is dark is drop."""
 
@@ -101,6 +112,21 @@ def well_image(*, drop: bool) -> WellImage:
     if drop:
         grey[100:300, 150:350] = 60
     return WellImage(np.repeat(grey[:, :, None], 3, axis=2), 800, 1024)
+
+
+def test_the_best_chop_lies_on_what_it_speaks_of() -> None:
+    """A bright spot in the drop, at stored, decoded and working widths that all differ."""
+    image = well_image(drop=True)
+    image.colour[230:246, 180:196] = 255
+    network = SpotNetwork(replace(classifier().card, working_width_px=768))
+    score = score_image(image, Models(network, DropNetwork()), Parameters(best_chops=1))
+    (chop,) = score.best_chops
+    assert chop.outcome == "crystal_harvestable"
+    assert chop.box.top <= 460
+    assert chop.box.bottom >= 492
+    assert chop.box.left <= 360
+    assert chop.box.right >= 392
+    assert chop.box.height == pytest.approx(SIDE * 1024 / 768, abs=2)
 
 
 @pytest.mark.parametrize("scoring", ["dense", "windowed"])

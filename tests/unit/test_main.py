@@ -31,6 +31,11 @@ def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) 
     assert "no command 'scroe'" in capsys.readouterr().err
 
 
+def test_a_fault_of_the_system_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "/", "--home", "/proc/no/home"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
-from crystal_search.result import Result, result_to_json, winning_group, write_result
+from crystal_search.result import RankedScore, Result, result_to_json, winning_group, write_result
 from crystal_search.result_reader import read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
 from tests.unit.builders import GOLDEN, jpeg, packed, result_for
@@ -92,6 +92,13 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "an error and a score": ((*SCORE, "error"), "unreadable"),
     "an empty error": ((*SCORE, "error"), ""),
     "an unknown step": ((*SCORE, "seconds", "sleep"), 1.0),
+    "a lone surrogate in a text": ((*SCORE, "error"), "\ud800"),
+    "a control character in a text": (("client_version",), "0.1\0"),
+    "a probability that is not its group's": ((*SCORE, "score", "probability"), 0.9),
+    "a chop louder than the best": ((*SCORE, "best_chops", 0, "probability"), 0.99),
+    "a mean above its best chop": ((*SCORE, "group_peaks", 3), 0.01),
+    "best chops of no chops": ((*SCORE, "chops"), 0),
+    "a score without a drop": ((*SCORE, "drop"), None),
     "an overlay elsewhere": (("images", 0, "overlay", "file"), "../../etc/passwd"),
     "an overlay that is not there": (("images", 0, "overlay", "file"), "overlays/0007.jpg"),
     "an overlay with another hash": (("images", 0, "overlay", "sha256"), "c" * 64),
@@ -141,7 +148,7 @@ def test_a_missing_or_enormous_result_is_refused(tmp_path: Path, unit: WorkUnit)
     with pytest.raises(ResultError):
         read_result(tmp_path / "none.json", unit)
     with (tmp_path / "big.json").open("wb") as file:
-        file.truncate(60_000_000)
+        file.truncate(1_000_000)
     with pytest.raises(ResultError, match="bytes"):
         read_result(tmp_path / "big.json", unit)
 
@@ -182,7 +189,7 @@ def test_a_part_file_is_never_the_result(tmp_path: Path, unit: WorkUnit, monkeyp
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crystal_search.result.os.replace", die)
+    monkeypatch.setattr("crystal_search.files.os.replace", die)
     with pytest.raises(KeyboardInterrupt):
         write_result(result_for(unit), tmp_path)
     assert not (tmp_path / "result.json").exists()
@@ -205,3 +212,40 @@ def test_an_unreadable_image_is_part_of_a_good_result(unit: WorkUnit, tmp_path: 
     bad = replace(good.images[0], score=type(good.images[0].score)(height_px=0, width_px=0, error="cut off"))
     write_result(replace(good, images=(bad, *good.images[1:])), tmp_path)
     assert read_result(tmp_path / "result.json", unit).images[0].score.outcome == "unreadable"
+
+
+@pytest.mark.parametrize(("group", "accepted"), [("crystal", True), ("clear", True), ("other", False)])
+def test_a_tie_within_rounding_may_go_either_way(group: str, accepted: bool, unit: WorkUnit, tmp_path: Path) -> None:
+    outcome = {"crystal": "crystal_harvestable", "clear": "clear", "other": "other"}[group]
+    shares = [0.0] * 13
+    shares[0], shares[10], shares[7] = 0.4, 0.400001, 0.199999
+    peaks = (0.5, 0.1, 0.3, 0.6)
+    good = result_for(unit)
+    found = replace(
+        good.images[0].score,
+        class_probabilities=tuple(shares),
+        group_peaks=peaks,
+        best_chops=(),
+        score=RankedScore(
+            outcome=outcome,
+            probability=peaks[["crystal", "precipitate", "other", "clear"].index(group)],
+            above_threshold=False,
+        ),
+    )
+    write_result(replace(good, images=(replace(good.images[0], score=found), good.images[1])), tmp_path)
+    if accepted:
+        read_result(tmp_path / "result.json", unit)
+    else:
+        with pytest.raises(ResultError, match="against its probabilities"):
+            read_result(tmp_path / "result.json", unit)
+
+
+def test_a_fault_of_our_own_disk_is_not_the_result_s(
+    folder: Path, unit: WorkUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(_: Path) -> bytes:
+        raise OSError(116, "Stale file handle")
+
+    monkeypatch.setattr(Path, "read_bytes", stale)
+    with pytest.raises(OSError, match="Stale"):
+        read_result(folder / "result.json", unit)
