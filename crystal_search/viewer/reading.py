@@ -65,15 +65,23 @@ class PlateReader:
         raise HTTPException(404, f"there is no plate {barcode}")
 
     def board(self, barcode: str, inspection: int | None, channel: str | None) -> Board:
-        """Return the inspection that is asked for, by default the latest in visible light."""
+        """Return the inspection and channel that are asked for.
+
+        What is left open is chosen so that there are images: visible light first, then the latest inspection.
+        """
         summary = self.plate(barcode)
-        channel = channel or summary.channels[0]
-        inspection = inspection if inspection is not None else summary.inspections[-1]
-        if inspection not in summary.inspections:
+        if inspection is not None and inspection not in summary.inspections:
             raise HTTPException(404, f"plate {barcode} has no inspection {inspection}")
-        if channel not in summary.channels:
+        if channel and channel not in summary.channels:
             raise HTTPException(404, f"plate {barcode} has no images of the channel {channel}")
-        return barcode, inspection, channel
+        boards: list[Board] = [
+            (barcode, each, one)
+            for one in ((channel,) if channel else summary.channels)
+            for each in (summary.inspections[::-1] if inspection is None else (inspection,))
+        ]
+        if len(boards) == 1:
+            return boards[0]
+        return next(filter(self.drops, boards), boards[0])
 
     def drops(self, board: Board) -> list[DropScores]:
         """Return the drops of an open inspection, by row, column, drop."""

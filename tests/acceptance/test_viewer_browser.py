@@ -361,6 +361,24 @@ def test_inspections_are_a_key_apart_and_scores_by_hand_stay_in_sight(site: Site
     expect(page.locator("#plate")).to_have_text("TIMES, inspection 1")
 
 
+def test_an_inspection_without_images_says_so_and_leads_to_some(site: Site, page: Page) -> None:
+    first, *_ = add_plate(site.imaging, site.folder, plate="LIGHTS")
+    add_plate(site.imaging, site.folder, plate="LIGHTS", inspection=2, channel="uv")
+    shown(page, "/plate/LIGHTS")
+    expect(tile(page, first)).to_be_visible()
+    expect(page.locator('#inspections [aria-current="true"]')).to_have_text("1")
+    page.keyboard.press(".")
+    expect(page.locator('#channels [aria-current="true"]')).to_have_text("uv")
+    page.locator("#channels").get_by_text("visible").click()
+    expect(page.locator("#board")).to_contain_text("Inspection 2 has no images in the channel visible.")
+    assert "Infinity" not in (page.get_attribute("#board", "style") or "")
+    page.keyboard.press("z")
+    page.reload()
+    page.select_option("#sort", "priority")
+    page.locator("#board a").click()
+    expect(tile(page, first)).to_be_visible()
+
+
 def test_288_drops_load_smoothly(site: Site, page: Page) -> None:
     drops = add_plate(site.imaging, site.folder, plate="P288", rows=8, columns=12, drops=(1, 3, 4))
     score_plate(site.imaging, drops, [OUTCOME_NAMES[at % 13] for at in range(288)])

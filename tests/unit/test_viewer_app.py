@@ -58,6 +58,34 @@ def test_the_board_shows_both_kinds_of_score(imaging: MemoryImaging, client: Cli
     assert [each["auto"] and each["auto"]["outcome"] for each in board["drops"][1:4]] == ["no_drop", "unreadable", None]
 
 
+@pytest.mark.parametrize(
+    ("query", "opened"),
+    [
+        ("", (2, "visible")),
+        ("?channel=uv", (3, "uv")),
+        ("?inspection=3", (3, "uv")),
+        ("?inspection=1", (1, "visible")),
+        ("?inspection=2&channel=visible", (2, "visible")),
+    ],
+)
+def test_a_plate_opens_where_it_has_images(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, query: str, opened: tuple[int, str]
+) -> None:
+    for number, light in ((1, "visible"), (1, "uv"), (2, "visible"), (3, "uv")):
+        add_plate(imaging, tmp_path, inspection=number, channel=light)
+    board = client.get(f"/api/plate/P1{query}").json()
+    assert (board["inspection"], board["channel"], board["images"]) == (*opened, 6)
+
+
+def test_an_inspection_without_images_in_a_channel_is_empty(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    add_plate(imaging, tmp_path)
+    add_plate(imaging, tmp_path, inspection=2, channel="uv")
+    board = client.get("/api/plate/P1?inspection=2&channel=visible").json()
+    assert (board["inspection"], board["channel"], board["drops"]) == (2, "visible", [])
+
+
 def test_a_score_by_hand_stays_in_sight_at_the_next_inspection(
     imaging: MemoryImaging, client: Client, tmp_path: Path
 ) -> None:

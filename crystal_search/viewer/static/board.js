@@ -48,13 +48,23 @@ export class Board {
   /** Put the tiles where they belong, but only when something moves. */
   arrange() {
     const inPlates = this.view.sort === "plate";
-    const layout = JSON.stringify(inPlates ? ["plate", this.board.drops.map((drop) => drop.id)] : ["flow", this.order]);
+    const layout = JSON.stringify(!this.board.drops.length ? ["empty"] : inPlates ? ["plate", this.board.drops.map((drop) => drop.id)] : ["flow", this.order]);
     if (layout === this.layout) return;
     this.layout = layout;
     const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    if (!this.board.drops.length) {
+      this.element.replaceChildren(this.empty());
+      return;
+    }
     this.element.replaceChildren(inPlates ? this.plate() : this.flow());
     (focused ?? this.tiles.get(this.order[0])?.element)?.setAttribute("tabindex", "0");
     focused?.focus({ preventScroll: true });
+  }
+
+  empty() {
+    const { plate, inspection, channel } = this.board;
+    const latest = el("a", { className: "button", href: `/plate/${encodeURIComponent(plate)}?${new URLSearchParams({ channel })}`, textContent: `Latest images in ${channel}` });
+    return el("div", { className: "nothing" }, el("p", { textContent: `Inspection ${inspection} has no images in the channel ${channel}.` }), latest);
   }
 
   plate() {
@@ -103,7 +113,7 @@ export class Board {
 
   /** Make the tiles as large as the view says; "fit" shows the whole plate at once. */
   resize() {
-    if (!this.board) return;
+    if (!this.board?.drops.length) return;
     const aspect = this.aspect();
     const flow = this.view.sort !== "plate";
     const slots = this.slots?.length ?? 1;

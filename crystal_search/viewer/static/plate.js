@@ -19,9 +19,12 @@ let view = readView(location.search);
 const shown = new Board(byId("board"));
 const preview = new Preview();
 
+// A plate with several channels names the one in sight; an address without one leads to where there are images.
+const channelOf = ({ channel, channels }) => (channels.length > 1 ? { channel } : {});
+
 function change(part) {
   view = { ...view, ...part };
-  history.replaceState(null, "", plateAddress(board, viewParameters(view)));
+  history.replaceState(null, "", plateAddress(board, { ...viewParameters(view), ...channelOf(board) }));
   preview.hide();
   show();
 }
@@ -51,9 +54,9 @@ function setUpLinks() {
     link.setAttribute("aria-disabled", plate ? "false" : "true");
   }
   byId("table").href = `/plate/${encodeURIComponent(board.plate)}/scores.csv?${new URLSearchParams({ inspection: board.inspection, channel: board.channel })}`;
-  const links = (values, here, board_of, title) => values.map((value) => el("a", { className: "button", href: plateAddress(board_of(value), parameters), textContent: String(value), title: title(value), "aria-current": value === here ? "true" : "false" }));
-  byId("inspections").replaceChildren(...links(board.inspections, board.inspection, (inspection) => ({ ...board, inspection }), (value) => `Inspection ${value} (, and . go through them)`));
-  byId("channels").replaceChildren(...links(board.channels, board.channel, (channel) => ({ ...board, channel }), (value) => `Images in ${value}`));
+  const links = (values, here, addressOf, title) => values.map((value) => el("a", { className: "button", href: addressOf(value), textContent: String(value), title: title(value), "aria-current": value === here ? "true" : "false" }));
+  byId("inspections").replaceChildren(...links(board.inspections, board.inspection, (inspection) => plateAddress({ ...board, inspection }, parameters), (value) => `Inspection ${value} (, and . go through them)`));
+  byId("channels").replaceChildren(...links(board.channels, board.channel, (channel) => plateAddress({ ...board, channel }, { ...parameters, channel }), (value) => `Images in ${value}`));
   byId("channels").hidden = board.channels.length < 2;
 }
 
