@@ -269,6 +269,36 @@ def test_keys_typed_ahead_score_no_drop_that_is_not_in_sight(site: Site, page: P
     expect(page.locator("#place")).to_have_text("B01 · drop 1")
 
 
+def test_a_key_held_down_scores_once(site: Site, page: Page) -> None:
+    drops = site.plate("HELD", [])
+
+    def hold(key: str) -> None:
+        for _ in range(6):
+            page.keyboard.down(key)
+            page.wait_for_timeout(200)
+        page.keyboard.up(key)
+
+    def given() -> list[int]:
+        return [len(site.imaging.ledger(drop.image.id)) for drop in drops[:3]]
+
+    as_person(page)
+    shown(page, f"/drop/{drops[0].image.id}")
+    hold("1")
+    assert given() == [1, 0, 0]
+    page.uncheck("#advance")
+    page.locator('[data-outcome="clear"]').focus()
+    hold("Enter")
+    assert given() == [1, 1, 0]
+    shown(page, "/plate/HELD?sort=priority")
+    tile(page, drops[2]).focus()
+    hold("1")
+    assert given() == [1, 1, 1]
+    page.keyboard.press("4")
+    expect(tile(page, drops[2]).locator(".hand")).to_have_text("P")
+    hold("u")
+    assert given() == [1, 1, 3]
+
+
 def test_a_correction_is_a_score_of_its_own(site: Site, page: Page) -> None:
     first, *_ = site.plate("UNDO", ["clear"])
     as_person(page)

@@ -210,7 +210,7 @@ function onKey(event) {
   const act = outcome ? () => score(outcome.name) : KEYS[event.key];
   if (!act) return;
   event.preventDefault();
-  act();
+  if (!(event.repeat && (outcome || event.key === "u"))) act(); // a key held down scores once: scores stay for good
 }
 
 function setUpButtons() {
@@ -223,6 +223,7 @@ function setUpButtons() {
     button.addEventListener("click", () => score(outcome.name));
     byId("buttons").append(button);
   }
+  byId("buttons").addEventListener("keydown", (event) => event.repeat && event.preventDefault());
   for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"], ["show-machine", "m"]]) {
     byId(id).addEventListener("click", KEYS[key]);
   }

@@ -130,6 +130,7 @@ function onKey(event) {
     return;
   }
   const outcome = tile ? outcomeOfKey(event) : null;
+  if (event.repeat && (outcome || event.key === "u")) return; // a key held down scores once: scores stay for good
   if (outcome) score(tile, outcome);
   else KEYS[event.key]?.();
 }
