@@ -69,7 +69,8 @@ def serve(
     with closing(listen(host, port)) as listener, opened(home.path) as installation:
         if host not in LOOPBACK_NAMES:
             log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
-        names = own_names(host) | {name.lower() for name in allow_hosts}
+        own_address = listener.getsockname()[0]  # what is announced, when `host` is a name
+        names = own_names(host) | own_names(own_address) | {name.lower() for name in allow_hosts}
         app = viewer_app(installation.imaging, home.thumbnails, names=names)
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -85,6 +86,27 @@ def test_an_address_of_version_six_has_brackets() -> None:
         pytest.skip("this machine has no IPv6")
     with closing(listen("::1", 0)) as listener:
         assert address_of(listener).startswith("http://[::1]:")
+
+
+def test_it_answers_at_the_address_that_it_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve, statuses = socket.getaddrinfo, []
+
+    def resolve_plates(host: str, *more: Any, **options: Any) -> Any:
+        return resolve("127.0.0.2" if host == "plates.lab" else host, *more, **options)
+
+    def ask(address: str) -> None:
+        hosts = (address.split("/")[2], "plates.lab", "other.lab")
+        statuses.extend(httpx.get(address, headers={"host": host}).status_code for host in hosts)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve_plates)
+    serve(
+        Home(tmp_path / "home"),
+        host="plates.lab",
+        port=0,
+        ready=lambda told: threading.Thread(target=ask, args=[told]).start(),
+    )
+    assert statuses == [200, 200, 421]
 
 
 def test_serve_calls_ready_and_gives_signals_back(tmp_path: Path) -> None:
