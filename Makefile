@@ -29,14 +29,14 @@ lint: $(VENV)/test.stamp
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks
 
-$(VENV)/bin/python:
+$(VENV)/made.stamp:
 	sh scripts/make-venv $(PYTHON) $(VENV)
 
-$(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/bin/python
+$(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/bin/python
+$(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/made.stamp
 	sh scripts/install-chromium
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt $(TORCH)
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
