@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 IMAGES_AT_ONCE = 5000  #: a transaction takes whole plates up to about so many
 SHOWN = 20  #: lines of each kind that are shown without --verbose
+SETTLED_S = 1.5  #: a file that looks the same at two looks so far apart is complete
 AUTO = Naming()
 
 
@@ -45,6 +46,19 @@ class ImportReport:
     waiting: int = 0  #: empty files, and files that are still being written
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a file looked, and since when."""
+
+    size_bytes: int
+    mtime_ns: int
+    since: float  #: `time.monotonic` of the first look that found it so
+
+    def is_like(self, other: "Look") -> bool:
+        """Tell whether a file has not changed between two looks."""
+        return (self.size_bytes, self.mtime_ns) == (other.size_bytes, other.mtime_ns)
+
+
 @dataclass(slots=True)
 class Remembered:
     """What one import tells the next one of the same folder with the same naming, to save it work."""
@@ -53,6 +67,7 @@ class Remembered:
     known: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  #: path -> reason
     conflicts: dict[str, str] = field(default_factory=dict)  #: path -> sentence
+    looks: dict[str, Look] = field(default_factory=dict)  #: path -> how it looked, of files that may still change
 
     def knows(self, path: str) -> bool:
         """Tell whether nothing is to be done for a file any more."""
@@ -79,7 +94,8 @@ def import_folder(
     naming
         How names are read.
     settled_seconds
-        Files that changed so short a time ago are left for the next import.
+        Files are left for a later import until two looks so far apart found them the same; 0 takes them at once.
+        Only this machine's own clock is asked, and only for the time between looks: a file server's may be wrong.
     remembered
         What imports of this folder found out before; pass the same object each time.
     leave_out
@@ -101,7 +117,7 @@ def import_folder(
     known = _known(names, imaging)
     memory.known |= known
     unknown = [path for path in names if path not in known]
-    settled = [path for path in unknown if _is_settled(path, settled_seconds)]
+    settled = _settled(unknown, settled_seconds, memory)
     images = _placed(settled, names, imaging, naming, left_out)
     added = _add(images, imaging, memory)
     refused = [f"{path}: {memory.refused[path]}" for path in paths if path in memory.refused]
@@ -113,6 +129,30 @@ def import_folder(
         unmatched=(*left_out, *refused),
         waiting=len(unknown) - len(settled),
     )
+
+
+def import_settled(
+    folder: Path, imaging: ImagingDatabase, naming: Naming = AUTO, *, leave_out: Sequence[Path] = ()
+) -> ImportReport:
+    """Add the images in `folder` that the database does not know, after a second look at those that are new.
+
+    Takes `SETTLED_S` longer than `import_folder` when there is anything new.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder, or the names and `naming` do not go together.
+    """
+    memory = Remembered()
+
+    def look() -> ImportReport:
+        return import_folder(folder, imaging, naming, settled_seconds=SETTLED_S, remembered=memory, leave_out=leave_out)
+
+    report = look()
+    if memory.looks:
+        time.sleep(SETTLED_S)
+        report = look()
+    return report
 
 
 def image_files(folder: Path, *, leave_out: Sequence[Path], unreadable: list[str]) -> Iterator[str]:
@@ -184,13 +224,30 @@ def _known(paths: Iterable[str], imaging: ImagingDatabase) -> set[str]:
     return imaging.known_paths(asked) if asked else set()
 
 
-def _is_settled(path: str, seconds: float) -> bool:
-    """Tell whether a file has content and has not changed for some seconds."""
+def _settled(paths: Sequence[str], seconds: float, memory: Remembered) -> list[str]:
+    """Return the files that have content and have not changed for some seconds, as far as this program has seen."""
+    looks: dict[str, Look] = {}
+    for path in paths:
+        if (look := _look_at(path)) is not None:
+            before = memory.looks.get(path)
+            looks[path] = before if before and before.is_like(look) else look
+    now = time.monotonic()
+    settled = [path for path, look in looks.items() if now - look.since >= seconds]
+    memory.looks = {path: look for path, look in looks.items() if now - look.since < seconds}
+    return settled
+
+
+def _look_at(path: str) -> Look | None:
+    """Return how a file looks; None without content.
+
+    It is opened, since only then a network file system asks its server; else it may answer from memory.
+    """
     try:
-        status = os.stat(path)
+        with Path(path).open("rb") as file:
+            status = os.fstat(file.fileno())
     except OSError:  # removed since its folder was read, or not ours to read: the next import will see
-        return False
-    return status.st_size > 0 and not abs(time.time() - status.st_mtime) < seconds
+        return None
+    return Look(status.st_size, status.st_mtime_ns, time.monotonic()) if status.st_size else None
 
 
 def _placed(
@@ -278,7 +335,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.folder.is_dir():
         raise UserError(f"there is no folder {arguments.folder}")
     with opened(arguments.home) as site:
-        report = import_folder(arguments.folder, site.imaging, naming, leave_out=[site.home.path])
+        report = import_settled(arguments.folder, site.imaging, naming, leave_out=[site.home.path])
     say(summary(report, limit=None if arguments.verbose else SHOWN))
 
 

@@ -17,6 +17,7 @@ from crystal_search.server.create_work import Order
 from crystal_search.server.cycle import cycle
 from crystal_search.server.engine import Engine
 from crystal_search.server.import_images import (
+    SETTLED_S,
     ImportReport,
     Remembered,
     add_naming_arguments,
@@ -32,7 +33,6 @@ from crystal_search.server.robot_names import Naming
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-SETTLED_S = 1.5  #: a file that did not change for so long is complete
 REST_S = 10.0  #: after the engine broke, before it is tried again
 VIEWER_REST_S = 5.0  #: between two starts of the viewer
 USAGE = 2  #: exit code of a viewer that cannot be started this way

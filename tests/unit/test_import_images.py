@@ -3,7 +3,7 @@
 import argparse
 import os
 import random
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,11 +87,64 @@ def test_what_is_no_image_yet_is_left_out(tmp_path: Path, imaging: MemoryImaging
     assert import_folder(tmp_path, imaging) == ImportReport(convention="xchem", added=1, known=0, waiting=1)
 
 
-def test_files_that_still_change_wait(tmp_path: Path, imaging: MemoryImaging) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
+    clock = Clock()
+    monkeypatch.setattr(import_images, "time", clock)
+    return clock
+
+
+class Clock:
+    """A clock that goes on when it is told to, or when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.meanwhile: Callable[[], object] = lambda: None  #: what happens while somebody sleeps
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.meanwhile()
+
+
+@pytest.mark.parametrize("written", [0, 4_000_000_000], ids=["its clock is late", "its clock is early"])
+def test_files_that_still_change_wait(tmp_path: Path, imaging: MemoryImaging, clock: Clock, written: int) -> None:
+    """Whatever the file server's clock says: only what two looks find counts."""
+    memory = Remembered()
     (path,) = made(tmp_path, *session("2026-01-31", "01A_1"))
-    assert import_folder(tmp_path, imaging, settled_seconds=60).waiting == 1
-    os.utime(path, (time.time() - 61,) * 2)
-    assert import_folder(tmp_path, imaging, settled_seconds=60).added == 1
+
+    def look(after: float) -> tuple[int, int]:
+        clock.now += after
+        report = import_folder(tmp_path, imaging, settled_seconds=1.5, remembered=memory)
+        return report.added, report.waiting
+
+    os.utime(path, (written, written))
+    assert look(0) == (0, 1)
+    Path(path).write_bytes(b"image, longer")
+    os.utime(path, (written, written))
+    assert look(2) == (0, 1)
+    os.utime(path, (written + 1, written + 1))
+    assert look(2) == (0, 1)
+    assert look(1) == (0, 1)
+    assert look(0.5) == (1, 0)
+    assert not memory.looks
+
+
+def test_the_command_leaves_half_a_file_alone(tmp_path: Path, clock: Clock) -> None:
+    """As cron runs it: nothing is remembered between two commands, so each looks twice."""
+    _, growing = made(tmp_path / "robot", *session("2026-01-31", "01A_1", "01A_2"))
+    clock.meanwhile = lambda: Path(growing).write_bytes(b"image, whole")
+    imaging = MemoryImaging()
+    report = import_images.import_settled(tmp_path / "robot", imaging)
+    assert (report.added, report.known, report.waiting) == (1, 0, 1)
+    clock.meanwhile = lambda: None
+    report = import_images.import_settled(tmp_path / "robot", imaging)
+    assert (report.added, report.known, report.waiting) == (1, 1, 0)
+    before = clock.now
+    import_images.import_settled(tmp_path / "robot", imaging)
+    assert clock.now == before
 
 
 def test_what_does_not_match_is_listed_with_its_reason(tmp_path: Path, imaging: MemoryImaging) -> None:
