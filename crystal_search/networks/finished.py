@@ -11,9 +11,8 @@ from crystal_search.artefacts import Measurement
 from crystal_search.errors import UserError
 from crystal_search.networks.calibration import (
     ScoredWell,
+    calibrated,
     chop_accuracy,
-    fitted_shifts,
-    fitted_temperature,
     scored_wells,
     shift_logits,
     well_accuracy,
@@ -60,8 +59,7 @@ def export_classifier(run: Path, name: str, models: Path, origin: Origin, *, sha
     wells = list(scored_wells(network, card, shards, "validation"))
     if not wells:
         raise UserError(f"no validation wells in {shards}; render some (crystal-search train shards)")
-    temperature = fitted_temperature(wells)
-    shifts = fitted_shifts(wells, temperature)
+    temperature, shifts = calibrated(wells)
     shift_logits(network, shifts, temperature)
     moved = [replace(well, logits=well.logits + shifts * temperature) for well in wells]
     measured = _figures(moved, temperature)
