@@ -1,8 +1,11 @@
 """A well picture of any size with a drop of known size, drawn without the training extra."""
 
+import io
+
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 
 def drawn_well(*, height: int = 2056, width: int = 2452, drop_px: int = 1200, seed: int = 1) -> NDArray[np.uint8]:
@@ -18,6 +21,13 @@ def drawn_well(*, height: int = 2056, width: int = 2452, drop_px: int = 1200, se
     picture = np.where((away > 0.98) & (away < 1.02), 60.0, picture) + rng.normal(0, 2, picture.shape)
     grey = np.clip(picture, 0, 255).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def drawn_tiff(**options: int) -> bytes:
+    """Return the picture as a grey TIFF file of 16 bit."""
+    buffer = io.BytesIO()
+    Image.fromarray(drawn_well(**options)[:, :, 0].astype(np.uint16) << 8).save(buffer, "TIFF")
+    return buffer.getvalue()
 
 
 def drawn_jpeg(**options: int) -> bytes:
