@@ -33,7 +33,7 @@ class Created:
     units: int  #: new work units
     images: int  #: images in them
     again: int  #: images in files that were lost and written again
-    unreachable: int  #: images left for later: their folder cannot be reached
+    unreachable: int  #: images left for later: they cannot be read now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +81,11 @@ def create_work(
         record = record_of(recipe, batch)
         if site.imaging.add_unit(record):
             held = pack(site, record, batch)
-            units, count = units + 1, count + held
             packed(len(batch))
+            if held is None:
+                unreachable += len(batch)
+                continue
+            units, count = units + 1, count + held
             log.info("packed %d images", held, extra={"action": "unit_packed", "unit": record.name})
     return Created(units=units, images=count, again=again, unreachable=waiting + unreachable)
 
@@ -149,4 +152,4 @@ def run(arguments: argparse.Namespace) -> None:
     if created.again:
         say(f"packed {created.again} images again, whose files were lost")
     if created.unreachable:
-        say(f"{created.unreachable} images wait: their folders cannot be reached")
+        say(f"{created.unreachable} images wait: they cannot be read now; see that their folders can be reached")

@@ -54,20 +54,35 @@ def folder_is_there(path: str) -> bool:
         return False
 
 
-def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) -> int:
+def can_be_packed(path: str) -> bool:
+    """Tell whether it is known now what becomes of an image: packed, or never. Reads the whole file."""
+    try:
+        _read(Path(path))
+    except (FileNotFoundError, ValueError):
+        return folder_is_there(path)
+    except OSError:
+        return False
+    return True
+
+
+def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) -> int | None:
     """Write the file of a recorded work unit into the queue; return how many images it holds.
 
     Images whose file is gone, too large or of no known kind get an ``unreadable`` score. A work unit without
-    any other image is done at once.
+    any other image is done at once. None when a file cannot be read now, which says nothing about the image: a
+    file server that is restarted, a right that is missing. Then nothing is written, and the work unit waits.
     """
     packed: list[Packed] = []
     refused: list[AutoScore] = []
     for image in images:
         try:
             packed.append((str(image.id), *_read(Path(image.path))))
-        except (OSError, ValueError) as error:
+        except (FileNotFoundError, ValueError) as error:
             log.warning("cannot pack image %d of %s: %s", image.id, record.name, error)
             refused.append(unreadable(record, image.id, f"cannot pack {image.path}: {error}"))
+        except OSError as error:
+            log.warning("%s waits: %s", record.name, error)
+            return None
     if refused:
         site.imaging.add_auto_scores(refused)
     if not packed:

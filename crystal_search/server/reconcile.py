@@ -7,7 +7,7 @@ from pathlib import Path
 from crystal_search.server.folders import discard, empty_trash, is_past_validation, unit_files
 from crystal_search.server.imaging import AutoScore, Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
-from crystal_search.server.packing import folder_is_there, pack, record_of, unreadable
+from crystal_search.server.packing import can_be_packed, pack, record_of, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -81,24 +81,24 @@ def recreate_lost(site: Installation) -> tuple[int, int]:
     again
         How many images that were.
     unreachable
-        How many images wait, since a folder cannot be reached.
+        How many images wait, since a file or its folder cannot be read now.
     """
     again = unreachable = 0
     for unit in site.imaging.units("open"):
         if not _is_lost(site, unit):
             continue
         if is_out_of_reach(site, unit):
-            log.info("%s waits: a folder of its images cannot be reached", unit.name)
+            log.info("%s waits: an image of it cannot be read now", unit.name)
             unreachable += len(unit.image_ids)
             continue
         images = [image for image in _images(site, unit) if not is_scored(site, image.id, unit.recipe)]
-        again += pack(site, unit, images)
+        again += pack(site, unit, images) or 0
     return again, unreachable
 
 
 def is_out_of_reach(site: Installation, unit: UnitRecord) -> bool:
     """Tell whether an open work unit has no file and cannot get one now."""
-    return _is_lost(site, unit) and not all(folder_is_there(image.path) for image in _images(site, unit))
+    return _is_lost(site, unit) and not all(can_be_packed(image.path) for image in _images(site, unit))
 
 
 def _is_lost(site: Installation, unit: UnitRecord) -> bool:

@@ -114,7 +114,7 @@ def watch(site: Installation, engine: Engine, look: Callable[[], ImportReport], 
         if scores.new:
             say(f"{time.strftime('%H:%M:%S')} scored {scores.new} images")
         waiting = done.created.unreachable
-        complaints.about("folders", f"{waiting} images wait in folders that cannot be reached" if waiting else "")
+        complaints.about("folders", f"{waiting} images wait that cannot be read now" if waiting else "")
 
     while True:
         began = time.monotonic()

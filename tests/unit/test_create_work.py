@@ -1,5 +1,7 @@
 """create-work: what is packed, under which name, and what is made good after a kill."""
 
+import errno
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +9,12 @@ import pytest
 
 from crystal_search.server import packing
 from crystal_search.server.create_work import Order, batches, create_work
+from crystal_search.server.cycle import Pass, is_finished
 from crystal_search.server.engine import add_failure, set_aside
 from crystal_search.server.folders import unit_files
 from crystal_search.server.imaging import NewImage, WellKey
 from crystal_search.server.packing import unit_name
+from crystal_search.server.validate import Validated
 from crystal_search.work_unit import read_work_unit
 from tests.service_site import RECIPE, add_images, auto_scores, site_at, with_settings
 
@@ -129,6 +133,28 @@ def test_a_share_that_is_not_mounted_condemns_nothing(tmp_path: Path) -> None:
     assert (created.images, created.unreachable) == (1, 3)
     (tmp_path / "away").rename(tmp_path / "images")
     assert create_work(site, RECIPE).images == 3
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EACCES, errno.EMFILE], ids=errno.errorcode.get)
+def test_a_file_that_cannot_be_read_now_condemns_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    site = with_settings(site_at(tmp_path, images=3), workers=1)
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "90j8_1_001.jpg":
+            raise OSError(number, os.strerror(number))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_bytes)
+        created = [create_work(site, RECIPE) for _ in range(3)]
+        assert [(each.images, each.units, each.again, each.unreachable) for each in created] == [(0, 0, 0, 3)] * 3
+        assert is_finished(site, Pass(created=created[2], validated=Validated(valid=0, invalid=0), assimilated=0))
+    assert [os.strerror(number) in record.getMessage() for record in caplog.records] == [True]
+    assert create_work(site, RECIPE).again == 3
+    assert not any(auto_scores(site).values())
 
 
 def test_a_failed_unit_is_split(tmp_path: Path) -> None:
