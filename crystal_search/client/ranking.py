@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.geometry import Box, intersection_over_union
-from crystal_search.outcomes import GROUPS, OUTCOMES, Group, classes_of
+from crystal_search.outcomes import CHOPS_ONLY, GROUPS, OUTCOMES, Group, classes_of
 from crystal_search.result import BestChop, RankedScore, winning_group
 
 MOST_SHARED = 0.3  # intersection over union above which two frames would say the same
@@ -21,21 +21,21 @@ def ranked_score(chop_probabilities: NDArray[np.float64], threshold: float) -> R
     """Return the outcome of an image from the probabilities of its chops, shape (chops, classes).
 
     The group is decided by `result.winning_group`; the outcome is the group's most probable one in the chop
-    that speaks most for the group.
+    that speaks most for the group; never the rim, which only a chop can be.
     """
     groups = group_columns(chop_probabilities)
     group, above = winning_group(groups.max(axis=0).tolist(), chop_probabilities.mean(axis=0).tolist(), threshold)
     best = int(groups[:, GROUPS.index(group)].argmax())
     return RankedScore(
-        outcome=_outcome_within(group, chop_probabilities[best]),
+        outcome=_outcome_within(group, chop_probabilities[best], whole_image=True),
         probability=min(1.0, float(groups[best, GROUPS.index(group)])),
         above_threshold=above,
     )
 
 
-def _outcome_within(group: Group, class_probabilities: NDArray[np.float64]) -> str:
-    members = classes_of(group)
-    return OUTCOMES[members[int(class_probabilities[list(members)].argmax())]].name
+def _outcome_within(group: Group, class_probabilities: NDArray[np.float64], *, whole_image: bool = False) -> str:
+    members = [index for index in classes_of(group) if not (whole_image and OUTCOMES[index].name == CHOPS_ONLY)]
+    return OUTCOMES[members[int(class_probabilities[members].argmax())]].name
 
 
 def best_chops(

@@ -29,6 +29,13 @@ def test_precipitate_goes_before_clear_and_crystal_below_the_threshold_does_not_
     assert ranked_score(chops, 0.80).outcome == "crystal_harvestable"
 
 
+def test_a_whole_image_is_never_a_rim() -> None:
+    score = ranked_score(np.array([chop(rim=0.95)]), 0.85)
+    assert (score.outcome, score.above_threshold) == ("clear", True)
+    (best,) = best_chops(np.array([chop(rim=0.95)]), [Box(0, 0, 256, 256)], Group.CLEAR, 1)
+    assert best.outcome == "rim"
+
+
 def test_below_the_threshold_the_likeliest_group_on_average_is_named_as_such() -> None:
     score = ranked_score(np.array([chop(spherulites=0.8), chop(spherulites=0.5, precipitate=0.4)]), 0.85)
     assert (score.outcome, score.above_threshold) == ("spherulites", False)

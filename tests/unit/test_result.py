@@ -80,6 +80,7 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "probabilities that do not add up": ((*SCORE, "class_probabilities", 0), 0.9),
     "a truth value for a number": ((*SCORE, "height_px"), True),
     "an outcome that does not exist": ((*SCORE, "score", "outcome"), "diamond"),
+    "an outcome that only chops have": ((*SCORE, "score", "outcome"), "rim"),
     "an outcome against the ranking": ((*SCORE, "score", "outcome"), "clear"),
     "a threshold that was not reached": ((*SCORE, "score", "above_threshold"), False),
     "a box outside the image": ((*SCORE, "drop", "box"), [0, 0, 201, 10]),
