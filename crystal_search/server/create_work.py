@@ -13,7 +13,7 @@ from itertools import groupby
 from math import ceil
 from pathlib import Path
 
-from crystal_search.server.folders import unit_files
+from crystal_search.server.folders import discard, unit_files
 from crystal_search.server.imaging import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
@@ -80,6 +80,7 @@ def create_work(
     for batch in list(batches(images, images_per_unit(len(images), site)))[:room]:
         record = record_of(recipe, batch)
         if site.imaging.add_unit(record):
+            discard(site.home, site.home.failed / f"{record.name}.zip")  # it was split and withdrawn, and is back
             held = pack(site, record, batch)
             packed(len(batch))
             if held is None:

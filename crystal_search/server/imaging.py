@@ -13,7 +13,7 @@ from typing import Protocol
 from crystal_search.result import BestChop, DropRegion
 
 CHANNELS = ("visible", "uv", "cross-polarised", "shg")
-CLOSED = ("done", "failed")  #: the states of a work unit that stay
+CLOSED = ("done", "failed", "withdrawn")  #: the states of a work unit that nobody works on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -113,8 +113,8 @@ class UnitRecord:
     recipe: Recipe
     image_ids: tuple[int, ...]
     created_at: datetime
-    state: str = "open"  #: open, done or failed
-    reason: str = ""  #: why it failed
+    state: str = "open"  #: open, done, failed or withdrawn
+    reason: str = ""  #: why it failed or was withdrawn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +157,13 @@ class ImagingDatabase(Protocol):
         """Return visible-light images with no score by `recipe` and in no open or failed unit of it, newest first."""
 
     def add_unit(self, unit: UnitRecord) -> bool:
-        """Record a work unit with its images; False when the name is there already."""
+        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
 
     def units(self, state: str) -> list[UnitRecord]:
         """Return the work units in `state`, oldest first."""
 
     def close_unit(self, name: str, state: str, reason: str = "") -> None:
-        """Mark an open work unit as done or failed; one that is closed stays as it is."""
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
 
     def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
         """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""

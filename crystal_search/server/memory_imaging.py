@@ -75,7 +75,7 @@ class MemoryImaging:
 
     def images_without_score(self, recipe: Recipe, *, limit: int, plate: str | None = None) -> list[StoredImage]:
         """Return visible-light images with no score by `recipe` and in no open or failed unit of it, newest first."""
-        units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state != "done"]
+        units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state in ("open", "failed")]
         taken = {image_id for unit in units for image_id in unit.image_ids}
         wanted = [
             image
@@ -89,8 +89,12 @@ class MemoryImaging:
         return wanted[:limit]
 
     def add_unit(self, unit: UnitRecord) -> bool:
-        """Record a work unit with its images; False when the name is there already."""
-        if unit.name in self._units:
+        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+        known = self._units.get(unit.name)
+        if known and known.state == "withdrawn":
+            self._units[unit.name] = replace(known, state="open", reason="")
+            return True
+        if known:
             return False
         self._check_known(unit.image_ids)
         self._units[unit.name] = replace(unit, created_at=in_utc(unit.created_at))
@@ -102,7 +106,7 @@ class MemoryImaging:
         return sorted(units, key=lambda unit: unit.created_at)
 
     def close_unit(self, name: str, state: str, reason: str = "") -> None:
-        """Mark an open work unit as done or failed; one that is closed stays as it is."""
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
         if state not in CLOSED:
             raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
         unit = self._units.get(name)

@@ -43,7 +43,7 @@ def _split(site: Installation, unit: UnitRecord, reason: str) -> None:
         if not is_scored(site, image.id, unit.recipe):
             site.imaging.add_unit(record_of(unit.recipe, [image]))
     log.warning("%s failed; its images are tried one by one: %s", unit.name, reason)
-    site.imaging.close_unit(unit.name, "failed", f"split into units of one image: {reason}")
+    site.imaging.close_unit(unit.name, "withdrawn", f"split into units of one image: {reason}")
 
 
 def _give_up(site: Installation, unit: UnitRecord, reason: str) -> None:
@@ -70,7 +70,8 @@ def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
         if not same and not is_past_validation(site.home, unit.name):
             log.info("%s is withdrawn: %s is no longer in use", unit.name, unit.recipe.classifier_name)
             discard(site.home, site.home.queue / f"{unit.name}.zip")
-            site.imaging.close_unit(unit.name, "failed", f"withdrawn: replaced by {recipe.classifier_name}")
+            discard(site.home, site.home.failures / unit.name)
+            site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {recipe.classifier_name}")
 
 
 def recreate_lost(site: Installation) -> tuple[int, int]:

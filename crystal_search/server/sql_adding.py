@@ -57,7 +57,9 @@ def add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
 
 
 def add_unit(connection: Connection, unit: UnitRecord) -> bool:
-    """Add a work unit with its images; False when the name is there already."""
+    """Add a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+    if connection.execute(statements.opening_again(unit.name)).rowcount:
+        return True
     if connection.scalar(statements.unit_by_name(unit.name)) is not None:
         return False
     values = {

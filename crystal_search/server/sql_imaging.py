@@ -134,7 +134,7 @@ class SqlImaging:
         return self._read("look for images without a score", work)
 
     def add_unit(self, unit: UnitRecord) -> bool:
-        """Record a work unit with its images; False when the name is there already."""
+        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
         return self._write(f"record work unit {unit.name}", lambda connection: add_unit(connection, unit))
 
     def units(self, state: str) -> list[UnitRecord]:
@@ -156,7 +156,7 @@ class SqlImaging:
         return units
 
     def close_unit(self, name: str, state: str, reason: str = "") -> None:
-        """Mark an open work unit as done or failed; one that is closed stays as it is."""
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
         if state not in CLOSED:
             raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
         self._write(f"close work unit {name}", lambda c: c.execute(statements.closing(name, state, reason)))

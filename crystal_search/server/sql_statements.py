@@ -132,9 +132,15 @@ def units_with_images(state: str) -> Query:
 
 
 def closing(name: str, state: str, reason: str) -> Update:
-    """Mark one open work unit as done or failed; a closed one stays as it is."""
+    """Close one open work unit; a closed one stays as it is."""
     open_one = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == "open")
     return open_one.values(state=state, reason=reason)
+
+
+def opening_again(name: str) -> Update:
+    """Open one work unit again if it was withdrawn."""
+    withdrawn = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == "withdrawn")
+    return withdrawn.values(state="open", reason="")
 
 
 def machine_scores_among(image_ids: Sequence[int]) -> Query:

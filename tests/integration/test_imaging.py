@@ -130,7 +130,7 @@ def test_going_back_to_an_earlier_recipe_scores_nothing_twice(imaging: ImagingDa
     assert imaging.images_without_score(OTHER_RECIPE, limit=10, plate="P1") == [images[5], images[1], images[0]]
 
 
-@pytest.mark.parametrize(("state", "waits"), [("open", False), ("failed", False), ("done", True)])
+@pytest.mark.parametrize(("state", "waits"), [("open", False), ("failed", False), ("done", True), ("withdrawn", True)])
 def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: str, waits: bool) -> None:
     image = stored(imaging, key())
     imaging.add_unit(unit(image))
@@ -154,8 +154,20 @@ def test_work_units_are_recorded_once_and_closed_once(imaging: ImagingDatabase) 
     imaging.close_unit("no-such-unit", "done")
     assert imaging.units("failed") == [replace(late, state="failed", reason="it was 'killed'")]
     assert [each.name for each in imaging.units("open")] == ["early", "empty"]
-    with pytest.raises(ValueError, match="done or failed"):
+    with pytest.raises(ValueError, match="done or failed or withdrawn"):
         imaging.close_unit("early", "open")
+
+
+def test_a_work_unit_that_was_withdrawn_is_opened_again(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    imaging.add_unit(unit(image))
+    imaging.close_unit("unit-1", "withdrawn", "another model")
+    assert imaging.units("withdrawn") == [replace(unit(image), state="withdrawn", reason="another model")]
+    assert imaging.add_unit(unit(image, hours=5))
+    assert imaging.units("open") == [unit(image)]
+    assert imaging.units("withdrawn") == []
+    assert imaging.images_without_score(RECIPE, limit=10) == []
+    assert not imaging.add_unit(unit(image))
 
 
 def test_a_work_unit_with_unknown_images_is_not_recorded(imaging: ImagingDatabase) -> None:

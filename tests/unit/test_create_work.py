@@ -165,10 +165,10 @@ def test_a_failed_unit_is_split(tmp_path: Path) -> None:
     set_aside(site.home, whole.name)
     for _ in range(2):
         create_work(site, RECIPE)
-    (failed,) = site.imaging.units("failed")
-    assert failed.name == whole.name
-    assert "split into units of one image" in failed.reason
-    assert "it crashed" in failed.reason
+    (split,) = site.imaging.units("withdrawn")
+    assert split.name == whole.name
+    assert "split into units of one image" in split.reason
+    assert "it crashed" in split.reason
     assert sorted(unit.image_ids for unit in site.imaging.units("open")) == [(1,), (2,), (3,)]
     assert len(unit_files(site.home.queue)) == 3
 
@@ -191,5 +191,20 @@ def test_units_of_a_replaced_model_are_packed_anew(tmp_path: Path) -> None:
     create_work(site, RECIPE)
     newer = replace(RECIPE, classifier_name="fake-2", classifier_sha256="c" * 64)
     assert create_work(site, newer).images == 2
-    assert all("replaced by fake-2" in unit.reason for unit in site.imaging.units("failed"))
+    assert all("replaced by fake-2" in unit.reason for unit in site.imaging.units("withdrawn"))
     assert {read_work_unit(path).classifier_sha256 for path in unit_files(site.home.queue)} == {"c" * 64}
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_model_that_comes_back_scores_what_it_left(tmp_path: Path, split: bool) -> None:
+    site = with_settings(site_at(tmp_path, images=3), workers=1)
+    create_work(site, RECIPE)
+    before = site.imaging.units("open")
+    if split:
+        set_aside(site.home, before[0].name)
+        create_work(site, RECIPE)
+    create_work(site, replace(RECIPE, classifier_name="fake-2", classifier_sha256="c" * 64))
+    assert create_work(site, RECIPE).images == 3
+    assert site.imaging.units("open") == before
+    assert [path.stem for path in unit_files(site.home.queue)] == [before[0].name]
+    assert not unit_files(site.home.failed)
