@@ -50,8 +50,10 @@ def image_result(image: WorkUnitImage, number: int, folder: Path, *, readable: b
         return ImageResult(id=image.id, sha256=image.sha256, score=ImageScore(height_px=0, width_px=0, error="bad"))
     index = number % (len(OUTCOMES) - 1)
     outcome = OUTCOMES[index]
-    probabilities = tuple(1.0 if place == index else 0.0 for place in range(len(OUTCOMES)))
-    peaks = tuple(0.99 if group is outcome.group else 0.0 for group in dict.fromkeys(o.group for o in OUTCOMES))
+    other = next(place for place, each in enumerate(OUTCOMES) if each.group is not outcome.group)
+    probabilities = tuple({index: 0.99, other: 0.01}.get(place, 0.0) for place in range(len(OUTCOMES)))
+    groups = {outcome.group: 0.99, OUTCOMES[other].group: 0.01}
+    peaks = tuple(groups.get(group, 0.0) for group in dict.fromkeys(o.group for o in OUTCOMES))
     name = f"overlays/{number:04d}.jpg"
     (folder / name).write_bytes(JPEG)
     box = Box(10, 10, 100, 100)
