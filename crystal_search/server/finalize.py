@@ -18,7 +18,7 @@ from crystal_search.server.folders import advance, unit_names, write_whole
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
-from crystal_search.server.score_csv import Cells, cells_of, contents, contents_file, csv_text
+from crystal_search.server.score_csv import AGAIN, Cells, cells_of, contents, contents_file, csv_text
 from crystal_search.server.set_autoscore import report, set_autoscores
 
 log = logging.getLogger(__name__)
@@ -30,14 +30,17 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     """Write the spooled results into a new CSV file and return its path, or None when there are none.
 
     With `again`, results are written once more that are archived, but neither in the ledger nor in any CSV file.
+    Those of a CSV file that set-autoscore refused are written once more in any case, but only once: who spoils
+    that file too must ask for the next one.
     """
     home = site.home
     _sweep(home)
     for ready in sorted(home.finalized.glob(f"*.csv{READY_SUFFIX}")):
         _publish(home, ready)
     folders = [home.spool / name for name in unit_names(home.spool)]
-    if again:
-        folders += [home.archive / name for name in lost_units(site)]
+    spoiled = _refused(home)
+    wanted = {name for path in spoiled for name in contents(home, path.name)}
+    folders += [home.archive / name for name in lost_units(site) if again or name in wanted]
     rows: dict[str, list[Cells]] = {}
     for folder in folders:
         try:
@@ -47,7 +50,10 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
             advance(home, folder, home.refused / folder.name)
             continue
         rows[folder.name] = [cells_of(score, site.imaging.image(score.image_id)) for score in scores]
-    return _write(home, rows) if rows else None
+    path = _write(home, rows, AGAIN if wanted & rows.keys() else "") if rows else None
+    for csv in spoiled:
+        contents_file(home, csv.name).unlink(missing_ok=True)
+    return path
 
 
 def lost_units(site: Installation) -> Iterator[str]:
@@ -56,6 +62,13 @@ def lost_units(site: Installation) -> Iterator[str]:
     for unit in site.imaging.units("open"):
         if unit.name not in pending and (site.home.archive / unit.name).exists():
             yield unit.name
+
+
+def _refused(home: Home) -> list[Path]:
+    """Return the refused CSV files whose results no other CSV file has yet, but those written again already."""
+    listed = [path.name[1:].removesuffix(".units") for path in home.finalized.glob(".*.csv.units")]
+    refused = [home.refused / name for name in listed if not (home.finalized / name).exists()]
+    return [path for path in refused if path.exists() and not path.stem.endswith(AGAIN)]
 
 
 def _sweep(home: Home) -> None:
@@ -69,10 +82,10 @@ def _sweep(home: Home) -> None:
             path.unlink()
 
 
-def _write(home: Home, rows: dict[str, list[Cells]]) -> Path:
+def _write(home: Home, rows: dict[str, list[Cells]], mark: str = "") -> Path:
     now = datetime.now(UTC)
     digest = hashlib.sha256(" ".join([now.isoformat(), *rows]).encode()).hexdigest()[:8]
-    name = f"scores-{now:%Y%m%dT%H%M%SZ}-{digest}.csv"
+    name = f"scores-{now:%Y%m%dT%H%M%SZ}-{digest}{mark}.csv"
     write_whole(contents_file(home, name), "\n".join([*rows, ""]))
     ready = home.finalized / f"{name}{READY_SUFFIX}"
     write_whole(ready, csv_text(cells for unit in rows.values() for cells in unit))

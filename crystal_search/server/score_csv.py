@@ -27,6 +27,8 @@ AGREEING = ("outcome", "score_number", "group")  #: columns that must still say 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MAX_CSV_BYTES = 500_000_000
 
+AGAIN = "-again"  #: ends the name of a CSV file that stands for one that was refused
+
 Cells = dict[str, str]
 
 

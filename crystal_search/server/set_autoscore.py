@@ -18,7 +18,7 @@ from crystal_search.server.imaging import AutoScore
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.reconcile import is_scored
-from crystal_search.server.score_csv import Row, contents, contents_file, disagreement, read_csv
+from crystal_search.server.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
 from crystal_search.work_unit import NAME
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ class ScoresSet:
 
     new: int  #: scores added to the ledger
     refused: tuple[str, ...]  #: rows and files that were left out, a sentence each
+    waiting: tuple[str, ...] = ()  #: files that the imaging database could not take now, a sentence each
 
 
 class Archive:
@@ -67,8 +68,8 @@ class Archive:
 
 
 def set_autoscores(site: Installation) -> ScoresSet:
-    """Put the scores of every finalized CSV file into the ledger."""
-    new, refused = 0, []
+    """Put the scores of every finalized CSV file into the ledger; one that cannot be set holds up no other."""
+    new, refused, waiting = 0, [], []
     for path in sorted(site.home.finalized.glob("*.csv")):
         try:
             added, trouble = _set_file(site, path)
@@ -76,11 +77,22 @@ def set_autoscores(site: Installation) -> ScoresSet:
             log.warning("%s is set aside: %s", path.name, error)
             write_whole(site.home.refused / f"{path.stem}.txt", f"{error}\n")
             path.rename(site.home.refused / path.name)
-            refused.append(f"{error}; it is now in {site.home.refused}")
+            refused.append(f"{error}; it is now in {site.home.refused}{_and_then(site.home, path.name)}")
+        except DatabaseError as error:
+            log.info("%s waits: %s", path.name, error)
+            waiting.append(f"{path.name} waits: {error}")
         else:
             new += added
             refused += [f"{path.name}, {each}" for each in trouble]
-    return ScoresSet(new=new, refused=tuple(refused))
+    return ScoresSet(new=new, refused=tuple(refused), waiting=tuple(waiting))
+
+
+def _and_then(home: Home, csv_name: str) -> str:
+    if not contents(home, csv_name):
+        return ""
+    if Path(csv_name).stem.endswith(AGAIN):
+        return "; finalize --again writes its results once more"
+    return ", and finalize writes its results into a new one"
 
 
 def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
@@ -89,6 +101,8 @@ def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
     for row in read_csv(path):
         try:
             score = archive.score(row)
+            if site.imaging.image(score.image_id) is None:
+                raise UserError(f"line {row.line}: the imaging database has no image {score.image_id}")
         except UserError as error:
             refused.append(str(error))
         else:
@@ -115,10 +129,18 @@ def _close_units(site: Installation, path: Path, archive: Archive, names: Iterab
 
 
 def report(found: ScoresSet) -> None:
-    """Say what was done."""
+    """Say what was done.
+
+    Raises
+    ------
+    DatabaseError
+        If files wait for the imaging database.
+    """
     say(f"set {found.new} new scores")
     for line in found.refused:
         say(f"left out: {line}")
+    if found.waiting:
+        raise DatabaseError("\n".join(found.waiting))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -113,6 +113,7 @@ def watch(site: Installation, engine: Engine, look: Callable[[], ImportReport], 
         done, scores = cycle(site, recipe, engine, order)
         if scores.new:
             say(f"{time.strftime('%H:%M:%S')} scored {scores.new} images")
+        complaints.about("set", "; ".join(scores.waiting))
         waiting = done.created.unreachable
         complaints.about("folders", f"{waiting} images wait that cannot be read now" if waiting else "")
 

@@ -2,7 +2,8 @@
 
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from crystal_search.server.assimilate import assimilate, assimilated_scores
 from crystal_search.server.create_work import create_work
 from crystal_search.server.finalize import finalize
 from crystal_search.server.folders import unit_files, unit_names
+from crystal_search.server.imaging import AutoScore
 from crystal_search.server.installation import Installation
+from crystal_search.server.memory_imaging import MemoryImaging
 from crystal_search.server.score_csv import COLUMNS, read_csv
 from crystal_search.server.set_autoscore import set_autoscores
 from crystal_search.server.validate import validate
@@ -130,6 +133,55 @@ def test_a_malformed_csv_is_set_aside(tmp_path: Path, text: str) -> None:
     assert found.new == 4
     assert "a.csv" in found.refused[0]
     assert sorted(path.name for path in site.home.refused.iterdir()) == ["a.csv", "a.txt"]
+
+
+def test_a_csv_of_ours_that_is_spoiled_is_written_again_once(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    spoiled = finalized(site)
+    spoiled.write_bytes(b"\xff")
+    assert "writes its results into a new one" in set_autoscores(site).refused[0]
+    again = finalized(site)
+    assert finalize(site) is None
+    rows = again.read_bytes()
+    again.write_bytes(b"\xff")
+    assert "new one" not in set_autoscores(site).refused[0]
+    assert finalize(site) is None
+    path = finalize(site, again=True)
+    assert path
+    assert path.read_bytes() == rows
+    assert set_autoscores(site).new == 4
+    assert finalize(site, again=True) is None
+    assert not site.imaging.units("open")
+
+
+def test_a_database_in_trouble_holds_up_one_csv_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = assimilated_site(tmp_path)
+    lines = finalized(site).read_text().splitlines()
+    (site.home.finalized / "a.csv").write_text("\n".join([lines[0], *(line for line in lines if ",1," in line[-280:])]))
+    real, calls = site.imaging.add_auto_scores, iter(range(9))
+
+    def busy(scores: Iterable[AutoScore]) -> int:
+        if next(calls) == 0:
+            raise DatabaseError("it is restarted")
+        return real(scores)
+
+    monkeypatch.setattr(site.imaging, "add_auto_scores", busy)
+    found = set_autoscores(site)
+    assert (found.new, found.refused, found.waiting) == (4, (), ("a.csv waits: it is restarted",))
+    with pytest.raises(DatabaseError, match="restarted"):
+        setting.report(found)
+    assert set_autoscores(site).waiting == ()
+
+
+def test_an_image_that_the_database_lacks_is_a_row_left_out(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    finalized(site)
+    site = replace(site, imaging=MemoryImaging())
+    add_images(site, tmp_path / "images", 3)
+    found = set_autoscores(site)
+    assert found.new == 3
+    assert "the imaging database has no image 4" in found.refused[0]
+    assert not list(site.home.finalized.glob("*.csv"))
 
 
 def test_rows_of_strangers_are_refused(tmp_path: Path) -> None:
