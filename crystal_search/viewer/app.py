@@ -64,10 +64,13 @@ def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[
     templates.env.globals.update(static=static, program_version=__version__)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
 
+    kept = Thumbnails(thumbnails)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         makers.shutdown(cancel_futures=True)
+        kept.close()
 
     app = Starlette(
         routes=[*_routes(), Mount(static, KeptFiles(directory=HERE / "static"))],
@@ -82,7 +85,7 @@ def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[
     app.state.viewer = Viewer(
         imaging=imaging,
         reader=PlateReader(imaging),
-        thumbnails=Thumbnails(thumbnails),
+        thumbnails=kept,
         picture_makers=makers,
         templates=templates,
     )

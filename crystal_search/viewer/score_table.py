@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.server.imaging import AutoScore, DropScores, ManualScore
+from crystal_search.server.score_csv import harmless
 from crystal_search.viewer.records import moment
 
 Cell = str | int | float | bool | None
@@ -21,22 +22,14 @@ COLUMNS = (
 )
 
 
-def harmless(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    >>> harmless("=1+1"), harmless("clear"), harmless(-1)
-    ("'=1+1", 'clear', -1)
-    """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 def score_table(drops: Iterable[DropScores]) -> str:
     """Return the table as text, its header first; columns count from 1, as people do."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for drop in drops:
-        writer.writerow(harmless(cell) for cell in (*_key(drop), *_auto(drop.auto), *_manual(drop.manual)))
+        cells = (*_key(drop), *_auto(drop.auto), *_manual(drop.manual))
+        writer.writerow(harmless(cell) if isinstance(cell, str) else cell for cell in cells)
     return text.getvalue()
 
 

@@ -18,13 +18,12 @@ from PIL import Image as Pillow
 from crystal_search.errors import ImageError
 from crystal_search.images import JPEG_MAGIC, MAX_BYTES, Colour, decode
 from crystal_search.server.imaging import StoredImage
-from crystal_search.viewer.recent import Recent
+from crystal_search.viewer.versions import MISSING, Versions, version_of
 
 THUMBNAIL_WIDTH_PX = 320
 THUMBNAIL_QUALITY, FULL_QUALITY = 82, 92
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24  #: byte of the bit depth, in the IHDR chunk that every PNG begins with
-MISSING = ""  #: the version of a file that is not there
 IMAGES_PER_FOLDER = 1000
 
 
@@ -36,25 +35,20 @@ class Picture:
     media_type: str
 
 
-def version_of(path: str) -> str:
-    """Return what changes when the file at `path` does; MISSING when there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return MISSING
-    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
-
-
 class Thumbnails:
     """The cache of pictures in one folder; several processes may share it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._versions = Recent(version_of, seconds=20, limit=10_000)
+        self._versions = Versions()
 
     def version(self, image: StoredImage) -> str:
-        """Return the version of an image's file, at most 20 seconds old."""
+        """Return the version of an image's file without waiting long for it."""
         return self._versions.get(image.path)
+
+    def close(self) -> None:
+        """Look at no more files."""
+        self._versions.close()
 
     def thumbnail(self, image: StoredImage) -> Picture:
         """Return a small JPEG of the image.

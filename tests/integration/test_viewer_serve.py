@@ -89,7 +89,8 @@ def test_an_address_of_version_six_has_brackets() -> None:
 
 
 def test_it_answers_at_the_address_that_it_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    resolve, statuses = socket.getaddrinfo, []
+    resolve = socket.getaddrinfo
+    statuses: list[int] = []
 
     def resolve_plates(host: str, *more: Any, **options: Any) -> Any:
         return resolve("127.0.0.2" if host == "plates.lab" else host, *more, **options)

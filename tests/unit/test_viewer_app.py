@@ -1,8 +1,12 @@
 import csv
 import io
 import json
+import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,6 +15,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging import NewImage, WellKey
 from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.viewer import pictures
 from crystal_search.viewer.app import viewer_app
 from tests.viewer_site import Client, add_plate, auto_score, hand_score, picture, score_plate
 
@@ -255,6 +260,29 @@ def test_a_thumbnail_is_small_and_kept_for_good_under_its_version(
     changed = client.get(f"/thumbnail/{first.image.id}?v={version}")
     assert changed.headers["cache-control"] == "no-cache"
     assert changed.content != named.content
+
+
+def test_a_share_that_hangs_stops_no_page(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_plate(imaging, tmp_path / "share", plate="HUNG")
+    add_plate(imaging, tmp_path / "disk", plate="GOOD")
+    back, look = threading.Event(), os.stat
+
+    def hang(path: Any, *more: Any, **options: Any) -> os.stat_result:
+        if str(path).startswith(str(tmp_path / "share")):
+            back.wait(20)
+        return look(path, *more, **options)
+
+    monkeypatch.setattr(os, "stat", hang)
+    monkeypatch.setattr(pictures, "PATIENCE_S", 0.2, raising=False)
+    started = time.monotonic()
+    hung = client.get("/api/plate/HUNG").json()
+    assert [each["version"] for each in hung["drops"]] == [""] * 6
+    assert client.get("/api/plate/GOOD").status_code == 200
+    assert client.get(f"/thumbnail/{hung['drops'][0]['id']}").status_code == 504
+    assert time.monotonic() - started < 8
+    back.set()
 
 
 @pytest.mark.parametrize(("suffix", "media_type"), [("jpg", "image/jpeg"), ("png", "image/png"), ("tif", "image/jpeg")])

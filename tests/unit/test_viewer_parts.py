@@ -1,6 +1,10 @@
 import io
 import json
 import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +15,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.routing import Route
 
-from crystal_search.errors import ImageError
+from crystal_search.errors import DatabaseError, ImageError
 from crystal_search.outcomes import OUTCOMES
+from crystal_search.server import score_csv
 from crystal_search.server.imaging import StoredImage, WellKey
 from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.viewer import score_table
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.guard import host_name, own_names
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_table
 from crystal_search.viewer.scoring import ScoreRequestError, read_score
 from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
+from crystal_search.viewer.versions import MISSING, Versions
 from tests.viewer_site import picture
 
 
@@ -103,6 +110,93 @@ def test_recent_reads_again_only_after_its_time() -> None:
     assert recent.get("a") == 2
     recent.forget()
     assert [recent.get(key) for key in "abca"] == [3, 4, 5, 6]
+
+
+def test_who_asks_for_one_key_does_not_wait_for_another() -> None:
+    going, answered, loads = threading.Event(), threading.Event(), []
+
+    def load(key: str) -> str:
+        loads.append(key)
+        if key == "slow":
+            going.set()
+            answered.wait(10)
+        return key.upper()
+
+    recent = Recent(load, seconds=60)
+    with ThreadPoolExecutor(3) as threads:
+        first = threads.submit(recent.get, "slow")
+        assert going.wait(10)
+        second = threads.submit(recent.get, "slow")
+        assert threads.submit(recent.get, "quick").result(5) == "QUICK"
+        answered.set()
+        assert (first.result(5), second.result(5)) == ("SLOW", "SLOW")
+    assert loads == ["slow", "quick"]
+
+
+def test_what_was_being_loaded_when_everything_was_forgotten_is_not_kept() -> None:
+    recent: Recent[str, int] = Recent(lambda _: load(), seconds=60)
+    loads: list[int] = []
+
+    def load() -> int:
+        loads.append(len(loads))
+        if len(loads) == 1:
+            recent.forget()
+        return loads[-1]
+
+    assert [recent.get("a"), recent.get("a"), recent.get("a")] == [0, 1, 1]
+
+
+def test_a_failure_to_load_is_told_to_all_who_wait_and_not_kept() -> None:
+    answers: Iterator[int | DatabaseError] = iter([DatabaseError("gone"), 7])
+
+    def load(_: str) -> int:
+        answer = next(answers)
+        if isinstance(answer, DatabaseError):
+            raise answer
+        return answer
+
+    recent = Recent(load, seconds=60)
+    with pytest.raises(DatabaseError, match="gone"):
+        recent.get("a")
+    assert recent.get("a") == 7
+
+
+def test_while_a_share_hangs_its_files_are_as_last_seen() -> None:
+    hanging, answering = threading.Event(), threading.Event()
+    answering.set()
+
+    def look(path: str) -> str:
+        if hanging.is_set() and path.startswith("/share/"):
+            answering.wait(10)
+        return f"{path} {hanging.is_set()}"
+
+    versions = Versions(look, patience_s=0.05, kept_s=0)
+    assert versions.get("/share/a") == "/share/a False"
+    answering.clear()
+    hanging.set()
+    started = time.monotonic()
+    assert [versions.get("/share/a") for _ in range(500)] == ["/share/a False"] * 500
+    assert versions.get("/share/b") == MISSING
+    assert time.monotonic() - started < 3
+    answering.set()
+    while versions.get("/share/b") == MISSING:
+        assert time.monotonic() - started < 10
+    assert versions.get("/share/a") == "/share/a True"
+    versions.close()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+def test_thumbnails_are_made_in_several_threads_at_once(tmp_path: Path, suffix: str) -> None:
+    images = [stored(picture(tmp_path / f"{at}.{suffix}", shade=9 * at, size=(700, 525)), at) for at in range(1, 25)]
+    thumbnails = Thumbnails(tmp_path / "kept")
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(thumbnails.thumbnail, images))
+    greys = [int(np.asarray(Image.open(each.path).convert("L"))[2, 2]) for each in made]
+    assert all(abs(grey - 9 * at) <= 2 for at, grey in enumerate(greys, start=1))
+
+
+def test_one_guard_against_formulas_serves_every_table() -> None:
+    assert score_table.harmless is score_csv.harmless  # type: ignore[attr-defined]
 
 
 def stored(path: Path, number: int = 1) -> StoredImage:
