@@ -14,10 +14,13 @@ from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
+#: Runs our modules. Without ``-P`` Python would import from the current folder first, which may be one of images.
+PYTHON = (sys.executable, "-P")
+
 
 def leashed(command: Sequence[str]) -> list[str]:
     """Return the command that runs `command` for as long as this process lives."""
-    return [sys.executable, "-m", __name__, str(os.getpid()), *command]
+    return [*PYTHON, "-m", __name__, str(os.getpid()), *command]
 
 
 def main(words: Sequence[str]) -> None:

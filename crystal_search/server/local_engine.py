@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -22,14 +21,14 @@ from crystal_search.result import RESULT_FILE
 from crystal_search.server.engine import add_failure, attempt_folder, failures, fraction_done, set_aside
 from crystal_search.server.folders import advance, discard, is_past_validation
 from crystal_search.server.home import Home
-from crystal_search.server.leash import leashed
+from crystal_search.server.leash import PYTHON, leashed
 from crystal_search.server.locks import FileLock
 from crystal_search.server.probe import write_probe
 from crystal_search.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
-CLIENT = (sys.executable, "-m", "crystal_search.client")
+CLIENT = (*PYTHON, "-m", "crystal_search.client")
 USAGE, BAD_WORK_UNIT, BAD_MODEL = 2, 3, 4  # exit codes of the client, docs/client.md
 LOG_FILE = "client.log"
 LOG_TAIL_BYTES = 4000

@@ -7,7 +7,6 @@ this process: killed at any moment, it goes on where it was when it is started a
 import argparse
 import logging
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from crystal_search.server.import_images import (
 )
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
-from crystal_search.server.leash import leashed
+from crystal_search.server.leash import PYTHON, leashed
 from crystal_search.server.local_engine import GRACE_S, POLL_S, LocalEngine
 from crystal_search.server.robot_names import Naming
 
@@ -81,7 +80,7 @@ class ViewerProcess:
 
     def __init__(self, site: Installation, port: int) -> None:
         words = ["view", "--home", str(site.home.path), "--port", str(port)]
-        self._command = [sys.executable, "-m", "crystal_search.main", *words]
+        self._command = [*PYTHON, "-m", "crystal_search.main", *words]
         self._process: subprocess.Popen[bytes] | None = None
         self._started = -VIEWER_REST_S
 

@@ -15,7 +15,10 @@ from crystal_search.server.folders import advance, discard, empty_trash, unit_fi
 from crystal_search.server.home import Home
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.leash import leashed
+from crystal_search.server.local_engine import CLIENT
 from crystal_search.server.locks import FileLock, only_service
+from crystal_search.server.watch import ViewerProcess
+from tests.service_site import site_at
 
 
 @pytest.fixture
@@ -95,9 +98,19 @@ def test_a_leashed_command_keeps_its_exit_code() -> None:
     assert subprocess.run(leashed([sys.executable, "-c", "raise SystemExit(7)"]), check=False).returncode == 7
 
 
+def test_no_code_runs_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("argparse", "ctypes", "numpy", "crystal_search"):
+        (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('owned').touch()")
+    monkeypatch.chdir(tmp_path)
+    viewer = ViewerProcess(site_at(tmp_path / "site"), 0)._command
+    for command in (CLIENT, viewer):
+        subprocess.run(leashed([*command, "--help"]), check=True, capture_output=True)
+    assert not (tmp_path / "owned").exists()
+
+
 def test_a_leashed_command_does_not_start_without_its_parent() -> None:
     words = leashed(["true"])
-    words[3] = "1"
+    words[words.index(str(os.getpid()))] = "1"
     assert subprocess.run(words, check=False, capture_output=True).returncode == 1
 
 
