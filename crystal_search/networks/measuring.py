@@ -169,7 +169,11 @@ def models_in(folder: Path) -> Models:
 
 
 def record(card: ModelCard, folder: Path, figures: Sequence[Measurement]) -> None:
-    """Put `figures` into the card in `folder`, in place of earlier ones of the same measure on the same data."""
+    """Put `figures` into the card in `folder`, in place of earlier ones of the same measure on the same data.
+
+    A figure of nothing, such as the empty wells of a plate that has none, is left out.
+    """
+    figures = [figure for figure in figures if figure.count]
     new = {(figure.data, figure.measure) for figure in figures}
     kept = [figure for figure in card.measured if (figure.data, figure.measure) not in new]
     write_card(replace(card, measured=(*kept, *figures)), folder)

@@ -131,6 +131,15 @@ def test_figures_go_into_both_cards_and_replace_older_ones(models: Path) -> None
     ]
 
 
+def test_a_figure_of_nothing_is_left_out(models: Path) -> None:
+    measure_wells([fake_well(0)], models, "one disc")
+    figures = read_model(models / "unet.card.json").card.measured
+    assert [figure.measure for figure in figures if figure.data == "one disc"] == [
+        "mean intersection over union of drops",
+        "drops found",
+    ]
+
+
 def test_photographs_are_scored_file_by_file(models: Path, tmp_path: Path) -> None:
     from PIL import Image
 
