@@ -1,7 +1,5 @@
 """Checking an imported network and writing it: its ONNX file and its card, both or neither."""
 
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import numpy as np
 
 from crystal_search.artefacts import CARD_SUFFIX, FILE_NAME, Model, ModelCard, card_to_json, sha256_of
 from crystal_search.errors import ModelError, UserError
+from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
 from crystal_search.networks.old_weights.keras_file import read_keras_model
 from crystal_search.networks.old_weights.keras_graph import drop_locator_from_keras
@@ -92,8 +91,7 @@ def _read(path: Path) -> bytes:
 def write_checked(onnx: bytes, card: ModelCard, folder: Path, shape: tuple[int, int, int]) -> Path:
     """Run the network once, then write ``NAME.onnx`` and ``NAME.card.json``; return the card's path.
 
-    Both are written under another name first, and the card comes last, so that no card ever describes a
-    file that is not there.
+    Each is written whole or not at all, the card last, so that no card ever describes a file that is not there.
 
     Raises
     ------
@@ -105,27 +103,26 @@ def write_checked(onnx: bytes, card: ModelCard, folder: Path, shape: tuple[int, 
     card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(onnx))
     if not FILE_NAME.fullmatch(card.file):
         raise UserError(f"{card.name!r} is no name for a model; give --name of letters, digits, points and dashes")
-    noise = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
-    maps = OnnxNetwork(Model(card, onnx)).logits(noise)
-    if not np.isfinite(maps).all():
-        raise ModelError("the network answers with infinite numbers, or none at all; its weights are damaged")
-    if card.kind == "drop_locator" and maps.shape[2:] != noise.shape[2:]:
-        raise ModelError(f"the drop locator answers with shape {maps.shape} to {noise.shape}; it must keep the size")
+    _check_answer(Model(card, onnx), shape)
+    path = folder / f"{card.name}{CARD_SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / card.file, lambda path: path.write_bytes(onnx))
-        return _replace(
-            folder / f"{card.name}{CARD_SUFFIX}", lambda path: path.write_text(card_to_json(card), encoding="utf-8")
-        )
+        write_whole(folder / card.file, onnx)
+        write_whole(path, card_to_json(card))
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; name another --out") from error
+    return path
 
 
-def _replace(path: Path, write: Callable[[Path], int]) -> Path:
-    """Have a file written under another name, then give it its own: whole, or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def _check_answer(model: Model, shape: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
     try:
-        write(temporary)
-        return temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        maps = OnnxNetwork(model).logits(noise)
+    except ModelError:
+        raise
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
+        raise ModelError(f"the imported network cannot be run: {error}; its operators do not fit") from error
+    if not np.isfinite(maps).all():
+        raise ModelError("the network answers with infinite numbers, or none at all; its weights are damaged")
+    if model.card.kind == "drop_locator" and maps.shape[2:] != noise.shape[2:]:
+        raise ModelError(f"the drop locator answers with shape {maps.shape} to {noise.shape}; it must keep the size")

@@ -49,10 +49,7 @@ def pooling(op: str) -> Callable[[OnnxGraph, KerasLayer, Inputs], str]:
     def build(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
         kernel = _pair(layer, "pool_size", (2, 2))
         strides = _pair(layer, "strides", (kernel[0], kernel[1]))
-        _channels_last(layer)
-        padding: dict[str, Any] = {
-            "auto_pad": inputs.same if _choice(layer, "padding", ("valid", "same")) == "same" else "VALID"
-        }
+        padding = _padding(layer, inputs, kernel, strides, (1, 1))
         return graph.add(op, inputs.tensors[0], kernel_shape=kernel, strides=strides, **padding)
 
     return build
@@ -137,7 +134,7 @@ def _padding(
 ) -> dict[str, Any]:
     _channels_last(layer)
     if _choice(layer, "padding", ("valid", "same")) == "valid":
-        return {"auto_pad": "VALID"}
+        return {"pads": [0, 0, 0, 0]}
     if dilations == (1, 1):
         return {"auto_pad": inputs.same}
     reach = [(side - 1) * dilation for side, dilation in zip(kernel, dilations, strict=True)]

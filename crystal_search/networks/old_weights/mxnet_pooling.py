@@ -27,6 +27,10 @@ def pooling(graph: OnnxGraph, layer: Layer) -> str:
     if not all(padding < side for padding, side in zip(pad, kernel, strict=True)):
         raise ModelError(f"{layer.where}: pad {pad} must be smaller than kernel {kernel}")
     beyond = _beyond(graph, x, kernel, stride, pad) if rounds_up else (0, 0)
+    if any(padding + reach >= side for padding, reach, side in zip(pad, beyond, kernel, strict=True)):
+        raise ModelError(
+            f"{layer.where}: its last windows would lie outside the image; give the --side of its training"
+        )
     windows: dict[str, Any] = {"kernel_shape": list(kernel), "strides": list(stride)}
     if kind == "max":
         return graph.add("MaxPool", x, pads=_pads(pad, beyond), **windows)

@@ -50,6 +50,8 @@ class OnnxGraph:
         """
         name = f"{op}_{len(self._nodes)}"
         node = helper.make_node(op, list(inputs), [name], name=name, **attributes)
+        if "kernel_shape" in attributes:
+            self._check_windows(op, inputs[0], attributes)
         given = helper.make_tensor_type_proto(TensorProto.FLOAT, shape) if shape else None
         self._types[name] = given or self._type_of(node)
         sides = [side for side in self.shape(name)[1:] if isinstance(side, int)]
@@ -57,6 +59,15 @@ class OnnxGraph:
             raise ModelError(f"{op} would give shape {self.shape(name)}; try another --side")
         self._nodes.append(node)
         return name
+
+    def _check_windows(self, op: str, tensor: str, attributes: dict[str, Any]) -> None:
+        """Refuse windows larger than the padded map: ONNX's own formula rounds them up to one window."""
+        kernel, sides = attributes["kernel_shape"], self.shape(tensor)[2:]
+        pads = attributes.get("pads", [side - 1 for side in kernel] + [0] * len(kernel))
+        for axis, (window, side) in enumerate(zip(kernel, sides, strict=True)):
+            reach = (window - 1) * attributes.get("dilations", [1, 1])[axis] + 1
+            if isinstance(side, int) and reach > side + pads[axis] + pads[axis + len(kernel)]:
+                raise ModelError(f"{op}: windows of {reach} do not fit a map of shape {sides}; try another --side")
 
     def _type_of(self, node: Any) -> Any:
         named = [each for each in node.input if each]

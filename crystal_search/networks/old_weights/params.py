@@ -17,6 +17,7 @@ EARLIER_MAGIC = 0xF993FAC8  #: 64-bit dimensions, no storage type; before both, 
 NUMPY_SHAPE_MAGIC = 0xF993FACA  #: as the dense one, but of any shape, zero included
 DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "|u1", 4: "<i4", 5: "|i1", 6: "<i8"}
 MAX_DIMENSIONS = 8
+MAX_ELEMENTS = 2**40
 MAX_NAME_BYTES = 1000
 PREFIXES = ("arg:", "aux:")  #: learnt weights, and statistics beside them
 AGAIN = "copy the file again"
@@ -119,6 +120,6 @@ def _shape(cursor: _Cursor, what: str) -> tuple[int, ...] | None:
             f"{what} of the .params file has {dimensions} dimensions; 0 to {MAX_DIMENSIONS} are read; {AGAIN}"
         )
     shape = tuple(cursor.number("q" if with_64_bits else "I", f"a dimension of {what}") for _ in range(dimensions))
-    if min(shape, default=0) < 0:
-        raise ModelError(f"{what} of the .params file has shape {shape}, a negative side; {AGAIN}")
+    if min(shape, default=0) < 0 or math.prod(max(side, 1) for side in shape) > MAX_ELEMENTS:
+        raise ModelError(f"{what} of the .params file has shape {shape}, a side negative or too large; {AGAIN}")
     return shape if shape or magic == NUMPY_SHAPE_MAGIC else None
