@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from crystal_search.server.home import Home
@@ -15,10 +16,24 @@ def token() -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, whole or not at all; once this returns, not even a power cut takes it away."""
     temporary = path.with_name(f".{path.name}.{token()}.part")
-    temporary.write_text(text, encoding="utf-8", newline="")
+    with temporary.open("x", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
+    _settle(path.parent)
+
+
+def _settle(folder: Path) -> None:
+    """Have the names in `folder` on the disk, where the file system does such a thing."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems do not
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def unit_names(folder: Path) -> list[str]:
@@ -49,16 +64,21 @@ def discard(home: Home, path: Path) -> None:
         os.replace(path, grave)
     except FileNotFoundError:
         return
-    if grave.is_dir() and not grave.is_symlink():
-        shutil.rmtree(grave, ignore_errors=True)
-    else:
-        grave.unlink(missing_ok=True)
+    _delete(grave)
 
 
 def empty_trash(home: Home) -> None:
-    """Delete what a killed process had no time to delete."""
+    """Delete what a killed process had no time to delete; what cannot be deleted stays, and is tried again."""
     for path in home.trash.iterdir():
-        discard(home, path)
+        _delete(path)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def advance(home: Home, source: Path, target: Path) -> bool:

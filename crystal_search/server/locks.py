@@ -20,7 +20,9 @@ class FileLock:
 
     def __init__(self, path: Path, what: str, *, patience_s: float = 0.0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666
+        )  # whoever may use the home; the umask says who
         deadline = time.monotonic() + patience_s
         while not self._taken():
             if time.monotonic() >= deadline:

@@ -1,5 +1,6 @@
 """Moving, locking, leashing: what every service relies on."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -58,10 +59,37 @@ def test_discarding_leaves_nothing_and_follows_no_link(home: Home, tmp_path: Pat
     assert (kept / "inside").exists()
 
 
+def test_what_cannot_be_deleted_stays_as_it_is(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise OSError(errno.EBUSY, "busy")
+
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(Path, "unlink", busy)
+    (home.trash / "folder").mkdir()
+    (home.trash / "file").touch()
+    for _ in range(30):
+        empty_trash(home)
+    assert sorted(path.name for path in home.trash.iterdir()) == ["file", "folder"]
+    (home.spool / "u").touch()
+    discard(home, home.spool / "u")
+    assert not list(home.spool.iterdir())
+
+
 def test_a_file_is_written_whole(home: Home) -> None:
     write_whole(home.failed / "u.txt", "ä\r\n")
     assert (home.failed / "u.txt").read_bytes() == "ä\r\n".encode()
     assert [path.name for path in home.failed.iterdir()] == ["u.txt"]
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, seen = home.failed / "u.txt", []
+
+    def fsync(descriptor: int) -> None:
+        seen.append((os.fstat(descriptor).st_size if not target.exists() else "folder", target.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(target, "text")
+    assert seen == [(4, False), ("folder", True)]
 
 
 def hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:
@@ -84,6 +112,16 @@ def test_a_lock_goes_with_its_holder(home: Home) -> None:
     process.close()
     with FileLock(home.engine_lock, "a test") as lock:
         lock.release()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_whoever_the_umask_lets_may_take_a_lock(home: Home, umask: int, mode: int) -> None:
+    former = os.umask(umask)
+    try:
+        FileLock(home.engine_lock, "a test").release()
+    finally:
+        os.umask(former)
+    assert home.engine_lock.stat().st_mode & 0o777 == mode
 
 
 def test_services_wait_their_turn_but_not_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
