@@ -8,7 +8,9 @@ import argparse
 import logging
 import subprocess
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError, EngineError
@@ -119,22 +121,29 @@ def watch(site: Installation, engine: Engine, look: Callable[[], ImportReport], 
     while True:
         began = time.monotonic()
         if viewer:
-            viewer.look_after()
+            complaints.about("viewer", _trouble(viewer.look_after))
         complaints.about("import", _trouble(look))
         complaints.about("score", _trouble(one_pass))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
-        _keep_going(site, engine, until=began + pause)
+        if _trouble(partial(_keep_going, site, engine, until=began + pause)):
+            time.sleep(LOOK_EVERY_S)
 
 
 def _trouble(step: Callable[[], object]) -> str:
-    """Take a step and return what went wrong that may go right the next time; empty when nothing did."""
+    """Take a step and return what went wrong that may go right the next time; empty when nothing did.
+
+    A fault of this program is trouble like any other, but its traceback comes with it: a service that ended would
+    leave everything else undone, too.
+    """
     try:
         step()
     except EngineError as error:
         time.sleep(REST_S)
         return str(error)
     except (CrystalSearchError, OSError) as error:
-        return str(error)
+        return str(error) or repr(error)
+    except Exception:
+        return f"this program is at fault\n{traceback.format_exc()}"
     return ""
 
 

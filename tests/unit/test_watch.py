@@ -62,6 +62,23 @@ def test_troubles_are_said_once_and_do_not_end_the_service(tmp_path: Path, caplo
     assert len(unit_files(site.home.queue)) == 2
 
 
+def test_a_fault_of_ours_is_said_with_its_place_and_ends_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = site_at(tmp_path, images=2)
+    engine = ObedientEngine([ZeroDivisionError("in a step") for _ in range(3)])
+    looks = iter([KeyError("in a look"), KeyError("in a look")])
+
+    def look() -> ImportReport:
+        raise next(looks, KeyboardInterrupt())
+
+    with pytest.raises(KeyboardInterrupt):
+        watch(site, engine, look, None)
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [text.partition(":")[0] for text in told] == ["import", "score"]
+    assert all("Traceback" in text and "test_watch.py" in text for text in told)
+
+
 def test_fresh_images_come_first_and_the_queue_stays_short(tmp_path: Path) -> None:
     site = with_settings(site_at(tmp_path, images=40), images_per_unit=2)
     engine = ObedientEngine()
