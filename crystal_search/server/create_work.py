@@ -141,7 +141,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_home_argument(parser)
     parser.add_argument("--plate", help="only images of this plate")
-    parser.add_argument("--limit", type=int, help="at most so many images")
+    parser.add_argument("--limit", type=_count, metavar="N", help="at most so many images")
+
+
+def _count(text: str) -> int:
+    """Return a number from 1."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """create-work: what is packed, under which name, and what is made good after a kill."""
 
+import argparse
 import errno
 import os
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.server import create_work as create_work_command
 from crystal_search.server import packing
 from crystal_search.server.create_work import Order, batches, create_work
 from crystal_search.server.cycle import Pass, is_finished
@@ -58,6 +60,16 @@ def test_the_queue_is_bounded_and_plate_and_limit_choose(tmp_path: Path) -> None
     assert create_work(site, RECIPE, Order(plate="other", limit=2)).images == 1
     assert create_work(site, RECIPE).units == 0
     assert create_work(with_settings(site, max_queue=2), RECIPE).units == 1
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "many"])
+def test_a_limit_is_a_number_from_1(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    create_work_command.add_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--limit", limit])
+    assert "--limit" in capsys.readouterr().err
+    assert parser.parse_args(["--limit", "2"]).limit == 2
 
 
 def test_large_files_are_packed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
