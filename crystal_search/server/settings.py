@@ -1,6 +1,7 @@
 """Settings: one frozen record, read once from ``settings.toml``; unknown keys are refused."""
 
 import os
+import sys
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,11 +28,18 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """Clients at a time."""
-        return self.workers or os.cpu_count() or 1
+        return self.workers or _processors()
 
     def url(self, home: Home) -> str:
         """Return the imaging database's URL."""
         return self.database_url or f"sqlite:///{home.database.resolve()}"
+
+
+def _processors() -> int:
+    """Return how many processors this process may use, where the system says so, else how many there are."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 LIMITS: dict[str, tuple[float, float]] = {
