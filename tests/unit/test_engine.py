@@ -1,6 +1,7 @@
 """The local engine with clients that crash, hang, lie, or work."""
 
-import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -129,10 +130,11 @@ def test_a_stopped_client_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_closing_stops_the_clients(tmp_path: Path) -> None:
     site = packed_site(tmp_path, 4)
+    others = psutil.Process().children()  # of the test run itself
     with engine_of(site, seconds=100) as engine:
         engine.submit(unit_files(site.home.queue))
         engine.step()
-        clients = psutil.Process().children(recursive=True)
+        clients = [each for each in psutil.Process().children() if each not in others]
         assert len(clients) == 2
     assert not any(process.is_running() for process in clients)
     assert not list(site.home.failures.iterdir())
@@ -198,22 +200,29 @@ def test_a_damaged_work_unit_is_packed_again(tmp_path: Path) -> None:
     assert scored_once(site)
 
 
+def hang_in(folder: str) -> None:
+    """Supervise clients that take their time."""
+    site = site_at(Path(folder))
+    with engine_of(site, seconds=100) as engine:
+        engine.submit(unit_files(site.home.queue))
+        engine.step()
+        time.sleep(1000)
+
+
+def is_client(process: psutil.Process) -> bool:
+    """Tell whether a leash has become the client that it was given."""
+    return "fake_client" in " ".join(process.cmdline()) and "leash" not in " ".join(process.cmdline())
+
+
 def test_clients_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     site = packed_site(tmp_path, 4)
-    child = os.fork()
-    if child == 0:
-        try:
-            engine = engine_of(site, seconds=100).__enter__()
-            engine.submit(unit_files(site.home.queue))
-            engine.step()
-            time.sleep(1000)
-        finally:
-            os._exit(1)
-    supervisor = psutil.Process(child)
-    while len(clients := supervisor.children()) < 2 or not all("fake_client" in " ".join(c.cmdline()) for c in clients):
-        time.sleep(0.01)
-    supervisor.kill()
-    os.waitpid(child, 0)
+    code = f"from tests.unit.test_engine import hang_in; hang_in({str(tmp_path)!r})"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2]) as process:
+        supervisor = psutil.Process(process.pid)
+        while len(clients := supervisor.children()) < 2 or not all(is_client(each) for each in clients):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
     assert not psutil.wait_procs(clients, timeout=5)[1]
     with LocalEngine(site.home, site.settings, Path("models")):
         pass
