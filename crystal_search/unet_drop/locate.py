@@ -15,7 +15,7 @@ from crystal_search.inference import Network
 from crystal_search.unet_drop.regions import Mask, filled, labelled, outline_of
 
 LEAST_AREA_FRACTION = 0.003  # of the image; less is dust, not a drop
-LEAST_PART = 0.25  # of the largest part; a drop may be split in two
+LEAST_PART = 0.1  # of the largest part; a drop may be split, or splashed into many
 OUTLINE_POINTS = 96
 
 
@@ -55,13 +55,14 @@ def drop_probabilities(grey: Grey, network: Network) -> NDArray[np.float32]:
 def drop_in(probabilities: NDArray[np.float32]) -> LocatedDrop | None:
     """Return the drop that a map of probabilities shows, or None when there is none.
 
-    The largest connected part above 0.5 counts, with parts at least a quarter as large; holes are filled.
+    The largest connected part above 0.5 counts, with parts at least a tenth as large; together they must be
+    large enough. Holes are filled.
     """
     labels, sizes = labelled(probabilities > 0.5)
-    if not len(sizes) or sizes.max() < LEAST_AREA_FRACTION * probabilities.size:
+    counting = sizes >= LEAST_PART * sizes.max(initial=1)
+    if sizes[counting].sum() < LEAST_AREA_FRACTION * probabilities.size:
         return None
-    parts = np.flatnonzero(sizes >= LEAST_PART * sizes.max()) + 1
-    mask = filled(np.isin(labels, parts))
+    mask = filled(np.isin(labels, np.flatnonzero(counting) + 1))
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
     largest = filled(labels == int(np.argmax(sizes)) + 1)

@@ -86,6 +86,12 @@ def test_a_drop_in_two_parts_is_one_drop() -> None:
     assert drop.box == Box(50, 60, 120, 160)
 
 
+def test_a_splash_of_small_droplets_is_a_drop() -> None:
+    drop = drop_in(probabilities(*(Box(20 + 30 * n, 40, 30 + 30 * n, 50) for n in range(4))))
+    assert drop is not None
+    assert drop.mask.sum() == 400
+
+
 @pytest.mark.parametrize("boxes", [(), (Box(5, 5, 12, 12),)])
 def test_nothing_or_dust_is_no_drop(boxes: tuple[Box, ...]) -> None:
     assert drop_in(probabilities(*boxes)) is None
