@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 import time
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
 from crystal_search.server.home import Home
@@ -452,13 +453,60 @@ def test_help_names_every_key_for_scoring(site: Site, page: Page) -> None:
     assert site.imaging.ledger(first.image.id) == []
 
 
-def test_a_missing_image_file_is_told(site: Site, page: Page) -> None:
+@pytest.fixture
+def rough(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page whose console may note what is missing."""
+    page = browser.new_page(base_url=site.address, viewport=SIZE)  # type: ignore[arg-type]
+    yield page
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "trouble"), [("plate", "503"), ("plate", "500"), ("plate", "gone"), ("drop", "503"), ("plates", "503")]
+)
+def test_a_page_says_that_it_is_not_connected_until_a_good_answer_comes(
+    site: Site, rough: Page, kind: str, trouble: str
+) -> None:
+    first, *_ = site.plate(f"LOST-{kind}-{trouble}", ["clear"])
+
+    def fail(route: Route) -> None:
+        if trouble == "gone":
+            route.abort()
+        else:
+            route.fulfill(status=int(trouble), json={"status": int(trouble), "error": "the database is down"})
+
+    path = {"plate": f"/plate/{first.image.key.plate}", "drop": f"/drop/{first.image.id}", "plates": "/"}[kind]
+    shown(rough, path)
+    notice = rough.locator("#connection")
+    expect(notice).to_be_hidden()
+    rough.route(re.compile("/api/"), fail)
+    reason = "the viewer does not answer" if trouble == "gone" else "the database is down"
+    expect(notice).to_have_text(f"Not connected: {reason}. What you see may be old.")
+    rough.wait_for_timeout(1500)
+    expect(notice).to_be_visible()
+    rough.unroute(re.compile("/api/"))
+    expect(notice).to_be_hidden()
+
+
+def test_arrow_keys_work_again_after_the_order_could_not_be_read(site: Site, rough: Page) -> None:
+    add_plate(site.imaging, site.folder, plate="ROUGH")
+    first, *_ = add_plate(site.imaging, site.folder, plate="ROUGH", inspection=2)
+    shown(rough, f"/drop/{first.image.id}")
+    expect(rough.locator("#position")).to_have_text("1 of 6")
+    expect(rough.locator("#course .tile")).to_have_count(2)
+    rough.route("**/api/plate/**", lambda route: route.abort())
+    rough.keyboard.press(",")
+    expect(rough.locator("#plate")).to_have_text("ROUGH, inspection 1")
+    expect(rough.locator("#messages .error")).to_be_visible()
+    rough.unroute("**/api/plate/**")
+    rough.keyboard.press("ArrowRight")
+    expect(rough.locator("#place")).to_have_text("A02 · drop 1")
+    expect(rough.locator("#position")).to_have_text("2 of 6")
+
+
+def test_a_missing_image_file_is_told(site: Site, rough: Page) -> None:
     first, *_ = site.plate("GONE", ["clear"])
     Path(first.image.path).unlink()
-    context = page.context.browser
-    assert context is not None
-    other = context.new_page(base_url=site.address)  # its console notes the missing file
-    shown(other, f"/drop/{first.image.id}")
-    expect(other.locator("#stage .failed")).to_be_visible()
-    expect(other.locator("#verdicts")).to_contain_text("Clear")
-    other.close()
+    shown(rough, f"/drop/{first.image.id}")
+    expect(rough.locator("#stage .failed")).to_be_visible()
+    expect(rough.locator("#verdicts")).to_contain_text("Clear")

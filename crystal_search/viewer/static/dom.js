@@ -45,3 +45,11 @@ export function say(text, { error = false } = {}) {
   byId("messages").replaceChildren(message);
   setTimeout(() => message.remove(), error ? 8000 : 3200);
 }
+
+/** Show that scores are no longer up to date, and why; with null that they are. */
+export function showConnection(trouble) {
+  const notice = byId("connection");
+  const text = trouble === null ? "" : `Not connected: ${trouble}. What you see may be old.`;
+  notice.hidden = trouble === null;
+  if (notice.textContent !== text) notice.textContent = text;
+}

@@ -120,13 +120,14 @@ async function open(id) {
   history.replaceState(null, "", dropAddress(drop, parameters));
   byId("comment").value = "";
   show();
-  if (!same) orderKnown = fetchOrder();
+  if (!same) orderKnown = fetchOrder().catch(failed);
   lookAhead();
   fetchSiblings().catch(failed);
 }
 
 async function step(by) {
   await orderKnown;
+  if (!order.includes(drop.id)) await fetchOrder(); // the first try failed
   const at = order.indexOf(drop.id);
   if (at >= 0) await open(order[at + by]);
 }
@@ -254,6 +255,5 @@ poll(() => `/api/drop/${drop.id}`, {
     show();
     fetchSiblings().catch(failed);
   },
-  lost: (gone) => say(gone ? "The viewer does not answer; what you see may be old." : "The viewer is back.", { error: gone }),
 });
 document.body.dataset.ready = "yes";

@@ -1,4 +1,7 @@
 // Asking the server.
+import { showConnection } from "./dom.js";
+
+const PATIENCE_MS = 15_000; // after which an answer that does not come counts as none
 
 async function failure(response) {
   let text = `${response.status} ${response.statusText}`;
@@ -30,32 +33,46 @@ export async function postScore(score) {
 
 /**
  * Ask for `address()` again and again and hand over each value that is new.
- * Rests while the page is hidden; `lost(true)` when the server is gone, `lost(false)` when it is back.
+ * Rests while the page is hidden; while no good answer comes, the page says that what it shows may be old.
  */
-export function poll(address, { every, changed, lost = () => {} }) {
+export function poll(address, { every, changed }) {
   let tag = null;
   let asked = null;
-  let away = false;
+
+  /** Return the news, or null when there are none. */
+  async function news(now) {
+    const response = await fetch(now, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    if (response.status === 304) return null;
+    if (!response.ok) throw await failure(response);
+    const value = await response.json();
+    if (now !== address()) return null;
+    tag = response.headers.get("ETag");
+    return value;
+  }
 
   async function ask() {
     const now = address();
     if (now !== asked) [asked, tag] = [now, null];
+    let value;
     try {
-      const response = await fetch(now, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-      if (away) lost((away = false));
-      if (response.status === 200 && now === address()) {
-        tag = response.headers.get("ETag");
-        changed(await response.json());
-      }
-    } catch {
-      if (!away) lost((away = true));
+      value = await news(now);
+    } catch (error) {
+      // fetch says TypeError when nobody answers; other texts come from the server.
+      showConnection(error instanceof TypeError || error instanceof DOMException ? "the viewer does not answer" : error.message);
+      return;
     }
+    showConnection(null);
+    if (value !== null) changed(value);
   }
 
   let timer = null;
   async function turn() {
-    if (!document.hidden) await ask();
-    timer = setTimeout(turn, every);
+    try {
+      if (!document.hidden) await ask();
+    } finally {
+      clearTimeout(timer);
+      timer = setTimeout(turn, every);
+    }
   }
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) {

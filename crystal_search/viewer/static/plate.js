@@ -1,6 +1,6 @@
 // The plate overview.
 import { Board } from "./board.js";
-import { byId, el, isTyping, pageData, press, say } from "./dom.js";
+import { byId, el, isTyping, pageData, press } from "./dom.js";
 import { correctLast, giveScore, outcomeOfKey, rememberScore, showPerson } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { showLegend } from "./legend.js";
@@ -193,6 +193,5 @@ poll(() => boardAddress(board), {
     board = news;
     show();
   },
-  lost: (gone) => say(gone ? "The viewer does not answer; what you see may be old." : "The viewer is back.", { error: gone }),
 });
 document.body.dataset.ready = "yes";
