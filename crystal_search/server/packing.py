@@ -92,7 +92,11 @@ def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) 
         site.home.queue / f"{record.name}.zip",
         name=record.name,
         models=(record.recipe.classifier_sha256, record.recipe.drop_sha256),
-        parameters=Parameters(threshold=record.recipe.threshold, best_chops=site.settings.best_chops),
+        parameters=Parameters(
+            threshold=record.recipe.threshold,
+            best_chops=site.settings.best_chops,
+            overlays=site.settings.overlays,
+        ),
         images=packed,
     )
     return len(packed)

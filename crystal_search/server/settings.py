@@ -5,10 +5,13 @@ import sys
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crystal_search.errors import ConfigError
 from crystal_search.server.home import Home
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,7 @@ class Settings:
     models: str = ""  #: folder of the models in use; empty: those that come with the package
     threshold: float = 0.85  #: a group counts for an image when its best chop reaches it
     best_chops: int = 5  #: chops kept and framed for each image
+    overlays: bool = True  #: clients draw a picture with frames for each image
     images_per_unit: int = 16  #: at most so many images in a work unit
     max_queue: int = 200  #: create-work stops when so many work units wait
     workers: int = 0  #: clients at a time; 0: one for each processor
@@ -30,9 +34,11 @@ class Settings:
         """Clients at a time."""
         return self.workers or _processors()
 
-    def url(self, home: Home) -> str:
-        """Return the imaging database's URL."""
-        return self.database_url or f"sqlite:///{home.database.resolve()}"
+    def url(self, home: Home) -> "str | URL":
+        """Return the imaging database's URL; the home folder may be called anything, also ``100%?``."""
+        from sqlalchemy import URL
+
+        return self.database_url or URL.create("sqlite", database=str(home.database.resolve()))
 
 
 def _processors() -> int:
@@ -60,6 +66,10 @@ def read_settings(path: Path) -> Settings:
     ------
     ConfigError
         If the file is not TOML, names an unknown key, or gives a value that cannot be.
+
+    Notes
+    -----
+    The folder of the models is relative to the file's folder, whatever the current folder is.
     """
     if not path.exists():
         return Settings()
@@ -72,12 +82,14 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"{path}: unknown key {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}")
     for key, value in table.items():
         _check(path, key, value, getattr(Settings(), key))
+    if table.get("models"):
+        table["models"] = os.path.abspath(path.parent / table["models"])
     return Settings(**table)
 
 
 def _check(path: Path, key: str, value: Any, default: Any) -> None:
     expected = (int, float) if isinstance(default, float) else (type(default),)
-    if not isinstance(value, expected) or isinstance(value, bool):
+    if not isinstance(value, expected) or isinstance(value, bool) != isinstance(default, bool):
         raise ConfigError(f"{path}: {key} must be like {default!r}, got {value!r}")
     low, high = LIMITS.get(key, (None, None))
     if low is not None and high is not None and not low <= value <= high:

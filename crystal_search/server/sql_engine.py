@@ -25,7 +25,7 @@ DRIVERS = {
 }
 
 
-def connected(url: str) -> Engine:
+def connected(url: str | URL) -> Engine:
     """Return an engine for the imaging database at a SQLAlchemy `url`, its tables created or upgraded where needed.
 
     Raises
@@ -47,7 +47,7 @@ def connected(url: str) -> Engine:
     return engine
 
 
-def parsed(url: str) -> URL:
+def parsed(url: str | URL) -> URL:
     """Return the URL with the driver that this program uses for its kind of database.
 
     >>> parsed("postgresql://reader:secret@host/crystals").drivername

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.outcomes import NO_DROP, outcome_named
@@ -47,7 +47,7 @@ ATTEMPTS = 5  #: of a transaction that meets another writer
 Answer = TypeVar("Answer")
 
 
-def open_imaging(url: str) -> "SqlImaging":
+def open_imaging(url: str | URL) -> "SqlImaging":
     """Return the imaging database at a SQLAlchemy `url`, its tables created or upgraded where needed.
 
     Raises

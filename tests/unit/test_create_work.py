@@ -31,6 +31,13 @@ def test_every_image_is_packed_once(tmp_path: Path) -> None:
     assert create_work(site, RECIPE).units == 0
 
 
+@pytest.mark.parametrize("overlays", [True, False])
+def test_the_settings_say_whether_clients_draw(tmp_path: Path, overlays: bool) -> None:
+    site = with_settings(site_at(tmp_path, images=1), overlays=overlays)
+    create_work(site, RECIPE)
+    assert [read_work_unit(path).parameters.overlays for path in unit_files(site.home.queue)] == [overlays]
+
+
 def test_no_unit_mixes_plates_or_inspections(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=3)
     add_images(site, tmp_path / "images", 3, plate="a/../=b")

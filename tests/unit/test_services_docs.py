@@ -23,7 +23,10 @@ def test_every_csv_column_is_explained(column: str) -> None:
 def test_every_setting_is_explained_with_its_default(field: object) -> None:
     name, default = getattr(field, "name", ""), getattr(field, "default", "")
     (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |"))
-    assert not isinstance(default, int | float) or f"| {default:g} |" in row
+    if isinstance(default, bool):
+        assert f"| {str(default).lower()} |" in row
+    elif isinstance(default, int | float):
+        assert f"| {default:g} |" in row
 
 
 def test_every_script_calls_a_command() -> None:

@@ -2,10 +2,13 @@
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
-from crystal_search.server.settings import Settings
+from crystal_search.errors import ConfigError
+from crystal_search.server.installation import opened
+from crystal_search.server.settings import Settings, read_settings
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say which processors may be used")
@@ -13,3 +16,31 @@ def test_only_processors_that_may_be_used_count(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 5, 7})
     assert Settings().worker_count == 3
     assert Settings(workers=9).worker_count == 9
+
+
+@pytest.mark.parametrize("name", ["what?", "100%20 #1", "a b;c&d=e"])
+def test_a_home_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    with opened(tmp_path / name) as site:
+        assert site.imaging.plates() == []
+    assert (tmp_path / name / "imaging.sqlite").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_models_lie_beside_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('models = "mine"')
+    assert read_settings(path).models == str(tmp_path / "mine")
+    path.write_text('models = "/opt/models"')
+    assert read_settings(path).models == "/opt/models"
+    path.write_text('models = ""')
+    assert read_settings(path).models == ""
+
+
+def test_yes_and_no_are_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("overlays = false")
+    assert read_settings(path) == Settings(overlays=False)
+    for spoiled in ("overlays = 0", "workers = true", 'overlays = "no"'):
+        path.write_text(spoiled)
+        with pytest.raises(ConfigError, match="must be like"):
+            read_settings(path)
