@@ -1,55 +1,27 @@
 """Quality on the demo plate, and on real wells where a folder of them is named."""
 
-import csv
 import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from benchmarks.table import Row
 from crystal_search.artefacts import default_model
 from crystal_search.client.pipeline import Models, loaded, score_image
-from crystal_search.images import decode, to_grey
+from crystal_search.images import decode
+from crystal_search.networks.measuring import demo_wells, judged
 from crystal_search.outcomes import BY_NAME, Group, outcome_named
-from crystal_search.result import ImageScore
-from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.work_unit import Parameters
 
-DEMO = Path(__file__).parent.parent / "crystal_search" / "demo" / "plate"
 REAL = "CRYSTAL_SEARCH_REAL_WELLS"  #: names a folder with TeXRank, formulatrix_pipe and xchem-chimp below it
-
-
-def _score(path: Path, models: Models) -> ImageScore:
-    image = decode(path.read_bytes(), at_least_width_px=models.decode_width_px)
-    return score_image(image, models, Parameters())
-
-
-def _mask_iou(path: Path, truth: NDArray[np.bool_], models: Models) -> float:
-    drop = locate_drop(to_grey(decode(path.read_bytes()).colour), models.drop)
-    found = np.zeros_like(truth)
-    if drop:
-        size = (truth.shape[1], truth.shape[0])
-        found = np.asarray(Image.fromarray(drop.mask).resize(size, Image.Resampling.NEAREST))
-    return float((truth & found).sum() / max(1, (truth | found).sum()))
 
 
 def demo_plate(models: Models) -> list[Row]:
     """Return agreement in group and class, and the drop's overlap, on the 96 demo wells."""
-    with (DEMO / "truth.csv").open(newline="") as file:
-        truth = list(csv.DictReader(file))
-    groups = classes = 0
-    overlaps = []
-    for row in truth:
-        path = DEMO / row["file"]
-        score = _score(path, models)
-        groups += score.score is not None and score.score.group == outcome_named(row["outcome"]).group
-        classes += score.outcome == row["outcome"]
-        mask = np.asarray(Image.open(path.with_suffix(".mask.png")).convert("1"), dtype=np.bool_)
-        overlaps.append(_mask_iou(path, mask, models))
-    count, mean = len(truth), float(np.mean(overlaps))
-    right = groups / count
+    verdicts = [judged(well, models) for well in demo_wells()]
+    groups, classes = sum(each.right_group for each in verdicts), sum(each.truth == each.answer for each in verdicts)
+    overlaps = [each.overlap for each in verdicts]
+    count, mean, right = len(verdicts), float(np.mean(overlaps)), groups / len(verdicts)
     return [
         Row("demo plate, right group", f"{groups} of {count} ({right:.1%})", ">= 95 %", right >= 0.95),
         Row("  right class of 13", f"{classes} of {count} ({classes / count:.1%})"),
@@ -59,7 +31,8 @@ def demo_plate(models: Models) -> list[Row]:
 
 
 def _drops_and_crystals(paths: list[Path], models: Models) -> tuple[int, int]:
-    scores = [_score(path, models) for path in paths]
+    images = (decode(path.read_bytes(), at_least_width_px=models.decode_width_px) for path in paths)
+    scores = [score_image(image, models, Parameters()) for image in images]
     crystals = sum(each.outcome in BY_NAME and outcome_named(each.outcome).group is Group.CRYSTAL for each in scores)
     return sum(each.drop is not None for each in scores), crystals
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from crystal_search.artefacts import CARD_SUFFIX, ModelCard, card_to_json, sha256_of
 from crystal_search.errors import ModelError
+from crystal_search.inference import onnx_runtime
 
 OPSET = 17
 TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
@@ -62,7 +62,7 @@ def compare(network: nn.Module, onnx: Path, sizes: Sequence[tuple[int, int, int]
     ModelError
         If any two logits differ by more than `TOLERANCE`.
     """
-    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(onnx, providers=["CPUExecutionProvider"])
     generator = np.random.default_rng(0)
     for images, rows, columns in sizes:
         batch = generator.normal(size=(images, 1, rows, columns)).astype(np.float32)

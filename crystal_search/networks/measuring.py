@@ -16,7 +16,7 @@ from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.images import SUFFIXES, WellImage, decode, to_grey
 from crystal_search.networks.export import write_card
 from crystal_search.networks.shards import Bytes
-from crystal_search.outcomes import NO_DROP, Group, outcome_named
+from crystal_search.outcomes import BY_NAME, NO_DROP, Group
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.work_unit import Parameters
 
@@ -38,8 +38,8 @@ class Verdict:
 
 
 def group_of(answer: str) -> Group | None:
-    """Return the group of an outcome; None for ``no_drop``."""
-    return None if answer == NO_DROP else outcome_named(answer).group
+    """Return the group of an outcome; None for an answer that is none, such as ``no_drop``."""
+    return BY_NAME[answer].group if answer in BY_NAME else None
 
 
 class KnownWell(Protocol):

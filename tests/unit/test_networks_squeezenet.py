@@ -1,7 +1,8 @@
 """The unpadded SqueezeNet: shapes, size, and that one pass over a region equals window after window."""
 
+from typing import Any
+
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crystal_search.errors import UnknownNameError
+from crystal_search.inference import onnx_runtime
 from crystal_search.networks.cards import CHOP_STRIDE_PX, classifier_card
 from crystal_search.networks.export import INPUT, export
 from crystal_search.networks.registry import build
@@ -30,10 +32,10 @@ def network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def session(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> onnxruntime.InferenceSession:
+def session(network: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("models")
     export(network, classifier_card("under-test"), folder)
-    return onnxruntime.InferenceSession(folder / "under-test.onnx", providers=["CPUExecutionProvider"])
+    return onnx_runtime().InferenceSession(folder / "under-test.onnx", providers=["CPUExecutionProvider"])
 
 
 def noise(rows: int, columns: int) -> NDArray[np.float32]:
@@ -65,9 +67,7 @@ def test_the_map_has_a_cell_for_every_stride(network: nn.Module, rows: int, colu
 
 @settings(max_examples=4, deadline=None)
 @given(rows=integers(256, 420), columns=integers(256, 420))
-def test_dense_equals_windowed(
-    network: nn.Module, session: onnxruntime.InferenceSession, rows: int, columns: int
-) -> None:
+def test_dense_equals_windowed(network: nn.Module, session: Any, rows: int, columns: int) -> None:
     batch = noise(rows, columns)
     step = CHOP_STRIDE_PX // OUTPUT_STRIDE_PX
     starts = [range(0, side - CHOP_SIDE_PX + 1, CHOP_STRIDE_PX) for side in (rows, columns)]
