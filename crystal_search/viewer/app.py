@@ -21,8 +21,10 @@ from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging import ImagingDatabase
 from crystal_search.viewer import api, pages, pictures
 from crystal_search.viewer.context import Viewer
+from crystal_search.viewer.frames import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.records import NO_FRAMES, outcome_table
 from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent
@@ -47,7 +49,13 @@ def static_address() -> str:
     return f"/static/{digest.hexdigest()[:12]}"
 
 
-def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[str] = LOOPBACK_NAMES) -> Starlette:
+def viewer_app(
+    imaging: ImagingDatabase,
+    thumbnails: Path,
+    *,
+    names: Collection[str] = LOOPBACK_NAMES,
+    frames: Frames = NO_FRAMES,
+) -> Starlette:
     """Return the viewer of an imaging database.
 
     Parameters
@@ -58,6 +66,8 @@ def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[
         The folder of the viewer's cache.
     names
         The host names that the viewer answers to.
+    frames
+        Frame colours that the facility has set.
     """
     templates, static = Jinja2Templates(HERE / "templates"), static_address()
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
@@ -88,6 +98,7 @@ def viewer_app(imaging: ImagingDatabase, thumbnails: Path, *, names: Collection[
         thumbnails=kept,
         picture_makers=makers,
         templates=templates,
+        outcomes=outcome_table(frames),
     )
     return app
 

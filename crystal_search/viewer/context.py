@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ from starlette.templating import Jinja2Templates
 
 from crystal_search.server.imaging import ImagingDatabase
 from crystal_search.viewer.reading import Board, PlateReader
+from crystal_search.viewer.records import Record
 from crystal_search.viewer.thumbnails import Thumbnails
 
 
@@ -26,6 +27,7 @@ class Viewer:
     thumbnails: Thumbnails
     picture_makers: ThreadPoolExecutor  #: so many pictures are made at a time
     templates: Jinja2Templates
+    outcomes: Sequence[Record]  #: what the pages show for every answer, colours as this facility wants them
 
 
 def viewer_of(request: Request) -> Viewer:

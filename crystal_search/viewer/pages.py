@@ -7,15 +7,14 @@ from starlette.responses import JSONResponse, Response
 from crystal_search.errors import DatabaseError
 from crystal_search.viewer.api import board_value, ledger_value, plates_value
 from crystal_search.viewer.context import board_of, page, viewer_of
-from crystal_search.viewer.records import outcome_table
 
 PAGES = ("/plate/", "/drop/")  #: addresses that people open; everything else is asked by programs
 
 
 def get_plates_page(request: Request) -> Response:
     """Show every plate."""
-    data = plates_value(viewer_of(request))
-    return page(request, "plates.html", {"data": data | {"outcomes": outcome_table()}})
+    viewer = viewer_of(request)
+    return page(request, "plates.html", {"data": plates_value(viewer) | {"outcomes": viewer.outcomes}})
 
 
 def get_plate_page(request: Request) -> Response:
@@ -27,19 +26,22 @@ def get_plate_page(request: Request) -> Response:
         "previous": barcodes[at - 1] if at > 0 else None,
         "next": barcodes[at + 1] if at + 1 < len(barcodes) else None,
     }
-    data = {"board": board_value(viewer, board), "outcomes": outcome_table(), "neighbours": neighbours}
+    data = {"board": board_value(viewer, board), "outcomes": viewer.outcomes, "neighbours": neighbours}
     return page(request, "plate.html", {"plate": board[0], "data": data})
 
 
 def get_drop_page(request: Request) -> Response:
     """Show one drop."""
-    drop = ledger_value(viewer_of(request), request.path_params["image_id"])
-    return page(request, "drop.html", {"drop": drop, "data": {"drop": drop, "outcomes": outcome_table()}})
+    viewer = viewer_of(request)
+    drop = ledger_value(viewer, request.path_params["image_id"])
+    return page(request, "drop.html", {"drop": drop, "data": {"drop": drop, "outcomes": viewer.outcomes}})
 
 
-def get_outcome_colours(_: Request) -> Response:
+def get_outcome_colours(request: Request) -> Response:
     """Answer with the frame colours as a style sheet."""
-    rules = [f".is-{each['name']}{{--frame:{each['frame']};--ink:{each['ink']}}}" for each in outcome_table()]
+    rules = [
+        f".is-{each['name']}{{--frame:{each['frame']};--ink:{each['ink']}}}" for each in viewer_of(request).outcomes
+    ]
     return Response("\n".join(rules), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
 

@@ -4,10 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
 from crystal_search.server.imaging import AutoScore, DropScores, ManualScore, PlateSummary, StoredImage
+from crystal_search.viewer.frames import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of
 
 Record = dict[str, Any]
@@ -18,6 +20,7 @@ BY_HAND = (*(outcome.name for outcome in OUTCOMES if outcome.name != "rim"), NO_
 
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
+NO_FRAMES: Frames = MappingProxyType({})
 
 
 def luminance(colour: str) -> float:
@@ -41,20 +44,26 @@ def ink_on(colour: str) -> str:
     return LIGHT_INK if 1.05 / (light + 0.05) >= (light + 0.05) / 0.05 else DARK_INK
 
 
-def outcome_table() -> list[Record]:
-    """Return what the pages show for every answer: the 13 classes, no drop, unreadable, unscored."""
-    table = [_outcome_record(outcome) for outcome in OUTCOMES]
+def outcome_table(frames: Frames = NO_FRAMES) -> list[Record]:
+    """Return what the pages show for every answer: the 13 classes, no drop, unreadable, unscored.
+
+    Parameters
+    ----------
+    frames
+        Frame colours that a facility has set.
+    """
+    table = [_outcome_record(outcome, frames) for outcome in OUTCOMES]
     for name, label, letter, frame in (
         (NO_DROP, "No drop", "–", NO_DROP_FRAME),
         (UNREADABLE, "Unreadable", "!", UNREADABLE_FRAME),
-        ("unscored", "Not scored", "·", UNSCORED_FRAME),
+        (UNSCORED, "Not scored", "·", UNSCORED_FRAME),
     ):
-        table.append(_answer(name, label, letter, frame) | {"group": None, "score_number": None})
+        table.append(_answer(name, label, letter, frames.get(name, frame)) | {"group": None, "score_number": None})
     return table
 
 
-def _outcome_record(outcome: Outcome) -> Record:
-    answer = _answer(outcome.name, outcome.label, outcome.letter, outcome.frame)
+def _outcome_record(outcome: Outcome, frames: Frames) -> Record:
+    answer = _answer(outcome.name, outcome.label, outcome.letter, frames.get(outcome.name, outcome.frame))
     return answer | {"group": outcome.group.value, "score_number": outcome.score_number}
 
 

@@ -16,10 +16,12 @@ from crystal_search.errors import UserError
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, opened
 from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.frames import read_frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
 
 log = logging.getLogger(__name__)
 
+FRAMES_FILE = "frames.toml"  #: in the home folder
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -64,14 +66,15 @@ def serve(
     Raises
     ------
     UserError
-        If it cannot listen there.
+        If it cannot listen there, or the frame colours cannot be used.
     """
+    frames = read_frames(home.path / FRAMES_FILE)
     with closing(listen(host, port)) as listener, opened(home.path) as installation:
         if host not in LOOPBACK_NAMES:
             log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
         own_address = listener.getsockname()[0]  # what is announced, when `host` is a name
         names = own_names(host) | own_names(own_address) | {name.lower() for name in allow_hosts}
-        app = viewer_app(installation.imaging, home.thumbnails, names=names)
+        app = viewer_app(installation.imaging, home.thumbnails, names=names, frames=frames)
         config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])
 

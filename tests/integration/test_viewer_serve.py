@@ -67,6 +67,18 @@ def test_a_place_where_nobody_can_listen_is_a_user_error(host: str, port: int) -
         listen(host, port)
 
 
+def test_frame_colours_of_the_home_folder_are_served(tmp_path: Path) -> None:
+    (tmp_path / "frames.toml").write_text('[groups]\ncrystal = "#2ca02c"\n')
+    with viewer(tmp_path, "--port", "0") as (_, address):
+        assert ".is-crystal_bad_form{--frame:#2ca02c;--ink:#000000}" in httpx.get(f"{address}outcomes.css").text
+
+
+def test_frame_colours_that_cannot_be_stop_the_viewer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "frames.toml").write_text('[groups]\ncrystal = "green"\n')
+    assert main(["view", "--home", str(tmp_path), "--port", "0"]) == USAGE
+    assert "crystal must be a colour" in capsys.readouterr().err
+
+
 def test_the_port_is_free_again_at_once(tmp_path: Path) -> None:
     with viewer(tmp_path / "home", "--port", "0") as (process, address):
         httpx.get(address)

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from starlette.routing import Route
 
-from crystal_search.errors import DatabaseError, ImageError
+from crystal_search.errors import ConfigError, DatabaseError, ImageError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server import score_csv
 from crystal_search.server.imaging import StoredImage, WellKey
 from crystal_search.server.memory_imaging import MemoryImaging
 from crystal_search.viewer import score_table
 from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.frames import read_frames
 from crystal_search.viewer.guard import host_name, own_names
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_table
@@ -195,6 +196,40 @@ def test_thumbnails_are_made_in_several_threads_at_once(tmp_path: Path, suffix: 
     assert all(abs(grey - 9 * at) <= 2 for at, grey in enumerate(greys, start=1))
 
 
+def test_frame_colours_are_a_setting(tmp_path: Path) -> None:
+    path = tmp_path / "frames.toml"
+    assert read_frames(path) == {}
+    path.write_text('[groups]\nother = "#00FF00"\n[outcomes]\nother = "#010203"\nno_drop = "#ffffff"\n')
+    frames = read_frames(path)
+    green = dict.fromkeys(("null_experiment", "spherulites", "phase_separation"), "#00ff00")
+    assert frames == green | {"other": "#010203", "no_drop": "#ffffff"}
+    table = {each["name"]: each for each in outcome_table(frames)}
+    assert [table["other"][key] for key in ("frame", "ink")] == ["#010203", "#ffffff"]
+    assert [table["spherulites"][key] for key in ("frame", "ink")] == ["#00ff00", "#000000"]
+    assert table["clear"] in outcome_table()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("crystal =", "frames.toml"),
+        ('[frames]\nclear = "#000000"', "choose from groups, outcomes"),
+        ('groups = "#000000"', "must be a table"),
+        ('[groups]\ncrystals = "#000000"', "crystals; choose from crystal, precipitate, other, clear"),
+        ('[outcomes]\ncrystal = "#000000"', "choose from crystal_harvestable, .* unscored"),
+        ('[groups]\ncrystal = "green"', "crystal must be a colour like"),
+        ('[groups]\ncrystal = "#00000}"', "must be a colour"),
+        ("[groups]\ncrystal = 7", "must be a colour"),
+        ('[groups]\ncrystal = "#000000\\n"', "must be a colour"),
+    ],
+)
+def test_a_frame_colour_that_cannot_be_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "frames.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        read_frames(path)
+
+
 def test_one_guard_against_formulas_serves_every_table() -> None:
     assert score_table.harmless is score_csv.harmless  # type: ignore[attr-defined]
 
@@ -242,6 +277,12 @@ def test_a_small_image_is_not_enlarged() -> None:
 def test_a_path_that_cannot_be_is_an_image_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="image 1 cannot be read"):
         Thumbnails(tmp_path).thumbnail(stored(Path("nul\0byte")))
+
+
+def test_the_documented_frame_colours_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "frames.toml"
+    path.write_text(DOCS.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0])
+    assert read_frames(path)["crystal_bad_form"] == "#2ca02c"
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "viewer.md"
