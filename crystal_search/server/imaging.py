@@ -119,7 +119,7 @@ class UnitRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropScores:
-    """One image with the newest score of each kind, as the plate overview shows it."""
+    """One image with the score of each kind that came last, as the plate overview shows it."""
 
     image: StoredImage
     auto: AutoScore | None
@@ -175,10 +175,10 @@ class ImagingDatabase(Protocol):
         """Return every plate, by barcode."""
 
     def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
-        """Return the images of one inspection of a plate with their newest scores, by row, column, drop."""
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
-        """Return every score of an image, oldest first."""
+        """Return every score of an image, in the order in which they came, whatever the clocks said."""
 
     def close(self) -> None:
         """Give back connections."""

@@ -154,7 +154,7 @@ class MemoryImaging:
         )
 
     def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
-        """Return the images of one inspection of a plate with their newest scores, by row, column, drop."""
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
         found = []
         for image in self.plate_images(plate):
             if (image.key.inspection, image.key.channel) == (inspection, channel):
@@ -170,8 +170,8 @@ class MemoryImaging:
         return found
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
-        """Return every score of an image, oldest first."""
-        return sorted(self._scores.get(image_id, ()), key=lambda score: score.scored_at)
+        """Return every score of an image, in the order in which they came."""
+        return list(self._scores.get(image_id, ()))
 
     def _machine_scores(self, image_id: int) -> list[AutoScore]:
         return [score for score in self._scores.get(image_id, ()) if isinstance(score, AutoScore)]

@@ -188,7 +188,7 @@ class SqlImaging:
         return [_summary(barcode, parts[barcode]) for barcode in sorted(parts)]
 
     def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
-        """Return the images of one inspection of a plate with their newest scores, by row, column, drop."""
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
         where = (plate, inspection, channel)
 
         def work(connection: Connection) -> list[DropScores]:
@@ -201,7 +201,7 @@ class SqlImaging:
         return self._read(f"read plate {plate}", work)
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
-        """Return every score of an image, oldest first."""
+        """Return every score of an image, in the order in which they came, whatever the clocks said."""
         rows = self._read("read the ledger", lambda c: c.execute(statements.scores_of_image(image_id)).all())
         return [score_of(row) for row in rows]
 

@@ -156,8 +156,8 @@ def scores() -> Query:
 
 
 def scores_of_image(image_id: int) -> Query:
-    """Select the ledger of one image, oldest first."""
-    return scores().where(score.c.image_id == image_id).order_by(score.c.scored_at, score.c.id)
+    """Select the ledger of one image in the order in which scores came; clocks may differ."""
+    return scores().where(score.c.image_id == image_id).order_by(score.c.id)
 
 
 def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
@@ -167,9 +167,9 @@ def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
 
 
 def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:
-    """Select the newest score of each kind, a machine's and a person's, of each image of one inspection."""
-    newest_first = (score.c.scored_at.desc(), score.c.id.desc())
-    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person.is_(None)), order_by=newest_first)
+    """Select the score that came last of each kind, a machine's and a person's, of each image of one inspection."""
+    last_first = score.c.id.desc()
+    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person.is_(None)), order_by=last_first)
     ranked = (
         select(score.c.id, age.label("age"))
         .select_from(score.join(image).join(plate))
