@@ -15,7 +15,7 @@ from crystal_search.geometry import Box
 from crystal_search.images import Grey, normalised
 from crystal_search.networks.augmentation import enlarged, recorded_differently, turned
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
-from crystal_search.networks.shards import OUTSIDE, REDUCTION, Shard, read_shard, shard_names
+from crystal_search.networks.shards import REDUCTION, Shard, read_shard, shard_names
 from crystal_search.outcomes import OUTCOME_NAMES
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
@@ -133,8 +133,3 @@ def _start(aim_px: int, side_px: int, length_px: int, generator: np.random.Gener
     offset = side_px * (0.5 + CENTRAL_SHARE * (generator.random() - 0.5))
     start = min(max(0, round(aim_px - offset)), length_px - side_px)
     return start // REDUCTION * REDUCTION
-
-
-def share_outside(outcomes: Tensor) -> float:
-    """Return how much of some outcome maps lies outside of all drops."""
-    return float((outcomes == OUTSIDE).float().mean())

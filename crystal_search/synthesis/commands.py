@@ -4,7 +4,6 @@ import argparse
 import csv
 import io
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +12,15 @@ import simplejpeg
 from PIL import Image as Pillow
 
 from crystal_search.errors import UserError
+from crystal_search.files import write_whole
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.synthesis.plate import COLUMNS, ROWS, file_name, plate_outcomes, well_seed
 from crystal_search.synthesis.seeds import SPLITS, WellSeed
 
 log = logging.getLogger(__name__)
 
+WELLS = 96  # rendered where no --count is given
+ROWS_X_COLUMNS = len(ROWS) * COLUMNS
 MASK_REDUCTION = 4  # of the stored drop masks
 CELL_PX = (306, 256)  # width and height of an image in a contact sheet
 SHEET_COLUMNS = 12
@@ -26,7 +28,7 @@ TRUTH_FIELDS = ("file", "row", "column", "drop", "outcome", "score_number", "gro
 
 
 @dataclass(frozen=True, slots=True)
-class _Order:
+class _Picture:
     """One image to render."""
 
     seed: WellSeed
@@ -41,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``crystal-search render``."""
     parser.add_argument("what", choices=("wells", "plate"), help="single wells, or 96 wells of one imager")
     parser.add_argument("--out", type=Path, required=True, help="folder for images, masks and truth.csv")
-    parser.add_argument("--count", type=int, default=96, help="number of wells (default: %(default)s)")
+    parser.add_argument("--count", type=int, help=f"number of wells; not of a plate (default: {WELLS})")
     parser.add_argument("--split", choices=SPLITS, default="train", help="no two splits share an image")
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
-    parser.add_argument("--outcome", default="any", help="what all wells show; 'any' draws it (default)")
+    parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
     parser.add_argument("--barcode", default="demo", help="of the plate, in file names (default: %(default)s)")
     parser.add_argument("--width", type=int, default=1224, help="of the images, pixels (default: %(default)s)")
     parser.add_argument("--height", type=int, default=1024, help="of the images, pixels (default: %(default)s)")
@@ -61,29 +63,32 @@ def run(arguments: argparse.Namespace) -> None:
     UserError
         If nothing is to be rendered, or the folder cannot be written.
     """
-    orders = _plate_orders(arguments) if arguments.what == "plate" else _well_orders(arguments)
-    if not orders:
+    if arguments.what == "plate" and (arguments.count is not None or arguments.outcome is not None):
+        raise UserError(f"a plate has {ROWS_X_COLUMNS} wells of all outcomes; leave out --count and --outcome")
+    pictures = _plate_pictures(arguments) if arguments.what == "plate" else _well_pictures(arguments)
+    if not pictures:
         raise UserError(f"--count is {arguments.count}; render at least 1 well")
     try:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        _render(orders, arguments)
+        _render(pictures, arguments)
     except OSError as error:
         raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
 
 
-def _well_orders(arguments: argparse.Namespace) -> list[_Order]:
-    numbers = range(arguments.seed_start, arguments.seed_start + arguments.count)
+def _well_pictures(arguments: argparse.Namespace) -> list[_Picture]:
+    count = WELLS if arguments.count is None else arguments.count
+    numbers = range(arguments.seed_start, arguments.seed_start + count)
     return [
-        _Order(WellSeed(arguments.split, number), arguments.outcome, f"{number:05d}.jpg", "", "", None)
+        _Picture(WellSeed(arguments.split, number), arguments.outcome or "any", f"{number:05d}.jpg", "", "", None)
         for number in numbers
     ]
 
 
-def _plate_orders(arguments: argparse.Namespace) -> list[_Order]:
+def _plate_pictures(arguments: argparse.Namespace) -> list[_Picture]:
     imager = WellSeed(arguments.split, arguments.seed_start)
     outcomes = plate_outcomes(imager)
     return [
-        _Order(
+        _Picture(
             well_seed(imager, row, column),
             outcomes[row * COLUMNS + column],
             file_name(arguments.barcode, row, column),
@@ -96,7 +101,7 @@ def _plate_orders(arguments: argparse.Namespace) -> list[_Order]:
     ]
 
 
-def _render(orders: list[_Order], arguments: argparse.Namespace) -> None:
+def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
     import torch
 
     from crystal_search.synthesis.wells import render_well
@@ -106,33 +111,33 @@ def _render(orders: list[_Order], arguments: argparse.Namespace) -> None:
     table = csv.DictWriter(truth, TRUTH_FIELDS, lineterminator="\n")
     table.writeheader()
     cells: list[Pillow.Image] = []
-    for order in orders:
+    for picture in pictures:
         well = render_well(
-            order.seed,
-            outcome=order.outcome,
+            picture.seed,
+            outcome=picture.outcome,
             height_px=arguments.height,
             width_px=arguments.width,
             device=arguments.device,
-            imager=order.imager,
+            imager=picture.imager,
         )
         data = simplejpeg.encode_jpeg(well.image, arguments.quality, "RGB", "420")
-        _write(arguments.out / order.file, data)
-        _write(arguments.out / f"{Path(order.file).stem}.mask.png", mask_png(well.drop_mask))
-        table.writerow(_truth(order, well.outcome))
+        write_whole(arguments.out / picture.file, data)
+        write_whole(arguments.out / f"{Path(picture.file).stem}.mask.png", mask_png(well.drop_mask))
+        table.writerow(_truth(picture, well.outcome))
         if not arguments.no_sheet:
             cells.append(Pillow.fromarray(well.image).resize(CELL_PX, Pillow.Resampling.BOX))
-    _write(arguments.out / "truth.csv", truth.getvalue().encode())
+    write_whole(arguments.out / "truth.csv", truth.getvalue().encode())
     if cells:
-        _write(arguments.out / "contact-sheet.png", _contact_sheet(cells))
-    log.info("rendered %d wells into %s", len(orders), arguments.out)
+        write_whole(arguments.out / "contact-sheet.png", _contact_sheet(cells))
+    log.info("rendered %d wells into %s", len(pictures), arguments.out)
 
 
-def _truth(order: _Order, outcome: str | None) -> dict[str, str]:
+def _truth(picture: _Picture, outcome: str | None) -> dict[str, str]:
     known = None if outcome is None else outcome_named(outcome)
     return {
-        "file": order.file,
-        "row": order.row,
-        "column": order.column,
+        "file": picture.file,
+        "row": picture.row,
+        "column": picture.column,
         "drop": "1",
         "outcome": NO_DROP if known is None else known.name,
         "score_number": "" if known is None else str(known.score_number),
@@ -161,10 +166,3 @@ def _contact_sheet(cells: list[Pillow.Image]) -> bytes:
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file under another name first, so that no reader meets half of it."""
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)

@@ -114,3 +114,9 @@ def test_the_demo_plate_is_what_the_renderer_draws(row: int, column: int) -> Non
     assert np.abs(stored - well.image).mean() < 4  # a JPEG of quality 75 and 4:2:0
     mask = pixels_of(DEMO / file_name("demo", row, column).replace(".jpg", ".mask.png"))
     assert np.abs(mask.mean() - well.drop_mask.mean()) < 0.002
+
+
+@pytest.mark.parametrize("words", [("--count", "5"), ("--outcome", "clear")])
+def test_what_a_plate_cannot_be_told_is_refused(tmp_path: Path, words: tuple[str, str]) -> None:
+    with pytest.raises(UserError, match="96 wells"):
+        run("plate", "--out", str(tmp_path), *words)
