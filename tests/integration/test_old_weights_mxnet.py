@@ -14,6 +14,7 @@ from crystal_search.networks.old_weights.keras_file import read_keras_model
 from crystal_search.networks.old_weights.keras_graph import drop_locator_from_keras
 from crystal_search.networks.old_weights.mxnet_graph import Reading, classifier_from_mxnet
 from crystal_search.networks.old_weights.params import read_params
+from crystal_search.networks.old_weights.recordio import MAGIC_BYTES, PackedImage, read_images
 from crystal_search.networks.old_weights.symbol import read_symbol
 from tests.unit.old_weights_files import Arrays, params_bytes
 
@@ -69,6 +70,26 @@ def test_mxnet_takes_the_layouts_that_our_tests_write(mxnet_python: Path, tmp_pa
         f"import mxnet as mx; x = mx.nd.load({str(path)!r}); "
         "assert x['arg:a'].asnumpy().tolist() == [[0, 1, 2], [3, 4, 5]] and x['aux:b'].asnumpy().tolist() == [0, 1, 2]",
     )
+
+
+PACK = """
+import struct, sys, mxnet as mx
+magic = struct.pack("<I", 0xCED7230A)
+writer = mx.recordio.MXIndexedRecordIO(sys.argv[1] + ".idx", sys.argv[1], "w")
+for number, (label, data) in enumerate([(7, b"JPEG"), ([1.5, 2.5], magic + b"ab" + magic + magic), (0, b"")]):
+    writer.write_idx(number, mx.recordio.pack(mx.recordio.IRHeader(0, label, number, 0), data))
+writer.close()
+"""
+
+
+def test_an_archive_that_mxnet_packed_is_read(mxnet_python: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.rec"
+    asked(mxnet_python, "-c", PACK, path)
+    assert list(read_images(path)) == [
+        PackedImage((7.0,), 0, b"JPEG"),
+        PackedImage((1.5, 2.5), 1, MAGIC_BYTES + b"ab" + 2 * MAGIC_BYTES),
+        PackedImage((0.0,), 2, b""),
+    ]
 
 
 def difference(hdf5: Path, answers: Path) -> float:
