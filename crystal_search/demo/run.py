@@ -13,6 +13,7 @@ from crystal_search.server.import_images import import_folder
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.local_engine import LocalEngine
+from crystal_search.server.robot_names import ReadName, read_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +37,9 @@ def score_plate(site: Installation, folder: Path) -> Done:
     images = len(read_truth(folder))
     with Bar("import", images) as importing:
         report = import_folder(folder, site.imaging, NAMING)
-        importing.add(report.added + report.known)
-    for conflict in report.conflicts:
-        say(f"not imported: {conflict}")
+        importing.add(report.added + report.known + len(report.conflicts))
+    if report.conflicts:
+        say(f"{len(report.conflicts)} images are known from another folder and stay there; the first: {report.conflicts[0]}")
     began = time.monotonic()
     with LocalEngine(site.home, site.settings, site.models) as engine:
         scores = score_with_bars(site, recipe_of(site.settings), engine)
@@ -48,14 +49,19 @@ def score_plate(site: Installation, folder: Path) -> Done:
 
 
 def plate_scores(imaging: ImagingDatabase, folder: Path) -> dict[str, AutoScore]:
-    """Return the newest automatic score of each file in `folder`, by file name."""
+    """Return the newest automatic score of each file in `folder`, by file name.
+
+    Plate and file name tell which image it is: the folder may have been elsewhere when it was imported.
+    """
+    names = {file: read_name(str(folder.absolute() / file), NAMING) for file in read_truth(folder)}
+    barcodes = {name.plate for name in names.values() if isinstance(name, ReadName)}
     scores: dict[str, AutoScore] = {}
     for plate in imaging.plates():
-        for inspection in plate.inspections:
+        for inspection in plate.inspections if plate.plate in barcodes else ():
             for drop in imaging.drops(plate.plate, inspection=inspection):
-                path = Path(drop.image.path)
-                if drop.auto and path.parent == folder.absolute():
-                    scores[path.name] = drop.auto
+                name = Path(drop.image.path).name
+                if drop.auto and name in names:
+                    scores[name] = drop.auto
     return scores
 
 
@@ -96,4 +102,4 @@ def run(arguments: argparse.Namespace) -> None:
         from crystal_search.viewer.serve import serve
 
         say("Ctrl-C ends the viewer")
-        serve(Home(arguments.home) if arguments.home else Home.default(), port=arguments.port)
+        serve(Home.at(arguments.home), port=arguments.port)

@@ -77,7 +77,7 @@ def create_work(
     wanted = min(room * site.settings.images_per_unit, MAX_LOOK if order.limit is None else order.limit)
     images, unreachable = _reachable(site, recipe, wanted, order.plate)
     units = count = 0
-    for batch in list(batches(images, images_per_unit(len(images), site)))[:room]:
+    for batch in list(batches_to_pack(images, images_per_unit(len(images), site)))[:room]:
         record = record_of(recipe, batch)
         if site.imaging.add_unit(record):
             discard(site.home, site.home.failed / f"{record.name}.zip")  # it was split and withdrawn, and is back
@@ -110,7 +110,7 @@ def images_per_unit(waiting: int, site: Installation) -> int:
     return max(1, min(site.settings.images_per_unit, ceil(waiting / site.settings.worker_count)))
 
 
-def batches(images: Iterable[StoredImage], size: int) -> Iterator[list[StoredImage]]:
+def batches_to_pack(images: Iterable[StoredImage], size: int) -> Iterator[list[StoredImage]]:
     """Yield the images of one inspection of one plate at a time, at most `size` and MAX_PACKED_BYTES together."""
     for _, inspection in groupby(sorted(images, key=_place), key=lambda image: _place(image)[:2]):
         batch: list[StoredImage] = []

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from crystal_search.errors import UserError
+
 ENVIRONMENT_VARIABLE = "CRYSTAL_SEARCH_HOME"
 DEFAULT = Path("crystal-search-data")
 
@@ -23,6 +25,26 @@ class Home:
     def default(cls) -> Self:
         """Return the home that the environment names, else ``crystal-search-data`` in this folder."""
         return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE, DEFAULT)))
+
+    @classmethod
+    def at(cls, path: Path | None) -> Self:
+        """Return the home at `path`, or the default one for None."""
+        return cls.default() if path is None else cls(path)
+
+    def found(self) -> Self:
+        """Return this home if there is one, for commands that only look.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        if not self.queue.is_dir():
+            raise UserError(
+                f"there is no Crystal Search installation in {self.path.absolute()}; say --home FOLDER, "
+                f"or set {ENVIRONMENT_VARIABLE}"
+            )
+        return self
 
     @property
     def settings(self) -> Path:

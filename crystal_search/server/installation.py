@@ -51,11 +51,17 @@ def recipe_of(settings: Settings) -> Recipe:
 
 
 @contextmanager
-def opened(path: Path | None) -> Iterator[Installation]:
-    """Open the installation at `path` (default: the usual place) and close its database at the end."""
+def opened(path: Path | None, *, create: bool = True) -> Iterator[Installation]:
+    """Open the installation at `path` (default: the usual place) and close its database at the end.
+
+    Raises
+    ------
+    UserError
+        If there is none and none is to be created.
+    """
     from crystal_search.server.sql_imaging import open_imaging
 
-    home = Home(path) if path else Home.default()
+    home = Home.at(path) if create else Home.at(path).found()
     settings = read_settings(home.settings)
     home.made()
     imaging = open_imaging(settings.url(home))

@@ -42,6 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the status."""
-    with opened(arguments.home) as site:
+    with opened(arguments.home, create=False) as site:
         found = status(site)
     say(json.dumps(found, indent=1) if arguments.json else as_text(found))

@@ -94,7 +94,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Check what was returned and say how it went."""
-    home = (Home(arguments.home) if arguments.home else Home.default()).made()
+    home = Home.at(arguments.home).made()
     with only_service(home):
         found = validate(home)
     say(f"{found.valid} results are valid, {found.invalid} were refused")

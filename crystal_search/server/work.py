@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Score what is queued."""
-    home = (Home(arguments.home) if arguments.home else Home.default()).made()
+    home = Home.at(arguments.home).made()
     settings = read_settings(home.settings)
     with terminated_as_interrupt(), LocalEngine(home, settings, models_folder(settings)) as engine:
         work(home, engine, forever=arguments.forever)

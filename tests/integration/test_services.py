@@ -77,6 +77,14 @@ def test_the_status_tells_what_failed(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "it exploded\n" in told
 
 
+def test_a_look_creates_no_installation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("missing", "empty"):
+        assert main(["status", "--home", str(tmp_path / name)]) == 2
+        assert f"there is no Crystal Search installation in {tmp_path / name}" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+
+
 def test_the_main_job_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +107,13 @@ def test_the_main_job_twice(
     assert "nothing was scored twice" in second.out
     assert first.out.partition("demo plate:")[2] == second.out.partition("demo plate:")[2]
     assert scores_per_image(tmp_path / "home") == [1, 1, 1]
+    moved = plate.rename(tmp_path / "moved")
+    monkeypatch.setattr(demo, "plate_folder", lambda: moved)
+    assert main(words) == 0
+    third = capsys.readouterr()
+    assert second.out.partition("demo plate:")[2] == third.out.partition("demo plate:")[2]
+    assert "3 images are known from another folder" in third.out
+    assert third.out.count(str(moved)) == 1
 
 
 class Watch:

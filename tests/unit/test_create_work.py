@@ -10,7 +10,7 @@ import pytest
 
 from crystal_search.server import create_work as create_work_command
 from crystal_search.server import packing
-from crystal_search.server.create_work import Order, batches, create_work
+from crystal_search.server.create_work import Order, batches_to_pack, create_work
 from crystal_search.server.cycle import Pass, is_finished
 from crystal_search.server.engine import add_failure, set_aside
 from crystal_search.server.folders import unit_files
@@ -83,7 +83,7 @@ def test_large_files_are_packed_apart(tmp_path: Path, monkeypatch: pytest.Monkey
     site = site_at(tmp_path, images=3)
     monkeypatch.setattr("crystal_search.server.create_work.MAX_PACKED_BYTES", 10)
     images = site.imaging.images_without_score(RECIPE, limit=9)
-    assert [len(batch) for batch in batches(images, 9)] == [1, 1, 1]
+    assert [len(batch) for batch in batches_to_pack(images, 9)] == [1, 1, 1]
 
 
 def test_a_lost_file_is_written_again_the_same(tmp_path: Path) -> None:
