@@ -236,7 +236,7 @@ function setUpButtons() {
 setUpButtons();
 showMachine();
 setUpHelp([
-  ["← →", "previous, next drop"], ["↑", "back to the plate"],
+  ["← →", "previous, next drop"], ["↑", "back to the plate overview"],
   [", .", "previous, next inspection"], ["u", "correct the last score"],
   ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
   ["h", "hide all on the image"], ["a", "after a score, the next drop"],
