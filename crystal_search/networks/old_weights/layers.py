@@ -26,7 +26,7 @@ class Layer:
     def tensor(self, graph: OnnxGraph, position: int = 0) -> str:
         """Return an input as a tensor; weights become a constant."""
         source = self._source(position)
-        return source if isinstance(source, str) else graph.constant(source.astype(np.float32))
+        return source if isinstance(source, str) else graph.constant(source.astype(np.float32, copy=False))
 
     def weights(self, position: int, shape: tuple[int | None, ...]) -> Weights:
         """Return an input as weights of a shape; None stands for any size.
@@ -48,7 +48,7 @@ class Layer:
                 f"{self.where}: weights {position} have shape {source.shape}, expected ({expected}); "
                 "do both files belong together?"
             )
-        return source.astype(np.float32)
+        return source.astype(np.float32, copy=False)
 
     def _source(self, position: int) -> Source:
         if position >= len(self.sources):

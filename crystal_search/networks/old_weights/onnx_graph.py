@@ -13,6 +13,7 @@ OPSET, IR_VERSION = 17, 8
 BATCH = "images"  #: the one dimension that stays open in a network of fixed side
 INPUT, OUTPUT = "images", "logits"
 MAX_ELEMENTS = 2**28  #: of one image in one layer: 1 GB
+MAX_BYTES = 2**31 - 2**24  #: protobuf's limit, with room for the nodes
 
 Shape = tuple[int | str, ...]
 
@@ -33,7 +34,7 @@ class OnnxGraph:
 
     def constant(self, values: NDArray[Any]) -> str:
         """Add an array and return its name; floating-point numbers become float32."""
-        values = values.astype(np.float32) if values.dtype.kind == "f" else values.astype(np.int64)
+        values = values.astype(np.float32 if values.dtype.kind == "f" else np.int64, copy=False)
         name = f"constant_{len(self._constants)}"
         self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
         element_type = TensorProto.FLOAT if values.dtype.kind == "f" else TensorProto.INT64
@@ -76,7 +77,7 @@ class OnnxGraph:
                 onnx.defs.get_schema(node.op_type, OPSET),
                 node,
                 {each: self._types[each] for each in named},
-                {each: self._constants[each] for each in named if each in self._constants},
+                {each: self._constants[each] for each in named if self._decides_shapes(each)},
                 opset_imports=[helper.make_opsetid("", OPSET)],
                 ir_version=IR_VERSION,
             )
@@ -85,14 +86,25 @@ class OnnxGraph:
             raise ModelError(f"{node.op_type} does not fit shapes {shapes}: is --side right? ({error})") from error
         return inferred[node.output[0]]
 
+    def _decides_shapes(self, name: str) -> bool:
+        """Tell whether a tensor is a constant that may say a shape; larger ones are weights, copied in vain."""
+        return name in self._constants and len(self._constants[name].dims) <= 1
+
     def model(self, output: str) -> bytes:
-        """Return the ONNX file whose one answer, called ``logits``, is the tensor `output`."""
+        """Return the ONNX file whose one answer, called ``logits``, is the tensor `output`.
+
+        Raises
+        ------
+        ModelError
+            If the weights are more than one such file can hold.
+        """
+        if (size := sum(len(each.raw_data) for each in self._constants.values())) > MAX_BYTES:
+            raise ModelError(f"the network has {size} bytes of weights; an ONNX file holds at most {MAX_BYTES}")
         self.add("Identity", output)
         self._nodes[-1].output[0] = OUTPUT
         answer = helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, self.shape(output))
-        graph = helper.make_graph(
-            self._nodes, "imported", [self._input], [answer], initializer=list(self._constants.values())
-        )
+        graph = helper.make_graph(self._nodes, "imported", [self._input], [answer])
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        model.graph.initializer.extend(self._constants.values())  # last, for every step before would copy them
         data: bytes = model.SerializeToString()
         return data
