@@ -17,7 +17,7 @@ from crystal_search.server.folders import discard, unit_files
 from crystal_search.server.imaging import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
-from crystal_search.server.packing import folder_is_there, pack, record_of
+from crystal_search.server.packing import can_be_opened, folder_is_there, pack, record_of
 from crystal_search.server.reconcile import reconcile
 
 log = logging.getLogger(__name__)
@@ -92,17 +92,24 @@ def create_work(
 
 
 def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | None) -> tuple[list[StoredImage], int]:
-    """Return up to `wanted` images whose folders can be reached, and how many others were passed over."""
+    """Return up to `wanted` images that can be opened or are gone, and how many others were passed over."""
     look = wanted
     while True:
         images = site.imaging.images_without_score(recipe, limit=look, plate=plate)
         folders = {str(Path(image.path).parent): image.path for image in images}
         there = {folder for folder, path in folders.items() if folder_is_there(path)}
-        found = [image for image in images if str(Path(image.path).parent) in there]
+        found: list[StoredImage] = []
+        passed_over = 0
+        for image in images:
+            if str(Path(image.path).parent) in there and can_be_opened(image.path):
+                found.append(image)
+            else:
+                passed_over += 1
+            if len(found) >= wanted:
+                break
         if len(found) >= wanted or len(images) < look or look >= MAX_LOOK:
-            break
+            return found, passed_over
         look = min(look * 4, MAX_LOOK)
-    return found[:wanted], len(images) - len(found)
 
 
 def images_per_unit(waiting: int, site: Installation) -> int:

@@ -54,6 +54,17 @@ def folder_is_there(path: str) -> bool:
         return False
 
 
+def can_be_opened(path: str) -> bool:
+    """Tell whether the file of an image can be opened, or is gone, as opposed to: not now."""
+    try:
+        with Path(path).open("rb"):
+            return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def can_be_packed(path: str) -> bool:
     """Tell whether it is known now what becomes of an image: packed, or never. Reads the whole file."""
     try:

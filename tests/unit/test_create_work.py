@@ -18,7 +18,7 @@ from crystal_search.server.imaging import NewImage, WellKey
 from crystal_search.server.packing import unit_name
 from crystal_search.server.validate import Validated
 from crystal_search.work_unit import read_work_unit
-from tests.service_site import RECIPE, add_images, auto_scores, site_at, with_settings
+from tests.service_site import PICTURE, RECIPE, add_images, auto_scores, site_at, with_settings
 
 
 def test_every_image_is_packed_once(tmp_path: Path) -> None:
@@ -173,6 +173,21 @@ def test_a_file_that_cannot_be_read_now_condemns_nothing(
         assert is_finished(site, Pass(created=created[2], validated=Validated(valid=0, invalid=0), assimilated=0))
     assert [os.strerror(number) in record.getMessage() for record in caplog.records] == [True]
     assert create_work(site, RECIPE).again == 3
+    assert not any(auto_scores(site).values())
+
+
+def test_a_file_that_cannot_be_opened_holds_up_no_other(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path, images=3), workers=1)
+    path = tmp_path / "images" / "90j8_1_001.jpg"
+    path.unlink()
+    path.symlink_to(path.name)  # a link to itself: too many levels of links, which is not: no such file
+    for images, limit in ((1, 1), (1, None), (0, None)):
+        created = create_work(site, RECIPE, Order(limit=limit))
+        assert created.images == images
+    assert created.unreachable == 1
+    path.unlink()
+    path.write_bytes(PICTURE)
+    assert create_work(site, RECIPE).images == 1
     assert not any(auto_scores(site).values())
 
 
