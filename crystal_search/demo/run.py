@@ -39,7 +39,8 @@ def score_plate(site: Installation, folder: Path) -> Done:
         report = import_folder(folder, site.imaging, NAMING)
         importing.add(report.added + report.known + len(report.conflicts))
     if report.conflicts:
-        say(f"{len(report.conflicts)} images are known from another folder and stay there; the first: {report.conflicts[0]}")
+        count, first = len(report.conflicts), report.conflicts[0]
+        say(f"{count} images are known from another folder and stay there; the first: {first}")
     began = time.monotonic()
     with LocalEngine(site.home, site.settings, site.models) as engine:
         scores = score_with_bars(site, recipe_of(site.settings), engine)

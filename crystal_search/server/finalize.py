@@ -38,7 +38,7 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     for ready in sorted(home.finalized.glob(f"*.csv{READY_SUFFIX}")):
         _publish(home, ready)
     folders = [home.spool / name for name in unit_names(home.spool)]
-    spoiled = _refused(home)
+    spoiled = _refused(home, again=again)
     wanted = {name for path in spoiled for name in contents(home, path.name)}
     folders += [home.archive / name for name in lost_units(site) if again or name in wanted]
     rows: dict[str, list[Cells]] = {}
@@ -64,11 +64,11 @@ def lost_units(site: Installation) -> Iterator[str]:
             yield unit.name
 
 
-def _refused(home: Home) -> list[Path]:
-    """Return the refused CSV files whose results no other CSV file has yet, but those written again already."""
+def _refused(home: Home, *, again: bool) -> list[Path]:
+    """Return the refused CSV files of ours whose results wait; with `again` also those that were a second try."""
     listed = [path.name[1:].removesuffix(".units") for path in home.finalized.glob(".*.csv.units")]
     refused = [home.refused / name for name in listed if not (home.finalized / name).exists()]
-    return [path for path in refused if path.exists() and not path.stem.endswith(AGAIN)]
+    return [path for path in refused if path.exists() and (again or not path.stem.endswith(AGAIN))]
 
 
 def _sweep(home: Home) -> None:

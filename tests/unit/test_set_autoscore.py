@@ -152,6 +152,7 @@ def test_a_csv_of_ours_that_is_spoiled_is_written_again_once(tmp_path: Path) -> 
     assert set_autoscores(site).new == 4
     assert finalize(site, again=True) is None
     assert not site.imaging.units("open")
+    assert not list(site.home.finalized.iterdir())
 
 
 def test_a_database_in_trouble_holds_up_one_csv_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
