@@ -12,7 +12,7 @@ from typing import Literal
 
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.hostile_json import Reader, loads
-from crystal_search.images import NORMALISATIONS
+from crystal_search.images import IN_COLOUR, NORMALISATIONS
 from crystal_search.outcomes import OUTCOME_NAMES
 
 CARD_FORMAT, CARD_VERSION = "crystal-search model card", 1
@@ -124,6 +124,8 @@ def _measurement(read: Reader) -> Measurement:
 def _check_sense(card: ModelCard) -> None:
     if card.kind == "classifier" and card.classes != OUTCOME_NAMES:
         raise ModelCardError(f"a classifier's classes are {', '.join(OUTCOME_NAMES)}, got {', '.join(card.classes)}")
+    if card.kind == "drop_locator" and card.normalisation in IN_COLOUR:
+        raise ModelCardError(f"a drop locator reads grey images, got normalisation {card.normalisation}")
     if card.chop_stride_px % card.output_stride_px:
         raise ModelCardError(
             f"chop_stride_px {card.chop_stride_px} is no multiple of output_stride_px {card.output_stride_px}"

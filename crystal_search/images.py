@@ -19,7 +19,7 @@ from crystal_search.errors import ImageError, UnknownNameError
 
 Grey = NDArray[np.uint8]  #: (rows, columns)
 Colour = NDArray[np.uint8]  #: (rows, columns, 3), RGB
-View = NDArray[np.float32]  #: (rows, columns), normalised
+View = NDArray[np.float32]  #: (rows, columns), or (rows, columns, 3) in colour, normalised
 
 MIN_SIDE_PX, MAX_SIDE_PX = 128, 10_000
 MAX_BYTES = 256 * 1024 * 1024
@@ -129,13 +129,13 @@ def to_grey(colour: Colour) -> Grey:
     return np.asarray(Pillow.fromarray(colour).convert("L"))
 
 
-def resized(grey: Grey, width_px: int) -> Grey:
-    """Return a grey image at `width_px`, its proportions kept; averaged where it shrinks."""
-    height, width = grey.shape
+def resized(pixels: NDArray[np.uint8], width_px: int) -> NDArray[np.uint8]:
+    """Return a grey or colour image at `width_px`, its proportions kept; averaged where it shrinks."""
+    height, width = pixels.shape[:2]
     if width == width_px:
-        return grey
+        return pixels
     size = (width_px, max(1, round(height * width_px / width)))
-    return np.asarray(Pillow.fromarray(grey).resize(size, Pillow.Resampling.BILINEAR))
+    return np.asarray(Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BILINEAR))
 
 
 def _gaussian_blurred(field: View, sigma_px: float) -> View:
@@ -178,15 +178,23 @@ def centred(grey: Grey) -> View:
     return np.asarray((g - g.mean()) / max(float(g.std()), 0.02), dtype=np.float32)
 
 
+def full_scale(pixels: NDArray[np.uint8]) -> View:
+    """Return a grey or colour image in [0, 1] and otherwise as it is."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
 #: Normalisations by the name that a model card gives; a name is for good, a change is a new name.
-NORMALISATIONS: dict[str, Callable[[Grey], View]] = {
+NORMALISATIONS: dict[str, Callable[[NDArray[np.uint8]], View]] = {
     "local-contrast-1": local_contrast,
     "centred-1": centred,
+    "grey-1": full_scale,
+    "rgb-1": full_scale,
 }
+IN_COLOUR = ("rgb-1",)  #: of these, the ones that take the colour image (docs/decisions/0004-colour-networks.md)
 
 
-def normalised(grey: Grey, kind: str) -> View:
-    """Return `grey` normalised as the model card's `kind` says.
+def normalised(pixels: NDArray[np.uint8], kind: str) -> View:
+    """Return `pixels`, grey, or in colour where `kind` is `IN_COLOUR`, normalised as the model card's `kind` says.
 
     Raises
     ------
@@ -195,4 +203,4 @@ def normalised(grey: Grey, kind: str) -> View:
     """
     if kind not in NORMALISATIONS:
         raise UnknownNameError(f"no normalisation {kind!r}; choose from {', '.join(sorted(NORMALISATIONS))}")
-    return NORMALISATIONS[kind](grey)
+    return NORMALISATIONS[kind](pixels)

@@ -18,7 +18,7 @@ class Network(Protocol):
         """What the network is and reads."""
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W)."""
+        """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W), or (N, 3, H, W) in colour."""
 
 
 def onnx_runtime() -> Any:

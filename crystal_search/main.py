@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "view": ("crystal_search.viewer.serve", "serve the plate viewer"),
     "status": ("crystal_search.server.status", "tell what waits, what runs, what failed"),
     "render": ("crystal_search.synthesis.commands", "render wells with exact truth"),
+    "import-weights": ("crystal_search.networks.old_weights.commands", "make models of MXNet's and Keras' old weights"),
     "train": ("crystal_search.networks.commands", "train, measure and export the networks"),
 }
 
@@ -79,7 +80,7 @@ def _guarded(command: str, words: Sequence[str]) -> int:
         sys.stderr.write(f"crystal-search {command}: {error}\n")
         return USAGE if isinstance(error, UserError) else FAILED
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "onnx"):
+        if (error.name or "").split(".")[0] not in ("torch", "onnx", "h5py"):
             raise
         sys.stderr.write(f"crystal-search {command} needs {error.name}: pip install 'crystal-search[train]'\n")
         return USAGE

@@ -17,16 +17,16 @@ def cut(view: View, box: Box) -> View:
     >>> cut(np.ones((2, 2), np.float32), Box(-1, 0, 1, 2)).tolist()
     [[0.0, 0.0], [1.0, 1.0]]
     """
-    inside = box.clipped(*view.shape)
+    inside = box.clipped(*view.shape[:2])
     if inside == box:
         return view[box.slices]
-    chop = np.zeros((box.height, box.width), view.dtype)
+    chop = np.zeros((box.height, box.width, *view.shape[2:]), view.dtype)
     chop[inside.shifted(-box.top, -box.left).slices] = view[inside.slices]
     return chop
 
 
 def cut_all(view: View, boxes: Iterable[Box]) -> NDArray[np.float32]:
-    """Return the chops of one size under `boxes` as one array of shape (chops, rows, columns)."""
+    """Return the chops of one size under `boxes` as one array of shape (chops, rows, columns[, 3])."""
     return np.stack([cut(view, box) for box in boxes])
 
 

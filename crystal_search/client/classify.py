@@ -19,13 +19,22 @@ BATCH = 16
 Logits = NDArray[np.float64]  #: (chops, classes)
 
 
+def channels_first(views: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return views of shape (N, rows, columns[, channels]) as a network reads them, (N, channels, rows, columns).
+
+    >>> channels_first(np.zeros((5, 8, 9), np.float32)).shape, channels_first(np.zeros((5, 8, 9, 3), np.float32)).shape
+    ((5, 1, 8, 9), (5, 3, 8, 9))
+    """
+    return views[:, None] if views.ndim == 3 else np.ascontiguousarray(views.transpose(0, 3, 1, 2))
+
+
 def windowed_logits(view: View, boxes: Sequence[Box], network: Network) -> Logits:
     """Return the logits of every chop, each scored on its own.
 
     Parameters
     ----------
     view
-        Normalised image, shape (rows, columns).
+        Normalised image, shape (rows, columns) or (rows, columns, 3).
     boxes
         Chops, all of the side that the network's card names.
     network
@@ -33,8 +42,8 @@ def windowed_logits(view: View, boxes: Sequence[Box], network: Network) -> Logit
     """
     means = []
     for start in range(0, len(boxes), BATCH):
-        chops = cut_all(view, boxes[start : start + BATCH])  # (n, side, side)
-        maps = network.logits(chops[:, None])  # (n, classes, cells, cells)
+        chops = cut_all(view, boxes[start : start + BATCH])  # (n, side, side[, 3])
+        maps = network.logits(channels_first(chops))  # (n, classes, cells, cells)
         means.append(maps.mean(axis=(2, 3), dtype=np.float64))  # (n, classes)
     return np.concatenate(means) if means else np.zeros((0, len(network.card.classes)))
 
@@ -51,7 +60,7 @@ def dense_logits(view: View, grid: ChopGrid, network: Network) -> Logits:
     if card.padded or grid.side_px != card.side_px or grid.stride_px % card.output_stride_px:
         raise ValueError(f"{card.name} cannot score {grid} densely; score windowed")
     region = cut(view, grid.region)
-    cells = network.logits(region[None, None])[0].astype(np.float64)  # (classes, h, w)
+    cells = network.logits(channels_first(region[None]))[0].astype(np.float64)  # (classes, h, w)
     size, step = card.cells_per_chop, grid.stride_px // card.output_stride_px
     windows = np.lib.stride_tricks.sliding_window_view(cells, (size, size), axis=(1, 2))[:, ::step, ::step]
     means = windows.mean(axis=(3, 4))  # (classes, rows, columns)

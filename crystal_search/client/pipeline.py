@@ -15,7 +15,7 @@ from crystal_search.client.classify import dense_logits, probabilities, windowed
 from crystal_search.client.ranking import best_chops, group_columns, ranked_score
 from crystal_search.errors import ModelMismatchError
 from crystal_search.geometry import Box
-from crystal_search.images import WellImage, normalised, resized, to_grey
+from crystal_search.images import IN_COLOUR, WellImage, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.result import DropRegion, ImageScore
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
@@ -93,7 +93,8 @@ def score_image(image: WellImage, models: Models, parameters: Parameters) -> Ima
         return ImageScore(height_px=image.height_px, width_px=image.width_px, seconds=watch.seconds)
     with watch.step("normalise"):
         card = models.classifier.card
-        view = normalised(resized(grey, card.working_width_px), card.normalisation)
+        pixels = image.colour if card.normalisation in IN_COLOUR else grey
+        view = normalised(resized(pixels, card.working_width_px), card.normalisation)
     with watch.step("classify"):
         chops = scored_chops(view, drop, models.classifier, parameters)
     found = summary(chops, image, view.shape[1], parameters)
@@ -105,7 +106,7 @@ def scored_chops(
 ) -> Chops:
     """Return the chops of the drop, or of the whole view where there is none, with their probabilities."""
     card = classifier.card
-    height, width = view.shape
+    height, width = view.shape[:2]
     mask = drop.mask if drop else np.ones((height, width), dtype=np.bool_)
     scale = width / mask.shape[1]
     area = drop.box.scaled(scale).clipped(height, width) if drop else Box(0, 0, height, width)
