@@ -60,6 +60,13 @@ class Inbox:
         self._memory = Remembered()
         self._left_out = 0
 
+    def begin(self) -> None:
+        """Import what lies there already, so that the viewer has it from the start."""
+        self.look()
+        if self._memory.looks:
+            time.sleep(SETTLED_S)
+            self.look()
+
     def look(self) -> ImportReport:
         """Import the images that are new and complete."""
         found = import_folder(
@@ -171,7 +178,7 @@ def run(arguments: argparse.Namespace) -> None:
         with LocalEngine(site.home, site.settings, site.models) as engine:
             viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")
-            inbox.look()
+            inbox.begin()
             try:
                 watch(site, engine, inbox.look, viewer)
             except KeyboardInterrupt:

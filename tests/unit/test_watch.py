@@ -108,6 +108,16 @@ def test_images_that_come_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [len(found) for found in auto_scores(site).values()] == [1, 1]
 
 
+def test_what_lies_there_already_is_imported_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "SETTLED_S", 0.05)
+    site = site_at(tmp_path)
+    robot = tmp_path / "robot" / "90j8_2018-04-11_x"
+    robot.mkdir(parents=True)
+    (robot / "90j8_01A_1.jpg").write_bytes(PICTURE)
+    Inbox(site, tmp_path / "robot", Naming()).begin()
+    assert [plate.images for plate in site.imaging.plates()] == [1]
+
+
 def test_files_that_are_left_out_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     inbox = Inbox(site_at(tmp_path), tmp_path / "robot", Naming(convention="xchem"))
     (tmp_path / "robot").mkdir()
