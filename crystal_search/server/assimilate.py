@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crystal_search.errors import DatabaseError, ResultError
+from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.result import RESULT_FILE, Result
 from crystal_search.result_reader import result_from_json
-from crystal_search.server.folders import advance, discard, unit_files, unit_names, write_whole
+from crystal_search.server.folders import advance, discard, unit_files, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import AutoScore, Recipe, UnitRecord
 from crystal_search.server.installation import Installation, add_home_argument, opened, say

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from crystal_search.server.folders import token, write_whole
+from crystal_search.files import write_whole
+from crystal_search.server.folders import token
 from crystal_search.server.home import Home
 
 

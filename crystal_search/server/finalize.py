@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crystal_search.errors import DatabaseError
+from crystal_search.files import write_whole
 from crystal_search.server.assimilate import assimilated_scores
-from crystal_search.server.folders import advance, unit_names, write_whole
+from crystal_search.server.folders import advance, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service

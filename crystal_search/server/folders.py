@@ -15,27 +15,6 @@ def token() -> str:
     return secrets.token_hex(4)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all; once this returns, not even a power cut takes it away."""
-    temporary = path.with_name(f".{path.name}.{token()}.part")
-    with temporary.open("x", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    _settle(path.parent)
-
-
-def _settle(folder: Path) -> None:
-    """Have the names in `folder` on the disk, where the file system does such a thing."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems do not
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def unit_names(folder: Path) -> list[str]:
     """Return the work units that have a folder in `folder`, the oldest first."""
     found = [

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import DatabaseError, UserError
+from crystal_search.files import write_whole
 from crystal_search.server.assimilate import assimilated_scores
-from crystal_search.server.folders import write_whole
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import AutoScore
 from crystal_search.server.installation import Installation, add_home_argument, opened, say

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve the viewer until Ctrl-C."""
-    home = Home(arguments.home) if arguments.home else Home.default()
+    home = Home.at(arguments.home)
     serve(home, host=arguments.host, port=arguments.port, allow_hosts=arguments.allow_host)
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from crystal_search.errors import AnotherRunningError
+from crystal_search.files import write_whole
 from crystal_search.server import locks
-from crystal_search.server.folders import advance, discard, empty_trash, unit_files, unit_names, write_whole
+from crystal_search.server.folders import advance, discard, empty_trash, unit_files, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.leash import leashed
