@@ -6,15 +6,34 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class Ending:
+    """Remembers that the process was asked to end.
+
+    Python drops an exception that a signal raises inside a destructor or a callback; a loop that calls `check`
+    ends all the same.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the process was asked to end."""
+        if self._asked:
+            raise KeyboardInterrupt
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal: remember it, and interrupt what runs."""
+        self._asked = True
+        raise KeyboardInterrupt
 
 
 @contextmanager
-def terminated_as_interrupt() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt inside the block, so that whatever runs is stopped on the way out."""
-    former = signal.signal(signal.SIGTERM, _interrupt)
+def terminated_as_interrupt() -> Iterator[Ending]:
+    """Turn SIGTERM and SIGINT into KeyboardInterrupt inside the block, so that whatever runs is stopped in order."""
+    ending = Ending()
+    former = {number: signal.signal(number, ending.interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield ending
     finally:
-        signal.signal(signal.SIGTERM, former)
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -112,8 +112,15 @@ class ViewerProcess:
                 self._process.wait()
 
 
-def watch(site: Installation, engine: Engine, look: Callable[[], ImportReport], viewer: ViewerProcess | None) -> None:
-    """Import, score and publish for good; end with KeyboardInterrupt."""
+def watch(
+    site: Installation,
+    engine: Engine,
+    look: Callable[[], ImportReport],
+    viewer: ViewerProcess | None,
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
     recipe, complaints = recipe_of(site.settings), Complaints()
     order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
@@ -126,6 +133,7 @@ def watch(site: Installation, engine: Engine, look: Callable[[], ImportReport], 
         complaints.about("folders", f"{waiting} images wait that cannot be read now" if waiting else "")
 
     while True:
+        check()
         began = time.monotonic()
         if viewer:
             complaints.about("viewer", _trouble(viewer.look_after))
@@ -173,14 +181,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Watch until SIGTERM or Ctrl-C."""
-    with terminated_as_interrupt(), opened(arguments.home) as site:
+    with terminated_as_interrupt() as ending, opened(arguments.home) as site:
         inbox = Inbox(site, arguments.folder, naming_of(arguments))
         with LocalEngine(site.home, site.settings, site.models) as engine:
             viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")
             inbox.begin()
             try:
-                watch(site, engine, inbox.look, viewer)
+                watch(site, engine, inbox.look, viewer, check=ending.check)
             except KeyboardInterrupt:
                 say("stopped; what is not done yet goes on with the next start")
             finally:

@@ -147,7 +147,7 @@ class Watch:
         """Send a signal, and check that nothing lives on."""
         children = self.children()
         self.process.send_signal(number)
-        code = self.process.wait(20)
+        code = self.process.wait(60)
         assert not psutil.wait_procs(children, timeout=5)[1]
         return code
 

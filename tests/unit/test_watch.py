@@ -1,10 +1,12 @@
 """The real-time service's loop, with an engine that does what the test says."""
 
 import logging
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from crystal_search.server import watch as watching
 from crystal_search.server.folders import unit_files
 from crystal_search.server.import_images import ImportReport
 from crystal_search.server.installation import Installation
+from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.robot_names import Naming
 from crystal_search.server.watch import Complaints, Inbox, ViewerProcess, watch
 from tests.service_site import PICTURE, RECIPE, auto_scores, engine_of, site_at, with_settings
@@ -156,3 +159,23 @@ def test_a_viewer_whose_port_is_taken_is_not_started_again(tmp_path: Path, monke
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert starts_of_viewer(site_at(tmp_path), taken.getsockname()[1], monkeypatch) == 1
+
+
+class IdleEngine(ObedientEngine):
+    """Has nothing to do, and gives up on a service that does not end."""
+
+    def step(self) -> None:
+        self.submitted.append(Path())
+        if len(self.submitted) > 500:
+            raise SystemExit("the service goes on")
+
+
+def test_an_interrupt_that_was_lost_ends_the_service_all_the_same(tmp_path: Path) -> None:
+    def look() -> ImportReport:
+        with suppress(KeyboardInterrupt):  # as Python drops it in a destructor
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        return nothing_new()
+
+    with terminated_as_interrupt() as ending, pytest.raises(KeyboardInterrupt):
+        watch(site_at(tmp_path), IdleEngine(), look, None, check=ending.check)
