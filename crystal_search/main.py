@@ -35,7 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 def parser_for(command: str) -> argparse.ArgumentParser:
     """Return the parser of one command; this imports the command's module and no other."""
     module, purpose = COMMANDS[command]
-    parser = argparse.ArgumentParser(prog=f"crystal-search {command}", description=purpose[0].upper() + purpose[1:])
+    description = purpose[0].upper() + purpose[1:]
+    parser = argparse.ArgumentParser(prog=f"crystal-search {command}", description=description, allow_abbrev=False)
     parser.add_argument("--verbose", action="store_true", help="log what is done")
     loaded = importlib.import_module(module)
     loaded.add_arguments(parser)

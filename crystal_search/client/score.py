@@ -256,9 +256,9 @@ def run(arguments: argparse.Namespace) -> None:
             counts = _write_rows(csv.DictWriter(file, COLUMNS, restval=""), paths, job, arguments.workers)
         os.replace(temporary, arguments.csv)
     except OSError as error:
-        raise UserError(f"cannot write {error.filename or arguments.csv}: {error.strerror}") from error
+        raise UserError(f"cannot write {arguments.csv}, or its pictures: {error.strerror}") from error
     total = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    sys.stdout.write(f"{len(paths)} images: {total}\n{arguments.csv}\n")
+    sys.stdout.write(f"{len(paths)} {'image' if len(paths) == 1 else 'images'}: {total}\n{arguments.csv}\n")
 
 
 def _write_rows(writer: "csv.DictWriter[str]", paths: list[Path], job: Job, workers: int) -> dict[str, int]:

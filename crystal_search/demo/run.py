@@ -104,3 +104,5 @@ def run(arguments: argparse.Namespace) -> None:
 
         say("Ctrl-C ends the viewer")
         serve(Home.at(arguments.home), port=arguments.port)
+    else:
+        say("to see the plate: crystal-search view")

@@ -79,7 +79,11 @@ class Inbox:
         )
         left_out = [*found.conflicts, *found.unmatched]
         if len(left_out) > self._left_out:
-            log.warning("files left out: %d, the last: %s", len(left_out), left_out[-1])
+            log.warning(
+                "files left out: %d, the last: %s; `crystal-search import` lists them and says what can be done",
+                len(left_out),
+                left_out[-1],
+            )
         self._left_out = len(left_out)
         return found
 
@@ -127,7 +131,7 @@ def watch(
     def one_pass() -> None:
         done, scores = cycle(site, recipe, engine, order)
         if scores.new:
-            say(f"{time.strftime('%H:%M:%S')} scored {scores.new} images")
+            say(f"{time.strftime('%H:%M:%S')} scored {scores.new} {'image' if scores.new == 1 else 'images'}")
         complaints.about("set", "; ".join(scores.waiting))
         waiting = done.created.unreachable
         complaints.about("folders", f"{waiting} images wait that cannot be read now" if waiting else "")
