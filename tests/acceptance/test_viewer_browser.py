@@ -253,7 +253,8 @@ def test_a_score_by_hand_is_kept_beside_the_machines(site: Site, page: Page) -> 
     ]
     page.keyboard.press("ArrowUp")
     first = tile(page, drops[0])
-    assert (first.locator(".auto").inner_text(), first.locator(".hand").inner_text()) == ("C", "B")
+    expect(first.locator(".auto")).to_have_text("C")
+    expect(first.locator(".hand")).to_have_text("B")
 
 
 def test_keys_typed_ahead_score_no_drop_that_is_not_in_sight(site: Site, page: Page) -> None:
