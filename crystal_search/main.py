@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from crystal_search import __version__
 from crystal_search.errors import CrystalSearchError, UserError
 
+#: Libraries of the extra ``train``.
+TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "webdataset", "matplotlib", "tensorboard")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 #: command -> (module with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)
@@ -81,7 +83,7 @@ def _guarded(command: str, words: Sequence[str]) -> int:
         sys.stderr.write(f"crystal-search {command}: {error}\n")
         return USAGE if isinstance(error, UserError) else FAILED
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("torch", "onnx", "h5py"):
+        if (error.name or "").split(".")[0] not in TRAINING_LIBRARIES:
             raise
         sys.stderr.write(f"crystal-search {command} needs {error.name}: pip install 'crystal-search[train]'\n")
         return USAGE

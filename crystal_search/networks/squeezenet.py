@@ -44,9 +44,9 @@ class Fire(nn.Module):
 class SqueezeNet(nn.Module):
     """Logits of every class in every cell of 16 px."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, channels: int = 1) -> None:
         super().__init__()
-        self.stem = _convolution(1, 64, 3, stride=2)
+        self.stem = _convolution(channels, 64, 3, stride=2)
         self.fires_2_3 = nn.Sequential(Fire(64, 16, 64), Fire(128, 16, 64))
         self.fires_4_5 = nn.Sequential(Fire(128, 32, 128), Fire(256, 32, 128))
         self.fires_6_9 = nn.Sequential(

@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=int, default=1024, help="of the images, pixels (default: %(default)s)")
     parser.add_argument("--quality", type=int, default=80, help="of the JPEGs (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--maps", action="store_true", help="write NAME.outcomes.png as well: each pixel's outcome")
     parser.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
 
 
@@ -123,6 +124,8 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
         data = simplejpeg.encode_jpeg(well.image, arguments.quality, "RGB", "420")
         write_whole(arguments.out / picture.file, data)
         write_whole(arguments.out / f"{Path(picture.file).stem}.mask.png", mask_png(well.drop_mask))
+        if arguments.maps:
+            write_whole(arguments.out / f"{Path(picture.file).stem}.outcomes.png", map_png(well.outcome_map))
         table.writerow(_truth(picture, well.outcome))
         if not arguments.no_sheet:
             cells.append(Pillow.fromarray(well.image).resize(CELL_PX, Pillow.Resampling.BOX))
@@ -154,6 +157,13 @@ def mask_png(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bytes:
     small.point(lambda level: 255 if level > 127 else 0).convert("1", dither=Pillow.Dither.NONE).save(
         buffer, "PNG", optimize=True
     )
+    return buffer.getvalue()
+
+
+def map_png(outcome_map: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+    """Return an outcome map, indices into ``OUTCOMES`` and 255 outside of the drop, as a grey PNG of its size."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(outcome_map).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
 
 

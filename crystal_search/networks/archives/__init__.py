@@ -1,0 +1,1 @@
+"""Archives of scored images, as a facility keeps them and as others published theirs."""
