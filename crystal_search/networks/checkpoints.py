@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from crystal_search.errors import ModelError
 
 CHECKPOINT = "checkpoint.pt"
+BEST = "best.pt"  #: the weights that did best on the validation split, where a training looked
 
 
 def save_checkpoint(
@@ -33,15 +34,17 @@ def save_checkpoint(
     temporary.replace(folder / CHECKPOINT)
 
 
-def load_checkpoint(folder: Path, network: nn.Module, optimiser: Optimizer | None = None) -> tuple[int, dict[str, Any]]:
-    """Put the checkpoint of `folder` into `network` and `optimiser`; return its step and settings.
+def load_checkpoint(
+    folder: Path, network: nn.Module, optimiser: Optimizer | None = None, *, name: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Put a checkpoint of `folder` (default: the latest) into `network` and `optimiser`; return its step and settings.
 
     Raises
     ------
     ModelError
         If there is none, or it is of another network.
     """
-    path = folder / CHECKPOINT
+    path = folder / (name or CHECKPOINT)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state["network"])

@@ -1,0 +1,92 @@
+"""Trained networks read back from their folders, and what they say of the chops of a dataset."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from crystal_search.class_schemes import columns_by_outcome, scheme_of
+from crystal_search.client.classify import channels_first
+from crystal_search.images import IN_COLOUR, View, normalised
+from crystal_search.networks.checkpoints import BEST, load_checkpoint
+from crystal_search.networks.datasets.packed import ChopRow, PackedDataset
+from crystal_search.networks.registry import build
+from crystal_search.networks.run_record import RunRecord, read_run
+
+BATCH = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A classifier as its training left it."""
+
+    folder: Path
+    record: RunRecord
+    network: nn.Module  #: set to evaluation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChopScores:
+    """What a network says of chops."""
+
+    rows: tuple[ChopRow, ...]
+    logits: NDArray[np.float32]  #: (chops, classes)
+    labels: NDArray[np.int64]  #: (chops,), positions in the network's classes
+
+
+def channels_of(normalisation: str) -> int:
+    """Return how many channels a network reads: 3 in colour, else 1."""
+    return 3 if normalisation in IN_COLOUR else 1
+
+
+def load_trained(folder: Path) -> Trained:
+    """Return the classifier whose training is in `folder`, with its best weights where some were kept as the best.
+
+    Raises
+    ------
+    UserError
+        If there is no record of a training.
+    ModelError
+        If there are no weights, or they are of another network.
+    """
+    record = read_run(folder)
+    network = build(record.architecture, len(record.classes), channels_of(record.normalisation))
+    load_checkpoint(folder, network, name=BEST if (folder / BEST).exists() else None)
+    return Trained(folder, record, network.eval())
+
+
+def chop_view(dataset: PackedDataset, row: ChopRow) -> View:
+    """Return a chop as the client would see it: (side, side), or (side, side, 3) in colour, normalised."""
+    return normalised(dataset.patch(row), dataset.about.normalisation)[dataset.box(row).slices]
+
+
+def labels_of(rows: Sequence[ChopRow], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Return the position of each chop's class among `classes`, which are those of a trainable scheme."""
+    columns = columns_by_outcome(scheme_of(classes))
+    return np.array([columns[row.outcome] for row in rows], dtype=np.int64)
+
+
+def mean_logits(network: nn.Module, views: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float32]:
+    """Return the logits of chops, (N, classes), the mean over each one's cells; views are (N, side, side[, 3])."""
+    with torch.inference_mode():
+        cells = network(torch.from_numpy(channels_first(views)).to(device))  # (N, classes, h, w)
+    means: NDArray[np.float32] = cells.float().mean(dim=(2, 3)).cpu().numpy()  # (N, classes)
+    return means
+
+
+def chop_scores(trained: Trained, dataset: PackedDataset, rows: Sequence[ChopRow], device: str = "cpu") -> ChopScores:
+    """Return what `trained` says of `rows` of a dataset."""
+    network = trained.network.to(device)
+    logits = [mean_logits(network, views, device) for views in _batches(dataset, rows)]
+    classes = trained.record.classes
+    none = np.zeros((0, len(classes)), np.float32)
+    return ChopScores(tuple(rows), np.concatenate([none, *logits]), labels_of(rows, classes))
+
+
+def _batches(dataset: PackedDataset, rows: Sequence[ChopRow]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(rows), BATCH):
+        yield np.stack([chop_view(dataset, row) for row in rows[start : start + BATCH]])
