@@ -14,7 +14,7 @@ Splits are ``train``, ``validation`` and ``test``; no well is in two of them.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -223,7 +223,7 @@ def _table(path: Path, kind: type[Row]) -> tuple[Row, ...]:
         raise UserError(f"{path} cannot be read: {error}; {AGAIN}") from error
 
 
-def _rows(reader: Iterator[Mapping[str, str]] | csv.DictReader[str], kind: type[Row]) -> Iterator[Row]:
+def _rows(reader: Iterable[Mapping[str, str]], kind: type[Row]) -> Iterator[Row]:
     convert: dict[str, type] = {field.name: field.type for field in fields(kind)}  # type: ignore[misc]
     for line in reader:
         yield kind(**{name: to(line[name]) for name, to in convert.items()})
