@@ -1,31 +1,46 @@
 """What the cards of our networks say before anything was trained or measured."""
 
+from collections.abc import Sequence
+
 from crystal_search.artefacts import ModelCard
-from crystal_search.networks import squeezenet
+from crystal_search.networks.registry import architecture_named
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX
 
 CLASSIFIER_WIDTH_PX, CLASSIFIER_NORMALISATION = 1224, "local-contrast-1"
 DROP_WIDTH_PX, DROP_NORMALISATION = 256, "centred-1"
-CHOP_STRIDE_PX = 48  #: three cells; about the 50 px that Thielmann et al. (2023) found best
 
 
-def classifier_card(name: str) -> ModelCard:
-    """Return the card of an unpadded SqueezeNet, file and hash still to be filled in."""
+def classifier_card(
+    name: str,
+    architecture: str = "squeezenet",
+    *,
+    classes: Sequence[str] = OUTCOME_NAMES,
+    normalisation: str = CLASSIFIER_NORMALISATION,
+    working_width_px: int = CLASSIFIER_WIDTH_PX,
+) -> ModelCard:
+    """Return the card of a classifier of the registry, file and hash still to be filled in.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such architecture.
+    """
+    network = architecture_named(architecture)
     return ModelCard(
         name=name,
         kind="classifier",
         file=f"{name}.onnx",
         sha256="0" * 64,
-        architecture="squeezenet",
-        classes=OUTCOME_NAMES,
-        working_width_px=CLASSIFIER_WIDTH_PX,
-        normalisation=CLASSIFIER_NORMALISATION,
-        side_px=squeezenet.CHOP_SIDE_PX,
-        output_stride_px=squeezenet.OUTPUT_STRIDE_PX,
-        cells_per_chop=squeezenet.CELLS_PER_CHOP,
-        chop_stride_px=CHOP_STRIDE_PX,
-        padded=False,
+        architecture=network.name,
+        classes=tuple(classes),
+        working_width_px=working_width_px,
+        normalisation=normalisation,
+        side_px=network.side_px,
+        output_stride_px=network.output_stride_px,
+        cells_per_chop=network.cells_per_chop,
+        chop_stride_px=network.chop_stride_px,
+        padded=network.padded,
     )
 
 

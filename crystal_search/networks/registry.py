@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from crystal_search.errors import UnknownNameError
-from crystal_search.networks import squeezenet
-from crystal_search.networks.squeezenet import SqueezeNet
+from crystal_search.networks import alexnet, resnet50, squeezenet, vgg16
+from crystal_search.networks.alexnet import AlexNet
+from crystal_search.networks.resnet50 import ResNet50
+from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet
+from crystal_search.networks.vgg16 import Vgg16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +28,51 @@ class Architecture:
     chop_stride_px: int  #: between neighbouring chops in scoring; a multiple of the output stride
 
 
-#: All classifiers by the name that a model card gives as ``architecture``.
+#: All classifiers by the name that a model card gives as ``architecture``. Chops lie at the multiple of the output
+#: stride that is nearest to the 50 px which Thielmann et al. (2023) found best.
 ARCHITECTURES: dict[str, Architecture] = {
     each.name: each
     for each in (
+        Architecture(
+            name="alexnet",
+            build=AlexNet,
+            paper="Krizhevsky et al. (2012), Advances in Neural Information Processing Systems 25",
+            weight_layers=8,
+            padded=False,
+            side_px=CHOP_SIDE_PX,
+            output_stride_px=alexnet.OUTPUT_STRIDE_PX,
+            cells_per_chop=alexnet.CELLS_PER_CHOP,
+            chop_stride_px=64,
+        ),
+        Architecture(
+            name="vgg16",
+            build=Vgg16,
+            paper="Simonyan and Zisserman (2015), arXiv:1409.1556",
+            weight_layers=16,
+            padded=False,
+            side_px=CHOP_SIDE_PX,
+            output_stride_px=vgg16.OUTPUT_STRIDE_PX,
+            cells_per_chop=vgg16.CELLS_PER_CHOP,
+            chop_stride_px=64,
+        ),
+        Architecture(
+            name="resnet50",
+            build=ResNet50,
+            paper="He et al. (2016), arXiv:1512.03385",
+            weight_layers=50,
+            padded=True,
+            side_px=CHOP_SIDE_PX,
+            output_stride_px=resnet50.OUTPUT_STRIDE_PX,
+            cells_per_chop=resnet50.CELLS_PER_CHOP,
+            chop_stride_px=64,
+        ),
         Architecture(
             name="squeezenet",
             build=SqueezeNet,
             paper="Iandola et al. (2017), arXiv:1602.07360",
             weight_layers=18,
             padded=False,
-            side_px=squeezenet.CHOP_SIDE_PX,
+            side_px=CHOP_SIDE_PX,
             output_stride_px=squeezenet.OUTPUT_STRIDE_PX,
             cells_per_chop=squeezenet.CELLS_PER_CHOP,
             chop_stride_px=48,

@@ -10,19 +10,12 @@ cells, which ends the published network, is left to whoever knows where the chop
 import torch
 from torch import Tensor, nn
 
+from crystal_search.networks.layers import Entrance, convolution
+
 OUTPUT_STRIDE_PX = 16
 FIELD_OF_VIEW_PX = 207  #: side of what one output cell depends on
 CHOP_SIDE_PX = 256
-STEEPNESS = 1.5  #: of the input's squashing; faint edges have a contrast of 0.1 to 0.5, black walls of 10
 CELLS_PER_CHOP = 4  #: a chop of 256 px gives 4 x 4 cells
-
-
-def _convolution(channels_in: int, channels_out: int, side: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, side, stride, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(inplace=True),
-    )
 
 
 class Fire(nn.Module):
@@ -30,9 +23,9 @@ class Fire(nn.Module):
 
     def __init__(self, channels_in: int, squeezed: int, expanded: int) -> None:
         super().__init__()
-        self.squeeze = _convolution(channels_in, squeezed, 1)
-        self.expand_1x1 = _convolution(squeezed, expanded, 1)
-        self.expand_3x3 = _convolution(squeezed, expanded, 3)
+        self.squeeze = convolution(channels_in, squeezed, 1)
+        self.expand_1x1 = convolution(squeezed, expanded, 1)
+        self.expand_3x3 = convolution(squeezed, expanded, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 2 x expanded, h - 2, w - 2) for `x` of shape (N, channels_in, h, w)."""
@@ -46,7 +39,8 @@ class SqueezeNet(nn.Module):
 
     def __init__(self, classes: int, channels: int = 1) -> None:
         super().__init__()
-        self.stem = _convolution(channels, 64, 3, stride=2)
+        self.entrance = Entrance(channels)
+        self.stem = convolution(channels, 64, 3, stride=2)
         self.fires_2_3 = nn.Sequential(Fire(64, 16, 64), Fire(128, 16, 64))
         self.fires_4_5 = nn.Sequential(Fire(128, 32, 128), Fire(256, 32, 128))
         self.fires_6_9 = nn.Sequential(
@@ -61,7 +55,7 @@ class SqueezeNet(nn.Module):
         self.texture_head = nn.Conv2d(256, classes, 1)  # teaches the lower layers; no part of the exported network
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map of class logits, (N, classes, h, w), of normalised grey images (N, 1, H, W).
+        """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
 
         ``h = (H - 207) // 16 + 1``, and so for ``w``: 4 for the 256 px of a chop.
         """
@@ -81,8 +75,8 @@ class SqueezeNet(nn.Module):
         return logits
 
     def lower_half(self, x: Tensor) -> Tensor:
-        """Return features (N, 256, h, w) of images (N, 1, H, W), one for every 8 px."""
-        x = torch.tanh(STEEPNESS * x)  # (N, 1, 256, 256)
+        """Return features (N, 256, h, w) of images (N, channels, H, W), one for every 8 px."""
+        x = self.entrance(x)  # (N, channels, 256, 256)
         x = self.pool(self.stem(x))  # (N, 64, 63, 63) for 256 x 256 px
         x = self.pool(self.fires_2_3(x))  # (N, 128, 29, 29)
         features: Tensor = self.fires_4_5(x)  # (N, 256, 25, 25)

@@ -1,0 +1,45 @@
+"""AlexNet without zero padding, as a fully convolutional network.
+
+Krizhevsky, Sutskever and Hinton (2012), Advances in Neural Information Processing Systems 25, in the one-column
+layout of Krizhevsky (2014), arXiv:1404.5997. Every convolution and every pooling is unpadded, and the fully connected
+layers are convolutions, so that a cell of the output map depends on the 227 x 227 pixels below it and on nothing
+else. Batch normalisation after each of the five convolutions stands in for local response normalisation.
+"""
+
+from torch import Tensor, nn
+
+from crystal_search.networks.layers import Entrance, convolution, fully_connected
+
+OUTPUT_STRIDE_PX = 32
+FIELD_OF_VIEW_PX = 227  #: side of what one output cell depends on; the side of the published network's input
+CELLS_PER_CHOP = 1
+
+
+class AlexNet(nn.Module):
+    """Logits of every class in every cell of 32 px."""
+
+    def __init__(self, classes: int, channels: int = 1, *, narrowing: int = 1) -> None:
+        super().__init__()
+        first, second, third, last, hidden = (width // narrowing for width in (64, 192, 384, 256, 4096))
+        self.entrance = Entrance(channels)
+        self.convolution_1 = convolution(channels, first, 11, stride=4)
+        self.convolution_2 = convolution(first, second, 5)
+        self.convolution_3 = convolution(second, third, 3)
+        self.convolution_4 = convolution(third, last, 3)
+        self.convolution_5 = convolution(last, last, 3)
+        self.pool = nn.MaxPool2d(3, 2)
+        self.head = fully_connected(last, hidden, classes, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
+
+        ``h = (H - 227) // 32 + 1``, and so for ``w``: 1 for the 256 px of a chop.
+        """
+        x = self.entrance(x)  # (N, channels, 256, 256)
+        x = self.pool(self.convolution_1(x))  # (N, 64, 30, 30), from 62 x 62
+        x = self.pool(self.convolution_2(x))  # (N, 192, 12, 12), from 26 x 26
+        x = self.convolution_3(x)  # (N, 384, 10, 10)
+        x = self.convolution_4(x)  # (N, 256, 8, 8)
+        x = self.pool(self.convolution_5(x))  # (N, 256, 2, 2), from 6 x 6
+        logits: Tensor = self.head(x)  # (N, classes, 1, 1)
+        return logits

@@ -1,0 +1,64 @@
+"""What the four classifiers share: how pixels enter them, and a convolution with its batch normalisation."""
+
+import torch
+from torch import Tensor, nn
+
+STEEPNESS = 1.5  #: of the grey input's squashing; faint edges have a contrast of 0.1 to 0.5, black walls of 10
+IMAGENET_MEANS, IMAGENET_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: of red, green, blue in [0, 1]
+
+
+class Entrance(nn.Module):
+    """Pixels as the first convolution wants them, each from itself alone.
+
+    Grey contrasts are squashed into -1 to 1; colours in [0, 1] are centred by constants, those of ImageNet. It has
+    no weights, and nothing of it is in a checkpoint.
+    """
+
+    means: Tensor  #: (1, 3, 1, 1)
+    deviations: Tensor  #: (1, 3, 1, 1)
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if channels not in (1, 3):
+            raise ValueError(f"a classifier reads images of 1 channel or of 3, got {channels}")
+        self.channels = channels
+        self.register_buffer("means", torch.tensor(IMAGENET_MEANS).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("deviations", torch.tensor(IMAGENET_DEVIATIONS).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return `x`, (N, channels, H, W), in a range about 0."""
+        if self.channels == 1:
+            return torch.tanh(STEEPNESS * x)
+        return (x - self.means) / self.deviations
+
+
+def convolution(
+    channels_in: int, channels_out: int, side: int, stride: int = 1, *, padding: int = 0, relu: bool = True
+) -> nn.Sequential:
+    """Return a convolution (layer 0), batch normalisation (layer 1) and, unless `relu` is false, a ReLU."""
+    layers: list[nn.Module] = [
+        nn.Conv2d(channels_in, channels_out, side, stride, padding, bias=False),
+        nn.BatchNorm2d(channels_out),
+    ]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
+
+
+def fully_connected(channels_in: int, hidden: int, classes: int, side: int) -> nn.Sequential:
+    """Return three fully connected layers as convolutions, the first over `side` x `side` cells.
+
+    Without batch normalisation, which would have one value a chop to go by.
+    """
+    layers = [nn.Conv2d(channels_in, hidden, side), nn.Conv2d(hidden, hidden, 1)]
+    for layer in layers:
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    first, second = layers
+    return nn.Sequential(
+        first,
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        second,
+        nn.ReLU(inplace=True),
+        nn.Dropout(0.5),
+        nn.Conv2d(hidden, classes, 1),
+    )
