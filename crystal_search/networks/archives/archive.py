@@ -17,12 +17,13 @@ class ArchiveImage:
     name: str  #: unique in its archive; mostly a path relative to it
     content: Content  #: JPEG, PNG, TIFF or BMP, not yet decoded
     outcome: str  #: one of the 13 outcomes that an image can have, or ``no_drop``
-    well: str  #: the drop that was photographed; its images at all inspections share it
+    well: str  #: the drop that was photographed, unique in its archive; its images at all inspections share it
     plate: str  #: barcode; empty where nobody knows
     split: str | None = None  #: ``train``, ``validation`` or ``test`` where the publisher decided
     uv: Content | None = None  #: the same drop in the ultraviolet channel
     drop_mask: Content | None = None  #: picture of any size, bright where the drop is
     outcome_map: Content | None = None  #: PNG of the image's size, each pixel's outcome as an index, 255 outside
+    is_chop: bool = False  #: a chop that somebody cut already, not an image of a well
 
 
 @dataclass(frozen=True, slots=True)
