@@ -1,0 +1,84 @@
+"""Reading tables that people wrote: CSV with commas, semicolons or tabs, columns by name."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from crystal_search.errors import UserError
+
+DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """One line of a table."""
+
+    line: int  #: number in the file, the header is 1
+    cells: Mapping[str, str]  #: by our names of columns; empty where the table has none
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+
+def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Iterator[TableRow]:
+    """Yield the rows of a table.
+
+    Parameters
+    ----------
+    path
+        A text file, UTF-8.
+    columns
+        What each of our columns may be called in it; case and spaces around do not matter.
+    needed
+        Which of our columns must be there.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, lacks a column, or a line has too few or too many cells.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from _rows(path, file, columns, needed)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; name a table that is there") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as CSV UTF-8") from error
+    except csv.Error as error:
+        raise UserError(f"{path} is no table with commas, semicolons or tabs: {error}; save it again") from error
+
+
+def _rows(path: Path, file: TextIO, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Iterator[TableRow]:
+    header = file.readline()
+    delimiter = max(DELIMITERS, key=header.count)
+    names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
+    lines = csv.reader(file, delimiter=delimiter)
+    positions = _positions(path, names, columns, needed)
+    for cells in lines:
+        if not any(cells):
+            continue
+        if len(cells) != len(names):
+            raise UserError(
+                f"{path} line {lines.line_num + 1} has {len(cells)} cells, expected {len(names)} as in the first line; "
+                f"correct it"
+            )
+        yield TableRow(lines.line_num + 1, {column: cells[at].strip() for column, at in positions.items()})
+
+
+def _positions(
+    path: Path, names: list[str], columns: Mapping[str, Sequence[str]], needed: Sequence[str]
+) -> dict[str, int]:
+    """Return where each of our columns stands."""
+    found: dict[str, int] = {}
+    for column, called in columns.items():
+        at = [names.index(each.casefold()) for each in called if each.casefold() in names]
+        if at:
+            found[column] = at[0]
+        elif column in needed:
+            raise UserError(
+                f"{path} has no column {' or '.join(called)}; it has {', '.join(names) or 'none'}; "
+                f"rename one, or say which it is (--column {column}=NAME)"
+            )
+    return found

@@ -1,0 +1,33 @@
+"""Kinds of archives by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from crystal_search.errors import UnknownNameError
+from crystal_search.networks.archives.archive import Archive
+from crystal_search.networks.archives.folder import open_folder
+from crystal_search.networks.archives.options import ArchiveOptions
+from crystal_search.networks.archives.table import open_csv
+
+__all__ = ["ARCHIVES", "ArchiveOptions", "open_archive"]
+
+#: What opens each kind of archive.
+ARCHIVES: dict[str, Callable[[Path, ArchiveOptions], Archive]] = {
+    "folder": open_folder,
+    "csv": open_csv,
+}
+
+
+def open_archive(kind: str, path: Path, options: ArchiveOptions | None = None) -> Archive:
+    """Return the archive of a `kind` at `path`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind; the message lists those there are.
+    UserError
+        If `path` is no such archive.
+    """
+    if kind not in ARCHIVES:
+        raise UnknownNameError(f"no kind of archive {kind!r}; choose from {', '.join(ARCHIVES)}")
+    return ARCHIVES[kind](path, options or ArchiveOptions())
