@@ -10,15 +10,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from crystal_search.class_schemes import SCHEMES, TRAINABLE
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.images import IN_COLOUR, NORMALISATIONS
-from crystal_search.outcomes import OUTCOME_NAMES
 
 CARD_FORMAT, CARD_VERSION = "crystal-search model card", 1
 CARD_SUFFIX = ".card.json"
 MAX_CARD_BYTES = 1_000_000
 KINDS = ("classifier", "drop_locator")
+CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.onnx")
 
 
@@ -122,8 +123,9 @@ def _measurement(read: Reader) -> Measurement:
 
 
 def _check_sense(card: ModelCard) -> None:
-    if card.kind == "classifier" and card.classes != OUTCOME_NAMES:
-        raise ModelCardError(f"a classifier's classes are {', '.join(OUTCOME_NAMES)}, got {', '.join(card.classes)}")
+    if card.kind == "classifier" and card.classes not in CLASSIFIER_CLASSES:
+        known = "; or ".join(", ".join(classes) for classes in CLASSIFIER_CLASSES)
+        raise ModelCardError(f"a classifier's classes are {known}; got {', '.join(card.classes)}")
     if card.kind == "drop_locator" and card.normalisation in IN_COLOUR:
         raise ModelCardError(f"a drop locator reads grey images, got normalisation {card.normalisation}")
     if card.chop_stride_px % card.output_stride_px:

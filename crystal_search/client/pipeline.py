@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crystal_search.artefacts import Model
 from crystal_search.chopper.cutting import chops_of_drop
 from crystal_search.chopper.tiling import grid_over
+from crystal_search.class_schemes import in_outcomes, scheme_of
 from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
 from crystal_search.client.ranking import best_chops, group_columns, ranked_score
 from crystal_search.errors import ModelMismatchError
@@ -40,7 +41,7 @@ class Chops:
     """Scored chops of one image."""
 
     boxes: list[Box]  #: in pixels of the classifier's view
-    probabilities: NDArray[np.float64]  #: (chops, classes)
+    probabilities: NDArray[np.float64]  #: (chops, 13), by outcome whatever classes the classifier has
 
 
 def loaded(classifier: Model, drop: Model, *, threads: int = 1) -> Models:
@@ -104,7 +105,10 @@ def score_image(image: WellImage, models: Models, parameters: Parameters) -> Ima
 def scored_chops(
     view: NDArray[np.float32], drop: LocatedDrop | None, classifier: Network, parameters: Parameters
 ) -> Chops:
-    """Return the chops of the drop, or of the whole view where there is none, with their probabilities."""
+    """Return the chops of the drop, or of the whole view where there is none, with their probabilities.
+
+    A classifier with the classes of a coarser scheme gives each to the outcome that it counts as.
+    """
     card = classifier.card
     height, width = view.shape[:2]
     mask = drop.mask if drop else np.ones((height, width), dtype=np.bool_)
@@ -118,7 +122,8 @@ def scored_chops(
         logits = windowed_logits(view, chosen, classifier)
     else:
         logits = dense_logits(view, grid, classifier)[kept]
-    return Chops(chosen, probabilities(logits, card.temperature))
+    shares = probabilities(logits, card.temperature)  # (chops, the card's classes)
+    return Chops(chosen, in_outcomes(shares, scheme_of(card.classes)))
 
 
 def summary(chops: Chops, image: WellImage, view_width_px: int, parameters: Parameters) -> ImageScore:

@@ -13,6 +13,7 @@ from crystal_search.artefacts import (
     read_model,
     sha256_of,
 )
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from tests.unit.builders import GOLDEN, card
 
@@ -75,6 +76,24 @@ def test_a_card_that_says_what_cannot_be_is_refused(key: str, value: Any) -> Non
     content = json.loads(card_to_json(card())) | {key: value}
     with pytest.raises(ModelCardError, match=key if key != "surprise" else "unknown"):
         card_from_json(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize("scheme", ["outcomes-13", "groups-5", "groups-4"])
+def test_a_classifier_has_the_classes_of_a_scheme_that_can_be_trained(scheme: str) -> None:
+    coarse = replace(card(), classes=SCHEMES[scheme].class_names)
+    assert card_from_json(card_to_json(coarse).encode()) == coarse
+
+
+@pytest.mark.parametrize(
+    "classes", [SCHEMES["vmxi-10"].class_names, SCHEMES["groups-4"].class_names[::-1], ("crystal", "clear")]
+)
+def test_other_classes_are_refused_and_the_known_ones_listed(classes: tuple[str, ...]) -> None:
+    strange = card_to_json(replace(card(), classes=classes)).encode()
+    with pytest.raises(ModelCardError) as refused:
+        card_from_json(strange)
+    message = str(refused.value)
+    assert "; or crystal, precipitate, other, clear, rim; or crystal, precipitate, other, clear; got " in message
+    assert message.endswith(f"got {', '.join(classes)}")
 
 
 def test_every_card_field_is_documented() -> None:

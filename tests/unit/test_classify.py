@@ -1,24 +1,29 @@
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from crystal_search.artefacts import ModelCard
+from crystal_search.artefacts import Model, ModelCard, card_to_json, read_model, sha256_of
 from crystal_search.chopper.tiling import grid_over
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
 from crystal_search.client.overlay import overlay_jpeg
 from crystal_search.client.pipeline import Models, score_image
 from crystal_search.geometry import Box
 from crystal_search.images import WellImage
+from crystal_search.inference import OnnxNetwork
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
+from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore, write_result
+from crystal_search.result_reader import read_result
 from crystal_search.work_unit import Parameters
-from tests.unit.builders import card
+from tests.unit.builders import card, packed, result_for
 
 SIDE, STRIDE, CELLS = 64, 16, 4
 
@@ -149,6 +154,53 @@ def test_without_a_drop_there_is_no_score_unless_the_whole_image_is_asked_for() 
     assert whole.drop is None
     assert whole.score is not None
     assert whole.chops > nothing.chops
+
+
+def classifier_file(folder: Path, classes: tuple[str, ...]) -> Model:
+    """Return an ONNX classifier made by hand: bright cells of 16 px are of the first class, dark ones of the last."""
+    steep = np.zeros((len(classes), 1, STRIDE, STRIDE), np.float32)
+    steep[0], steep[-1] = 200 / STRIDE**2, -200 / STRIDE**2
+    shape: list[str | int | None] = ["images", 1, "rows", "columns"]
+    node = helper.make_node("Conv", ["images", "weights", "bias"], ["logits"], strides=[STRIDE, STRIDE])
+    graph = helper.make_graph(
+        [node],
+        "by-hand",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["images", len(classes), "h", "w"])],
+        [numpy_helper.from_array(steep, "weights"), numpy_helper.from_array(np.zeros(len(classes), "f4"), "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (folder / "coarse.onnx").write_bytes(model.SerializeToString())
+    described = replace(
+        classifier().card,
+        classes=classes,
+        file="coarse.onnx",
+        sha256=sha256_of(model.SerializeToString()),
+        working_width_px=512,
+    )
+    (folder / "coarse.card.json").write_text(card_to_json(described))
+    return read_model(folder / "coarse.card.json")
+
+
+@pytest.mark.parametrize("scheme", ["groups-5", "groups-4"])
+@pytest.mark.parametrize(("brightness", "outcome"), [(255, "crystal_harvestable"), (0, "clear")])
+def test_a_coarser_classifier_scores_wells_from_its_file_to_the_result_s(
+    tmp_path: Path, scheme: str, brightness: int, outcome: str
+) -> None:
+    unit = packed(tmp_path / "unit.zip", images=1)
+    image = well_image(drop=True)
+    image.colour[160:240, 210:290] = brightness
+    coarse = OnnxNetwork(classifier_file(tmp_path, SCHEMES[scheme].class_names))
+    score = score_image(image, Models(coarse, DropNetwork()), Parameters(best_chops=2))
+    written = result_for(unit)
+    write_result(replace(written, images=(replace(written.images[0], score=score),)), tmp_path)
+    found = read_result(tmp_path / "result.json", unit).images[0].score
+    assert found.score == RankedScore(outcome=outcome, probability=1.0, above_threshold=True)
+    assert len(found.class_probabilities) == 13
+    known = {each.outcome for each in SCHEMES[scheme].classes}
+    assert {name for name, share in zip(OUTCOME_NAMES, found.class_probabilities, strict=True) if share} <= known
+    # "groups-5" has a rim, which counts as clear but is no outcome of a whole image.
+    assert found.best_chops[0].outcome == ("rim" if (scheme, outcome) == ("groups-5", "clear") else outcome)
 
 
 def test_an_overlay_shows_the_drop_with_frames_in_the_outcome_s_colour() -> None:
