@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 from crystal_search.artefacts import Model, ModelCard
 from crystal_search.errors import ModelError
 
+#: Up to this many pixels in a batch a network's memory is kept for the next; after more, a client that shares a
+#: PC gives it back. A drop that fills 1224 x 1224 px is below, and keeps about 150 MB.
+KEPT_FOR_PX = 1_500_000
+
 
 class Network(Protocol):
     """Something that maps a batch of normalised views to a batch of logit maps."""
@@ -43,8 +47,11 @@ class OnnxNetwork:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # An arena keeps the largest region ever seen; a client that shares a PC gives memory back.
-        options.enable_cpu_mem_arena = False
+        # The arena spares a fresh 26 MB for the first layer of every drop, a third of the time; one block for a
+        # whole run, the memory pattern, costs that again (docs/speed.md).
+        options.enable_mem_pattern = False
+        self._give_back: Any = onnxruntime.RunOptions()
+        self._give_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         self._card = model.card
         try:
             self._session: Any = onnxruntime.InferenceSession(
@@ -67,7 +74,9 @@ class OnnxNetwork:
         ModelError
             If the model does not answer as its card says.
         """
-        maps = np.asarray(self._session.run(None, {self._input: batch})[0])
+        pixels = len(batch) * batch.shape[2] * batch.shape[3]
+        after = self._give_back if pixels > KEPT_FOR_PX else None
+        maps = np.asarray(self._session.run(None, {self._input: batch}, after)[0])
         if maps.ndim != 4 or maps.shape[:2] != (len(batch), len(self._card.classes)):
             raise ModelError(
                 f"{self._card.file} answers with shape {maps.shape} to {batch.shape}; "
