@@ -18,6 +18,7 @@ OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("crystal_search.demo.run", "the main job: the demo plate from images to frames in the viewer"),
     "score": ("crystal_search.client.score", "score images or folders without a database"),
+    "benchmark": ("crystal_search.client.benchmark", "measure how many imagers this machine keeps up with"),
     "import": ("crystal_search.server.import_images", "bring a robot's folder into the imaging database"),
     "watch": ("crystal_search.server.watch", "import, score and show new images as they come"),
     "create-work": ("crystal_search.server.create_work", "pack unscored images into work units"),
