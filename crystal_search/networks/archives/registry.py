@@ -6,6 +6,7 @@ from pathlib import Path
 from crystal_search.errors import UnknownNameError
 from crystal_search.networks.archives.archive import Archive
 from crystal_search.networks.archives.folder import open_folder
+from crystal_search.networks.archives.marco import open_marco
 from crystal_search.networks.archives.options import ArchiveOptions
 from crystal_search.networks.archives.table import open_csv
 
@@ -15,6 +16,7 @@ __all__ = ["ARCHIVES", "ArchiveOptions", "open_archive"]
 ARCHIVES: dict[str, Callable[[Path, ArchiveOptions], Archive]] = {
     "folder": open_folder,
     "csv": open_csv,
+    "marco": open_marco,
 }
 
 

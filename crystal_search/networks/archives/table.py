@@ -6,20 +6,19 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from crystal_search.class_schemes import Scheme, scheme_named
-from crystal_search.errors import UserError
+from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
 from crystal_search.networks.archives.csv_rows import TableRow, read_rows
 from crystal_search.networks.archives.labels import Labels
 from crystal_search.networks.archives.mates import is_there, mates_of
 from crystal_search.networks.archives.options import ArchiveOptions
 from crystal_search.networks.archives.places import Place, Places
+from crystal_search.networks.archives.splits import split_named
 
 DEFAULT_SCHEME = "outcomes-13"
 NEEDED = ("file", "outcome")
 MATES = ("uv", "mask", "outcome_map")
 COLUMNS = (*NEEDED, "well", "plate", "row", "column", "drop", "split", *MATES)
-SPLITS = {"": None} | dict.fromkeys(("train", "training"), "train")
-SPLITS |= dict.fromkeys(("validation", "valid", "val"), "validation") | dict.fromkeys(("test", "testing"), "test")
 SAMPLE = 1000  #: names that are looked at to find out the robot's convention
 
 
@@ -143,9 +142,10 @@ def outcome_of(row: TableRow, labels: Labels, table: Path) -> str:
 
 def split_of(row: TableRow, table: Path) -> str | None:
     """Return the split in a row; one that nobody knows is refused with its line."""
-    if (split := row["split"].casefold()) not in SPLITS:
-        raise UserError(f"{table} line {row.line}: no split {row['split']!r}; write train, validation, test or nothing")
-    return SPLITS[split]
+    try:
+        return split_named(row["split"])
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{table} line {row.line}: {error}") from error
 
 
 def place_in(row: TableRow, by_name: Place) -> Place:
