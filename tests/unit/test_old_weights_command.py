@@ -14,7 +14,7 @@ from crystal_search.images import NORMALISATIONS
 from crystal_search.inference import onnx_runtime
 from crystal_search.networks.old_weights import commands, imported
 from crystal_search.outcomes import OUTCOME_NAMES
-from tests.unit.old_weights_files import params_bytes
+from tests.unit.old_weights_files import SymbolFile, params_bytes
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "old-weights"
 PARAMS, SYMBOL = GOLDEN / "operators-0000.params", GOLDEN / "operators-symbol.json"
@@ -54,6 +54,29 @@ def test_classes_may_stand_in_a_file_and_in_any_order(tmp_path: Path) -> None:
     np.testing.assert_allclose(answers[0], answers[1][:, ::-1], rtol=0, atol=1e-6)
 
 
+def test_a_network_of_four_classes_keeps_their_names(tmp_path: Path) -> None:
+    network = SymbolFile()
+    kernel = network.variable("first_weight")
+    first = network.add(
+        "Convolution", "first", network.variable("data"), kernel, kernel="(1, 1)", num_filter="1", no_bias="True"
+    )
+    flat = network.add("Flatten", "flat", first)
+    last = network.add("FullyConnected", "last", flat, network.variable("last_weight"), num_hidden="4", no_bias="True")
+    network.add("SoftmaxOutput", "softmax", last, network.variable("softmax_label"))
+    weights = np.repeat(np.array([[1.0], [2.0], [3.0], [4.0]], dtype=np.float32), 4, axis=1)
+    params, symbol = tmp_path / "marco.params", tmp_path / "marco-symbol.json"
+    one = np.ones((1, 1, 1, 1), dtype=np.float32)
+    params.write_bytes(params_bytes({"arg:first_weight": one, "arg:last_weight": weights}))
+    symbol.write_bytes(network.text())
+    order = ["--classes", "Clear,Crystals,Other,Precipitate", "--side", "2"]
+    import_weights(params, symbol, *order, "--out", tmp_path / "models")
+    card = card_from_json((tmp_path / "models" / "marco.card.json").read_bytes())
+    assert card.classes == ("crystal", "precipitate", "other", "clear")
+    session = onnx_runtime().InferenceSession(tmp_path / "models" / "marco.onnx", providers=["CPUExecutionProvider"])
+    maps = session.run(None, {"images": np.full((1, 1, 2, 2), 1 / 255, dtype=np.float32)})[0]
+    np.testing.assert_allclose(maps[0, :, 0, 0], [8, 16, 12, 4], rtol=1e-5)
+
+
 def test_a_unet_becomes_a_drop_locator(tmp_path: Path) -> None:
     pytest.importorskip("h5py", reason="reading Keras' files needs h5py")
     unet = tmp_path / "unet_membrane.hdf5"
@@ -85,13 +108,27 @@ def test_the_cards_that_are_written_can_be_read(tmp_path: Path) -> None:
         (
             [PARAMS, SYMBOL, "--side", "17", "--classes", "clear,rim"],
             UserError,
-            r"leaves out crystal_harvestable, .*all 13",
+            r"has 2 names, expected 13, 5 or 4",
         ),
-        ([PARAMS, SYMBOL, "--side", "17", "--classes", "clear,drop"], UnknownNameError, r"no outcome 'drop'; choose"),
+        (
+            [PARAMS, SYMBOL, "--side", "17", "--classes", "Clear,Crystals,Other,Drop"],
+            UnknownNameError,
+            r"no class 'Drop' in the scheme groups-4; choose",
+        ),
+        (
+            [PARAMS, SYMBOL, "--side", "17", "--classes", "clear,crystal,other,crystals"],
+            UserError,
+            r"leaves out precipitate; name each of the 4",
+        ),
+        (
+            [PARAMS, SYMBOL, "--side", "17", "--classes", "Clear,Crystals,Other,Precipitate"],
+            ModelError,
+            r"the class list has 4 names",
+        ),
         (
             [PARAMS, SYMBOL, "--side", "17", "--classes", ",".join([*OUTCOME_NAMES, "rim"])],
             UserError,
-            r"has 14 names; name each of the 13 outcomes once",
+            r"has 14 names, expected 13, 5 or 4",
         ),
         ([PARAMS, SYMBOL, *CLASSES, "--side", "0"], UserError, r"--side must be from 1 to 4096, got 0"),
         ([PARAMS, SYMBOL, *CLASSES, "--side", "64"], ModelError, r"give the --side it was trained with"),

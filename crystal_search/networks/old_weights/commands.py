@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from crystal_search.artefacts import ModelCard
 from crystal_search.errors import UserError
-from crystal_search.outcomes import OUTCOME_NAMES
 
 if TYPE_CHECKING:
     from crystal_search.networks.old_weights.mxnet_graph import Reading
@@ -25,7 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for NAME.onnx and NAME.card.json")
     parser.add_argument("--name", help="of the model (default: the first file's)")
     classifier = parser.add_argument_group("classifiers")
-    classifier.add_argument("--classes", help="the 13 outcomes in the network's order: a file, or names and commas")
+    classifier.add_argument(
+        "--classes", help="all 13, 5 or 4 classes in the network's order: a file, or names and commas"
+    )
     classifier.add_argument("--side", type=int, help="side of the images it was trained with, in px")
     classifier.add_argument("--mean", type=numbers, default=(), metavar="R,G,B", help="taken off, in [0, 255]")
     classifier.add_argument("--std", type=numbers, default=(), metavar="R,G,B", help="divided by, in [0, 255]")
@@ -84,18 +85,18 @@ def class_names(text: str) -> list[str]:
 
 
 def _reading(arguments: argparse.Namespace) -> "Reading":
-    from crystal_search.networks.old_weights.imported import class_positions
+    from crystal_search.networks.old_weights.imported import classes_in_order
     from crystal_search.networks.old_weights.mxnet_graph import Reading
 
     if arguments.classes is None or arguments.side is None:
-        raise UserError("a classifier needs --classes, its 13 outcomes in order, and --side, as it was trained")
+        raise UserError("a classifier needs --classes, its outputs in order, and --side, as it was trained")
     if not all(0 < deviation < float("inf") for deviation in arguments.std):
         raise UserError(f"--std must be above 0, got {arguments.std}")
     if not all(0 <= mean <= 255 for mean in arguments.mean):
         raise UserError(f"--mean must be from 0 to 255, got {arguments.mean}")
     return Reading(
         side_px=_between("side", arguments.side, 1, MAX_SIDE_PX),
-        class_positions=class_positions(class_names(arguments.classes)),
+        class_positions=classes_in_order(class_names(arguments.classes))[1],
         mean=arguments.mean,
         std=arguments.std,
         channel_order=arguments.channels,
@@ -109,6 +110,8 @@ def _between(option: str, value: int, low: int, high: int) -> int:
 
 
 def _classifier_card(arguments: argparse.Namespace) -> ModelCard:
+    from crystal_search.networks.old_weights.imported import classes_in_order
+
     stride = _between("stride", arguments.stride, 1, 256)
     return ModelCard(
         name=arguments.name or arguments.files[0].stem,
@@ -116,7 +119,7 @@ def _classifier_card(arguments: argparse.Namespace) -> ModelCard:
         file="",
         sha256="",
         architecture="imported from MXNet",
-        classes=OUTCOME_NAMES,
+        classes=classes_in_order(class_names(arguments.classes))[0].class_names,
         working_width_px=_between("width", arguments.width, 16, 10_000),
         normalisation="",
         side_px=arguments.side,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.artefacts import CARD_SUFFIX, FILE_NAME, Model, ModelCard, card_to_json, sha256_of
+from crystal_search.class_schemes import SCHEMES, TRAINABLE, Scheme, class_labelled
 from crystal_search.errors import ModelError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
@@ -14,29 +15,29 @@ from crystal_search.networks.old_weights.keras_graph import drop_locator_from_ke
 from crystal_search.networks.old_weights.mxnet_graph import Reading, classifier_from_mxnet
 from crystal_search.networks.old_weights.params import read_params
 from crystal_search.networks.old_weights.symbol import read_symbol
-from crystal_search.outcomes import OUTCOME_NAMES, outcome_named
 
 #: Channels -> what the view must be; the network's own mean and deviation are inside the ONNX file.
 NORMALISATIONS = {1: "grey-1", 3: "rgb-1"}
 
 
-def class_positions(names: list[str]) -> tuple[int, ...]:
-    """Return for each outcome in class order which of `names` it is.
+def classes_in_order(names: list[str]) -> tuple[Scheme, tuple[int, ...]]:
+    """Return the scheme of a network with the outputs `names`, and for each of its classes which output it is.
 
     Raises
     ------
     UserError
-        If a name is no outcome, is missing, or is there twice.
+        If there are not 13, 5 or 4 names, or a name is no class of theirs or there twice.
 
-    >>> class_positions(list(reversed(OUTCOME_NAMES)))[:3]
-    (12, 11, 10)
+    >>> classes_in_order(["Clear", "Crystals", "Other", "Precipitate"])[1]
+    (1, 3, 2, 0)
     """
-    known = [outcome_named(name).name for name in names]
-    if missing := [name for name in OUTCOME_NAMES if name not in known]:
-        raise UserError(f"--classes leaves out {', '.join(missing)}; name all {len(OUTCOME_NAMES)} outcomes")
-    if len(known) != len(OUTCOME_NAMES):
-        raise UserError(f"--classes has {len(known)} names; name each of the {len(OUTCOME_NAMES)} outcomes once")
-    return tuple(known.index(name) for name in OUTCOME_NAMES)
+    if len(names) not in TRAINABLE:
+        raise UserError(f"--classes has {len(names)} names, expected 13, 5 or 4; name every output of the network once")
+    scheme = SCHEMES[TRAINABLE[len(names)]]
+    known = [class_labelled(name, scheme).name for name in names]
+    if missing := [name for name in scheme.class_names if name not in known]:
+        raise UserError(f"--classes leaves out {', '.join(missing)}; name each of the {len(known)} classes once")
+    return scheme, tuple(known.index(name) for name in scheme.class_names)
 
 
 def import_classifier(params: Path, symbol: Path, card: ModelCard, reading: Reading, folder: Path) -> Path:
