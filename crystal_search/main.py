@@ -31,7 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("crystal_search.server.status", "tell what waits, what runs, what failed"),
     "render": ("crystal_search.synthesis.commands", "render wells with exact truth"),
     "import-weights": ("crystal_search.networks.old_weights.commands", "make models of MXNet's and Keras' old weights"),
-    "train": ("crystal_search.networks.commands", "train, measure and export the networks"),
+    "train": ("crystal_search.networks.commands", "train and measure the networks"),
+    "export": ("crystal_search.networks.export_command", "make a model of a trained network, float32 and int8"),
 }
 
 

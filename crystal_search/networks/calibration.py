@@ -5,7 +5,7 @@ as many whole wells as possible fall into their group under the rule that scores
 rendered validation wells only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from crystal_search.artefacts import ModelCard
 from crystal_search.chopper.cutting import chops_of_drop, cut
@@ -34,6 +34,8 @@ PRICE = 0.003  #: accuracy that a shift of 1 must be worth
 RAISED = (1.0, 1.15, 1.3)  #: temperatures tried, of the fitted one
 ROUNDS = 2  #: of the search through the groups' shifts
 
+Cells = Callable[[Tensor], Tensor]  #: from views (N, 1, H, W) to logits (N, classes, h, w), as a network does
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredWell:
@@ -44,7 +46,7 @@ class ScoredWell:
     group: Group  #: the well's own
 
 
-def scored_wells(network: nn.Module, card: ModelCard, shards: Path, split: str) -> Iterator[ScoredWell]:
+def scored_wells(network: Cells, card: ModelCard, shards: Path, split: str) -> Iterator[ScoredWell]:
     """Yield the chops of every well of `split` that holds a drop."""
     for name in shard_names(shards, split):
         shard = read_shard(shards / name)
@@ -53,7 +55,7 @@ def scored_wells(network: nn.Module, card: ModelCard, shards: Path, split: str) 
                 yield _scored(network, card, (grey, outcomes, drop), outcome_named(winner).group)
 
 
-def _scored(network: nn.Module, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], group: Group) -> ScoredWell:
+def _scored(network: Cells, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], group: Group) -> ScoredWell:
     grey, outcomes, drop = well
     grid = _grid(drop > 127, grey.shape, card)
     region = cut(normalised(np.asarray(grey), card.normalisation), grid.region)

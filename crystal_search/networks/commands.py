@@ -1,4 +1,4 @@
-"""``crystal-search train``: render shards, train the networks, export them, measure them (docs/training.md)."""
+"""``crystal-search train``: render shards, train the networks, measure them (docs/training.md)."""
 
 import argparse
 import logging
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crystal_search.artefacts import default_models_folder
+from crystal_search.networks import chop_commands
 
 if TYPE_CHECKING:
     from crystal_search.networks.training import Plan, Whereabouts
@@ -20,16 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the commands of this module."""
     parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_export(_command(commands, "export", _export, "write a trained network as ONNX file and card"))
     _add_measure(_command(commands, "measure", _measure, "measure the models, and write the figures into their cards"))
     _add_shards(_command(commands, "shards", _shards, "render wells to train on"))
+    chop_commands.add_arguments(
+        _command(commands, "classifier", chop_commands.run, "train a classifier on the chops of a dataset")
+    )
     for name, run, steps, batch_size, rate, what in (
-        ("classifier", _classifier, 6000, 12, 2e-3, "train a classifier of chops"),
+        ("cells", _cells, 6000, 12, 2e-3, "train a classifier on every cell of rendered wells"),
         ("drop", _drop, 1000, 8, 4e-3, "train the drop locator"),
     ):
         command = _command(commands, name, run, what)
         _add_training(command, steps, batch_size, rate)
-        if name == "classifier":
+        if name == "cells":
             command.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
             command.add_argument("--stage", default="all", help="textures, upper or all (default: all)")
 
@@ -96,37 +99,17 @@ def _whereabouts(arguments: argparse.Namespace) -> "Whereabouts":
     return Whereabouts(arguments.folder, resume=arguments.resume, start_from=arguments.start_from)
 
 
-def _classifier(arguments: argparse.Namespace) -> None:
-    from crystal_search.networks.train import train_classifier
+def _cells(arguments: argparse.Namespace) -> None:
+    from crystal_search.networks.train import train_cells
 
-    where = _whereabouts(arguments)
-    train_classifier(arguments.architecture, arguments.stage, arguments.shards, _plan(arguments), where)
+    where, plan, command = _whereabouts(arguments), _plan(arguments), chop_commands.typed()
+    train_cells(arguments.architecture, arguments.stage, arguments.shards, plan, where, command=command)
 
 
 def _drop(arguments: argparse.Namespace) -> None:
     from crystal_search.unet_drop.train import train_drop_locator
 
     train_drop_locator(arguments.shards, _plan(arguments), _whereabouts(arguments))
-
-
-def _add_export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=("classifier", "drop"))
-    parser.add_argument("--folder", type=Path, required=True, help="folder of the training")
-    parser.add_argument("--name", required=True, help="name of the model, and of its two files")
-    parser.add_argument("--models", type=Path, default=default_models_folder(), help="folder to write to")
-    parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="validation wells to calibrate on")
-    parser.add_argument("--training-data", default="", help="for the card: what the network learnt from")
-    parser.add_argument("--training-command", default="", help="for the card: how it was trained")
-
-
-def _export(arguments: argparse.Namespace) -> None:
-    from crystal_search.networks.finished import Origin, export_classifier, export_drop_locator
-
-    origin = Origin(training_data=arguments.training_data, training_command=arguments.training_command)
-    if arguments.kind == "drop":
-        export_drop_locator(arguments.folder, arguments.name, arguments.models, origin)
-    else:
-        export_classifier(arguments.folder, arguments.name, arguments.models, origin, shards=arguments.shards)
 
 
 def _add_measure(parser: argparse.ArgumentParser) -> None:

@@ -21,7 +21,7 @@ from crystal_search.networks.calibration import (
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.networks.checkpoints import save_checkpoint
 from crystal_search.networks.export import export
-from crystal_search.networks.finished import Origin, export_classifier
+from crystal_search.networks.finished import export_run
 from crystal_search.networks.labels import IGNORED
 from crystal_search.networks.measuring import (
     Verdict,
@@ -32,13 +32,13 @@ from crystal_search.networks.measuring import (
     overlap,
 )
 from crystal_search.networks.registry import build
+from crystal_search.networks.run_record import RunRecord, write_run
 from crystal_search.networks.shards import write_shard
-from crystal_search.outcomes import OUTCOMES, Group
+from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES, Group
 from crystal_search.unet_drop.network import UNet
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, FakeWell, fake_well
 
 NO_SHIFTS = np.zeros(len(OUTCOMES))
-ORIGIN = Origin(training_data="discs", training_command="none")
 
 
 def well_saying(outcome: int, logit: float, group: Group, *, label: int = CLEAR) -> ScoredWell:
@@ -93,13 +93,28 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_checkpoint(folder, 1, network, torch.optim.AdamW(network.parameters()), {"shards": []})
     export(UNet(), drop_locator_card("unet"), folder)
     write_shard(folder, "validation-00000", 0, [fake_well(number) for number in (0, 1, 7)])
-    export_classifier(folder, "classes", folder, ORIGIN, shards=folder)
+    write_run(
+        folder,
+        RunRecord(
+            kind="classifier",
+            architecture="squeezenet",
+            classes=OUTCOME_NAMES,
+            normalisation="local-contrast-1",
+            working_width_px=1224,
+            data=str(folder),
+            taught_by="cells",
+            command="crystal-search train classifier",
+            seed=0,
+        ),
+    )
+    export_run(folder, "classes", folder)
     return folder
 
 
 def test_the_exported_card_tells_what_was_fitted(models: Path) -> None:
     card = read_model(models / "classes.card.json").card
-    assert card.training_data == "discs"
+    assert card.training_data.startswith("rendered wells only")
+    assert card.training_command == "crystal-search train classifier"
     assert [figure.measure for figure in card.measured] == ["13-class accuracy of chops", "4-group accuracy of wells"]
     assert card.measured[1].count == 2
 
@@ -115,7 +130,7 @@ def test_a_drop_gives_as_many_chops_as_the_client_takes(models: Path) -> None:
 
 def test_without_validation_wells_there_is_no_export(models: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no validation wells"):
-        export_classifier(models, "classes", tmp_path, ORIGIN, shards=tmp_path)
+        export_run(models, "classes", tmp_path, tmp_path)
 
 
 def test_figures_go_into_both_cards_and_replace_older_ones(models: Path) -> None:
