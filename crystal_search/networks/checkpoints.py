@@ -1,37 +1,67 @@
 """Where a training stands: everything needed to go on as if it had never stopped."""
 
+import logging
 import os
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from crystal_search.errors import ModelError
+from crystal_search.errors import ModelError, UserError
+from crystal_search.files import PART
+
+log = logging.getLogger(__name__)
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"  #: the weights that did best on the validation split, where a training looked
 
 
 def save_checkpoint(
-    folder: Path, step: int, network: nn.Module, optimiser: Optimizer, settings: Mapping[str, Any]
+    folder: Path,
+    step: int,
+    network: nn.Module,
+    optimiser: Optimizer | None,
+    settings: Mapping[str, Any],
+    *,
+    name: str = CHECKPOINT,
 ) -> None:
-    """Write the checkpoint of `folder`, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{CHECKPOINT}.{os.getpid()}"
-    torch.save(
-        {
-            "step": step,
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "settings": dict(settings),
-        },
-        temporary,
-    )
-    temporary.replace(folder / CHECKPOINT)
+    """Write a checkpoint of `folder` (default: the latest), whole or not at all; the one before stays until then.
+
+    Raises
+    ------
+    UserError
+        If the disk is full or cannot be written.
+    """
+    state = {"step": step, "network": network.state_dict(), "settings": dict(settings)}
+    if optimiser is not None:
+        state["optimiser"] = optimiser.state_dict()
+    part = folder / f".{name}.{os.getpid()}{PART}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / name)
+    except (OSError, RuntimeError) as error:  # torch wraps some errors of the system
+        _forget(part)
+        raise UserError(_not_written(folder / name, error)) from error
+
+
+def _forget(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink(missing_ok=True)
+
+
+def _not_written(path: Path, error: Exception) -> str:
+    why = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+    kept = "the one before is still there" if path.exists() else "there is none yet"
+    return f"cannot write {path}: {why}; {kept}: make room on the disk and go on with --resume"
 
 
 def load_checkpoint(
@@ -47,27 +77,51 @@ def load_checkpoint(
     path = folder / (name or CHECKPOINT)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+        if differing := _differences(state["network"], network.state_dict()):
+            raise ModelError(f"cannot go on from {path}: it is of another network ({differing}); name the right one")
         network.load_state_dict(state["network"])
         if optimiser is not None:
             optimiser.load_state_dict(state["optimiser"])
-    except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise ModelError(f"cannot go on from {path}: {error}; train from the start") from error
-    return int(state["step"]), dict(state["settings"])
+        return int(state["step"]), dict(state["settings"])
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        raise ModelError(f"cannot go on from {path}: {_short(error)}; train from the start") from error
+
+
+def _differences(layers: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """Return in words how a checkpoint's layers differ from a network's, nothing if they do not."""
+    counts = {
+        "missing": len(expected.keys() - layers.keys()),
+        "unknown": len(layers.keys() - expected.keys()),
+        "of another size": sum(layers[name].shape != expected[name].shape for name in expected.keys() & layers.keys()),
+    }
+    said = ", ".join(f"{count} {how}" for how, count in counts.items() if count)
+    return f"of its arrays of weights {said}" if said else ""
+
+
+def _short(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def load_weights(folder: Path, network: nn.Module) -> None:
-    """Put the weights of another training into `network`; layers that it had not are left as they are.
+    """Put the weights of another training, its best ones if it has some, into `network`.
+
+    Layers that it had not, and those of another size, as the last one of a training for other classes, are left as
+    they are.
 
     Raises
     ------
     ModelError
         If there is no checkpoint, or it has layers that `network` has not.
     """
-    path = folder / CHECKPOINT
+    path = folder / (BEST if (folder / BEST).exists() else CHECKPOINT)
+    own = network.state_dict()
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["network"]
-        if unknown := state.keys() - network.state_dict().keys():
+        if unknown := state.keys() - own.keys():
             raise ModelError(f"{path} has layers that the network has not: {', '.join(sorted(unknown))}")
-        network.load_state_dict(state, strict=False)
+        fitting = {name: weights for name, weights in state.items() if weights.shape == own[name].shape}
+        network.load_state_dict(fitting, strict=False)
     except (OSError, RuntimeError, KeyError, ValueError, pickle.UnpicklingError) as error:
-        raise ModelError(f"cannot begin with {path}: {error}; train from the start") from error
+        raise ModelError(f"cannot begin with {path}: {_short(error)}; train from the start") from error
+    if others := own.keys() - fitting.keys():
+        log.info("layers that begin anew: %s", ", ".join(sorted(others)))

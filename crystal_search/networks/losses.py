@@ -72,3 +72,18 @@ def _alarm_loss(chops: Tensor, outcome_maps: Tensor) -> Tensor:
 def _holds(outcome_maps: Tensor, classes: tuple[int, ...]) -> Tensor:
     inside = (outcome_maps >= classes[0]) & (outcome_maps <= classes[-1]) & (outcome_maps != OUTSIDE)
     return inside.flatten(1).any(dim=1)
+
+
+def chop_loss(chops: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Return the cross-entropy of whole chops' logits (N, classes) against labels (N,)."""
+    return cross_entropy(chops, labels, label_smoothing=smoothing)
+
+
+def hits(chops: Tensor, labels: Tensor, among: int) -> Tensor:
+    """Return how many labels (N,) are among the likeliest classes of logits (N, classes), a number.
+
+    >>> hits(torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]), torch.tensor([2, 1]), 1).item()
+    1.0
+    """
+    likeliest = chops.topk(min(among, chops.shape[1]), dim=1).indices  # (N, among)
+    return (likeliest == labels[:, None]).any(dim=1).sum().float()

@@ -1,4 +1,4 @@
-"""Training of a classifier on rendered wells."""
+"""Training of a classifier on the cells of rendered wells."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from crystal_search.errors import UnknownNameError
+from crystal_search.networks.cards import CLASSIFIER_NORMALISATION, CLASSIFIER_WIDTH_PX
 from crystal_search.networks.crops import CropSource
 from crystal_search.networks.features import FeatureSource
 from crystal_search.networks.losses import cell_losses, classifier_losses, texture_loss
 from crystal_search.networks.registry import build
+from crystal_search.networks.run_record import RunRecord
 from crystal_search.networks.training import BatchSource, LossFunction, Plan, Training, Whereabouts
-from crystal_search.outcomes import OUTCOMES
+from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES
 
 
 class Classifier(Protocol):
@@ -59,8 +61,12 @@ STAGES: dict[str, LossFunction] = {"textures": _texture_losses, "upper": _upper_
 CROP_SIDES_PX = {"textures": 96, "all": 288}
 
 
-def train_classifier(architecture: str, stage: str, shards: Path, plan: Plan, where: Whereabouts) -> nn.Module:
+def train_cells(
+    architecture: str, stage: str, shards: Path, plan: Plan, where: Whereabouts, *, command: str = ""
+) -> nn.Module:
     """Train a classifier on the shards of the split ``train`` and return it; checkpoints go where `where` says.
+
+    `command` is for the record of the training, ``run.json``.
 
     Raises
     ------
@@ -76,5 +82,20 @@ def train_classifier(architecture: str, stage: str, shards: Path, plan: Plan, wh
         source = FeatureSource(shards, "train", plan.seed, _pooled_features(network))
     else:
         source = CropSource(shards, "train", CROP_SIDES_PX[stage], plan.seed)
-    trained: nn.Module = Training(network, source, STAGES[stage], plan, where).run()
+    record = _record(architecture, shards, plan.seed, command)
+    trained: nn.Module = Training(network, source, STAGES[stage], plan, where, record).run()
     return trained
+
+
+def _record(architecture: str, shards: Path, seed: int, command: str) -> RunRecord:
+    return RunRecord(
+        kind="classifier",
+        architecture=architecture,
+        classes=OUTCOME_NAMES,
+        normalisation=CLASSIFIER_NORMALISATION,
+        working_width_px=CLASSIFIER_WIDTH_PX,
+        data=str(shards),
+        taught_by="cells",
+        command=command,
+        seed=seed,
+    )

@@ -1,15 +1,13 @@
-"""The training loop of every network: steps, learning rate, checkpoints, learning curve, exact resuming.
+"""The training loop on rendered wells: steps, learning rate, checkpoints, learning curve, exact resuming.
 
 The random numbers of a step depend on the seed and on the step alone, never on how often the training was
 stopped in between.
 """
 
-import csv
 import logging
-import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,13 +18,14 @@ from torch.optim import AdamW, Optimizer
 
 from crystal_search.errors import UserError
 from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
+from crystal_search.networks.curve import CURVE, append_row, cut_curve
+from crystal_search.networks.run_record import RunRecord, write_run
+from crystal_search.networks.schedules import BETAS, one_cycle
+
+__all__ = ("CURVE", "BatchSource", "LossFunction", "Plan", "Training", "Whereabouts")
 
 log = logging.getLogger(__name__)
 
-CURVE = "learning-curve.csv"
-WARM_UP = 0.1  #: share of all steps in which the learning rate rises
-FINAL_RATE = 0.005  #: of the peak rate
-BETAS = (0.9, 0.98)  #: the first gradients are large, and should be forgotten within a hundred steps
 LARGEST_GRADIENT = 5.0  #: norm to which gradients are cut
 
 LossFunction = Callable[[nn.Module, Tensor, Tensor], dict[str, Tensor]]
@@ -62,11 +61,7 @@ class Plan:
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: one rise, one cosine fall."""
-        progress = (step + 1) / self.steps
-        if progress < WARM_UP:
-            return self.peak_rate * progress / WARM_UP
-        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP))))
-        return self.peak_rate * (FINAL_RATE + (1 - FINAL_RATE) * fall)
+        return self.peak_rate * one_cycle((step + 1) / self.steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +82,7 @@ class Training:
     losses: LossFunction
     plan: Plan
     where: Whereabouts
+    record: RunRecord | None = None  #: written into the folder at the beginning
     _sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _since: float = field(default_factory=time.monotonic)
 
@@ -119,12 +115,14 @@ class Training:
                 raise UserError(f"{self.where.folder} holds a training; resume it, or name another folder")
             self.where.folder.mkdir(parents=True, exist_ok=True)
             (self.where.folder / CURVE).write_text("", encoding="utf-8")
+            if self.record is not None:
+                write_run(self.where.folder, self.record)
             if self.where.start_from is not None:
                 load_weights(self.where.start_from, self.network)
             return 0
         first, settings = load_checkpoint(self.where.folder, self.network, optimiser)
         self.source.use(settings["shards"])
-        _cut_curve(self.where.folder / CURVE, first)
+        cut_curve(self.where.folder / CURVE, first)
         return first
 
     def _step(self, step: int, optimiser: Optimizer) -> None:
@@ -149,24 +147,5 @@ class Training:
         self._sums.clear()
         self._since = time.monotonic()
         row = {"step": done, "seconds_per_step": round(seconds / steps, 3), "shards": len(self.source.names())} | means
-        _append_row(self.where.folder / CURVE, row)
+        append_row(self.where.folder / CURVE, row)
         log.info("step %d of %d: %s", done, self.plan.steps, ", ".join(f"{k} {v}" for k, v in row.items()))
-
-
-def _append_row(curve: Path, row: dict[str, float]) -> None:
-    is_new = not curve.stat().st_size
-    with curve.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(row))
-        if is_new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def _cut_curve(curve: Path, steps: int) -> None:
-    """Take out of the learning curve what comes after the checkpoint."""
-    lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
-    curve.write_text("".join(lines[:1] + list(_up_to(lines[1:], steps))), encoding="utf-8")
-
-
-def _up_to(lines: list[str], steps: int) -> Iterator[str]:
-    return (line for line in lines if int(line.split(",", 1)[0]) <= steps)

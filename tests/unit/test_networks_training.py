@@ -17,7 +17,7 @@ from crystal_search.networks.features import FeatureSource
 from crystal_search.networks.labels import cell_labels
 from crystal_search.networks.shards import write_shard
 from crystal_search.networks.squeezenet import SqueezeNet
-from crystal_search.networks.train import train_classifier
+from crystal_search.networks.train import train_cells
 from crystal_search.networks.training import CURVE, Plan, Training, Whereabouts
 from tests.unit.networks_fakes import CRYSTAL, fake_well
 
@@ -198,7 +198,7 @@ def test_a_different_recording_keeps_shape_and_type() -> None:
 @pytest.mark.parametrize("stage", ["textures", "upper", "all"])
 def test_the_classifier_learns_on_a_few_wells(shards: Path, tmp_path: Path, stage: str) -> None:
     plan = Plan(steps=4, batch_size=2, peak_rate=2e-3, steps_per_epoch=2)
-    network = train_classifier("squeezenet", stage, shards, plan, Whereabouts(tmp_path))
+    network = train_cells("squeezenet", stage, shards, plan, Whereabouts(tmp_path))
     assert not network.training
     losses = [float(line.split(",")[3]) for line in (tmp_path / CURVE).read_text().splitlines()[1:]]
     assert losses[1] < losses[0]
@@ -206,4 +206,4 @@ def test_the_classifier_learns_on_a_few_wells(shards: Path, tmp_path: Path, stag
 
 def test_an_unknown_stage_is_refused(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="no stage 'colours'; choose from textures, upper, all"):
-        train_classifier("squeezenet", "colours", shards, PLAN, Whereabouts(tmp_path))
+        train_cells("squeezenet", "colours", shards, PLAN, Whereabouts(tmp_path))

@@ -1,0 +1,59 @@
+"""The learning curve of a training: a table that grows by a row at a time, and its picture."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from crystal_search.files import write_whole
+
+CURVE, PICTURE = "learning-curve.csv", "learning-curve.png"
+#: Columns of a picture's two panels.
+PANELS = {
+    "loss": ("train_loss", "validation_loss"),
+    "accuracy": ("train_accuracy", "validation_accuracy", "validation_top5"),
+}
+
+
+def append_row(curve: Path, row: Mapping[str, float]) -> None:
+    """Add a row to a table, and its header before the first."""
+    is_new = not curve.exists() or not curve.stat().st_size
+    with curve.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def cut_curve(curve: Path, steps: int) -> None:
+    """Take out of a table what comes after the checkpoint at `steps`."""
+    if not curve.exists():
+        return
+    lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
+    write_whole(curve, "".join(lines[:1] + list(_up_to(lines[1:], steps))))
+
+
+def _up_to(lines: list[str], steps: int) -> Iterator[str]:
+    return (line for line in lines if int(line.split(",", 1)[0]) <= steps)
+
+
+def draw_curve(folder: Path, title: str) -> None:
+    """Draw the table in `folder` as a picture beside it."""
+    from matplotlib.figure import Figure
+
+    with (folder / CURVE).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure.suptitle(title)
+    for axes, (name, columns) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+        for column in columns:
+            points = [(int(row["step"]), float(row[column])) for row in rows]
+            axes.plot(*zip(*points, strict=True), marker=".", label=column.replace("_", " ").replace("top5", "top-5"))
+        axes.set(xlabel="step", ylabel=name)
+        axes.set_ylim(bottom=0, top=1 if name == "accuracy" else None)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend(frameon=False)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=100)
+    write_whole(folder / PICTURE, stream.getvalue())
