@@ -1,15 +1,29 @@
 """What holds for every classifier of the registry: shapes, sizes, cards, and exact dense scoring."""
 
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis.strategies import integers, sampled_from, tuples
+from numpy.typing import NDArray
 from torch import nn
 
-from crystal_search.artefacts import card_from_json, card_to_json
+from crystal_search.artefacts import ModelCard, card_from_json, card_to_json, read_model
+from crystal_search.chopper.tiling import ChopGrid
 from crystal_search.class_schemes import SCHEMES
+from crystal_search.client.classify import dense_logits, windowed_logits
 from crystal_search.errors import UnknownNameError
+from crystal_search.inference import Network, OnnxNetwork
+from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.cards import classifier_card
+from crystal_search.networks.export import export
 from crystal_search.networks.layers import Entrance
 from crystal_search.networks.registry import ARCHITECTURES, build
+from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
 
 #: Convolutions and fully connected layers as their papers count them; a fire module counts as two.
@@ -46,6 +60,43 @@ def test_a_card_says_what_the_registry_says(name: str) -> None:
     assert abs(card.chop_stride_px - 50) <= card.output_stride_px / 2
 
 
+def multiply_adds(network: nn.Module, channels: int) -> int:
+    """Return how many multiply-adds the convolutions take for one chop."""
+    total = 0
+
+    def count(layer: nn.Conv2d, _: object, output: torch.Tensor) -> None:
+        nonlocal total
+        total += output.numel() * layer.weight[0].numel()
+
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(count)
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, channels, 256, 256))
+    return total
+
+
+@pytest.mark.parametrize("name", WEIGHT_LAYERS)
+def test_the_page_on_the_networks_has_their_numbers(name: str) -> None:
+    each, network = ARCHITECTURES[name], build(name, 13)
+    weights = sum(values.numel() for key, values in network.named_parameters() if not key.startswith("texture_head"))
+    billions = multiply_adds(network, 1) / 1e9
+    page = (Path(__file__).parent.parent.parent / "docs" / "networks.md").read_text(encoding="utf-8")
+    row = next(line for line in page.splitlines() if line.startswith(f"| `{name}`"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[2:] == [
+        str(each.weight_layers),
+        f"{weights / 1e6:.2f}",
+        f"{4 * weights / 1e6:.1f}",
+        f"{billions:.2f}",
+        str(each.output_stride_px),
+        f"{each.cells_per_chop} x {each.cells_per_chop}",
+        str(each.chop_stride_px),
+        "yes" if each.padded else "no",
+        "windowed" if each.padded else "dense",
+    ]
+
+
 def test_a_card_can_name_other_classes_and_another_view() -> None:
     groups = SCHEMES["groups-5"].class_names
     card = classifier_card("mine", "alexnet", classes=groups, normalisation="rgb-1", working_width_px=640)
@@ -75,3 +126,131 @@ def test_every_block_of_resnet50_begins_as_its_shortcut() -> None:
     features = torch.rand(1, 512, 4, 4)
     with torch.no_grad():
         assert torch.equal(block(features), features)
+
+
+# Dense scoring is exact: for every unpadded network, over sizes, places, strides and colours.
+
+NARROW = {"alexnet": AlexNet, "vgg16": Vgg16}  #: so wide that tests over many sizes take an eighth of their width
+UNPADDED = [name for name, each in ARCHITECTURES.items() if not each.padded]
+NORMALISATIONS = {1: "local-contrast-1", 3: "rgb-1"}
+ALMOST = 1e-5  #: largest difference between a logit of one pass and one of a chop on its own
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """A torch network behind the client's interface, in whatever precision its weights have."""
+
+    card: ModelCard
+    module: nn.Module
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            weights = next(self.module.parameters())
+            logits: NDArray[np.float32] = self.module(torch.from_numpy(batch).to(weights.dtype)).numpy()
+        return logits
+
+
+def as_after_a_training(network: nn.Module, channels: int) -> nn.Module:
+    """Give batch normalisations the statistics of some noise, then change all their constants at random."""
+    normalisations = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in normalisations:
+        layer.momentum = 1.0
+    with torch.no_grad():
+        network(torch.randn(2, channels, 300, 300))
+        for layer in normalisations:
+            mean, variance = layer.running_mean, layer.running_var
+            assert mean is not None
+            assert variance is not None
+            mean += 0.3 * variance.sqrt() * torch.randn_like(mean)
+            variance *= torch.rand_like(variance) + 0.5
+            layer.weight.uniform_(0.5, 1.5)
+            layer.bias.normal_(0, 0.3)
+        head = network.get_submodule("head")
+        last = head[-1] if isinstance(head, nn.Sequential) else head
+        assert isinstance(last, nn.Conv2d)
+        last.weight /= network.eval()(torch.randn(2, channels, 300, 300)).std()  # logits of about 1
+    return network
+
+
+@cache
+def trained(name: str, channels: int, *, narrow: bool = False) -> nn.Module:
+    """Return a network of full width, or an eighth of it where `narrow` is asked for."""
+    torch.manual_seed(3)
+    if not narrow:
+        return as_after_a_training(build(name, 13, channels), channels)
+    return as_after_a_training(NARROW[name](13, channels, narrowing=8), channels)
+
+
+def described(name: str, channels: int) -> ModelCard:
+    return classifier_card("under-test", name, normalisation=NORMALISATIONS[channels])
+
+
+def noise(rows: int, columns: int, channels: int) -> NDArray[np.float32]:
+    shape = (rows, columns) if channels == 1 else (rows, columns, channels)
+    return np.random.default_rng(rows + columns).normal(size=shape).astype(np.float32)
+
+
+def check_dense_is_windowed(network: Network, grid: ChopGrid, view: NDArray[np.float32]) -> None:
+    dense = dense_logits(view, grid, network)
+    windowed = windowed_logits(view, list(grid.boxes()), network)
+    np.testing.assert_allclose(dense, windowed, rtol=0, atol=ALMOST)
+    assert dense.shape == (grid.rows * grid.columns, 13)
+    # The numbers must differ from chop to chop by far more, or else equality would say nothing.
+    assert len(dense) == 1 or np.ptp(dense, axis=0).max() > 1000 * ALMOST
+
+
+@pytest.mark.parametrize("name", UNPADDED)
+@settings(max_examples=5, deadline=None)
+@given(
+    size=tuples(integers(1, 3), integers(1, 3)),
+    place=tuples(integers(-70, 70), integers(-70, 70)),
+    strides=integers(1, 4),
+    channels=sampled_from([1, 3]),
+)
+def test_dense_equals_windowed(
+    name: str, size: tuple[int, int], place: tuple[int, int], strides: int, channels: int
+) -> None:
+    network = trained(name, channels, narrow=name in NARROW).double()
+    card = described(name, channels)
+    grid = ChopGrid(*place, *size, card.side_px, strides * card.output_stride_px)
+    check_dense_is_windowed(TorchNetwork(card, network), grid, noise(350, 310, channels))  # some grids reach beyond it
+
+
+@pytest.mark.parametrize("name", ["alexnet", pytest.param("vgg16", marks=pytest.mark.slow)])
+def test_dense_equals_windowed_in_full_width(name: str) -> None:
+    network = TorchNetwork(described(name, 1), trained(name, 1))
+    check_dense_is_windowed(network, ChopGrid(3, 5, 1, 2, 256, 64), noise(300, 400, 1))
+
+
+@pytest.mark.parametrize("name", UNPADDED)
+def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> None:
+    network = trained(name, 1, narrow=name in NARROW).float()
+    exported = OnnxNetwork(read_model(export(network, described(name, 1), tmp_path)))
+    stride = exported.card.chop_stride_px
+    for rows, columns in ((1, 1), (2, 3)):
+        check_dense_is_windowed(exported, ChopGrid(11, -7, rows, columns, 256, stride), noise(380, 400, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NARROW)
+def test_dense_equals_windowed_in_onnx_runtime_in_full_width(name: str, tmp_path: Path) -> None:
+    exported = OnnxNetwork(read_model(export(trained(name, 1).float(), described(name, 1), tmp_path)))
+    check_dense_is_windowed(exported, ChopGrid(0, 0, 2, 2, 256, 64), noise(320, 320, 1))
+
+
+@pytest.mark.parametrize(("name", "sees_px"), [("alexnet", 227), ("vgg16", 244), ("squeezenet", 207)])
+def test_a_cell_sees_its_field_of_view_and_no_more(name: str, sees_px: int) -> None:
+    network = TorchNetwork(described(name, 1), trained(name, 1, narrow=name in NARROW).double())
+    batch = noise(300, 300, 1)[None, None]
+    beyond, edge = batch.copy(), batch.copy()
+    beyond[:, :, sees_px:] += 1
+    edge[:, :, sees_px - 2 :] += 1  # two rows: strides may skip what only the last one shows
+    one = network.logits(batch)[:, :, 0, 0]
+    np.testing.assert_allclose(network.logits(beyond)[:, :, 0, 0], one, rtol=0, atol=1e-9)
+    assert np.abs(network.logits(edge)[:, :, 0, 0] - one).max() > 1e-6
+
+
+def test_a_padded_network_is_not_scored_densely() -> None:
+    network = TorchNetwork(described("resnet50", 1), nn.Identity())
+    with pytest.raises(ValueError, match="score windowed"):
+        dense_logits(noise(320, 320, 1), ChopGrid(0, 0, 2, 2, 256, 64), network)
