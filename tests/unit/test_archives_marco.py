@@ -8,8 +8,7 @@ from crystal_search.errors import UserError
 from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
 from crystal_search.networks.archives.options import ArchiveOptions
 from crystal_search.networks.archives.registry import open_archive
-
-from .test_archives_tfrecord import example, framed
+from tests.tfrecord_writer import example, framed
 
 
 def packed(identifier: int = 1, **changes: int | bytes) -> bytes:

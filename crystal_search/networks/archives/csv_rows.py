@@ -2,13 +2,24 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol
 
 from crystal_search.errors import UserError
 
 DELIMITERS = ",;\t"
+
+
+class Lines(Protocol):
+    """What ``csv.reader`` returns."""
+
+    @property
+    def line_num(self) -> int:
+        """How many lines were read."""
+
+    def __iter__(self) -> Iterator[list[str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,31 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
     UserError
         If it cannot be read, lacks a column, or a line has too few or too many cells.
     """
+    with _opened(path) as (names, lines):
+        yield from _rows(path, names, lines, columns, needed)
+
+
+def column_names(path: Path) -> tuple[str, ...]:
+    """Return what a table calls its columns, in small letters.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    with _opened(path) as (names, _):
+        return names
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[tuple[str, ...], Lines]]:
+    """Open a table; its first line is read, errors say what to do about it."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            yield from _rows(path, file, columns, needed)
+            header = file.readline()
+            delimiter = max(DELIMITERS, key=header.count)
+            names = next(csv.reader([header], delimiter=delimiter), [])
+            yield tuple(name.strip().casefold() for name in names), csv.reader(file, delimiter=delimiter)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a table that is there") from error
     except UnicodeDecodeError as error:
@@ -50,11 +83,13 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
         raise UserError(f"{path} is no table with commas, semicolons or tabs: {error}; save it again") from error
 
 
-def _rows(path: Path, file: TextIO, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Iterator[TableRow]:
-    header = file.readline()
-    delimiter = max(DELIMITERS, key=header.count)
-    names = [name.strip().casefold() for name in next(csv.reader([header], delimiter=delimiter), [])]
-    lines = csv.reader(file, delimiter=delimiter)
+def _rows(
+    path: Path,
+    names: Sequence[str],
+    lines: Lines,
+    columns: Mapping[str, Sequence[str]],
+    needed: Sequence[str],
+) -> Iterator[TableRow]:
     positions = _positions(path, names, columns, needed)
     for cells in lines:
         if not any(cells):
@@ -68,7 +103,7 @@ def _rows(path: Path, file: TextIO, columns: Mapping[str, Sequence[str]], needed
 
 
 def _positions(
-    path: Path, names: list[str], columns: Mapping[str, Sequence[str]], needed: Sequence[str]
+    path: Path, names: Sequence[str], columns: Mapping[str, Sequence[str]], needed: Sequence[str]
 ) -> dict[str, int]:
     """Return where each of our columns stands."""
     found: dict[str, int] = {}

@@ -6,9 +6,12 @@ from pathlib import Path
 from crystal_search.errors import UnknownNameError
 from crystal_search.networks.archives.archive import Archive
 from crystal_search.networks.archives.folder import open_folder
+from crystal_search.networks.archives.imaging import open_imaging_archive
 from crystal_search.networks.archives.marco import open_marco
 from crystal_search.networks.archives.options import ArchiveOptions
+from crystal_search.networks.archives.recordio import open_recordio
 from crystal_search.networks.archives.table import open_csv
+from crystal_search.networks.archives.vmxi import open_vmxi
 
 __all__ = ["ARCHIVES", "ArchiveOptions", "open_archive"]
 
@@ -17,6 +20,9 @@ ARCHIVES: dict[str, Callable[[Path, ArchiveOptions], Archive]] = {
     "folder": open_folder,
     "csv": open_csv,
     "marco": open_marco,
+    "vmxi": open_vmxi,
+    "recordio": open_recordio,
+    "imaging": open_imaging_archive,
 }
 
 

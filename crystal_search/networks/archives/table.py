@@ -107,7 +107,7 @@ def open_csv(path: Path, options: ArchiveOptions) -> CsvArchive:
     labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME), chops=options.chops)
     outcomes: dict[str, str] = {}
     contradicted = set()
-    for row in read_rows(path, columns, NEEDED):
+    for row in read_rows(path, columns, (*NEEDED, *options.columns)):
         outcome, name = outcome_of(row, labels, path), file_of(row)
         split_of(row, path)
         if not row["file"]:
