@@ -1,0 +1,159 @@
+"""Writing a packed dataset: shards and tables in a folder that is there whole or not at all."""
+
+import csv
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from errno import EDQUOT, ENOSPC
+from pathlib import Path
+from typing import Any
+
+from crystal_search.errors import UserError
+from crystal_search.files import PART
+from crystal_search.networks.datasets.packed import ShardFile
+
+MAX_SHARD_BYTES = 256 * 2**20
+SHARDS_WANTED = 8  #: so that several workers each have their own
+FEWEST_SAMPLES = 200  #: in a shard, before there are as many as are wanted
+BLOCK = 512  #: bytes; a tar file has a head of one block before each file, and fills the last one up
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a file of a sample lies."""
+
+    shard: str
+    offset: int
+    size: int
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a new folder to fill; it becomes `out` when all went well, and is removed when not.
+
+    Raises
+    ------
+    UserError
+        If `out` is there already and not empty, or the disk is full.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out} is there already; name another --out, or remove it first")
+    part = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}{PART}")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    except OSError as error:
+        if error.errno not in (ENOSPC, EDQUOT):
+            raise
+        raise UserError(f"the disk of {out} is full; nothing was kept; free some space and build again") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+class ShardWriter:
+    """Writes samples to one tar file after another."""
+
+    def __init__(self, folder: Path, kind: str, sizes: Sequence[int]) -> None:
+        """Plan shards ``KIND-00000.tar`` and on for samples of `sizes` bytes."""
+        self.shards: list[ShardFile] = []
+        self._folder, self._kind = folder, kind
+        count = max(-(-sum(sizes) // MAX_SHARD_BYTES), min(SHARDS_WANTED, len(sizes) // FEWEST_SAMPLES), 1)
+        self._limit = min(MAX_SHARD_BYTES, -(-sum(sizes) // count))
+        self._open: _Shard | None = None
+
+    def write(self, key: str, files: Mapping[str, bytes]) -> dict[str, Placed]:
+        """Write one sample; return where each of its files lies, by their suffix."""
+        size = sum(map(_blocks, files.values()))
+        if self._open and self._open.filled + size > self._limit and self._open.filled:
+            self.close()
+        if self._open is None:
+            self._open = _Shard(self._folder / f"{self._kind}-{len(self.shards):05d}.tar")
+        return self._open.write(key, files)
+
+    def close(self) -> None:
+        """Finish the last shard."""
+        if self._open:
+            self.shards.append(self._open.close())
+            self._open = None
+
+
+class _Shard:
+    """One tar file that is being written."""
+
+    def __init__(self, path: Path) -> None:
+        from webdataset.writer import TarWriter
+
+        self.filled = 0
+        self._path = path
+        self._stream = path.open("wb")
+        # With a fixed time and owner, the same samples give the same file.
+        self._tar: Any = TarWriter(self._stream, encoder=False, mtime=0, user="", group="")
+
+    def write(self, key: str, files: Mapping[str, bytes]) -> dict[str, Placed]:
+        self._tar.write({"__key__": key, **files})
+        placed: dict[str, Placed] = {}
+        for suffix in sorted(files):  # the order in which TarWriter writes them
+            placed[suffix] = Placed(self._path.name, self.filled + BLOCK, len(files[suffix]))
+            self.filled += _blocks(files[suffix])
+        return placed
+
+    def close(self) -> ShardFile:
+        self._tar.close()
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+        with self._path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return ShardFile(file=self._path.name, bytes=self._path.stat().st_size, sha256=digest)
+
+
+def _blocks(data: bytes) -> int:
+    """Return the bytes that a file takes in a tar file."""
+    return BLOCK + -(-len(data) // BLOCK) * BLOCK
+
+
+def row_json(row: Mapping[str, Any]) -> bytes:
+    """Return a sample's row as it lies beside the sample."""
+    return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+
+
+def write_table(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
+    """Write rows, all of the dataclass `kind`, as a CSV file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(kind)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(map(asdict, rows))
+
+
+class Spool:
+    """Patches that wait on the disk until it is known which split they belong to."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("w+b")
+        self._end = 0
+
+    def add(self, data: bytes) -> int:
+        """Keep `data`; return where it lies."""
+        place = self._end
+        self._file.write(data)
+        self._end += len(data)
+        return place
+
+    def read(self, place: int, size: int) -> bytes:
+        """Return what was kept."""
+        self._file.seek(place)
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Remove everything."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
