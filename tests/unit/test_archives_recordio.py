@@ -64,7 +64,7 @@ def test_a_chop_that_was_packed_again_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (packed(0), {}, r"x.rec keeps numbers for classes, not names; say which they are.*--classes NAME,NAME"),
+        (packed(0), {}, r"x.rec keeps numbers for classes, not names; say which they are.*--class-names NAME,NAME"),
         (packed(0), {"classes": "clear,holiday"}, r"no class 'holiday'"),
         (packed(2), {"classes": "clear,rim"}, r"record 0: the label is 2, expected a whole number below 2"),
         (packed(0.5), {"classes": "clear,rim"}, r"the label is 0.5, expected"),

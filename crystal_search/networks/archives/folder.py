@@ -110,5 +110,5 @@ def _files(folder: Path) -> Iterator[str]:
         raise UserError(f"cannot read the folder {error.filename}: {error.strerror}; see to its permissions") from error
 
     for here, folders, files in os.walk(folder, onerror=refuse):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (os.path.join(here, name) for name in sorted(files))

@@ -102,7 +102,7 @@ def class_names(path: Path, classes: str | None) -> list[str]:
     if not classes:
         raise UserError(
             f"{path} keeps numbers for classes, not names; say which they are, in the order of the numbers, with "
-            f"--classes NAME,NAME,... or --classes FILE that has one name a line"
+            f"--class-names NAME,NAME,... or --class-names FILE that has one name a line"
         )
     written = classes.replace(",", "\n")
     if Path(classes).is_file():
