@@ -60,7 +60,15 @@ def test_an_image_in_another_light_is_left_out(tmp_path: Path) -> None:
 
 
 def test_what_is_no_image_is_left_out_and_what_is_hidden_is_passed_over(tmp_path: Path) -> None:
-    put(tmp_path, "clear/notes.txt", "clear/.DS_Store", "clear/.thumbnails/a.jpg", ".cache/x.jpg", "loose.jpg", "clear/a.jpg")
+    put(
+        tmp_path,
+        "clear/notes.txt",
+        "clear/.DS_Store",
+        "clear/.thumbnails/a.jpg",
+        ".cache/x.jpg",
+        "loose.jpg",
+        "clear/a.jpg",
+    )
     images, left_out = read(tmp_path)
     assert [each.name for each in images] == ["clear/a.jpg"]
     assert left_out == [
