@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 STEEPNESS = 1.5  #: of the grey input's squashing; faint edges have a contrast of 0.1 to 0.5, black walls of 10
 IMAGENET_MEANS, IMAGENET_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: of red, green, blue in [0, 1]
+HIDDEN_DEVIATION = 0.01  #: of a hidden fully connected layer's first weights, as AlexNet's and VGG's authors drew them
 
 
 class Entrance(nn.Module):
@@ -50,7 +51,7 @@ def fully_connected(channels_in: int, hidden: int, classes: int, side: int) -> n
     """
     layers = [nn.Conv2d(channels_in, hidden, side), nn.Conv2d(hidden, hidden, 1)]
     for layer in layers:
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        nn.init.normal_(layer.weight, std=HIDDEN_DEVIATION)
         nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     first, second = layers
     return nn.Sequential(
