@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("crystal_search.server.status", "tell what waits, what runs, what failed"),
     "render": ("crystal_search.synthesis.commands", "render wells with exact truth"),
     "import-weights": ("crystal_search.networks.old_weights.commands", "make models of MXNet's and Keras' old weights"),
+    "evaluate": ("crystal_search.networks.evaluation.commands", "tell how good trained networks are, side by side"),
     "train": ("crystal_search.networks.commands", "train and measure the networks"),
     "export": ("crystal_search.networks.export_command", "make a model of a trained network, float32 and int8"),
 }

@@ -1,0 +1,1 @@
+"""How good trained networks are: tables, plots and a page to read (docs/evaluation.md)."""

@@ -1,0 +1,143 @@
+"""One trained classifier examined: its chops scored, its whole images scored."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from crystal_search.artefacts import Model, default_model, read_model
+from crystal_search.class_schemes import Scheme, scheme_of
+from crystal_search.client.pipeline import loaded
+from crystal_search.errors import UserError
+from crystal_search.networks.datasets.packed import PackedDataset
+from crystal_search.networks.evaluation.curve import Effort, effort
+from crystal_search.networks.evaluation.wells import ScoredWell, scored_wells
+from crystal_search.networks.finished import export_run
+from crystal_search.networks.registry import architecture_named
+from crystal_search.networks.run_record import RunRecord
+from crystal_search.networks.trained import ChopScores, Trained, chop_scores, load_trained
+
+log = logging.getLogger(__name__)
+
+SEED = 0  #: of the samples; every network sees the same ones
+GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """On what classifiers are examined."""
+
+    split: str = "test"  #: of whole images, and of chops for classes and calibration
+    chops: int = 2000  #: at most so many of each split
+    wells: int | None = None  #: at most so many; None: all
+    models: Path | None = None  #: folder of the drop locator; None: the package's own
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Examined:
+    """A trained classifier and everything that it says of the dataset."""
+
+    name: str
+    record: RunRecord
+    model_bytes: int  #: of the ONNX file, float32
+    parameters: int
+    weight_layers: int
+    effort: Effort
+    temperature: float  #: that its export was given; whole images are scored with it
+    train: ChopScores
+    validation: ChopScores
+    judged: ChopScores  #: chops of the split that is judged; none where it has none
+    wells: tuple[ScoredWell, ...]
+
+    @property
+    def scheme(self) -> Scheme:
+        """Its classes."""
+        return scheme_of(self.record.classes)
+
+
+def examined(run: Path, name: str, dataset: PackedDataset, options: Options, workshop: Path) -> Examined:
+    """Return what the classifier in the folder `run` says of `dataset`.
+
+    Parameters
+    ----------
+    run
+        Folder of its training.
+    name
+        What it is called in tables.
+    dataset, options
+        What it is examined on.
+    workshop
+        A folder for the exported model.
+
+    Raises
+    ------
+    UserError
+        If the dataset does not fit it.
+    ModelError
+        If it has no weights, or cannot be exported.
+    """
+    trained = load_trained(run)
+    check_labels(trained.record, dataset)
+    model = _exported(trained, dataset, workshop)
+    models = loaded(model, default_model("drop_locator", options.models), threads=options.threads)
+    rows = sampled(dataset.wells(options.split), options.wells)
+    return Examined(
+        name=name,
+        record=trained.record,
+        model_bytes=len(model.onnx),
+        parameters=sum(each.numel() for each in trained.network.parameters()),
+        weight_layers=architecture_named(trained.record.architecture).weight_layers,
+        effort=effort(run),
+        temperature=model.card.temperature,
+        train=_chops(trained, dataset, "train", options),
+        validation=_chops(trained, dataset, "validation", options),
+        judged=_chops(trained, dataset, options.split, options),
+        wells=tuple(scored_wells(models, dataset, rows, name)),
+    )
+
+
+def _exported(trained: Trained, dataset: PackedDataset, workshop: Path) -> Model:
+    """Return the model just as the command ``export`` makes it."""
+    data = dataset.folder if trained.record.taught_by == "chops" else None
+    return read_model(export_run(trained.folder, "examined", workshop, data))
+
+
+def check_labels(record: RunRecord, dataset: PackedDataset) -> None:
+    """Refuse a network whose classes the dataset's labels do not tell apart.
+
+    Raises
+    ------
+    UserError
+        That says what to do.
+    """
+    theirs, ours = dataset.scheme, scheme_of(record.classes)
+    if theirs.name in GROUP_SCHEMES and ours.name not in GROUP_SCHEMES:
+        raise UserError(
+            f"the network tells {len(record.classes)} classes apart, the labels of {dataset.folder} only "
+            f"{', '.join(theirs.class_names)}; evaluate it on a dataset with finer labels, or train it for "
+            f"{len(theirs.classes)} classes"
+        )
+
+
+def _chops(trained: Trained, dataset: PackedDataset, split: str, options: Options) -> ChopScores:
+    rows = sampled(dataset.chops(split), options.chops)
+    log.info("%s: %d chops of %s", trained.folder, len(rows), split)
+    return chop_scores(trained, dataset, rows, options.device)
+
+
+def sampled(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
+    """Return at most `count` of `rows`, in their order, always the same ones.
+
+    >>> sampled([1, 2, 3], None), len(sampled([1, 2, 3], 2))
+    ([1, 2, 3], 2)
+    """
+    if count is None or len(rows) <= count:
+        return rows
+    chosen = np.random.default_rng(SEED).choice(len(rows), count, replace=False)
+    return [rows[index] for index in sorted(chosen.tolist())]
