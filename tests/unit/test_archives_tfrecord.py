@@ -132,6 +132,17 @@ def test_no_damage_goes_unnoticed(tmp_path_factory: pytest.TempPathFactory, end:
     assert len(records) == {0: 0, SECOND: 1, len(WHOLE): 2}[len(content)]
 
 
+def test_what_tensorboard_writes_is_read(tmp_path: Path) -> None:
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    with (tmp_path / "events").open("wb") as file:
+        writer = RecordWriter(file)
+        for number in (1, 2):
+            writer.write(example({"n": number, "t": b"x" * 3000}))
+        writer.flush()
+    assert [each.features.number("n") for each in read_examples(tmp_path / "events")] == [1, 2]
+
+
 def test_a_file_that_is_not_there_is_named() -> None:
     with pytest.raises(UserError, match=r"cannot read /nowhere: No such file"):
         list(read_examples(Path("/nowhere")))
