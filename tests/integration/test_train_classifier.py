@@ -1,0 +1,113 @@
+"""``train classifier`` as people run it: killed and resumed, on several processes, on a disk that is full."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from crystal_search.networks.checkpoints import BEST, CHECKPOINT
+from crystal_search.networks.curve import CURVE, PICTURE
+from tests.unit.dataset_files import write_dataset
+
+MANY = {"train": {"clear": 10, "crystal_bad_form": 10}, "validation": {"clear": 3, "crystal_bad_form": 3}}
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dataset(tmp_path_factory.mktemp("data"), MANY)
+
+
+def words(network: str, data: Path, out: Path, *options: str) -> list[str]:
+    training = ["train", "classifier", "--network", network, "--data", str(data), "--out", str(out)]
+    return ["-m", "tests.tiny_training", *training, "--device", "cpu", "--batch-size", "4", *options]
+
+
+def start(python: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, *python], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    return said
+
+
+def curve(folder: Path) -> list[dict[str, str]]:
+    with (folder / CURVE).open(encoding="utf-8", newline="") as file:
+        return [
+            {name: number for name, number in row.items() if name not in ("seconds", "chops_per_second")}
+            for row in csv.DictReader(file)
+        ]
+
+
+def kill_after_rows(process: "subprocess.Popen[str]", folder: Path, count: int) -> None:
+    deadline = time.monotonic() + 120
+    while not (folder / CURVE).exists() or len(curve(folder)) < count:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    time.sleep(0.05)  # in the middle of an epoch
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(data: Path, tmp_path: Path) -> None:
+    options = ("--epochs", "6", "--checkpoint-minutes", "0")
+    whole = start(words("random", data, tmp_path / "whole", *options))
+    killed = start(words("random", data, tmp_path / "killed", *options))
+    kill_after_rows(killed, tmp_path / "killed", 1)
+    step = torch.load(tmp_path / "killed" / CHECKPOINT, weights_only=True)["step"]
+    assert 0 < step < 30
+    finish(start(words("random", data, tmp_path / "killed", *options, "--resume")))
+    finish(whole)
+    states = [torch.load(tmp_path / name / CHECKPOINT, weights_only=True) for name in ("whole", "killed")]
+    for part in ("step", "network", "optimiser"):
+        torch.testing.assert_close(states[1][part], states[0][part], rtol=0, atol=0)
+    assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
+    assert {path.name for path in (tmp_path / "killed").iterdir()} >= {"run.json", CHECKPOINT, BEST, CURVE, PICTURE}
+    assert list((tmp_path / "killed" / "tensorboard").iterdir())
+
+
+def test_two_processes_train_as_one_with_the_same_batches(data: Path, tmp_path: Path) -> None:
+    options = ("--steps", "6", "--schedule", "steps", "--label-smoothing", "0")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    finish(start([*torchrun, *words("plain", data, tmp_path / "two", *options)]))
+    finish(start(words("plain", data, tmp_path / "one", *options)))
+    one, two = (torch.load(tmp_path / name / CHECKPOINT, weights_only=True)["network"] for name in ("one", "two"))
+    torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
+    for row, other in zip(curve(tmp_path / "two"), curve(tmp_path / "one"), strict=True):
+        assert {name: float(number) for name, number in row.items()} == pytest.approx(
+            {name: float(number) for name, number in other.items()}, rel=1e-3
+        )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes")
+def test_a_disk_that_is_full_is_said_and_nothing_half_written_is_left(data: Path, tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); "
+        "from tests.tiny_training import ARCHITECTURES, TINY, main; ARCHITECTURES.update(TINY); sys.exit(main())"
+    )
+    python = ["-c", program, *words("plain", data, tmp_path / "run")[2:]]
+    process = start(python)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert f"cannot write {tmp_path / 'run' / CHECKPOINT}: " in said
+    assert "make room on the disk" in said
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [CURVE, "run.json"]
+
+
+def test_a_refusal_is_one_line(data: Path, tmp_path: Path) -> None:
+    process = start(words("plain", tmp_path, tmp_path / "run"))
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert said.startswith("crystal-search train: no dataset in")
+    assert said.count("\n") == 1
