@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crystal_search.artefacts import default_models_folder
 from crystal_search.networks import chop_commands
+from crystal_search.unet_drop import commands as drop_commands
 
 if TYPE_CHECKING:
     from crystal_search.networks.training import Plan, Whereabouts
@@ -26,15 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     chop_commands.add_arguments(
         _command(commands, "classifier", chop_commands.run, "train a classifier on the chops of a dataset")
     )
-    for name, run, steps, batch_size, rate, what in (
-        ("cells", _cells, 6000, 12, 2e-3, "train a classifier on every cell of rendered wells"),
-        ("drop", _drop, 1000, 8, 4e-3, "train the drop locator"),
-    ):
-        command = _command(commands, name, run, what)
-        _add_training(command, steps, batch_size, rate)
-        if name == "cells":
-            command.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
-            command.add_argument("--stage", default="all", help="textures, upper or all (default: all)")
+    drop_commands.add_arguments(_command(commands, "drop", drop_commands.run, "train the drop locator"))
+    _add_cells(_command(commands, "cells", _cells, "train a classifier on every cell of rendered wells"))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -71,15 +65,17 @@ def _shards(arguments: argparse.Namespace) -> None:
         log.info("%s is there", name)
 
 
-def _add_training(parser: argparse.ArgumentParser, steps: int, batch_size: int, rate: float) -> None:
+def _add_cells(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="folder of rendered wells")
     parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and learning curve")
-    parser.add_argument("--steps", type=int, default=steps, help=f"default: {steps}")
-    parser.add_argument("--batch-size", type=int, default=batch_size, help=f"default: {batch_size}")
-    parser.add_argument("--rate", type=float, default=rate, help=f"peak learning rate (default: {rate})")
+    parser.add_argument("--steps", type=int, default=6000, help="default: 6000")
+    parser.add_argument("--batch-size", type=int, default=12, help="default: 12")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate (default: 2e-3)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
     parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="begin with the weights of another training")
+    parser.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
+    parser.add_argument("--stage", default="all", help="textures, upper or all (default: all)")
 
 
 def _plan(arguments: argparse.Namespace) -> "Plan":
@@ -104,12 +100,6 @@ def _cells(arguments: argparse.Namespace) -> None:
 
     where, plan, command = _whereabouts(arguments), _plan(arguments), chop_commands.typed()
     train_cells(arguments.architecture, arguments.stage, arguments.shards, plan, where, command=command)
-
-
-def _drop(arguments: argparse.Namespace) -> None:
-    from crystal_search.unet_drop.train import train_drop_locator
-
-    train_drop_locator(arguments.shards, _plan(arguments), _whereabouts(arguments))
 
 
 def _add_measure(parser: argparse.ArgumentParser) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crystal_search.files import write_whole
@@ -37,20 +37,26 @@ def _up_to(lines: list[str], steps: int) -> Iterator[str]:
     return (line for line in lines if int(line.split(",", 1)[0]) <= steps)
 
 
-def draw_curve(folder: Path, title: str) -> None:
-    """Draw the table in `folder` as a picture beside it."""
+def curve_rows(folder: Path) -> list[dict[str, str]]:
+    """Return the table in `folder`, column by name."""
+    with (folder / CURVE).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def draw_curve(folder: Path, title: str, panels: Mapping[str, Sequence[str]] = PANELS) -> None:
+    """Draw the table in `folder` as a picture beside it; `panels` are columns by what they have in common."""
     from matplotlib.figure import Figure
 
-    with (folder / CURVE).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = curve_rows(folder)
     figure = Figure(figsize=(10, 4), layout="constrained")
     figure.suptitle(title)
-    for axes, (name, columns) in zip(figure.subplots(1, len(PANELS)), PANELS.items(), strict=True):
+    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, columns) in zip(drawn, panels.items(), strict=True):
         for column in columns:
             points = [(int(row["step"]), float(row[column])) for row in rows]
             axes.plot(*zip(*points, strict=True), marker=".", label=column.replace("_", " ").replace("top5", "top-5"))
         axes.set(xlabel="step", ylabel=name)
-        axes.set_ylim(bottom=0, top=1 if name == "accuracy" else None)
+        axes.set_ylim(bottom=0, top=None if name == "loss" else 1)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)

@@ -7,7 +7,7 @@ stopped in between.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from torch.optim import AdamW, Optimizer
 
 from crystal_search.errors import UserError
 from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
-from crystal_search.networks.curve import CURVE, append_row, cut_curve
+from crystal_search.networks.curve import CURVE, append_row, curve_rows, cut_curve
 from crystal_search.networks.run_record import RunRecord, write_run
 from crystal_search.networks.schedules import BETAS, one_cycle
 
@@ -45,6 +45,20 @@ class BatchSource(Protocol):
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return inputs and truth; the same step gives the same batch."""
+
+
+class Examiner(Protocol):
+    """Who looks at a network while it is being trained."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be gained."""
+
+    def examine(self, step: int, network: nn.Module) -> Mapping[str, float]:
+        """Return figures for the learning curve, always the same."""
+
+    def recall(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Remember the learning curve of a training that goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +97,7 @@ class Training:
     plan: Plan
     where: Whereabouts
     record: RunRecord | None = None  #: written into the folder at the beginning
+    examiner: Examiner | None = None
     _sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     _since: float = field(default_factory=time.monotonic)
 
@@ -99,15 +114,21 @@ class Training:
         )
         first = self._begin(optimiser)
         for step in range(first, self.plan.steps):
+            if self._ended:
+                break
             if step % self.plan.steps_per_epoch == 0:
                 self.source.refresh()
             self._step(step, optimiser)
             done = step + 1
             if done % self.plan.steps_per_epoch == 0 or done == self.plan.steps:
                 self._report(done)
-            if done % self.plan.steps_per_checkpoint == 0 or done == self.plan.steps:
+            if done % self.plan.steps_per_checkpoint == 0 or done == self.plan.steps or self._ended:
                 save_checkpoint(self.where.folder, done, self.network, optimiser, {"shards": self.source.names()})
         return self.network.eval()
+
+    @property
+    def _ended(self) -> bool:
+        return self.examiner is not None and self.examiner.ended
 
     def _begin(self, optimiser: Optimizer) -> int:
         if not self.where.resume:
@@ -123,6 +144,8 @@ class Training:
         first, settings = load_checkpoint(self.where.folder, self.network, optimiser)
         self.source.use(settings["shards"])
         cut_curve(self.where.folder / CURVE, first)
+        if self.examiner is not None:
+            self.examiner.recall(curve_rows(self.where.folder))
         return first
 
     def _step(self, step: int, optimiser: Optimizer) -> None:
@@ -147,5 +170,7 @@ class Training:
         self._sums.clear()
         self._since = time.monotonic()
         row = {"step": done, "seconds_per_step": round(seconds / steps, 3), "shards": len(self.source.names())} | means
+        if self.examiner is not None:
+            row |= self.examiner.examine(done, self.network)
         append_row(self.where.folder / CURVE, row)
         log.info("step %d of %d: %s", done, self.plan.steps, ", ".join(f"{k} {v}" for k, v in row.items()))

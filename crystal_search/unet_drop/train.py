@@ -1,6 +1,9 @@
-"""Training of the drop locator on rendered wells, with and without a drop."""
+"""Training of the drop locator: on photographs with masks in a packed dataset, or on rendered wells."""
 
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +11,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from crystal_search.images import Grey, normalised, resized
-from crystal_search.networks.augmentation import enlarged, recorded_differently, turned
+from crystal_search.artefacts import default_model
+from crystal_search.errors import UserError
+from crystal_search.images import Grey, resized
 from crystal_search.networks.cards import DROP_NORMALISATION, DROP_WIDTH_PX
+from crystal_search.networks.checkpoints import BEST, save_checkpoint
+from crystal_search.networks.curve import draw_curve
+from crystal_search.networks.datasets.packed import ABOUT, open_dataset
+from crystal_search.networks.measuring import overlap
+from crystal_search.networks.run_record import RunRecord
+from crystal_search.networks.schedules import Stagnation
 from crystal_search.networks.shards import Shard, read_shard, shard_names
 from crystal_search.networks.training import Plan, Training, Whereabouts
-from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
+from crystal_search.unet_drop.locate import locate_drop
+from crystal_search.unet_drop.mask_source import (
+    EMPTY_SHARE,
+    MaskSource,
+    known_drop,
+    masked_wells,
+    seen_differently,
+    stacked,
+)
+from crystal_search.unet_drop.network import UNet
+from crystal_search.unet_drop.regions import Mask
+from crystal_search.unet_drop.shipped import begin_with
+from crystal_search.unet_drop.trained import locator
 
-EMPTY_SHARE = 0.2  #: of the wells in a batch
-ROWS_PX = 224  #: of every training image, whatever its proportions: cut or padded with zeros as in the client
-SMALLEST_ZOOM = 0.75  #: part of the image that is seen at the least
+log = logging.getLogger(__name__)
+
 DICE_SMOOTHING = 50.0  #: pixels; makes the Dice of an empty well well-defined
+MOST_VALIDATED = 256  #: images that are looked at in every validation
+STEADYING = 32  #: images from which the shipped weights get their statistics
+LOSSES: dict[str, tuple[str, ...]] = {"loss": ("loss", "entropy", "dice")}
+VALIDATION: dict[str, tuple[str, ...]] = {"intersection over union": ("validation_iou",)}
 
 
 @dataclass
@@ -51,39 +76,59 @@ class ImageSource:
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return views (N, 1, 224, 256) float32 and how much of each pixel is drop, the same shape."""
         generator = np.random.default_rng([self.seed, step])
-        pairs = [self._draw(generator) for _ in range(size)]
-        views, drops = (torch.from_numpy(np.stack(each)[:, None]) for each in zip(*pairs, strict=True))
-        return views, drops
+        return stacked(seen_differently(*self._draw(generator), generator) for _ in range(size))
 
-    def _draw(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, generator: np.random.Generator) -> tuple[Grey, Grey]:
         wells = self._empty if self._empty and generator.random() < EMPTY_SHARE else self._full
         shard, well = wells[int(generator.integers(len(wells)))]
-        grey, drop = self.shards[shard].grey[well], self.shards[shard].drops[well]
-        grey, drop = _zoomed(np.asarray(grey), np.asarray(drop), generator)
-        turn = int(generator.integers(8))
-        grey, drop = turned(grey, turn), turned(drop, turn)
-        grey = recorded_differently(resized(grey, DROP_WIDTH_PX), generator)
-        drop = enlarged(drop, *grey.shape, smooth=True).astype(np.float32) / 255
-        return _fitted(normalised(grey, DROP_NORMALISATION)), _fitted(drop)
+        return self.shards[shard].grey[well], self.shards[shard].drops[well]
 
 
-def _zoomed(grey: Grey, drop: Grey, generator: np.random.Generator) -> tuple[Grey, Grey]:
-    """Return a part of the image, or all of it, and the same part of the mask."""
-    share = min(1.0, generator.uniform(SMALLEST_ZOOM, 1.15))
-    places = generator.random(2)
-    parts = []
-    for array in (grey, drop):
-        sides = [round(side * share) for side in array.shape]
-        starts = [round(place * (side - part)) for place, side, part in zip(places, array.shape, sides, strict=True)]
-        rows, columns = (slice(start, start + part) for start, part in zip(starts, sides, strict=True))
-        parts.append(np.ascontiguousarray(array[rows, columns]))
-    return parts[0], parts[1]
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """An image that is not trained on, at the width that the network sees, and where its drop is."""
+
+    grey: Grey
+    mask: Mask
 
 
-def _fitted(image: np.ndarray) -> np.ndarray:
-    """Cut or pad the bottom with zeros to the rows of all training images."""
-    rows = image[:ROWS_PX]
-    return np.pad(rows, ((0, ROWS_PX - len(rows)), (0, -rows.shape[1] % SIDE_MULTIPLE_PX)))
+@dataclass
+class DropExaminer:
+    """Looks how well drops are found, keeps the best weights, and tells when nothing more is gained."""
+
+    held: Sequence[Held]
+    folder: Path
+    patience: int  #: examinations without a better one after which to stop; 0: never
+    stagnation: Stagnation = field(default_factory=Stagnation)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be gained."""
+        return bool(self.patience) and self.stagnation.since >= self.patience
+
+    def examine(self, step: int, network: nn.Module) -> dict[str, float]:
+        """Return the mean intersection over union; weights that did better than all before are kept."""
+        if not self.held:
+            return {}
+        asked = locator(network)
+        found = [locate_drop(each.grey, asked) for each in self.held]
+        each_iou = [
+            overlap(each.mask, drop.mask if drop else None) for each, drop in zip(self.held, found, strict=True)
+        ]
+        iou = round(float(np.mean(each_iou)), 5)
+        if self._seen(iou):
+            save_checkpoint(self.folder, step, network, None, {"validation_iou": iou}, name=BEST)
+        return {"validation_iou": iou}
+
+    def recall(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Remember what the learning curve of a training that goes on says."""
+        for row in rows:
+            if "validation_iou" in row:
+                self._seen(float(row["validation_iou"]))
+
+    def _seen(self, iou: float) -> bool:
+        self.stagnation.see(1 - iou)
+        return self.stagnation.since == 0
 
 
 def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> dict[str, Tensor]:
@@ -96,10 +141,84 @@ def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> dict[str, T
     return {"loss": entropy + dice, "entropy": entropy, "dice": dice}
 
 
-def train_drop_locator(shards: Path, plan: Plan, where: Whereabouts) -> nn.Module:
-    """Train the U-Net on the shards of the split ``train`` and return it; checkpoints go where `where` says."""
+def train_drop_locator(
+    data: Path, plan: Plan, where: Whereabouts, *, shipped: bool = False, patience: int = 0, command: str = ""
+) -> nn.Module:
+    """Train the U-Net on the split ``train`` of `data` and return it; checkpoints go where `where` says.
+
+    Parameters
+    ----------
+    data
+        Folder of a packed dataset with masks, or of rendered shards.
+    plan
+        How long and how fast.
+    where
+        Folder of the training, and a training to begin with.
+    shipped
+        Begin with the weights that come with the program.
+    patience
+        Validations without a better one after which to stop; 0: never.
+    command
+        As it was typed, for the record.
+
+    Raises
+    ------
+    UserError
+        If `data` is neither, or has nothing to train on, or `where` holds a training that was not to be resumed.
+    """
+    source, held = taught_by(data, plan.seed)
+    if not held:
+        log.warning("%s has no validation images with a known drop: the last weights are kept, not the best", data)
     torch.manual_seed(plan.seed)
-    network = UNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    source = ImageSource(shards, "train", plan.seed)
-    trained: nn.Module = Training(network, source, drop_losses, plan, where).run()
+    network = UNet()
+    if shipped and not where.resume:
+        source.refresh()
+        begin_with(default_model("drop_locator"), network, source.batch(0, STEADYING)[0])
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    examiner = DropExaminer(held, where.folder, patience)
+    record = _record(data, plan.seed, command)
+    trained: nn.Module = Training(network, source, drop_losses, plan, where, record, examiner).run()
+    draw_curve(where.folder, f"drop locator on {data}", LOSSES | VALIDATION if held else LOSSES)
     return trained
+
+
+def taught_by(data: Path, seed: int) -> tuple[ImageSource | MaskSource, list[Held]]:
+    """Return what to train on and what to validate on in the folder `data`.
+
+    Raises
+    ------
+    UserError
+        If it is neither a packed dataset with masks nor a folder of rendered shards.
+    """
+    if (data / ABOUT).exists():
+        dataset = open_dataset(data)
+        rows = masked_wells(dataset, "validation")[:MOST_VALIDATED]
+        known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
+        return MaskSource(dataset, "train", seed), [Held(each.grey, each.mask) for each in known]
+    if not shard_names(data, "train"):
+        raise UserError(
+            f"{data} is neither a packed dataset nor a folder of rendered wells; build one (crystal-search dataset "
+            f"build), or render some (crystal-search train shards)"
+        )
+    return ImageSource(data, "train", seed), list(islice(_rendered(data), MOST_VALIDATED))
+
+
+def _rendered(folder: Path) -> Iterator[Held]:
+    for name in shard_names(folder, "validation"):
+        shard = read_shard(folder / name)
+        for grey, drop in zip(shard.grey, shard.drops, strict=True):
+            yield Held(resized(np.asarray(grey), DROP_WIDTH_PX), np.asarray(drop) > 127)
+
+
+def _record(data: Path, seed: int, command: str) -> RunRecord:
+    return RunRecord(
+        kind="drop_locator",
+        architecture="u-net",
+        classes=("drop",),
+        normalisation=DROP_NORMALISATION,
+        working_width_px=DROP_WIDTH_PX,
+        data=str(data),
+        taught_by="masks",
+        command=command,
+        seed=seed,
+    )
