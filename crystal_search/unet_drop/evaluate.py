@@ -1,0 +1,173 @@
+"""How well a trained drop locator finds drops: against masks that people drew, well by well."""
+
+import csv
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.errors import UserError
+from crystal_search.files import write_whole
+from crystal_search.images import Grey
+from crystal_search.inference import Network
+from crystal_search.networks.cards import DROP_WIDTH_PX
+from crystal_search.networks.datasets.packed import PackedDataset, WellRow
+from crystal_search.networks.evaluation.bootstrap import Draws, Interval, drawn
+from crystal_search.networks.measuring import overlap
+from crystal_search.unet_drop.locate import drop_in, drop_probabilities
+from crystal_search.unet_drop.mask_source import KnownDrop, coverage_at, known_drop, masked_wells
+from crystal_search.unet_drop.regions import Mask
+from crystal_search.unet_drop.trained import load_locator
+
+WELLS, FIGURES, PAGE = "drop-wells.csv", "drop-figures.csv", "index.html"
+GOOD, USABLE = 0.9, 0.5  #: intersection over union
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DropVerdict:
+    """What a locator says of one image, and what is true; masks at the width that the network sees."""
+
+    row: WellRow
+    grey: Grey
+    true: Mask
+    found: Mask | None
+    overlap: float  #: intersection over union; 1 for an empty well reported empty
+
+    @property
+    def empty(self) -> bool:
+        """Whether the well holds no drop."""
+        return not self.true.any()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with its 95 % interval, from drawing wells again."""
+
+    measure: str
+    interval: Interval
+    count: int  #: images that it was measured on
+
+
+def evaluate_drop(run: Path, dataset: PackedDataset, out: Path) -> Path:
+    """Evaluate the drop locator whose training is in `run`, and return the page that was written to `out`.
+
+    The split ``test`` counts, or ``validation`` where no test image has a mask.
+
+    Raises
+    ------
+    UserError
+        If `run` is no training of a drop locator, or no image of the dataset has a mask.
+    """
+    from crystal_search.unet_drop.evaluation_page import DropEvaluation, drop_page
+
+    record, locator = load_locator(run)
+    split = judged_split(dataset)
+    verdicts = list(verdicts_of(dataset, split, locator))
+    figures = drop_figures(verdicts)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / WELLS, _table(WELL_COLUMNS, map(_well_cells, verdicts)))
+    write_whole(out / FIGURES, _table(FIGURE_COLUMNS, map(_figure_cells, figures)))
+    evaluation = DropEvaluation(
+        record=record, run=str(run), data=str(dataset.folder), split=split, verdicts=verdicts, figures=figures
+    )
+    write_whole(out / PAGE, drop_page(evaluation))
+    sys.stdout.writelines(f"{said(figure)}\n" for figure in figures)
+    sys.stdout.write(f"open {out / PAGE} in a browser\n")
+    return out / PAGE
+
+
+def judged_split(dataset: PackedDataset) -> str:
+    """Return the split to judge on.
+
+    Raises
+    ------
+    UserError
+        If neither has an image with a mask.
+    """
+    for split in ("test", "validation"):
+        if any(row.mask_size for row in masked_wells(dataset, split)):
+            return split
+    raise UserError(
+        f"no test or validation image of {dataset.folder} has a mask of its drop; draw some (docs/training-drops.md)"
+    )
+
+
+def verdicts_of(dataset: PackedDataset, split: str, locator: Network) -> Iterator[DropVerdict]:
+    """Yield what `locator` says of every image of a split whose drop is known."""
+    for row in masked_wells(dataset, split):
+        yield judged(known_drop(dataset, row, DROP_WIDTH_PX), locator)
+
+
+def judged(known: KnownDrop, locator: Network) -> DropVerdict:
+    """Return what `locator` says of one image."""
+    drop = drop_in(drop_probabilities(known.grey, locator))
+    found = None if drop is None else drop.mask
+    true = coverage_at(known.mask, *known.grey.shape) > 127
+    return DropVerdict(known.row, known.grey, true, found, overlap(known.mask, found))
+
+
+def drop_figures(verdicts: Sequence[DropVerdict]) -> list[Figure]:
+    """Return the figures of a locator; those about empty wells only where there are some."""
+    draws = drawn([each.row.well or each.row.image for each in verdicts])
+    overlaps = np.array([each.overlap for each in verdicts])
+    full = np.array([not each.empty for each in verdicts], np.bool_)
+    found = np.array([each.found is not None for each in verdicts], np.bool_)
+    figures = []
+    if full.any():
+        count = int(full.sum())
+        figures = [
+            Figure("mean intersection over union", draws.mean(overlaps, full), count),
+            Figure("median intersection over union", _median(overlaps, full, draws), count),
+            Figure(f"drops with at least {GOOD}", draws.mean((overlaps >= GOOD).astype(np.float64), full), count),
+            Figure(f"drops with at least {USABLE}", draws.mean((overlaps >= USABLE).astype(np.float64), full), count),
+            Figure("drops found", draws.mean(found.astype(np.float64), full), count),
+        ]
+    if not full.all():
+        count = int((~full).sum())
+        figures += [
+            Figure("empty wells reported empty", draws.mean((~found).astype(np.float64), ~full), count),
+            Figure("empty wells with a false drop", draws.mean(found.astype(np.float64), ~full), count),
+        ]
+    return figures
+
+
+def _median(values: NDArray[np.float64], among: NDArray[np.bool_], draws: Draws) -> Interval:
+    def median(times: NDArray[np.float64]) -> float:
+        chosen = np.repeat(values[among], times[among].astype(np.int64))
+        return float(np.median(chosen)) if len(chosen) else float("nan")
+
+    return draws.figure(median)
+
+
+def said(figure: Figure) -> str:
+    """Return a figure as a line of text."""
+    value, low, high = figure.interval
+    return f"{figure.measure}: {value:.3f} ({low:.3f} to {high:.3f}), {figure.count} images"
+
+
+WELL_COLUMNS = ("image", "well", "plate", "outcome", "drop", "found", "intersection_over_union", "area", "area_found")
+FIGURE_COLUMNS = ("measure", "value", "low", "high", "images")
+
+
+def _well_cells(verdict: DropVerdict) -> tuple[object, ...]:
+    row, found = verdict.row, verdict.found
+    area_found = 0.0 if found is None else float(found.mean())
+    told = ("no" if verdict.empty else "yes", "no" if found is None else "yes")
+    areas = (round(float(verdict.true.mean()), 4), round(area_found, 4))
+    return (row.image, row.well, row.plate, row.outcome, *told, round(verdict.overlap, 4), *areas)
+
+
+def _figure_cells(figure: Figure) -> tuple[object, ...]:
+    return (figure.measure, *(round(value, 4) for value in figure.interval), figure.count)
+
+
+def _table(header: Sequence[str], rows: Iterator[tuple[object, ...]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
