@@ -6,6 +6,7 @@ The card's format, version 1, is described in docs/model-card.md.
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from crystal_search.images import IN_COLOUR, NORMALISATIONS
 
 CARD_FORMAT, CARD_VERSION = "crystal-search model card", 1
 CARD_SUFFIX = ".card.json"
+IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in use", 1
 MAX_CARD_BYTES = 1_000_000
 KINDS = ("classifier", "drop_locator")
 CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
@@ -54,6 +56,16 @@ class ModelCard:
     training_data: str = ""  #: in words: what, how many, whether real
     training_command: str = ""
     measured: tuple[Measurement, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInUse:
+    """Which model of a folder is the one to use of its kind."""
+
+    kind: str  #: of `KINDS`
+    name: str
+    sha256: str
+    since: str  #: when it was put to use, ISO 8601 in UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +187,54 @@ def model_with_hash(folder: Path, sha256: str) -> Model:
     ModelError
         If no card in the folder names the hash.
     """
-    cards = cards_in(folder)
-    if sha256 not in cards:
-        raise ModelError(f"no model with sha256 {sha256} in {folder}; install it there")
-    return read_model(cards[sha256])
+    return model_in_any([folder], sha256)
+
+
+def model_in_any(folders: Sequence[Path], sha256: str) -> Model:
+    """Return the model with this hash from the first of `folders` that has it.
+
+    Raises
+    ------
+    ModelError
+        If none has.
+    """
+    for folder in folders:
+        if path := cards_in(folder).get(sha256):
+            return read_model(path)
+    raise ModelError(f"no model with sha256 {sha256} in {', '.join(map(str, folders))}; install it there")
+
+
+def models_in_use(folder: Path) -> dict[str, ModelInUse]:
+    """Return by kind which models ``in-use.json`` of `folder` names; none where there is no such file.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be read.
+    """
+    path = folder / IN_USE
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; put the models to use again") from error
+    read = Reader(loads(text, ModelError), str(path), ModelError)
+    read.format(IN_USE_FORMAT, IN_USE_VERSION)
+    found = [_in_use(each) for each in read.objects("models", limit=len(KINDS))]
+    read.finish()
+    return {each.kind: each for each in found}
+
+
+def _in_use(read: Reader) -> ModelInUse:
+    found = ModelInUse(
+        kind=read.choice("kind", KINDS),
+        name=read.text("name", limit=100),
+        sha256=read.sha256("sha256"),
+        since=read.text("since", limit=40),
+    )
+    read.finish()
+    return found
 
 
 def default_models_folder() -> Path:
@@ -187,7 +243,9 @@ def default_models_folder() -> Path:
 
 
 def default_model(kind: str, folder: Path | None = None) -> Model:
-    """Return the one model of `kind` in `folder` (default: the package's own).
+    """Return the model of `kind` to use from `folder` (default: the package's own).
+
+    That is the one which ``in-use.json`` names, else the only one there is.
 
     Raises
     ------
@@ -195,6 +253,8 @@ def default_model(kind: str, folder: Path | None = None) -> Model:
         If there is none, or more than one to choose from.
     """
     folder = folder or default_models_folder()
+    if chosen := models_in_use(folder).get(kind):
+        return model_with_hash(folder, chosen.sha256)
     models = [read_model(path) for path in cards_in(folder).values()]
     fitting = [model for model in models if model.card.kind == kind]
     if len(fitting) != 1:

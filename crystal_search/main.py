@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("crystal_search.networks.evaluation.commands", "tell how good trained networks are, side by side"),
     "train": ("crystal_search.networks.commands", "train and measure the networks"),
     "export": ("crystal_search.networks.export_command", "make a model of a trained network, float32 and int8"),
+    "models": ("crystal_search.server.models_command", "list models, and say which new scores are made with"),
 }
 
 

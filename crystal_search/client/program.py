@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crystal_search import __version__
-from crystal_search.artefacts import default_models_folder, model_with_hash, sha256_of
+from crystal_search.artefacts import default_models_folder, model_in_any, sha256_of
 from crystal_search.client.overlay import overlay_jpeg
 from crystal_search.client.pipeline import Models, Stopwatch, loaded, score_image
 from crystal_search.errors import ImageError, ModelError, ResultError, WorkUnitError
@@ -71,7 +71,7 @@ def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[Ima
     return replace(score, seconds=watch.seconds | score.seconds), image
 
 
-def score_work_unit(path: Path, folder: Path, models_folder: Path) -> Result:
+def score_work_unit(path: Path, folder: Path, models_folders: Sequence[Path]) -> Result:
     """Score every image of the work unit at `path` and write the result and its overlays into `folder`.
 
     Raises
@@ -79,11 +79,11 @@ def score_work_unit(path: Path, folder: Path, models_folder: Path) -> Result:
     WorkUnitError
         If the work unit breaks the format.
     ModelError
-        If `models_folder` does not hold the models that the work unit names.
+        If no one of `models_folders` holds a model that the work unit names.
     """
     unit = read_work_unit(path)
     models = loaded(
-        model_with_hash(models_folder, unit.classifier_sha256), model_with_hash(models_folder, unit.drop_sha256)
+        model_in_any(models_folders, unit.classifier_sha256), model_in_any(models_folders, unit.drop_sha256)
     )
     attempt = Attempt(path, unit, models, folder)
     (folder / "overlays").mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(prog="crystal-search-client", description="Score the images of a work unit.")
     found.add_argument("work_unit", type=Path, help="the work unit, a zip file")
     found.add_argument("--out", type=Path, required=True, help="folder for the result; a restart goes on in it")
-    found.add_argument("--models", type=Path, default=default_models_folder(), help="folder of models and cards")
+    found.add_argument("--models", type=Path, action="append", help="folder of models and cards; may be repeated")
     found.add_argument("--verbose", action="store_true", help="log what is done")
     return found
 
@@ -178,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING)
     try:
-        score_work_unit(arguments.work_unit, arguments.out, arguments.models)
+        score_work_unit(arguments.work_unit, arguments.out, arguments.models or [default_models_folder()])
     except WorkUnitError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_WORK_UNIT

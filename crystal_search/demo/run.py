@@ -43,7 +43,7 @@ def score_plate(site: Installation, folder: Path) -> Done:
         say(f"{count} images are known from another folder and stay there; the first: {first}")
     began = time.monotonic()
     with LocalEngine(site.home, site.settings, site.models) as engine:
-        scores = score_with_bars(site, recipe_of(site.settings), engine)
+        scores = score_with_bars(site, recipe_of(site), engine)
     for refused in scores.refused:
         say(f"left out: {refused}")
     return Done(imported=report.added, scored=scores.new, seconds=time.monotonic() - began)

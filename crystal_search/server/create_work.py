@@ -162,7 +162,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Pack what waits and say how much it was."""
     order = Order(plate=arguments.plate, limit=arguments.limit)
     with opened(arguments.home) as site, only_service(site.home):
-        created = create_work(site, recipe_of(site.settings), order)
+        created = create_work(site, recipe_of(site), order)
     say(f"packed {created.images} images into {created.units} work units")
     if created.again:
         say(f"packed {created.again} images again, whose files were lost")

@@ -57,6 +57,11 @@ class Home:
         return self.path / "imaging.sqlite"
 
     @property
+    def models(self) -> Path:
+        """Models that were put to use here, and ``in-use.json``; missing until the first is."""
+        return self.path / "models"
+
+    @property
     def queue(self) -> Path:
         """Work units ``NAME.zip`` that have no valid result yet."""
         return self.path / "engine" / "queue"

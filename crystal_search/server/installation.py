@@ -2,12 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.artefacts import default_model, default_models_folder
+from crystal_search.artefacts import IN_USE, default_model, default_models_folder
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import ImagingDatabase, Recipe
 from crystal_search.server.settings import Settings, read_settings
@@ -24,30 +24,54 @@ class Installation:
     @property
     def models(self) -> Path:
         """Folder of the models in use."""
-        return models_folder(self.settings)
+        return models_folder(self.home, self.settings)
 
 
-def models_folder(settings: Settings) -> Path:
-    """Return the folder of the models in use."""
-    return Path(settings.models) if settings.models else default_models_folder()
+def models_folder(home: Home, settings: Settings) -> Path:
+    """Return the folder of the models in use: the settings', else the home's once some were put to use, else ours."""
+    if settings.models:
+        return Path(settings.models)
+    return home.models if (home.models / IN_USE).exists() else default_models_folder()
 
 
-def recipe_of(settings: Settings) -> Recipe:
+def recipe_of(site: Installation) -> Recipe:
     """Return what new scores are made with.
 
     Raises
     ------
     ModelError
-        If the folder does not hold one classifier and one drop locator.
+        If the folder of the models in use does not hold one classifier and one drop locator to use.
     """
-    folder = models_folder(settings)
+    folder = site.models
     classifier, drop = default_model("classifier", folder).card, default_model("drop_locator", folder).card
     return Recipe(
         classifier_name=classifier.name,
         classifier_sha256=classifier.sha256,
         drop_sha256=drop.sha256,
-        threshold=settings.threshold,
+        threshold=site.settings.threshold,
     )
+
+
+class Renewed:
+    """A recipe that is made again when other models were put to use meanwhile; reading models takes time."""
+
+    def __init__(self, home: Home, make: Callable[[], Recipe]) -> None:
+        self._path, self._make = home.models / IN_USE, make
+        self._known: tuple[object, Recipe] | None = None
+
+    def recipe(self) -> Recipe:
+        """Return what new scores are made with now."""
+        stamp = self._stamp()
+        if self._known is None or self._known[0] != stamp:
+            self._known = stamp, self._make()
+        return self._known[1]
+
+    def _stamp(self) -> object:
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns
 
 
 @contextmanager

@@ -124,7 +124,9 @@ class LocalEngine:
         log.info("client %d works on %s", process.pid, path.stem, extra={"action": "client_started"})
 
     def _spawn(self, path: Path, folder: Path) -> subprocess.Popen[bytes]:
-        words = [*self._command, str(path), "--out", str(folder), "--models", str(self._models)]
+        # Models that are put to use while this engine runs come into the home's own folder.
+        models = ["--models", str(self._models), "--models", str(self._home.models)]
+        words = [*self._command, str(path), "--out", str(folder), *models]
         with (folder / LOG_FILE).open("wb") as file:
             return subprocess.Popen(
                 leashed(words), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True

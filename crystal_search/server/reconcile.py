@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from crystal_search.artefacts import cards_in
 from crystal_search.server.folders import discard, empty_trash, is_past_validation, unit_files
 from crystal_search.server.imaging import AutoScore, Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
@@ -61,17 +62,28 @@ def is_scored(site: Installation, image_id: int, recipe: Recipe) -> bool:
 
 
 def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
-    """Close the work units that name models no longer in use and have no result; their images are packed anew."""
+    """Close the work units that name models no longer in use and that no client has begun; they are packed anew.
+
+    What a client has begun is finished with the models that it was begun with, as long as they are still there.
+    """
     for unit in site.imaging.units("open"):
         same = (unit.recipe.classifier_sha256, unit.recipe.drop_sha256) == (
             recipe.classifier_sha256,
             recipe.drop_sha256,
         )
-        if not same and not is_past_validation(site.home, unit.name):
+        if not same and not is_past_validation(site.home, unit.name) and not _is_in_work(site, unit):
             log.info("%s is withdrawn: %s is no longer in use", unit.name, unit.recipe.classifier_name)
             discard(site.home, site.home.queue / f"{unit.name}.zip")
             discard(site.home, site.home.failures / unit.name)
             site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {recipe.classifier_name}")
+
+
+def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
+    home = site.home
+    if not ((home.returned / unit.name).exists() or any(home.running.glob(f"{unit.name}.*"))):
+        return False
+    there = cards_in(site.models).keys() | cards_in(home.models).keys()
+    return {unit.recipe.classifier_sha256, unit.recipe.drop_sha256} <= there
 
 
 def recreate_lost(site: Installation) -> tuple[int, int]:

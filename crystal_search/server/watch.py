@@ -25,7 +25,7 @@ from crystal_search.server.import_images import (
     import_folder,
     naming_of,
 )
-from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
+from crystal_search.server.installation import Installation, Renewed, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.leash import PYTHON, leashed
 from crystal_search.server.local_engine import GRACE_S, POLL_S, LocalEngine
@@ -125,11 +125,12 @@ def watch(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
-    recipe, complaints = recipe_of(site.settings), Complaints()
+    renewed, complaints = Renewed(site.home, lambda: recipe_of(site)), Complaints()
+    renewed.recipe()  # trouble with the models ends the service before it begins
     order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
     def one_pass() -> None:
-        done, scores = cycle(site, recipe, engine, order)
+        done, scores = cycle(site, renewed.recipe(), engine, order)
         if scores.new:
             say(f"{time.strftime('%H:%M:%S')} scored {scores.new} {'image' if scores.new == 1 else 'images'}")
         complaints.about("set", "; ".join(scores.waiting))

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Score what is queued."""
     home = Home.at(arguments.home).made()
     settings = read_settings(home.settings)
-    with terminated_as_interrupt(), LocalEngine(home, settings, models_folder(settings)) as engine:
+    with terminated_as_interrupt(), LocalEngine(home, settings, models_folder(home, settings)) as engine:
         work(home, engine, forever=arguments.forever)
     waiting, failed = len(list(home.returned.iterdir())), len(unit_files(home.failed))
     say(f"{waiting} results wait for validation; {failed} work units are set aside")

@@ -1,15 +1,28 @@
-"""The models that come with the package, on a well of the demo plate."""
+"""The models that come with the package, on a well of the demo plate, and others put to use in their place."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from crystal_search.artefacts import default_model
+from crystal_search.artefacts import card_to_json, default_model, read_model, sha256_of
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
 from crystal_search.demo.truth import plate_folder
 from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
+from crystal_search.main import main
+from crystal_search.server.create_work import create_work
+from crystal_search.server.cycle import cycle, is_finished, publish_scores
+from crystal_search.server.folders import unit_files, unit_names
+from crystal_search.server.installation import Installation, opened, recipe_of
+from crystal_search.server.local_engine import LocalEngine
+from crystal_search.server.work import work
+from tests.integration.pictures import encoded, well
+from tests.service_site import auto_scores
 
 
 @pytest.mark.parametrize("width", [1224, 1001, 777])
@@ -38,3 +51,90 @@ def test_every_card_says_what_its_model_learnt_from_and_how_well_it_does() -> No
 def test_models_are_as_small_as_promised() -> None:
     assert len(default_model("classifier").onnx) < 4_000_000
     assert len(default_model("drop_locator").onnx) < 10_000_000
+
+
+def retrained(folder: Path) -> Path:
+    """Write a classifier that is another file than the shipped one, and return its card's path."""
+    model = default_model("classifier")
+    graph = onnx.load_from_string(model.onnx)
+    graph.doc_string = "trained again"
+    data = graph.SerializeToString()
+    folder.mkdir()
+    (folder / "again.onnx").write_bytes(data)
+    card = replace(model.card, name="again", file="again.onnx", sha256=sha256_of(data))
+    (folder / "again.card.json").write_text(card_to_json(card))
+    return folder / "again.card.json"
+
+
+def home_with(images: int, folder: Path) -> Path:
+    """Return an installation's folder that knows so many images of a plate, one to a work unit."""
+    home, robot = folder / "home", folder / "robot"
+    inspection = robot / "90j8_2018-04-11_RI1000-0081-2drop"
+    inspection.mkdir(parents=True)
+    for number in range(images):
+        (inspection / f"90j8_{number + 1:02d}A_1.jpg").write_bytes(encoded(well(seed=number)))
+    home.mkdir()
+    (home / "settings.toml").write_text("images_per_unit = 1\nworkers = 1\n")
+    assert main(["import", str(robot), "--home", str(home)]) == 0
+    return home
+
+
+def names_of_models(site: Installation) -> list[list[str]]:
+    return [[score.recipe.classifier_name for score in scores] for scores in auto_scores(site).values()]
+
+
+def finish(site: Installation, engine: LocalEngine) -> None:
+    for _ in range(3000):
+        done, _ = cycle(site, recipe_of(site), engine)
+        if is_finished(site, done):
+            publish_scores(site)
+            return
+    raise TimeoutError("not finished")
+
+
+def test_work_begun_with_one_model_is_counted_as_its_own_when_another_is_put_to_use(tmp_path: Path) -> None:
+    home = home_with(2, tmp_path)
+    with opened(home) as site:
+        first = recipe_of(site)
+        create_work(site, first)
+        begun, waiting = unit_files(site.home.queue)
+        with LocalEngine(site.home, site.settings, site.models) as engine:
+            waiting.rename(tmp_path / "kept.zip")
+            work(site.home, engine)
+            (tmp_path / "kept.zip").rename(waiting)
+            assert unit_names(site.home.returned) == [begun.stem]
+            card = retrained(tmp_path / "out")
+            assert main(["models", "use", str(card), "--home", str(home)]) == 0
+            finish(site, engine)  # the same engine goes on, and finds the new model
+        number = {unit.name: unit.image_ids[0] for unit in site.imaging.units("done")}[begun.stem]
+        expected = [["squeezenet-wells-1", "again"] if number == each else ["again"] for each in (1, 2)]
+        assert names_of_models(site) == expected
+        (kept, *_) = auto_scores(site)[number]
+        assert (kept.recipe, kept.work_unit) == (first, begun.stem)
+        assert auto_scores(site)[number][1].recipe.classifier_sha256 == read_model(card).card.sha256
+        assert [unit.name for unit in site.imaging.units("withdrawn")] == [waiting.stem]
+        create_work(site, recipe_of(site))
+        assert not site.imaging.units("open")
+
+
+def test_work_that_a_stopped_client_began_is_finished_with_its_own_model(tmp_path: Path) -> None:
+    home = home_with(1, tmp_path)
+    with opened(home) as site:
+        create_work(site, recipe_of(site))
+        (begun,) = unit_files(site.home.queue)
+        (site.home.running / f"{begun.stem}.0123abcd").mkdir()
+        assert main(["models", "use", str(retrained(tmp_path / "out")), "--home", str(home)]) == 0
+        with LocalEngine(site.home, site.settings, site.models) as engine:
+            finish(site, engine)
+        assert sorted(names_of_models(site)[0]) == ["again", "squeezenet-wells-1"]
+
+
+def test_units_of_a_model_that_is_gone_are_packed_anew_even_if_begun(tmp_path: Path) -> None:
+    home = home_with(1, tmp_path)
+    with opened(home) as site:
+        gone = replace(recipe_of(site), classifier_name="gone", classifier_sha256="e" * 64)
+        create_work(site, gone)
+        (begun,) = unit_files(site.home.queue)
+        (site.home.running / f"{begun.stem}.0123abcd").mkdir()
+        create_work(site, recipe_of(site))
+        assert [unit.name for unit in site.imaging.units("withdrawn")] == [begun.stem]

@@ -1,0 +1,88 @@
+"""``crystal-search models``: which models there are, and which of them new work units carry (docs/models.md)."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from crystal_search.artefacts import KINDS, card_from_json, read_model
+from crystal_search.errors import ModelError, UserError
+from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.models_in_use import forget, known_models, model_called, put_to_use
+
+Act = Callable[[Installation, argparse.Namespace], None]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the commands of this module."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _command(commands, "list", _list, "list the models that are known, and which are in use")
+    for name, act, what in (
+        ("use", _use, "install a model, and have new work units carry its hash from now on"),
+        ("show", _show, "print what a model's card says"),
+        ("forget", _forget, "take a model that is no longer in use out of the installation"),
+    ):
+        command = _command(commands, name, act, what)
+        command.add_argument("model", metavar="CARD_OR_NAME", help="a card's file, or a model's name or hash")
+        if name == "use":
+            command.add_argument("--as", dest="kind", choices=KINDS, help="refuse a model of the other kind")
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Act, what: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:], allow_abbrev=False)
+    add_home_argument(command)
+    command.set_defaults(act=act)
+    return command
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command that was chosen."""
+    act: Act = arguments.act
+    with opened(arguments.home, create=act is _use) as site:
+        act(site, arguments)
+
+
+def _list(site: Installation, _: argparse.Namespace) -> None:
+    known = known_models(site)
+    width = max(len(each.card.name) for each in known)
+    for each in known:
+        state = f"in use{f' since {each.since}' if each.since else ''}" if each.in_use else ""
+        say(f"{each.card.name:{width}}  {each.card.kind:12}  {each.short_hash}  {state}".rstrip())
+    if site.settings.models:
+        say(f"{site.home.settings} says that the models are those in {site.settings.models}")
+
+
+def _path(site: Installation, named: str) -> Path:
+    """Return the card that is meant by a file's name, or by a model's name or hash."""
+    return Path(named) if Path(named).is_file() else model_called(named, known_models(site)).path
+
+
+def _use(site: Installation, arguments: argparse.Namespace) -> None:
+    model = read_model(_path(site, arguments.model))
+    if arguments.kind not in (None, model.card.kind):
+        raise UserError(f"{model.card.name} is a {model.card.kind}, not a {arguments.kind}; name another model")
+    used = put_to_use(site, model)
+    say(f"{used.name} ({used.sha256[:12]}) is the {used.kind} in use since {used.since}")
+    if model.card.kind == "classifier":
+        say("images without a score by it are scored anew, the newest first; earlier scores stay")
+
+
+def _show(site: Installation, arguments: argparse.Namespace) -> None:
+    path = _path(site, arguments.model)
+    try:
+        card = card_from_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; name a card that is there") from error
+    say(f"{card.name}: {card.kind}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
+    say(f"reads: {card.working_width_px} px wide, {card.normalisation}; temperature {card.temperature:g}")
+    say(f"learnt from: {card.training_data or 'not said'}\ntrained by: {card.training_command or 'not said'}")
+    for figure in card.measured:
+        say(f"  {figure.measure}: {figure.value:g} of {figure.count} ({figure.data})")
+    say(f"card: {path}")
+
+
+def _forget(site: Installation, arguments: argparse.Namespace) -> None:
+    model = model_called(arguments.model, known_models(site))
+    forget(site, model)
+    say(f"{model.card.name} ({model.short_hash}) is gone from {site.home.models}; its scores stay in the ledger")

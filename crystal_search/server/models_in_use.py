@@ -1,0 +1,184 @@
+"""Which models new scores are made with, and where an installation keeps them (docs/models.md).
+
+Models come into the home's folder ``models`` as ``NAME-HASH.onnx`` with their cards, and stay there when others are
+put to use: work that was begun with them is finished with them. ``in-use.json`` names the two in use. It is written
+last, whole or not at all, so that it never names a model that is not there.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from crystal_search.artefacts import (
+    CARD_SUFFIX,
+    IN_USE,
+    IN_USE_FORMAT,
+    IN_USE_VERSION,
+    KINDS,
+    Model,
+    ModelCard,
+    ModelInUse,
+    card_from_json,
+    card_to_json,
+    cards_in,
+    default_model,
+    default_models_folder,
+    models_in_use,
+    read_model,
+)
+from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
+from crystal_search.files import write_whole
+from crystal_search.images import IN_COLOUR
+from crystal_search.inference import OnnxNetwork
+from crystal_search.server.home import Home
+from crystal_search.server.imaging import Recipe
+from crystal_search.server.installation import Installation
+
+HASH_DIGITS = 12
+LONGEST_NAME = 70  #: of a file's name that is kept before the hash
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A model that can be put to use by its name."""
+
+    card: ModelCard
+    path: Path  #: of the card
+    in_use: bool
+    since: str  #: when it was put to use; empty where nobody did
+
+    @property
+    def short_hash(self) -> str:
+        """The first digits of its hash."""
+        return self.card.sha256[:HASH_DIGITS]
+
+
+def known_models(site: Installation) -> list[KnownModel]:
+    """Return the models of the home, of the folder in use and of the package, each once, by kind and name."""
+    chosen = {kind: default_model(kind, site.models).card.sha256 for kind in KINDS}
+    since = {each.sha256: each.since for each in models_in_use(site.models).values()}
+    paths: dict[str, Path] = {}
+    for folder in (site.home.models, site.models, default_models_folder()):
+        paths = cards_in(folder) | paths
+    cards = {sha256: card_from_json(path.read_bytes()) for sha256, path in paths.items()}
+    found = [
+        KnownModel(card, paths[sha256], chosen[card.kind] == sha256, since.get(sha256, ""))
+        for sha256, card in cards.items()
+    ]
+    return sorted(found, key=lambda each: (each.card.kind, each.card.name, each.card.sha256))
+
+
+def model_called(name: str, known: Iterable[KnownModel]) -> KnownModel:
+    """Return the model of `known` that has this name, or whose hash begins so.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none, or more than one; the message lists those there are.
+    """
+    known = list(known)
+    fitting = [each for each in known if name in (each.card.name, each.short_hash, each.card.sha256)]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = ", ".join(f"{each.card.name} ({each.short_hash})" for each in fitting or known)
+    if fitting:
+        raise UnknownNameError(f"{len(fitting)} models are called {name!r}: {listed}; give the hash")
+    raise UnknownNameError(f"no model {name!r}; give a card's file, or choose from {listed}")
+
+
+def put_to_use(site: Installation, model: Model) -> ModelInUse:
+    """Install `model` into the home and have it used from now on, and with it the other kind's that is used now.
+
+    Raises
+    ------
+    ConfigError
+        If the settings name a folder of models, which decides then.
+    ModelError
+        If the model does not answer as its card says.
+    """
+    if site.settings.models:
+        raise ConfigError(
+            f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
+        )
+    check_answer(model)
+    before = {kind: default_model(kind, site.models) for kind in KINDS}
+    since = {each.sha256: each.since for each in models_in_use(site.models).values()}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    for each in (*before.values(), model):
+        install(each, site.home)
+    cards = [each.card for each in (before | {model.card.kind: model}).values()]
+    chosen = [
+        ModelInUse(kind=card.kind, name=card.name, sha256=card.sha256, since=since.get(card.sha256, now))
+        for card in cards
+    ]
+    content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "models": [asdict(each) for each in chosen]}
+    write_whole(site.home.models / IN_USE, json.dumps(content, indent=1) + "\n")
+    return next(each for each in chosen if each.kind == model.card.kind)
+
+
+def install(model: Model, home: Home) -> Path:
+    """Write `model` into the home's folder, the card last, and return the card's path; one that is there stays.
+
+    Its files carry its hash, so that two models of one name lie side by side.
+    """
+    if path := cards_in(home.models).get(model.card.sha256):
+        read_model(path)
+        return path
+    home.models.mkdir(parents=True, exist_ok=True)
+    name = f"{Path(model.card.file).stem[:LONGEST_NAME]}-{model.card.sha256[:HASH_DIGITS]}"
+    path = home.models / f"{name}{CARD_SUFFIX}"
+    write_whole(home.models / f"{name}.onnx", model.onnx)
+    write_whole(path, card_to_json(replace(model.card, file=f"{name}.onnx")))
+    return path
+
+
+def check_answer(model: Model) -> None:
+    """Run `model` once.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be run, or does not answer as its card says.
+    """
+    card = model.card
+    side = card.side_px if card.kind == "classifier" else -(-card.working_width_px // card.side_px) * card.side_px
+    channels = 3 if card.normalisation in IN_COLOUR else 1
+    try:
+        maps = OnnxNetwork(model).logits(np.zeros((1, channels, side, side), np.float32))
+    except ModelError:
+        raise
+    except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
+        raise ModelError(f"{card.file} cannot be run: {error}; install the model again") from error
+    expected = (card.cells_per_chop,) * 2 if card.kind == "classifier" else (side, side)
+    if maps.shape[2:] != expected:
+        raise ModelMismatchError(
+            f"{card.file} answers {side} x {side} px with a map of {maps.shape[2]} x {maps.shape[3]}; "
+            f"the {card.kind} of its card would with {expected[0]} x {expected[1]}"
+        )
+
+
+def forget(site: Installation, model: KnownModel) -> None:
+    """Take a model out of the home, card first.
+
+    Raises
+    ------
+    UserError
+        If it is in use, an open work unit names it, or it does not lie in the home.
+    """
+    if model.path.parent != site.home.models:
+        raise UserError(f"{model.card.name} lies in {model.path.parent}, not in {site.home.models}; nothing to forget")
+    if model.in_use:
+        raise UserError(f"{model.card.name} is in use; put another {model.card.kind} to use first")
+    waiting = [unit.name for unit in site.imaging.units("open") if _names(unit.recipe, model.card.sha256)]
+    if waiting:
+        raise UserError(f"{len(waiting)} open work units name {model.card.name}, as {waiting[0]}; wait for them")
+    model.path.unlink()
+    (model.path.parent / model.card.file).unlink(missing_ok=True)
+
+
+def _names(recipe: Recipe, sha256: str) -> bool:
+    return sha256 in (recipe.classifier_sha256, recipe.drop_sha256)

@@ -1,0 +1,303 @@
+"""``crystal-search models``: what is listed, what is put to use, what is refused, and that nothing is half done."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from crystal_search.artefacts import (
+    IN_USE,
+    Model,
+    card_to_json,
+    default_model,
+    default_models_folder,
+    model_in_any,
+    models_in_use,
+    read_model,
+    sha256_of,
+)
+from crystal_search.errors import ModelError
+from crystal_search.main import main
+from crystal_search.server import models_in_use as module
+from crystal_search.server.create_work import create_work
+from crystal_search.server.home import Home
+from crystal_search.server.imaging import Recipe
+from crystal_search.server.installation import Installation, Renewed, opened, recipe_of
+from tests.service_site import add_images
+
+Told = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An installation."""
+    return Home(tmp_path / "home").made()
+
+
+@pytest.fixture
+def site(home: Home) -> Iterator[Installation]:
+    with opened(home.path) as found:
+        yield found
+
+
+def other_model(folder: Path, name: str = "ours-1", *, temperature: float = 2.0, kind: str = "classifier") -> Path:
+    """Write a model that differs from the shipped one in its last constant, and return its card's path."""
+    model = default_model(kind)
+    graph = onnx.load_from_string(model.onnx)
+    graph.doc_string = name
+    data = graph.SerializeToString()
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.onnx").write_bytes(data)
+    card = replace(model.card, name=name, file=f"{name}.onnx", sha256=sha256_of(data), temperature=temperature)
+    path = folder / f"{name}.card.json"
+    path.write_text(card_to_json(card))
+    return path
+
+
+def models(*words: object, home: Home) -> int:
+    return main(["models", *map(str, words), "--home", str(home.path)])
+
+
+def hashes(site: Installation) -> set[str]:
+    return {unit.recipe.classifier_sha256 for unit in site.imaging.units("open")}
+
+
+def test_new_work_units_carry_the_hash_of_the_model_that_was_put_to_use(
+    home: Home, site: Installation, tmp_path: Path, capsys: Told
+) -> None:
+    shipped = default_model("classifier").card
+    assert recipe_of(site).classifier_sha256 == shipped.sha256
+    card = other_model(tmp_path / "out")
+    assert models("use", card, home=home) == 0
+    told = capsys.readouterr().out
+    new = read_model(card).card
+    assert f"ours-1 ({new.sha256[:12]}) is the classifier in use since" in told
+    add_images(site, tmp_path / "images", 2)
+    create_work(site, recipe_of(site))
+    assert hashes(site) == {new.sha256}
+    assert recipe_of(site).classifier_name == "ours-1"
+    assert recipe_of(site).drop_sha256 == default_model("drop_locator").card.sha256
+
+
+def test_models_that_were_in_use_stay_for_the_work_that_names_them(
+    home: Home, site: Installation, tmp_path: Path
+) -> None:
+    before = recipe_of(site)
+    models("use", other_model(tmp_path / "out"), home=home)
+    for sha256 in (before.classifier_sha256, before.drop_sha256):
+        assert model_in_any([home.models], sha256).card.sha256 == sha256
+    assert (home.models / IN_USE).exists()
+    names = sorted(path.name.split("-")[0] for path in home.models.glob("*.onnx"))
+    assert names == ["drop", "ours", "squeezenet"]
+    assert default_model("classifier", home.models).card.name == "ours-1"
+
+
+def test_the_older_model_comes_back_by_name_or_hash(home: Home, site: Installation, tmp_path: Path) -> None:
+    shipped = default_model("classifier").card
+    models("use", other_model(tmp_path / "out"), home=home)
+    assert models("use", "squeezenet-wells-1", home=home) == 0
+    assert recipe_of(site).classifier_sha256 == shipped.sha256
+    models("use", "ours-1", home=home)
+    assert recipe_of(site).classifier_name == "ours-1"
+    assert models("use", shipped.sha256[:12], home=home) == 0
+    assert recipe_of(site).classifier_sha256 == shipped.sha256
+
+
+def test_the_time_of_a_model_that_stays_in_use_stays(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models("use", other_model(tmp_path / "out"), home=home)
+    text = (home.models / IN_USE).read_text()
+    since = models_in_use(home.models)["classifier"].since
+    (home.models / IN_USE).write_text(text.replace(since, "2020-01-01T00:00:00+00:00"))
+    models("use", other_model(tmp_path / "out", "locator-2", kind="drop_locator"), home=home)
+    found = models_in_use(home.models)
+    assert found["classifier"].since == "2020-01-01T00:00:00+00:00"
+    assert found["drop_locator"].name == "locator-2"
+    assert found["drop_locator"].since > "2025"
+
+
+def test_two_models_of_one_name_lie_side_by_side(home: Home, tmp_path: Path, capsys: Told) -> None:
+    models("use", other_model(tmp_path / "out", "ours"), home=home)
+    second = other_model(tmp_path / "again", "ours")
+    graph = onnx.load(str(second.with_name("ours.onnx")))
+    graph.doc_string = "trained again"
+    data = graph.SerializeToString()
+    second.with_name("ours.onnx").write_bytes(data)
+    second.write_text(
+        card_to_json(replace(default_model("classifier").card, name="ours", file="ours.onnx", sha256=sha256_of(data)))
+    )
+    assert models("use", second, home=home) == 0
+    assert models("use", "ours", home=home) == 2
+    assert "2 models are called 'ours'" in capsys.readouterr().err
+    assert models("use", sha256_of(data), home=home) == 0
+
+
+def test_the_list_tells_what_is_in_use(home: Home, tmp_path: Path, capsys: Told) -> None:
+    assert models("list", home=home) == 0
+    before = capsys.readouterr().out
+    assert [line.endswith("in use") for line in before.splitlines() if "squeezenet-wells-1 " in line] == [True]
+    card = other_model(tmp_path / "out")
+    models("use", card, home=home)
+    capsys.readouterr()
+    models("list", home=home)
+    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "in use since 20" in lines["ours-1"]
+    assert read_model(card).card.sha256[:12] in lines["ours-1"]
+    assert "in use" not in lines["squeezenet-wells-1"]
+    assert "in use since" in lines["drop-unet-1"]
+
+
+def test_show_prints_the_card(home: Home, tmp_path: Path, capsys: Told) -> None:
+    shipped = default_model("classifier").card
+    assert models("show", "squeezenet-wells-1", home=home) == 0
+    told = capsys.readouterr().out
+    assert shipped.sha256 in told
+    assert shipped.measured[0].measure in told
+    assert models("show", other_model(tmp_path / "out"), home=home) == 0
+    assert "ours-1" in capsys.readouterr().out
+
+
+def test_what_is_forgotten_is_gone_and_what_is_needed_is_not(
+    home: Home, site: Installation, tmp_path: Path, capsys: Told
+) -> None:
+    models("use", other_model(tmp_path / "out"), home=home)
+    assert models("forget", "ours-1", home=home) == 2
+    assert "ours-1 is in use; put another classifier to use first" in capsys.readouterr().err
+    add_images(site, tmp_path / "images", 1)
+    create_work(site, recipe_of(site))
+    models("use", "squeezenet-wells-1", home=home)
+    assert models("forget", "ours-1", home=home) == 2
+    assert "1 open work units name ours-1" in capsys.readouterr().err
+    create_work(site, recipe_of(site))
+    assert models("forget", "ours-1", home=home) == 0
+    assert not list(home.models.glob("ours*"))
+    assert models("forget", "ours-1", home=home) == 2
+    assert "no model 'ours-1'" in capsys.readouterr().err
+
+
+def test_what_comes_with_the_package_is_not_forgotten(home: Home, capsys: Told) -> None:
+    assert models("forget", "squeezenet-wells-1", home=home) == 2
+    assert "nothing to forget" in capsys.readouterr().err
+
+
+def damaged(card: Path) -> Path:
+    with card.with_name("ours-1.onnx").open("ab") as file:
+        file.write(b"\0")
+    return card
+
+
+def lying(card: Path) -> Path:
+    """Return the card of a classifier that says it is a drop locator."""
+    read = json.loads(card.read_text())
+    card.write_text(json.dumps(read | {"kind": "drop_locator", "classes": ["drop"], "normalisation": "centred-1"}))
+    return card
+
+
+def misprinted(card: Path) -> Path:
+    card.write_text(card.read_text().replace('"padded"', '"paded"'))
+    return card
+
+
+def unknown(card: Path) -> str:
+    return card.name
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "trouble"),
+    [
+        (damaged, 1, "its card says"),
+        (lying, 1, "answers with shape"),
+        (misprinted, 1, "padded is missing"),
+        (
+            unknown,
+            2,
+            "no model 'ours-1.card.json'; give a card's file, or choose from squeezenet-wells-1 (6cb747fb9756), ",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_no_model_is_refused_and_changes_nothing(
+    spoil: object, code: int, trouble: str, *, home: Home, tmp_path: Path, capsys: Told
+) -> None:
+    card = other_model(tmp_path / "out")
+    assert models("use", spoil(card), home=home) == code  # type: ignore[operator]
+    assert trouble in capsys.readouterr().err
+    assert not home.models.exists()
+
+
+def test_a_model_of_the_other_kind_is_refused(home: Home, tmp_path: Path, capsys: Told) -> None:
+    assert models("use", other_model(tmp_path / "out"), "--as", "drop_locator", home=home) == 2
+    assert "ours-1 is a classifier, not a drop_locator" in capsys.readouterr().err
+
+
+def test_a_locator_that_answers_in_cells_is_refused(tmp_path: Path) -> None:
+    model = default_model("classifier")
+    card = replace(model.card, cells_per_chop=3)
+    with pytest.raises(ModelError, match="answers 256 x 256 px with a map of 4 x 4"):
+        module.check_answer(Model(card, model.onnx))
+
+
+def test_a_copy_that_fails_leaves_the_older_model_in_use(
+    home: Home, site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = recipe_of(site)
+
+    def full(path: Path, content: object) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(module, "write_whole", full)
+    assert models("use", other_model(tmp_path / "out"), home=home) == 1
+    assert recipe_of(site) == before
+
+
+def test_a_folder_in_the_settings_decides(home: Home, tmp_path: Path, capsys: Told) -> None:
+    card = other_model(tmp_path / "out")
+    models("use", card, home=home)
+    home.settings.write_text(f"models = {str(default_models_folder())!r}\n")
+    with opened(home.path) as site:
+        assert recipe_of(site).classifier_name == "squeezenet-wells-1"
+    assert models("use", card, home=home) == 2
+    assert "which decides; take that line out first" in capsys.readouterr().err
+    models("list", home=home)
+    assert "says that the models are those in" in capsys.readouterr().out
+
+
+def test_a_recipe_is_renewed_when_other_models_are_put_to_use(home: Home, site: Installation, tmp_path: Path) -> None:
+    made: list[Recipe] = []
+
+    def make() -> Recipe:
+        made.append(recipe_of(site))
+        return made[-1]
+
+    renewed = Renewed(home, make)
+    assert [renewed.recipe().classifier_name for _ in range(3)] == ["squeezenet-wells-1"] * 3
+    assert len(made) == 1
+    models("use", other_model(tmp_path / "out"), home=home)
+    assert [renewed.recipe().classifier_name for _ in range(3)] == ["ours-1"] * 3
+    assert len(made) == 2
+
+
+def test_a_spoiled_record_of_what_is_in_use_is_a_message(home: Home, tmp_path: Path, capsys: Told) -> None:
+    home.models.mkdir()
+    (home.models / IN_USE).write_text("{}")
+    assert models("list", home=home) == 1
+    assert "in-use.json: format is missing" in capsys.readouterr().err
+
+
+def test_without_an_installation_only_use_makes_one(tmp_path: Path, capsys: Told) -> None:
+    home = Home(tmp_path / "none")
+    assert models("list", home=home) == 2
+    assert "there is no Crystal Search installation" in capsys.readouterr().err
+    assert models("use", other_model(tmp_path / "out"), home=home) == 0
+
+
+def test_every_model_the_package_ships_answers_as_its_card_says() -> None:
+    for kind in ("classifier", "drop_locator"):
+        model = default_model(kind)
+        module.check_answer(model)
+        assert np.isfinite(model.card.temperature)
