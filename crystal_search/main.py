@@ -31,10 +31,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("crystal_search.server.status", "tell what waits, what runs, what failed"),
     "render": ("crystal_search.synthesis.commands", "render wells with exact truth"),
     "import-weights": ("crystal_search.networks.old_weights.commands", "make models of MXNet's and Keras' old weights"),
+    "dataset": ("crystal_search.networks.datasets.commands", "pack archives of scored images for training"),
     "evaluate": ("crystal_search.networks.evaluation.commands", "tell how good trained networks are, side by side"),
     "train": ("crystal_search.networks.commands", "train and measure the networks"),
     "export": ("crystal_search.networks.export_command", "make a model of a trained network, float32 and int8"),
     "models": ("crystal_search.server.models_command", "list models, and say which new scores are made with"),
+    "review": ("crystal_search.networks.review.commands", "have people look at labels that a network doubts"),
 }
 
 
