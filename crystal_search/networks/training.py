@@ -7,10 +7,10 @@ stopped in between.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from torch.optim import AdamW, Optimizer
 
 from crystal_search.errors import UserError
 from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
-from crystal_search.networks.curve import CURVE, append_row, curve_rows, cut_curve
+from crystal_search.networks.curve import CURVE, append_row, cut_curve
 from crystal_search.networks.run_record import RunRecord, write_run
 from crystal_search.networks.schedules import BETAS, one_cycle
 
@@ -55,10 +55,13 @@ class Examiner(Protocol):
         """Whether nothing more is to be gained."""
 
     def examine(self, step: int, network: nn.Module) -> Mapping[str, float]:
-        """Return figures for the learning curve, always the same."""
+        """Return figures for the learning curve, the same at every step; step 0 is before the first."""
 
-    def recall(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Remember the learning curve of a training that goes on."""
+    def state(self) -> dict[str, float]:
+        """Return what is remembered, for a checkpoint."""
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Remember what a checkpoint says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,7 @@ class Training:
             if done % self.plan.steps_per_epoch == 0 or done == self.plan.steps:
                 self._report(done)
             if done % self.plan.steps_per_checkpoint == 0 or done == self.plan.steps or self._ended:
-                save_checkpoint(self.where.folder, done, self.network, optimiser, {"shards": self.source.names()})
+                save_checkpoint(self.where.folder, done, self.network, optimiser, self._settings())
         return self.network.eval()
 
     @property
@@ -140,13 +143,19 @@ class Training:
                 write_run(self.where.folder, self.record)
             if self.where.start_from is not None:
                 load_weights(self.where.start_from, self.network)
+            if self.examiner is not None:
+                log.info("before the first step: %s", self.examiner.examine(0, self.network))
             return 0
         first, settings = load_checkpoint(self.where.folder, self.network, optimiser)
         self.source.use(settings["shards"])
         cut_curve(self.where.folder / CURVE, first)
         if self.examiner is not None:
-            self.examiner.recall(curve_rows(self.where.folder))
+            self.examiner.restore(settings["examiner"])
         return first
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = {"shards": self.source.names()}
+        return settings if self.examiner is None else settings | {"examiner": self.examiner.state()}
 
     def _step(self, step: int, optimiser: Optimizer) -> None:
         torch.manual_seed((self.plan.seed << 32) + step)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from crystal_search.networks.training import Plan, Whereabouts
 
 SHIPPED, NOTHING = "shipped", "nothing"  #: beside the folder of a training, what one may begin with
-RATE, GENTLE_RATE = 4e-3, 1e-3  #: from nothing, and from weights that find drops already
+RATE, GENTLE_RATE = 4e-3, 2e-4  #: from nothing, and from weights that find drops already
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

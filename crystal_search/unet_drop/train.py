@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -120,11 +120,13 @@ class DropExaminer:
             save_checkpoint(self.folder, step, network, None, {"validation_iou": iou}, name=BEST)
         return {"validation_iou": iou}
 
-    def recall(self, rows: Sequence[Mapping[str, str]]) -> None:
-        """Remember what the learning curve of a training that goes on says."""
-        for row in rows:
-            if "validation_iou" in row:
-                self._seen(float(row["validation_iou"]))
+    def state(self) -> dict[str, float]:
+        """Return what is remembered, for a checkpoint."""
+        return asdict(self.stagnation)
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Remember what a checkpoint says."""
+        self.stagnation = Stagnation(state["best"], int(state["since"]))
 
     def _seen(self, iou: float) -> bool:
         self.stagnation.see(1 - iou)

@@ -155,11 +155,13 @@ class TestExaminer:
         assert kept == [1, 2, 2, 2]
         assert examiner.ended
 
-    def test_it_remembers_by_the_learning_curve(self, tmp_path: Path) -> None:
-        examiner = DropExaminer([], tmp_path, patience=2)
-        examiner.recall([{"step": str(step), "validation_iou": iou} for step, iou in enumerate(("0.5", "0.8", "0.7"))])
-        assert (examiner.stagnation.since, examiner.ended) == (1, False)
-        assert examiner.stagnation.best == pytest.approx(0.2)
+    def test_it_remembers_by_the_checkpoint(self, tmp_path: Path) -> None:
+        examiner, other = (DropExaminer([], tmp_path, patience=2) for _ in range(2))
+        for loss in (0.5, 0.2, 0.3):
+            examiner.stagnation.see(loss)
+        other.restore(examiner.state())
+        assert other == examiner
+        assert not other.ended
 
 
 def test_training_on_masks_leaves_a_record_a_curve_and_the_best_weights(data: Path, tmp_path: Path) -> None:
@@ -175,12 +177,17 @@ def test_training_on_masks_leaves_a_record_a_curve_and_the_best_weights(data: Pa
     assert (tmp_path / "run" / BEST).exists()
 
 
+def test_weights_that_a_training_only_makes_worse_stay_the_best(data: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=2, batch_size=1, peak_rate=5.0, steps_per_epoch=2)
+    train_drop_locator(data, plan, Whereabouts(tmp_path), shipped=True)
+    assert torch.load(tmp_path / BEST, weights_only=True)["step"] == 0
+
+
 def test_a_training_that_was_stopped_ends_as_one_that_was_not(data: Path, tmp_path: Path) -> None:
     plan = Plan(steps=4, batch_size=2, peak_rate=1e-3, steps_per_epoch=2, steps_per_checkpoint=3)
     whole = train_drop_locator(data, plan, Whereabouts(tmp_path / "whole"))
-    stopping = replace(plan, steps_per_checkpoint=3)
     with pytest.raises(KeyboardInterrupt):
-        _stopped_after(3, data, stopping, tmp_path / "stopped")
+        _stopped_after(3, data, plan, tmp_path / "stopped")
     resumed = train_drop_locator(data, plan, Whereabouts(tmp_path / "stopped", resume=True))
     for mine, its in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         torch.testing.assert_close(mine, its, rtol=0, atol=0)
