@@ -68,6 +68,17 @@ def test_a_list_in_another_scheme_gets_the_names_of_that_scheme(tmp_path: Path) 
         corrected_list({"a.jpg": Correction("a.jpg", "", "clear", "spherulites")}, archive, SCHEMES["groups-4"])
 
 
+def test_each_of_several_archives_gets_its_own_corrections(tmp_path: Path) -> None:
+    lists = [text(tmp_path / name, "file,outcome\na.jpg,clear\n") for name in ("one.csv", "two.csv")]
+    here = f"table {tmp_path.name}"
+    fixes = {
+        f"{here}/one.csv/a.jpg": Correction(f"{here}/one.csv/a.jpg", "", "clear", "other"),
+        f"{here}/two.csv/a.jpg": Correction(f"{here}/two.csv/a.jpg", "", "clear", "precipitate"),
+    }
+    corrected = [corrected_list(fixes, each, SCHEMES["outcomes-13"]).splitlines()[1] for each in lists]
+    assert corrected == ["a.jpg,other", "a.jpg,precipitate"]
+
+
 def test_corrections_can_be_applied_twice(tmp_path: Path, archive: Path, corrections: Path) -> None:
     fixes, scheme = read_corrections(corrections), SCHEMES["outcomes-13"]
     once = text(tmp_path / "once.csv", corrected_list(fixes, archive, scheme))

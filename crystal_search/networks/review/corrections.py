@@ -12,7 +12,8 @@ from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.networks.archives.csv_rows import DELIMITERS, read_rows
 from crystal_search.networks.archives.labels import Labels
-from crystal_search.networks.archives.table import plain_path
+from crystal_search.networks.archives.options import ArchiveOptions
+from crystal_search.networks.archives.table import open_csv, plain_path
 from crystal_search.networks.datasets.packed import SPLITS, PackedDataset
 from crystal_search.networks.review.ranking import image_label
 from crystal_search.outcomes import CHOPS_ONLY, NO_DROP, OUTCOME_NAMES
@@ -70,7 +71,8 @@ def corrected_list(corrections: Mapping[str, Correction], archive: Path, scheme:
     Parameters
     ----------
     corrections
-        By the name of the image, which is what the list has in its column ``file``.
+        By the name of the image: what the list has in its column ``file``, after the archive's name where a dataset was
+        built from several archives. Those of the other archives are left alone.
     archive
         A list with columns ``file`` and ``outcome``, as ``dataset build --from csv`` reads it.
     scheme
@@ -88,6 +90,7 @@ def corrected_list(corrections: Mapping[str, Correction], archive: Path, scheme:
     for number, cells in enumerate(table.lines, start=2):
         outcome = _outcome(labels, cells[table.outcome], f"{archive}, line {number}")
         now[plain_path(cells[table.file].strip())] = outcome
+    corrections = _of_archive(corrections, open_csv(archive, ArchiveOptions(scheme=scheme.name)).name)
     _check_images(corrections, now, str(archive))
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
@@ -98,6 +101,13 @@ def corrected_list(corrections: Mapping[str, Correction], archive: Path, scheme:
             cells[table.outcome] = _written(corrections[image].new, scheme)
         writer.writerow(cells)
     return text.getvalue()
+
+
+def _of_archive(corrections: Mapping[str, Correction], name: str) -> dict[str, Correction]:
+    """Return the corrections of an archive's images by what the archive calls them."""
+    prefix = f"{name}/"
+    named = {image.removeprefix(prefix): each for image, each in corrections.items() if image.startswith(prefix)}
+    return named or dict(corrections)
 
 
 def corrections_for(corrections: Mapping[str, Correction], dataset: PackedDataset) -> str:
@@ -145,10 +155,10 @@ def _check_images(corrections: Mapping[str, Correction], now: Mapping[str, str],
             f"{where} lacks {_named(unknown)}; these corrections are of other images: name the archive that the "
             f"dataset was built from"
         )
-    for each in corrections.values():
-        if now[each.image] not in (each.old, each.new):
+    for image, each in corrections.items():
+        if now[image] not in (each.old, each.new):
             raise UserError(
-                f"{where}: {each.image} is {now[each.image]}, the corrections expect {each.old}; "
+                f"{where}: {image} is {now[image]}, the corrections expect {each.old}; "
                 f"it was changed in between: correct this line, or take it out"
             )
 
