@@ -106,7 +106,7 @@ def beside_the_paper(
     models
         What is measured.
     twins
-        The padded twin of the float32 classifier, and the drop locator.
+        The padded twin of the classifier, and the drop locator.
     data
         A well of 2452 x 2056 px with a drop of `DROP_PX` in its middle.
     targets
@@ -144,8 +144,13 @@ def against_the_paper(integers: Path | None) -> list[Row]:
     found = [*whole_well(models, data), *beside_the_paper(models, twins, data, FLOAT32, what="float32")]
     if integers is None:
         return [*found, Row("int8", "not measured: no folder named")]
-    small = Models(OnnxNetwork(default_model("classifier", integers)), models.drop)
-    return [*found, *beside_the_paper(small, twins, data, INT8, what="int8")]
+    small = default_model("classifier", integers)
+    ours, small_twins = (Models(OnnxNetwork(each), models.drop) for each in (small, padded_twin(small)))
+    return [
+        *found,
+        *beside_the_paper(ours, twins, data, INT8, what="int8"),
+        *beside_the_paper(ours, small_twins, data, INT8, what="int8, the paper's way in int8 too"),
+    ]
 
 
 def rows(integers: Path | None = None) -> list[Row]:

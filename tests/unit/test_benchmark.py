@@ -55,6 +55,12 @@ def test_the_answer_is_a_plain_sentence(rate: float, ending: str) -> None:
     assert sentence(rate) == f"This machine scores {ending}"
 
 
+def test_the_page_on_speed_quotes_what_the_command_says() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "speed.md").read_text(encoding="utf-8")
+    quoted = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
+    assert quoted == sentence(14.5)
+
+
 def test_an_imager_is_kept_up_with_only_in_whole() -> None:
     assert [imagers(rate, 10) for rate in (0.0999, 0.1, 0.1999, 0.2)] == [0, 1, 1, 2]
 
