@@ -85,8 +85,8 @@ def test_the_command_measures_with_real_processes(capsys: pytest.CaptureFixture[
     found = json.loads(capsys.readouterr().out)
     assert found["processes"] == 2
     assert found["wells"] >= 2
-    assert 0.3 <= found["seconds"] < 60
-    assert found["wells"] == pytest.approx(found["wells_per_second"] * found["seconds"], rel=0.7)
+    assert found["seconds"] >= 0.3
+    assert found["wells_per_second"] >= 0.999 * found["wells"] / found["seconds"]  # the slowest's time is named
     assert found["imagers_at_16_25_s"] == int(found["wells_per_second"] * 16.25)
     assert 0.01 < found["cpu_seconds_per_well"] < 10
 
