@@ -50,6 +50,7 @@ def _add_archive(parser: argparse.ArgumentParser) -> None:
         "--column", action="append", default=[], metavar="WHAT=NAME", help="csv, vmxi: name of the column of WHAT"
     )
     parser.add_argument("--csv", type=Path, help="vmxi: the table of labels, if it lies elsewhere")
+    parser.add_argument("--corrections", type=Path, help="labels that people corrected (docs/label-review.md)")
     parser.add_argument("--class-names", metavar="NAMES", help="recordio: its classes with commas between, or a file")
 
 
@@ -97,6 +98,7 @@ def _show(arguments: argparse.Namespace) -> None:
 
 
 def _archives(arguments: argparse.Namespace) -> "list[Archive]":
+    from crystal_search.networks.archives.corrected import corrected
     from crystal_search.networks.archives.registry import ArchiveOptions, open_archive
 
     options = ArchiveOptions(
@@ -106,7 +108,8 @@ def _archives(arguments: argparse.Namespace) -> "list[Archive]":
         csv=arguments.csv,
         classes=arguments.class_names,
     )
-    return [open_archive(arguments.kind or kind_of(path), path, options) for path in arguments.archives]
+    archives = [open_archive(arguments.kind or kind_of(path), path, options) for path in arguments.archives]
+    return archives if arguments.corrections is None else corrected(archives, arguments.corrections)
 
 
 def _column(text: str) -> tuple[str, str]:

@@ -1,0 +1,57 @@
+"""Archives with corrected labels."""
+
+from pathlib import Path
+
+import pytest
+
+from crystal_search.errors import UserError
+from crystal_search.networks.archives.archive import ArchiveImage
+from crystal_search.networks.archives.corrected import corrected
+from crystal_search.networks.archives.options import ArchiveOptions
+from crystal_search.networks.archives.table import CsvArchive, open_csv
+
+
+def archive(folder: Path, name: str) -> CsvArchive:
+    for image in ("a.jpg", "b.jpg"):
+        (folder / image).touch()
+    path = folder / name
+    path.write_text("file,outcome\na.jpg,clear\nb.jpg,clear\nmissing.jpg,clear\n")
+    return open_csv(path, ArchiveOptions())
+
+
+def fixes(folder: Path, *lines: str) -> Path:
+    path = folder / "fixes.csv"
+    path.write_text("\n".join(["file,outcome", *lines, ""]))
+    return path
+
+
+def outcomes(archives: list[CsvArchive], corrections: Path) -> list[list[str]]:
+    return [
+        [each.outcome for each in one.images() if isinstance(each, ArchiveImage)]
+        for one in corrected(archives, corrections)
+    ]
+
+
+def test_one_archive(tmp_path: Path) -> None:
+    lists = [archive(tmp_path, "one.csv")]
+    assert outcomes(lists, fixes(tmp_path, "a.jpg,other", "missing.jpg,other")) == [["other", "clear"]]
+
+
+def test_each_of_several_archives_by_its_name(tmp_path: Path) -> None:
+    lists = [archive(tmp_path, "one.csv"), archive(tmp_path, "two.csv")]
+    found = outcomes(lists, fixes(tmp_path, f"table {tmp_path.name}/two.csv/b.jpg,no_drop"))
+    assert found == [["clear", "clear"], ["clear", "no_drop"]]
+
+
+def test_they_can_be_read_twice(tmp_path: Path) -> None:
+    [once] = corrected([archive(tmp_path, "one.csv")], fixes(tmp_path, "a.jpg,other"))
+    assert list(map(str, once.images())) == list(map(str, once.images()))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("none.jpg,other", "1 corrections are of images that no archive has, first none.jpg"), ("a.jpg,rim", "line 2")],
+)
+def test_corrections_of_nothing_are_refused(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        outcomes([archive(tmp_path, "one.csv")], fixes(tmp_path, line))
