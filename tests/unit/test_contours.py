@@ -15,7 +15,7 @@ def drawn(shape: str, *, line_px: int = 0, box: tuple[int, int, int, int] = (48,
     picture = Image.new("L", (256, 256), LIQUID)
     draw = ImageDraw.Draw(picture)
     how = {"outline": DARK, "width": line_px} if line_px else {"fill": DARK}
-    (draw.ellipse if shape == "disc" else draw.rectangle)(box, **how)  # type: ignore[operator]
+    (draw.ellipse if shape == "disc" else draw.rectangle)(box, **how)
     return np.asarray(picture)
 
 

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from crystal_search.networks.datasets.packed import ABOUT, SPLITS, About, ChopRo
 from crystal_search.networks.datasets.reading import Read, items_of, read_archives
 from crystal_search.networks.datasets.recipe import MARGIN_PX, SIDE_PX, WORKING_WIDTH_PX, Recipe
 from crystal_search.networks.datasets.records import ImageRecord, KeptChop, LeftOutRow
+from crystal_search.networks.datasets.report import write_report
 from crystal_search.networks.datasets.splits import DEFAULT_SHARES, TRAIN, Division, divided
 from crystal_search.networks.datasets.writing import ShardWriter, Spool, row_json, whole_folder, write_table
 
@@ -59,44 +61,52 @@ def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) ->
     """
     scheme = scheme_for(archives, plan.classes)
     with whole_folder(out) as folder:
-        spool = Spool(folder / "spool")
-        read = read_archives(archives, recipe, spool, plan.workers)
-        records = without_duplicates(read)
-        division = divided(
-            [record.member for record in records],
-            near_pairs([record.fingerprint for record in records]),
-            by=plan.split_by,
-            shares=plan.shares,
-            seed=plan.seed,
-        )
-        by_split = sorted_out(records, division, read.left_out)
-        check_classes(by_split, scheme)
-        chops, chop_shards = write_chops(folder, by_split, spool, plan.seed)
-        spool.close()
+        with Spool(folder / "spool") as spool:
+            read = read_archives(archives, recipe, spool, plan.workers)
+            records = without_duplicates(read)
+            division = division_of(records, plan)
+            by_split = sorted_out(records, division, read.left_out)
+            check_classes(by_split, scheme)
+            chops, chop_shards = write_chops(folder, by_split, spool, plan.seed)
         wells, well_shards = write_wells(folder, by_split, archives)
-        about = About(
-            scheme=scheme,
-            side_px=SIDE_PX,
-            margin_px=MARGIN_PX,
-            working_width_px=WORKING_WIDTH_PX,
-            normalisation=recipe.normalisation,
-            sources=tuple(archive.name for archive in archives),
-            command=plan.command,
-            shards=(*chop_shards, *well_shards),
-        )
-        images = {split: Counter(record.outcome for record in each) for split, each in by_split.items()}
         built = Built(
-            about=about,
+            about=about_dataset(archives, recipe, plan, (*chop_shards, *well_shards)),
             recipe=recipe,
             division=division,
-            images=images,
+            images={split: Counter(record.outcome for record in each) for split, each in by_split.items()},
             chops=chops,
             wells=wells,
             left_out=read.left_out,
         )
         write_tables(folder, built)
-        write_whole(folder / ABOUT, about_json(about))
+        write_report(folder, built)
+        write_whole(folder / ABOUT, about_json(built.about))
     return built
+
+
+def about_dataset(archives: Sequence[Archive], recipe: Recipe, plan: Plan, shards: tuple[ShardFile, ...]) -> About:
+    """Return what ``dataset.json`` says."""
+    return About(
+        scheme=scheme_for(archives, plan.classes),
+        side_px=SIDE_PX,
+        margin_px=MARGIN_PX,
+        working_width_px=WORKING_WIDTH_PX,
+        normalisation=recipe.normalisation,
+        sources=tuple(archive.name for archive in archives),
+        command=plan.command,
+        shards=shards,
+    )
+
+
+def division_of(records: Sequence[ImageRecord], plan: Plan) -> Division:
+    """Return which split each image belongs to."""
+    return divided(
+        [record.member for record in records],
+        near_pairs([record.fingerprint for record in records]),
+        by=plan.split_by,
+        shares=plan.shares,
+        seed=plan.seed,
+    )
 
 
 def scheme_for(archives: Sequence[Archive], classes: int | None) -> str:
@@ -182,9 +192,8 @@ def write_chops(
     for split, records in by_split.items():
         chops = [(record, number, chop) for record in records for number, chop in enumerate(record.chops)]
         random.Random(f"{seed} {split}").shuffle(chops)
-        writer = ShardWriter(folder, f"chops-{split}", [chop.size for _, _, chop in chops])
-        rows[split] = [_write_chop(writer, record, number, chop, spool) for record, number, chop in chops]
-        writer.close()
+        with ShardWriter(folder, f"chops-{split}", [chop.size for _, _, chop in chops]) as writer:
+            rows[split] = [_write_chop(writer, record, number, chop, spool) for record, number, chop in chops]
         shards += writer.shards
     return rows, shards
 
@@ -216,17 +225,16 @@ def write_wells(
         for record in records
         if not record.is_chop and (split != TRAIN or record.has_mask)
     }
-    writers = {
-        split: ShardWriter(folder, f"wells-{split}", [each.bytes for at, each in wanted.values() if at == split])
-        for split in SPLITS
-    }
     rows: dict[str, list[WellRow]] = {split: [] for split in SPLITS}
-    for image in items_of(archives):
-        if isinstance(image, ArchiveImage) and image.name in wanted:
-            split, record = wanted.pop(image.name)
-            rows[split].append(_write_well(writers[split], record, image))
-    for writer in writers.values():
-        writer.close()
+    with ExitStack() as stack:
+        writers = {}
+        for split in SPLITS:
+            sizes = [each.bytes for at, each in wanted.values() if at == split]
+            writers[split] = stack.enter_context(ShardWriter(folder, f"wells-{split}", sizes))
+        for image in items_of(archives):
+            if isinstance(image, ArchiveImage) and image.name in wanted:
+                split, record = wanted.pop(image.name)
+                rows[split].append(_write_well(writers[split], record, image))
     return rows, [shard for split in SPLITS for shard in writers[split].shards]
 
 

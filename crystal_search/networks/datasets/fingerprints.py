@@ -11,7 +11,7 @@ from crystal_search.images import Grey
 
 ROWS, COLUMNS = 16, 16  #: bits of a fingerprint
 WORDS = ROWS * COLUMNS // 64
-NEAR_BITS = 10  #: pictures whose fingerprints differ in no more bits count as the same
+NEAR_BITS = 16  #: pictures whose fingerprints differ in no more bits count as the same
 
 Fingerprint = NDArray[np.uint64]  #: (WORDS,)
 

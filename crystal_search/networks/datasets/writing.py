@@ -7,11 +7,12 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from errno import EDQUOT, ENOSPC
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from crystal_search.errors import UserError
 from crystal_search.files import PART
@@ -20,6 +21,7 @@ from crystal_search.networks.datasets.packed import ShardFile
 MAX_SHARD_BYTES = 256 * 2**20
 SHARDS_WANTED = 8  #: so that several workers each have their own
 FEWEST_SAMPLES = 200  #: in a shard, before there are as many as are wanted
+HEADS = 2048  #: bytes that a sample takes beside its main file, about
 BLOCK = 512  #: bytes; a tar file has a head of one block before each file, and fills the last one up
 
 
@@ -58,22 +60,43 @@ def whole_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+def shard_numbers(sizes: Sequence[int]) -> list[int]:
+    """Return in which shard each sample of `sizes` bytes goes, so that shards are about equally large.
+
+    >>> shard_numbers([100] * 400)[199:201]
+    [0, 1]
+    """
+    ends = list(accumulate(size + HEADS for size in sizes))
+    total = ends[-1] if ends else 0
+    count = max(-(-total // MAX_SHARD_BYTES), min(SHARDS_WANTED, len(sizes) // FEWEST_SAMPLES), 1)
+    return [(end - 1) * count // total for end in ends]
+
+
 class ShardWriter:
     """Writes samples to one tar file after another."""
 
     def __init__(self, folder: Path, kind: str, sizes: Sequence[int]) -> None:
-        """Plan shards ``KIND-00000.tar`` and on for samples of `sizes` bytes."""
+        """Plan shards ``KIND-00000.tar`` and on, about equally large, for samples of `sizes` bytes in this order."""
         self.shards: list[ShardFile] = []
         self._folder, self._kind = folder, kind
-        count = max(-(-sum(sizes) // MAX_SHARD_BYTES), min(SHARDS_WANTED, len(sizes) // FEWEST_SAMPLES), 1)
-        self._limit = min(MAX_SHARD_BYTES, -(-sum(sizes) // count))
+        self._plan = iter(shard_numbers(sizes))
+        self._number = 0
         self._open: _Shard | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+        elif self._open:
+            self._open.abandon()
 
     def write(self, key: str, files: Mapping[str, bytes]) -> dict[str, Placed]:
         """Write one sample; return where each of its files lies, by their suffix."""
-        size = sum(map(_blocks, files.values()))
-        if self._open and self._open.filled + size > self._limit and self._open.filled:
+        if (number := next(self._plan)) != self._number:
             self.close()
+            self._number = number
         if self._open is None:
             self._open = _Shard(self._folder / f"{self._kind}-{len(self.shards):05d}.tar")
         return self._open.write(key, files)
@@ -104,6 +127,12 @@ class _Shard:
             placed[suffix] = Placed(self._path.name, self.filled + BLOCK, len(files[suffix]))
             self.filled += _blocks(files[suffix])
         return placed
+
+    def abandon(self) -> None:
+        with suppress(OSError):
+            self._tar.close()
+        with suppress(OSError):
+            self._stream.close()
 
     def close(self) -> ShardFile:
         self._tar.close()
@@ -153,7 +182,10 @@ class Spool:
         self._file.seek(place)
         return self._file.read(size)
 
-    def close(self) -> None:
-        """Remove everything."""
-        self._file.close()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # what cannot be written any more is not needed any more
+            self._file.close()
         self._path.unlink(missing_ok=True)

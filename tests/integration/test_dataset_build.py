@@ -1,0 +1,332 @@
+"""Building datasets from small rendered-like archives, whole."""
+
+import csv
+import errno
+import io
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image, ImageDraw
+
+from crystal_search.class_schemes import SCHEMES, Scheme
+from crystal_search.errors import UserError
+from crystal_search.main import main
+from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
+from crystal_search.networks.datasets import building, chopping
+from crystal_search.networks.datasets.building import DUPLICATE, Built, Plan, build
+from crystal_search.networks.datasets.packed import SPLITS, PackedDataset, open_dataset
+from crystal_search.networks.datasets.recipe import Recipe
+from crystal_search.networks.datasets.writing import ShardWriter
+from crystal_search.outcomes import OUTCOME_NAMES
+
+WIDTH, HEIGHT = 1224, 640
+DROP = (350, 40, 870, 600)  # left, top, right, bottom
+CRYSTAL, CLEAR = "crystal_harvestable", "clear"
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    return bytes(simplejpeg.encode_jpeg(np.asarray(picture.convert("RGB")), 90, "RGB", "420"))
+
+
+def png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def well(outcome: str, seed: int) -> Image.Image:
+    """A drop on a shaded plate that no other seed has; with squares in it, unless it is clear."""
+    generator = np.random.default_rng(seed)
+    coarse = Image.fromarray(generator.integers(120, 180, (20, 38)).astype(np.uint8))
+    picture = coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse(DROP, outline=40, width=4)
+    if outcome != CLEAR:
+        for top in (150, 400):
+            draw.rectangle((540, top, 620, top + 70), fill=30)
+    return picture
+
+
+def mask() -> Image.Image:
+    picture = Image.new("L", (WIDTH // 4, HEIGHT // 4))
+    ImageDraw.Draw(picture).ellipse([edge // 4 for edge in DROP], fill=255)
+    return picture
+
+
+def image(number: int, outcome: str, **more: Any) -> ArchiveImage:
+    given = {"well": f"w{number}", "plate": "", "drop_mask": png(mask())} | more
+    return ArchiveImage(name=f"{number}.jpg", content=jpeg(well(outcome, number)), outcome=outcome, **given)
+
+
+@dataclass
+class Fake:
+    items: list[ArchiveImage | LeftOut]
+    name: str = "fake"
+    scheme: Scheme = field(default_factory=lambda: SCHEMES["outcomes-13"])
+
+    def images(self) -> Iterator[ArchiveImage | LeftOut]:
+        yield from self.items
+
+
+@pytest.fixture(scope="module")
+def images() -> list[ArchiveImage | LeftOut]:
+    return [image(number, (CRYSTAL, CLEAR)[number % 2]) for number in range(12)]
+
+
+def left_out(folder: Path) -> list[dict[str, str]]:
+    with (folder / "left-out.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def built(items: list[ArchiveImage | LeftOut], out: Path, recipe: Recipe | None = None, **plan: Any) -> PackedDataset:
+    build([Fake(items)], out, recipe or Recipe(), Plan(**plan))
+    return open_dataset(out)
+
+
+@pytest.fixture(scope="module")
+def dataset(images: list[ArchiveImage | LeftOut], tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    folder = tmp_path_factory.mktemp("dataset")
+    items: list[ArchiveImage | LeftOut] = [
+        *images,
+        replace(image(2, CRYSTAL), name="copy.jpg", well="another", outcome=CLEAR),
+        replace(image(50, CRYSTAL), content=b"\xff\xd8\xffno image", name="broken.jpg"),
+        replace(image(51, "no_drop"), drop_mask=None),
+        LeftOut("notes.txt", "not the file of an image", ".txt"),
+    ]
+    return built(items, folder / "out")
+
+
+def test_chops_have_their_size_place_and_outcome(dataset: PackedDataset) -> None:
+    rows = [row for split in SPLITS for row in dataset.chops(split)]
+    assert {row.outcome for row in rows} == {CRYSTAL, CLEAR, "rim"}
+    assert len({row.key for row in rows}) == len(rows)
+    for row in rows:
+        number = int(row.image.removesuffix(".jpg"))
+        view = np.asarray(well(CRYSTAL if number % 2 == 0 else CLEAR, number))
+        chop = dataset.patch(row)[dataset.box(row).slices]
+        assert chop.shape == (256, 256)
+        assert np.abs(chop.astype(int) - view[row.top : row.top + 256, row.left : row.left + 256]).mean() < 3
+
+
+def test_no_well_is_in_two_splits(dataset: PackedDataset) -> None:
+    seen = [{row.well for row in dataset.chops(split)} | {row.well for row in dataset.wells(split)} for split in SPLITS]
+    assert all(seen)
+    assert sum(map(len, seen)) == len(set.union(*seen))
+
+
+def test_whole_images_and_masks_are_as_they_were(dataset: PackedDataset) -> None:
+    rows = [row for split in SPLITS for row in dataset.wells(split)]
+    assert len(rows) in (12, 13)  # the one without a mask only if it does not train
+    row = next(row for row in rows if row.image == "3.jpg")
+    assert dataset.image(row) == jpeg(well(CLEAR, 3))
+    stored = dataset.mask(row)
+    assert stored is not None
+    assert (np.asarray(Image.open(io.BytesIO(stored))) == (np.asarray(mask()) > 0)).all()
+
+
+def test_what_was_left_out_is_listed_with_its_reason(dataset: PackedDataset) -> None:
+    reasons = {
+        (row["name"], row["reason"]): row["detail"] for row in left_out(dataset.folder) if row["what"] == "image"
+    }
+    assert "cannot be decoded" in reasons.pop(("broken.jpg", chopping.UNREADABLE))
+    assert reasons == {
+        ("copy.jpg", DUPLICATE): f"2.jpg, called {CRYSTAL}, not {CLEAR}",
+        ("51.jpg", chopping.LABELLED_NO_DROP): "",
+        ("notes.txt", "not the file of an image"): ".txt",
+    }
+
+
+def test_tables_say_where_in_the_tar_file_a_sample_lies(dataset: PackedDataset) -> None:
+    for split in SPLITS:
+        places: dict[tuple[str, str], tuple[int, int]] = {}
+        for shard in {row.shard for row in dataset.chops(split)} | {row.shard for row in dataset.wells(split)}:
+            with tarfile.open(dataset.folder / shard) as tar:
+                places |= {(shard, member.name): (member.offset_data, member.size) for member in tar}
+                assert all(member.mtime == 0 for member in tar)
+        for chop in dataset.chops(split):
+            assert places[chop.shard, f"{chop.key}.jpg"] == (chop.offset, chop.size)
+        for row in dataset.wells(split):
+            assert places[row.shard, f"{row.key}.image"] == (row.offset, row.size)
+            if row.mask_size:
+                assert places[row.shard, f"{row.key}.mask.png"] == (row.mask_offset, row.mask_size)
+
+
+def test_webdataset_reads_the_shards(dataset: PackedDataset) -> None:
+    import json
+
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    shard = dataset.chops("train")[0].shard
+    with (dataset.folder / shard).open("rb") as stream:
+        samples = list(group_by_keys(tar_file_expander([{"url": shard, "stream": stream}])))
+    keys = [row.key for row in dataset.chops("train") if row.shard == shard]
+    assert [sample["__key__"] for sample in samples] == keys
+    row = json.loads(samples[0]["json"])
+    assert (row["outcome"], row["chop_top"]) == (dataset.chops("train")[0].outcome, dataset.chops("train")[0].chop_top)
+
+
+def test_the_report_needs_no_other_file_and_names_what_happened(dataset: PackedDataset) -> None:
+    page = (dataset.folder / "report.html").read_text(encoding="utf-8")
+    assert 'src="data:image/png' in page
+    assert "http" not in page.replace("http-equiv", "")
+    for text in ("Crystals, harvestable", DUPLICATE, chopping.UNREADABLE, "broken.jpg", "HDF5"):
+        assert text in page
+    with Image.open(dataset.folder / "contact-sheet.png") as sheet:
+        assert sheet.height > 3 * 128
+
+
+def test_the_number_of_workers_changes_nothing(
+    images: list[ArchiveImage | LeftOut], dataset: PackedDataset, tmp_path: Path
+) -> None:
+    one, two = built(images, tmp_path / "one"), built(images, tmp_path / "two", workers=2)
+    names = sorted(path.name for path in one.folder.iterdir())
+    assert names == sorted(path.name for path in two.folder.iterdir())
+    assert all((one.folder / name).read_bytes() == (two.folder / name).read_bytes() for name in names)
+
+
+def test_a_map_of_outcomes_decides_what_a_chop_shows(tmp_path: Path, images: list[ArchiveImage | LeftOut]) -> None:
+    shown = Image.new("L", (WIDTH, HEIGHT), 255)
+    draw = ImageDraw.Draw(shown)
+    draw.ellipse(DROP, fill=OUTCOME_NAMES.index(CLEAR))
+    draw.rectangle((540, 150, 620, 220), fill=OUTCOME_NAMES.index(CRYSTAL))
+    items: list[ArchiveImage | LeftOut] = [
+        replace(each, outcome_map=png(shown)) if isinstance(each, ArchiveImage) and each.outcome == CRYSTAL else each
+        for each in images
+    ]
+    made = built(items, tmp_path / "out")
+    rows = [row for split in SPLITS for row in made.chops(split) if row.image == "0.jpg"]
+    assert {row.outcome for row in rows if row.top + 48 <= 150 and row.top + 208 >= 220} >= {CRYSTAL}
+    assert {row.outcome for row in rows if row.top > 300} == {CLEAR}
+
+
+def test_chops_that_were_cut_already_are_taken_as_they_are(tmp_path: Path) -> None:
+    items: list[ArchiveImage | LeftOut] = [
+        replace(
+            image(number, ("rim", CRYSTAL)[number % 2]),
+            content=jpeg(well(CRYSTAL, number).crop((400, 100, 700, 400))),
+            drop_mask=None,
+            is_chop=True,
+        )
+        for number in range(10)
+    ]
+    made = built(items, tmp_path / "out")
+    rows = [row for split in SPLITS for row in made.chops(split)]
+    assert len(rows) == 10
+    assert {made.patch(row).shape for row in rows} == {(256, 256)}
+    assert not any(made.wells(split) for split in SPLITS)
+
+
+def test_colours_are_kept_where_asked_for(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
+    made = built(images, tmp_path / "out", Recipe(in_colour=True))
+    assert made.about.normalisation == "rgb-1"
+    assert made.patch(made.chops("train")[0]).shape[2] == 3
+
+
+def test_a_uv_image_without_contours_loses_a_crystal_only_if_asked(
+    images: list[ArchiveImage | LeftOut], tmp_path: Path
+) -> None:
+    dark = jpeg(Image.new("L", (WIDTH, HEIGHT), 20))
+    items: list[ArchiveImage | LeftOut] = [
+        replace(each, uv=dark) if isinstance(each, ArchiveImage) and each.name == "0.jpg" else each for each in images
+    ]
+    with_crystals = {}
+    for how in ("prefer", "ignore"):
+        made = built(items, tmp_path / how, Recipe(uv=how))
+        with_crystals[how] = {row.image for split in SPLITS for row in made.chops(split) if row.outcome == CRYSTAL}
+    assert with_crystals["ignore"] - with_crystals["prefer"] == {"0.jpg"}
+    with pytest.raises(UserError, match=r"nothing is left|one class"):
+        built(items, tmp_path / "require", Recipe(uv="require"))
+
+
+def test_names_stay_apart_in_several_archives(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
+    others = [image(number + 100, (CRYSTAL, CLEAR)[number % 2]) for number in range(4)]
+    build(
+        [Fake(images), Fake([replace(each, name=f"{k}.jpg") for k, each in enumerate(others)])],
+        tmp_path / "out",
+        Recipe(),
+        Plan(),
+    )
+    names = {row.image for split in SPLITS for row in open_dataset(tmp_path / "out").wells(split)}
+    assert {"fake-1/0.jpg", "fake-2/0.jpg"} <= names
+
+
+def nothing_left(tmp_path: Path) -> bool:
+    return not any(tmp_path.iterdir())
+
+
+def test_an_archive_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no image could be used"):
+        built([LeftOut("a.txt", "not the file of an image")], tmp_path / "out")
+    assert nothing_left(tmp_path)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="one class, crystal_harvestable"):
+        built([image(number, CRYSTAL) for number in range(6)], tmp_path / "out")
+    assert nothing_left(tmp_path)
+
+
+def test_a_split_without_chops_is_refused(tmp_path: Path) -> None:
+    items: list[ArchiveImage | LeftOut] = [
+        image(0, CRYSTAL, split="train"),
+        image(1, CLEAR, split="train"),
+        image(2, CLEAR, split="validation"),
+        image(3, "no_drop", split="test"),
+    ]
+    with pytest.raises(UserError, match="nothing is left for test, of 1 images"):
+        built(items, tmp_path / "out")
+    assert nothing_left(tmp_path)
+
+
+def test_what_is_there_is_not_overwritten(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "kept").write_text("kept")
+    with pytest.raises(UserError, match="there already"):
+        built(images, tmp_path / "out")
+    assert (tmp_path / "out" / "kept").read_text() == "kept"
+
+
+def test_a_full_disk_leaves_nothing_behind(
+    images: list[ArchiveImage | LeftOut], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Built:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(ShardWriter, "write", full)
+    with pytest.raises(UserError, match=r"disk of .*out is full"):
+        built(images, tmp_path / "out")
+    assert nothing_left(tmp_path)
+
+
+def test_another_fault_leaves_nothing_behind(
+    images: list[ArchiveImage | LeftOut], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(building, "write_tables", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        built(images, tmp_path / "out")
+    assert nothing_left(tmp_path)
+
+
+def test_the_command_builds_and_shows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["file,outcome"]
+    for number in range(8):
+        outcome = (CRYSTAL, CLEAR)[number % 2]
+        (tmp_path / f"{number}.jpg").write_bytes(jpeg(well(outcome, number)))
+        (tmp_path / f"{number}.mask.png").write_bytes(png(mask()))
+        lines.append(f"{number}.jpg,{outcome}")
+    (tmp_path / "truth.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "out"
+    assert main(["dataset", "build", str(tmp_path / "truth.csv"), "--out", str(out), "--workers", "1"]) == 0
+    assert main(["dataset", "show", str(out)]) == 0
+    assert capsys.readouterr().out.count("crystal_harvestable") == 4
+    assert main(["dataset", "build", str(tmp_path / "truth.csv"), "--out", str(out), "--workers", "1"]) == 2
+    assert "there already" in capsys.readouterr().err

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crystal_search.networks.datasets.fingerprints import WORDS, bits_apart, fingerprint, near_pairs
+from crystal_search.networks.datasets.splits import DEFAULT_SHARES, Member, divided
+
+OUTCOMES = ("crystal_harvestable", "precipitate", "clear", "no_drop")
+MEMBERS = st.lists(
+    st.builds(
+        Member,
+        st.sampled_from(OUTCOMES),
+        st.sampled_from([f"w{number}" for number in range(12)]),
+        st.sampled_from(["", "p1", "p2", "p3", "p4", "p5", "p6"]),
+        st.sampled_from([None, None, None, "train", "validation", "test"]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def wells(count: int, outcome: str = "clear") -> list[Member]:
+    return [Member(outcome, f"{outcome} {number}", "", None) for number in range(count)]
+
+
+@given(MEMBERS, st.data(), st.sampled_from([None, "plate", "well"]), st.integers(0, 5))
+def test_no_group_is_in_two_splits(members: list[Member], data: st.DataObject, by: str | None, seed: int) -> None:
+    place = st.integers(0, len(members) - 1)
+    pairs = data.draw(st.lists(st.tuples(place, place), max_size=10))
+    division = divided(members, pairs, by=by, seed=seed)
+    splits: dict[str, set[str]] = {}
+    for member, split, group in zip(members, division.splits, division.groups, strict=True):
+        splits.setdefault(group, set()).update([split] if split else [])
+        if division.by == "well" or not member.plate:
+            splits.setdefault(f"well of {member.well}, plate {member.plate}", set()).update([split] if split else [])
+        if division.by == "plate" and member.plate:
+            splits.setdefault(f"plate of {member.plate}", set()).update([split] if split else [])
+    assert all(len(each) <= 1 for each in splits.values())
+    assert all(division.groups[one] == division.groups[other] for one, other in pairs)
+
+
+@given(MEMBERS, st.integers(0, 5))
+def test_the_same_images_always_give_the_same_splits(members: list[Member], seed: int) -> None:
+    assert divided(members, [], seed=seed) == divided(members, [], seed=seed)
+    backwards = divided(members[::-1], [], seed=seed)
+    assert divided(members, [], seed=seed).splits == backwards.splits[::-1]
+
+
+def test_shares_and_outcomes_are_kept() -> None:
+    members = wells(200, "crystal_harvestable") + wells(1000, "clear")
+    splits = divided(members, []).splits
+    assert [splits[:200].count(split) for split in DEFAULT_SHARES] == pytest.approx([160, 20, 20], abs=1)
+    assert [splits[200:].count(split) for split in DEFAULT_SHARES] == pytest.approx([800, 100, 100], abs=1)
+
+
+def test_another_seed_gives_other_splits() -> None:
+    assert divided(wells(50), [], seed=0).splits != divided(wells(50), [], seed=1).splits
+
+
+def test_few_groups_leave_no_split_empty() -> None:
+    for seed in range(20):
+        assert set(divided(wells(3), [], seed=seed).splits) == set(DEFAULT_SHARES)
+
+
+@pytest.mark.parametrize(("plates", "by"), [(4, "well"), (5, "plate")])
+def test_plates_are_divided_where_there_are_enough(plates: int, by: str) -> None:
+    members = [Member("clear", f"{plate} {well}", str(plate), None) for plate in range(1, plates + 1) for well in "ab"]
+    assert divided(members, []).by == by
+    assert divided([*members, Member("clear", "z", "", None)], []).by == "well"
+
+
+def test_a_double_takes_its_plate_along() -> None:
+    members = [Member("clear", f"{plate} {well}", f"p{plate}", None) for plate in range(6) for well in "ab"]
+    division = divided(members, [(0, 11)])
+    assert division.merged == 1
+    assert len({division.splits[at] for at in (0, 1, 10, 11)}) == 1
+
+
+def test_the_publishers_splits_are_kept() -> None:
+    members = [Member("clear", f"w{k}", "", split) for k, split in enumerate(("train", "validation", "test") * 5)]
+    assert divided(members, []).splits == ("train", "validation", "test") * 5
+
+
+def test_a_double_of_a_test_image_does_not_train() -> None:
+    members = [Member("clear", f"w{k}", "", split) for k, split in enumerate(("train", "validation", "test", "train"))]
+    assert divided(members, [(0, 2)]).splits == (None, "validation", "test", "train")
+
+
+def test_validation_is_taken_from_the_publishers_training_images() -> None:
+    members = [Member("clear", f"w{k}", "", "test" if k < 20 else "train") for k in range(120)]
+    splits = divided(members, []).splits
+    assert splits[:20] == ("test",) * 20
+    assert (splits[20:].count("train"), splits[20:].count("validation")) == pytest.approx((89, 11), abs=1)
+
+
+def picture(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    coarse = np.random.default_rng(seed).integers(40, 220, (9, 9))
+    return np.kron(coarse, np.ones((30, 30))).astype(np.uint8)
+
+
+def test_a_fingerprint_says_where_it_gets_brighter() -> None:
+    slope = np.arange(17, dtype=np.uint8).repeat(10)[None].repeat(64, axis=0)
+    assert np.unpackbits(fingerprint(slope).view(np.uint8)).all()
+    assert not fingerprint(slope[:, ::-1]).any()
+    assert fingerprint(slope).shape == (WORDS,)
+
+
+def test_the_same_picture_at_another_exposure_and_size_is_near() -> None:
+    first = picture(1)
+    other = np.rint(first[::2, ::2] * 0.8 + 10).astype(np.uint8)
+    assert bits_apart(fingerprint(first), fingerprint(other)) <= 16
+    assert bits_apart(fingerprint(first), fingerprint(picture(2))) > 40
+
+
+@given(st.lists(st.integers(0, 7), min_size=2, max_size=12), st.integers(0, 6))
+def test_all_near_pairs_are_found_and_no_others(patterns: list[int], near: int) -> None:
+    generator = np.random.default_rng(sum(patterns))
+    bases = np.random.default_rng(0).integers(0, 2, (3, 256), dtype=np.uint8)
+    bits = [bases[pattern % 3].copy() for pattern in patterns]
+    for each, pattern in zip(bits, patterns, strict=True):
+        each[generator.choice(256, pattern, replace=False)] ^= 1
+    prints = [np.packbits(each).view(np.uint64) for each in bits]
+    expected = {
+        (one, other)
+        for one in range(len(bits))
+        for other in range(one + 1, len(bits))
+        if (bits[one] != bits[other]).sum() <= near
+    }
+    assert set(near_pairs(prints, near)) == expected
+
+
+def test_nothing_has_no_pairs() -> None:
+    assert list(near_pairs([])) == []
