@@ -1,16 +1,18 @@
 # make run    set up, score the demo plate, serve the viewer (SERVE=no: end after the summary)
 # make test   set up, check and test everything
 # make bench  measure speed, memory and quality, and print a table
+# make compare  train the four networks and evaluate them side by side (DATA=runs/chops; it takes hours)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= yes
 PORT ?= 8765
+DATA ?= runs/chops
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench clean
+.PHONY: run test lint unit bench compare clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -28,6 +30,9 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks
+
+compare: $(VENV)/test.stamp
+	$(BIN)/python -m benchmarks.compare_networks --data $(DATA)
 
 $(VENV)/made.stamp:
 	sh scripts/make-venv $(PYTHON) $(VENV)

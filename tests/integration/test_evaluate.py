@@ -14,7 +14,7 @@ from tests.unit.evaluation_files import CHOPS, write_demo_dataset, write_trainin
 
 FILES = {
     *("index.html", "evaluation.json", "table-2.csv", "table-3.csv", "groups.csv", "classes.csv", "confusion.csv"),
-    *("ece.csv", "calibration.csv", "needed.csv", "looking.csv", "wells.csv"),
+    *("tables.md", "ece.csv", "calibration.csv", "needed.csv", "looking.csv", "wells.csv"),
 }
 
 

@@ -77,7 +77,8 @@ def _classifiers(arguments: argparse.Namespace) -> None:
 
     from crystal_search.networks.datasets.packed import open_dataset
     from crystal_search.networks.evaluation.examining import Options, examined
-    from crystal_search.networks.evaluation.report import evaluated, write_evaluation
+    from crystal_search.networks.evaluation.report import write_evaluation
+    from crystal_search.networks.evaluation.side_by_side import evaluated
 
     torch.set_num_threads(arguments.threads)
     dataset = open_dataset(arguments.data)

@@ -20,7 +20,7 @@ from crystal_search.networks.evaluation.plots import (
     success_plot,
     threshold_plot,
 )
-from crystal_search.networks.evaluation.report import Evaluation
+from crystal_search.networks.evaluation.side_by_side import JSON, MARKDOWN, Evaluation
 from crystal_search.networks.evaluation.table import Cell
 from crystal_search.networks.evaluation.well_tables import MAIN_THRESHOLD, confusion_of_wells
 from crystal_search.outcomes import GROUPS, Group
@@ -54,7 +54,7 @@ def _contents(evaluation: Evaluation) -> dict[str, Any]:
         "threshold": f"{100 * MAIN_THRESHOLD:.0f}",
         "split": evaluation.options.split,
         "runs": [_of_run(evaluation, run) for run in evaluation.runs],
-        "files": [*(f"{name}.csv" for name in evaluation.tables), "evaluation.json"],
+        "files": [*(f"{name}.csv" for name in evaluation.tables), MARKDOWN, JSON],
         "dataset": evaluation.dataset.folder,
         "made_by": evaluation.command,
     }

@@ -34,11 +34,11 @@ TABLE_3 = Table(
     "paper-table-3",
     (
         Column("network", "Network (threshold)"),
-        Column("crystal_percent", "Crystal (%)", "percent"),
-        Column("precipitate_percent", "Precipitate (%)", "percent"),
-        Column("other_percent", "Other (%)", "percent"),
-        Column("clear_percent", "Clear (%)", "percent"),
-        Column("weighted_mean_percent", "Weighted mean (%)", "percent"),
+        Column("crystal_percent", "Crystal (%)", "percent", 2),
+        Column("precipitate_percent", "Precipitate (%)", "percent", 2),
+        Column("other_percent", "Other (%)", "percent", 2),
+        Column("clear_percent", "Clear (%)", "percent", 2),
+        Column("weighted_mean_percent", "Weighted mean (%)", "percent", 2),
     ),
     (
         ("AlexNet, 13 classes", 0.7688, 0.6981, 0.5548, 0.8510, 0.7416),

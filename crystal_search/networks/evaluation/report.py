@@ -1,76 +1,21 @@
-"""An evaluation put together: its tables, its page, its files, written whole or not at all."""
+"""An evaluation's files, written whole or not at all."""
 
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import UserError
 from crystal_search.files import PART
-from crystal_search.networks.datasets.packed import PackedDataset
-from crystal_search.networks.evaluation.chop_tables import calibration_table, class_table, ece_table, table_2
-from crystal_search.networks.evaluation.examining import Examined, Options
-from crystal_search.networks.evaluation.looking import Looking
-from crystal_search.networks.evaluation.table import Table, csv_of
-from crystal_search.networks.evaluation.well_tables import (
-    confusion_table,
-    group_table,
-    looking_of,
-    looking_table,
-    needed_table,
-    table_3,
-    well_table,
-)
+from crystal_search.networks.evaluation.markdown import markdown_tables
+from crystal_search.networks.evaluation.page import page_of
+from crystal_search.networks.evaluation.side_by_side import JSON, MARKDOWN, PAGE, Evaluation
+from crystal_search.networks.evaluation.table import csv_of
 
-PAGE, EVALUATION = "index.html", "evaluation.json"
 OF_DROPS = "drop-figures.csv"  #: of an evaluation of a drop locator
 EVALUATION_FORMAT, EVALUATION_VERSION = "crystal-search evaluation", 1
 ONLY_AS_CSV = ("wells",)  #: too long for the JSON file
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Evaluation:
-    """Networks examined on one dataset, side by side."""
-
-    dataset: PackedDataset
-    options: Options
-    thresholds: tuple[float, ...]
-    command: str  #: as it was typed
-    runs: tuple[Examined, ...]
-    looking: tuple[Looking, ...]  #: one for each run
-    tables: dict[str, Table]  #: by name
-
-
-def evaluated(
-    runs: Sequence[Examined], dataset: PackedDataset, options: Options, thresholds: Sequence[float], command: str
-) -> Evaluation:
-    """Return all tables of examined networks."""
-    curves = [looking_of(run) for run in runs]
-    pairs = list(zip(runs, curves, strict=True))
-    tables = (
-        table_2(runs),
-        table_3(runs, thresholds),
-        group_table(runs),
-        class_table(runs),
-        confusion_table(runs),
-        ece_table(runs),
-        calibration_table(runs),
-        needed_table(pairs),
-        looking_table(pairs),
-        well_table(runs),
-    )
-    return Evaluation(
-        dataset=dataset,
-        options=options,
-        thresholds=tuple(thresholds),
-        command=command,
-        runs=tuple(runs),
-        looking=tuple(curves),
-        tables={table.name: table for table in tables},
-    )
 
 
 def evaluation_json(evaluation: Evaluation) -> str:
@@ -107,7 +52,7 @@ def check_free(folder: Path, *, replace: bool) -> None:
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not any((folder / each).is_file() for each in (EVALUATION, OF_DROPS)):
+    if not any((folder / each).is_file() for each in (JSON, OF_DROPS)):
         raise UserError(f"{folder} holds something that is no evaluation; name a new folder with --out")
     if not replace:
         raise UserError(f"{folder} holds an evaluation; name a new folder with --out, or say --replace")
@@ -121,8 +66,6 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, replace: bool = Fa
     UserError
         If `folder` holds something already that may not be replaced.
     """
-    from crystal_search.networks.evaluation.page import page_of
-
     check_free(folder, replace=replace)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PART}")
@@ -130,8 +73,9 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, replace: bool = Fa
     try:
         for name, table in evaluation.tables.items():
             (part / f"{name}.csv").write_text(csv_of(table), encoding="utf-8")
+        (part / MARKDOWN).write_text(markdown_tables(evaluation), encoding="utf-8")
         (part / PAGE).write_text(page_of(evaluation), encoding="utf-8")
-        (part / EVALUATION).write_text(evaluation_json(evaluation), encoding="utf-8")
+        (part / JSON).write_text(evaluation_json(evaluation), encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(part, folder)
