@@ -23,7 +23,7 @@ from crystal_search.networks.evaluation.plots import (
 from crystal_search.networks.evaluation.side_by_side import JSON, MARKDOWN, Evaluation
 from crystal_search.networks.evaluation.table import Cell
 from crystal_search.networks.evaluation.well_tables import MAIN_THRESHOLD, confusion_of_wells
-from crystal_search.outcomes import GROUPS, Group
+from crystal_search.outcomes import GROUPS, NO_DROP, Group
 
 RATES = (*(f"{group}_percent" for group in GROUPS), "weighted_mean_percent")
 SIZE_AND_TIME = ("model_mb", "weight_layers", "parameters", "epochs", "total_s", "epoch_min")
@@ -118,12 +118,14 @@ def _warnings(evaluation: Evaluation) -> list[str]:
     absent = [group for group in GROUPS if all(well.truth is not group for well in first.wells)]
     if absent:
         found.append(f"No whole image of the split is {' or '.join(absent)}: its cells are empty.")
-    without = sum(well.truth is not None and well.score.drop is None for well in first.wells)
-    if without:
-        found.append(f"In {without} images with a drop no drop was found; they count as wrong, whatever the network.")
+    lost = sum(well.truth is not None and well.score.outcome == NO_DROP for well in first.wells)
+    if lost:
+        found.append(f"Images with a drop in which none was found: {lost}. They count as wrong, whatever the network.")
+    if unreadable := sum(well.score.error is not None for well in first.wells):
+        found.append(f"Images that cannot be read: {unreadable}. They count as wrong; wells.csv names them.")
     empty = [well for well in first.wells if well.truth is None]
     if empty:
-        right = sum(well.score.outcome == "no_drop" for well in empty)
+        right = sum(well.score.outcome == NO_DROP for well in empty)
         found.append(f"{len(empty)} wells hold no drop and are in no success rate; {right} were reported empty.")
     return found
 
