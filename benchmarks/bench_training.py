@@ -68,6 +68,7 @@ def train_plainly(network: nn.Module, files: Files, steps: int) -> None:
 
 def seconds_a_chop(train: Callable[[int], object], steps: int) -> float:
     """Return the processor seconds that each further chop takes."""
+    train(SHORT)  # imports, and what torch sets up once
     spent = []
     for length in (SHORT, SHORT + steps):
         began = time.process_time()
@@ -83,7 +84,7 @@ def row(name: str, data: Path, folder: Path) -> Row:
     files = Files(dataset, folder, (SHORT + steps) * BATCH)
 
     def ours(length: int) -> None:
-        out = folder / f"{name}-{length}"
+        out = Path(tempfile.mkdtemp(dir=folder)) / name
         train_on_chops(
             Request(network=name, data=data, out=out, command="", steps=length, batch_size=BATCH, classes=13,
                     device="cpu", precision="float32", validation_chops=BATCH, quiet=True)
