@@ -4,9 +4,9 @@ The random numbers of a step depend on the seed and on the step alone, and all t
 is in the checkpoint, so that a training that was killed ends with the weights of one that was not.
 """
 
-import itertools
 import logging
 import math
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +118,7 @@ class ChopTraining:
 
         if self.schedule.ended or self._progress(first) >= 1:
             return
-        steps = range(first, self.plan.steps) if self.plan.steps else itertools.count(first)
+        steps = range(first, self.plan.steps or sys.maxsize)  # no iterator: it is gone through twice
         ahead = batches(self.source, steps, self.plan.batch_size, workers=self.plan.workers)
         hidden = True if self.quiet or not self.group.is_first else None  # None: where standard error is no terminal
         yield from zip(

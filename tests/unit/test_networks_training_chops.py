@@ -113,6 +113,8 @@ def test_stagnation_ends_a_training(ask: Ask, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_training_ends_in_time(ask: Ask) -> None:
     run = train(ask(steps=None, hours=0.5 / 3600))
+    steps = [int(row["step"]) for row in rows(run)]
+    assert steps[:-1] == list(range(2, 2 * len(steps), 2))  # no step is left out
     last = rows(run)[-1]
     assert float(last["rate"]) == pytest.approx(2e-3 * 0.005 / 2, rel=0.3)  # PEAK_RATE's end
 
