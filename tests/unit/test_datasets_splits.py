@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.networks.datasets.fingerprints import WORDS, bits_apart, fingerprint, near_pairs
+from crystal_search.images import resized
+from crystal_search.networks.datasets.fingerprints import NEAR_BITS, WORDS, bits_apart, fingerprint, near_pairs
 from crystal_search.networks.datasets.splits import DEFAULT_SHARES, Member, divided
 
 OUTCOMES = ("crystal_harvestable", "precipitate", "clear", "no_drop")
@@ -99,17 +100,26 @@ def picture(seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.kron(coarse, np.ones((30, 30))).astype(np.uint8)
 
 
-def test_a_fingerprint_says_where_it_gets_brighter() -> None:
-    slope = np.arange(17, dtype=np.uint8).repeat(10)[None].repeat(64, axis=0)
-    assert np.unpackbits(fingerprint(slope).view(np.uint8)).all()
-    assert not fingerprint(slope[:, ::-1]).any()
-    assert fingerprint(slope).shape == (WORDS,)
+def test_a_fingerprint_says_which_parts_stand_out_more_than_the_one_to_their_left() -> None:
+    parts = np.tile(np.arange(17) % 2, (16, 1))  # dark, light, dark, ...
+    picture = np.kron(100 + 50 * parts, np.ones((12, 12))).astype(np.uint8)
+    bits = np.unpackbits(fingerprint(picture).view(np.uint8)).reshape(16, 16)
+    np.testing.assert_array_equal(bits, np.tile(parts[0, 1:], (16, 1)))
+    assert fingerprint(picture).shape == (WORDS,)
+
+
+def test_pictures_that_show_nothing_but_the_shading_of_the_lamp_are_not_the_same() -> None:
+    shading = np.linspace(90, 160, 256)[None].repeat(256, axis=0)
+    noise = [np.random.default_rng(seed).normal(0, 2, shading.shape) for seed in range(12)]
+    prints = [fingerprint(np.rint(shading + each).astype(np.uint8)) for each in noise]
+    assert list(near_pairs(prints)) == []
 
 
 def test_the_same_picture_at_another_exposure_and_size_is_near() -> None:
     first = picture(1)
-    other = np.rint(first[::2, ::2] * 0.8 + 10).astype(np.uint8)
-    assert bits_apart(fingerprint(first), fingerprint(other)) <= 16
+    smaller = np.rint(first[::2, ::2] * 0.8 + 10).astype(np.uint8)
+    other = resized(smaller, first.shape[1])  # all pictures are looked at in the same width
+    assert bits_apart(fingerprint(first), fingerprint(other)) <= NEAR_BITS
     assert bits_apart(fingerprint(first), fingerprint(picture(2))) > 40
 
 

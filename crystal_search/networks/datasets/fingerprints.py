@@ -1,4 +1,9 @@
-"""Perceptual fingerprints: which pictures are the same but for their file format, size or exposure."""
+"""Perceptual fingerprints: which pictures are the same but for their file format, size or exposure.
+
+They are taken of the local contrast (`images.local_contrast`). The lamp's shading, which all images of an imager have
+in common, would decide what is brighter wherever a picture shows nothing, and empty wells and clear chops would all
+look the same.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -7,19 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from crystal_search.images import Grey
+from crystal_search.images import Grey, local_contrast
 
 ROWS, COLUMNS = 16, 16  #: bits of a fingerprint
 WORDS = ROWS * COLUMNS // 64
-NEAR_BITS = 16  #: pictures whose fingerprints differ in no more bits count as the same
+NEAR_BITS = 20  #: pictures whose fingerprints differ in no more bits count as the same
 
 Fingerprint = NDArray[np.uint64]  #: (WORDS,)
 
 
 def fingerprint(grey: Grey) -> Fingerprint:
-    """Return whether each of 16 x 16 parts of a picture is brighter than the one to its left, as 256 bits."""
-    small = Pillow.fromarray(np.ascontiguousarray(grey)).resize((COLUMNS + 1, ROWS), Pillow.Resampling.BOX)
-    parts = np.asarray(small, dtype=np.int16)
+    """Return whether each of 16 x 16 parts of a picture stands out more than the one to its left, as 256 bits.
+
+    Pictures are compared at working width, or at a chop's side, since contrast is local over a number of pixels.
+    """
+    contrast = Pillow.fromarray(local_contrast(np.ascontiguousarray(grey)))
+    parts = np.asarray(contrast.resize((COLUMNS + 1, ROWS), Pillow.Resampling.BOX))  # (ROWS, COLUMNS + 1)
     return np.asarray(np.packbits(parts[:, 1:] > parts[:, :-1]).view(np.uint64))
 
 
