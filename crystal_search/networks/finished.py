@@ -19,7 +19,7 @@ from crystal_search.networks.calibration import (
 )
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.networks.checkpoints import BEST, CHECKPOINT, load_checkpoint
-from crystal_search.networks.datasets.packed import PackedDataset, open_dataset
+from crystal_search.networks.datasets.packed import PackedDataset, open_dataset, sampled
 from crystal_search.networks.examples import check_fit, examples_in
 from crystal_search.networks.export import export, write_model
 from crystal_search.networks.quantising import CALIBRATION_CHOPS, quantised
@@ -32,6 +32,7 @@ from crystal_search.unet_drop.network import UNet
 
 log = logging.getLogger(__name__)
 
+MOST_CHOPS = 2000  #: that a temperature is fitted to; more of them change its third digit
 VALIDATION = "rendered validation wells, true drop"
 
 
@@ -51,7 +52,7 @@ def record_in(run: Path) -> RunRecord:
     return read_run(run)
 
 
-def export_run(run: Path, name: str, folder: Path, data: Path | None = None) -> Path:
+def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, chops: int = MOST_CHOPS) -> Path:
     """Calibrate and export the network whose training is in `run`; return the card's path.
 
     Parameters
@@ -64,6 +65,8 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None) -> 
         For ``NAME.onnx`` and ``NAME.card.json``.
     data
         What a classifier is calibrated on: a dataset, or shards (default: what it was trained with).
+    chops
+        At most so many validation chops of a dataset are looked at.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None) -> 
     if record.taught_by == "cells":
         card = _calibrated_on_wells(trained, card, data)
     else:
-        card = _calibrated_on_chops(trained, card, data)
+        card = _calibrated_on_chops(trained, card, data, chops)
     return export(trained.network, card, folder)
 
 
@@ -176,11 +179,11 @@ def _well_figures(wells: list[ScoredWell], temperature: float) -> tuple[Measurem
     )
 
 
-def _calibrated_on_chops(trained: Trained, card: ModelCard, data: Path) -> ModelCard:
+def _calibrated_on_chops(trained: Trained, card: ModelCard, data: Path, chops: int) -> ModelCard:
     """Return the card with the temperature that fits the validation chops of a dataset, and figures."""
     dataset = open_dataset(data)
     check_fit(dataset, card)
-    scores = chop_scores(trained, dataset, dataset.chops("validation"))
+    scores = chop_scores(trained, dataset, sampled(dataset.chops("validation"), chops))
     temperature = round(likeliest_temperature(scores.logits.astype(np.float64), scores.labels), 4)
     return replace(
         card,

@@ -108,6 +108,8 @@ def quantised(model: Model, examples: Examples, recipes: Sequence[Recipe] = RECI
 
 def by_recipe(data: bytes, views: NDArray[np.float32], recipe: Recipe) -> bytes:
     """Return the ONNX file `data` as integers, ranges fixed by `views` (N, channels, rows, columns)."""
+    at_a_time = min(CHOPS_AT_A_TIME, len(views))
+    views = views[: len(views) // at_a_time * at_a_time]  # the library takes whole portions only
     onnx_runtime()
     quantization: Any = importlib.import_module("onnxruntime.quantization")
     preparing: Any = importlib.import_module("onnxruntime.quantization.shape_inference")
@@ -127,7 +129,7 @@ def by_recipe(data: bytes, views: NDArray[np.float32], recipe: Recipe) -> bytes:
                 weight_type=quantization.QuantType[recipe.weights],
                 calibrate_method=quantization.CalibrationMethod.Percentile,
                 nodes_to_exclude=_left_as_they_are(prepared, recipe),
-                extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": min(CHOPS_AT_A_TIME, len(views))},
+                extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": at_a_time},
             )
         return made.read_bytes()
 

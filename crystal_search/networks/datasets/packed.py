@@ -33,6 +33,8 @@ SPLITS = ("train", "validation", "test")
 AGAIN = "build the dataset again (crystal-search dataset build)"
 Pixels = NDArray[np.uint8]  #: (rows, columns), or (rows, columns, 3) in colour
 Row = TypeVar("Row", "ChopRow", "WellRow")
+Each = TypeVar("Each")
+SAMPLE_SEED = 0  #: whoever takes a sample of a split sees the same one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +208,18 @@ def _about(path: Path, read: Any) -> About:
         return About(**known)
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} lacks or misnames {error}; {AGAIN}") from error
+
+
+def sampled(rows: Sequence[Each], count: int | None) -> Sequence[Each]:
+    """Return at most `count` of `rows`, in their order, always the same ones.
+
+    >>> sampled([1, 2, 3], None), len(sampled([1, 2, 3], 2))
+    ([1, 2, 3], 2)
+    """
+    if count is None or len(rows) <= count:
+        return rows
+    chosen = np.random.default_rng(SAMPLE_SEED).choice(len(rows), count, replace=False)
+    return [rows[index] for index in sorted(chosen.tolist())]
 
 
 def about_json(about: About) -> str:

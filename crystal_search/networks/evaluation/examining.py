@@ -1,18 +1,14 @@
 """One trained classifier examined: its chops scored, its whole images scored."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
 
 from crystal_search.artefacts import Model, default_model, read_model
 from crystal_search.class_schemes import Scheme, scheme_of
 from crystal_search.client.pipeline import loaded
 from crystal_search.errors import UserError
-from crystal_search.networks.datasets.packed import PackedDataset
+from crystal_search.networks.datasets.packed import PackedDataset, sampled
 from crystal_search.networks.evaluation.curve import Effort, effort
 from crystal_search.networks.evaluation.wells import ScoredWell, scored_wells
 from crystal_search.networks.finished import export_run
@@ -22,9 +18,7 @@ from crystal_search.networks.trained import ChopScores, Trained, chop_scores, lo
 
 log = logging.getLogger(__name__)
 
-SEED = 0  #: of the samples; every network sees the same ones
 GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +78,7 @@ def examined(run: Path, name: str, dataset: PackedDataset, options: Options, wor
     """
     trained = load_trained(run)
     check_labels(trained.record, dataset)
-    model = _exported(trained, dataset, workshop)
+    model = _exported(trained, dataset, workshop, options)
     models = loaded(model, default_model("drop_locator", options.models), threads=options.threads)
     rows = sampled(dataset.wells(options.split), options.wells)
     return Examined(
@@ -102,10 +96,10 @@ def examined(run: Path, name: str, dataset: PackedDataset, options: Options, wor
     )
 
 
-def _exported(trained: Trained, dataset: PackedDataset, workshop: Path) -> Model:
+def _exported(trained: Trained, dataset: PackedDataset, workshop: Path, options: Options) -> Model:
     """Return the model just as the command ``export`` makes it."""
     data = dataset.folder if trained.record.taught_by == "chops" else None
-    return read_model(export_run(trained.folder, "examined", workshop, data))
+    return read_model(export_run(trained.folder, "examined", workshop, data, chops=options.chops))
 
 
 def check_labels(record: RunRecord, dataset: PackedDataset) -> None:
@@ -129,15 +123,3 @@ def _chops(trained: Trained, dataset: PackedDataset, split: str, options: Option
     rows = sampled(dataset.chops(split), options.chops)
     log.info("%s: %d chops of %s", trained.folder, len(rows), split)
     return chop_scores(trained, dataset, rows, options.device)
-
-
-def sampled(rows: Sequence[Row], count: int | None) -> Sequence[Row]:
-    """Return at most `count` of `rows`, in their order, always the same ones.
-
-    >>> sampled([1, 2, 3], None), len(sampled([1, 2, 3], 2))
-    ([1, 2, 3], 2)
-    """
-    if count is None or len(rows) <= count:
-        return rows
-    chosen = np.random.default_rng(SEED).choice(len(rows), count, replace=False)
-    return [rows[index] for index in sorted(chosen.tolist())]
