@@ -7,9 +7,17 @@ import numpy as np
 import onnx
 import pytest
 
-from crystal_search.artefacts import card_to_json, default_model, read_model, sha256_of
+from crystal_search.artefacts import (
+    Model,
+    card_to_json,
+    default_model,
+    default_models_folder,
+    read_model,
+    sha256_of,
+)
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.client.pipeline import loaded, score_image
 from crystal_search.demo.truth import plate_folder
 from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
@@ -21,13 +29,21 @@ from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.installation import Installation, opened, recipe_of
 from crystal_search.server.local_engine import LocalEngine
 from crystal_search.server.work import work
+from crystal_search.work_unit import Parameters
 from tests.integration.pictures import encoded, well
 from tests.service_site import auto_scores
 
+SHIPPED = ("squeezenet-wells-1", "squeezenet-wells-1-int8")
+
+
+def shipped(name: str) -> Model:
+    return read_model(default_models_folder() / f"{name}.card.json")
+
 
 @pytest.mark.parametrize("width", [1224, 1001, 777])
-def test_dense_and_windowed_scoring_give_the_same_probabilities(width: int) -> None:
-    network = OnnxNetwork(default_model("classifier"))
+@pytest.mark.parametrize("name", SHIPPED)
+def test_dense_and_windowed_scoring_give_the_same_probabilities(name: str, width: int) -> None:
+    network = OnnxNetwork(shipped(name))
     card = network.card
     grey = to_grey(decode((plate_folder() / "demo_05D_1.jpg").read_bytes()).colour)
     view = normalised(resized(grey, width), card.normalisation)
@@ -38,6 +54,19 @@ def test_dense_and_windowed_scoring_give_the_same_probabilities(width: int) -> N
     windowed = probabilities(windowed_logits(view, list(grid.boxes()), network), card.temperature)
     assert np.abs(dense - windowed).max() < 1e-5
     assert np.ptp(dense, axis=0).max() > 0.1  # the chops differ, so that equal numbers mean something
+
+
+def test_the_default_is_the_float32_model() -> None:
+    assert default_model("classifier") == shipped("squeezenet-wells-1")
+
+
+def test_the_int8_model_says_what_the_float32_model_says() -> None:
+    drop = default_model("drop_locator")
+    whole, integers = (loaded(shipped(name), drop) for name in SHIPPED)
+    wells = [decode(path.read_bytes()) for path in sorted(plate_folder().glob("*.jpg"))[::8]]
+    pairs = [[score_image(well, models, Parameters()).outcome for models in (whole, integers)] for well in wells]
+    assert len({one for one, _ in pairs}) > 4  # the wells differ, so that equal answers mean something
+    assert sum(one == other for one, other in pairs) >= len(pairs) - 2
 
 
 def test_every_card_says_what_its_model_learnt_from_and_how_well_it_does() -> None:
