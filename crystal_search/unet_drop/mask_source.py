@@ -4,7 +4,6 @@ A mask is a picture of any size as people draw it: bright where the drop is. An 
 empty well and needs no mask.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from crystal_search.errors import ImageError, UserError
 from crystal_search.images import Grey, decode, normalised, resized, to_grey
 from crystal_search.networks.augmentation import enlarged, recorded_differently, turned
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX, DROP_NORMALISATION, DROP_WIDTH_PX
+from crystal_search.networks.datasets.masks import mask_over
 from crystal_search.networks.datasets.packed import PackedDataset, WellRow
 from crystal_search.outcomes import NO_DROP
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX
@@ -28,8 +28,6 @@ ROWS_PX = 224  #: of every training image, whatever its proportions: cut or padd
 SMALLEST_ZOOM, LARGEST_ZOOM = 0.75, 1.15  #: part of the image that is seen; more than 1 is all of it
 KEPT_WIDTH_PX = 352  #: of images in memory: the smallest part is still wider than what the network sees
 MOST_KEPT = 2000  #: images in memory, about 0.2 MB each; others are decoded again
-BRIGHT = 127  #: of 255; a mask is drop where it is brighter
-DIFFERENT_PROPORTIONS = 0.03  #: of a mask from those of its image; more is a mask of something else
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,43 +59,11 @@ def known_drop(dataset: PackedDataset, row: WellRow, width_px: int) -> KnownDrop
     """
     try:
         colour = decode(dataset.image(row), at_least_width_px=max(width_px, CLASSIFIER_WIDTH_PX)).colour
+        data = dataset.mask(row)
+        mask = np.zeros((1, 1), np.bool_) if data is None else mask_over(data, colour.shape)
     except ImageError as error:
         raise UserError(f"{row.image}: {error}; take it out of the archive, and build the dataset again") from error
-    data = dataset.mask(row)
-    mask = np.zeros((1, 1), np.bool_) if data is None else _mask_of(data, row.image, colour.shape)
     return KnownDrop(row, resized(to_grey(colour), width_px), mask)
-
-
-def _mask_of(data: bytes, image: str, shape: tuple[int, ...]) -> Mask:
-    mask = mask_in(data, image)
-    height, width = mask.shape
-    if abs(height * shape[1] / (width * shape[0]) - 1) > DIFFERENT_PROPORTIONS:
-        raise UserError(
-            f"the mask of {image} has {width} x {height} px, other proportions than the image; draw it over the image"
-        )
-    return mask
-
-
-def mask_in(data: bytes, image: str) -> Mask:
-    """Return the mask that a picture shows: True where it is bright; what is transparent is dark.
-
-    A picture whose values are 0 and 1 only, as programs write them, is bright where it is 1.
-
-    Raises
-    ------
-    UserError
-        If the picture does not decode, or has something in it but nothing bright.
-    """
-    try:
-        picture = Pillow.open(io.BytesIO(data), formats=("PNG", "TIFF", "BMP", "JPEG")).convert("RGBA")
-    except (OSError, ValueError, SyntaxError) as error:  # Pillow's decoders raise all of these
-        raise UserError(f"the mask of {image} does not decode: {error}; save it again as PNG") from error
-    black = Pillow.new("RGBA", picture.size, (0, 0, 0, 255))
-    grey = np.asarray(Pillow.alpha_composite(black, picture).convert("L"))
-    brightest = int(grey.max(initial=0))
-    if 1 < brightest <= BRIGHT:
-        raise UserError(f"the mask of {image} is {brightest} of 255 at its brightest; paint the drop white")
-    return np.asarray(grey > min(BRIGHT, brightest - 1)) if brightest else np.zeros(grey.shape, np.bool_)
 
 
 def coverage_at(mask: Mask, height: int, width: int) -> Grey:

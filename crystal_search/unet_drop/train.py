@@ -17,7 +17,7 @@ from crystal_search.images import Grey, resized
 from crystal_search.networks.cards import DROP_NORMALISATION, DROP_WIDTH_PX
 from crystal_search.networks.checkpoints import BEST, save_checkpoint
 from crystal_search.networks.curve import draw_curve
-from crystal_search.networks.datasets.packed import ABOUT, open_dataset
+from crystal_search.networks.datasets.packed import ABOUT, open_dataset, sampled
 from crystal_search.networks.measuring import overlap
 from crystal_search.networks.run_record import RunRecord
 from crystal_search.networks.schedules import Stagnation
@@ -194,7 +194,7 @@ def taught_by(data: Path, seed: int) -> tuple[ImageSource | MaskSource, list[Hel
     """
     if (data / ABOUT).exists():
         dataset = open_dataset(data)
-        rows = masked_wells(dataset, "validation")[:MOST_VALIDATED]
+        rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
         known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
         return MaskSource(dataset, "train", seed), [Held(each.grey, each.mask) for each in known]
     if not shard_names(data, "train"):

@@ -122,12 +122,36 @@ def test_no_well_is_in_two_splits(dataset: PackedDataset) -> None:
 
 def test_whole_images_and_masks_are_as_they_were(dataset: PackedDataset) -> None:
     rows = [row for split in SPLITS for row in dataset.wells(split)]
-    assert len(rows) in (12, 13)  # the one without a mask only if it does not train
+    assert len(rows) == 13  # an empty well needs no mask
     row = next(row for row in rows if row.image == "3.jpg")
     assert dataset.image(row) == jpeg(well(CLEAR, 3))
     stored = dataset.mask(row)
     assert stored is not None
     assert (np.asarray(Image.open(io.BytesIO(stored))) == (np.asarray(mask()) > 0)).all()
+
+
+def test_empty_wells_are_there_to_train_drop_locators(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
+    empty = [replace(image(60 + n, "no_drop", drop_mask=None), split="train") for n in range(2)]
+    given = [replace(each, split=SPLITS[n % 3]) for n, each in enumerate(images) if isinstance(each, ArchiveImage)]
+    made = built([*given, *empty], tmp_path / "out")
+    assert [row.image for row in made.wells("train") if row.outcome == "no_drop"] == ["60.jpg", "61.jpg"]
+
+
+def test_masks_of_ones_count_and_those_of_other_images_are_refused(
+    images: list[ArchiveImage | LeftOut], tmp_path: Path
+) -> None:
+    ones, square = mask().point(lambda level: level // 255), mask().resize((256, 256))
+    items = [
+        replace(each, drop_mask=png(given)) if isinstance(each, ArchiveImage) and given else each
+        for each, given in zip(images, [ones, square, *[None] * 10], strict=True)
+    ]
+    made = built(items, tmp_path / "out")
+    rows = {row.image: row for split in SPLITS for row in made.wells(split)}
+    assert np.asarray(Image.open(io.BytesIO(made.mask(rows["0.jpg"]) or b""))).any()
+    assert any(row.image == "0.jpg" for split in SPLITS for row in made.chops(split))
+    (refused,) = [row for row in left_out(made.folder) if row["what"] == "image"]
+    assert (refused["name"], refused["reason"]) == ("1.jpg", chopping.BAD_MASK)
+    assert "256 x 256 px, other proportions" in refused["detail"]
 
 
 def test_what_was_left_out_is_listed_with_its_reason(dataset: PackedDataset) -> None:

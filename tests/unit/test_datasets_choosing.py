@@ -11,7 +11,7 @@ from crystal_search.networks.datasets.building import scheme_for
 from crystal_search.networks.datasets.choosing import NO_UV_CONTOUR, NO_UV_IMAGE, TOO_FEW_CONTOURS, Seen, as_people_said
 from crystal_search.networks.datasets.chopping import encoded, patch_around, tiles
 from crystal_search.networks.datasets.commands import kind_of, shares_of
-from crystal_search.networks.datasets.drops import Drop, mask_given, mask_png
+from crystal_search.networks.datasets.drops import Drop
 from crystal_search.networks.datasets.recipe import THRESHOLDS, Recipe, thresholds_with
 
 
@@ -151,15 +151,3 @@ def test_the_inside_of_a_drop_leaves_its_rim_out() -> None:
     rows = np.flatnonzero(inside.any(axis=1)) * 2
     assert rows[0] == pytest.approx(116, abs=8)
     assert rows[-1] == pytest.approx(384, abs=8)
-
-
-def test_a_mask_stays_the_same_as_png() -> None:
-    mask = np.zeros((30, 40), np.bool_)
-    mask[5:9, 7:30] = True
-    import io
-
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(mask.astype(np.uint8) * 200).save(buffer, "BMP")
-    assert (mask_given(mask_png(buffer.getvalue())) == mask).all()

@@ -1,6 +1,5 @@
 """Masks that people drew: reading them, and training the drop locator on them."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +8,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from crystal_search.artefacts import default_model
 from crystal_search.errors import ModelError, UserError
@@ -18,13 +15,14 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.networks.checkpoints import BEST
 from crystal_search.networks.curve import PICTURE, curve_rows
+from crystal_search.networks.datasets.masks import mask_png
 from crystal_search.networks.datasets.packed import open_dataset
 from crystal_search.networks.run_record import read_run
 from crystal_search.networks.training import CURVE, Plan, Whereabouts
-from crystal_search.unet_drop.mask_source import MaskSource, coverage_at, known_drop, mask_in, masked_wells
+from crystal_search.unet_drop.mask_source import MaskSource, coverage_at, known_drop, masked_wells
 from crystal_search.unet_drop.network import UNet
 from crystal_search.unet_drop.shipped import begin_with
-from crystal_search.unet_drop.train import DropExaminer, Held, train_drop_locator
+from crystal_search.unet_drop.train import DropExaminer, Held, taught_by, train_drop_locator
 from tests.unit.dataset_files import write_dataset
 
 WELLS = {"train": {"clear": 3, "precipitate_bad": 2, "no_drop": 2}, "validation": {"clear": 1, "no_drop": 1}}
@@ -33,46 +31,6 @@ WELLS = {"train": {"clear": 3, "precipitate_bad": 2, "no_drop": 2}, "validation"
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data"), {}, wells=WELLS)
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Pillow.fromarray(pixels).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def square(value: int, *, of: int = 0, mode: str = "L") -> bytes:
-    pixels = np.full((8, 10), of, np.uint8)
-    pixels[2:5, 3:7] = value
-    stream = io.BytesIO()
-    Pillow.fromarray(pixels).convert(mode).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def test_bright_is_drop_however_it_was_saved() -> None:
-    expected = np.zeros((8, 10), np.bool_)
-    expected[2:5, 3:7] = True
-    cut_out = np.zeros((8, 10, 4), np.uint8)
-    cut_out[:, :, :3] = 200  # all is light, but only the square can be seen
-    cut_out[2:5, 3:7, 3] = 255
-    drawn = [square(255), square(255, mode="RGB"), square(255, mode="1"), square(200, of=40), square(1), png(cut_out)]
-    for data in drawn:
-        np.testing.assert_array_equal(mask_in(data, "a.jpg"), expected)
-
-
-def test_a_black_mask_is_an_empty_well() -> None:
-    assert not mask_in(square(0), "a.jpg").any()
-
-
-def test_a_mask_without_anything_bright_is_refused() -> None:
-    with pytest.raises(UserError, match=r"mask of a.jpg is 90 of 255 at its brightest; paint the drop white"):
-        mask_in(square(90), "a.jpg")
-
-
-@pytest.mark.parametrize("data", [b"", b"no picture", square(255)[:40]])
-def test_a_mask_that_does_not_decode_is_refused(data: bytes) -> None:
-    with pytest.raises(UserError, match=r"mask of a.jpg does not decode"):
-        mask_in(data, "a.jpg")
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -90,7 +48,7 @@ def test_wells_without_a_mask_are_not_trained_on(data: Path) -> None:
 
 def test_a_mask_of_another_image_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = open_dataset(data)
-    monkeypatch.setattr(dataset, "mask", lambda _: square(255))
+    monkeypatch.setattr(dataset, "mask", lambda _: mask_png(np.ones((8, 10), np.bool_)))
     with pytest.raises(UserError, match="10 x 8 px, other proportions than the image"):
         known_drop(dataset, dataset.wells("train")[0], 256)
 
@@ -206,6 +164,14 @@ def _stopped_after(steps: int, data: Path, plan: Plan, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MaskSource, "batch", batch)
         train_drop_locator(data, plan, Whereabouts(folder))
+
+
+def test_what_is_validated_on_comes_from_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crystal_search.unet_drop.train.MOST_VALIDATED", 4)
+    wells = {"train": {"clear": 1}, "validation": {"clear": 6, "no_drop": 6}}
+    _, held = taught_by(write_dataset(tmp_path, {}, wells=wells), seed=0)
+    assert {bool(each.mask.any()) for each in held} == {True, False}  # by the seed of the sample
+    assert len(held) == 4
 
 
 def test_another_dataset_does_not_go_on_with_a_training(data: Path, tmp_path: Path) -> None:

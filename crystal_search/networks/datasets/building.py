@@ -12,8 +12,8 @@ from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_n
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.networks.archives.archive import Archive, ArchiveImage, content_of
-from crystal_search.networks.datasets.drops import mask_png
 from crystal_search.networks.datasets.fingerprints import near_pairs
+from crystal_search.networks.datasets.masks import mask_in, mask_png
 from crystal_search.networks.datasets.packed import ABOUT, SPLITS, About, ChopRow, ShardFile, WellRow, about_json
 from crystal_search.networks.datasets.reading import Read, items_of, read_archives
 from crystal_search.networks.datasets.recipe import MARGIN_PX, SIDE_PX, WORKING_WIDTH_PX, Recipe
@@ -21,6 +21,7 @@ from crystal_search.networks.datasets.records import ImageRecord, KeptChop, Left
 from crystal_search.networks.datasets.report import write_report
 from crystal_search.networks.datasets.splits import DEFAULT_SHARES, TRAIN, Division, divided
 from crystal_search.networks.datasets.writing import ShardWriter, Spool, row_json, whole_folder, write_table
+from crystal_search.outcomes import NO_DROP
 
 DUPLICATE = "the same file as another"
 OTHER_SPLIT = "its publisher's split is not that of its plate, well or double"
@@ -218,12 +219,12 @@ def _write_chop(writer: ShardWriter, record: ImageRecord, number: int, chop: Kep
 def write_wells(
     folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], archives: Sequence[Archive]
 ) -> tuple[dict[str, list[WellRow]], list[ShardFile]]:
-    """Write whole images: all to validate and test on, and those to train on whose drop somebody drew."""
+    """Write whole images: all to validate and test on, and to train on those whose drop is known, or that have none."""
     wanted = {
         record.name: (split, record)
         for split, records in by_split.items()
         for record in records
-        if not record.is_chop and (split != TRAIN or record.has_mask)
+        if not record.is_chop and (split != TRAIN or record.has_mask or record.outcome == NO_DROP)
     }
     rows: dict[str, list[WellRow]] = {split: [] for split in SPLITS}
     with ExitStack() as stack:
@@ -249,7 +250,7 @@ def _write_well(writer: ShardWriter, record: ImageRecord, image: ArchiveImage) -
     try:
         files = {"image": content_of(image.content), "json": row_json(known)}
         if image.drop_mask is not None:
-            files["mask.png"] = mask_png(content_of(image.drop_mask))
+            files["mask.png"] = mask_png(mask_in(content_of(image.drop_mask)))
     except (OSError, ImageError) as error:
         raise UserError(f"{image.name} changed while the dataset was built: {error}; build again") from error
     placed = writer.write(record.key, files)

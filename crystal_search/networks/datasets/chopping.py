@@ -18,16 +18,19 @@ from crystal_search.geometry import Box
 from crystal_search.images import Grey, decode, resized, to_grey
 from crystal_search.networks.archives.archive import ArchiveImage, Content, LeftOut, content_of
 from crystal_search.networks.datasets.choosing import IN_DOUBT, Seen, as_people_said
-from crystal_search.networks.datasets.drops import Drop, find_drop, grey_view, mask_given
+from crystal_search.networks.datasets.drops import Drop, find_drop, grey_view
 from crystal_search.networks.datasets.fingerprints import fingerprint
+from crystal_search.networks.datasets.masks import mask_over
 from crystal_search.networks.datasets.packed import Pixels
 from crystal_search.networks.datasets.recipe import MARGIN_PX, SIDE_PX, WORKING_WIDTH_PX, Recipe
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES
+from crystal_search.unet_drop.regions import Mask
 
 JPEG_QUALITY = 95
 ALIGNED_PX = 4  #: patches start and end here, where the local mean's own cells do (`images.local_contrast`)
 
 UNREADABLE = "cannot be read"
+BAD_MASK = "its mask cannot be used"
 LABELLED_NO_DROP = "people saw no drop"
 NO_DROP_FOUND = "no drop was found"
 TOO_FLAT = "too flat for a chop"
@@ -51,7 +54,6 @@ class Chop:
 class ChoppedImage:
     """What became of one image."""
 
-    readable: bool
     digest: bytes = b""  #: SHA-256 of its file
     fingerprint: NDArray[np.uint64] | None = None
     has_mask: bool = False  #: somebody drew its drop
@@ -66,11 +68,13 @@ def chopped(image: ArchiveImage, recipe: Recipe) -> ChoppedImage:
     try:
         data = content_of(image.content)
         decoded = decode(data, at_least_width_px=WORKING_WIDTH_PX)
-        given = None if image.drop_mask is None else mask_given(content_of(image.drop_mask))
     except (OSError, ImageError) as error:
-        return ChoppedImage(readable=False, refused=LeftOut(image.name, UNREADABLE, str(error)))
+        return ChoppedImage(refused=LeftOut(image.name, UNREADABLE, str(error)))
+    try:
+        given = mask_of(image, decoded.colour.shape)
+    except (OSError, ImageError) as error:
+        return ChoppedImage(refused=LeftOut(image.name, BAD_MASK, str(error)))
     known = ChoppedImage(
-        readable=True,
         digest=hashlib.sha256(data).digest(),
         has_mask=given is not None,
         bytes=len(data),
@@ -86,6 +90,19 @@ def chopped(image: ArchiveImage, recipe: Recipe) -> ChoppedImage:
     chops, left_out = _chops(image, pixels, grey, drop, recipe)
     known = replace(known, fingerprint=fingerprint(grey[drop.box.slices]))
     return replace(known, chops=tuple(chops), left_out=tuple(left_out))
+
+
+def mask_of(image: ArchiveImage, shape: tuple[int, ...]) -> Mask | None:
+    """Return the mask of the drop in an image of `shape`, None where there is none.
+
+    Raises
+    ------
+    OSError
+        If its file cannot be read.
+    ImageError
+        If it is none of this image.
+    """
+    return None if image.drop_mask is None else mask_over(content_of(image.drop_mask), shape)
 
 
 def tiles(box: Box) -> list[Box]:

@@ -1,26 +1,22 @@
 """An archive's image as it is chopped: at working width, with its drop."""
 
-import io
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
 from crystal_search.artefacts import default_model
-from crystal_search.errors import ImageError
 from crystal_search.geometry import Box
 from crystal_search.images import Grey, WellImage, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.networks.datasets.recipe import SIDE_PX, WORKING_WIDTH_PX
 from crystal_search.unet_drop.locate import LEAST_AREA_FRACTION, locate_drop
+from crystal_search.unet_drop.regions import Mask
 
 RIM_CELL_PX, RIM_CELLS = 8, 2  #: 16 px along the border of a drop are its rim, not its inside
-
-Mask = NDArray[np.bool_]  #: (rows, columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,20 +38,6 @@ class Drop:
 def grey_view(image: WellImage) -> Grey:
     """Return the grey view of an image at working width."""
     return resized(to_grey(image.colour), WORKING_WIDTH_PX)
-
-
-def mask_given(data: bytes) -> Mask:
-    """Return the mask in a picture of any size that is bright where the drop is.
-
-    Raises
-    ------
-    ImageError
-        If `data` are no picture.
-    """
-    try:
-        return np.asarray(Pillow.open(io.BytesIO(data)).convert("L")) > 127
-    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        raise ImageError(f"the mask of the drop cannot be decoded: {error}; save it as PNG") from error
 
 
 @lru_cache(maxsize=1)
@@ -103,16 +85,3 @@ def _widened(start: int, stop: int, side_px: int, length: int) -> tuple[int, int
         return start, stop
     first = min(max(0, start - missing // 2), max(0, length - side_px))
     return first, min(length, first + side_px)
-
-
-def mask_png(data: bytes) -> bytes:
-    """Return a mask in a picture of any kind as a PNG of black and white.
-
-    Raises
-    ------
-    ImageError
-        If `data` are no picture.
-    """
-    buffer = io.BytesIO()
-    Pillow.fromarray(mask_given(data)).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()

@@ -1,0 +1,65 @@
+"""Masks of drops as people draw them: pictures of any size that are bright where the drop is."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from crystal_search.errors import ImageError
+from crystal_search.unet_drop.regions import Mask
+
+FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
+BRIGHT = 127  #: of 255; a mask is drop where it is brighter
+DIFFERENT_PROPORTIONS = 0.03  #: of a mask from those of its image; more is a mask of something else
+
+
+def mask_in(data: bytes) -> Mask:
+    """Return the mask that a picture shows: True where it is bright; what is transparent is dark.
+
+    A picture whose values are 0 and 1 only, as programs write them, is bright where it is 1.
+
+    Raises
+    ------
+    ImageError
+        If the picture does not decode, or has something in it but nothing bright.
+    """
+    grey = _grey(data)
+    brightest = int(grey.max(initial=0))
+    if 1 < brightest <= BRIGHT:
+        raise ImageError(f"the mask is {brightest} of 255 at its brightest; paint the drop white")
+    return np.asarray(grey > min(BRIGHT, brightest - 1)) if brightest else np.zeros(grey.shape, np.bool_)
+
+
+def mask_over(data: bytes, shape: tuple[int, ...]) -> Mask:
+    """Return the mask that a picture shows of an image of `shape`, (rows, columns, ...).
+
+    Raises
+    ------
+    ImageError
+        If the picture is no mask, or has other proportions than the image.
+    """
+    mask = mask_in(data)
+    height, width = mask.shape
+    if abs(height * shape[1] / (width * shape[0]) - 1) > DIFFERENT_PROPORTIONS:
+        raise ImageError(
+            f"the mask has {width} x {height} px, other proportions than the image; draw it over the image"
+        )
+    return mask
+
+
+def _grey(data: bytes) -> NDArray[np.uint8]:
+    """Return a picture on black, (rows, columns)."""
+    try:
+        picture = Pillow.open(io.BytesIO(data), formats=FORMATS).convert("RGBA")
+    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
+        raise ImageError(f"the mask does not decode: {error}; save it again as PNG") from error
+    black = Pillow.new("RGBA", picture.size, (0, 0, 0, 255))
+    return np.asarray(Pillow.alpha_composite(black, picture).convert("L"))
+
+
+def mask_png(mask: Mask) -> bytes:
+    """Return a mask as a PNG of black and white."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(mask).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,62 @@
+"""Reading masks that people drew."""
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from crystal_search.errors import ImageError
+from crystal_search.networks.datasets.masks import mask_in, mask_over, mask_png
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Pillow.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def square(value: int, *, of: int = 0, mode: str = "L") -> bytes:
+    pixels = np.full((8, 10), of, np.uint8)
+    pixels[2:5, 3:7] = value
+    stream = io.BytesIO()
+    Pillow.fromarray(pixels).convert(mode).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_bright_is_drop_however_it_was_saved() -> None:
+    expected = np.zeros((8, 10), np.bool_)
+    expected[2:5, 3:7] = True
+    cut_out = np.zeros((8, 10, 4), np.uint8)
+    cut_out[:, :, :3] = 200  # all is light, but only the square can be seen
+    cut_out[2:5, 3:7, 3] = 255
+    drawn = [square(255), square(255, mode="RGB"), square(255, mode="1"), square(200, of=40), square(1), png(cut_out)]
+    for data in drawn:
+        np.testing.assert_array_equal(mask_in(data), expected)
+
+
+def test_a_black_mask_is_an_empty_well() -> None:
+    assert not mask_in(square(0)).any()
+
+
+def test_a_mask_without_anything_bright_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"the mask is 90 of 255 at its brightest; paint the drop white"):
+        mask_in(square(90))
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", square(255)[:40]])
+def test_a_mask_that_does_not_decode_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"the mask does not decode"):
+        mask_in(data)
+
+
+def test_a_mask_of_another_image_is_refused() -> None:
+    assert mask_over(square(255), (80, 100, 3)).shape == (8, 10)
+    with pytest.raises(ImageError, match="10 x 8 px, other proportions than the image"):
+        mask_over(square(255), (100, 80))
+
+
+@pytest.mark.parametrize("value", [1, 200, 255])
+def test_a_mask_is_kept_in_black_and_white(value: int) -> None:
+    np.testing.assert_array_equal(mask_in(mask_png(mask_in(square(value)))), mask_in(square(255)))
