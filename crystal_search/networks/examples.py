@@ -18,7 +18,8 @@ from crystal_search.networks.crops import CropSource
 from crystal_search.networks.datasets.packed import ABOUT, ChopRow, PackedDataset, open_dataset
 from crystal_search.networks.quantising import Examples
 from crystal_search.networks.shards import shard_names
-from crystal_search.networks.trained import BATCH, chop_view, labels_of
+from crystal_search.networks.trained import BATCH, check_labels, chop_view, labels_of
+from crystal_search.outcomes import OUTCOME_NAMES
 
 
 def examples_in(folder: Path, card: ModelCard) -> Examples:
@@ -34,6 +35,11 @@ def examples_in(folder: Path, card: ModelCard) -> Examples:
         check_fit(dataset, card)
         return DatasetExamples(dataset, card)
     if shard_names(folder, "validation"):
+        if card.classes != OUTCOME_NAMES:
+            raise UserError(
+                f"{card.name} tells {len(card.classes)} classes apart, rendered wells are labelled in "
+                f"{len(OUTCOME_NAMES)}; name a dataset (crystal-search dataset build)"
+            )
         return ShardExamples(folder, card)
     raise UserError(f"no chops in {folder}; name a dataset (crystal-search dataset build), or shards of rendered wells")
 
@@ -52,6 +58,7 @@ def check_fit(dataset: PackedDataset, card: ModelCard) -> None:
             raise UserError(
                 f"{dataset.folder}: its chops have {what} {theirs}, {card.name} reads {ours}; name another dataset"
             )
+    check_labels(card.classes, dataset)
     if not dataset.chops("validation"):
         raise UserError(f"{dataset.folder} has no validation chops; build it again with more plates or wells")
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from crystal_search.class_schemes import columns_by_outcome, scheme_of
 from crystal_search.client.classify import channels_first
+from crystal_search.errors import UserError
 from crystal_search.images import IN_COLOUR, View, normalised
 from crystal_search.networks.checkpoints import BEST, load_checkpoint
 from crystal_search.networks.datasets.packed import ChopRow, PackedDataset
@@ -18,6 +19,7 @@ from crystal_search.networks.registry import build
 from crystal_search.networks.run_record import RunRecord, read_run
 
 BATCH = 16
+GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +64,23 @@ def load_trained(folder: Path) -> Trained:
 def chop_view(dataset: PackedDataset, row: ChopRow) -> View:
     """Return a chop as the client would see it: (side, side), or (side, side, 3) in colour, normalised."""
     return normalised(dataset.patch(row), dataset.about.normalisation)[dataset.box(row).slices]
+
+
+def check_labels(classes: Sequence[str], dataset: PackedDataset) -> None:
+    """Refuse a dataset whose labels do not tell the `classes` of a network apart.
+
+    Raises
+    ------
+    UserError
+        That says what to do.
+    """
+    theirs = dataset.scheme
+    if theirs.name in GROUP_SCHEMES and scheme_of(classes).name not in GROUP_SCHEMES:
+        raise UserError(
+            f"the network tells {len(classes)} classes apart, the labels of {dataset.folder} only "
+            f"{', '.join(theirs.class_names)}; name a dataset with finer labels, or a network that was trained for "
+            f"{len(theirs.classes)} classes"
+        )
 
 
 def labels_of(rows: Sequence[ChopRow], classes: Sequence[str]) -> NDArray[np.int64]:

@@ -146,7 +146,7 @@ def test_labels_too_coarse_for_the_network(site: Path, tmp_path: Path, capsys: p
     code, said = refused([str(site / "thirteen"), "--data", str(data), "--out", str(tmp_path / "out")], capsys)
     assert code == USAGE
     assert "13 classes" in said
-    assert "train it for 4 classes" in said
+    assert "trained for 4 classes" in said
 
 
 def test_a_split_without_whole_images(site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from crystal_search.networks.review.ranking import DoubtedChop, Suspect
 from crystal_search.networks.run_record import RunRecord, write_run
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.acceptance.browser import chromium, needs_chromium
-from tests.unit.dataset_files import write_dataset
+from tests.unit.dataset_files import coarse, write_dataset
 
 SIZE = {"width": 1280, "height": 900}
 NASTY = 'plate </script><b>1</b>, "A"/ü.jpg'
@@ -221,6 +221,14 @@ class TestCommand:
                 assert (out / picture["file"]).read_bytes().startswith(b"\xff\xd8")
         assert main(words) == 2
         assert "holds a review already" in capsys.readouterr().err
+
+    def test_labels_too_coarse_for_the_network_are_refused(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data, run = write_dataset(tmp_path / "data", about=coarse()), run_folder(tmp_path / "run")
+        assert main(["review", str(run), "--data", str(data), "--out", str(tmp_path / "review")]) == 2
+        assert "classes apart, the labels of" in capsys.readouterr().err
+        assert not (tmp_path / "review").exists()
 
     def test_a_split_without_chops_is_said(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         data = write_dataset(tmp_path / "data", {"train": {"clear": 1}})

@@ -24,7 +24,7 @@ from crystal_search.networks.run_record import RunRecord, write_run
 from crystal_search.networks.shards import write_shard
 from crystal_search.networks.trained import chop_scores, chop_view, load_trained
 from crystal_search.unet_drop.network import UNet
-from tests.unit.dataset_files import ABOUT_SMALL, write_dataset
+from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
 from tests.unit.networks_fakes import fake_well
 
 CARD = default_models_folder() / "squeezenet-wells-1.card.json"
@@ -134,6 +134,28 @@ def test_a_training_and_its_int8_in_one_command(run: Path, tmp_path: Path, monke
     names = ["five-int8.card.json", "five-int8.onnx", "five.card.json", "five.onnx"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert main(words) == 2
+
+
+def test_labels_too_coarse_for_a_model_neither_calibrate_nor_judge_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dataset(tmp_path / "coarse", about=coarse())
+    words = ["export", str(CARD), "--int8", "--data", str(tmp_path / "coarse"), "--models", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "the network tells 13 classes apart" in capsys.readouterr().err
+    run = tmp_path / "thirteen"
+    save_checkpoint(run, 1, build("squeezenet", 13), None, {})
+    write_run(run, replace(RECORD, classes=SCHEMES["outcomes-13"].class_names, data=str(data)))
+    with pytest.raises(UserError, match="name a dataset with finer labels"):
+        export_run(run, "x", tmp_path / "out", tmp_path / "coarse")
+    assert not (tmp_path / "out").exists()
+
+
+def test_rendered_wells_do_not_judge_a_model_of_other_classes(tmp_path: Path) -> None:
+    write_shard(tmp_path, "validation-00000", 0, [fake_well(0)])
+    card = replace(read_model(CARD).card, classes=RECORD.classes)
+    with pytest.raises(UserError, match="5 classes apart, rendered wells are labelled in 13"):
+        examples_in(tmp_path, card)
 
 
 def test_rendered_wells_serve_as_examples_too(tmp_path: Path) -> None:

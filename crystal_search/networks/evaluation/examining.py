@@ -7,18 +7,15 @@ from pathlib import Path
 from crystal_search.artefacts import Model, default_model, read_model
 from crystal_search.class_schemes import Scheme, scheme_of
 from crystal_search.client.pipeline import loaded
-from crystal_search.errors import UserError
 from crystal_search.networks.datasets.packed import PackedDataset, sampled
 from crystal_search.networks.evaluation.curve import Effort, effort
 from crystal_search.networks.evaluation.wells import ScoredWell, scored_wells
 from crystal_search.networks.finished import export_run
 from crystal_search.networks.registry import architecture_named
 from crystal_search.networks.run_record import RunRecord
-from crystal_search.networks.trained import ChopScores, Trained, chop_scores, load_trained
+from crystal_search.networks.trained import ChopScores, Trained, check_labels, chop_scores, load_trained
 
 log = logging.getLogger(__name__)
-
-GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +74,7 @@ def examined(run: Path, name: str, dataset: PackedDataset, options: Options, wor
         If it has no weights, or cannot be exported.
     """
     trained = load_trained(run)
-    check_labels(trained.record, dataset)
+    check_labels(trained.record.classes, dataset)
     model = _exported(trained, dataset, workshop, options)
     models = loaded(model, default_model("drop_locator", options.models), threads=options.threads)
     rows = sampled(dataset.wells(options.split), options.wells)
@@ -100,23 +97,6 @@ def _exported(trained: Trained, dataset: PackedDataset, workshop: Path, options:
     """Return the model just as the command ``export`` makes it."""
     data = dataset.folder if trained.record.taught_by == "chops" else None
     return read_model(export_run(trained.folder, "examined", workshop, data, chops=options.chops))
-
-
-def check_labels(record: RunRecord, dataset: PackedDataset) -> None:
-    """Refuse a network whose classes the dataset's labels do not tell apart.
-
-    Raises
-    ------
-    UserError
-        That says what to do.
-    """
-    theirs, ours = dataset.scheme, scheme_of(record.classes)
-    if theirs.name in GROUP_SCHEMES and ours.name not in GROUP_SCHEMES:
-        raise UserError(
-            f"the network tells {len(record.classes)} classes apart, the labels of {dataset.folder} only "
-            f"{', '.join(theirs.class_names)}; evaluate it on a dataset with finer labels, or train it for "
-            f"{len(theirs.classes)} classes"
-        )
 
 
 def _chops(trained: Trained, dataset: PackedDataset, split: str, options: Options) -> ChopScores:

@@ -101,7 +101,10 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
 
 
 def _check_fit(trained: "Trained", dataset: "PackedDataset") -> None:
+    from crystal_search.networks.trained import check_labels
+
     record, about = trained.record, dataset.about
+    check_labels(record.classes, dataset)
     reads, cut = (record.normalisation, record.working_width_px), (about.normalisation, about.working_width_px)
     if reads != cut:
         raise UserError(
