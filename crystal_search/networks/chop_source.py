@@ -86,8 +86,8 @@ class ChopSource:
         self._shares = class_shares(counts, self.balance)
 
     def names(self) -> list[str]:
-        """Return the names of the dataset's shards."""
-        return [shard.file for shard in self.dataset.about.shards]
+        """Return the dataset's shards, by their hashes: shards of all datasets have the same names."""
+        return [shard.sha256 for shard in self.dataset.about.shards]
 
     def refresh(self) -> None:
         """Do nothing: a dataset does not grow."""

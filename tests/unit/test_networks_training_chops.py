@@ -228,8 +228,8 @@ def test_a_checkpoint_that_was_cut_off_is_refused(ask: Ask) -> None:
 
 def test_a_dataset_that_changed_is_refused(ask: Ask, tmp_path: Path) -> None:
     train(ask(steps=1))
-    about = replace(ABOUT_SMALL, sources=("others",))
-    other = write_dataset(tmp_path / "other", SIX | {"test": {"clear": 1}}, about=about)
+    shards = {"train": {"clear": 4, "other": 4}, "validation": {"clear": 2, "other": 2}}  # of the same names
+    other = write_dataset(tmp_path / "other", shards)
     with pytest.raises(UserError, match="is not the dataset that the training began with"):
         train(ask(resume=True, data=other))
 
