@@ -75,6 +75,10 @@ def load_checkpoint(
         If there is none, or it is of another network.
     """
     path = folder / (name or CHECKPOINT)
+    if not path.exists():
+        raise ModelError(
+            f"{folder} holds no weights: there is no {path.name} in it; train first, or name another folder"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         if differing := _differences(state["network"], network.state_dict()):

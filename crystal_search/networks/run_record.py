@@ -9,6 +9,7 @@ from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 
 RUN, RUN_FORMAT, RUN_VERSION = "run.json", "crystal-search training", 1
+TRACES = (RUN, "checkpoint.pt", "learning-curve.csv")  #: files by which a training's folder is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,19 @@ class RunRecord:
     taught_by: Literal["chops", "cells", "masks"]  #: chops of a dataset, cells of rendered wells, masks of drops
     command: str  #: as it was typed
     seed: int
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder for a training that holds something else; hidden files in it do no harm.
+
+    Raises
+    ------
+    UserError
+        If it does.
+    """
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")) if folder.is_dir() else []
+    if names and not any(name in names for name in TRACES):
+        raise UserError(f"{folder} holds something that is no training ({names[0]}); name a new folder")
 
 
 def write_run(folder: Path, record: RunRecord) -> None:

@@ -22,7 +22,7 @@ from crystal_search.networks.distributed import Group, joined
 from crystal_search.networks.precision import precision_for
 from crystal_search.networks.pretrained import load_imagenet
 from crystal_search.networks.registry import architecture_named
-from crystal_search.networks.run_record import RUN, RunRecord, read_run, write_run
+from crystal_search.networks.run_record import TRACES, RunRecord, check_free, read_run, write_run
 from crystal_search.networks.schedules import OneCycle, Schedule, StepwiseRates
 from crystal_search.networks.trained import channels_of
 
@@ -137,10 +137,11 @@ def _record(request: Request, dataset: PackedDataset, classes: tuple[str, ...]) 
 
 def _check_folder(request: Request, record: RunRecord) -> bool:
     """Return whether there is a checkpoint to go on from; refuse a folder that holds another training."""
-    there = [name for name in (RUN, CHECKPOINT, CURVE) if (request.out / name).exists()]
+    there = [name for name in TRACES if (request.out / name).exists()]
     if not request.resume:
         if there:
             raise UserError(f"{request.out} holds a training; go on with --resume, or name another folder with --out")
+        check_free(request.out)
         return False
     began = read_run(request.out)
     for what in ("kind", "taught_by", "architecture", "classes", "normalisation"):

@@ -19,7 +19,7 @@ from torch.optim import AdamW, Optimizer
 from crystal_search.errors import UserError
 from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
 from crystal_search.networks.curve import CURVE, append_row, cut_curve
-from crystal_search.networks.run_record import RunRecord, write_run
+from crystal_search.networks.run_record import RunRecord, check_free, write_run
 from crystal_search.networks.schedules import BETAS, one_cycle
 
 __all__ = ("CURVE", "BatchSource", "LossFunction", "Plan", "Training", "Whereabouts")
@@ -137,6 +137,7 @@ class Training:
         if not self.where.resume:
             if (self.where.folder / CHECKPOINT).exists():
                 raise UserError(f"{self.where.folder} holds a training; resume it, or name another folder")
+            check_free(self.where.folder)
             self.where.folder.mkdir(parents=True, exist_ok=True)
             (self.where.folder / CURVE).write_text("", encoding="utf-8")
             if self.record is not None:

@@ -92,8 +92,15 @@ def test_a_folder_with_a_training_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot go on from .*checkpoint\.pt"):
+    with pytest.raises(ModelError, match=r"holds no weights: there is no checkpoint\.pt in it; train first"):
         trained(Whereabouts(tmp_path, resume=True), Numbers())
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "A01.jpg").write_bytes(b"somebody's image")
+    with pytest.raises(UserError, match=r"holds something that is no training \(A01\.jpg\); name a new folder"):
+        trained(Whereabouts(tmp_path), Numbers())
+    assert [each.name for each in tmp_path.iterdir()] == ["A01.jpg"]
 
 
 def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:

@@ -190,6 +190,15 @@ def test_a_folder_with_a_training_is_not_overwritten(ask: Ask) -> None:
         train(ask())
 
 
+def test_a_folder_with_something_else_is_left_alone(ask: Ask, tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "A01.jpg").write_bytes(b"somebody's image")
+    with pytest.raises(UserError, match=r"holds something that is no training \(A01\.jpg\); name a new folder"):
+        train(ask(out=images))
+    assert [each.name for each in images.iterdir()] == ["A01.jpg"]
+
+
 def test_nothing_to_resume(ask: Ask) -> None:
     with pytest.raises(UserError, match="no training in"):
         train(ask(resume=True))
