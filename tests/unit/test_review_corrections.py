@@ -124,6 +124,11 @@ def test_what_people_wrote_is_never_replaced(
     assert main(["review", "apply", str(corrections), str(archive), "--out", str(archive)]) == 2
     assert "would replace what people wrote" in capsys.readouterr().err
     assert archive.read_text() == LIST
+    other = archive.with_name("other.csv")
+    other.write_text("somebody's list")
+    assert main(["review", "apply", str(corrections), str(archive), "--out", str(other)]) == 2
+    assert "other.csv is there already" in capsys.readouterr().err
+    assert other.read_text() == "somebody's list"
 
 
 def test_corrections_for_an_archive_of_another_kind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

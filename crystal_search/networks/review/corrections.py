@@ -142,10 +142,12 @@ def write_corrected(path: Path, text: str, *, instead_of: Sequence[Path]) -> Non
     Raises
     ------
     UserError
-        If `path` is one of the files that it was made from.
+        If `path` is one of the files that it was made from, or is there already.
     """
     if path.resolve() in [each.resolve() for each in instead_of]:
         raise UserError(f"--out {path} would replace what people wrote; name another file")
+    if path.exists():
+        raise UserError(f"{path} is there already; name another --out, or take it away first")
     write_whole(path, text)
 
 
