@@ -110,6 +110,18 @@ def test_replacing(site: Path, tmp_path: Path) -> None:
     assert len(rows(tmp_path / "out" / "table-3.csv")) == 1
 
 
+def test_wells_that_the_network_was_trained_on_are_said(site: Path, tmp_path: Path) -> None:
+    well = rows(site / "data" / "wells-test.csv")[0]["well"]  # of which there are two images
+    table = write_dataset(tmp_path / "earlier", CHOPS) / "chops-train.csv"
+    table.write_text(table.read_text().replace(",W0000,", f",{well},"))
+    run = write_training(tmp_path / "run", tmp_path / "earlier", scheme="groups-4")
+    words = [str(run), "--data", str(site / "data"), "--out", str(tmp_path / "out"), "--chops", "2"]
+    assert main(["evaluate", *words, "--thresholds", "0.6"]) == OK
+    said = "run was trained on wells that 2 of these images show"
+    assert said in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "was trained on wells" not in (site / "out" / "index.html").read_text(encoding="utf-8")
+
+
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     code = main(["evaluate", *words])
     return code, capsys.readouterr().err

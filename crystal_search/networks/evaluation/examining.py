@@ -1,13 +1,14 @@
 """One trained classifier examined: its chops scored, its whole images scored."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.artefacts import Model, default_model, read_model
 from crystal_search.class_schemes import Scheme, scheme_of
 from crystal_search.client.pipeline import loaded
-from crystal_search.networks.datasets.packed import PackedDataset, sampled
+from crystal_search.networks.datasets.packed import ABOUT, PackedDataset, WellRow, open_dataset, sampled
 from crystal_search.networks.evaluation.curve import Effort, effort
 from crystal_search.networks.evaluation.wells import ScoredWell, scored_wells
 from crystal_search.networks.finished import export_run
@@ -45,6 +46,7 @@ class Examined:
     validation: ChopScores
     judged: ChopScores  #: chops of the split that is judged; none where it has none
     wells: tuple[ScoredWell, ...]
+    learnt: int = 0  #: of these images, those of wells that it was trained on
 
     @property
     def scheme(self) -> Scheme:
@@ -90,7 +92,24 @@ def examined(run: Path, name: str, dataset: PackedDataset, options: Options, wor
         validation=_chops(trained, dataset, "validation", options),
         judged=_chops(trained, dataset, options.split, options),
         wells=tuple(scored_wells(models, dataset, rows, name)),
+        learnt=learnt_from(trained.record, dataset, rows),
     )
+
+
+def learnt_from(record: RunRecord, dataset: PackedDataset, rows: Sequence[WellRow]) -> int:
+    """Return how many of `rows` are of wells that a network was trained on.
+
+    The dataset that it was trained on may be another one of the same archive, divided in another way; it is not
+    asked where it is no longer there. Wells of two archives may have the same names.
+    """
+    taught = Path(record.data)
+    if record.taught_by != "chops" or not (taught / ABOUT).exists():
+        return 0
+    its = open_dataset(taught)
+    if not set(its.about.sources) & set(dataset.about.sources):
+        return 0
+    wells = {chop.well for chop in its.chops("train")}
+    return sum(row.well in wells for row in rows)
 
 
 def _exported(trained: Trained, dataset: PackedDataset, workshop: Path, options: Options) -> Model:

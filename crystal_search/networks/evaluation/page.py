@@ -115,6 +115,12 @@ def _warnings(evaluation: Evaluation) -> list[str]:
         found.append("Temperatures were fitted on this split, and training may have stopped by it: figures flatter.")
     if split == "train":
         found.append("The networks were trained on this split: these figures say nothing about new images.")
+    for run in evaluation.runs:
+        if run.learnt and split != "train":
+            found.append(
+                f"{run.name} was trained on wells that {run.learnt} of these images show, in the dataset "
+                f"{run.record.data}: its figures flatter."
+            )
     absent = [group for group in GROUPS if all(well.truth is not group for well in first.wells)]
     if absent:
         found.append(f"No whole image of the split is {' or '.join(absent)}: its cells are empty.")
