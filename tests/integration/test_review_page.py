@@ -24,6 +24,16 @@ from tests.unit.dataset_files import coarse, write_dataset
 
 SIZE = {"width": 1280, "height": 900}
 NASTY = 'plate </script><b>1</b>, "A"/ü.jpg'
+#: x of the first and of the last character of the first name in the list.
+WHERE_THEY_STAND = """() => {
+  const text = document.createTreeWalker(document.querySelector("li .name"), NodeFilter.SHOW_TEXT).nextNode();
+  return [0, text.length - 1].map((at) => {
+    const range = document.createRange();
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    return range.getBoundingClientRect().left;
+  });
+}"""
 
 in_browser = needs_chromium
 
@@ -140,6 +150,11 @@ class TestKeys:
         page.get_by_role("button", name="b.jpg").click()
         page.get_by_role("button", name="Precipitate, bad").click()
         assert downloaded(page, tmp_path)["b.jpg"].new == "precipitate_bad"
+
+    def test_names_that_begin_with_numbers_read_from_left_to_right(self, page: Page, tmp_path: Path) -> None:
+        opened(page, review_of(tmp_path, ["00016.jpg"]))
+        number, ending = page.evaluate(WHERE_THEY_STAND)
+        assert number < ending
 
 
 class TestKept:

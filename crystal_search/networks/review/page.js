@@ -56,7 +56,7 @@ function makeList() {
   items.forEach((item, index) => {
     const picture = el("img", { loading: "lazy", alt: "", src: item.picture ?? item.chops[0]?.file ?? "" });
     const mark = el("span");
-    const name = el("span", { className: "name", textContent: item.image });
+    const name = el("span", { className: "name" }, el("bdi", { dir: "ltr", textContent: item.image }));
     const button = el("button", { type: "button", title: item.image }, picture, name, mark);
     button.addEventListener("click", () => show(index));
     rows.push({ button, mark });
