@@ -4,6 +4,7 @@ import csv
 import errno
 import io
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -291,7 +292,7 @@ def test_an_archive_without_images_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_class_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="one class, crystal_harvestable"):
+    with pytest.raises(UserError, match=r"one class, crystal_harvestable; .*: add images of other outcomes"):
         built([image(number, CRYSTAL) for number in range(6)], tmp_path / "out")
     assert nothing_left(tmp_path)
 
@@ -351,6 +352,10 @@ def test_the_command_builds_and_shows(tmp_path: Path, capsys: pytest.CaptureFixt
     out = tmp_path / "out"
     assert main(["dataset", "build", str(tmp_path / "truth.csv"), "--out", str(out), "--workers", "1"]) == 0
     assert main(["dataset", "show", str(out)]) == 0
-    assert capsys.readouterr().out.count("crystal_harvestable") == 4
+    said = capsys.readouterr().out
+    assert said.count("crystal_harvestable") == 4
+    left_out = Counter(line.split(",")[0] for line in (out / "left-out.csv").read_text().splitlines())
+    assert f"left out: {left_out['image']} images, {left_out['chop']} chops; {out}/left-out.csv says why" in said
+    assert f"look at {out}/report.html and {out}/contact-sheet.png" in said
     assert main(["dataset", "build", str(tmp_path / "truth.csv"), "--out", str(out), "--workers", "1"]) == 2
     assert "there already" in capsys.readouterr().err

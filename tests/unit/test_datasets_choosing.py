@@ -116,6 +116,9 @@ def test_the_kind_of_an_archive_is_seen_by_its_name(tmp_path: Path) -> None:
         kind_of(tmp_path / "sorted" / "clear")
     with pytest.raises(UserError, match="there is no"):
         kind_of(tmp_path / "nothing")
+    (tmp_path / "sorted" / "clear" / "truth.csv").write_text("file,outcome\n")
+    with pytest.raises(UserError, match=r"name the table itself: .*sorted/clear/truth\.csv"):
+        kind_of(tmp_path / "sorted" / "clear")
 
 
 def test_tiles_cover_the_box_inside_it() -> None:

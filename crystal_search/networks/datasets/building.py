@@ -181,7 +181,10 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str) ->
         classes = {columns[outcome] for outcome in outcomes}
         if split == TRAIN and len(classes) == 1:
             only = scheme_named(scheme).class_names[classes.pop()]
-            raise UserError(f"all training chops are of one class, {only}; a network needs at least two to tell apart")
+            raise UserError(
+                f"all training chops are of one class, {only}; a network needs at least two to tell apart: "
+                "add images of other outcomes"
+            )
 
 
 def write_chops(

@@ -1,9 +1,11 @@
 """``crystal-search dataset``: pack archives of scored images for training; say what a dataset holds."""
 
 import argparse
+import csv
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 #: Kinds of archives by how a file's name ends, where that tells.
 KIND_BY_SUFFIX = {".csv": "csv", ".rec": "recordio", ".tfrecord": "marco"}
 CLASSES = (13, 5, 4)
+LEFT_OUT = "left-out.csv"  #: table of what was not taken
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +94,7 @@ def _build(arguments: argparse.Namespace) -> None:
     )
     build(_archives(arguments), arguments.out, recipe, _plan(arguments))
     _say(arguments.out)
+    _say_what_to_look_at(arguments.out)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -135,6 +139,8 @@ def kind_of(path: Path) -> str:
         return "folder"
     if not path.exists():
         raise UserError(f"there is no {path}; name the folder or file of an archive")
+    if path.is_dir() and (tables := sorted(each.name for each in path.iterdir() if each.suffix.lower() == ".csv")):
+        raise UserError(f"{path} is a folder with the table {tables[0]}; name the table itself: {path / tables[0]}")
     raise UserError(f"cannot tell what kind of archive {path} is; say --from with one of {', '.join(ARCHIVES)}")
 
 
@@ -180,3 +186,14 @@ def _say(folder: Path) -> None:
     from crystal_search.networks.datasets.summary import summary
 
     sys.stdout.write(summary(open_dataset(folder)))
+
+
+def _say_what_to_look_at(folder: Path) -> None:
+    from crystal_search.networks.datasets.report import REPORT, SHEET
+
+    with (folder / LEFT_OUT).open(encoding="utf-8", newline="") as table:
+        counts = Counter(row["what"] for row in csv.DictReader(table))
+    sys.stdout.write(
+        f"\nleft out: {counts['image']} images, {counts['chop']} chops; {folder / LEFT_OUT} says why\n"
+        f"before you train, look at {folder / REPORT} and {folder / SHEET}\n"
+    )
