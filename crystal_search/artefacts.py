@@ -163,6 +163,8 @@ def read_model(card_path: Path) -> Model:
         onnx = (card_path.parent / card.file).read_bytes()
     except OSError as error:
         raise ModelError(f"cannot read model {card_path}: {error.strerror}; install the model again") from error
+    except ModelCardError as error:
+        raise ModelCardError(f"{card_path}: {error}") from error
     if (digest := sha256_of(onnx)) != card.sha256:
         raise ModelMismatchError(f"{card.file}: sha256 is {digest}, its card says {card.sha256}; fetch it again")
     return Model(card, onnx)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from crystal_search.artefacts import KINDS, card_from_json, read_model
+from crystal_search.artefacts import CARD_SUFFIX, KINDS, card_from_json, read_model
 from crystal_search.errors import ModelError, UserError
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import forget, known_models, model_called, put_to_use
@@ -54,8 +54,20 @@ def _list(site: Installation, _: argparse.Namespace) -> None:
 
 
 def _path(site: Installation, named: str) -> Path:
-    """Return the card that is meant by a file's name, or by a model's name or hash."""
-    return Path(named) if Path(named).is_file() else model_called(named, known_models(site)).path
+    """Return the card that is meant by a file's name, or by a model's name or hash.
+
+    Raises
+    ------
+    UserError
+        If it is a file or folder beside or in which there are cards, but is none.
+    """
+    path = Path(named)
+    cards = sorted(path.glob(f"*{CARD_SUFFIX}")) if path.is_dir() else [path.with_suffix(CARD_SUFFIX)]
+    if path.is_dir() and cards:
+        raise UserError(f"{path} is a folder; name a card in it: {', '.join(map(str, cards))}")
+    if path.suffix == ".onnx" and cards[0].is_file():
+        raise UserError(f"{path} is the network of a model; name its card: {cards[0]}")
+    return path if path.is_file() else model_called(named, known_models(site)).path
 
 
 def _use(site: Installation, arguments: argparse.Namespace) -> None:

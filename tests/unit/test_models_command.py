@@ -212,7 +212,7 @@ def unknown(card: Path) -> str:
     [
         (damaged, 1, "its card says"),
         (lying, 1, "answers with shape"),
-        (misprinted, 1, "padded is missing"),
+        (misprinted, 1, "ours-1.card.json: card: padded is missing"),
         (
             unknown,
             2,
@@ -230,6 +230,15 @@ def test_what_is_no_model_is_refused_and_changes_nothing(
     assert not home.models.exists()
 
 
+def test_who_names_folder_or_network_is_told_the_card(home: Home, tmp_path: Path, capsys: Told) -> None:
+    card = other_model(tmp_path / "out")
+    for named in (card.parent, card.with_name("ours-1.onnx")):
+        assert models("use", named, home=home) == 2
+        assert f"name {'a' if named == card.parent else 'its'} card" in (said := capsys.readouterr().err)
+        assert str(card) in said
+    assert not home.models.exists()
+
+
 def test_a_model_of_the_other_kind_is_refused(home: Home, tmp_path: Path, capsys: Told) -> None:
     assert models("use", other_model(tmp_path / "out"), "--as", "drop_locator", home=home) == 2
     assert "ours-1 is a classifier, not a drop_locator" in capsys.readouterr().err
@@ -240,6 +249,28 @@ def test_a_locator_that_answers_in_cells_is_refused(tmp_path: Path) -> None:
     card = replace(model.card, cells_per_chop=3)
     with pytest.raises(ModelError, match="answers 256 x 256 px with a map of 4 x 4"):
         module.check_answer(Model(card, model.onnx))
+
+
+def test_the_same_file_with_another_temperature_is_refused_until_it_is_forgotten(
+    home: Home, site: Installation, tmp_path: Path, capsys: Told
+) -> None:
+    first = other_model(tmp_path / "out", temperature=2.0)
+    assert models("use", first, home=home) == 0
+    again = other_model(tmp_path / "out", temperature=1.5)  # calibrated anew: another card, the same file
+    assert models("use", again, home=home) == 1
+    assert "differs in temperature" in capsys.readouterr().err
+    assert default_model("classifier", home.models).card.temperature == 2.0
+    assert models("use", default_model("classifier").card.name, home=home) == 0
+    assert models("forget", "ours-1", home=home) == 0
+    assert models("use", again, home=home) == 0
+    assert default_model("classifier", home.models).card.temperature == 1.5
+
+
+def test_a_card_that_only_tells_more_is_no_other_model(home: Home, tmp_path: Path) -> None:
+    path = other_model(tmp_path / "out")
+    assert models("use", path, home=home) == 0
+    path.write_text(card_to_json(replace(read_model(path).card, training_data="more is known now")))
+    assert models("use", path, home=home) == 0
 
 
 def test_a_copy_that_fails_leaves_the_older_model_in_use(
