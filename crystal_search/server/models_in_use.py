@@ -7,7 +7,7 @@ last, whole or not at all, so that it never names a model that is not there.
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from crystal_search.server.installation import Installation
 
 HASH_DIGITS = 12
 LONGEST_NAME = 70  #: of a file's name that is kept before the hash
+TOLD = ("name", "file", "training_data", "training_command", "measured")  #: what a card only tells people
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def put_to_use(site: Installation, model: Model) -> ModelInUse:
         install(each, site.home)
     cards = [each.card for each in (before | {model.card.kind: model}).values()]
     chosen = [
-        ModelInUse(kind=card.kind, name=card.name, sha256=card.sha256, since=since.get(card.sha256, now))
+        ModelInUse(kind=card.kind, name=card.name, sha256=card.sha256, since=since.get(card.sha256) or now)
         for card in cards
     ]
     content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "models": [asdict(each) for each in chosen]}
@@ -124,9 +125,14 @@ def install(model: Model, home: Home) -> Path:
     """Write `model` into the home's folder, the card last, and return the card's path; one that is there stays.
 
     Its files carry its hash, so that two models of one name lie side by side.
+
+    Raises
+    ------
+    ModelMismatchError
+        If the same file is there with a card by which it is scored otherwise.
     """
     if path := cards_in(home.models).get(model.card.sha256):
-        read_model(path)
+        _check_same(read_model(path).card, model.card, path)
         return path
     home.models.mkdir(parents=True, exist_ok=True)
     name = f"{Path(model.card.file).stem[:LONGEST_NAME]}-{model.card.sha256[:HASH_DIGITS]}"
@@ -134,6 +140,16 @@ def install(model: Model, home: Home) -> Path:
     write_whole(home.models / f"{name}.onnx", model.onnx)
     write_whole(path, card_to_json(replace(model.card, file=f"{name}.onnx")))
     return path
+
+
+def _check_same(there: ModelCard, new: ModelCard, path: Path) -> None:
+    names = (each.name for each in fields(ModelCard) if each.name not in TOLD)
+    if differing := [name for name in names if getattr(there, name) != getattr(new, name)]:
+        raise ModelMismatchError(
+            f"{path} describes the same file as the card of {new.name}, but differs in {', '.join(differing)}; scores "
+            f"are told apart by the file's hash alone: put another {new.kind} to use, forget {there.name}, and put "
+            f"{new.name} to use then"
+        )
 
 
 def check_answer(model: Model) -> None:
