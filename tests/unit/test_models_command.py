@@ -273,28 +273,6 @@ def test_a_card_that_only_tells_more_is_no_other_model(home: Home, tmp_path: Pat
     assert models("use", path, home=home) == 0
 
 
-def test_the_same_file_with_another_temperature_is_refused_until_it_is_forgotten(
-    home: Home, site: Installation, tmp_path: Path, capsys: Told
-) -> None:
-    first = other_model(tmp_path / "out", temperature=2.0)
-    assert models("use", first, home=home) == 0
-    again = other_model(tmp_path / "out", temperature=1.5)  # calibrated anew: another card, the same file
-    assert models("use", again, home=home) == 1
-    assert "differs in temperature" in capsys.readouterr().err
-    assert default_model("classifier", home.models).card.temperature == 2.0
-    assert models("use", default_model("classifier").card.name, home=home) == 0
-    assert models("forget", "ours-1", home=home) == 0
-    assert models("use", again, home=home) == 0
-    assert default_model("classifier", home.models).card.temperature == 1.5
-
-
-def test_a_card_that_only_tells_more_is_no_other_model(home: Home, tmp_path: Path) -> None:
-    path = other_model(tmp_path / "out")
-    assert models("use", path, home=home) == 0
-    path.write_text(card_to_json(replace(read_model(path).card, training_data="more is known now")))
-    assert models("use", path, home=home) == 0
-
-
 def test_a_copy_that_fails_leaves_the_older_model_in_use(
     home: Home, site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
