@@ -6,6 +6,7 @@ last, whole or not at all, so that it never names a model that is not there.
 """
 
 import json
+import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import Recipe
 from crystal_search.server.installation import Installation
+
+log = logging.getLogger(__name__)
 
 HASH_DIGITS = 12
 LONGEST_NAME = 70  #: of a file's name that is kept before the hash
@@ -106,12 +109,12 @@ def put_to_use(site: Installation, model: Model) -> ModelInUse:
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
         )
     check_answer(model)
-    before = {kind: default_model(kind, site.models) for kind in KINDS}
+    others = {kind: default_model(kind, site.models) for kind in KINDS if kind != model.card.kind}
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for each in (*before.values(), model):
+    for each in (*others.values(), *_replaced(model.card.kind, site.models), model):
         install(each, site.home)
-    cards = [each.card for each in (before | {model.card.kind: model}).values()]
+    cards = [each.card for each in (*others.values(), model)]
     chosen = [
         ModelInUse(kind=card.kind, name=card.name, sha256=card.sha256, since=since.get(card.sha256) or now)
         for card in cards
@@ -121,8 +124,17 @@ def put_to_use(site: Installation, model: Model) -> ModelInUse:
     return next(each for each in chosen if each.kind == model.card.kind)
 
 
+def _replaced(kind: str, folder: Path) -> list[Model]:
+    """Return the model of `kind` that was used until now, to be kept for work in flight; none if it is lost."""
+    try:
+        return [default_model(kind, folder)]
+    except ModelError as error:
+        log.warning("%s", error)
+        return []
+
+
 def install(model: Model, home: Home) -> Path:
-    """Write `model` into the home's folder, the card last, and return the card's path; one that is there stays.
+    """Write `model` into the home's folder, the card last, and return the card's path; one that is there whole stays.
 
     Its files carry its hash, so that two models of one name lie side by side.
 
@@ -131,8 +143,9 @@ def install(model: Model, home: Home) -> Path:
     ModelMismatchError
         If the same file is there with a card by which it is scored otherwise.
     """
-    if path := cards_in(home.models).get(model.card.sha256):
-        _check_same(read_model(path).card, model.card, path)
+    path = cards_in(home.models).get(model.card.sha256)
+    if path is not None and (there := _whole(path)):
+        _check_same(there.card, model.card, path)
         return path
     home.models.mkdir(parents=True, exist_ok=True)
     name = f"{Path(model.card.file).stem[:LONGEST_NAME]}-{model.card.sha256[:HASH_DIGITS]}"
@@ -140,6 +153,15 @@ def install(model: Model, home: Home) -> Path:
     write_whole(home.models / f"{name}.onnx", model.onnx)
     write_whole(path, card_to_json(replace(model.card, file=f"{name}.onnx")))
     return path
+
+
+def _whole(path: Path) -> Model | None:
+    """Return the model of a card, None if its file is lost or damaged."""
+    try:
+        return read_model(path)
+    except ModelError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _check_same(there: ModelCard, new: ModelCard, path: Path) -> None:

@@ -320,6 +320,15 @@ def test_a_spoiled_record_of_what_is_in_use_is_a_message(home: Home, tmp_path: P
     assert "in-use.json: format is missing" in capsys.readouterr().err
 
 
+def test_another_model_can_be_put_to_use_when_the_one_in_use_is_lost(home: Home, tmp_path: Path, capsys: Told) -> None:
+    assert models("use", other_model(tmp_path / "out"), home=home) == 0
+    next(home.models.glob("ours-1-*.onnx")).unlink()
+    assert models("use", other_model(tmp_path / "out", "ours-2"), home=home) == 0
+    assert default_model("classifier", home.models).card.name == "ours-2"
+    assert models("use", tmp_path / "out" / "ours-1.card.json", home=home) == 0  # what was lost is there again
+    assert default_model("classifier", home.models).card.name == "ours-1"
+
+
 def test_without_an_installation_only_use_makes_one(tmp_path: Path, capsys: Told) -> None:
     home = Home(tmp_path / "none")
     assert models("list", home=home) == 2
