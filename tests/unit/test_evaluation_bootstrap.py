@@ -41,7 +41,8 @@ def test_wells_are_drawn_not_items() -> None:
 
 def test_weights_by_hand() -> None:
     draws = Draws(np.array([0, 1, 0]), np.array([[2.0, 0.0], [1.0, 1.0]]))
-    assert draws.weights().tolist() == [[2, 0, 2], [1, 1, 1]]
+    found = draws.figure(lambda weights: float(weights @ [1.0, 10.0, 100.0]))  # as if each counted so often
+    assert found == (111, 111, interval(111, np.array([202.0, 111.0])).high)
     assert draws.sums(np.array([1.0, 10.0, 100.0])).tolist() == [202, 111]
 
 

@@ -31,10 +31,6 @@ class Draws:
     well_of: NDArray[np.int64]  #: (items,): the well of each chop or image
     times: Floats  #: (draws, wells): how often each well was drawn
 
-    def weights(self) -> Floats:
-        """Return how often each item was drawn, (draws, items)."""
-        return np.asarray(self.times[:, self.well_of])
-
     def sums(self, values: Floats) -> Floats:
         """Return the sum of `values` (items,) in every draw, (draws,)."""
         return np.asarray(self.times @ np.bincount(self.well_of, values, minlength=self.times.shape[1]))
@@ -51,7 +47,7 @@ class Draws:
     def figure(self, statistic: Callable[[Floats], float]) -> Interval:
         """Return any statistic that takes how often each item counts, (items,)."""
         once = np.ones(len(self.well_of))
-        return interval(statistic(once), np.array([statistic(each) for each in self.weights()]))
+        return interval(statistic(once), np.array([statistic(times[self.well_of]) for times in self.times]))
 
 
 def drawn(wells: Sequence[str], draws: int = DRAWS, seed: int = SEED) -> Draws:
