@@ -48,6 +48,12 @@ def test_they_can_be_read_twice(tmp_path: Path) -> None:
     assert list(map(str, once.images())) == list(map(str, once.images()))
 
 
+def test_what_the_page_gave_is_to_be_checked_first(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("image,well,old,new\na.png,A1,clear,other\n")
+    with pytest.raises(UserError, match=r"c\.csv is as the review's page gave it; .* review apply"):
+        corrected([], tmp_path / "c.csv")
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [("none.jpg,other", "1 corrections are of images that no archive has, first none.jpg"), ("a.jpg,rim", "line 2")],

@@ -112,6 +112,9 @@ def test_the_kind_of_an_archive_is_seen_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "sorted" / "clear").mkdir(parents=True)
     assert kind_of(tmp_path / "sorted") == "folder"
     assert kind_of(tmp_path / "scores.CSV") == "csv"
+    (tmp_path / "home" / "spool").mkdir(parents=True)
+    (tmp_path / "home" / "imaging.sqlite").touch()
+    assert kind_of(tmp_path / "home") == "imaging"
     with pytest.raises(UserError, match="--from"):
         kind_of(tmp_path / "sorted" / "clear")
     with pytest.raises(UserError, match="there is no"):

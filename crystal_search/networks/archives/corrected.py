@@ -7,7 +7,7 @@ from pathlib import Path
 from crystal_search.class_schemes import SCHEMES, Scheme
 from crystal_search.errors import UserError
 from crystal_search.networks.archives.archive import Archive, ArchiveImage, LeftOut
-from crystal_search.networks.archives.csv_rows import read_rows
+from crystal_search.networks.archives.csv_rows import column_names, read_rows
 from crystal_search.networks.archives.labels import Labels
 
 
@@ -63,6 +63,8 @@ def corrected(archives: Sequence[Archive], corrections: Path) -> list[Archive]:
     names = [archive.name for archive in archives]
     if len(set(names)) < len(names):
         raise UserError(f"two archives are called {', '.join(sorted(set(names)))}; rename one to correct their labels")
+    if {"image", "old", "new"} <= set(column_names(corrections)):
+        raise UserError(f"{corrections} is as the review's page gave it; check it first: crystal-search review apply")
     labels, outcomes = Labels(SCHEMES["outcomes-13"]), {}
     for row in read_rows(corrections, {"file": ("file",), "outcome": ("outcome",)}, ("file", "outcome")):
         try:

@@ -67,7 +67,7 @@ def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) ->
             records = without_duplicates(read)
             division = division_of(records, plan)
             by_split = sorted_out(records, division, read.left_out)
-            check_classes(by_split, scheme)
+            check_classes(by_split, scheme, read.left_out)
             chops, chop_shards = write_chops(folder, by_split, spool, plan.seed)
         wells, well_shards = write_wells(folder, by_split, archives)
         built = Built(
@@ -160,7 +160,7 @@ def sorted_out(
     return by_split
 
 
-def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str) -> None:
+def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, left_out: Sequence[LeftOutRow]) -> None:
     """Refuse what no network can learn from.
 
     Raises
@@ -170,7 +170,7 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str) ->
     """
     columns = columns_by_outcome(scheme_named(scheme))
     if not any(by_split.values()):
-        raise UserError("no image could be used; see that the archive's folder and --from are right")
+        raise UserError(f"no image could be used{_why(left_out)}; see that the archive's folder and --from are right")
     for split, records in by_split.items():
         outcomes = {chop.outcome for record in records for chop in record.chops}
         if not outcomes:
@@ -185,6 +185,15 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str) ->
                 f"all training chops are of one class, {only}; a network needs at least two to tell apart: "
                 "add images of other outcomes"
             )
+
+
+def _why(left_out: Sequence[LeftOutRow]) -> str:
+    """Return the most frequent reasons for which something was left out, each with the first name."""
+    first: dict[str, str] = {}
+    for row in left_out:
+        first.setdefault(row.reason, row.name)
+    reasons = Counter(row.reason for row in left_out).most_common(3)
+    return "".join(f"; {count} times {reason}, first {first[reason]}" for reason, count in reasons)
 
 
 def write_chops(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #: Kinds of archives by how a file's name ends, where that tells.
 KIND_BY_SUFFIX = {".csv": "csv", ".rec": "recordio", ".tfrecord": "marco"}
 CLASSES = (13, 5, 4)
+IMAGING_DATABASE = "imaging.sqlite"  #: in an installation's folder
 LEFT_OUT = "left-out.csv"  #: table of what was not taken
 
 
@@ -135,6 +136,8 @@ def kind_of(path: Path) -> str:
 
     if path.suffix.lower() in KIND_BY_SUFFIX:
         return KIND_BY_SUFFIX[path.suffix.lower()]
+    if (path / IMAGING_DATABASE).is_file():
+        return "imaging"
     if path.is_dir() and any(each.is_dir() and not each.name.startswith(".") for each in path.iterdir()):
         return "folder"
     if not path.exists():
