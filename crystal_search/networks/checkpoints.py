@@ -103,7 +103,8 @@ def _differences(layers: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
 
 
 def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """Return the first sentence of what torch or the system says."""
+    return (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0]
 
 
 def load_weights(folder: Path, network: nn.Module) -> None:

@@ -51,11 +51,13 @@ def load_trained(folder: Path) -> Trained:
     Raises
     ------
     UserError
-        If there is no record of a training.
+        If there is no record of a training, or it is one of a drop locator.
     ModelError
         If there are no weights, or they are of another network.
     """
     record = read_run(folder)
+    if record.kind != "classifier":
+        raise UserError(f"{folder} trained a {record.kind.replace('_', ' ')}; name the training of a classifier")
     network = build(record.architecture, len(record.classes), channels_of(record.normalisation))
     load_checkpoint(folder, network, name=BEST if (folder / BEST).exists() else None)
     return Trained(folder, record, network.eval())

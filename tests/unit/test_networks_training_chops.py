@@ -20,7 +20,7 @@ from crystal_search.networks.curve import CURVE
 from crystal_search.networks.datasets.packed import open_dataset
 from crystal_search.networks.pretrained import Pretrained
 from crystal_search.networks.registry import ARCHITECTURES
-from crystal_search.networks.run_record import read_run
+from crystal_search.networks.run_record import read_run, write_run
 from crystal_search.networks.schedules import OneCycle, StepwiseRates
 from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.networks.train_chops import Request, classes_for, freeze_idle, plan_for, schedule_for
@@ -197,6 +197,13 @@ def test_a_folder_with_something_else_is_left_alone(ask: Ask, tmp_path: Path) ->
     with pytest.raises(UserError, match=r"holds something that is no training \(A01\.jpg\); name a new folder"):
         train(ask(out=images))
     assert [each.name for each in images.iterdir()] == ["A01.jpg"]
+
+
+def test_a_drop_locators_training_is_no_classifiers(ask: Ask) -> None:
+    run = train(ask(steps=1))
+    write_run(run, replace(read_run(run), kind="drop_locator"))
+    with pytest.raises(UserError, match="trained a drop locator; name the training of a classifier"):
+        load_trained(run)
 
 
 def test_nothing_to_resume(ask: Ask) -> None:
