@@ -5,7 +5,6 @@ surroundings as the normalisation looks at, so that it holds the numbers that th
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from crystal_search.geometry import Box
 from crystal_search.images import Grey, normalised
 from crystal_search.networks.augmentation import enlarged, recorded_differently, turned
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
-from crystal_search.networks.shards import REDUCTION, Shard, read_shard, shard_names
+from crystal_search.networks.shards import REDUCTION, Shard, ShardsInUse
 from crystal_search.outcomes import OUTCOME_NAMES
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
@@ -42,34 +41,19 @@ class Crop:
 
 
 @dataclass
-class CropSource:
+class CropSource(ShardsInUse):
     """Draws batches of crops from the shards that are there; the same step gives the same batch."""
 
-    folder: Path
-    split: str
     side_px: int
     seed: int
     augmented: bool = True
-    shards: list[Shard] = field(default_factory=list)
     _wells: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
-    def names(self) -> list[str]:
-        """Return the names of the shards in use."""
-        return [shard.name for shard in self.shards]
-
-    def refresh(self) -> None:
-        """Take up the shards that were written since."""
-        self.use(shard_names(self.folder, self.split))
-
-    def use(self, names: list[str]) -> None:
-        """Draw from the shards `names`, which start with those in use already, from now on."""
-        for name in names[len(self.shards) :]:
-            shard = read_shard(self.folder / name)
-            for well, outcomes in enumerate(shard.outcomes):
-                counts = np.bincount(outcomes.ravel(), minlength=len(OUTCOME_NAMES))[: len(OUTCOME_NAMES)]
-                for outcome in np.flatnonzero(counts >= FEWEST_BLOCKS).tolist():
-                    self._wells.setdefault(outcome, []).append((len(self.shards), well))
-            self.shards.append(shard)
+    def _take_up(self, number: int, shard: Shard) -> None:
+        for well, outcomes in enumerate(shard.outcomes):
+            counts = np.bincount(outcomes.ravel(), minlength=len(OUTCOME_NAMES))[: len(OUTCOME_NAMES)]
+            for outcome in np.flatnonzero(counts >= FEWEST_BLOCKS).tolist():
+                self._wells.setdefault(outcome, []).append((number, well))
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return views (N, 1, side, side) float32 and outcome maps (N, side/4, side/4) uint8."""

@@ -6,7 +6,6 @@ many times as many scenes for the same work.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from crystal_search.geometry import Box
 from crystal_search.images import normalised
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
 from crystal_search.networks.crops import AIMS
-from crystal_search.networks.shards import OUTSIDE, REDUCTION, Shard, read_shard, shard_names
+from crystal_search.networks.shards import OUTSIDE, REDUCTION, Shard, ShardsInUse
 from crystal_search.outcomes import OUTCOME_NAMES
 
 AROUND_PX = 144  #: of the drop that is kept as well
@@ -37,32 +36,15 @@ class SeenWell:
 
 
 @dataclass
-class FeatureSource:
+class FeatureSource(ShardsInUse):
     """Draws batches of crops of feature maps; the same step gives the same batch."""
 
-    folder: Path
-    split: str
     seed: int
     lower_half: Callable[[Tensor], Tensor]
-    shards: list[str] = field(default_factory=list)
     _wells: list[SeenWell] = field(default_factory=list)
     _holding: dict[int, list[int]] = field(default_factory=dict)
 
-    def names(self) -> list[str]:
-        """Return the names of the shards in use."""
-        return list(self.shards)
-
-    def refresh(self) -> None:
-        """Take up the shards that were written since."""
-        self.use(shard_names(self.folder, self.split))
-
-    def use(self, names: list[str]) -> None:
-        """Draw from the shards `names`, which start with those in use already, from now on."""
-        for name in names[len(self.shards) :]:
-            self._take_up(read_shard(self.folder / name))
-            self.shards.append(name)
-
-    def _take_up(self, shard: Shard) -> None:
+    def _take_up(self, number: int, shard: Shard) -> None:
         for grey, outcomes in zip(shard.grey, shard.outcomes, strict=True):
             if (outcomes == OUTSIDE).all():
                 continue

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from crystal_search.client.pipeline import Models, loaded, score_image
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.images import SUFFIXES, WellImage, decode, to_grey
 from crystal_search.networks.export import write_card
-from crystal_search.networks.shards import Bytes
+from crystal_search.networks.shards import Bytes, KnownWell
 from crystal_search.outcomes import BY_NAME, NO_DROP, Group
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.work_unit import Parameters
@@ -40,22 +39,6 @@ class Verdict:
 def group_of(answer: str) -> Group | None:
     """Return the group of an outcome; None for an answer that is none, such as ``no_drop``."""
     return BY_NAME[answer].group if answer in BY_NAME else None
-
-
-class KnownWell(Protocol):
-    """A picture of a well whose truth is known."""
-
-    @property
-    def image(self) -> Bytes:
-        """(rows, columns, 3) RGB."""
-
-    @property
-    def outcome(self) -> str | None:
-        """Name of the well's outcome; None where there is no drop."""
-
-    @property
-    def drop_mask(self) -> NDArray[np.bool_]:
-        """True where the drop is, at any scale."""
 
 
 def judged(well: KnownWell, models: Models) -> Verdict:

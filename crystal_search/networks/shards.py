@@ -12,8 +12,9 @@ A shard is a folder ``SPLIT-00007`` with
 import json
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -39,8 +40,8 @@ _UNRANK = np.full(256, OUTSIDE, np.uint8)
 _UNRANK[: len(SEEN_FIRST)] = SEEN_FIRST
 
 
-class LabelledWell(Protocol):
-    """What a shard keeps of a rendered well."""
+class KnownWell(Protocol):
+    """A picture of a well whose truth is known."""
 
     @property
     def image(self) -> Bytes:
@@ -52,7 +53,11 @@ class LabelledWell(Protocol):
 
     @property
     def drop_mask(self) -> NDArray[np.bool_]:
-        """(rows, columns)."""
+        """True where the drop is, at any scale."""
+
+
+class LabelledWell(KnownWell, Protocol):
+    """What a shard keeps of a rendered well; its mask has the picture's rows and columns."""
 
     @property
     def outcome_map(self) -> Bytes:
@@ -121,6 +126,34 @@ def read_shard(path: Path) -> Shard:
 def shard_names(folder: Path, split: str) -> list[str]:
     """Return the names of all whole shards of `split`, in order."""
     return sorted(path.name for path in folder.glob(f"{split}-[0-9]*") if path.is_dir())
+
+
+@dataclass
+class ShardsInUse(ABC):
+    """Shards of a split that batches are drawn from; more are taken up while they are rendered."""
+
+    folder: Path
+    split: str
+    shards: list[Shard] = field(default_factory=list, kw_only=True)
+
+    def names(self) -> list[str]:
+        """Return the names of the shards in use."""
+        return [shard.name for shard in self.shards]
+
+    def refresh(self) -> None:
+        """Take up the shards that were written since."""
+        self.use(shard_names(self.folder, self.split))
+
+    def use(self, names: list[str]) -> None:
+        """Draw from the shards `names`, which start with those in use already, from now on."""
+        for name in names[len(self.shards) :]:
+            shard = read_shard(self.folder / name)
+            self._take_up(len(self.shards), shard)
+            self.shards.append(shard)
+
+    @abstractmethod
+    def _take_up(self, number: int, shard: Shard) -> None:
+        """Note what can be drawn from a shard, which is the one at `number` of those in use."""
 
 
 def fill(folder: Path, split: str, wells: int, render: Callable[[int], LabelledWell]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from crystal_search.networks.datasets.packed import ABOUT, open_dataset, sampled
 from crystal_search.networks.measuring import overlap
 from crystal_search.networks.run_record import RunRecord
 from crystal_search.networks.schedules import Stagnation
-from crystal_search.networks.shards import Shard, read_shard, shard_names
+from crystal_search.networks.shards import Shard, ShardsInUse, read_shard, shard_names
 from crystal_search.networks.training import Plan, Training, Whereabouts
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.unet_drop.mask_source import (
@@ -47,31 +47,16 @@ VALIDATION: dict[str, tuple[str, ...]] = {"intersection over union": ("validatio
 
 
 @dataclass
-class ImageSource:
+class ImageSource(ShardsInUse):
     """Draws batches of whole images from the shards that are there; the same step gives the same batch."""
 
-    folder: Path
-    split: str
     seed: int
-    shards: list[Shard] = field(default_factory=list)
     _full: list[tuple[int, int]] = field(default_factory=list)
     _empty: list[tuple[int, int]] = field(default_factory=list)
 
-    def names(self) -> list[str]:
-        """Return the names of the shards in use."""
-        return [shard.name for shard in self.shards]
-
-    def refresh(self) -> None:
-        """Take up the shards that were written since."""
-        self.use(shard_names(self.folder, self.split))
-
-    def use(self, names: list[str]) -> None:
-        """Draw from the shards `names`, which start with those in use already, from now on."""
-        for name in names[len(self.shards) :]:
-            shard = read_shard(self.folder / name)
-            for well, winner in enumerate(shard.winners):
-                (self._empty if winner is None else self._full).append((len(self.shards), well))
-            self.shards.append(shard)
+    def _take_up(self, number: int, shard: Shard) -> None:
+        for well, winner in enumerate(shard.winners):
+            (self._empty if winner is None else self._full).append((number, well))
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return views (N, 1, 224, 256) float32 and how much of each pixel is drop, the same shape."""
