@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.client.classify import probabilities
+from crystal_search.networks.evaluation.metrics import reliability
 
 LOWEST, HIGHEST = 0.05, 20.0  #: temperatures that can be found
 HALVINGS = 60
-BINS = 15  #: of confidence, equally wide, for the calibration error
 
 Logits = NDArray[np.float64]  #: (chops, classes)
 Labels = NDArray[np.int64]  #: (chops,), positions in the classes
@@ -45,7 +45,4 @@ def calibration_error(found: NDArray[np.float64], labels: Labels) -> float:
     >>> calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])).__round__(6)
     0.4
     """
-    confidence, right = found.max(axis=1), found.argmax(axis=1) == labels
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - right, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(labels))
+    return reliability(found.max(axis=1), found.argmax(axis=1) == labels).ece

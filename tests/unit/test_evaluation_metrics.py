@@ -18,7 +18,6 @@ from crystal_search.networks.evaluation.metrics import (
     mean_of,
     reliability,
 )
-from crystal_search.networks.temperature import calibration_error
 
 NAN = float("nan")
 Scores = NDArray[np.float64]
@@ -141,12 +140,12 @@ def test_reliability_by_hand() -> None:
 
 
 @given(st.integers(1, 60), st.integers(0, 999))
-def test_ece_is_a_share_and_the_one_of_the_card(count: int, seed: int) -> None:
+def test_ece_is_the_mean_distance_in_bins_weighted_by_count(count: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
-    shares, labels = generator.dirichlet(np.ones(4), count), generator.integers(0, 4, count)
-    found = reliability(shares.max(axis=1), shares.argmax(axis=1) == labels).ece
-    assert 0 <= found <= 1
-    assert found == pytest.approx(calibration_error(shares, labels))
+    sure, right = generator.random(count), generator.random(count) < 0.5
+    bins = [(sure >= low / 15) & (sure < (low + 1) / 15) for low in range(15)]
+    expected = sum(abs(sure[each].sum() - right[each].sum()) for each in bins) / count
+    assert reliability(sure, right).ece == pytest.approx(expected)
 
 
 def test_no_ece_of_nothing() -> None:

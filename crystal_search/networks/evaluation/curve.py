@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-CURVE = "learning-curve.csv"
+from crystal_search.networks.curve import CURVE
+
 Row = dict[str, str]
 
 
