@@ -76,8 +76,7 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
         raise UserError(f"{model.card.name} is a {model.card.kind}, not a {arguments.kind}; name another model")
     used = put_to_use(site, model)
     say(f"{used.name} ({used.sha256[:12]}) is the {used.kind} in use since {used.since}")
-    if model.card.kind == "classifier":
-        say("images without a score by it are scored anew, the newest first; earlier scores stay")
+    say("images without a score by it are scored anew, the newest first; earlier scores stay")
 
 
 def _show(site: Installation, arguments: argparse.Namespace) -> None:

@@ -239,6 +239,12 @@ def test_who_names_folder_or_network_is_told_the_card(home: Home, tmp_path: Path
     assert not home.models.exists()
 
 
+@pytest.mark.parametrize("kind", ["classifier", "drop_locator"])
+def test_whatever_model_is_new_images_are_scored_anew(kind: str, home: Home, tmp_path: Path, capsys: Told) -> None:
+    assert models("use", other_model(tmp_path / "out", kind=kind, temperature=1.0), home=home) == 0
+    assert "images without a score by it are scored anew" in capsys.readouterr().out
+
+
 def test_a_model_of_the_other_kind_is_refused(home: Home, tmp_path: Path, capsys: Told) -> None:
     assert models("use", other_model(tmp_path / "out"), "--as", "drop_locator", home=home) == 2
     assert "ours-1 is a classifier, not a drop_locator" in capsys.readouterr().err
