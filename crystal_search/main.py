@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from errno import EDQUOT, EFBIG, ENOSPC
 
 from crystal_search import __version__
 from crystal_search.errors import CrystalSearchError, UserError
@@ -13,6 +14,7 @@ from crystal_search.errors import CrystalSearchError, UserError
 #: Libraries of the extra ``train``.
 TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "webdataset", "matplotlib", "tensorboard")
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+FULL_DISK = (ENOSPC, EDQUOT, EFBIG)
 
 #: command -> (module with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -97,7 +99,9 @@ def _guarded(command: str, words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:
-        sys.stderr.write(f"crystal-search {command}: {error.filename or 'the system'}: {error.strerror or error}\n")
+        advice = "; make room on the disk, then try again" if error.errno in FULL_DISK else ""
+        what = f"{error.filename or 'the system'}: {error.strerror or error}"
+        sys.stderr.write(f"crystal-search {command}: {what}{advice}\n")
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -1,3 +1,4 @@
+import errno
 import importlib
 
 import pytest
@@ -34,6 +35,18 @@ def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) 
 def test_a_fault_of_the_system_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "/", "--home", "/proc/no/home"]) == 1
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_full_disk_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("crystal_search.server.status.run", full)
+    assert main(["status"]) == 1
+    said = "crystal-search status: the system: No space left on device; make room on the disk, then try again"
+    assert capsys.readouterr().err.splitlines() == [said]
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
