@@ -11,14 +11,20 @@ PART = ".part"  #: suffix of a file that is not whole yet
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content` to `path`, whole or not at all; once this returns, not even a power cut takes it away.
 
-    It goes to a hidden part file beside it, down to the disk, and the part file is renamed.
+    It goes to a hidden part file beside it, down to the disk, and the part file is renamed. What was written of it
+    before an error is removed, so that a full disk is not fuller.
     """
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PART}")
-    with part.open("xb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        with part.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
     _settle(path.parent)
 
 

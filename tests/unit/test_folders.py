@@ -93,6 +93,19 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(home: Home, monkeypatch: p
     assert seen == [(4, False), ("folder", True)]
 
 
+def test_a_full_disk_keeps_the_file_before_and_nothing_else(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = home.failed / "u.txt"
+    write_whole(target, "before")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(target, "after")
+    assert target.read_text() == "before"
+    assert list(home.failed.iterdir()) == [target]
+
+
 def hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:
     lock = FileLock(path, "a test")
     held.set()
