@@ -309,6 +309,22 @@ def test_a_split_without_chops_is_refused(tmp_path: Path) -> None:
     assert nothing_left(tmp_path)
 
 
+@dataclass
+class Shrinking(Fake):
+    """An archive that has lost its last image when it is read again."""
+
+    def images(self) -> Iterator[ArchiveImage | LeftOut]:
+        yield from self.items
+        del self.items[-1:]
+
+
+def test_images_that_go_away_meanwhile_are_missed(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
+    given = [replace(each, split=SPLITS[n % 3]) for n, each in enumerate(images) if isinstance(each, ArchiveImage)]
+    with pytest.raises(UserError, match=r"11\.jpg went away while the dataset was built"):
+        build([Shrinking(list(given))], tmp_path / "out", Recipe(), Plan())
+    assert nothing_left(tmp_path)
+
+
 def test_what_is_there_is_not_overwritten(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "kept").write_text("kept")

@@ -248,6 +248,8 @@ def write_wells(
             if isinstance(image, ArchiveImage) and image.name in wanted:
                 split, record = wanted.pop(image.name)
                 rows[split].append(_write_well(writers[split], record, image))
+    if wanted:
+        raise UserError(f"{next(iter(wanted))} went away while the dataset was built; build again")
     return rows, [shard for split in SPLITS for shard in writers[split].shards]
 
 

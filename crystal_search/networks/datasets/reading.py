@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from crystal_search.errors import UserError
 from crystal_search.networks.archives.archive import Archive, ArchiveImage, LeftOut
-from crystal_search.networks.datasets.chopping import ChoppedImage, chopped
+from crystal_search.networks.datasets.chopping import Chop, ChoppedImage, chopped
 from crystal_search.networks.datasets.recipe import Recipe
 from crystal_search.networks.datasets.records import ImageRecord, KeptChop, LeftOutRow
 from crystal_search.networks.datasets.writing import Spool
@@ -78,19 +78,6 @@ def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -
         read.left_out.append(LeftOutRow(what="chop", name=each.name, reason=each.reason, detail=each.detail))
     if answer.fingerprint is None:
         return
-    kept = tuple(
-        KeptChop(
-            outcome=chop.outcome,
-            top=chop.top,
-            left=chop.left,
-            chop_top=chop.chop_top,
-            chop_left=chop.chop_left,
-            contours=chop.contours,
-            place=spool.add(chop.jpeg),
-            size=len(chop.jpeg),
-        )
-        for chop in answer.chops
-    )
     read.records.append(
         ImageRecord(
             number=len(read.records),
@@ -104,8 +91,21 @@ def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -
             bytes=answer.bytes,
             has_mask=answer.has_mask,
             is_chop=image.is_chop,
-            chops=kept,
+            chops=tuple(_spooled(chop, spool) for chop in answer.chops),
         )
+    )
+
+
+def _spooled(chop: Chop, spool: Spool) -> KeptChop:
+    return KeptChop(
+        outcome=chop.outcome,
+        top=chop.top,
+        left=chop.left,
+        chop_top=chop.chop_top,
+        chop_left=chop.chop_left,
+        contours=chop.contours,
+        place=spool.add(chop.jpeg),
+        size=len(chop.jpeg),
     )
 
 
