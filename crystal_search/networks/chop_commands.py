@@ -1,6 +1,7 @@
 """``crystal-search train classifier``: train a network on the chops of a packed dataset (docs/training-chops.md)."""
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -55,7 +56,24 @@ def run(arguments: argparse.Namespace) -> None:
     from crystal_search.networks.train_chops import Request, train_on_chops
 
     options = {name: getattr(arguments, name) for name in Request.__dataclass_fields__ if hasattr(arguments, name)}
-    train_on_chops(Request(**options, command=typed()))
+    steps = train_on_chops(Request(**options, command=typed()))
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one tells
+        sys.stdout.write(what_now(arguments.out, arguments.data, steps))
+
+
+def what_now(run: Path, data: Path, steps: int) -> str:
+    """Return what a person does after a training that made so many steps.
+
+    >>> print(what_now(Path("runs/x"), Path("chops"), 300), end="")
+    300 steps are done; weights and learning-curve.png are in runs/x
+    how good it is:  crystal-search evaluate runs/x --data chops --out runs/x-evaluation
+    put it to work:  crystal-search export runs/x
+    """
+    return (
+        f"{steps} steps are done; weights and learning-curve.png are in {run}\n"
+        f"how good it is:  crystal-search evaluate {run} --data {data} --out {run}-evaluation\n"
+        f"put it to work:  crystal-search export {run}\n"
+    )
 
 
 def typed() -> str:

@@ -48,6 +48,8 @@ def _command(
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=what, description=what)
     command.set_defaults(train_command=run_command)
+    command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help="log what is done")
+    command.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="processor threads (default: 1)")
     return command
 
 

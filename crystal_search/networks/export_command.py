@@ -49,6 +49,7 @@ def _export_training(arguments: argparse.Namespace) -> None:
     card = export_run(arguments.source, name, folder, arguments.data)
     _tell(card)
     if arguments.int8:
+        say("making an int8 version takes some minutes")
         _tell(export_int8(card, f"{name}-int8", folder, arguments.data or Path(record.data)))
 
 

@@ -102,7 +102,9 @@ def quantised(model: Model, examples: Examples, recipes: Sequence[Recipe] = RECI
         losses.append(f"{recipe.name}: {100 * (reference - accuracy):.2f} points")
     raise ModelError(
         f"no int8 file is written: on {count} validation chops of {examples.name} each loses more than "
-        f"{100 * ALLOWED_LOSS:g} points of float32's {reference:.2%} ({'; '.join(losses)}); use the float32 model"
+        f"{100 * ALLOWED_LOSS:g} points of float32's {reference:.2%} ({'; '.join(losses)}); "
+        f"one chop is {100 / count:.2g} points; use the float32 model, "
+        "or name a dataset with more validation chops"
     )
 
 

@@ -1,5 +1,6 @@
 """Training of a classifier on the cells of rendered wells."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
@@ -94,7 +95,7 @@ def _record(architecture: str, shards: Path, seed: int, command: str) -> RunReco
         classes=OUTCOME_NAMES,
         normalisation=CLASSIFIER_NORMALISATION,
         working_width_px=CLASSIFIER_WIDTH_PX,
-        data=str(shards),
+        data=os.path.abspath(shards),
         taught_by="cells",
         command=command,
         seed=seed,

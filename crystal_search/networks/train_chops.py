@@ -128,7 +128,7 @@ def _record(request: Request, dataset: PackedDataset, classes: tuple[str, ...]) 
         classes=classes,
         normalisation=dataset.about.normalisation,
         working_width_px=dataset.about.working_width_px,
-        data=str(request.data),
+        data=os.path.abspath(request.data),
         taught_by="chops",
         command=request.command,
         seed=request.seed,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+from tqdm import tqdm
 
 from crystal_search.errors import UserError
 from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
@@ -116,7 +117,8 @@ class Training:
             self.network.parameters(), lr=self.plan.peak_rate, betas=BETAS, weight_decay=self.plan.weight_decay
         )
         first = self._begin(optimiser)
-        for step in range(first, self.plan.steps):
+        steps = range(first, self.plan.steps)
+        for step in tqdm(steps, "training", self.plan.steps, initial=first, unit="step", disable=None):
             if self._ended:
                 break
             if step % self.plan.steps_per_epoch == 0:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from crystal_search.server.robot_names import (
 
 log = logging.getLogger(__name__)
 
+LIKE_A_WELL = re.compile(r"(?:^|[^a-z0-9])(?:[a-p]\d{1,2}|\d{1,2}[a-p])(?:[^a-z0-9]|$)", re.IGNORECASE)
 IMAGES_AT_ONCE = 5000  #: a transaction takes whole plates up to about so many
 SHOWN = 20  #: lines of each kind that are shown without --verbose
 SETTLED_S = 1.5  #: a file that looks the same at two looks so far apart is complete
@@ -337,6 +339,13 @@ def run(arguments: argparse.Namespace) -> None:
     with opened(arguments.home) as site:
         report = import_settled(arguments.folder, site.imaging, naming, leave_out=[site.home.path])
     say(summary(report, limit=None if arguments.verbose else SHOWN))
+    if report.convention == "any" and (named := _named_like_a_well(arguments.folder)):
+        say(f"{named} looks as if its name told the well, but each file was taken for the next well; see --pattern")
+
+
+def _named_like_a_well(folder: Path) -> str:
+    names = (path.name for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    return next((name for name in names if LIKE_A_WELL.search(name)), "")
 
 
 def summary(report: ImportReport, *, limit: int | None = SHOWN) -> str:

@@ -3,7 +3,7 @@
 import argparse
 import csv
 import io
-import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,6 @@ from crystal_search.files import write_whole
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.synthesis.plate import COLUMNS, ROWS, file_name, plate_outcomes, well_seed
 from crystal_search.synthesis.seeds import SPLITS, WellSeed
-
-log = logging.getLogger(__name__)
 
 WELLS = 96  # rendered where no --count is given
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
@@ -104,6 +102,7 @@ def _plate_pictures(arguments: argparse.Namespace) -> list[_Picture]:
 
 def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
     import torch
+    from tqdm import tqdm
 
     from crystal_search.synthesis.wells import render_well
 
@@ -112,7 +111,7 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
     table = csv.DictWriter(truth, TRUTH_FIELDS, lineterminator="\n")
     table.writeheader()
     cells: list[Pillow.Image] = []
-    for picture in pictures:
+    for picture in tqdm(pictures, "rendering", unit="well", disable=None):
         well = render_well(
             picture.seed,
             outcome=picture.outcome,
@@ -132,7 +131,7 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
     write_whole(arguments.out / "truth.csv", truth.getvalue().encode())
     if cells:
         write_whole(arguments.out / "contact-sheet.png", _contact_sheet(cells))
-    log.info("rendered %d wells into %s", len(pictures), arguments.out)
+    sys.stdout.write(f"{len(pictures)} wells are in {arguments.out}, what they show in truth.csv\n")
 
 
 def _truth(picture: _Picture, outcome: str | None) -> dict[str, str]:

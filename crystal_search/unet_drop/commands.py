@@ -1,6 +1,7 @@
 """``crystal-search train drop``: train the drop locator on masks that people drew (docs/training-drops.md)."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train as asked."""
-    from crystal_search.networks.chop_commands import typed
+    from crystal_search.networks.chop_commands import typed, what_now
+    from crystal_search.networks.curve import curve_rows
     from crystal_search.unet_drop.train import train_drop_locator
 
     start = _start(arguments)
@@ -45,6 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
         patience=arguments.patience,
         command=typed(),
     )
+    steps = int(curve_rows(arguments.out)[-1]["step"])
+    sys.stdout.write(what_now(arguments.out, arguments.data, steps))
 
 
 def _start(arguments: argparse.Namespace) -> str:

@@ -1,6 +1,7 @@
 """Training of the drop locator: on photographs with masks in a packed dataset, or on rendered wells."""
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -204,7 +205,7 @@ def _record(data: Path, seed: int, command: str) -> RunRecord:
         classes=("drop",),
         normalisation=DROP_NORMALISATION,
         working_width_px=DROP_WIDTH_PX,
-        data=str(data),
+        data=os.path.abspath(data),
         taught_by="masks",
         command=command,
         seed=seed,

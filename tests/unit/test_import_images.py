@@ -367,3 +367,17 @@ def test_the_command_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.count("\n") == 27
     assert main(["import", str(tmp_path / "missing"), "--home", str(tmp_path / "home")]) == 2
     assert not (tmp_path / "missing").exists()
+
+
+def test_names_that_look_like_wells_are_told_of_when_every_file_is_the_next_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    (folder / "demo_01B_1.jpg").write_bytes(b"any bytes")
+    words = ["import", str(folder), "--plate", "P1", "--names", "any", "--home", str(tmp_path / "home")]
+    assert main(words) == 0
+    assert "demo_01B_1.jpg looks as if its name told the well" in capsys.readouterr().out
+    (folder / "demo_01B_1.jpg").rename(folder / "night 3.jpg")
+    assert main(words) == 0
+    assert "looks as if" not in capsys.readouterr().out

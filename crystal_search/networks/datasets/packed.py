@@ -184,7 +184,8 @@ def open_dataset(folder: Path) -> PackedDataset:
         fields_read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(
-            f"no dataset in {folder}: {path.name}: {error.strerror}; name a folder that was built"
+            f"no dataset in {folder}: {path.name}: {error.strerror}; "
+            "name a folder that `crystal-search dataset build` made"
         ) from error
     except ValueError as error:
         raise UserError(f"{path} is no JSON: {error}; {AGAIN}") from error
