@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,6 +55,23 @@ def test_shares_and_outcomes_are_kept() -> None:
     splits = divided(members, []).splits
     assert [splits[:200].count(split) for split in DEFAULT_SHARES] == pytest.approx([160, 20, 20], abs=1)
     assert [splits[200:].count(split) for split in DEFAULT_SHARES] == pytest.approx([800, 100, 100], abs=1)
+
+
+@given(st.integers(0, 5), st.integers(1, 60))
+def test_wells_stay_where_they_were_when_labels_change_and_the_archive_grows(seed: int, more: int) -> None:
+    before = divided(wells(100), [], seed=seed).splits
+    earlier = {member.well: str(split) for member, split in zip(wells(100), before, strict=True)}
+    relabelled = [replace(member, outcome=OUTCOMES[number % 4]) for number, member in enumerate(wells(100))]
+    after = divided(relabelled + wells(more, "precipitate"), [], seed=seed, earlier=earlier).splits
+    assert after[:100] == before
+    assert None not in after
+
+
+def test_new_wells_beside_earlier_ones_are_shared_out() -> None:
+    members = wells(300, "precipitate")
+    splits = divided(members, [], earlier={member.well: "test" for member in members[:100]}).splits
+    assert set(splits[:100]) == {"test"}
+    assert [splits[100:].count(split) for split in DEFAULT_SHARES] == pytest.approx([160, 20, 20], abs=1)
 
 
 def test_another_seed_gives_other_splits() -> None:

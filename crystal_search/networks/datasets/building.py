@@ -35,6 +35,7 @@ class Plan:
     split_by: str | None = None  #: ``plate`` or ``well``; None for plates where they are known
     shares: Mapping[str, float] = field(default_factory=DEFAULT_SHARES.copy)
     seed: int = 0
+    earlier: Mapping[str, str] = field(default_factory=dict)  #: wells that stay in the split they were in
     workers: int = 1
     command: str = ""
 
@@ -107,6 +108,7 @@ def division_of(records: Sequence[ImageRecord], plan: Plan) -> Division:
         by=plan.split_by,
         shares=plan.shares,
         seed=plan.seed,
+        earlier=plan.earlier,
     )
 
 

@@ -81,6 +81,9 @@ def _add_division(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-by", choices=("plate", "well"), help="what splits are made of (default: plates)")
     parser.add_argument("--shares", default="80/10/10", help="of train, validation, test (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another gives other splits (default: 0)")
+    parser.add_argument(
+        "--splits-of", type=Path, metavar="DATASET", help="wells of an earlier dataset stay in the split they were in"
+    )
 
 
 def _build(arguments: argparse.Namespace) -> None:
@@ -171,6 +174,7 @@ def shares_of(text: str) -> dict[str, float]:
 
 def _plan(arguments: argparse.Namespace) -> "Plan":
     from crystal_search.networks.datasets.building import Plan
+    from crystal_search.networks.datasets.packed import open_dataset, splits_of_wells
 
     if arguments.workers < 1:
         raise UserError(f"--workers {arguments.workers}: expected at least 1")
@@ -179,6 +183,7 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
         split_by=arguments.split_by,
         shares=shares_of(arguments.shares),
         seed=arguments.seed,
+        earlier={} if arguments.splits_of is None else splits_of_wells(open_dataset(arguments.splits_of)),
         workers=arguments.workers,
         command=shlex.join(["crystal-search", *sys.argv[1:]]),
     )

@@ -211,6 +211,12 @@ def _about(path: Path, read: Any) -> About:
         raise UserError(f"{path} lacks or misnames {error}; {AGAIN}") from error
 
 
+def splits_of_wells(dataset: PackedDataset) -> dict[str, str]:
+    """Return the split of every well of a dataset."""
+    chops = {row.well: split for split in SPLITS for row in dataset.chops(split)}
+    return chops | {row.well: split for split in SPLITS for row in dataset.wells(split)}
+
+
 def sampled(rows: Sequence[Each], count: int | None) -> Sequence[Each]:
     """Return at most `count` of `rows`, in their order, always the same ones.
 

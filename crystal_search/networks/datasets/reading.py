@@ -41,7 +41,7 @@ def read_archives(archives: Sequence[Archive], recipe: Recipe, spool: Spool, wor
     from tqdm import tqdm
 
     read = Read()
-    items = tqdm(items_of(archives), desc="images", unit="", smoothing=0.02)
+    items = tqdm(items_of(archives), desc="images", unit="", smoothing=0.02, disable=None)
     for image, answer in in_order(partial(_chopped, recipe=recipe), items, workers):
         if isinstance(image, LeftOut):
             read.left_out.append(LeftOutRow(what="image", name=image.name, reason=image.reason, detail=image.detail))

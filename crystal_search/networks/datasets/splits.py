@@ -9,7 +9,7 @@ as whole groups allow, and the same archive and seed always give the same splits
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crystal_search.networks.datasets.packed import SPLITS
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -64,6 +64,7 @@ def divided(
     by: str | None = None,
     shares: Mapping[str, float] = DEFAULT_SHARES,
     seed: int = 0,
+    earlier: Mapping[str, str] | None = None,
 ) -> Division:
     """Divide images among the splits.
 
@@ -79,7 +80,12 @@ def divided(
         Of the images in each split; they need not add up to 1.
     seed
         Another seed gives other splits.
+    earlier
+        Splits of wells in an earlier dataset, which they keep, so that no network meets wells that it was trained on
+        among those that judge it.
     """
+    shares = shares if all(member.split != TEST for member in members) else {**shares, TEST: 0.0}
+    members = [replace(each, split=earlier.get(each.well, each.split)) for each in members] if earlier else members
     plates = {member.plate for member in members}
     by = by or ("plate" if "" not in plates and len(plates) >= FEWEST_PLATES else "well")
     names = [f"plate {each.plate}" if by == "plate" and each.plate else f"well {each.well}" for each in members]
@@ -133,9 +139,6 @@ def _shared_out(
     seed: int,
 ) -> dict[str, str]:
     """Return the splits of the groups that nobody divided."""
-    open_shares = dict(shares)
-    if TEST in published.values():
-        open_shares[TEST] = 0.0
     sizes = Counter(group for group in groups if group not in published)
     strata: dict[int, list[str]] = defaultdict(list)
     for group, rank in _first_outcomes(members, groups).items():
@@ -146,9 +149,9 @@ def _shared_out(
         total, before = sum(sizes[name] for name in names), 0
         begin = _fraction(f"{seed} stratum {rank}")
         for name in sorted(names, key=lambda each: _fraction(f"{seed} {each}")):
-            chosen[name] = _split_at(((before + sizes[name] / 2) / total + begin) % 1, open_shares)
+            chosen[name] = _split_at(((before + sizes[name] / 2) / total + begin) % 1, shares)
             before += sizes[name]
-    return _none_empty(chosen, open_shares, set(published.values()), seed)
+    return _none_empty(chosen, shares, set(published.values()), seed)
 
 
 def _first_outcomes(members: Sequence[Member], groups: Sequence[str]) -> dict[str, int]:
