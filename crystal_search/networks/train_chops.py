@@ -78,6 +78,7 @@ def train_on_chops(request: Request) -> int:
     """
     architecture_named(request.network)
     dataset = open_dataset(request.data)
+    log.info("%s learns from %s", request.network, "; ".join(dataset.about.sources))
     classes = classes_for(request.classes, dataset)
     record = _record(request, dataset, classes)
     goes_on = _check_folder(request, record)

@@ -9,6 +9,7 @@ from crystal_search.networks.archives.archive import ArchiveImage
 from crystal_search.networks.archives.corrected import corrected
 from crystal_search.networks.archives.options import ArchiveOptions
 from crystal_search.networks.archives.table import CsvArchive, open_csv
+from crystal_search.networks.datasets.building import sources_of
 
 
 def archive(folder: Path, name: str) -> CsvArchive:
@@ -41,6 +42,14 @@ def test_each_of_several_archives_by_its_name(tmp_path: Path) -> None:
     lists = [archive(tmp_path, "one.csv"), archive(tmp_path, "two.csv")]
     found = outcomes(lists, fixes(tmp_path, f"table {tmp_path.name}/two.csv/b.jpg,no_drop"))
     assert found == [["clear", "clear"], ["clear", "no_drop"]]
+
+
+def test_a_dataset_says_how_many_labels_people_corrected(tmp_path: Path) -> None:
+    lists = [archive(tmp_path, "one.csv"), archive(tmp_path, "two.csv")]
+    names = sources_of(lists)
+    assert names == (lists[0].name, lists[1].name)
+    fixed = corrected(lists[:1], fixes(tmp_path, "a.jpg,other", "b.jpg,no_drop"))
+    assert sources_of(fixed) == (names[0], "2 labels corrected by people")
 
 
 def test_they_can_be_read_twice(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_n
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.networks.archives.archive import Archive, ArchiveImage, content_of
+from crystal_search.networks.archives.corrected import CorrectedArchive
 from crystal_search.networks.datasets.fingerprints import near_pairs
 from crystal_search.networks.datasets.masks import mask_in, mask_png
 from crystal_search.networks.datasets.packed import ABOUT, SPLITS, About, ChopRow, ShardFile, WellRow, about_json
@@ -94,10 +95,17 @@ def about_dataset(archives: Sequence[Archive], recipe: Recipe, plan: Plan, shard
         margin_px=MARGIN_PX,
         working_width_px=WORKING_WIDTH_PX,
         normalisation=recipe.normalisation,
-        sources=tuple(archive.name for archive in archives),
+        sources=sources_of(archives),
         command=plan.command,
         shards=shards,
     )
+
+
+def sources_of(archives: Sequence[Archive]) -> tuple[str, ...]:
+    """Return the names of the archives, and how many of their labels people corrected."""
+    corrected = next((len(each.outcomes) for each in archives if isinstance(each, CorrectedArchive)), 0)
+    names = tuple(archive.name for archive in archives)
+    return (*names, f"{corrected} labels corrected by people") if corrected else names
 
 
 def division_of(records: Sequence[ImageRecord], plan: Plan) -> Division:
