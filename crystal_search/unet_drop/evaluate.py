@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import UserError
-from crystal_search.files import write_whole
+from crystal_search.files import whole_folder, write_whole
 from crystal_search.images import Grey
 from crystal_search.inference import Network
 from crystal_search.networks.cards import DROP_WIDTH_PX
-from crystal_search.networks.datasets.packed import PackedDataset, WellRow
+from crystal_search.networks.datasets.packed import PackedDataset, WellRow, sampled
 from crystal_search.networks.evaluation.bootstrap import Draws, Interval, drawn
 from crystal_search.networks.measuring import overlap
 from crystal_search.unet_drop.locate import drop_in, drop_probabilities
@@ -52,10 +52,31 @@ class Figure:
     count: int  #: images that it was measured on
 
 
-def evaluate_drop(run: Path, dataset: PackedDataset, out: Path) -> Path:
+def evaluate_drop(
+    run: Path,
+    dataset: PackedDataset,
+    out: Path,
+    *,
+    split: str | None = None,
+    wells: int | None = None,
+    replace: bool = False,
+) -> Path:
     """Evaluate the drop locator whose training is in `run`, and return the page that was written to `out`.
 
-    The split ``test`` counts, or ``validation`` where no test image has a mask.
+    Parameters
+    ----------
+    run
+        Folder of the training.
+    dataset
+        Whole images with masks.
+    out
+        Folder to write, whole or not at all.
+    split
+        That is judged; None for ``test``, or ``validation`` where no test image has a mask.
+    wells
+        At most so many images; None for all.
+    replace
+        Whether what is in `out` may go.
 
     Raises
     ------
@@ -65,40 +86,43 @@ def evaluate_drop(run: Path, dataset: PackedDataset, out: Path) -> Path:
     from crystal_search.unet_drop.evaluation_page import DropEvaluation, drop_page
 
     record, locator = load_locator(run)
-    split = judged_split(dataset)
-    verdicts = list(verdicts_of(dataset, split, locator))
+    split = judged_split(dataset, split)
+    verdicts = list(verdicts_of(dataset, split, locator, wells))
     figures = drop_figures(verdicts)
-    out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / WELLS, _table(WELL_COLUMNS, map(_well_cells, verdicts)))
-    write_whole(out / FIGURES, _table(FIGURE_COLUMNS, map(_figure_cells, figures)))
     evaluation = DropEvaluation(
         record=record, run=str(run), data=str(dataset.folder), split=split, verdicts=verdicts, figures=figures
     )
-    write_whole(out / PAGE, drop_page(evaluation))
+    with whole_folder(out, replace=replace) as part:
+        write_whole(part / WELLS, _table(WELL_COLUMNS, map(_well_cells, verdicts)))
+        write_whole(part / FIGURES, _table(FIGURE_COLUMNS, map(_figure_cells, figures)))
+        write_whole(part / PAGE, drop_page(evaluation))
     sys.stdout.writelines(f"{said(figure)}\n" for figure in figures)
     sys.stdout.write(f"open {out / PAGE} in a browser\n")
     return out / PAGE
 
 
-def judged_split(dataset: PackedDataset) -> str:
-    """Return the split to judge on.
+def judged_split(dataset: PackedDataset, asked: str | None = None) -> str:
+    """Return the split to judge on: the one that was `asked` for, else test or validation.
 
     Raises
     ------
     UserError
-        If neither has an image with a mask.
+        If none has an image with a mask.
     """
-    for split in ("test", "validation"):
+    for split in ("test", "validation") if asked is None else (asked,):
         if any(row.mask_size for row in masked_wells(dataset, split)):
             return split
     raise UserError(
-        f"no test or validation image of {dataset.folder} has a mask of its drop; draw some (docs/training-drops.md)"
+        f"no {asked or 'test or validation'} image of {dataset.folder} has a mask of its drop; "
+        "draw some (docs/training-drops.md)"
     )
 
 
-def verdicts_of(dataset: PackedDataset, split: str, locator: Network) -> Iterator[DropVerdict]:
-    """Yield what `locator` says of every image of a split whose drop is known."""
-    for row in masked_wells(dataset, split):
+def verdicts_of(
+    dataset: PackedDataset, split: str, locator: Network, wells: int | None = None
+) -> Iterator[DropVerdict]:
+    """Yield what `locator` says of the images of a split whose drops are known, at most so many `wells`."""
+    for row in sampled(masked_wells(dataset, split), wells):
         yield judged(known_drop(dataset, row, DROP_WIDTH_PX), locator)
 
 

@@ -139,6 +139,21 @@ def test_tables_and_page_are_written(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert RECORD.command in (tmp_path / "out" / PAGE).read_text()
 
 
+def test_the_split_that_was_asked_for_is_judged(tmp_path: Path) -> None:
+    data = open_dataset(write_dataset(tmp_path / "data", {}, wells={"test": {"clear": 1}, "validation": {"clear": 3}}))
+    save_checkpoint(tmp_path / "run", 1, UNet(), None, {})
+    write_run(tmp_path / "run", RECORD)
+    evaluate_drop(tmp_path / "run", data, tmp_path / "out", split="validation", wells=2)
+    with (tmp_path / "out" / WELLS).open() as file:
+        judged_images = [row["image"] for row in csv.DictReader(file)]
+    assert len(judged_images) == 2
+    assert all(image.startswith("validation/") for image in judged_images)
+    with pytest.raises(UserError, match=r"out is there already"):
+        evaluate_drop(tmp_path / "run", data, tmp_path / "out")
+    with pytest.raises(UserError, match=r"no train image of .* has a mask"):
+        judged_split(data, "train")
+
+
 def test_the_training_of_a_classifier_is_refused(tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "data", {}, wells={"test": {"clear": 1}})
     write_run(tmp_path / "run", replace(RECORD, kind="classifier", architecture="squeezenet"))

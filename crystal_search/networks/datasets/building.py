@@ -10,7 +10,7 @@ from typing import Any
 
 from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
 from crystal_search.errors import ImageError, UserError
-from crystal_search.files import write_whole
+from crystal_search.files import whole_folder, write_whole
 from crystal_search.networks.archives.archive import Archive, ArchiveImage, content_of
 from crystal_search.networks.archives.corrected import CorrectedArchive
 from crystal_search.networks.datasets.fingerprints import near_pairs
@@ -21,7 +21,7 @@ from crystal_search.networks.datasets.recipe import MARGIN_PX, SIDE_PX, WORKING_
 from crystal_search.networks.datasets.records import ImageRecord, KeptChop, LeftOutRow
 from crystal_search.networks.datasets.report import write_report
 from crystal_search.networks.datasets.splits import DEFAULT_SHARES, TRAIN, Division, divided
-from crystal_search.networks.datasets.writing import ShardWriter, Spool, row_json, whole_folder, write_table
+from crystal_search.networks.datasets.writing import ShardWriter, Spool, row_json, write_table
 from crystal_search.outcomes import NO_DROP
 
 DUPLICATE = "the same file as another"

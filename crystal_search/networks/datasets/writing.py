@@ -4,18 +4,13 @@ import csv
 import hashlib
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from errno import EDQUOT, ENOSPC
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
-from crystal_search.errors import UserError
-from crystal_search.files import PART
 from crystal_search.networks.datasets.packed import ShardFile
 
 MAX_SHARD_BYTES = 256 * 2**20
@@ -32,32 +27,6 @@ class Placed:
     shard: str
     offset: int
     size: int
-
-
-@contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
-    """Give a new folder to fill; it becomes `out` when all went well, and is removed when not.
-
-    Raises
-    ------
-    UserError
-        If `out` is there already and not empty, or the disk is full.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is there already; name another --out, or remove it first")
-    part = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}{PART}")
-    try:
-        part.mkdir(parents=True)
-        yield part
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    except OSError as error:
-        if error.errno not in (ENOSPC, EDQUOT):
-            raise
-        raise UserError(f"the disk of {out} is full; nothing was kept; free some space and build again") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def shard_numbers(sizes: Sequence[int]) -> list[int]:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DATASET", help="folder of a packed dataset")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for page and tables")
     parser.add_argument("--replace", action="store_true", help="replace the evaluation in FOLDER")
-    parser.add_argument("--split", choices=SPLITS, default="test", help="of whole images (default: test)")
+    parser.add_argument("--split", choices=SPLITS, help="of whole images (default: test)")
     parser.add_argument(
         "--thresholds", nargs="+", type=_share, default=THRESHOLDS, help="of the ranked score (default: 0.5 ... 0.9)"
     )
@@ -64,7 +64,14 @@ def run(arguments: argparse.Namespace) -> None:
             raise UserError("drop locators are evaluated one by one; name one")
         from crystal_search.unet_drop.evaluate import evaluate_drop
 
-        evaluate_drop(arguments.runs[0], dataset, arguments.out)
+        evaluate_drop(
+            arguments.runs[0],
+            dataset,
+            arguments.out,
+            split=arguments.split,
+            wells=arguments.wells,
+            replace=arguments.replace,
+        )
     elif "drop_locator" in kinds.values():
         drop = next(folder for folder, kind in kinds.items() if kind == "drop_locator")
         raise UserError(f"{drop} is a drop locator, others are classifiers; evaluate it on its own")
@@ -81,14 +88,12 @@ def _classifiers(arguments: argparse.Namespace) -> None:
     from crystal_search.networks.evaluation.side_by_side import evaluated
 
     torch.set_num_threads(arguments.threads)
-    dataset = open_dataset(arguments.data)
-    if not dataset.wells(arguments.split):
+    dataset, judged = open_dataset(arguments.data), arguments.split or "test"
+    if not dataset.wells(judged):
         there = ", ".join(f"{split} {len(dataset.wells(split))}" for split in SPLITS)
-        raise UserError(
-            f"{arguments.data} has no whole images in the split {arguments.split} ({there}); name another --split"
-        )
+        raise UserError(f"{arguments.data} has no whole images in the split {judged} ({there}); name another --split")
     options = Options(
-        split=arguments.split,
+        split=judged,
         chops=arguments.chops,
         wells=arguments.wells,
         models=arguments.models,

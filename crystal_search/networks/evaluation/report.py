@@ -1,13 +1,10 @@
 """An evaluation's files, written whole or not at all."""
 
 import json
-import os
-import secrets
-import shutil
 from pathlib import Path
 
 from crystal_search.errors import UserError
-from crystal_search.files import PART
+from crystal_search.files import whole_folder
 from crystal_search.networks.evaluation.markdown import markdown_tables
 from crystal_search.networks.evaluation.page import page_of
 from crystal_search.networks.evaluation.side_by_side import JSON, MARKDOWN, PAGE, Evaluation
@@ -67,18 +64,10 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, replace: bool = Fa
         If `folder` holds something already that may not be replaced.
     """
     check_free(folder, replace=replace)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}{PART}")
-    part.mkdir()
-    try:
+    with whole_folder(folder, replace=replace) as part:
         for name, table in evaluation.tables.items():
             (part / f"{name}.csv").write_text(csv_of(table), encoding="utf-8")
         (part / MARKDOWN).write_text(markdown_tables(evaluation), encoding="utf-8")
         (part / PAGE).write_text(page_of(evaluation), encoding="utf-8")
         (part / JSON).write_text(evaluation_json(evaluation), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return folder / PAGE
