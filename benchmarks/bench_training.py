@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.table import Row, table
+from crystal_search.images import channels_of
 from crystal_search.networks.datasets.packed import PackedDataset, open_dataset
 from crystal_search.networks.registry import ARCHITECTURES, build
 from crystal_search.networks.train_chops import Request, train_on_chops
-from crystal_search.networks.trained import channels_of, labels_of
+from crystal_search.networks.trained import labels_of
 from crystal_search.outcomes import OUTCOME_NAMES
 
 BATCH, SHORT = 16, 1  #: chops a step, steps of the shorter run

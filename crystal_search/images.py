@@ -193,6 +193,11 @@ NORMALISATIONS: dict[str, Callable[[NDArray[np.uint8]], View]] = {
 IN_COLOUR = ("rgb-1",)  #: of these, the ones that take the colour image (docs/decisions/0004-colour-networks.md)
 
 
+def channels_of(kind: str) -> int:
+    """Return how many channels a network reads under the normalisation `kind`: 3 in colour, else 1."""
+    return 3 if kind in IN_COLOUR else 1
+
+
 def normalised(pixels: NDArray[np.uint8], kind: str) -> View:
     """Return `pixels`, grey, or in colour where `kind` is `IN_COLOUR`, normalised as the model card's `kind` says.
 

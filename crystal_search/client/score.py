@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from crystal_search.arguments import count, fraction
 from crystal_search.artefacts import default_model, default_models_folder
 from crystal_search.client.overlay import overlay_jpeg
 from crystal_search.client.pipeline import Models, loaded
@@ -208,29 +209,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--csv", type=Path, required=True, help="where to write one row for every input")
     parser.add_argument("--overlays", type=Path, metavar="DIR", help="write a picture with coloured frames for each")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
-    parser.add_argument("--threshold", type=_fraction, default=Parameters().threshold, help="default: %(default)s")
+    parser.add_argument("--threshold", type=fraction, default=Parameters().threshold, help="default: %(default)s")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
-    parser.add_argument("--workers", type=_positive, default=processors(), help="processes at a time")
+    parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
 
 
 def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text}")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value
 
 
 def run(arguments: argparse.Namespace) -> None:

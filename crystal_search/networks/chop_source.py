@@ -13,7 +13,7 @@ from crystal_search.client.classify import channels_first
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import View, normalised
 from crystal_search.networks.augmentation import chop_seen_differently
-from crystal_search.networks.datasets.packed import ChopRow, PackedDataset
+from crystal_search.networks.datasets.packed import ChopRow, PackedDataset, ShardsOfDataset
 from crystal_search.networks.trained import chop_view, labels_of
 
 #: By the name of a balance, the power of a class's size that its share of an epoch goes with.
@@ -62,7 +62,7 @@ def _repeated(positions: NDArray[np.int64], count: int, generator: np.random.Gen
 
 
 @dataclass
-class ChopSource:
+class ChopSource(ShardsOfDataset):
     """Batches of chops to train on; ranks of a group draw their parts of the same batches."""
 
     dataset: PackedDataset
@@ -84,24 +84,6 @@ class ChopSource:
                 "nothing can be told apart: add images of another class and build the dataset again"
             )
         self._shares = class_shares(counts, self.balance)
-
-    def names(self) -> list[str]:
-        """Return the dataset's shards, by their hashes: shards of all datasets have the same names."""
-        return [shard.sha256 for shard in self.dataset.about.shards]
-
-    def refresh(self) -> None:
-        """Do nothing: a dataset does not grow."""
-
-    def use(self, names: list[str]) -> None:
-        """Refuse a dataset of other shards.
-
-        Raises
-        ------
-        UserError
-            If the dataset is not made of exactly these shards.
-        """
-        if names != self.names():
-            raise UserError(f"{self.dataset.folder} is not the dataset that the training began with; name that one")
 
     def batch(self, step: int, size: int) -> Batch:
         """Return this rank's part of the batch of `size` chops; the same step gives the same batch."""

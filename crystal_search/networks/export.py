@@ -15,7 +15,7 @@ from torch import nn
 from crystal_search.artefacts import CARD_SUFFIX, FILE_NAME, ModelCard, card_to_json, sha256_of
 from crystal_search.errors import ModelError, UserError
 from crystal_search.files import write_whole
-from crystal_search.images import IN_COLOUR
+from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
 
 OPSET = 17
@@ -37,7 +37,7 @@ def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{card.name}.{os.getpid()}.onnx"
-    channels = channels_read(card)
+    channels = channels_of(card.normalisation)
     try:
         _write_onnx(network, temporary, channels)
         compare(network, temporary, sizes_to_compare(card), channels=channels)
@@ -76,11 +76,6 @@ def check_name(name: str, folder: Path, *, replacing: bool = False) -> None:
     for path in (folder / f"{name}{CARD_SUFFIX}", folder / f"{name}.onnx"):
         if path.exists() and not replacing:
             raise UserError(f"{path} is there already; say --replace, or give another --name")
-
-
-def channels_read(card: ModelCard) -> int:
-    """Return how many channels a model reads: 3 in colour, else 1."""
-    return 3 if card.normalisation in IN_COLOUR else 1
 
 
 def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:

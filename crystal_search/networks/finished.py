@@ -32,7 +32,7 @@ from crystal_search.unet_drop.network import UNet
 
 log = logging.getLogger(__name__)
 
-MOST_CHOPS = 2000  #: that a temperature is fitted to; more of them change its third digit
+MOST_CHOPS = 2000  #: that a temperature is fitted to, and no more, for the sake of time
 VALIDATION = "rendered validation wells, true drop"
 
 

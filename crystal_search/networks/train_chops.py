@@ -13,6 +13,7 @@ from torch import nn
 from crystal_search.class_schemes import TRAINABLE, scheme_named
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.images import channels_of
 from crystal_search.networks.checkpoints import CHECKPOINT, load_weights
 from crystal_search.networks.chop_source import ChopSource, validation_chops
 from crystal_search.networks.chop_training import ChopPlan, ChopTraining
@@ -24,7 +25,6 @@ from crystal_search.networks.pretrained import load_imagenet
 from crystal_search.networks.registry import architecture_named
 from crystal_search.networks.run_record import TRACES, RunRecord, check_free, read_run, write_run
 from crystal_search.networks.schedules import OneCycle, Schedule, StepwiseRates
-from crystal_search.networks.trained import channels_of
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from torch import nn
 from crystal_search.class_schemes import columns_by_outcome, scheme_of
 from crystal_search.client.classify import channels_first
 from crystal_search.errors import UserError
-from crystal_search.images import IN_COLOUR, View, normalised
+from crystal_search.images import View, channels_of, normalised
 from crystal_search.networks.checkpoints import BEST, load_checkpoint
 from crystal_search.networks.datasets.packed import ChopRow, PackedDataset
 from crystal_search.networks.registry import build
@@ -38,11 +38,6 @@ class ChopScores:
     rows: tuple[ChopRow, ...]
     logits: NDArray[np.float32]  #: (chops, classes)
     labels: NDArray[np.int64]  #: (chops,), positions in the network's classes
-
-
-def channels_of(normalisation: str) -> int:
-    """Return how many channels a network reads: 3 in colour, else 1."""
-    return 3 if normalisation in IN_COLOUR else 1
 
 
 def load_trained(folder: Path) -> Trained:

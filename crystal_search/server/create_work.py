@@ -13,6 +13,7 @@ from itertools import groupby
 from math import ceil
 from pathlib import Path
 
+from crystal_search.arguments import count
 from crystal_search.server.folders import discard, unit_files
 from crystal_search.server.imaging import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
@@ -148,14 +149,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_home_argument(parser)
     parser.add_argument("--plate", help="only images of this plate")
-    parser.add_argument("--limit", type=_count, metavar="N", help="at most so many images")
-
-
-def _count(text: str) -> int:
-    """Return a number from 1."""
-    if (number := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
+    parser.add_argument("--limit", type=count, metavar="N", help="at most so many images")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ from crystal_search.artefacts import (
 )
 from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
 from crystal_search.files import write_whole
-from crystal_search.images import IN_COLOUR
+from crystal_search.images import channels_of
 from crystal_search.inference import OnnxNetwork
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import Recipe
@@ -184,7 +184,7 @@ def check_answer(model: Model) -> None:
     """
     card = model.card
     side = card.side_px if card.kind == "classifier" else -(-card.working_width_px // card.side_px) * card.side_px
-    channels = 3 if card.normalisation in IN_COLOUR else 1
+    channels = channels_of(card.normalisation)
     try:
         maps = OnnxNetwork(model).logits(np.zeros((1, channels, side, side), np.float32))
     except ModelError:

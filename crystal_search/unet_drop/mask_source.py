@@ -18,7 +18,7 @@ from crystal_search.images import Grey, decode, normalised, resized, to_grey
 from crystal_search.networks.augmentation import enlarged, recorded_differently, turned
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX, DROP_NORMALISATION, DROP_WIDTH_PX
 from crystal_search.networks.datasets.masks import mask_over
-from crystal_search.networks.datasets.packed import PackedDataset, WellRow
+from crystal_search.networks.datasets.packed import PackedDataset, ShardsOfDataset, WellRow
 from crystal_search.outcomes import NO_DROP
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX
 from crystal_search.unet_drop.regions import Mask
@@ -73,7 +73,7 @@ def coverage_at(mask: Mask, height: int, width: int) -> Grey:
 
 
 @dataclass
-class MaskSource:
+class MaskSource(ShardsOfDataset):
     """Draws batches of whole images of a dataset; the same step gives the same batch."""
 
     dataset: PackedDataset
@@ -96,24 +96,6 @@ class MaskSource:
     def __len__(self) -> int:
         """Return how many images there are."""
         return len(self._full) + len(self._empty)
-
-    def names(self) -> list[str]:
-        """Return the shards of the dataset, by their hashes."""
-        return [shard.sha256 for shard in self.dataset.about.shards]
-
-    def refresh(self) -> None:
-        """Do nothing: a packed dataset does not grow."""
-
-    def use(self, names: list[str]) -> None:
-        """Check that a training goes on with the dataset it began with.
-
-        Raises
-        ------
-        UserError
-            If it is another one.
-        """
-        if names != self.names():
-            raise UserError(f"the training began with another dataset than {self.dataset.folder}; name that one")
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Return views (N, 1, 224, 256) float32 and how much of each pixel is drop, the same shape."""

@@ -12,7 +12,7 @@ from crystal_search.networks.checkpoints import save_checkpoint
 from crystal_search.networks.datasets.packed import WellRow
 from crystal_search.networks.evaluation.curve import Effort
 from crystal_search.networks.evaluation.examining import Examined
-from crystal_search.networks.evaluation.wells import ScoredWell
+from crystal_search.networks.evaluation.wells import JudgedWell
 from crystal_search.networks.registry import build
 from crystal_search.networks.run_record import RunRecord, write_run
 from crystal_search.networks.trained import ChopScores
@@ -77,7 +77,7 @@ def write_demo_dataset(folder: Path, images: Sequence[tuple[str, str, bytes]]) -
     return folder
 
 
-def examined_wells(wells: Sequence[ScoredWell], name: str = "net") -> Examined:
+def examined_wells(wells: Sequence[JudgedWell], name: str = "net") -> Examined:
     """Return a network of which only its answers to whole images are known."""
     nothing = ChopScores((), np.zeros((0, 13), np.float32), np.zeros(0, np.int64))
     record = RunRecord(
@@ -108,7 +108,7 @@ def examined_wells(wells: Sequence[ScoredWell], name: str = "net") -> Examined:
 
 def scored_well(
     well: str, outcome: str, peaks: tuple[float, ...] = (), *, error: str | None = None, likeliest: str = "clear"
-) -> ScoredWell:
+) -> JudgedWell:
     """Return a whole image with its truth and the peaks of its groups; without peaks, no drop was found."""
     row = WellRow(
         key=well,
@@ -123,7 +123,7 @@ def scored_well(
         mask_size=0,
     )
     if not peaks:
-        return ScoredWell(row, ImageScore(height_px=200, width_px=256, error=error))
+        return JudgedWell(row, ImageScore(height_px=200, width_px=256, error=error))
     score = ImageScore(
         height_px=200,
         width_px=256,
@@ -132,4 +132,4 @@ def scored_well(
         class_probabilities=tuple(float(name == likeliest) for name in OUTCOME_NAMES),
         group_peaks=peaks,
     )
-    return ScoredWell(row, score)
+    return JudgedWell(row, score)

@@ -178,5 +178,5 @@ def test_another_dataset_does_not_go_on_with_a_training(data: Path, tmp_path: Pa
     plan = Plan(steps=1, batch_size=1, peak_rate=1e-3)
     train_drop_locator(data, plan, Whereabouts(tmp_path / "run"))
     other = write_dataset(tmp_path / "other", {}, wells={"train": {"other": 1}, "validation": {"other": 1}})
-    with pytest.raises(UserError, match="began with another dataset"):
+    with pytest.raises(UserError, match="not the dataset that the training began with"):
         train_drop_locator(other, replace(plan, steps=2), Whereabouts(tmp_path / "run", resume=True))

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from crystal_search.class_schemes import Scheme, scheme_named
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
+from crystal_search.images import IN_COLOUR
 
 ABOUT, DATASET_FORMAT, DATASET_VERSION = "dataset.json", "crystal-search dataset", 1
 SPLITS = ("train", "validation", "test")
@@ -142,8 +143,6 @@ class PackedDataset:
     @property
     def in_colour(self) -> bool:
         """Whether chops have three channels."""
-        from crystal_search.images import IN_COLOUR
-
         return self.about.normalisation in IN_COLOUR
 
     def box(self, row: ChopRow) -> Box:
@@ -169,6 +168,30 @@ class PackedDataset:
         if len(data) < size:
             raise UserError(f"{self.folder / shard} ends within the sample at {offset}; {AGAIN}")
         return data
+
+
+class ShardsOfDataset:
+    """What every source of batches from a dataset has: shards that stay the same for the whole training."""
+
+    dataset: PackedDataset
+
+    def names(self) -> list[str]:
+        """Return the dataset's shards, by their hashes: shards of all datasets have the same names."""
+        return [shard.sha256 for shard in self.dataset.about.shards]
+
+    def refresh(self) -> None:
+        """Do nothing: a dataset does not grow."""
+
+    def use(self, names: list[str]) -> None:
+        """Refuse to go on with another dataset than the training began with.
+
+        Raises
+        ------
+        UserError
+            If the dataset is not made of exactly these shards.
+        """
+        if names != self.names():
+            raise UserError(f"{self.dataset.folder} is not the dataset that the training began with; name that one")
 
 
 def open_dataset(folder: Path) -> PackedDataset:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from crystal_search.arguments import count, fraction
 from crystal_search.errors import UserError
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.85, 0.9)
@@ -20,28 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for page and tables")
     parser.add_argument("--replace", action="store_true", help="replace the evaluation in FOLDER")
     parser.add_argument("--split", choices=SPLITS, help="of whole images (default: test)")
-    parser.add_argument(
-        "--thresholds", nargs="+", type=_share, default=THRESHOLDS, help="of the ranked score (default: 0.5 ... 0.9)"
-    )
-    parser.add_argument("--chops", type=_count, default=2000, help="at most so many chops of a split (default: 2000)")
-    parser.add_argument("--wells", type=_count, help="at most so many whole images (default: all)")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of the drop locator (default: our own)")
-    parser.add_argument("--device", default="cpu", help="that scores chops: cpu or cuda (default: cpu)")
-    parser.add_argument("--threads", type=_count, default=1, help="processor threads (default: 1)")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text}")
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value
+    parser.add_argument("--wells", type=count, help="at most so many whole images (default: all)")
+    add = parser.add_argument_group("of classifiers only").add_argument
+    add("--thresholds", nargs="+", type=fraction, default=THRESHOLDS, help="of the ranked score (default: 0.5 ... 0.9)")
+    add("--chops", type=count, default=2000, help="at most so many chops of a split (default: 2000)")
+    add("--models", type=Path, metavar="DIR", help="folder of the drop locator (default: our own)")
+    add("--device", default="cpu", help="that scores chops: cpu or cuda (default: cpu)")
+    add("--threads", type=count, default=1, help="processor threads (default: 1)")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from crystal_search.class_schemes import Scheme, scheme_of
 from crystal_search.client.pipeline import loaded
 from crystal_search.networks.datasets.packed import ABOUT, PackedDataset, WellRow, open_dataset, sampled
 from crystal_search.networks.evaluation.curve import Effort, effort
-from crystal_search.networks.evaluation.wells import ScoredWell, scored_wells
+from crystal_search.networks.evaluation.wells import JudgedWell, scored_wells
 from crystal_search.networks.finished import export_run
 from crystal_search.networks.registry import architecture_named
 from crystal_search.networks.run_record import RunRecord
@@ -45,7 +45,7 @@ class Examined:
     train: ChopScores
     validation: ChopScores
     judged: ChopScores  #: chops of the split that is judged; none where it has none
-    wells: tuple[ScoredWell, ...]
+    wells: tuple[JudgedWell, ...]
     learnt: int = 0  #: of these images, those of wells that it was trained on
 
     @property

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from crystal_search.errors import ImageError
 from crystal_search.images import decode
 from crystal_search.networks.datasets.packed import PackedDataset
-from crystal_search.networks.evaluation.wells import ScoredWell
+from crystal_search.networks.evaluation.wells import JudgedWell
 from crystal_search.outcomes import BY_NAME, Group
 
 WIDTH_PX, QUALITY = 280, 80
@@ -28,13 +28,13 @@ class Miss:
     jpeg: str  #: a small picture in base 64; empty where the image cannot be read
 
 
-def missed(wells: Sequence[ScoredWell], threshold: float) -> list[ScoredWell]:
+def missed(wells: Sequence[JudgedWell], threshold: float) -> list[JudgedWell]:
     """Return the crystal wells that are not called crystal at `threshold`, least crystal-like first."""
     found = (well for well in wells if well.truth is Group.CRYSTAL and well.answer(threshold) is not Group.CRYSTAL)
     return sorted(found, key=lambda well: (well.crystal_peak, well.row.key))
 
 
-def shown(wells: Sequence[ScoredWell], dataset: PackedDataset) -> list[Miss]:
+def shown(wells: Sequence[JudgedWell], dataset: PackedDataset) -> list[Miss]:
     """Return what the page shows of missed wells, the first `MOST` of them."""
     return [
         Miss(

@@ -10,13 +10,13 @@ from crystal_search.networks.evaluation.examining import Examined
 from crystal_search.networks.evaluation.looking import LOOKED_AT, Looking, looking
 from crystal_search.networks.evaluation.metrics import Floats, class_rates, confusion
 from crystal_search.networks.evaluation.table import Cell, Column, Table
-from crystal_search.networks.evaluation.wells import NOTHING, ScoredWell, answers, truths
+from crystal_search.networks.evaluation.wells import NOTHING, JudgedWell, answers, truths
 from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOME_NAMES, Group
 
 MAIN_THRESHOLD = 0.85  #: c of Thielmann et al. (2023), and of the client
 
 
-def draws_of(wells: Sequence[ScoredWell]) -> Draws:
+def draws_of(wells: Sequence[JudgedWell]) -> Draws:
     """Return draws of the wells that images show."""
     return drawn([well.row.well for well in wells])
 

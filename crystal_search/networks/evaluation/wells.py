@@ -22,7 +22,7 @@ NOTHING = len(GROUPS)  #: the answer of an image without a drop or that cannot b
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredWell:
+class JudgedWell:
     """One whole image with its truth and what was found."""
 
     row: WellRow
@@ -45,18 +45,18 @@ class ScoredWell:
         return winning_group(self.score.group_peaks, self.score.class_probabilities, threshold)[0]
 
 
-def scored_wells(models: Models, dataset: PackedDataset, rows: Sequence[WellRow], name: str) -> list[ScoredWell]:
+def scored_wells(models: Models, dataset: PackedDataset, rows: Sequence[WellRow], name: str) -> list[JudgedWell]:
     """Return whole images scored with `models`; `name` is what the progress bar says."""
     bar = tqdm(rows, desc=f"{name}: whole images", unit="image", disable=not sys.stderr.isatty())
-    return [ScoredWell(row, score_data(dataset.image(row), models, Parameters())[0]) for row in bar]
+    return [JudgedWell(row, score_data(dataset.image(row), models, Parameters())[0]) for row in bar]
 
 
-def truths(wells: Sequence[ScoredWell]) -> NDArray[np.int64]:
+def truths(wells: Sequence[JudgedWell]) -> NDArray[np.int64]:
     """Return the position of each well's group among `GROUPS`, `NOTHING` where it has no drop."""
     return np.array([NOTHING if well.truth is None else GROUPS.index(well.truth) for well in wells], dtype=np.int64)
 
 
-def answers(wells: Sequence[ScoredWell], threshold: float) -> NDArray[np.int64]:
+def answers(wells: Sequence[JudgedWell], threshold: float) -> NDArray[np.int64]:
     """Return the position of each well's answer among `GROUPS`, `NOTHING` where no drop was found."""
     found = (well.answer(threshold) for well in wells)
     return np.array([NOTHING if group is None else GROUPS.index(group) for group in found], dtype=np.int64)

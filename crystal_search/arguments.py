@@ -1,0 +1,34 @@
+"""Values of options that several commands read alike."""
+
+import argparse
+
+
+def fraction(text: str) -> float:
+    """Return a number above 0 and at most 1.
+
+    >>> fraction("0.85")
+    0.85
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text}")
+    return value
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1.
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
+    return value

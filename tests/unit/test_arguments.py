@@ -1,0 +1,23 @@
+"""Values of options."""
+
+import argparse
+
+import pytest
+
+from crystal_search.arguments import count, fraction
+
+
+@pytest.mark.parametrize("text", ["0", "1.01", "-0.5", "nan"])
+def test_what_is_no_fraction_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"above 0 and at most 1"):
+        fraction(text)
+
+
+def test_the_ends_of_what_is_allowed() -> None:
+    assert (fraction("1"), fraction("1e-9"), count("1")) == (1.0, 1e-9, 1)
+
+
+@pytest.mark.parametrize("text", ["0", "-3"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"at least 1"):
+        count(text)
