@@ -19,9 +19,9 @@ from crystal_search.artefacts import ModelCard
 from crystal_search.chopper.cutting import chops_of_drop, cut
 from crystal_search.chopper.tiling import ChopGrid, grid_over
 from crystal_search.geometry import Box
-from crystal_search.images import normalised
+from crystal_search.images import normalised, resized
 from crystal_search.networks.labels import IGNORED, chop_labels
-from crystal_search.networks.shards import OUTSIDE, REDUCTION, Bytes, read_shard, shard_names
+from crystal_search.networks.shards import OUTSIDE, REDUCTION, Bytes, highest_rank, read_shard, shard_names
 from crystal_search.networks.squeezenet import chop_logits
 from crystal_search.outcomes import GROUPS, OUTCOMES, Group, classes_of, outcome_named
 from crystal_search.result import winning_group
@@ -52,7 +52,17 @@ def scored_wells(network: Cells, card: ModelCard, shards: Path, split: str) -> I
         shard = read_shard(shards / name)
         for grey, outcomes, drop, winner in zip(shard.grey, shard.outcomes, shard.drops, shard.winners, strict=True):
             if winner is not None:
-                yield _scored(network, card, (grey, outcomes, drop), outcome_named(winner).group)
+                seen = _at_width((grey, outcomes, drop), card.working_width_px)
+                yield _scored(network, card, seen, outcome_named(winner).group)
+
+
+def _at_width(well: tuple[Bytes, Bytes, Bytes], width_px: int) -> tuple[Bytes, Bytes, Bytes]:
+    """Return a shard's image, outcome map and coverage for an image of another width, the maps in blocks of 4 px."""
+    grey, outcomes, drop = (np.asarray(each) for each in well)
+    if grey.shape[1] == width_px:
+        return grey, outcomes, drop
+    factor = grey.shape[1] // width_px
+    return resized(grey, width_px), highest_rank(outcomes[None], factor)[0], drop[::factor, ::factor]
 
 
 def _scored(network: Cells, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], group: Group) -> ScoredWell:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crystal_search.arguments import count
 from crystal_search.artefacts import default_models_folder
 from crystal_search.networks import chop_commands
+from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
+from crystal_search.networks.device_options import device_arguments
 from crystal_search.unet_drop import commands as drop_commands
 
 if TYPE_CHECKING:
@@ -57,13 +60,16 @@ def _add_shards(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="folder to write to")
     parser.add_argument("--split", choices=("train", "validation"), default="train")
     parser.add_argument("--wells", type=int, default=4096, help="how many wells in all, a multiple of 64")
+    parser.add_argument("--jobs", type=count, default=1, help="processes that render (default: 1)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 
 
 def _shards(arguments: argparse.Namespace) -> None:
-    from crystal_search.networks.rendering import renderer
+    from crystal_search.networks.rendering import Rendering
     from crystal_search.networks.shards import fill
 
-    for name in fill(arguments.shards, arguments.split, arguments.wells, renderer(arguments.split)):
+    rendering = Rendering(arguments.split, arguments.device)
+    for name in fill(arguments.shards, arguments.split, arguments.wells, rendering, jobs=arguments.jobs):
         log.info("%s is there", name)
 
 
@@ -78,9 +84,16 @@ def _add_cells(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="begin with the weights of another training")
     parser.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
     parser.add_argument("--stage", default="all", help="textures, upper or all (default: all)")
+    parser.add_argument(
+        "--width", type=int, default=CLASSIFIER_WIDTH_PX, help="of the images it is for, px (default: %(default)s)"
+    )
+    device_arguments(parser)
 
 
 def _plan(arguments: argparse.Namespace) -> "Plan":
+    import torch
+
+    from crystal_search.networks.precision import precision_for
     from crystal_search.networks.training import Plan
 
     return Plan(
@@ -88,6 +101,8 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
         batch_size=arguments.batch_size,
         peak_rate=arguments.rate,
         seed=arguments.seed,
+        seconds=arguments.minutes and 60 * arguments.minutes,
+        precision=precision_for("auto", torch.device(arguments.device)) if arguments.device else "float32",
     )
 
 
@@ -98,10 +113,20 @@ def _whereabouts(arguments: argparse.Namespace) -> "Whereabouts":
 
 
 def _cells(arguments: argparse.Namespace) -> None:
+    import torch
+
     from crystal_search.networks.train import train_cells
 
-    where, plan, command = _whereabouts(arguments), _plan(arguments), chop_commands.typed()
-    train_cells(arguments.architecture, arguments.stage, arguments.shards, plan, where, command=command)
+    train_cells(
+        arguments.architecture,
+        arguments.stage,
+        arguments.shards,
+        _plan(arguments),
+        _whereabouts(arguments),
+        width_px=arguments.width,
+        device=torch.device(arguments.device) if arguments.device else None,
+        command=chop_commands.typed(),
+    )
 
 
 def _add_measure(parser: argparse.ArgumentParser) -> None:
@@ -114,12 +139,12 @@ def _add_measure(parser: argparse.ArgumentParser) -> None:
 
 def _measure(arguments: argparse.Namespace) -> None:
     from crystal_search.networks.measuring import demo_wells, measure_photographs, measure_wells
-    from crystal_search.networks.rendering import renderer
+    from crystal_search.networks.rendering import Rendering
 
     if arguments.images is not None:
         measure_photographs(arguments.images, arguments.models, arguments.data or arguments.images.name)
     elif arguments.plate:
         measure_wells(demo_wells(), arguments.models, "demo plate (rendered)")
     else:
-        wells = map(renderer("test"), range(arguments.wells))
+        wells = map(Rendering("test"), range(arguments.wells))
         measure_wells(wells, arguments.models, "rendered test wells")

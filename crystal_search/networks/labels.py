@@ -21,7 +21,7 @@ _CLEAR, _RIM = (next(i for i, outcome in enumerate(OUTCOMES) if outcome.name == 
 NOTHING_BELOW = 0.1  #: a part with less drop than this is called rim, like the walls around it
 
 #: Share of the part asked about that an outcome must cover to be its label. Crystals are small, textures are not.
-ENOUGH = {Group.CRYSTAL: 0.006, Group.PRECIPITATE: 0.06, Group.OTHER: 0.03, Group.CLEAR: 0.02}
+ENOUGH = {Group.CRYSTAL: 0.008, Group.PRECIPITATE: 0.06, Group.OTHER: 0.03, Group.CLEAR: 0.02}
 ENOUGH_RIM = 0.06
 DOUBTFUL = 0.15  #: between this much of what is enough and enough itself there is no label
 
@@ -39,12 +39,15 @@ def _labels(outcome_maps: Tensor, side_px: int) -> Tensor:
     margin = FIRST_ASKED_PX // REDUCTION
     seen = seen.permute(0, 3, 1, 2)[:, :, margin:-margin, margin:-margin].float()  # (N, classes, rows, columns)
     shares = avg_pool2d(seen, side_px // REDUCTION, OUTPUT_STRIDE_PX // REDUCTION)  # (N, classes, h, w)
-    enough = _enough()
+    enough = _enough().to(shares)
     order = list(SEEN_FIRST)
     first = (shares >= enough)[:, order].float().argmax(dim=1)  # (N, h, w)
-    labels = torch.tensor(order)[first]
-    better = torch.arange(len(order))[None, :, None, None] < first[:, None]  # (N, classes by priority, h, w)
-    doubtful = better & (shares > DOUBTFUL * enough)[:, order] & ~torch.tensor(order)[None, :, None, None].eq(_RIM)
+    by_priority = torch.tensor(order, device=first.device)
+    labels = by_priority[first]
+    better = (
+        torch.arange(len(order), device=first.device)[None, :, None, None] < first[:, None]
+    )  # (N, classes by priority, h, w)
+    doubtful = better & (shares > DOUBTFUL * enough)[:, order] & ~by_priority[None, :, None, None].eq(_RIM)
     labels = torch.where(doubtful.any(dim=1), IGNORED, labels)
     return torch.where(shares.sum(dim=1) < NOTHING_BELOW, torch.where(labels < _CLEAR, labels, _RIM), labels)
 
@@ -68,9 +71,9 @@ def texture_labels(outcome_maps: Tensor) -> Tensor:
     The empty plate looks like empty liquid from so near, and is called clear. Shape (N, h, w) int64 with
     ``h = (side - 63) // 8 + 1``.
     """
-    order = torch.tensor(SEEN_FIRST)
-    ranks = torch.full((256,), len(SEEN_FIRST) - 1.0)  # outside, too, counts as clear, the last
-    ranks[order] = torch.arange(len(SEEN_FIRST), dtype=torch.float32)
+    order = torch.tensor(SEEN_FIRST, device=outcome_maps.device)
+    ranks = torch.full((256,), len(SEEN_FIRST) - 1.0, device=order.device)  # outside, too, counts as clear, the last
+    ranks[order] = torch.arange(len(SEEN_FIRST), dtype=torch.float32, device=order.device)
     margin = FIRST_TEXTURE_PX // REDUCTION
     asked = ranks[outcome_maps.long()][:, None, margin:-margin, margin:-margin]
     highest = -max_pool2d(-asked, TEXTURE_PX // REDUCTION, TEXTURE_STRIDE_PX // REDUCTION)[:, 0]  # (N, h, w)

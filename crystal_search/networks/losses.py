@@ -45,11 +45,13 @@ def cell_losses(cells: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
 
 def texture_loss(textures: Tensor, outcome_maps: Tensor) -> Tensor:
     """Return the loss of the logits half-way up, (N, 13, h, w)."""
-    return cross_entropy(textures, texture_labels(outcome_maps), torch.tensor(TEXTURE_CLASS_WEIGHTS))
+    return cross_entropy(
+        textures, texture_labels(outcome_maps), torch.tensor(TEXTURE_CLASS_WEIGHTS, device=textures.device)
+    )
 
 
 def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    weights = torch.tensor(CLASS_WEIGHTS)
+    weights = torch.tensor(CLASS_WEIGHTS, device=logits.device)
     return cross_entropy(logits, labels, weights, ignore_index=IGNORED, label_smoothing=SMOOTHING)
 
 

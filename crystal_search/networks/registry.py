@@ -9,7 +9,7 @@ from crystal_search.errors import UnknownNameError
 from crystal_search.networks import alexnet, resnet50, squeezenet, vgg16
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.resnet50 import ResNet50
-from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet
+from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet, wide_squeezenet
 from crystal_search.networks.vgg16 import Vgg16
 
 
@@ -69,6 +69,17 @@ ARCHITECTURES: dict[str, Architecture] = {
         Architecture(
             name="squeezenet",
             build=SqueezeNet,
+            paper="Iandola et al. (2017), arXiv:1602.07360",
+            weight_layers=18,
+            padded=False,
+            side_px=CHOP_SIDE_PX,
+            output_stride_px=squeezenet.OUTPUT_STRIDE_PX,
+            cells_per_chop=squeezenet.CELLS_PER_CHOP,
+            chop_stride_px=48,
+        ),
+        Architecture(
+            name="squeezenet-wide",
+            build=wide_squeezenet,
             paper="Iandola et al. (2017), arXiv:1602.07360",
             weight_layers=18,
             padded=False,

@@ -1,6 +1,6 @@
 """Which wells are rendered to train on."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from crystal_search.networks.shards import LabelledWell
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -9,17 +9,25 @@ from crystal_search.outcomes import OUTCOME_NAMES
 ROTA: tuple[str | None, ...] = (
     *(name for name in OUTCOME_NAMES if name != "rim"),
     "crystal_harvestable",
+    "crystal_bad_form",
     "clear_with_features",
     None,
     None,
 )
 
 
-def renderer(split: str) -> Callable[[int], LabelledWell]:
-    """Return what renders well number N of `split`, its outcome taken from `ROTA`."""
-    from crystal_search.synthesis.wells import WellSeed, render_well
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Renders well N of a split, its outcome taken from `ROTA`; to be called, in other processes too."""
 
-    def render(number: int) -> LabelledWell:
-        return render_well(WellSeed(split, number), outcome=ROTA[number % len(ROTA)])
+    split: str
+    device: str = "cpu"
 
-    return render
+    def __call__(self, number: int) -> LabelledWell:
+        """Return the well with this number."""
+        import torch
+
+        from crystal_search.synthesis.wells import WellSeed, render_well
+
+        torch.set_num_threads(1)  # processes beside each other are faster
+        return render_well(WellSeed(self.split, number), outcome=ROTA[number % len(ROTA)], device=self.device)

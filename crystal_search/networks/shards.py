@@ -15,6 +15,8 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -88,6 +90,14 @@ def highest_priority(outcome_map: Bytes) -> Bytes:
     return np.asarray(_UNRANK[ranks])
 
 
+def highest_rank(outcome_maps: Bytes, factor: int) -> Bytes:
+    """Return the outcome of highest priority in each whole block of `factor` x `factor` cells, for maps (N, h, w)."""
+    count, rows, columns = outcome_maps.shape
+    whole = _RANK[outcome_maps[:, : rows // factor * factor, : columns // factor * factor]]
+    blocks = whole.reshape(count, rows // factor, factor, columns // factor, factor)
+    return np.asarray(_UNRANK[blocks.min(axis=(2, 4))])
+
+
 def _blocks(field: NDArray[np.generic]) -> NDArray[np.generic]:
     rows, columns = (side // REDUCTION for side in field.shape)
     whole = field[: rows * REDUCTION, : columns * REDUCTION]
@@ -156,8 +166,17 @@ class ShardsInUse(ABC):
         """Note what can be drawn from a shard, which is the one at `number` of those in use."""
 
 
-def fill(folder: Path, split: str, wells: int, render: Callable[[int], LabelledWell]) -> Iterator[str]:
+def fill(
+    folder: Path, split: str, wells: int, render: Callable[[int], LabelledWell], *, jobs: int = 1
+) -> Iterator[str]:
     """Write the missing shards of the first `wells` wells of `split`; yield the name of each as it is there.
+
+    Parameters
+    ----------
+    render
+        Returns well N; for several processes it can be pickled.
+    jobs
+        Processes that render, each a shard at a time.
 
     Raises
     ------
@@ -166,8 +185,18 @@ def fill(folder: Path, split: str, wells: int, render: Callable[[int], LabelledW
     """
     if wells % WELLS_PER_SHARD:
         raise UserError(f"{wells} wells do not fill shards of {WELLS_PER_SHARD}; ask for a multiple")
-    for index in range(wells // WELLS_PER_SHARD):
-        name, first = f"{split}-{index:05d}", index * WELLS_PER_SHARD
-        if not (folder / name).exists():
-            write_shard(folder, name, first, [render(first + each) for each in range(WELLS_PER_SHARD)])
-        yield name
+    write = partial(_write_missing, folder, split, render)
+    numbers = range(wells // WELLS_PER_SHARD)
+    if jobs == 1:
+        yield from map(write, numbers)
+        return
+    with get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(write, numbers)
+
+
+def _write_missing(folder: Path, split: str, render: Callable[[int], LabelledWell], number: int) -> str:
+    """Write shard `number` if it is not there, and return its name."""
+    name, first = f"{split}-{number:05d}", number * WELLS_PER_SHARD
+    if not (folder / name).exists():
+        write_shard(folder, name, first, [render(first + each) for each in range(WELLS_PER_SHARD)])
+    return name

@@ -15,44 +15,62 @@ from crystal_search.networks.layers import Entrance, convolution
 OUTPUT_STRIDE_PX = 16
 FIELD_OF_VIEW_PX = 207  #: side of what one output cell depends on
 CHOP_SIDE_PX = 256
+STEM_CHANNELS = 64
 CELLS_PER_CHOP = 4  #: a chop of 256 px gives 4 x 4 cells
 
 
 class Fire(nn.Module):
-    """Squeeze to few channels, then expand by 1x1 and by 3x3 convolutions side by side."""
+    """Squeeze to few channels, then expand by 1x1 and by 3x3 convolutions side by side.
 
-    def __init__(self, channels_in: int, squeezed: int, expanded: int) -> None:
+    With a bypass, and as many channels out as in, what comes in is added to what goes out.
+    """
+
+    def __init__(self, channels_in: int, squeezed: int, expanded: int, *, bypass: bool = False) -> None:
         super().__init__()
+        self.bypass = bypass and channels_in == 2 * expanded
         self.squeeze = convolution(channels_in, squeezed, 1)
         self.expand_1x1 = convolution(squeezed, expanded, 1)
         self.expand_3x3 = convolution(squeezed, expanded, 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 2 x expanded, h - 2, w - 2) for `x` of shape (N, channels_in, h, w)."""
-        x = self.squeeze(x)  # (N, squeezed, h, w)
-        narrow = self.expand_1x1(x[:, :, 1:-1, 1:-1])  # (N, expanded, h - 2, w - 2): where the 3x3 has its centres
-        return torch.cat((narrow, self.expand_3x3(x)), dim=1)  # (N, 2 expanded, h - 2, w - 2)
+        squeezed = self.squeeze(x)  # (N, squeezed, h, w)
+        narrow = self.expand_1x1(squeezed[:, :, 1:-1, 1:-1])  # (N, expanded, h - 2, w - 2): centres of the 3x3
+        both = torch.cat((narrow, self.expand_3x3(squeezed)), dim=1)  # (N, 2 expanded, h - 2, w - 2)
+        return both + x[:, :, 1:-1, 1:-1] if self.bypass else both
 
 
 class SqueezeNet(nn.Module):
-    """Logits of every class in every cell of 16 px."""
+    """Logits of every class in every cell of 16 px.
 
-    def __init__(self, classes: int, channels: int = 1) -> None:
+    Parameters
+    ----------
+    classes, channels
+        Of the output, and of the input (1 or 3).
+    width
+        Channels of the fire modules over those published.
+    bypass
+        Every second fire module adds what comes in to what goes out, as the paper's simple bypass does.
+    """
+
+    def __init__(self, classes: int, channels: int = 1, *, width: float = 1.0, bypass: bool = False) -> None:
         super().__init__()
+
+        def fire(channels_in: int, squeezed: int, expanded: int) -> Fire:
+            first = channels_in == STEM_CHANNELS
+            before = channels_in if first else round(width * channels_in)
+            return Fire(before, round(width * squeezed), round(width * expanded), bypass=bypass)
+
         self.entrance = Entrance(channels)
-        self.stem = convolution(channels, 64, 3, stride=2)
-        self.fires_2_3 = nn.Sequential(Fire(64, 16, 64), Fire(128, 16, 64))
-        self.fires_4_5 = nn.Sequential(Fire(128, 32, 128), Fire(256, 32, 128))
-        self.fires_6_9 = nn.Sequential(
-            Fire(256, 48, 192),
-            Fire(384, 48, 192),
-            Fire(384, 64, 256),
-            Fire(512, 64, 256),
-        )
+        self.stem = convolution(channels, STEM_CHANNELS, 3, stride=2)
+        self.fires_2_3 = nn.Sequential(fire(64, 16, 64), fire(128, 16, 64))
+        self.fires_4_5 = nn.Sequential(fire(128, 32, 128), fire(256, 32, 128))
+        self.fires_6_9 = nn.Sequential(fire(256, 48, 192), fire(384, 48, 192), fire(384, 64, 256), fire(512, 64, 256))
         self.pool = nn.MaxPool2d(3, 2)
         self.drop_out = nn.Dropout(0.2)
-        self.head = nn.Conv2d(512, classes, 1)
-        self.texture_head = nn.Conv2d(256, classes, 1)  # teaches the lower layers; no part of the exported network
+        self.head = nn.Conv2d(round(width * 512), classes, 1)
+        # It teaches the lower layers, and is no part of the exported network.
+        self.texture_head = nn.Conv2d(round(width * 256), classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
@@ -87,6 +105,11 @@ class SqueezeNet(nn.Module):
         x = self.fires_6_9(pooled)  # (N, 512, 4, 4)
         logits: Tensor = self.head(self.drop_out(x))  # (N, classes, 4, 4)
         return logits
+
+
+def wide_squeezenet(classes: int, channels: int = 1) -> SqueezeNet:
+    """Return a SqueezeNet of one and a half times the channels, with bypasses."""
+    return SqueezeNet(classes, channels, width=1.5, bypass=True)
 
 
 def chop_logits(cells: Tensor, *, cells_per_chop: int = CELLS_PER_CHOP, stride_cells: int = 1) -> Tensor:

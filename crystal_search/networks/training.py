@@ -6,7 +6,6 @@ stopped in between.
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from crystal_search.errors import UserError
 from crystal_search.networks.checkpoints import CHECKPOINT, load_checkpoint, load_weights, save_checkpoint
 from crystal_search.networks.curve import CURVE, append_row, cut_curve
+from crystal_search.networks.precision import computing_in
 from crystal_search.networks.run_record import RunRecord, check_free, write_run
 from crystal_search.networks.schedules import BETAS, one_cycle
 
@@ -69,17 +69,23 @@ class Examiner(Protocol):
 class Plan:
     """How long and how fast to train."""
 
-    steps: int
+    steps: int  #: at most
     batch_size: int
     peak_rate: float
     seed: int = 0
     weight_decay: float = 1e-3
     steps_per_epoch: int = 100  #: after so many, new shards are taken up and a line is logged
     steps_per_checkpoint: int = 300
+    seconds: float | None = None  #: of training, resumed parts together; None: until the last step
+    precision: str = "float32"
 
-    def rate(self, step: int) -> float:
+    def progress(self, step: int, seconds: float) -> float:
+        """Return the share of the training that is done after `step` steps and so many seconds."""
+        return max(step / self.steps, seconds / self.seconds if self.seconds else 0.0)
+
+    def rate(self, step: int, seconds: float = 0.0) -> float:
         """Return the learning rate of a step: one rise, one cosine fall."""
-        return self.peak_rate * one_cycle((step + 1) / self.steps)
+        return self.peak_rate * one_cycle(self.progress(step + 1, seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,11 @@ class Training:
     where: Whereabouts
     record: RunRecord | None = None  #: written into the folder at the beginning
     examiner: Examiner | None = None
-    _sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    _seconds: float = 0.0  #: of training before `_began`
+    _began: float = field(default_factory=time.monotonic)
+    _sums: dict[str, Tensor] = field(default_factory=dict)
+    _steps: int = 0  #: in the sums
     _since: float = field(default_factory=time.monotonic)
 
     def run(self) -> nn.Module:
@@ -113,10 +123,12 @@ class Training:
         UserError
             If the folder holds a training that was not to be resumed.
         """
+        self.network.to(self.device)
         optimiser = AdamW(
             self.network.parameters(), lr=self.plan.peak_rate, betas=BETAS, weight_decay=self.plan.weight_decay
         )
         first = self._begin(optimiser)
+        self._began = self._since = time.monotonic()
         steps = range(first, self.plan.steps)
         for step in tqdm(steps, "training", self.plan.steps, initial=first, unit="step", disable=None):
             if self._ended:
@@ -125,10 +137,13 @@ class Training:
                 self.source.refresh()
             self._step(step, optimiser)
             done = step + 1
-            if done % self.plan.steps_per_epoch == 0 or done == self.plan.steps:
+            last = self.plan.progress(done, self._elapsed) >= 1
+            if done % self.plan.steps_per_epoch == 0 or last:
                 self._report(done)
-            if done % self.plan.steps_per_checkpoint == 0 or done == self.plan.steps or self._ended:
+            if done % self.plan.steps_per_checkpoint == 0 or last or self._ended:
                 save_checkpoint(self.where.folder, done, self.network, optimiser, self._settings())
+            if last:
+                break
         return self.network.eval()
 
     @property
@@ -151,33 +166,40 @@ class Training:
             return 0
         first, settings = load_checkpoint(self.where.folder, self.network, optimiser)
         self.source.use(settings["shards"])
+        self._seconds = settings.get("seconds", 0.0)
         cut_curve(self.where.folder / CURVE, first)
         if self.examiner is not None:
             self.examiner.restore(settings["examiner"])
         return first
 
+    @property
+    def _elapsed(self) -> float:
+        """Seconds of training so far, resumed parts together."""
+        return self._seconds + time.monotonic() - self._began
+
     def _settings(self) -> dict[str, Any]:
-        settings: dict[str, Any] = {"shards": self.source.names()}
+        settings: dict[str, Any] = {"shards": self.source.names(), "seconds": self._elapsed}
         return settings if self.examiner is None else settings | {"examiner": self.examiner.state()}
 
     def _step(self, step: int, optimiser: Optimizer) -> None:
         torch.manual_seed((self.plan.seed << 32) + step)
         for group in optimiser.param_groups:
-            group["lr"] = self.plan.rate(step)
+            group["lr"] = self.plan.rate(step, self._elapsed if self.plan.seconds else 0.0)
         inputs, truth = self.source.batch(step, self.plan.batch_size)
         self.network.train()
-        losses = self.losses(self.network, inputs.contiguous(memory_format=torch.channels_last), truth)
+        with computing_in(self.plan.precision, self.device):
+            losses = self.losses(self.network, inputs.contiguous(memory_format=torch.channels_last), truth)
         optimiser.zero_grad(set_to_none=True)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
         optimiser.step()
         for name, loss in losses.items():
-            self._sums[name] += float(loss.detach())
-        self._sums["steps"] += 1
+            self._sums[name] = self._sums.get(name, 0.0) + loss.detach().double()
+        self._steps += 1
 
     def _report(self, done: int) -> None:
-        steps = self._sums.pop("steps")
-        means = {name: round(total / steps, 5) for name, total in self._sums.items()}
+        steps, self._steps = self._steps, 0
+        means = {name: round(float(total) / steps, 5) for name, total in self._sums.items()}
         seconds = time.monotonic() - self._since
         self._sums.clear()
         self._since = time.monotonic()

@@ -75,11 +75,7 @@ def fibre(rng: np.random.Generator, frame: Frame, start: Points, length: float, 
     profile = torch.sigmoid((half - distance) / soft)
     if half > 1.5:  # a transparent thread: dark edges, light core
         profile = profile - rng.uniform(0.4, 0.95) * torch.sigmoid((half * 0.5 - distance) / soft)
-    window = (
-        slice(part.top - frame.top, part.top - frame.top + part.height),
-        slice(part.left - frame.left, part.left - frame.left + part.width),
-    )
-    field[window] = profile * rng.uniform(0.5, 2.0)
+    field[part.within(frame)] = profile * rng.uniform(0.5, 2.0)
     return field
 
 
@@ -97,11 +93,7 @@ def shard(rng: np.random.Generator, frame: Frame, centre: Points, radius: float)
     density = torch.sigmoid(-outline / 0.8) * (rng.uniform(0.3, 1.8) + 0.9 * surface).clamp_min(0)
     density = density + rng.uniform(0.5, 2.5) * torch.exp(-((outline / 2) ** 2))
     field = frame.zeros()
-    window = (
-        slice(part.top - frame.top, part.top - frame.top + part.height),
-        slice(part.left - frame.left, part.left - frame.left + part.width),
-    )
-    field[window] = density
+    field[part.within(frame)] = density
     return field
 
 
@@ -119,3 +111,19 @@ def on_plate(rng: np.random.Generator, frame: Frame, amount: float) -> Tensor:
     if rng.random() < 0.1 * amount:
         density = density + shard(rng, frame, random_points(rng, frame, 1)[0], log_uniform(rng, 15, 70))
     return torch.exp(-density)
+
+
+def condensation(rng: np.random.Generator, frame: Frame) -> Tensor:
+    """Return the share of light that passes droplets on the cover, far out of focus, (rows, columns)."""
+    count = int(log_uniform(rng, 15, 250))
+    typical = log_uniform(rng, 6, 45 if count < 60 else 18)
+    radii = np.clip(typical * np.exp(rng.normal(0, 0.4, count)), 3, 90)
+    depth, softness = rng.uniform(0.04, 0.35), rng.uniform(0.12, 0.5)
+
+    def draw(numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> Tensor:
+        share = torch.hypot(rows, columns) / frame.tensor(radii[numbers])[:, None, None]
+        ring = torch.exp(-(((share - 0.85) / softness) ** 2)) - 0.6 * torch.exp(-((share / 0.5) ** 2))
+        return depth * ring * (share < 1.9)
+
+    shadow, _ = stamp(frame, random_points(rng, frame, count), radii * 1.9, draw)
+    return 1 - shadow.clamp(-0.4, 0.8)

@@ -6,70 +6,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from crystal_search.errors import UnknownNameError
-from crystal_search.synthesis import crystals, dirt
+from crystal_search.synthesis import bad_forms, crystals, dirt, precipitates, skins
 from crystal_search.synthesis.drops import Drop
 from crystal_search.synthesis.frames import Frame, stamp
 from crystal_search.synthesis.layers import Builder, Layer
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import fractal_noise, ridged_noise, smooth_noise
-
-BROWN = (0.75, 1.0, 1.5)  # absorbance of aggregated protein in red, green, blue
-
-
-def _coverage(rng: np.random.Generator, drop: Drop, share: float) -> Tensor:
-    """Return where a precipitate lies, 0 to 1: everywhere, or in clouds over about `share` of the drop."""
-    if rng.random() < 0.4:
-        return drop.frame.zeros() + 1
-    cloud = smooth_noise(rng, drop.frame, drop.radius * rng.uniform(0.3, 0.7))
-    bias = float(np.interp(share, [0, 0.5, 1], [-1.5, 0, 1.5]))
-    return torch.sigmoid((cloud + bias) * rng.uniform(2, 6))
-
-
-def precipitate(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Heavy amorphous or granular precipitate: grey to light brown, over most of the drop."""
-    if rng.random() < 0.25:
-        return _film(rng, drop)
-    grain = log_uniform(rng, 4, 14)
-    noise = fractal_noise(rng, drop.frame, grain * 4, max(1.2, grain / 5), rng.uniform(0.65, 1.1))
-    covered = _coverage(rng, drop, 0.75)
-    density = (noise * rng.uniform(0.25, 0.6) + rng.uniform(0.2, 0.6)).clamp_min(0) * covered
-    phase = noise * covered * grain * rng.uniform(0.01, 0.06)
-    shade = rng.uniform(0, 1)
-    colour = tuple(1 + shade * (part - 1) for part in BROWN)
-    return Layer("precipitate", phase, density, (colour[0], colour[1], colour[2]), spread=12)
-
-
-def _film(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Return a brown film of aggregated protein: smooth clouds with wisps and a little grain."""
-    cloud = fractal_noise(rng, drop.frame, drop.radius * rng.uniform(0.3, 0.8), 4, rng.uniform(0.5, 0.65))
-    wisps = ridged_noise(rng, drop.frame, drop.radius * rng.uniform(0.2, 0.5), 6)
-    grain = fractal_noise(rng, drop.frame, 10, 1.5, 0.9)
-    thick = torch.sigmoid(cloud * rng.uniform(1, 3) + rng.uniform(0, 1))
-    density = (thick * (rng.uniform(0.25, 0.7) + 0.1 * grain) + 0.3 * wisps * thick).clamp_min(0)
-    shade = rng.uniform(0.4, 1)
-    colour = (1 + shade * (BROWN[0] - 1), 1.0, 1 + shade * (BROWN[2] - 1))
-    return Layer("precipitate", (cloud + wisps) * thick * rng.uniform(0.3, 1.2), density, colour, spread=14)
-
-
-def precipitate_bad(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Dark brown clumps with ragged edges."""
-    clump = log_uniform(rng, 40, 160)
-    shape = fractal_noise(rng, drop.frame, clump, 2.0, rng.uniform(0.5, 0.65))
-    threshold = rng.uniform(0.0, 0.9)
-    solid = torch.sigmoid((shape - threshold) * rng.uniform(4, 9))
-    grain = fractal_noise(rng, drop.frame, 12, 1.5, 0.8)
-    density = solid * (rng.uniform(1.1, 2.4) + 0.5 * grain + 0.5 * (shape - threshold)).clamp_min(0.15)
-    phase = solid * grain * rng.uniform(0.1, 0.4)
-    depth = rng.uniform(0.5, 1.3)
-    return Layer("precipitate_bad", phase, density, (1 - 0.3 * depth, 1.0, 1 + 0.6 * depth), spread=9)
-
-
-def precipitate_good(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Light, fine, even grain: little absorbance, much sparkle."""
-    noise = fractal_noise(rng, drop.frame, log_uniform(rng, 2.4, 5), 1.2, 0.8)
-    covered = _coverage(rng, drop, 0.8)
-    density = (0.04 + 0.10 * noise).clamp_min(0) * covered * rng.uniform(0.4, 1.5)
-    return Layer("precipitate_good", noise * covered * rng.uniform(0.03, 0.08), density, spread=12)
 
 
 def null_experiment(rng: np.random.Generator, drop: Drop) -> Layer:
@@ -100,46 +42,6 @@ def _cracks(rng: np.random.Generator, drop: Drop) -> Tensor:
         nearest = torch.minimum(nearest, away)
     gap = second.sqrt() - nearest.sqrt()
     return torch.sigmoid((rng.uniform(2, 5) - gap) / 0.8)
-
-
-def _skin(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Return a wrinkled skin on the drop."""
-    coarsest = drop.radius * rng.uniform(0.15, 0.5)
-    folds = ridged_noise(rng, drop.frame, coarsest, coarsest / rng.uniform(5, 12))
-    covered = _coverage(rng, drop, 0.7)
-    phase = folds * covered * coarsest * rng.uniform(0.03, 0.09)
-    return Layer("other", phase, folds * covered * rng.uniform(0.1, 0.7), (0.95, 1.0, 1.1), spread=22)
-
-
-def _gel(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Return lumps of gel: large, smooth, with an outline."""
-    period = drop.radius * rng.uniform(0.2, 0.45)
-    shape = fractal_noise(rng, drop.frame, period, period / 5, 0.4)
-    lump = torch.sigmoid((shape - rng.uniform(-0.4, 0.5)) * rng.uniform(8, 25))
-    phase = lump * rng.uniform(1.2, 3.5)
-    return Layer("other", phase, lump * rng.uniform(0.05, 0.3), (0.9, 1.0, 1.15), spread=26)
-
-
-def _foreign(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Return foreign matter: splinters, or a tangle of fibres."""
-    density = drop.frame.zeros()
-    if rng.random() < 0.5:
-        for place in drop.places(rng, int(rng.integers(1, 4)), 0.6):
-            density = density + dirt.shard(rng, drop.frame, place, drop.radius * rng.uniform(0.18, 0.4))
-    else:
-        hub = drop.places(rng, 1, 0.5)[0]
-        for _ in range(rng.integers(5, 11)):
-            start = hub + rng.normal(0, 0.12 * drop.radius, 2)
-            density = density + dirt.fibre(rng, drop.frame, start, drop.radius * rng.uniform(0.4, 1.0), 7)
-    return Layer("other", None, density, spread=14)
-
-
-OTHERS: tuple[Builder, ...] = (_skin, _gel, _foreign)
-
-
-def other(rng: np.random.Generator, drop: Drop) -> Layer:
-    """Return a folded skin, lumps of gel, or foreign matter."""
-    return OTHERS[rng.integers(len(OTHERS))](rng, drop)
 
 
 def _column(frame: Frame, values: NDArray[np.float64], numbers: NDArray[np.int64]) -> Tensor:
@@ -205,8 +107,9 @@ def clear_with_features(rng: np.random.Generator, drop: Drop) -> Layer:
         phase = None if balls.phase is None else -balls.phase.abs() * rng.uniform(2, 4)
         return Layer("clear_with_features", phase, None, balls.colour, balls.stamps)
     if kind == "dust":
-        count = int(log_uniform(rng, 5, 40))
-        radii = np.array([log_uniform(rng, 1.5, 7) for _ in range(count)])
+        count = int(log_uniform(rng, 1, 40))
+        largest = 15 if count < 6 else 7
+        radii = np.array([log_uniform(rng, 1.5, largest) for _ in range(count)])
         density = dirt.specks(rng, drop.frame, drop.places(rng, count, 0.9), radii)
         return Layer("clear_with_features", None, density, spread=8)
     density = drop.frame.zeros()
@@ -220,13 +123,13 @@ def clear_with_features(rng: np.random.Generator, drop: Drop) -> Layer:
 #: What makes a drop's outcome; "clear" and "rim" are the drop itself.
 BUILDERS: dict[str, Builder] = {
     "crystal_harvestable": crystals.harvestable,
-    "crystal_bad_form": crystals.bad_form,
+    "crystal_bad_form": bad_forms.bad_form,
     "crystal_overnucleated": crystals.overnucleated,
-    "precipitate": precipitate,
-    "precipitate_bad": precipitate_bad,
-    "precipitate_good": precipitate_good,
+    "precipitate": precipitates.precipitate,
+    "precipitate_bad": precipitates.precipitate_bad,
+    "precipitate_good": precipitates.precipitate_good,
     "null_experiment": null_experiment,
-    "other": other,
+    "other": skins.other,
     "spherulites": spherulites,
     "phase_separation": phase_separation,
     "clear_with_features": clear_with_features,

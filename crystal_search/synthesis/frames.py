@@ -38,6 +38,11 @@ class Frame:
         """Index that cuts the frame out of an array of the whole image."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
+    def within(self, other: "Frame") -> tuple[slice, slice]:
+        """Return the index that cuts this frame out of an array of `other`, which holds it."""
+        top, left = self.top - other.top, self.left - other.left
+        return slice(top, top + self.height), slice(left, left + self.width)
+
     def rows(self) -> Tensor:
         """Return the position of every row in units, shape (height, 1)."""
         pixels = torch.arange(self.top, self.top + self.height, device=self.device, dtype=torch.float32)

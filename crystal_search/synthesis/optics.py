@@ -4,13 +4,16 @@ A slope of the optical path bends light out of the lens' aperture; what the lamp
 on one side. Out of focus, curvature gathers or scatters light.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from crystal_search.synthesis.seeds import log_uniform
+
+COARSE, COARSE_SHARE = (0.22, 0.8), 0.35  # cameras of 300 px and more for what others see with 1224
+SHARPENED_SHARE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +28,30 @@ class Optics:
     blur: float  #: sigma of the lens' blur, units
     gamma: float  #: grey level = light ** gamma
     monochrome: bool  #: the camera sees no colours
+    resolution: float  #: pixels of the camera over those of the image, along a side, in (0, 1]
+    sharpening: float  #: share of the detail that the camera adds once more
 
 
 def drawn_optics(rng: np.random.Generator) -> Optics:
     """Return a random microscope."""
     aperture = rng.uniform(0.12, 0.4)
     angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45) * aperture
-    return Optics(
+    optics = Optics(
         aperture=aperture,
         softness=aperture * rng.uniform(0.15, 0.45),
         lamp=(offset * np.sin(angle), offset * np.cos(angle)),
         floor=rng.uniform(0, 0.15),
         defocus=rng.uniform(-1.3, 1.3),
-        blur=log_uniform(rng, 0.3, 1.8),
+        blur=log_uniform(rng, 0.3, 3.0),
         gamma=rng.uniform(0.6, 1.3),
         monochrome=rng.random() < 0.2,
+        resolution=1.0,
+        sharpening=0.0,
+    )
+    return replace(
+        optics,
+        resolution=log_uniform(rng, *COARSE) if rng.random() < COARSE_SHARE else 1.0,
+        sharpening=rng.uniform(0.2, 1.5) if rng.random() < SHARPENED_SHARE else 0.0,
     )
 
 

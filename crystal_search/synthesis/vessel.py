@@ -11,6 +11,8 @@ from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import resized, smooth_noise
 
+WALLED = ("ring", "square")  # kinds of well
+CONDENSED_SHARE, MARKED_SHARE = 0.12, 0.2
 ONE_SIDED = 0.25  # of wells let light through on one side only
 
 
@@ -24,6 +26,7 @@ class Vessel:
     tint: Tensor  #: (3, rows, columns), grey level of full light in each colour, in [0, 1.1]
     centre: tuple[float, float]  #: of the floor, (row, column) in units
     radius: float  #: of the largest circle on the floor, units
+    walled: bool  #: most of the wall is in the view
 
 
 def _half_planes(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], radius: float) -> Tensor | None:
@@ -80,6 +83,23 @@ def _wall_light(rng: np.random.Generator, frame: Frame, beyond: Tensor, past_rin
     return light
 
 
+def _marks(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], radius: float) -> Tensor:
+    """Return the share of light past marks that a mould has left in the floor: thin rings and straight lines."""
+    light = frame.zeros() + 1
+    for _ in range(rng.integers(1, 4)):
+        angle, away = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0, 0.8)
+        rows, columns = (
+            frame.rows() - centre[0] - away * np.sin(angle),
+            frame.columns() - centre[1] - away * np.cos(angle),
+        )
+        if rng.random() < 0.6:
+            distance = torch.hypot(rows, columns) - radius * log_uniform(rng, 0.05, 1.0)
+        else:
+            distance = rows * np.sin(angle) + columns * np.cos(angle)
+        light = light * (1 - rng.uniform(-0.15, 0.4) * torch.exp(-((distance / log_uniform(rng, 0.8, 6)) ** 2)))
+    return light
+
+
 def _one_side(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], distance: float) -> Tensor:
     """Return how far every pixel is past a straight line beside the well, where light comes through again."""
     angle = rng.choice([0, np.pi / 2, np.pi, 3 * np.pi / 2]) + rng.normal(0, 0.01)
@@ -102,7 +122,7 @@ def _lamp(rng: np.random.Generator, frame: Frame) -> Tensor:
     bright = 1 + slope * (np.sin(angle) * rows + np.cos(angle) * columns)
     bright = bright - rng.uniform(0, 0.5) * (rows**2 + columns**2)
     coloured = 0.0 if np.ptp(cast) == 0 else rng.uniform(0, 0.07) * rng.random() ** 2
-    shading = rng.uniform(0, 0.05)
+    shading = rng.uniform(0, 0.05) if rng.random() < 0.6 else rng.uniform(0.05, 0.16)
     common = resized(frame.tensor(rng.standard_normal((4, 4))), small, "bicubic")
     planes = []
     for channel in range(3):
@@ -126,7 +146,7 @@ def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generato
     """
     height, width = frame.height / frame.px_per_unit, frame.width / frame.px_per_unit
     short = min(height, width)
-    kind = rng.choice(["ring", "cut", "square", "open"], p=[0.42, 0.26, 0.16, 0.16])
+    kind = rng.choice(["ring", "cut", "square", "open"], p=[0.38, 0.26, 0.16, 0.2])
     spread_of_centre, radius, ring = {
         "ring": (0.05, rng.uniform(0.36, 0.47) * short, rng.uniform(40, 190)),
         "cut": (0.22, rng.uniform(0.45, 0.75) * short, rng.uniform(60, 260)),
@@ -142,4 +162,16 @@ def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generato
     beyond = shape(rng, frame, centre, radius)
     past_ring = _one_side(rng, frame, centre, radius + ring) if rng.random() < ONE_SIDED else beyond - ring
     light = _wall_light(rng, frame, beyond, past_ring)
-    return Vessel(light, dirt.on_plate(own, frame, dirty), beyond, _lamp(rng, frame), centre, min(radius, 0.55 * short))
+    if rng.random() < MARKED_SHARE:
+        light = light * _marks(rng, frame, centre, min(radius, 0.5 * short))
+    if own.random() < CONDENSED_SHARE:
+        light = light * dirt.condensation(own, frame)
+    return Vessel(
+        light,
+        dirt.on_plate(own, frame, dirty),
+        beyond,
+        _lamp(rng, frame),
+        centre,
+        min(radius, 0.55 * short),
+        str(kind) in WALLED,
+    )

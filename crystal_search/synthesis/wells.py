@@ -23,6 +23,7 @@ NOTHING = 255  #: in an outcome map: no drop here
 WELL_OUTCOMES = tuple(name for name in OUTCOME_NAMES if name != "rim")  #: a whole well can have these
 EMPTY_SHARE = 0.12  # of wells without a drop
 SPLASHED_SHARE = 0.4  # of null experiments; the others have dried out
+CLEAN_SHARE = 0.6  # of drops without the plate's own dust and scratches in front of them
 BEYOND_CONTOUR = 1.3  # of the way to the contour: up to here a drop changes the light
 CRYSTALS = 3  # outcomes before this one are crystals
 ATTEMPTS = 16
@@ -41,21 +42,22 @@ LEAST = {
     "other": (0.06, 0),
     "spherulites": (0.01, 2),
     "phase_separation": (0.01, 15),
-    "clear_with_features": (0.006, 0),
+    "clear_with_features": (0.003, 0),
 }
 
 
 #: What a drop may show besides its outcome, and how often, by the outcome's group.
 COMPANIONS: dict[Group, tuple[tuple[str, float], ...]] = {
     Group.CRYSTAL: (
-        ("clear_with_features", 0.2),
-        ("phase_separation", 0.06),
-        ("other", 0.06),
-        ("precipitate_good", 0.15),
-        ("precipitate", 0.08),
+        ("clear_with_features", 0.25),
+        ("phase_separation", 0.1),
+        ("other", 0.12),
+        ("precipitate_good", 0.22),
+        ("precipitate", 0.16),
+        ("precipitate_bad", 0.06),
     ),
-    Group.PRECIPITATE: (("clear_with_features", 0.2), ("phase_separation", 0.06), ("other", 0.05)),
-    Group.OTHER: (("clear_with_features", 0.15),),
+    Group.PRECIPITATE: (("clear_with_features", 0.25), ("phase_separation", 0.1), ("other", 0.12)),
+    Group.OTHER: (("clear_with_features", 0.25), ("phase_separation", 0.08)),
     Group.CLEAR: (),
 }
 
@@ -125,7 +127,7 @@ def _empty(rng: np.random.Generator, shared: np.random.Generator, frame: Frame) 
     levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, optics.gamma)
     nowhere = np.zeros(frame.shape, dtype=np.bool_)
     return RenderedWell(
-        camera.photographed(rng, levels, monochrome=optics.monochrome),
+        camera.photographed(rng, levels, optics),
         None,
         (),
         nowhere,
@@ -171,7 +173,8 @@ def _recorded(rng: np.random.Generator, frame: Frame, vessel: Vessel, look: Look
     drop = look.drop
     window = drop.frame.slices
     dirt = vessel.dirt
-    dirt[window] = torch.where(drop.inside, 1.0, dirt[window])
+    if rng.random() < CLEAN_SHARE:
+        dirt[window] = torch.where(drop.inside, 1.0, dirt[window])
     levels = camera.exposed(vessel.light * dirt, vessel.tint, look.optics.gamma)
     cut = (slice(None), *window)
     levels[cut] = levels[cut] * torch.where(drop.reach < BEYOND_CONTOUR, look.colours(), 1.0)
@@ -180,5 +183,5 @@ def _recorded(rng: np.random.Generator, frame: Frame, vessel: Vessel, look: Look
     outcome_map = np.full(frame.shape, NOTHING, dtype=np.uint8)
     outcome_map[window] = np.where(drop_mask[window], look.seen.cpu().numpy(), NOTHING)
     present = tuple(OUTCOME_NAMES[index] for index in np.unique(outcome_map[drop_mask]))
-    image = camera.photographed(rng, levels, monochrome=look.optics.monochrome)
+    image = camera.photographed(rng, levels, look.optics)
     return RenderedWell(image, outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS)

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crystal_search.networks.device_options import device_arguments
+
 if TYPE_CHECKING:
     from crystal_search.networks.training import Plan, Whereabouts
 
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--patience", type=int, default=10, help="validations without a gain before it ends (default: 10; 0: never)")
     add("--validate-every", type=int, default=100, metavar="STEPS", help="default: 100")
     add("--resume", action="store_true", help="go on from the checkpoint in RUN")
+    device_arguments(parser)
     add(
         "--start-from",
         metavar="RUN",
@@ -34,6 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train as asked."""
+    import torch
+
     from crystal_search.networks.chop_commands import typed, what_now
     from crystal_search.networks.curve import curve_rows
     from crystal_search.unet_drop.train import train_drop_locator
@@ -45,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         _whereabouts(arguments, start),
         shipped=start == SHIPPED,
         patience=arguments.patience,
+        device=torch.device(arguments.device) if arguments.device else None,
         command=typed(),
     )
     steps = int(curve_rows(arguments.out)[-1]["step"])
@@ -60,6 +66,9 @@ def _start(arguments: argparse.Namespace) -> str:
 
 
 def _plan(arguments: argparse.Namespace, start: str) -> "Plan":
+    import torch
+
+    from crystal_search.networks.precision import precision_for
     from crystal_search.networks.training import Plan
 
     return Plan(
@@ -68,6 +77,8 @@ def _plan(arguments: argparse.Namespace, start: str) -> "Plan":
         peak_rate=arguments.rate or (RATE if start == NOTHING else GENTLE_RATE),
         seed=arguments.seed,
         steps_per_epoch=arguments.validate_every,
+        seconds=arguments.minutes and 60 * arguments.minutes,
+        precision=precision_for("auto", torch.device(arguments.device)) if arguments.device else "float32",
     )
 
 

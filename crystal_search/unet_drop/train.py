@@ -35,6 +35,7 @@ from crystal_search.unet_drop.mask_source import (
 )
 from crystal_search.unet_drop.network import UNet
 from crystal_search.unet_drop.regions import Mask
+from crystal_search.unet_drop.resident import ResidentImages
 from crystal_search.unet_drop.shipped import begin_with
 from crystal_search.unet_drop.trained import locator
 
@@ -121,7 +122,7 @@ class DropExaminer:
 
 def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> dict[str, Tensor]:
     """Return binary cross-entropy and Dice loss by name, their sum as ``loss``; all shapes (N, 1, H, W)."""
-    logits = network(views)  # (N, 1, H, W)
+    logits = network(views).float()  # (N, 1, H, W)
     entropy = binary_cross_entropy_with_logits(logits, drops)
     found = logits.sigmoid()
     shared, both = (found * drops).sum(dim=(1, 2, 3)), (found + drops).sum(dim=(1, 2, 3))  # (N,)
@@ -130,7 +131,14 @@ def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> dict[str, T
 
 
 def train_drop_locator(
-    data: Path, plan: Plan, where: Whereabouts, *, shipped: bool = False, patience: int = 0, command: str = ""
+    data: Path,
+    plan: Plan,
+    where: Whereabouts,
+    *,
+    shipped: bool = False,
+    patience: int = 0,
+    device: torch.device | None = None,
+    command: str = "",
 ) -> nn.Module:
     """Train the U-Net on the split ``train`` of `data` and return it; checkpoints go where `where` says.
 
@@ -146,6 +154,8 @@ def train_drop_locator(
         Begin with the weights that come with the program.
     patience
         Validations without a better one after which to stop; 0: never.
+    device
+        In whose memory rendered wells are kept and where the training runs; None: on the processor, a few at a time.
     command
         As it was typed, for the record.
 
@@ -154,7 +164,7 @@ def train_drop_locator(
     UserError
         If `data` is neither, or has nothing to train on, or `where` holds a training that was not to be resumed.
     """
-    source, held = taught_by(data, plan.seed)
+    source, held = taught_by(data, plan.seed, device)
     if not held:
         log.warning("%s has no validation images with a known drop: the last weights are kept, not the best", data)
     torch.manual_seed(plan.seed)
@@ -165,20 +175,26 @@ def train_drop_locator(
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     examiner = DropExaminer(held, where.folder, patience)
     record = _record(data, plan.seed, command)
-    trained: nn.Module = Training(network, source, drop_losses, plan, where, record, examiner).run()
+    trained: nn.Module = Training(
+        network, source, drop_losses, plan, where, record, examiner, device=device or torch.device("cpu")
+    ).run()
     draw_curve(where.folder, f"drop locator on {data}", LOSSES | VALIDATION if held else LOSSES)
     return trained
 
 
-def taught_by(data: Path, seed: int) -> tuple[ImageSource | MaskSource, list[Held]]:
+def taught_by(
+    data: Path, seed: int, device: torch.device | None = None
+) -> tuple[ImageSource | ResidentImages | MaskSource, list[Held]]:
     """Return what to train on and what to validate on in the folder `data`.
 
     Raises
     ------
     UserError
-        If it is neither a packed dataset with masks nor a folder of rendered shards.
+        If it is neither a packed dataset with masks nor a folder of rendered shards, or no shards for a `device`.
     """
     if (data / ABOUT).exists():
+        if device is not None:
+            raise UserError(f"{data}: masks are learnt from on the processor; leave out --device")
         dataset = open_dataset(data)
         rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
         known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
@@ -188,7 +204,10 @@ def taught_by(data: Path, seed: int) -> tuple[ImageSource | MaskSource, list[Hel
             f"{data} is neither a packed dataset nor a folder of rendered wells; build one (crystal-search dataset "
             f"build), or render some (crystal-search train shards)"
         )
-    return ImageSource(data, "train", seed), list(islice(_rendered(data), MOST_VALIDATED))
+    held = list(islice(_rendered(data), MOST_VALIDATED))
+    if device is not None:
+        return ResidentImages(data, "train", seed, device), held
+    return ImageSource(data, "train", seed), held
 
 
 def _rendered(folder: Path) -> Iterator[Held]:

@@ -26,8 +26,9 @@ class TorchLocator:
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return maps of shape (N, 1, H, W) for views of shape (N, 1, H, W)."""
         self.network.eval()
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            maps: NDArray[np.float32] = self.network(torch.from_numpy(batch)).numpy()  # (N, 1, H, W)
+            maps: NDArray[np.float32] = self.network(torch.from_numpy(batch).to(device)).cpu().numpy()  # (N, 1, H, W)
         return maps
 
 

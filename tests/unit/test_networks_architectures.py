@@ -27,10 +27,10 @@ from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
 
 #: Convolutions and fully connected layers as their papers count them; a fire module counts as two.
-WEIGHT_LAYERS = {"alexnet": 8, "vgg16": 16, "resnet50": 50, "squeezenet": 18}
+WEIGHT_LAYERS = {"alexnet": 8, "vgg16": 16, "resnet50": 50, "squeezenet": 18, "squeezenet-wide": 18}
 
 
-def test_the_four_networks_of_the_paper_are_there() -> None:
+def test_the_four_networks_of_the_paper_are_there_and_a_wide_one() -> None:
     assert {name: each.weight_layers for name, each in ARCHITECTURES.items()} == WEIGHT_LAYERS
 
 
@@ -104,7 +104,7 @@ def test_a_card_can_name_other_classes_and_another_view() -> None:
 
 
 def test_a_card_of_an_unknown_network_is_refused() -> None:
-    with pytest.raises(UnknownNameError, match="no network 'lenet'; choose from alexnet, resnet50, squeezenet, vgg16"):
+    with pytest.raises(UnknownNameError, match="no network 'lenet'; choose from alexnet, resnet50, squeezenet, squeezenet-wide, vgg16"):
         classifier_card("mine", "lenet")
 
 

@@ -67,6 +67,11 @@ def _killed(_: object) -> str:
     raise KeyboardInterrupt
 
 
+def test_several_processes_write_the_same_shards(tmp_path: Path) -> None:
+    assert list(fill(tmp_path, "train", 128, fake_well, jobs=2)) == ["train-00000", "train-00001"]
+    np.testing.assert_array_equal(read_shard(tmp_path / "train-00001").grey[1], fake_well(65).image[:, :, 0])
+
+
 def test_wells_that_fill_no_shard_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="100 wells do not fill shards of 64"):
         list(fill(tmp_path, "train", 100, fake_well))
