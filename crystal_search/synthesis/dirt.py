@@ -104,7 +104,7 @@ def on_plate(rng: np.random.Generator, frame: Frame, amount: float) -> Tensor:
     radii = np.where(rng.random(count) < 0.04, radii * 2.5, radii)
     density = specks(rng, frame, random_points(rng, frame, count), radii)
     for _ in range(rng.poisson(0.5 * amount)):
-        density = density + fibre(rng, frame, random_points(rng, frame, 1)[0], log_uniform(rng, 40, 300), 2.0)
+        density = density + fibre(rng, frame, random_points(rng, frame, 1)[0], log_uniform(rng, 40, 900), 2.5)
     for _ in range(rng.poisson(0.5 * amount)):
         start = random_points(rng, frame, 1)[0]
         density = density + fibre(rng, frame, start, log_uniform(rng, 80, 900), 0.05) * rng.uniform(0.2, 0.8)
