@@ -1,4 +1,4 @@
-"""``crystal-search render``: rendered wells, or a rendered plate, as files with their truth."""
+"""``crystal-search render``: rendered wells, a rendered plate, or crystals in suspension, as files with their truth."""
 
 import argparse
 import csv
@@ -11,13 +11,14 @@ import numpy as np
 import simplejpeg
 from PIL import Image as Pillow
 
+from crystal_search.arguments import count
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.synthesis.plate import COLUMNS, ROWS, file_name, plate_outcomes, well_seed
 from crystal_search.synthesis.seeds import SPLITS, WellSeed
 
-WELLS = 96  # rendered where no --count is given
+WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
 MASK_REDUCTION = 4  # of the stored drop masks
 CELL_PX = (306, 256)  # width and height of an image in a contact sheet
@@ -39,9 +40,13 @@ class _Picture:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``crystal-search render``."""
-    parser.add_argument("what", choices=("wells", "plate"), help="single wells, or 96 wells of one imager")
+    parser.add_argument(
+        "what", choices=("wells", "plate", "suspension"), help="single wells, 96 wells of one imager, or suspensions"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for images, masks and truth.csv")
-    parser.add_argument("--count", type=int, help=f"number of wells; not of a plate (default: {WELLS})")
+    parser.add_argument(
+        "--count", type=int, help=f"how many; not of a plate (default: {WELLS}; suspensions: {SUSPENSIONS})"
+    )
     parser.add_argument("--split", choices=SPLITS, default="train", help="no two splits share an image")
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
     parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
@@ -52,6 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--maps", action="store_true", help="write NAME.outcomes.png as well: each pixel's outcome")
     parser.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
+    suspension = parser.add_argument_group("suspension")
+    suspension.add_argument("--crystals", type=count, default=100, help="at most in an image (default: %(default)s)")
+    suspension.add_argument(
+        "--overlap",
+        type=float,
+        default=0.3,
+        help="part of a crystal that may lie on larger ones (default: %(default)s)",
+    )
+    suspension.add_argument("--border", action="store_true", help="crystals may lie across the border")
+    suspension.add_argument("--no-noise", action="store_true", help="light and sensor only")
+    suspension.add_argument("--batch", type=count, default=2, help="images made at once; 256 suits a GPU (default: 2)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -64,6 +80,9 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.what == "plate" and (arguments.count is not None or arguments.outcome is not None):
         raise UserError(f"a plate has {ROWS_X_COLUMNS} wells of all outcomes; leave out --count and --outcome")
+    if arguments.what == "suspension":
+        _write_suspension(arguments)
+        return
     pictures = _plate_pictures(arguments) if arguments.what == "plate" else _well_pictures(arguments)
     if not pictures:
         raise UserError(f"--count is {arguments.count}; render at least 1 well")
@@ -74,9 +93,36 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
 
 
+def _write_suspension(arguments: argparse.Namespace) -> None:
+    if not 0 <= arguments.overlap <= 1:
+        raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
+    if arguments.outcome is not None or arguments.maps:
+        raise UserError("a suspension has no outcome and no map of outcomes; leave out --outcome and --maps")
+    number = SUSPENSIONS if arguments.count is None else arguments.count
+    if number < 1:
+        raise UserError(f"--count is {number}; render at least 1 image")
+    from crystal_search.synthesis.suspension.scene import Settings
+    from crystal_search.synthesis.suspension.writing import Which, write_set
+
+    settings = Settings(
+        most=arguments.crystals,
+        overlap=arguments.overlap,
+        across_border=arguments.border,
+        noise=not arguments.no_noise,
+    )
+    which = Which(arguments.split, arguments.seed_start, number)
+    try:
+        crystals = write_set(arguments.out, which, settings, device=arguments.device, batch=arguments.batch)
+    except OSError as error:
+        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
+    sys.stdout.write(
+        f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
+    )
+
+
 def _well_pictures(arguments: argparse.Namespace) -> list[_Picture]:
-    count = WELLS if arguments.count is None else arguments.count
-    numbers = range(arguments.seed_start, arguments.seed_start + count)
+    wells = WELLS if arguments.count is None else arguments.count
+    numbers = range(arguments.seed_start, arguments.seed_start + wells)
     return [
         _Picture(WellSeed(arguments.split, number), arguments.outcome or "any", f"{number:05d}.jpg", "", "", None)
         for number in numbers
