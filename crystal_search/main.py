@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import-weights": ("crystal_search.networks.old_weights.commands", "make models of MXNet's and Keras' old weights"),
     "dataset": ("crystal_search.networks.datasets.commands", "pack archives of scored images for training"),
     "evaluate": ("crystal_search.networks.evaluation.commands", "tell how good trained networks are, side by side"),
+    "evaluate-wells": ("crystal_search.networks.photographs.commands", "score photographs whose truth is known"),
     "train": ("crystal_search.networks.commands", "train and measure the networks"),
     "export": ("crystal_search.networks.export_command", "make a model of a trained network, float32 and int8"),
     "models": ("crystal_search.server.models_command", "list models, and say which new scores are made with"),

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -46,6 +46,7 @@ COLUMNS = (
     "seconds",
     "error",
 )
+WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Scored:
 
     path: Path
     score: ImageScore
+    peaks: tuple[float, ...]  #: by group, see `_peaks`; () for what was not read
     model: str
     seconds: float
 
@@ -81,17 +83,32 @@ def _start_worker(job: Job) -> None:
 def _score_file(number: int, path: Path) -> Scored:
     job, models = _worker["job"]
     start = time.perf_counter()
+    peaks: tuple[float, ...] = ()
     try:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise ImageError(f"the image file has {size} bytes; at most {MAX_BYTES} are read")
-        score, image = score_data(path.read_bytes(), models, job.parameters)
+        data = path.read_bytes()
+        score, image = score_data(data, models, job.parameters)
+        peaks = _peaks(score, data, models, job.parameters)
         if job.overlays and image and score.error is None:
             write_whole(job.overlays / f"{number:05d}_{path.stem}.jpg", overlay_jpeg(image, score))
     except OSError as error:
         score = unreadable(f"cannot read the file: {error.strerror}")
     except Exception as error:  # one image must not take the others' rows with it
         score = unreadable(str(error) or type(error).__name__)
-    return Scored(path=path, score=score, model=models.classifier.card.name, seconds=time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Scored(path=path, score=score, peaks=peaks, model=models.classifier.card.name, seconds=seconds)
+
+
+def _peaks(score: ImageScore, data: bytes, models: Models, parameters: Parameters) -> tuple[float, ...]:
+    """Return the groups' peaks, so that all images can be ranked, also one whose drop was overlooked.
+
+    Where no drop was found they are those of the whole image, by half: most such images hold none.
+    """
+    if score.group_peaks or score.error is not None:
+        return score.group_peaks
+    whole, _ = score_data(data, models, replace(parameters, no_drop="whole_image"))
+    return tuple(WITHOUT_DROP * peak for peak in whole.group_peaks)
 
 
 def unreadable(reason: str) -> ImageScore:
@@ -177,7 +194,7 @@ def _scored_alone(number: int, path: Path, job: Job) -> Scored:
             return pool.submit(_score_file, number, path).result()
         except BrokenProcessPool:
             score = unreadable("the program was killed while it read this image")
-            return Scored(path=path, score=score, model="", seconds=0.0)
+            return Scored(path=path, score=score, peaks=(), model="", seconds=0.0)
 
 
 def row(found: Scored) -> dict[str, object]:
@@ -196,8 +213,8 @@ def row(found: Scored) -> dict[str, object]:
         "error": score.error or "",
     }
     if score.error is None:
-        peaks = score.group_peaks or (0.0,) * len(GROUPS)
-        cells |= {f"p_{group}": f"{peak:.4f}" for group, peak in zip(GROUPS, peaks, strict=True)}
+        peaks = found.peaks or (0.0,) * len(GROUPS)
+        cells |= {f"p_{group}": f"{peak:.6f}" for group, peak in zip(GROUPS, peaks, strict=True)}
     if score.drop:
         cells |= {f"drop_{edge}": value for edge, value in score.drop.box._asdict().items()}
     return cells

@@ -32,6 +32,7 @@ SHIFTS = tuple(np.arange(-3.0, 3.01, 0.25).tolist())  #: added to a group's logi
 NEIGHBOURS = (1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9)  #: how much neighbouring shifts count
 PRICE = 0.003  #: accuracy that a shift of 1 must be worth
 RAISED = (1.0, 1.15, 1.3)  #: temperatures tried, of the fitted one
+MOST_FALSE_CRYSTALS = 0.03  #: of wells without crystals, called crystal
 ROUNDS = 2  #: of the search through the groups' shifts
 
 Cells = Callable[[Tensor], Tensor]  #: from views (N, 1, H, W) to logits (N, classes, h, w), as a network does
@@ -147,7 +148,22 @@ def calibrated(wells: Sequence[ScoredWell]) -> tuple[float, NDArray[np.float64]]
     """
     fitted = fitted_temperature(wells)
     tried = [(fitted * raised, fitted_shifts(wells, fitted * raised)) for raised in RAISED]
-    return max(tried, key=lambda pair: well_accuracy(wells, *pair))
+    temperature, shifts = max(tried, key=lambda pair: well_accuracy(wells, *pair))
+    return temperature, with_few_false_crystals(wells, temperature, shifts)
+
+
+def with_few_false_crystals(
+    wells: Sequence[ScoredWell], temperature: float, shifts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the shifts with crystals made as much less probable as keeps false alarms below `MOST_FALSE_CRYSTALS`."""
+    others = [well for well in wells if well.group is not Group.CRYSTAL]
+    crystals = np.array([outcome.group is Group.CRYSTAL for outcome in OUTCOMES])
+    for lowered in (shift for shift in reversed(SHIFTS) if shift <= 0):
+        careful = shifts + lowered * crystals
+        false = sum(group_of(well, temperature, careful) is Group.CRYSTAL for well in others)
+        if false <= MOST_FALSE_CRYSTALS * len(others):
+            return careful
+    return shifts
 
 
 def fitted_shifts(wells: Sequence[ScoredWell], temperature: float) -> NDArray[np.float64]:

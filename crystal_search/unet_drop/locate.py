@@ -15,6 +15,7 @@ from crystal_search.inference import Network
 from crystal_search.unet_drop.regions import Mask, filled, labelled, outline_of
 
 LEAST_AREA_FRACTION = 0.003  # of the image; less is dust, not a drop
+LEAST_CERTAINTY = 0.85  # mean probability of a drop's pixels; shading and walls are doubtful all over
 LEAST_PART = 0.1  # of the largest part; a drop may be split, or splashed into many
 OUTLINE_POINTS = 96
 
@@ -56,13 +57,16 @@ def drop_in(probabilities: NDArray[np.float32]) -> LocatedDrop | None:
     """Return the drop that a map of probabilities shows, or None when there is none.
 
     The largest connected part above 0.5 counts, with parts at least a tenth as large; together they must be
-    large enough. Holes are filled.
+    large enough, and certain enough on average. Holes are filled.
     """
     labels, sizes = labelled(probabilities > 0.5)
     counting = sizes >= LEAST_PART * sizes.max(initial=1)
     if sizes[counting].sum() < LEAST_AREA_FRACTION * probabilities.size:
         return None
-    mask = filled(np.isin(labels, np.flatnonzero(counting) + 1))
+    mask = np.isin(labels, np.flatnonzero(counting) + 1)
+    if probabilities[mask].mean() < LEAST_CERTAINTY:
+        return None
+    mask = filled(mask)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
     largest = filled(labels == int(np.argmax(sizes)) + 1)

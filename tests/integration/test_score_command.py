@@ -82,7 +82,7 @@ def _deadly(number: int, path: Path) -> Scored:
     if path.name.startswith("deadly"):
         os._exit(9)
     score = ImageScore(height_px=number, width_px=1)
-    return Scored(path=path, score=score, model="", seconds=0)
+    return Scored(path=path, score=score, peaks=(), model="", seconds=0)
 
 
 def test_an_image_that_kills_its_process_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

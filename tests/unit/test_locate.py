@@ -92,6 +92,15 @@ def test_a_splash_of_small_droplets_is_a_drop() -> None:
     assert drop.mask.sum() == 400
 
 
+def test_what_is_doubtful_all_over_is_no_drop() -> None:
+    doubtful = np.where(probabilities(Box(50, 60, 120, 160)) > 0.5, np.float32(0.7), np.float32(0.01))
+    assert drop_in(doubtful) is None
+    doubtful[60:110, 70:150] = 0.99  # certain inside, doubtful along its contour
+    drop = drop_in(doubtful)
+    assert drop is not None
+    assert drop.box == Box(50, 60, 120, 160)
+
+
 @pytest.mark.parametrize("boxes", [(), (Box(5, 5, 12, 12),)])
 def test_nothing_or_dust_is_no_drop(boxes: tuple[Box, ...]) -> None:
     assert drop_in(probabilities(*boxes)) is None

@@ -14,9 +14,11 @@ from crystal_search.networks.calibration import (
     chop_accuracy,
     fitted_shifts,
     fitted_temperature,
+    group_of,
     scored_wells,
     shift_logits,
     well_accuracy,
+    with_few_false_crystals,
 )
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.networks.checkpoints import save_checkpoint
@@ -68,6 +70,20 @@ def test_a_group_that_cries_wolf_is_lowered_until_it_does_not() -> None:
 def test_what_needs_no_shift_gets_none() -> None:
     wells = [well_saying(CRYSTAL, 1.0, Group.CLEAR), well_saying(CRYSTAL, 12.0, Group.CRYSTAL)]
     np.testing.assert_array_equal(fitted_shifts(wells, 1.0), NO_SHIFTS)
+
+
+def test_few_wells_without_crystals_are_called_crystal_even_where_it_costs_some() -> None:
+    sure = [well_saying(CRYSTAL, 12.0, Group.CRYSTAL, label=CRYSTAL) for _ in range(20)]
+    doubtful = [well_saying(CRYSTAL, 9.0, Group.CRYSTAL, label=CRYSTAL) for _ in range(2)]
+    false = [well_saying(CRYSTAL, 8.5, Group.CLEAR) for _ in range(2)]
+    wells = [*sure, *doubtful, *false, *(well_saying(CRYSTAL, 0.0, Group.CLEAR) for _ in range(38))]
+    shifts = with_few_false_crystals(wells, 1.0, NO_SHIFTS)
+    crystals = [outcome.group is Group.CRYSTAL for outcome in OUTCOMES]
+    assert (shifts[crystals] < 0).all()
+    assert (shifts[np.logical_not(crystals)] == 0).all()
+    called = [group_of(well, 1.0, shifts) is Group.CRYSTAL for well in wells]
+    assert (sum(called[:20]), sum(called[22:])) == (20, 0)
+    np.testing.assert_array_equal(with_few_false_crystals(sure + wells[24:], 1.0, NO_SHIFTS), NO_SHIFTS)
 
 
 def test_chops_without_a_label_do_not_count() -> None:

@@ -21,13 +21,13 @@ def solid(normals: list[list[float]], distances: list[float], index: float) -> S
 
 
 def box(index: float) -> Solids:
-    sides = [[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]
+    sides: list[list[float]] = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]]
     return solid(sides, [10.0] * 4 + [2.0] * 2, index)
 
 
 def wedge(slope: float, index: float) -> Solids:
     """A prism whose upper face is level and whose lower face rises by `slope` along columns."""
-    sides = [[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, -slope, 1], [0, 0, -1]]
+    sides: list[list[float]] = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, -slope, 1], [0, 0, -1]]
     return solid(sides, [10.0] * 6, index)
 
 

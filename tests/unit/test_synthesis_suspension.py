@@ -137,7 +137,9 @@ def test_all_pixels_of_a_rectangle_are_looked_at(seed: int) -> None:
     looked[found.row.numpy(), found.column.numpy()] = True
     inside = _filled(box[0])
     assert not (inside & ~looked).any()
-    assert len(found.row) == np.count_nonzero(looked) <= np.count_nonzero(inside) + 10 * (box[0, 2] + box[0, 3] + 8)
+    assert (
+        len(found.row) == np.count_nonzero(looked) <= np.count_nonzero(inside) + 10 * float(box[0, 2] + box[0, 3] + 8)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Tables of how good models are on photographs whose truth people wrote down."""
