@@ -2,6 +2,7 @@
 # make test   set up, check and test everything
 # make bench  measure speed, memory and quality, and print a table
 # make compare  train the four networks and evaluate them side by side (DATA=runs/chops; it takes hours)
+# make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ DATA ?= runs/chops
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare clean
+.PHONY: run test lint unit bench compare mitsuba clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -33,6 +34,10 @@ bench: $(VENV)/test.stamp
 
 compare: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.compare_networks --data $(DATA)
+
+mitsuba: $(VENV)/test.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[mitsuba]'
+	$(BIN)/python -m pytest tests/integration/test_rays_against_mitsuba.py
 
 $(VENV)/made.stamp:
 	sh scripts/make-venv $(PYTHON) $(VENV)

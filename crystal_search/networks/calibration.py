@@ -33,6 +33,7 @@ NEIGHBOURS = (1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9)  #: how much neighbouring shift
 PRICE = 0.003  #: accuracy that a shift of 1 must be worth
 RAISED = (1.0, 1.15, 1.3)  #: temperatures tried, of the fitted one
 MOST_FALSE_CRYSTALS = 0.03  #: of wells without crystals, called crystal
+LOWERED = tuple(np.arange(0, 3.01, 0.05).tolist())  #: by which crystals' logits are lowered for it, the first that does
 ROUNDS = 2  #: of the search through the groups' shifts
 
 Cells = Callable[[Tensor], Tensor]  #: from views (N, 1, H, W) to logits (N, classes, h, w), as a network does
@@ -158,8 +159,8 @@ def with_few_false_crystals(
     """Return the shifts with crystals made as much less probable as keeps false alarms below `MOST_FALSE_CRYSTALS`."""
     others = [well for well in wells if well.group is not Group.CRYSTAL]
     crystals = np.array([outcome.group is Group.CRYSTAL for outcome in OUTCOMES])
-    for lowered in (shift for shift in reversed(SHIFTS) if shift <= 0):
-        careful = shifts + lowered * crystals
+    for lowered in LOWERED:
+        careful: NDArray[np.float64] = shifts - lowered * crystals
         false = sum(group_of(well, temperature, careful) is Group.CRYSTAL for well in others)
         if false <= MOST_FALSE_CRYSTALS * len(others):
             return careful

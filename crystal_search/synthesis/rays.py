@@ -1,8 +1,8 @@
 """Bright-field light through convex crystals by ray tracing: refraction, total reflection, and the condenser's cone.
 
 Rays run from a telecentric camera, along the depth axis, backwards through the crystals to the lamp. At each face a
-ray is refracted by Snell's law, or totally reflected inside; what partial reflection takes away (Fresnel, both
-polarisations) is lost. A ray that leaves within the cone of light that the condenser sends is bright.
+ray is partly refracted by Snell's law and partly reflected (Fresnel, both polarisations), totally beyond the critical
+angle; both parts go on. A ray that leaves within the cone of light that the condenser sends is bright.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BOUNCES = 4  #: total reflections that a ray is followed through; after more it is dark
+BOUNCES = 5  #: reflections inside that a ray is followed through
+FAINT = 0.01  #: share of the light below which a reflected ray is not followed
 RAYS_AT_ONCE = {"cpu": 2**13, "cuda": 2**22}  #: a processor is fast where all about them stays in its cache
 GRAZING = 1e-6  #: cosine to a face below which a ray runs beside it
 BEHIND = 1e-4  #: units a ray must run before it can meet another face
@@ -71,15 +72,12 @@ def _light_along(solids: Solids, lamps: Lamps, bodies: Tensor, rows: Tensor, col
     enter, leave, first = _span(normals, distances, rows, columns)
     hit = leave > enter + BEHIND
     chosen = hit.nonzero()[:, 0]
+    place = torch.stack((rows[chosen], columns[chosen], enter[chosen]), dim=1)
+    mine, face = lamps.of(bodies[chosen]), _faces(normals[:, chosen], first[chosen])
+    way, passed, mirrored = _entered(face, solids.index[bodies[chosen]])
+    inside = _Rays(normals[:, chosen], distances[chosen], solids.index[bodies[chosen]], place, way, passed)
     light = torch.ones_like(rows)
-    rays = _entered(
-        normals[:, chosen],
-        distances[chosen],
-        torch.stack((rows[chosen], columns[chosen], enter[chosen]), dim=1),
-        first[chosen],
-        solids.index[bodies[chosen]],
-    )
-    light[chosen] = _followed(rays, lamps.of(bodies[chosen]))
+    light[chosen] = (_followed(inside, mine) + (1 - passed) * arriving(mirrored, mine)).clamp(0, 1)
     return light, hit
 
 
@@ -140,15 +138,18 @@ def _refracted(way: Tensor, normal: Tensor, ratio: Tensor) -> tuple[Tensor, Tens
     return onward, 1 - 0.5 * (across**2 + along**2), total
 
 
-def _entered(normals: Tensor, distances: Tensor, place: Tensor, first: Tensor, index: Tensor) -> _Rays:
-    face = _faces(normals, first)
-    down = torch.tensor([0.0, 0.0, 1.0], device=place.device).expand_as(place)
+def _entered(face: Tensor, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the ways (M, 3) of rays behind their first face, the share (M,) that passes, and the ways of the rest.
+
+    A convex body never meets the rest again; off a steep face it goes on towards the lamp.
+    """
+    down = torch.tensor([0.0, 0.0, 1.0], device=face.device).expand_as(face)
     way, passed, _ = _refracted(down, face, 1 / index)
-    return _Rays(normals, distances, index, place, way, passed)
+    return way, passed, down - 2 * face[:, 2:] * face
 
 
 def _followed(rays: _Rays, lamps: Lamps) -> Tensor:
-    """Return the light (M,) of rays that have entered, until they leave or were reflected too often."""
+    """Return the light (M,) that rays inside find, until they are faint or were reflected too often."""
     light = torch.zeros_like(rays.strength)
     numbers = torch.arange(len(light), device=light.device)
     for _ in range(BOUNCES + 1):
@@ -156,11 +157,13 @@ def _followed(rays: _Rays, lamps: Lamps) -> Tensor:
             break
         place, face = _met(rays)
         onward, passed, total = _refracted(rays.way, -face, rays.index)
-        light[numbers] = torch.where(total, 0.0, rays.strength * passed * arriving(onward, lamps))
+        passed = torch.where(total, 0.0, passed)
+        light[numbers] += rays.strength * passed * arriving(onward, lamps)
         back = rays.way - 2 * (rays.way * face).sum(dim=1, keepdim=True) * face
-        inside = total.nonzero()[:, 0]
+        left = rays.strength * (1 - passed)
+        inside = (left > FAINT).nonzero()[:, 0]
         numbers, lamps = numbers[inside], lamps.of(inside)
-        rays = _Rays(rays.normals, rays.distances, rays.index, place, back, rays.strength).among(inside)
+        rays = _Rays(rays.normals, rays.distances, rays.index, place, back, left).among(inside)
     return light
 
 

@@ -99,7 +99,7 @@ def test_models_that_were_in_use_stay_for_the_work_that_names_them(
 def test_the_older_model_comes_back_by_name_or_hash(home: Home, site: Installation, tmp_path: Path) -> None:
     shipped = default_model("classifier").card
     models("use", other_model(tmp_path / "out"), home=home)
-    assert models("use", "squeezenet-wells-1", home=home) == 0
+    assert models("use", "squeezenet-wells-2", home=home) == 0
     assert recipe_of(site).classifier_sha256 == shipped.sha256
     models("use", "ours-1", home=home)
     assert recipe_of(site).classifier_name == "ours-1"
@@ -140,7 +140,7 @@ def test_two_models_of_one_name_lie_side_by_side(home: Home, tmp_path: Path, cap
 def test_the_list_tells_what_is_in_use(home: Home, tmp_path: Path, capsys: Told) -> None:
     assert models("list", home=home) == 0
     before = capsys.readouterr().out
-    assert [line.endswith("in use") for line in before.splitlines() if "squeezenet-wells-1 " in line] == [True]
+    assert [line.endswith("in use") for line in before.splitlines() if "squeezenet-wells-2 " in line] == [True]
     card = other_model(tmp_path / "out")
     models("use", card, home=home)
     capsys.readouterr()
@@ -148,13 +148,13 @@ def test_the_list_tells_what_is_in_use(home: Home, tmp_path: Path, capsys: Told)
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "in use since 20" in lines["ours-1"]
     assert read_model(card).card.sha256[:12] in lines["ours-1"]
-    assert "in use" not in lines["squeezenet-wells-1"]
-    assert "in use since" in lines["drop-unet-1"]
+    assert "in use" not in lines["squeezenet-wells-2"]
+    assert "in use since" in lines["drop-unet-2"]
 
 
 def test_show_prints_the_card(home: Home, tmp_path: Path, capsys: Told) -> None:
     shipped = default_model("classifier").card
-    assert models("show", "squeezenet-wells-1", home=home) == 0
+    assert models("show", "squeezenet-wells-2", home=home) == 0
     told = capsys.readouterr().out
     assert shipped.sha256 in told
     assert shipped.measured[0].measure in told
@@ -170,7 +170,7 @@ def test_what_is_forgotten_is_gone_and_what_is_needed_is_not(
     assert "ours-1 is in use; put another classifier to use first" in capsys.readouterr().err
     add_images(site, tmp_path / "images", 1)
     create_work(site, recipe_of(site))
-    models("use", "squeezenet-wells-1", home=home)
+    models("use", "squeezenet-wells-2", home=home)
     assert models("forget", "ours-1", home=home) == 2
     assert "1 open work units name ours-1" in capsys.readouterr().err
     create_work(site, recipe_of(site))
@@ -181,7 +181,7 @@ def test_what_is_forgotten_is_gone_and_what_is_needed_is_not(
 
 
 def test_what_comes_with_the_package_is_not_forgotten(home: Home, capsys: Told) -> None:
-    assert models("forget", "squeezenet-wells-1", home=home) == 2
+    assert models("forget", "squeezenet-wells-2", home=home) == 2
     assert "nothing to forget" in capsys.readouterr().err
 
 
@@ -216,7 +216,7 @@ def unknown(card: Path) -> str:
         (
             unknown,
             2,
-            "no model 'ours-1.card.json'; give a card's file, or choose from squeezenet-wells-1 (6cb747fb9756), ",
+            "no model 'ours-1.card.json'; give a card's file, or choose from squeezenet-wells-2 (f0713138732f), ",
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -297,7 +297,7 @@ def test_a_folder_in_the_settings_decides(home: Home, tmp_path: Path, capsys: To
     models("use", card, home=home)
     home.settings.write_text(f"models = {str(default_models_folder())!r}\n")
     with opened(home.path) as site:
-        assert recipe_of(site).classifier_name == "squeezenet-wells-1"
+        assert recipe_of(site).classifier_name == "squeezenet-wells-2"
     assert models("use", card, home=home) == 2
     assert "which decides; take that line out first" in capsys.readouterr().err
     models("list", home=home)
@@ -312,7 +312,7 @@ def test_a_recipe_is_renewed_when_other_models_are_put_to_use(home: Home, site: 
         return made[-1]
 
     renewed = Renewed(home, make)
-    assert [renewed.recipe().classifier_name for _ in range(3)] == ["squeezenet-wells-1"] * 3
+    assert [renewed.recipe().classifier_name for _ in range(3)] == ["squeezenet-wells-2"] * 3
     assert len(made) == 1
     models("use", other_model(tmp_path / "out"), home=home)
     assert [renewed.recipe().classifier_name for _ in range(3)] == ["ours-1"] * 3

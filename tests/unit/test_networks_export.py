@@ -116,7 +116,7 @@ def test_names_are_checked_before_anything_is_computed(tmp_path: Path) -> None:
     module.check_name("there", tmp_path, replacing=True)
 
 
-@pytest.mark.parametrize("name", ["drop-unet-1", "squeezenet-wells-1"])
+@pytest.mark.parametrize("name", ["drop-unet-2", "squeezenet-wells-2"])
 def test_the_weights_that_come_with_the_package_are_those_their_cards_describe(name: str) -> None:
     model = read_model(default_models_folder() / f"{name}.card.json")
     assert model.card.name == name

@@ -27,7 +27,7 @@ from crystal_search.unet_drop.network import UNet
 from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
 from tests.unit.networks_fakes import fake_well
 
-CARD = default_models_folder() / "squeezenet-wells-1.card.json"
+CARD = default_models_folder() / "squeezenet-wells-2.card.json"
 RECORD = RunRecord(
     kind="classifier",
     architecture="squeezenet",
@@ -114,15 +114,19 @@ def test_int8_is_as_accurate_or_not_there(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr("crystal_search.networks.quantising.ALLOWED_LOSS", 1.1)
     assert main(words) == 0
-    card = read_model(tmp_path / "squeezenet-wells-1-int8.card.json").card
+    card = read_model(tmp_path / "squeezenet-wells-2-int8.card.json").card
     original = read_model(CARD).card
-    assert (card.architecture, card.temperature, card.classes) == ("squeezenet", original.temperature, original.classes)
+    assert (card.architecture, card.temperature, card.classes) == (
+        original.architecture,
+        original.temperature,
+        original.classes,
+    )
     assert [figure.measure for figure in card.measured] == [
         "13-class accuracy of chops, int8",
         "13-class accuracy of chops, the float32 model",
     ]
     assert all((figure.count, figure.data) == (8, "validation chops of patterns") for figure in card.measured)
-    assert f"int8 of squeezenet-wells-1 (sha256 {original.sha256[:12]})" in card.training_data
+    assert f"int8 of squeezenet-wells-2 (sha256 {original.sha256[:12]})" in card.training_data
     assert original.training_data in card.training_data
 
 
@@ -191,9 +195,9 @@ def test_chops_of_a_dataset_are_drawn_by_their_seed(data: Path) -> None:
         ([str(CARD), "--int8", "--data", "EMPTY", "--models", "EMPTY"], "no chops in"),
         ([str(CARD), "--int8", "--data", "COLOUR", "--models", "EMPTY"], "its chops have normalisation rgb-1"),
         ([str(CARD), "--int8", "--data", "UNJUDGED", "--models", "EMPTY"], "has no validation chops"),
-        ([str(CARD), "--int8", "--data", "EMPTY", "--name", "squeezenet-wells-1"], "is there already"),
+        ([str(CARD), "--int8", "--data", "EMPTY", "--name", "squeezenet-wells-2"], "is there already"),
         (
-            [str(CARD.with_name("drop-unet-1.card.json")), "--int8", "--data", "EMPTY", "--models", "EMPTY"],
+            [str(CARD.with_name("drop-unet-2.card.json")), "--int8", "--data", "EMPTY", "--models", "EMPTY"],
             "only class",
         ),
         (["RUN", "--name", "no/name"], "is no name for a model"),

@@ -22,7 +22,7 @@ from crystal_search.networks.quantising import RECIPES, by_recipe, quantised
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return read_model(default_models_folder() / "squeezenet-wells-1.card.json")
+    return read_model(default_models_folder() / "squeezenet-wells-2.card.json")
 
 
 @pytest.fixture(scope="module")

@@ -101,7 +101,7 @@ def demo_imager() -> WellSeed:
     return WellSeed("demo", DEMO_NUMBER)
 
 
-DEMO_NUMBER = 26
+DEMO_NUMBER = 41
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (4, 6)])

@@ -16,7 +16,7 @@ def lamps(condenser: float, softness: float = 1e-3, offset: tuple[float, float] 
 
 
 def solid(normals: list[list[float]], distances: list[float], index: float) -> Solids:
-    unit = torch.tensor(normals) / torch.tensor(normals).norm(dim=1, keepdim=True)
+    unit = torch.nn.functional.normalize(torch.tensor(normals).float(), dim=1)
     return Solids(unit[None], torch.tensor([distances]), torch.tensor([index]))
 
 
