@@ -23,7 +23,7 @@ ROWS_X_COLUMNS = len(ROWS) * COLUMNS
 MASK_REDUCTION = 4  # of the stored drop masks
 CELL_PX = (306, 256)  # width and height of an image in a contact sheet
 SHEET_COLUMNS = 12
-TRUTH_FIELDS = ("file", "row", "column", "drop", "outcome", "score_number", "group")
+TRUTH_FIELDS = ("file", "row", "column", "drop", "outcome", "score_number", "group", "present")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +150,7 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
     import torch
     from tqdm import tqdm
 
+    from crystal_search.synthesis.annotations import WellAnnotations
     from crystal_search.synthesis.wells import render_well
 
     torch.set_num_threads(1)
@@ -157,6 +158,7 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
     table = csv.DictWriter(truth, TRUTH_FIELDS, lineterminator="\n")
     table.writeheader()
     cells: list[Pillow.Image] = []
+    annotations = WellAnnotations()
     for picture in tqdm(pictures, "rendering", unit="well", disable=None):
         well = render_well(
             picture.seed,
@@ -165,15 +167,18 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
             width_px=arguments.width,
             device=arguments.device,
             imager=picture.imager,
+            crystals=True,
         )
         data = simplejpeg.encode_jpeg(well.image, arguments.quality, "RGB", "420")
         write_whole(arguments.out / picture.file, data)
         write_whole(arguments.out / f"{Path(picture.file).stem}.mask.png", mask_png(well.drop_mask))
         if arguments.maps:
             write_whole(arguments.out / f"{Path(picture.file).stem}.outcomes.png", map_png(well.outcome_map))
-        table.writerow(_truth(picture, well.outcome))
+        table.writerow(_truth(picture, well.outcome) | {"present": " ".join(well.present)})
+        annotations.add(picture.file, well)
         if not arguments.no_sheet:
             cells.append(Pillow.fromarray(well.image).resize(CELL_PX, Pillow.Resampling.BOX))
+    write_whole(arguments.out / "annotations.json", annotations.as_json())
     write_whole(arguments.out / "truth.csv", truth.getvalue().encode())
     if cells:
         write_whole(arguments.out / "contact-sheet.png", _contact_sheet(cells))

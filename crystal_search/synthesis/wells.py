@@ -1,7 +1,7 @@
 """Whole well images with exact truth: the pipeline from a seed to a picture and its masks."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from crystal_search.outcomes import OUTCOME_NAMES, Group, outcome_named
 from crystal_search.synthesis import camera, features
 from crystal_search.synthesis.drops import drawn_drop, drawn_splashes
 from crystal_search.synthesis.frames import UNITS_PER_WIDTH, Frame
+from crystal_search.synthesis.layers import Layer
 from crystal_search.synthesis.looks import Look, bare, with_layer
 from crystal_search.synthesis.optics import drawn_optics
 from crystal_search.synthesis.seeds import WellSeed
+from crystal_search.synthesis.truth import CrystalTruth, crystals_of
 from crystal_search.synthesis.vessel import Vessel, drawn_vessel
 
 __all__ = ["NOTHING", "WELL_OUTCOMES", "RenderedWell", "WellSeed", "render_well"]
@@ -76,6 +78,7 @@ class RenderedWell:
     drop_mask: NDArray[np.bool_]  #: (rows, columns)
     outcome_map: NDArray[np.uint8]  #: (rows, columns), position in OUTCOMES of what is visible; 255 outside the drop
     crystal_mask: NDArray[np.bool_]  #: (rows, columns), visible crystals
+    crystals: tuple[CrystalTruth, ...] = ()  #: each single one, also those too faint to see; if they were asked for
 
 
 def render_well(
@@ -86,6 +89,7 @@ def render_well(
     width_px: int = 1224,
     device: str = "cpu",
     imager: WellSeed | None = None,
+    crystals: bool = False,
 ) -> RenderedWell:
     """Return the well that `seed` names.
 
@@ -95,6 +99,8 @@ def render_well(
         What the well shall show: one of `WELL_OUTCOMES`, None for an empty well, or "any" to draw it.
     imager
         The seed of lens, lamp and kind of well, for wells that share them; by default the well's own.
+    crystals
+        Whether the truth about each single crystal is wanted too.
 
     Raises
     ------
@@ -111,7 +117,7 @@ def render_well(
     for attempt in range(ATTEMPTS):
         rng = seed.generator(f"well {attempt}")
         shared = imager.generator("imager") if imager else seed.generator(f"imager {attempt}")
-        well = _empty(rng, shared, frame) if outcome is None else _filled(rng, shared, frame, outcome)
+        well = _empty(rng, shared, frame) if outcome is None else _filled(rng, shared, frame, outcome, crystals)
         if well is not None:
             return well
     raise CrystalSearchError(f"{seed} shows no {outcome} at {width_px} x {height_px} px; take another number")
@@ -136,18 +142,32 @@ def _empty(rng: np.random.Generator, shared: np.random.Generator, frame: Frame) 
     )
 
 
-def _filled(rng: np.random.Generator, shared: np.random.Generator, frame: Frame, outcome: str) -> RenderedWell | None:
+def _filled(
+    rng: np.random.Generator, shared: np.random.Generator, frame: Frame, outcome: str, crystals: bool
+) -> RenderedWell | None:
     """Return a well with a drop, or None when its outcome cannot be seen."""
     vessel, optics = drawn_vessel(shared, frame, rng), drawn_optics(shared)
     splashed = outcome == "null_experiment" and rng.random() < SPLASHED_SHARE
     drop = drawn_splashes(rng, frame, vessel) if splashed else drawn_drop(rng, frame, vessel, optics.aperture)
     look = bare(drop, vessel, optics, "null_experiment" if splashed else "clear")
+    single: tuple[CrystalTruth, ...] = ()
     if look is not None and not splashed and outcome != "clear":
-        look = _with_contents(rng, look, outcome)
-    return None if look is None else _recorded(rng, frame, vessel, look, outcome)
+        filled = _with_contents(rng, look, outcome)
+        if filled is not None and crystals and OUTCOME_NAMES.index(outcome) < CRYSTALS:
+            single = crystals_of(filled.layer, filled.before, filled.after)
+        look = None if filled is None else filled.after
+    return None if look is None else replace(_recorded(rng, frame, vessel, look, outcome), crystals=single)
 
 
-def _with_contents(rng: np.random.Generator, look: Look, outcome: str) -> Look | None:
+class _Filled(NamedTuple):
+    """The outcome's own thing, and the look without and with it."""
+
+    layer: Layer
+    before: Look
+    after: Look
+
+
+def _with_contents(rng: np.random.Generator, look: Look, outcome: str) -> _Filled | None:
     """Return the look with the outcome's own thing on top of less important ones, or None when it stays unseen."""
     for companion in drawn_companions(rng, outcome):
         look = with_layer(look, features.built(companion, rng, look.drop).stronger(rng.uniform(*COMPANION_STRENGTH)))
@@ -156,7 +176,7 @@ def _with_contents(rng: np.random.Generator, look: Look, outcome: str) -> Look |
     for strength in STRENGTHS:
         filled = with_layer(look, layer.stronger(strength))
         if filled.share_of(outcome) >= share and filled.objects >= objects:
-            return filled
+            return _Filled(layer, look, filled)
     return None
 
 
