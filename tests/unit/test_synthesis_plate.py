@@ -49,6 +49,7 @@ def test_wells_are_written_with_their_truth(tmp_path: Path) -> None:
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {
         "truth.csv",
+        "annotations.json",
         "contact-sheet.png",
         *(f"{number:05d}{suffix}" for number in range(3) for suffix in (".jpg", ".mask.png")),
     }
