@@ -67,7 +67,7 @@ def test_every_card_says_what_its_model_learnt_from_and_how_well_it_does() -> No
 
 
 def test_models_are_as_small_as_promised() -> None:
-    assert len(default_model("classifier").onnx) < 4_000_000
+    assert len(default_model("classifier").onnx) < 8_000_000  # docs/decisions/0007-a-wider-squeezenet.md
     assert len(default_model("drop_locator").onnx) < 10_000_000
 
 

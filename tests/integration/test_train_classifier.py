@@ -77,7 +77,7 @@ def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(data: Pa
 
 
 def test_two_processes_train_as_one_with_the_same_batches(data: Path, tmp_path: Path) -> None:
-    options = ("--steps", "6", "--schedule", "steps", "--label-smoothing", "0")
+    options = ("--steps", "6", "--schedule", "steps", "--label-smoothing", "0", "--precision", "float32")
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     finish(start([*torchrun, *words("plain", data, tmp_path / "two", *options)]))
     finish(start(words("plain", data, tmp_path / "one", *options)))
