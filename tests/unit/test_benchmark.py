@@ -58,7 +58,7 @@ def test_the_answer_is_a_plain_sentence(rate: float, ending: str) -> None:
 def test_the_page_on_speed_quotes_what_the_command_says() -> None:
     page = (Path(__file__).parents[2] / "docs" / "speed.md").read_text(encoding="utf-8")
     quoted = " ".join(line.removeprefix("> ") for line in page.splitlines() if line.startswith("> "))
-    assert quoted == sentence(14.255)
+    assert quoted == sentence(13.61)
 
 
 def test_an_imager_is_kept_up_with_only_in_whole() -> None:
