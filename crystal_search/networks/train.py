@@ -17,6 +17,7 @@ from crystal_search.networks.losses import cell_losses, classifier_losses, textu
 from crystal_search.networks.registry import build
 from crystal_search.networks.resident import ResidentCrops
 from crystal_search.networks.run_record import RunRecord
+from crystal_search.networks.shards import shard_names
 from crystal_search.networks.training import BatchSource, LossFunction, Plan, Training, Whereabouts
 from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES
 
@@ -84,10 +85,12 @@ def train_cells(
     UnknownNameError
         If there is no such network or stage.
     UserError
-        If the stage or the width cannot be had where the training runs.
+        If there are no rendered wells, or the stage or the width cannot be had where the training runs.
     """
     if stage not in STAGES:
         raise UnknownNameError(f"no stage {stage!r}; choose from {', '.join(STAGES)}")
+    if not shard_names(shards, "train"):
+        raise UserError(f"no rendered wells to train on in {shards}; render some (crystal-search train shards)")
     if stage == "upper" and device is not None:
         raise UserError("--stage upper keeps features in the processor's memory; leave out --device, or the stage")
     if width_px != CLASSIFIER_WIDTH_PX and device is None:

@@ -51,9 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
     parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
     parser.add_argument("--barcode", default="demo", help="of the plate, in file names (default: %(default)s)")
-    parser.add_argument("--width", type=int, default=1224, help="of the images, pixels (default: %(default)s)")
-    parser.add_argument("--height", type=int, default=1024, help="of the images, pixels (default: %(default)s)")
-    parser.add_argument("--quality", type=int, default=80, help="of the JPEGs (default: %(default)s)")
+    parser.add_argument("--width", type=int, default=1224, help="of the images of wells, pixels (default: %(default)s)")
+    parser.add_argument(
+        "--height", type=int, default=1024, help="of the images of wells, pixels (default: %(default)s)"
+    )
+    parser.add_argument("--quality", type=int, default=80, help="of the JPEGs of wells (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--maps", action="store_true", help="write NAME.outcomes.png as well: each pixel's outcome")
     parser.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
@@ -112,7 +114,14 @@ def _write_suspension(arguments: argparse.Namespace) -> None:
     )
     which = Which(arguments.split, arguments.seed_start, number)
     try:
-        crystals = write_set(arguments.out, which, settings, device=arguments.device, batch=arguments.batch)
+        crystals = write_set(
+            arguments.out,
+            which,
+            settings,
+            device=arguments.device,
+            batch=arguments.batch,
+            sheet=not arguments.no_sheet,
+        )
     except OSError as error:
         raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
     sys.stdout.write(

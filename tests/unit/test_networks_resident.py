@@ -112,6 +112,13 @@ def test_what_needs_the_memory_of_a_processor_is_refused(shards: Path, tmp_path:
         train_cells("squeezenet", "all", shards, plan, Whereabouts(tmp_path / "x"), width_px=612)
 
 
+@pytest.mark.parametrize("device", [None, CPU])
+def test_without_wells_there_is_no_training(device: torch.device | None, tmp_path: Path) -> None:
+    plan = Plan(steps=1, batch_size=8, peak_rate=1e-3)
+    with pytest.raises(UserError, match="no rendered wells to train on"):
+        train_cells("squeezenet", "all", tmp_path, plan, Whereabouts(tmp_path / "x"), device=device)
+
+
 def test_a_training_ends_when_its_time_is_over(shards: Path, tmp_path: Path) -> None:
     plan = Plan(steps=1000, batch_size=8, peak_rate=1e-3, seconds=1e-6)
     train_cells("squeezenet", "textures", shards, plan, Whereabouts(tmp_path / "run"), device=CPU)

@@ -272,6 +272,13 @@ def test_what_cannot_be_rendered_is_refused(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_set_without_a_contact_sheet_has_none(tmp_path: Path) -> None:
+    words = ("--count", "1", "--crystals", "3", "--no-sheet", "--out", str(tmp_path))
+    assert main(["render", "suspension", *words]) == 0
+    names = {"images", "annotations.json", "histograms.csv", "histograms.png"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert main(["render", "suspension", "--count", "1", "--out", str(tmp_path / "file")]) == USAGE

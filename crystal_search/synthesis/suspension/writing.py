@@ -28,6 +28,7 @@ class SuspensionSet:
     """A set that is being written into a folder; the annotations come last, and whole."""
 
     folder: Path
+    sheet: bool = True  #: whether there is to be a contact sheet
     _images: list[Record] = field(default_factory=list)
     _annotations: list[Record] = field(default_factory=list)
     _boxes: list[NDArray[np.float64]] = field(default_factory=list)
@@ -55,7 +56,8 @@ class SuspensionSet:
         found = spreads(np.concatenate(self._boxes))
         write_whole(self.folder / "histograms.csv", as_csv(found))
         write_whole(self.folder / "histograms.png", as_picture(found))
-        write_whole(self.folder / "contact-sheet.png", self._contact_sheet())
+        if self.sheet:
+            write_whole(self.folder / "contact-sheet.png", self._contact_sheet())
         return len(self._annotations)
 
     def _contact_sheet(self) -> bytes:
@@ -77,7 +79,9 @@ class Which:
     count: int
 
 
-def write_set(folder: Path, which: Which, settings: Settings, *, device: str = "cpu", batch: int = 2) -> int:
+def write_set(
+    folder: Path, which: Which, settings: Settings, *, device: str = "cpu", batch: int = 2, sheet: bool = True
+) -> int:
     """Write images with their truth; return how many crystals they hold.
 
     Raises
@@ -91,7 +95,7 @@ def write_set(folder: Path, which: Which, settings: Settings, *, device: str = "
 
     check_device(device)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    written = SuspensionSet(folder)
+    written = SuspensionSet(folder, sheet)
     stream = suspension_images(which.split, which.first, which.count, settings=settings, device=device, batch=batch)
     first = which.first
     with tqdm(total=which.count, desc="rendering", unit="image", disable=None) as bar:
