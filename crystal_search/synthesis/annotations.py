@@ -39,6 +39,8 @@ class WellAnnotations:
                     visible_fraction=round(crystal.visible_fraction, 4),
                     contrast=round(crystal.contrast, 2),
                     too_faint=crystal.too_faint,
+                    habit=crystal.habit,
+                    aspect=crystal.aspect,
                 )
             )
 

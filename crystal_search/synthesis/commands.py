@@ -16,6 +16,7 @@ from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.synthesis.plate import COLUMNS, ROWS, file_name, plate_outcomes, well_seed
+from crystal_search.synthesis.plate_types import PLATE_TYPES
 from crystal_search.synthesis.seeds import SPLITS, WellSeed
 
 WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, default="train", help="no two splits share an image")
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
     parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
+    parser.add_argument("--plate-type", choices=PLATE_TYPES, help="of the wells (default: drawn)")
     parser.add_argument("--barcode", default="demo", help="of the plate, in file names (default: %(default)s)")
     parser.add_argument("--width", type=int, default=1224, help="of the images of wells, pixels (default: %(default)s)")
     parser.add_argument(
@@ -177,6 +179,7 @@ def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
             device=arguments.device,
             imager=picture.imager,
             crystals=True,
+            plate_type=arguments.plate_type,
         )
         data = simplejpeg.encode_jpeg(well.image, arguments.quality, "RGB", "420")
         write_whole(arguments.out / picture.file, data)

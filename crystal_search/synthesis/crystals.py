@@ -1,11 +1,11 @@
 """Crystals as layers; well-formed ones, few and large or too many."""
 
+from typing import NamedTuple
+
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
 
 from crystal_search.synthesis.drops import Drop
-from crystal_search.synthesis.frames import stamp
+from crystal_search.synthesis.glass import ABSORBING_UNITS, Crystals, Glass
 from crystal_search.synthesis.layers import Layer
 from crystal_search.synthesis.polyhedra import HABITS, Array, Body, gathered, lying, polyhedron, rotation
 from crystal_search.synthesis.seeds import log_uniform
@@ -21,24 +21,40 @@ def body(rng: np.random.Generator, habit: str, half_axes: Array, *, flat: bool, 
     return polyhedron(rng, habit, half_axes, lying(rng, rng.uniform(0.02, 0.22)) if flat else rotation(rng), jitter)
 
 
-def crystal_layer(
-    rng: np.random.Generator, drop: Drop, outcome: str, centres: NDArray[np.float64], bodies: list[Body]
-) -> Layer:
+class Placed(NamedTuple):
+    """Crystals of a drop, and where they lie."""
+
+    centres: Array  #: (N, 2), row and column in units
+    bodies: list[Body]
+    hubs: Array  #: (N, 2), where each began to grow
+
+
+def singly(centres: Array, bodies: list[Body]) -> Placed:
+    """Return crystals that grow each by itself."""
+    return Placed(centres, bodies, centres)
+
+
+def crystal_layer(rng: np.random.Generator, drop: Drop, outcome: str, placed: Placed) -> Layer:
     """Return polyhedra as a layer of glassy crystals."""
-    solid = gathered(bodies)
-    reach = np.array([body.reach for body in bodies])
-
-    def draw(numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> Tensor:
-        return solid.thickness(drop.frame, numbers, rows, columns)
-
-    thickness, stamps = stamp(drop.frame, centres, reach, draw)
     softness = log_uniform(rng, 0.9, 4.5) if rng.random() < OUT_OF_FOCUS_SHARE else rng.uniform(0.4, 0.9)
-    phase = blurred(thickness, softness * drop.frame.px_per_unit) * log_uniform(rng, 0.03, 0.2)
+    contrast = log_uniform(rng, 0.03, 0.2)
+    absorbance = rng.uniform(0, 0.45) if rng.random() < 0.35 else None  # a tint, or light lost at edges
+    red, green, blue = (1.0, 1.0, 1.0) if rng.random() < 0.8 else rng.uniform(0.6, 1.4, 3).tolist()
+    glass = Glass(softness, contrast, absorbance, (red, green, blue))
+    return seen_as_layer(Crystals(placed.centres, placed.hubs, gathered(placed.bodies), glass), drop, outcome)
+
+
+def seen_as_layer(crystals: Crystals, drop: Drop, outcome: str) -> Layer:
+    """Return what crystals do to the light."""
+    glass = crystals.glass
+    thickness, stamps = crystals.thickness(drop.frame)
+    phase = blurred(thickness, glass.softness * drop.frame.px_per_unit) * glass.contrast
+    if glass.rough is not None:
+        phase = phase * glass.rough
     density = None
-    if rng.random() < 0.35:  # a tint, or light lost at edges
-        density = (thickness / 60).clamp_max(1) * rng.uniform(0, 0.45)
-    colour = (1.0, 1.0, 1.0) if rng.random() < 0.8 else tuple(rng.uniform(0.6, 1.4, 3).tolist())
-    return Layer(outcome, phase, density, colour, stamps)
+    if glass.absorbance is not None:
+        density = (thickness / ABSORBING_UNITS).clamp_max(1) * glass.absorbance
+    return Layer(outcome, phase, density, glass.colour, stamps, crystals=crystals)
 
 
 def harvestable(rng: np.random.Generator, drop: Drop) -> Layer:
@@ -54,7 +70,8 @@ def harvestable(rng: np.random.Generator, drop: Drop) -> Layer:
     for _ in range(count):
         axes = np.maximum(size * rng.uniform(0.6, 1.05) * shape * rng.uniform(0.85, 1.15, 3), 9)
         bodies.append(body(rng, habit, axes, flat=rng.random() < 0.65, jitter=0.12))
-    return crystal_layer(rng, drop, "crystal_harvestable", drop.places(rng, count, rng.uniform(0.7, 0.97)), bodies)
+    centres = drop.places(rng, count, rng.uniform(0.7, 0.97))
+    return crystal_layer(rng, drop, "crystal_harvestable", singly(centres, bodies))
 
 
 def overnucleated(rng: np.random.Generator, drop: Drop) -> Layer:
@@ -71,4 +88,4 @@ def overnucleated(rng: np.random.Generator, drop: Drop) -> Layer:
         body(rng, habit, np.maximum(size * log_uniform(rng, 0.6, 1.6) * ratio, 1.6), flat=False, jitter=0.2)
         for _ in range(count)
     ]
-    return crystal_layer(rng, drop, "crystal_overnucleated", centres, bodies)
+    return crystal_layer(rng, drop, "crystal_overnucleated", singly(centres, bodies))

@@ -83,6 +83,7 @@ class Stamps:
 
     index: Tensor  #: (N, pixels) int64, positions in the flattened frame
     covered: Tensor  #: (N, pixels) bool, whether the object covers that pixel
+    numbers: NDArray[np.int64]  #: (N,), which of all objects they are
 
     def share_of(self, field: Tensor) -> Tensor:
         """Return the mean of a field over each object, shape (N,)."""
@@ -148,4 +149,4 @@ def _stamp_bucket(
     index = rows.clamp(0, frame.height - 1)[:, :, None] * frame.width + columns.clamp(0, frame.width - 1)[:, None, :]
     flat = index.reshape(len(numbers), -1)  # (N, p * p)
     field.view(-1).index_add_(0, flat.reshape(-1), values.reshape(-1))
-    return Stamps(flat, values.reshape(len(numbers), -1) != 0)
+    return Stamps(flat, values.reshape(len(numbers), -1) != 0, numbers)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from crystal_search.synthesis.drops import Drop
 from crystal_search.synthesis.frames import Stamps
+from crystal_search.synthesis.glass import Crystals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +21,7 @@ class Layer:
     colour: tuple[float, float, float] = (1.0, 1.0, 1.0)  #: absorbance in red, green, blue over `density`
     stamps: tuple[Stamps, ...] = ()  #: single objects, judged one by one; none for a texture
     spread: float = 10.0  #: units around a visible pixel that belong to a texture
+    crystals: Crystals | None = None  #: what `stamps` are, if they are crystals
 
     def stronger(self, factor: float) -> "Layer":
         """Return the same thing with more contrast."""

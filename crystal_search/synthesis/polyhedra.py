@@ -1,6 +1,6 @@
 """Crystals as convex polyhedra: half-spaces, and how thick the body is along the view."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
 from typing import NamedTuple
@@ -16,12 +16,19 @@ Array = NDArray[np.float64]
 Planes = tuple[Array, Array]  # normals (P, 3) in (row, column, depth), distances (P,)
 
 
+MARGIN = 1.5  # units around a body in which it is drawn
+LONG, MEDIUM, FLAT = 5.0, 2.0, 3.0  # ratios of half axes from which a body is a needle, a rod, a plate
+
+
 class Body(NamedTuple):
-    """A convex body: where its planes are, and how far it reaches."""
+    """A convex body: where its planes are, how far it reaches, and what it is called."""
 
     normals: Array  #: (P, 3), unit length; row, column, depth
     distances: Array  #: (P,), units
     reach: float  #: largest distance of a corner from the centre, along rows or columns, units
+    habit: str  #: one of `HABITS`
+    aspect: str  #: needle, rod, plate or block
+    axis: Array  #: (3,), direction of its longest axis; row, column, depth
 
 
 def _ring(count: int, tilt: float = 0.0) -> Array:
@@ -79,6 +86,15 @@ class Polyhedra:
 
     normals: Array  #: (N, P, 3), unit length; row, column, depth
     distances: Array  #: (N, P), units
+    reach: Array  #: (N,), units
+    habits: tuple[str, ...]  #: N
+    aspects: tuple[str, ...]  #: N, needle, rod, plate or block
+    axes: Array  #: (N, 3), directions of the longest axes
+
+    def scaled(self, sizes: Array) -> "Polyhedra":
+        """Return the bodies at `sizes` (N,), 1 for as large as they are."""
+        reach = (self.reach - MARGIN) * sizes + MARGIN
+        return replace(self, distances=self.distances * sizes[:, None], reach=reach)
 
     def thickness(self, frame: Frame, numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> Tensor:
         """Return how far a ray along the view is inside of each body.
@@ -150,7 +166,23 @@ def polyhedron(rng: np.random.Generator, habit: str, half_axes: Array, turned: A
     length = np.linalg.norm(stretched, axis=1)
     moved = distances * rng.uniform(1 - jitter, 1 + jitter, len(distances)) / length
     reach = np.abs((_corners(habit) * half_axes) @ turned.T)[:, :2].max() * (1 + jitter)
-    return Body((stretched / length[:, None]) @ turned.T, moved, float(reach) + 1.5)
+    longest = turned[:, int(np.argmax(half_axes))]
+    planes = (stretched / length[:, None]) @ turned.T
+    return Body(planes, moved, float(reach) + MARGIN, habit, aspect_of(half_axes), longest)
+
+
+def aspect_of(half_axes: Array) -> str:
+    """Return what a body with these half axes (3,) is called.
+
+    >>> [aspect_of(np.array(axes)) for axes in ((20, 2, 2), (8, 3, 3), (20, 12, 2), (5, 5, 4))]
+    ['needle', 'rod', 'plate', 'block']
+    """
+    short, middle, long = sorted(half_axes.tolist())
+    if long >= LONG * middle:
+        return "needle"
+    if middle >= FLAT * short:
+        return "plate"
+    return "rod" if long >= MEDIUM * middle else "block"
 
 
 def gathered(bodies: list[Body]) -> Polyhedra:
@@ -158,4 +190,11 @@ def gathered(bodies: list[Body]) -> Polyhedra:
     most = max(len(body.distances) for body in bodies)
     normals = [np.pad(body.normals, ((0, most - len(body.normals)), (0, 0)), mode="edge") for body in bodies]
     distances = [np.pad(body.distances, (0, most - len(body.distances)), mode="edge") for body in bodies]
-    return Polyhedra(np.stack(normals), np.stack(distances))
+    return Polyhedra(
+        np.stack(normals),
+        np.stack(distances),
+        np.array([body.reach for body in bodies]),
+        tuple(body.habit for body in bodies),
+        tuple(body.aspect for body in bodies),
+        np.stack([body.axis for body in bodies]),
+    )

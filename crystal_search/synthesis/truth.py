@@ -21,6 +21,8 @@ class CrystalTruth:
     oriented_box: NDArray[np.float64]  #: (5,): centre row and column, long and short side in px, angle in radians
     visible_fraction: float  #: part of its pixels that lie in the drop and differ visibly from the picture without it
     contrast: float  #: mean difference from the picture without it, grey levels
+    habit: str  #: one of `polyhedra.HABITS`
+    aspect: str  #: needle, rod, plate or block
 
     @property
     def too_faint(self) -> bool:
@@ -33,16 +35,27 @@ def crystals_of(layer: Layer, before: Look, after: Look) -> tuple[CrystalTruth, 
     frame = before.drop.frame
     change = ((after.light - before.light).abs() * before.floor).reshape(-1)
     seen = ((change > VISIBLE_LEVELS) & before.drop.inside.reshape(-1)).float()
-    found = []
+    if layer.crystals is None:
+        return ()
+    solid, found = layer.crystals.solid, []
     for stamps in layer.stamps:
-        for index, covered in zip(stamps.index, stamps.covered, strict=True):
+        for index, covered, number in zip(stamps.index, stamps.covered, stamps.numbers.tolist(), strict=True):
             mine = torch.unique(index[covered])
             if not len(mine):
                 continue
             rows, columns = np.divmod(mine.cpu().numpy(), frame.width)
             rows, columns = rows + frame.top, columns + frame.left
-            box = smallest_box(rows, columns)
-            found.append(CrystalTruth(rows, columns, box, float(seen[mine].mean()), float(change[mine].mean())))
+            found.append(
+                CrystalTruth(
+                    rows,
+                    columns,
+                    smallest_box(rows, columns),
+                    visible_fraction=float(seen[mine].mean()),
+                    contrast=float(change[mine].mean()),
+                    habit=solid.habits[number],
+                    aspect=solid.aspects[number],
+                )
+            )
     return tuple(found)
 
 

@@ -6,12 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crystal_search.errors import UnknownNameError
 from crystal_search.synthesis import dirt
 from crystal_search.synthesis.frames import Frame
+from crystal_search.synthesis.plate_types import FLOORS, OFF_CENTRE, PLATE_TYPES, SHARES_OF_FLOORS, PlateType
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import resized, smooth_noise
 
-WALLED = ("ring", "square")  # kinds of well
+WALLED = ("ring", "square")  # floors whose wall is in the view
 CONDENSED_SHARE, MARKED_SHARE = 0.12, 0.2
 ONE_SIDED = 0.25  # of wells let light through on one side only
 
@@ -132,7 +134,40 @@ def _lamp(rng: np.random.Generator, frame: Frame) -> Tensor:
     return torch.stack(planes).clamp(0.05, 1.1)  # (3, rows, columns)
 
 
-def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generator, *, dirty: float = 1.0) -> Vessel:
+def _sized(rng: np.random.Generator, plate: PlateType, view: tuple[float, float]) -> tuple[float, float]:
+    """Return radius of a floor and width of its dark wall in units, for a view of height and width `view`."""
+    radius = rng.uniform(*plate.radius) * (view[1] if plate.floor == "open" else min(view))
+    return radius, plate.ring if isinstance(plate.ring, float) else rng.uniform(*plate.ring)
+
+
+def _drawn_floor(
+    rng: np.random.Generator, plate_type: str | None, view: tuple[float, float]
+) -> tuple[str, float, float]:
+    """Return the kind of a floor, its radius and the width of its dark wall in units.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such plate.
+    """
+    if plate_type is not None and plate_type not in PLATE_TYPES:
+        raise UnknownNameError(f"no plate {plate_type!r}; choose from {', '.join(PLATE_TYPES)}")
+    kind = str(rng.choice(list(FLOORS), p=SHARES_OF_FLOORS))
+    sizes = {name: _sized(rng, plate, view) for name, plate in FLOORS.items()}
+    if plate_type is None:
+        return kind, *sizes[kind]
+    plate = PLATE_TYPES[plate_type]
+    return plate.floor, *_sized(rng, plate, view)
+
+
+def drawn_vessel(
+    rng: np.random.Generator,
+    frame: Frame,
+    own: np.random.Generator,
+    *,
+    dirty: float = 1.0,
+    plate_type: str | None = None,
+) -> Vessel:
     """Return a random well: round within a black ring, cut by the view, square, or without a visible wall.
 
     Parameters
@@ -143,20 +178,21 @@ def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generato
         Draws what is this well's own: where exactly it lies, and its dirt.
     dirty
         Amount of dirt; 1 is usual.
+    plate_type
+        One of `plate_types.PLATE_TYPES`; None for any.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such plate.
     """
-    height, width = frame.height / frame.px_per_unit, frame.width / frame.px_per_unit
-    short = min(height, width)
-    kind = rng.choice(["ring", "cut", "square", "open"], p=[0.38, 0.26, 0.16, 0.2])
-    spread_of_centre, radius, ring = {
-        "ring": (0.05, rng.uniform(0.36, 0.47) * short, rng.uniform(40, 190)),
-        "cut": (0.22, rng.uniform(0.45, 0.75) * short, rng.uniform(60, 260)),
-        "square": (0.06, rng.uniform(0.38, 0.49) * short, rng.uniform(300, 900)),
-        "open": (0.1, rng.uniform(0.9, 1.4) * width, 400.0),
-    }[str(kind)]
-    shift = own.normal(0, 5, 2)
+    height, width = view = frame.height / frame.px_per_unit, frame.width / frame.px_per_unit
+    short = min(view)
+    kind, radius, ring = _drawn_floor(rng, plate_type, view)
+    shift, off = own.normal(0, 5, 2), OFF_CENTRE[kind]
     centre = (
-        shift[0] + height * (0.5 + rng.uniform(-1, 1) * spread_of_centre * (0.4 if kind == "cut" else 1)),
-        shift[1] + width * (0.5 + rng.uniform(-1, 1) * spread_of_centre),
+        shift[0] + height * (0.5 + rng.uniform(-1, 1) * off * (0.4 if kind == "cut" else 1)),
+        shift[1] + width * (0.5 + rng.uniform(-1, 1) * off),
     )
     shape = _square_floor if kind == "square" else _round_floor
     beyond = shape(rng, frame, centre, radius)
@@ -166,12 +202,5 @@ def drawn_vessel(rng: np.random.Generator, frame: Frame, own: np.random.Generato
         light = light * _marks(rng, frame, centre, min(radius, 0.5 * short))
     if own.random() < CONDENSED_SHARE:
         light = light * dirt.condensation(own, frame)
-    return Vessel(
-        light,
-        dirt.on_plate(own, frame, dirty),
-        beyond,
-        _lamp(rng, frame),
-        centre,
-        min(radius, 0.55 * short),
-        str(kind) in WALLED,
-    )
+    speckled = dirt.on_plate(own, frame, dirty)
+    return Vessel(light, speckled, beyond, _lamp(rng, frame), centre, min(radius, 0.55 * short), kind in WALLED)

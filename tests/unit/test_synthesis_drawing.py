@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from crystal_search.synthesis.frames import Frame, stamp
+from crystal_search.synthesis.glass import Crystals, Glass
 from crystal_search.synthesis.optics import drawn_optics, transmission
 from crystal_search.synthesis.polyhedra import HABITS, gathered, polyhedron, rotation
 from crystal_search.synthesis.textures import blurred, fractal_noise, spread
 
+GLASS = Glass(1.0, 0.1, None, (1.0, 1.0, 1.0))
 FRAME = Frame(0, 0, 120, 160, 2.0, torch.device("cpu"))
 
 
@@ -16,13 +18,9 @@ def drawn(half_axes: list[float], habit: str = "box", turned: np.ndarray | None 
     rng = np.random.default_rng(0)
     body = polyhedron(rng, habit, np.array(half_axes), np.eye(3) if turned is None else turned, 0.0)
     solid = gathered([body])
-    field, _ = stamp(
-        FRAME,
-        np.array([[30.0, 40.0]]),
-        np.array([body.reach]),
-        lambda numbers, rows, columns: solid.thickness(FRAME, numbers, rows, columns),
-    )
-    return field
+    centre = np.array([[30.0, 40.0]])
+    crystals = Crystals(centre, centre, solid, GLASS)
+    return crystals.thickness(FRAME)[0]
 
 
 def test_a_box_is_as_thick_as_it_is_high() -> None:
@@ -35,6 +33,17 @@ def test_a_turned_body_keeps_its_volume(habit: str) -> None:
     rng = np.random.default_rng(1)
     volumes = [float(drawn([16, 12, 9], habit, rotation(rng)).sum()) / FRAME.px_per_unit**2 for _ in range(4)]
     assert volumes == pytest.approx([volumes[0]] * 4, rel=0.06)
+
+
+def test_a_crystal_grows_out_of_its_hub() -> None:
+    bodies = [polyhedron(np.random.default_rng(0), "box", np.array([10.0, 5, 5]), np.eye(3), 0.0)] * 2
+    whole = Crystals(np.array([[30.0, 40], [30, 40]]), np.array([[30.0, 40], [20, 40]]), gathered(bodies), GLASS)
+    half = whole.grown(np.array([0.5, 0.5]))
+    np.testing.assert_allclose(half.centres, [[30, 40], [25, 40]])
+    single, _ = whole.grown(np.array([0.5, 0.0])).thickness(FRAME)
+    assert single.max() == pytest.approx(2 * 0.66 * 5 / 2)
+    sides_px = 0.72 * 10 * FRAME.px_per_unit, 0.72 * 5 * FRAME.px_per_unit
+    assert float((single > 0).sum()) == pytest.approx(sides_px[0] * sides_px[1], rel=0.1)  # whole pixels
 
 
 def test_a_stamp_at_the_border_is_cut_off() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from crystal_search.main import main
 from crystal_search.synthesis.coco import mask_of
+from crystal_search.synthesis.polyhedra import HABITS
 from crystal_search.synthesis.truth import smallest_box
 from crystal_search.synthesis.wells import RenderedWell, WellSeed, render_well
 
@@ -55,6 +56,24 @@ def test_what_counts_as_crystal_is_what_is_not_too_faint(well: RenderedWell) -> 
     assert max(crystal.contrast for crystal in well.crystals) > 13
 
 
+def test_every_crystal_has_a_name(well: RenderedWell) -> None:
+    assert {crystal.habit for crystal in well.crystals} <= set(HABITS)
+    assert {crystal.aspect for crystal in well.crystals} <= {"needle", "rod", "plate", "block"}
+
+
+def test_long_boxes_are_needles() -> None:
+    """The same well that a person would say holds needles: its crystals are far longer than wide."""
+    for number in range(40):
+        well = render_well(
+            WellSeed("test", number), outcome="crystal_bad_form", height_px=512, width_px=612, crystals=True
+        )
+        needles = [crystal for crystal in well.crystals if crystal.aspect == "needle" and crystal.oriented_box[3] > 4]
+        if len(needles) > 3:
+            assert np.median([each.oriented_box[2] / each.oriented_box[3] for each in needles]) > 3
+            return
+    pytest.fail("no well with needles")
+
+
 def test_the_picture_is_the_same_whether_or_not_truth_is_asked_for(well: RenderedWell) -> None:
     plain = render_well(WellSeed("test", 11), outcome=well.outcome, height_px=512, width_px=612)
     np.testing.assert_array_equal(plain.image, well.image)
@@ -81,4 +100,6 @@ def test_wells_are_written_with_annotations_and_all_that_is_present(tmp_path: Pa
     assert set(zip(*np.nonzero(mask), strict=True)) == set(
         zip(well.crystals[0].rows.tolist(), well.crystals[0].columns.tolist(), strict=True)
     )
+    assert [each["habit"] for each in mine] == [crystal.habit for crystal in well.crystals]
+    assert {each["aspect"] for each in mine} <= {"needle", "rod", "plate", "block"}
     assert {each["name"] for each in truth["categories"]} == set(CRYSTALS)

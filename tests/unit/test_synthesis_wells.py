@@ -63,7 +63,20 @@ def test_other_sizes(height_px: int, width_px: int) -> None:
     assert_consistent(well)
 
 
+@pytest.mark.parametrize(("plate_type", "dark"), [("swissci-3", True), ("hanging-drop", False)])
+def test_a_plate_type_says_whether_walls_are_in_the_view(plate_type: str, dark: bool) -> None:
+    """A round well in a dark ring has much of the view near black, a cover slip has not."""
+    wells = [
+        render_well(WellSeed("test", number), outcome=None, height_px=256, width_px=306, plate_type=plate_type)
+        for number in range(6)
+    ]
+    shares = [float((well.image.max(axis=2) < 0.35 * np.median(well.image[118:138, 140:166])).mean()) for well in wells]
+    assert (np.median(shares) > 0.15) == dark
+
+
 def test_what_cannot_be_rendered_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="mrc-2, swissci-3"):
+        render_well(WellSeed("test", 0), height_px=64, width_px=64, plate_type="petri dish")
     with pytest.raises(UnknownNameError, match="choose from"):
         render_well(WellSeed("test", 0), outcome="rim")
     with pytest.raises(UnknownNameError, match="train, validation"):
