@@ -35,7 +35,7 @@ class WellAnnotations:
                     crystal.oriented_box,
                     id=len(self._annotations) + 1,
                     image_id=number,
-                    category_id=CATEGORIES[str(well.outcome)],
+                    category_id=CATEGORIES[crystal.outcome],
                     visible_fraction=round(crystal.visible_fraction, 4),
                     contrast=round(crystal.contrast, 2),
                     too_faint=crystal.too_faint,

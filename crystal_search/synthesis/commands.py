@@ -1,42 +1,18 @@
 """``crystal-search render``: rendered wells, a rendered plate, or crystals in suspension, as files with their truth."""
 
 import argparse
-import csv
-import io
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import simplejpeg
-from PIL import Image as Pillow
 
 from crystal_search.arguments import count
 from crystal_search.errors import UserError
-from crystal_search.files import write_whole
-from crystal_search.outcomes import NO_DROP, outcome_named
-from crystal_search.synthesis.plate import COLUMNS, ROWS, file_name, plate_outcomes, well_seed
+from crystal_search.synthesis.plate import COLUMNS, ROWS, plate_outcomes, well_seed
 from crystal_search.synthesis.plate_types import PLATE_TYPES
 from crystal_search.synthesis.seeds import SPLITS, WellSeed
+from crystal_search.synthesis.visits import DAYS, MATES, PATTERN, OnPlate, Well
 
 WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
-MASK_REDUCTION = 4  # of the stored drop masks
-CELL_PX = (306, 256)  # width and height of an image in a contact sheet
-SHEET_COLUMNS = 12
-TRUTH_FIELDS = ("file", "row", "column", "drop", "outcome", "score_number", "group", "present")
-
-
-@dataclass(frozen=True, slots=True)
-class _Picture:
-    """One image to render."""
-
-    seed: WellSeed
-    outcome: str | None
-    file: str
-    row: str  #: letter; empty when the well is on no plate
-    column: str  #: number from 1; empty when the well is on no plate
-    imager: WellSeed | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
     parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
     parser.add_argument("--plate-type", choices=PLATE_TYPES, help="of the wells (default: drawn)")
+    parser.add_argument(
+        "--inspections", type=int, default=1, help=f"of wells, up to {len(DAYS)}; crystals grow (default: %(default)s)"
+    )
+    parser.add_argument("--channels", nargs="+", choices=MATES, default=(), help="of wells, beside visible light")
     parser.add_argument("--barcode", default="demo", help="of the plate, in file names (default: %(default)s)")
     parser.add_argument("--width", type=int, default=1224, help="of the images of wells, pixels (default: %(default)s)")
     parser.add_argument(
@@ -61,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--maps", action="store_true", help="write NAME.outcomes.png as well: each pixel's outcome")
     parser.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
+    _add_suspension_arguments(parser)
+
+
+def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
     suspension = parser.add_argument_group("suspension")
     suspension.add_argument("--crystals", type=count, default=100, help="at most in an image (default: %(default)s)")
     suspension.add_argument(
@@ -87,14 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.what == "suspension":
         _write_suspension(arguments)
         return
-    pictures = _plate_pictures(arguments) if arguments.what == "plate" else _well_pictures(arguments)
-    if not pictures:
-        raise UserError(f"--count is {arguments.count}; render at least 1 well")
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        _render(pictures, arguments)
-    except OSError as error:
-        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
+    _write_wells(arguments)
 
 
 def _write_suspension(arguments: argparse.Namespace) -> None:
@@ -102,6 +79,8 @@ def _write_suspension(arguments: argparse.Namespace) -> None:
         raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
     if arguments.outcome is not None or arguments.maps:
         raise UserError("a suspension has no outcome and no map of outcomes; leave out --outcome and --maps")
+    if arguments.channels or arguments.inspections != 1:
+        raise UserError("suspensions are seen once, in visible light; leave out --channels and --inspections")
     number = SUSPENSIONS if arguments.count is None else arguments.count
     if number < 1:
         raise UserError(f"--count is {number}; render at least 1 image")
@@ -131,110 +110,49 @@ def _write_suspension(arguments: argparse.Namespace) -> None:
     )
 
 
-def _well_pictures(arguments: argparse.Namespace) -> list[_Picture]:
+def _write_wells(arguments: argparse.Namespace) -> None:
+    channels = tuple(arguments.channels)
+    if not 1 <= arguments.inspections <= len(DAYS):
+        raise UserError(f"--inspections is {arguments.inspections}; give 1 to {len(DAYS)}")
+    wells = _plate_wells(arguments) if arguments.what == "plate" else _single_wells(arguments)
+    if not wells:
+        raise UserError(f"--count is {arguments.count}; render at least 1 well")
+    from crystal_search.synthesis.well_writing import Settings, write_wells
+
+    settings = Settings(
+        size=(arguments.height, arguments.width),
+        inspections=arguments.inspections,
+        channels=channels,
+        device=arguments.device,
+        plate_type=arguments.plate_type,
+        quality=arguments.quality,
+        maps=arguments.maps,
+        sheet=not arguments.no_sheet,
+    )
+    try:
+        write_wells(arguments.out, wells, settings)
+    except OSError as error:
+        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
+    sys.stdout.write(f"{len(wells)} wells are in {arguments.out}, what they show in truth.csv\n")
+    if channels and arguments.what == "plate":
+        sys.stdout.write(f"to import them: crystal-search import {arguments.out} --pattern '{PATTERN}'\n")
+
+
+def _single_wells(arguments: argparse.Namespace) -> list[Well]:
     wells = WELLS if arguments.count is None else arguments.count
     numbers = range(arguments.seed_start, arguments.seed_start + wells)
-    return [
-        _Picture(WellSeed(arguments.split, number), arguments.outcome or "any", f"{number:05d}.jpg", "", "", None)
-        for number in numbers
-    ]
+    return [Well(WellSeed(arguments.split, number), arguments.outcome or "any") for number in numbers]
 
 
-def _plate_pictures(arguments: argparse.Namespace) -> list[_Picture]:
+def _plate_wells(arguments: argparse.Namespace) -> list[Well]:
     imager = WellSeed(arguments.split, arguments.seed_start)
     outcomes = plate_outcomes(imager)
     return [
-        _Picture(
+        Well(
             well_seed(imager, row, column),
             outcomes[row * COLUMNS + column],
-            file_name(arguments.barcode, row, column),
-            letter,
-            str(column + 1),
-            imager,
+            OnPlate(arguments.barcode, row, column, imager),
         )
-        for row, letter in enumerate(ROWS)
+        for row in range(len(ROWS))
         for column in range(COLUMNS)
     ]
-
-
-def _render(pictures: list[_Picture], arguments: argparse.Namespace) -> None:
-    import torch
-    from tqdm import tqdm
-
-    from crystal_search.synthesis.annotations import WellAnnotations
-    from crystal_search.synthesis.wells import render_well
-
-    torch.set_num_threads(1)
-    truth = io.StringIO()
-    table = csv.DictWriter(truth, TRUTH_FIELDS, lineterminator="\n")
-    table.writeheader()
-    cells: list[Pillow.Image] = []
-    annotations = WellAnnotations()
-    for picture in tqdm(pictures, "rendering", unit="well", disable=None):
-        well = render_well(
-            picture.seed,
-            outcome=picture.outcome,
-            height_px=arguments.height,
-            width_px=arguments.width,
-            device=arguments.device,
-            imager=picture.imager,
-            crystals=True,
-            plate_type=arguments.plate_type,
-        )
-        data = simplejpeg.encode_jpeg(well.image, arguments.quality, "RGB", "420")
-        write_whole(arguments.out / picture.file, data)
-        write_whole(arguments.out / f"{Path(picture.file).stem}.mask.png", mask_png(well.drop_mask))
-        if arguments.maps:
-            write_whole(arguments.out / f"{Path(picture.file).stem}.outcomes.png", map_png(well.outcome_map))
-        table.writerow(_truth(picture, well.outcome) | {"present": " ".join(well.present)})
-        annotations.add(picture.file, well)
-        if not arguments.no_sheet:
-            cells.append(Pillow.fromarray(well.image).resize(CELL_PX, Pillow.Resampling.BOX))
-    write_whole(arguments.out / "annotations.json", annotations.as_json())
-    write_whole(arguments.out / "truth.csv", truth.getvalue().encode())
-    if cells:
-        write_whole(arguments.out / "contact-sheet.png", _contact_sheet(cells))
-    sys.stdout.write(f"{len(pictures)} wells are in {arguments.out}, what they show in truth.csv\n")
-
-
-def _truth(picture: _Picture, outcome: str | None) -> dict[str, str]:
-    known = None if outcome is None else outcome_named(outcome)
-    return {
-        "file": picture.file,
-        "row": picture.row,
-        "column": picture.column,
-        "drop": "1",
-        "outcome": NO_DROP if known is None else known.name,
-        "score_number": "" if known is None else str(known.score_number),
-        "group": "" if known is None else str(known.group),
-    }
-
-
-def mask_png(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bytes:
-    """Return a drop mask as a 1-bit PNG at a quarter of its size."""
-    rows, columns = mask.shape
-    size = (max(1, columns // MASK_REDUCTION), max(1, rows // MASK_REDUCTION))
-    small = Pillow.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Pillow.Resampling.BOX)
-    buffer = io.BytesIO()
-    small.point(lambda level: 255 if level > 127 else 0).convert("1", dither=Pillow.Dither.NONE).save(
-        buffer, "PNG", optimize=True
-    )
-    return buffer.getvalue()
-
-
-def map_png(outcome_map: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
-    """Return an outcome map, indices into ``OUTCOMES`` and 255 outside of the drop, as a grey PNG of its size."""
-    buffer = io.BytesIO()
-    Pillow.fromarray(outcome_map).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _contact_sheet(cells: list[Pillow.Image]) -> bytes:
-    width, height = CELL_PX
-    columns = min(SHEET_COLUMNS, len(cells))
-    sheet = Pillow.new("RGB", (columns * width, -(-len(cells) // columns) * height))
-    for index, cell in enumerate(cells):
-        sheet.paste(cell, (index % columns * width, index // columns * height))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -90,10 +90,15 @@ def bare(drop: Drop, vessel: Vessel, optics: Optics, outcome: str) -> Look | Non
     return Look(drop, optics, floor, phase, density, light, None, seen, 0)
 
 
+def within(drop: Drop) -> Tensor:
+    """Return 1 in a drop and 0 outside; what lies in it thins out along the contour, (rows, columns)."""
+    return ((1 - drop.reach) * 25).clamp(0, 1)
+
+
 def with_layer(look: Look, layer: Layer) -> Look:
     """Return the look with one more thing in the drop, which hides what is less important."""
     drop = look.drop
-    soft = ((1 - drop.reach) * 25).clamp(0, 1)
+    soft = within(drop)
     phase, density, hues = look.phase, look.density, look.hues
     if layer.phase is not None:
         phase = phase + layer.phase * soft

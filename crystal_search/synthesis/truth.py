@@ -21,6 +21,7 @@ class CrystalTruth:
     oriented_box: NDArray[np.float64]  #: (5,): centre row and column, long and short side in px, angle in radians
     visible_fraction: float  #: part of its pixels that lie in the drop and differ visibly from the picture without it
     contrast: float  #: mean difference from the picture without it, grey levels
+    outcome: str  #: what it and its like make of the drop once they can be seen
     habit: str  #: one of `polyhedra.HABITS`
     aspect: str  #: needle, rod, plate or block
 
@@ -52,6 +53,7 @@ def crystals_of(layer: Layer, before: Look, after: Look) -> tuple[CrystalTruth, 
                     smallest_box(rows, columns),
                     visible_fraction=float(seen[mine].mean()),
                     contrast=float(change[mine].mean()),
+                    outcome=layer.outcome,
                     habit=solid.habits[number],
                     aspect=solid.aspects[number],
                 )
