@@ -2,6 +2,7 @@
 # make test   set up, check and test everything
 # make bench  measure speed, memory and quality, and print a table
 # make compare  train the four networks and evaluate them side by side (DATA=runs/chops; it takes hours)
+# make freeze   freeze the volunteer's program into one file under dist/
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ DATA ?= runs/chops
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare mitsuba clean
+.PHONY: run test lint unit bench compare freeze mitsuba clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -35,6 +36,13 @@ bench: $(VENV)/test.stamp
 compare: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.compare_networks --data $(DATA)
 
+freeze: .venv-freeze/made.stamp
+	.venv-freeze/bin/python -m pip install --quiet --requirement scripts/freeze-requirements.txt
+	.venv-freeze/bin/python scripts/freeze.py
+
+.venv-freeze/made.stamp:
+	sh scripts/make-venv $(PYTHON) .venv-freeze
+
 mitsuba: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[mitsuba]'
 	$(BIN)/python -m pytest tests/integration/test_rays_against_mitsuba.py
@@ -53,4 +61,4 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/mad
 	touch $@ $(VENV)/run.stamp
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info
+	rm -rf $(VENV) .venv-freeze build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info

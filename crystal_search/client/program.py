@@ -10,7 +10,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,8 +71,17 @@ def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[Ima
     return replace(score, seconds=watch.seconds | score.seconds), image
 
 
-def score_work_unit(path: Path, folder: Path, models_folders: Sequence[Path]) -> Result:
+def _go_on(fraction: float) -> None:
+    """Do not wait between images."""
+
+
+def score_work_unit(
+    path: Path, folder: Path, models_folders: Sequence[Path], *, pause: Callable[[float], None] = _go_on
+) -> Result:
     """Score every image of the work unit at `path` and write the result and its overlays into `folder`.
+
+    `pause` is called before each image and at the end with the part that is done and kept, from 0 to 1; it returns
+    when the next may be scored.
 
     Raises
     ------
@@ -90,6 +99,7 @@ def score_work_unit(path: Path, folder: Path, models_folders: Sequence[Path]) ->
     done = _read_checkpoint(folder, unit)
     for number, image in enumerate(unit.images[len(done) :], start=len(done)):
         _report_fraction(folder, number / len(unit.images))
+        pause(number / len(unit.images))
         done.append(_score_member(attempt, image, number))
         _append_checkpoint(folder, done[-1])
     result = Result(
@@ -101,6 +111,7 @@ def score_work_unit(path: Path, folder: Path, models_folders: Sequence[Path]) ->
     )
     write_result(result, folder)
     _report_fraction(folder, 1.0)
+    pause(1.0)
     return result
 
 
