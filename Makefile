@@ -37,8 +37,8 @@ compare: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks.compare_networks --data $(DATA)
 
 freeze: .venv-freeze/made.stamp
-	.venv-freeze/bin/python -m pip install --quiet --requirement scripts/freeze-requirements.txt
-	.venv-freeze/bin/python scripts/freeze.py
+	.venv-freeze/bin/python -m pip install --quiet --requirement scripts/freezing/requirements.txt
+	.venv-freeze/bin/python scripts/freezing/freeze.py
 
 .venv-freeze/made.stamp:
 	sh scripts/make-venv $(PYTHON) .venv-freeze

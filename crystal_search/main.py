@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "assimilate": ("crystal_search.server.assimilate", "take valid results over into the spool"),
     "finalize": ("crystal_search.server.finalize", "write spooled results into a CSV file"),
     "set-autoscore": ("crystal_search.server.set_autoscore", "put a CSV file's scores into the imaging database"),
+    "boinc": ("crystal_search.server.boinc.commands", "put Crystal Search into a BOINC project"),
     "view": ("crystal_search.viewer.serve", "serve the plate viewer"),
     "status": ("crystal_search.server.status", "tell what waits, what runs, what failed"),
     "render": ("crystal_search.synthesis.commands", "render wells with exact truth"),

@@ -14,6 +14,7 @@ from math import ceil
 from pathlib import Path
 
 from crystal_search.arguments import count
+from crystal_search.server.engines import opened_engine
 from crystal_search.server.folders import discard, unit_files
 from crystal_search.server.imaging import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
@@ -114,7 +115,9 @@ def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | Non
 
 
 def images_per_unit(waiting: int, site: Installation) -> int:
-    """Return how many images a work unit holds: few enough that every client has work, at most the setting."""
+    """Return how many images a work unit holds: few enough that every client here has work, at most the setting."""
+    if site.settings.engine != "local":
+        return site.settings.images_per_unit
     return max(1, min(site.settings.images_per_unit, ceil(waiting / site.settings.worker_count)))
 
 
@@ -155,8 +158,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Pack what waits and say how much it was."""
     order = Order(plate=arguments.plate, limit=arguments.limit)
-    with opened(arguments.home) as site, only_service(site.home):
-        created = create_work(site, recipe_of(site), order)
+    with opened(arguments.home) as site:
+        with only_service(site.home):
+            created = create_work(site, recipe_of(site), order)
+        if site.settings.engine == "boinc":
+            with opened_engine(site) as engine:
+                engine.submit(reversed(unit_files(site.home.queue)))
+                engine.step()
     say(f"packed {created.images} images into {created.units} work units")
     if created.again:
         say(f"packed {created.again} images again, whose files were lost")

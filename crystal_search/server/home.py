@@ -92,6 +92,16 @@ class Home:
         return self.path / "engine" / "trash"
 
     @property
+    def submitted(self) -> Path:
+        """For each work unit that a BOINC server knows the number of the attempt at it."""
+        return self.path / "engine" / "submitted"
+
+    @property
+    def incoming(self) -> Path:
+        """Folders that a BOINC assimilator leaves, called by the server's number of the work unit."""
+        return self.path / "engine" / "incoming"
+
+    @property
     def engine_lock(self) -> Path:
         """Held by the one process that looks after clients."""
         return self.path / "engine" / "lock"

@@ -106,7 +106,7 @@ def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) 
         parameters=Parameters(
             threshold=record.recipe.threshold,
             best_chops=site.settings.best_chops,
-            overlays=site.settings.overlays,
+            overlays=site.settings.overlays and site.settings.engine == "local",
         ),
         images=packed,
     )

@@ -28,6 +28,10 @@ class Settings:
     workers: int = 0  #: clients at a time; 0: one for each processor
     attempts: int = 3  #: failures after which a work unit is set aside
     seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
+    engine: str = "local"  #: who scores: ``local``, clients on this machine, or ``boinc``
+    boinc_project: str = ""  #: folder of the BOINC project
+    boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``: one, when it can be trusted
+    boinc_tolerance: float = 0.02  #: by which probabilities of two hosts may differ
 
     @property
     def worker_count(self) -> int:
@@ -56,7 +60,10 @@ LIMITS: dict[str, tuple[float, float]] = {
     "workers": (0, 1024),
     "attempts": (1, 100),
     "seconds_per_image": (0.1, 86_400),
+    "boinc_tolerance": (0.000001, 0.5),
 }
+
+CHOICES = {"engine": ("local", "boinc"), "boinc_replication": ("quorum", "adaptive")}
 
 
 def read_settings(path: Path) -> Settings:
@@ -69,7 +76,7 @@ def read_settings(path: Path) -> Settings:
 
     Notes
     -----
-    The folder of the models is relative to the file's folder, whatever the current folder is.
+    Folders of models and of the BOINC project are relative to the file's folder, whatever the current folder is.
     """
     if not path.exists():
         return Settings()
@@ -82,8 +89,11 @@ def read_settings(path: Path) -> Settings:
         raise ConfigError(f"{path}: unknown key {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}")
     for key, value in table.items():
         _check(path, key, value, getattr(Settings(), key))
-    if table.get("models"):
-        table["models"] = os.path.abspath(path.parent / table["models"])
+    for key in ("models", "boinc_project"):
+        if table.get(key):
+            table[key] = os.path.abspath(path.parent / table[key])
+    if table.get("engine") == "boinc" and not table.get("boinc_project"):
+        raise ConfigError(f"{path}: engine is boinc, so boinc_project must be the folder of the BOINC project")
     return Settings(**table)
 
 
@@ -91,6 +101,8 @@ def _check(path: Path, key: str, value: Any, default: Any) -> None:
     expected = (int, float) if isinstance(default, float) else (type(default),)
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(default, bool):
         raise ConfigError(f"{path}: {key} must be like {default!r}, got {value!r}")
+    if key in CHOICES and value not in CHOICES[key]:
+        raise ConfigError(f"{path}: {key} must be one of {', '.join(CHOICES[key])}, got {value!r}")
     low, high = LIMITS.get(key, (None, None))
     if low is not None and high is not None and not low <= value <= high:
         raise ConfigError(f"{path}: {key} must be from {low:g} to {high:g}, got {value!r}")

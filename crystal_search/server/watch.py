@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError, EngineError
-from crystal_search.server.create_work import Order
+from crystal_search.server.create_work import EVERYTHING, Order
 from crystal_search.server.cycle import cycle
 from crystal_search.server.engine import Engine
+from crystal_search.server.engines import opened_engine
 from crystal_search.server.import_images import (
     SETTLED_S,
     ImportReport,
@@ -28,7 +29,7 @@ from crystal_search.server.import_images import (
 from crystal_search.server.installation import Installation, Renewed, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.leash import PYTHON, leashed
-from crystal_search.server.local_engine import GRACE_S, POLL_S, LocalEngine
+from crystal_search.server.local_engine import GRACE_S, POLL_S
 from crystal_search.server.robot_names import Naming
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,9 @@ def watch(
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
     renewed, complaints = Renewed(site.home, lambda: recipe_of(site)), Complaints()
     renewed.recipe()  # trouble with the models ends the service before it begins
-    order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
+    order = EVERYTHING
+    if site.settings.engine == "local":  # fresh images are packed when there is somebody to score them
+        order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
     def one_pass() -> None:
         done, scores = cycle(site, renewed.recipe(), engine, order)
@@ -188,7 +191,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Watch until SIGTERM or Ctrl-C."""
     with terminated_as_interrupt() as ending, opened(arguments.home) as site:
         inbox = Inbox(site, arguments.folder, naming_of(arguments))
-        with LocalEngine(site.home, site.settings, site.models) as engine:
+        with opened_engine(site) as engine:
             viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")
             inbox.begin()

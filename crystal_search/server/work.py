@@ -3,6 +3,7 @@
 import argparse
 import time
 
+from crystal_search.errors import ConfigError
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, models_folder, say
@@ -31,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Score what is queued."""
     home = Home.at(arguments.home).made()
     settings = read_settings(home.settings)
+    if settings.engine != "local":
+        raise ConfigError(f"{home.settings}: engine is {settings.engine}; create-work and watch look after that one")
     with terminated_as_interrupt(), LocalEngine(home, settings, models_folder(home, settings)) as engine:
         work(home, engine, forever=arguments.forever)
     waiting, failed = len(list(home.returned.iterdir())), len(unit_files(home.failed))

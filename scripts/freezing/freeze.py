@@ -14,7 +14,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BUILD, DIST = ROOT / "build" / "freeze", ROOT / "dist"
 PROGRAM = "crystal-search-client"
 MAX_BYTES = 60_000_000

@@ -1,0 +1,300 @@
+"""The BOINC engine: what is submitted, once; what comes back; what is followed up when nothing does."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from crystal_search.errors import AnotherRunningError, EngineError
+from crystal_search.server.assimilate import assimilate
+from crystal_search.server.boinc.project import spread, unit_of
+from crystal_search.server.create_work import create_work
+from crystal_search.server.cycle import publish_scores
+from crystal_search.server.folders import unit_files
+from crystal_search.server.validate import validate
+from crystal_search.work_unit import read_work_unit
+from tests.boinc_site import BoincSite, boinc_site
+from tests.fake_client import Plan, score
+from tests.service_site import RECIPE, add_images, auto_scores
+
+
+def step(place: BoincSite) -> None:
+    """Pack what waits and keep the engine going once."""
+    create_work(place.site, RECIPE)
+    with place.engine as engine:
+        engine.submit(reversed(unit_files(place.site.home.queue)))
+        engine.step()
+
+
+def result_of(place: BoincSite, unit: Path, folder: Path) -> bytes:
+    """Return the result that a good client gives."""
+    folder.mkdir(exist_ok=True)
+    score(unit, folder, Plan())
+    result = json.loads((folder / "result.json").read_bytes())
+    for image in result["images"]:
+        image["overlay"] = None  # only one file is uploaded
+    return json.dumps(result).encode()
+
+
+def come_back(place: BoincSite, folder: Path, *, attempt: int = 1) -> None:
+    """Have every queued work unit scored and assimilated by the server."""
+    for number, path in enumerate(unit_files(place.site.home.queue), start=1):
+        job = f"{path.stem}_a{attempt}"
+        place.spool(f"{job}_0_r123456_0", result_of(place, path, folder / "made"), number=number)
+        place.server.change(job, assimilated=True)
+
+
+def test_work_units_are_staged_and_created_once(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=10)
+    step(place)
+    units = [path.stem for path in unit_files(place.site.home.queue)]
+    assert sorted(place.server.created) == sorted(f"{name}_a1" for name in units)
+    (call,) = place.server.calls
+    assert call["words"][:6] == [
+        *("--appname", "crystal_search", "--wu_template", "templates/crystal_search_in"),
+        *("--result_template", "templates/crystal_search_out"),
+    ]
+    assert call["words"][-1] == "--stdin"
+    assert call["cwd"] == str(place.server.project.root)
+    for line in call["text"].splitlines():
+        flag, name, _, priority, file = line.split()
+        assert (flag, file) == ("--wu_name", f"{name}.zip")
+        assert int(priority) > 1_700_000_000
+        staged = place.server.project.root / "download" / spread(file, 1024) / file
+        assert read_work_unit(staged).name == name.removesuffix("_a1")
+        digest = hashlib.md5(staged.read_bytes(), usedforsecurity=False).hexdigest()
+        assert staged.with_name(f"{file}.md5").read_text() == f"{digest} {staged.stat().st_size}\n"
+    step(place)
+    assert len(place.server.calls) == 1
+
+
+def test_clients_draw_no_overlays_since_only_the_result_is_uploaded(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=1)
+    step(place)
+    (unit,) = unit_files(place.site.home.queue)
+    assert not read_work_unit(unit).parameters.overlays
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_dying_after_create_work_submits_nothing_twice(tmp_path: Path, noted: bool) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    if not noted:
+        for path in place.site.home.submitted.iterdir():
+            path.unlink()
+    step(place)
+    assert len(place.server.created) == len(set(place.server.created)) == 1
+
+
+def test_a_failing_create_work_is_told_and_tried_again(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    fails = place.server.project.root / "bin" / "create_work.fails"
+    fails.touch()
+    with pytest.raises(EngineError, match="create_work of the BOINC project ended with code 1: the disk"):
+        step(place)
+    assert place.server.created == []
+    fails.unlink()
+    step(place)
+    assert len(place.server.created) == 1
+
+
+def test_a_server_that_is_away_changes_nothing(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    come_back(place, tmp_path)
+    place.server.away = True
+    with pytest.raises(EngineError, match="went away"):
+        step(place)
+    assert len(list(place.site.home.incoming.iterdir())) == 1
+    place.server.away = False
+    step(place)
+    assert validate(place.site.home).valid == 1
+
+
+def test_results_go_their_way_into_the_ledger(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=6)
+    step(place)
+    come_back(place, tmp_path)
+    step(place)
+    assert validate(place.site.home).valid == 2
+    assert assimilate(place.site) == 2
+    publish_scores(place.site)
+    assert {len(scores) for scores in auto_scores(place.site).values()} == {1}
+    step(place)
+    assert list(place.site.home.submitted.iterdir()) == []
+    assert len(place.server.created) == 2
+    assert [call["tool"] for call in place.server.calls] == ["create_work"]
+
+
+def test_a_result_that_comes_twice_counts_once(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    (unit,) = unit_files(place.site.home.queue)
+    data = result_of(place, unit, tmp_path / "made")
+    for number, copy in enumerate((0, 1), start=1):
+        place.spool(f"{unit.stem}_a1_{copy}_r99_0", data, number=number)
+    place.server.change(f"{unit.stem}_a1", assimilated=True)
+    step(place)
+    assert validate(place.site.home).valid == 1
+    assimilate(place.site)
+    publish_scores(place.site)
+    place.spool(f"{unit.stem}_a1_3_r98_0", data, number=3)
+    step(place)
+    assert validate(place.site.home).valid == 0
+    assert {len(scores) for scores in auto_scores(place.site).values()} == {1}
+
+
+def test_a_lost_result_is_followed_by_another_attempt(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    (unit,) = unit_files(place.site.home.queue)
+    place.server.change(f"{unit.stem}_a1", assimilated=True)
+    step(place)
+    assert place.server.created == [f"{unit.stem}_a1", f"{unit.stem}_a2"]
+    step(place)
+    assert len(place.server.created) == 2
+    come_back(place, tmp_path, attempt=2)
+    step(place)
+    assert validate(place.site.home).valid == 1
+
+
+@pytest.mark.parametrize("mask", [1, 16, 17])
+def test_nobody_to_send_it_to_says_nothing_about_the_images(tmp_path: Path, mask: int) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    (unit,) = unit_files(place.site.home.queue)
+    place.server.change(f"{unit.stem}_a1", assimilated=True, error_mask=mask)
+    step(place)
+    assert place.server.created[-1] == f"{unit.stem}_a2"
+
+
+def test_a_unit_that_fails_is_split_and_a_single_image_given_up_with_the_reason(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=2)
+    step(place)
+    (unit,) = unit_files(place.site.home.queue)
+    place.server.change(f"{unit.stem}_a1", assimilated=True, error_mask=2)
+    place.server.said[1] = ["a1_0 on host 7 ended with exit code 1; it said:\nsegmentation fault"]
+    step(place)
+    step(place)
+    single = place.server.created[1:]
+    assert len(single) == 2
+    place.server.change(single[0], assimilated=True, error_mask=2)
+    place.server.said[2] = ["again"]
+    step(place)
+    step(place)
+    given_up = [scores[0] for scores in auto_scores(place.site).values() if scores]
+    assert [score.outcome for score in given_up] == ["unreadable"]
+    assert "again" in str(given_up[0].error)
+
+
+def test_what_volunteers_have_is_running(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=8)
+    step(place)
+    first, _ = place.server.created
+    place.server.change(first, in_progress=2)
+    step(place)
+    assert [path.name for path in place.site.home.running.iterdir()] == [f"{first.removesuffix('_a1')}.boinc"]
+    place.server.change(first, in_progress=0)
+    step(place)
+    assert list(place.site.home.running.iterdir()) == []
+
+
+def test_a_retired_model_s_work_is_cancelled_unless_a_volunteer_has_it(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    (old,) = place.server.created
+    other = type(RECIPE)(
+        classifier_name="fake-2", classifier_sha256="c" * 64, drop_sha256=RECIPE.drop_sha256, threshold=0.85
+    )
+    create_work(place.site, other)
+    with place.engine as engine:
+        engine.submit(reversed(unit_files(place.site.home.queue)))
+        engine.step()
+    assert [call["words"] for call in place.server.calls if call["tool"] == "cancel_jobs"] == [["--name", old]]
+    assert len(place.server.created) == 2
+    assert place.server.created[1] != old
+
+
+@pytest.mark.parametrize(
+    "name", ["result.json", "demo_0_r1_0", "a" * 300, "x_a1_0_r1_0.part", "..._a1_0_r1_0", "demo-1_a1_0_rX_0"]
+)
+def test_an_upload_that_is_not_ours_is_put_aside(tmp_path: Path, name: str) -> None:
+    place = boinc_site(tmp_path, images=1)
+    place.spool(name[:200], b"{}")
+    step(place)
+    assert list(place.site.home.incoming.iterdir()) == []
+    assert [path.name for path in place.site.home.refused.iterdir()] == ["boinc-1"]
+    assert list(place.site.home.returned.iterdir()) == []
+
+
+def test_links_and_many_files_are_put_aside(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=1)
+    step(place)
+    (job,) = place.server.created
+    folder = place.site.home.incoming / "5"
+    folder.mkdir()
+    (folder / f"{job}_0_r1_0").symlink_to("/etc/passwd")
+    place.spool(f"{job}_0_r1_0", b"{}", number=6)
+    (place.site.home.incoming / "6" / f"{job}_0_r1_1").write_bytes(b"more")
+    step(place)
+    assert list(place.site.home.returned.iterdir()) == []
+    assert len(list(place.site.home.refused.iterdir())) == 2
+
+
+def test_a_half_written_spool_waits(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=1)
+    place.site.home.incoming.mkdir()
+    (place.site.home.incoming / ".7.part").mkdir()
+    step(place)
+    assert (place.site.home.incoming / ".7.part").is_dir()
+
+
+def test_garbage_that_was_spooled_is_refused_and_the_unit_goes_out_again(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=1)
+    step(place)
+    (job,) = place.server.created
+    place.spool(f"{job}_0_r1_0", b"\x00garbage")
+    place.server.change(job, assimilated=True)
+    step(place)
+    assert validate(place.site.home).invalid == 1
+    step(place)
+    assert place.server.created[-1] == job.replace("_a1", "_a2")
+
+
+def test_an_end_in_vain_is_noted_and_taken_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    place = boinc_site(tmp_path, images=1)
+    place.site.home.incoming.mkdir()
+    (place.site.home.incoming / "error-5").write_text("error mask 2, demo_a1, work unit 5, batch 0\n")
+    step(place)
+    assert "BOINC gave up: error mask 2, demo_a1" in caplog.text
+    assert list(place.site.home.incoming.iterdir()) == []
+
+
+def test_a_home_has_one_engine(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    with place.engine, pytest.raises(AnotherRunningError):
+        _ = place.engine
+
+
+def test_new_images_go_before_an_archive_that_was_packed_earlier(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    add_images(place.site, tmp_path / "images", 4, plate="fresh")
+    create_work(place.site, RECIPE)
+    newest = unit_files(place.site.home.queue)[-1]
+    os_later(newest)
+    step(place)
+    priorities = [int(line.split()[3]) for call in place.server.calls for line in call["text"].splitlines()]
+    assert priorities[1] > priorities[0]
+
+
+def os_later(path: Path) -> None:
+    """Make a file one minute younger."""
+    status = path.stat()
+    os.utime(path, (status.st_atime, status.st_mtime + 60))
+
+
+def test_names_of_uploads_are_taken_apart() -> None:
+    assert unit_of("90j8-1-0123456789abcdef_a12_3_r1804289383_0") == ("90j8-1-0123456789abcdef", 12)

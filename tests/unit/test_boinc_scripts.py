@@ -1,0 +1,247 @@
+"""The scripts in a BOINC project's bin folder, called as its daemons call them, also with hostile files."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crystal_search.errors import ConfigError
+from crystal_search.result import result_to_json
+from crystal_search.server.boinc.agreement import disagreement
+from crystal_search.server.boinc.install import ASSIMILATE, CHECK, COMPARE, input_template, install, output_template
+from crystal_search.server.settings import Settings
+from tests.boinc_site import BoincSite, boinc_site
+from tests.unit.builders import packed, result_for
+
+JOB = "demo-1_a1"
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> BoincSite:
+    found = boinc_site(tmp_path)
+    install_into(found)
+    return found
+
+
+def install_into(place: BoincSite) -> tuple[str, ...]:
+    return install(place.site.home, place.site.settings).changes
+
+
+def call(place: BoincSite, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a daemon does: by the shell, from a folder beside bin, without an environment of ours."""
+    root = place.server.project.root
+    (root / "log_lab").mkdir(exist_ok=True)
+    command = " ".join([f"../bin/{script}", *words])
+    return subprocess.run(
+        command, shell=True, cwd=root / "log_lab", env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+
+
+def uploaded(place: BoincSite, data: bytes, name: str = f"{JOB}_0_r1804289383_0") -> str:
+    """Put a file where volunteers' files go and return its path."""
+    folder = place.server.project.root / "upload" / "1f"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    return str(folder / name)
+
+
+def good(place: BoincSite) -> bytes:
+    """Queue a work unit and return a good result for it."""
+    unit = packed(place.site.home.queue / "demo-1.zip")
+    return result_to_json(result_for(unit)).encode()
+
+
+def test_a_good_result_is_valid(place: BoincSite) -> None:
+    done = call(place, CHECK, uploaded(place, good(place)))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+HOSTILE = {
+    "nothing": b"",
+    "garbage": bytes(range(256)) * 40,
+    "deep": b"[" * 200_000,
+    "a huge number": b'{"format": ' + b"9" * 5000 + b"}",
+    "NaN": b'{"format": NaN}',
+    "another format": b'{"format": "something else", "version": 1}',
+    "an array": b"[]",
+    "not UTF-8": b"\xff\xfe{}",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_results_are_invalid_and_never_tried_again(place: BoincSite, what: str) -> None:
+    good(place)
+    assert call(place, CHECK, uploaded(place, HOSTILE[what])).returncode == 1
+
+
+def spoiled(data: bytes, **changes: object) -> bytes:
+    return json.dumps(json.loads(data) | changes).encode()
+
+
+def test_wrong_numbers_other_models_and_other_units_are_invalid(place: BoincSite) -> None:
+    data = good(place)
+    wrong = json.loads(data)
+    wrong["images"][0]["score"]["class_probabilities"][0] += 0.3
+    for bad in (
+        json.dumps(wrong).encode(),
+        spoiled(data, classifier_sha256="f" * 64),
+        spoiled(data, work_unit="demo-2"),
+        spoiled(data, images=[]),
+    ):
+        assert call(place, CHECK, uploaded(place, bad)).returncode == 1
+
+
+def test_an_enormous_file_is_invalid_without_being_read(place: BoincSite) -> None:
+    good(place)
+    path = Path(uploaded(place, b"{}"))
+    with path.open("r+b") as file:
+        file.truncate(20_000_000_000)
+    done = call(place, CHECK, str(path))
+    assert done.returncode == 1
+    assert "20000000000 bytes" in done.stderr
+
+
+def test_a_missing_upload_is_invalid(place: BoincSite) -> None:
+    good(place)
+    assert call(place, CHECK, f"/nowhere/{JOB}_0_r1_0").returncode == 1
+
+
+def test_no_or_two_files_and_strange_names_are_invalid(place: BoincSite) -> None:
+    data = good(place)
+    assert call(place, CHECK).returncode == 1
+    assert call(place, CHECK, uploaded(place, data), uploaded(place, data, f"{JOB}_0_r2_0")).returncode == 1
+    assert call(place, CHECK, uploaded(place, data, "demo-1.json")).returncode == 1
+
+
+def test_a_result_that_nobody_waits_for_is_nobody_s_fault(place: BoincSite) -> None:
+    data = good(place)
+    (place.site.home.queue / "demo-1.zip").unlink()
+    assert call(place, CHECK, uploaded(place, data)).returncode == 0
+    assert call(place, CHECK, uploaded(place, b"{}")).returncode == 1
+
+
+def test_a_damaged_work_unit_is_our_fault(place: BoincSite) -> None:
+    data = good(place)
+    (place.site.home.queue / "demo-1.zip").write_bytes(b"PK cut off")
+    done = call(place, CHECK, uploaded(place, data))
+    assert done.returncode == 3
+    assert "try later" in done.stderr
+
+
+@pytest.mark.parametrize("script", [CHECK, COMPARE])
+def test_a_python_that_is_gone_is_our_fault(place: BoincSite, script: str) -> None:
+    path = place.server.project.root / "bin" / script
+    path.write_text(path.read_text().replace("/bin/python", "/bin/gone-python"))
+    data = uploaded(place, good(place))
+    assert call(place, script, data, data).returncode == 3
+
+
+def test_settings_that_cannot_be_read_are_our_fault(place: BoincSite) -> None:
+    data = uploaded(place, good(place))
+    place.site.home.settings.write_text("engine = 3\n")
+    assert call(place, COMPARE, data, data).returncode == 3
+
+
+def test_two_results_that_differ_by_rounding_say_the_same(place: BoincSite) -> None:
+    data = good(place)
+    other = json.loads(data)
+    shares = other["images"][0]["score"]["class_probabilities"]
+    shares[0], shares[1] = shares[0] - 0.001, shares[1] + 0.001
+    one = uploaded(place, data)
+    close = uploaded(place, json.dumps(other).encode(), f"{JOB}_1_r2_0")
+    assert call(place, COMPARE, one, close).returncode == 0
+    shares[0], shares[1] = shares[0] - 0.1, shares[1] + 0.1
+    far = uploaded(place, json.dumps(other).encode(), f"{JOB}_1_r2_0")
+    done = call(place, COMPARE, one, far)
+    assert done.returncode == 1
+    assert "class probabilities differ by 0.1" in done.stderr
+
+
+def test_results_disagree_for_a_reason(tmp_path: Path) -> None:
+    one = result_for(packed(tmp_path / "unit.zip"))
+    image = one.images[0]
+    unread = replace(image, score=replace(image.score, error="cut off"))
+    no_drop = replace(image, score=replace(image.score, drop=None))
+    larger = replace(image, score=replace(image.score, width_px=512))
+    for other, reason in ((unread, "could not"), (no_drop, "found a drop"), (larger, "512 px")):
+        assert reason in disagreement(one, replace(one, images=(other, *one.images[1:])), 0.02)
+    assert "images" in disagreement(one, replace(one, images=one.images[:1]), 0.02)
+    assert disagreement(one, one, 0.02) == ""
+
+
+def test_a_canonical_result_is_spooled(place: BoincSite) -> None:
+    path = uploaded(place, good(place))
+    for _ in range(2):  # the daemon may die after the script and call again
+        done = call(place, ASSIMILATE, "17", path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (folder,) = place.site.home.incoming.iterdir()
+    assert folder.name == "17"
+    assert [each.name for each in folder.iterdir()] == [Path(path).name]
+    with place.engine as engine:
+        assert engine.take_over() == 1
+    assert (place.site.home.returned / "demo-1" / "result.json").is_file()
+
+
+def test_a_failed_work_unit_is_noted(place: BoincSite) -> None:
+    done = call(place, ASSIMILATE, "--error", "2", JOB, "18", "0")
+    assert done.returncode == 0
+    assert (place.site.home.incoming / "error-18").read_text() == f"error mask 2, {JOB}, work unit 18, batch 0\n"
+
+
+def test_a_file_that_is_gone_does_not_stop_the_assimilator(place: BoincSite) -> None:
+    assert call(place, ASSIMILATE, "19", "/nowhere/file").returncode == 0
+    assert list(place.site.home.incoming.iterdir()) == []
+
+
+def test_a_spool_that_cannot_be_written_does_not_stop_the_assimilator(place: BoincSite) -> None:
+    path = uploaded(place, good(place))
+    shutil.rmtree(place.site.home.incoming)
+    assert call(place, ASSIMILATE, "20", path).returncode == 0
+    assert call(place, ASSIMILATE, "--error", "2", JOB, "21", "0").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system, which takes root")
+def test_a_full_spool_leaves_nothing_half_written(place: BoincSite) -> None:
+    path = uploaded(place, good(place) + b" " * 200_000)
+    incoming = place.site.home.incoming
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", incoming], check=False).returncode:
+        pytest.skip("file systems cannot be mounted here")
+    try:
+        assert call(place, ASSIMILATE, "22", path).returncode == 0
+        assert list(incoming.iterdir()) == []
+    finally:
+        subprocess.run(["umount", incoming], check=True)
+
+
+def test_installing_again_changes_nothing(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    changes = install_into(place)
+    assert any("script_assimilator" in line for line in changes)
+    assert [each["tool"] for each in place.server.calls] == ["xadd"]
+    config = (place.server.project.root / "config.xml").read_text()
+    assert install_into(place) == ()
+    assert (place.server.project.root / "config.xml").read_text() == config
+    before = (place.server.project.root / "config.xml.before-crystal_search").read_text()
+    assert "script_validator" not in before
+    for kept in (
+        "<db_passwd>secret</db_passwd>",
+        "<cmd>transitioner -d 3</cmd>",
+        "<cmd>feeder -d 3 -priority_order</cmd>",
+    ):
+        assert kept in config
+
+
+def test_templates_say_what_the_settings_ask_for() -> None:
+    assert "<min_quorum>2</min_quorum>" in input_template(Settings())
+    assert "<min_quorum>1</min_quorum>" in input_template(Settings(boinc_replication="adaptive"))
+    assert "<open_name>result.json</open_name>" in output_template(Settings())
+
+
+def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    with pytest.raises(ConfigError, match="holds no BOINC project"):
+        install(place.site.home, replace(place.site.settings, boinc_project=str(tmp_path)))
