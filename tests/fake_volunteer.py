@@ -1,0 +1,174 @@
+"""A volunteer's computer, played: it attaches, asks for work, answers what a test wants, uploads and reports.
+
+It speaks to a real BOINC server as a client does, by the messages that BOINC's pages "RPC protocol" and "File upload"
+describe.
+"""
+
+import hashlib
+import re
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PATIENCE_S = 30.0
+UPLOADED, COMPUTE_ERROR = 5, 3  # states of a result that a client reports
+PLATFORM = "x86_64-pc-linux-gnu"
+
+Answer = Callable[[bytes], bytes | int]  #: from a work unit's file to an uploaded file, or the code of an error
+
+
+@dataclass(frozen=True)
+class Task:
+    """A copy of a work unit that the server has sent."""
+
+    result: str
+    unit: bytes
+    upload_name: str
+    upload_url: str
+    version: str
+
+
+class Volunteer:
+    """One account with one host at a project."""
+
+    def __init__(self, master_url: str, name: str) -> None:
+        self.master_url = master_url
+        mail = f"{name}@lab.example"
+        words = {
+            "email_addr": mail,
+            "passwd_hash": hashlib.md5(f"secret{mail}".encode(), usedforsecurity=False).hexdigest(),
+            "user_name": name,
+        }
+        told = _get(f"{master_url}create_account.php?{urllib.parse.urlencode(words)}").decode()
+        self.key = _tag(told, "authenticator")
+        if not self.key:
+            raise ConnectionError(f"no account: {told[:500]}")
+        self.scheduler = re.findall(r"<scheduler>\s*(\S+?)\s*</scheduler>", _get(master_url).decode())[0]
+        self.name, self.host, self.calls = name, 0, 0
+
+    def tasks(self, *, seconds: float = 1000.0) -> list[Task]:
+        """Ask for work and return what came."""
+        reply = self._ask(f"<work_req_seconds>{seconds}</work_req_seconds>\n")
+        files = {_tag(each, "name"): each for each in _blocks(reply, "file_info")}
+        units = {_tag(each, "name"): each for each in _blocks(reply, "workunit")}
+        found = []
+        for each in _blocks(reply, "result"):
+            if not _tag(each, "name"):
+                continue
+            (input_name,) = re.findall(r"<file_name>([^<]+)</file_name>", units[_tag(each, "wu_name")])
+            (upload_name,) = re.findall(r"<file_name>([^<]+)</file_name>", each)
+            found.append(
+                Task(
+                    result=_tag(each, "name"),
+                    unit=_get(_tag(files[input_name], "url")),
+                    upload_name=upload_name,
+                    upload_url=_tag(files[upload_name], "url"),
+                    version=_tag(each, "version_num") or "1",
+                )
+            )
+        return found
+
+    def work(self, answer: Answer) -> list[str]:
+        """Take all work there is, answer it, and return the names of the results."""
+        tasks = self.tasks()
+        reports = []
+        for task in tasks:
+            data = answer(task.unit)
+            if isinstance(data, bytes):
+                self.upload(task, data)
+            reports.append(_report(task, data))
+        if reports:
+            self._ask("<work_req_seconds>0</work_req_seconds>\n" + "".join(reports))
+        return [task.result for task in tasks]
+
+    def upload(self, task: Task, data: bytes) -> None:
+        """Send a file to the server, which may refuse it."""
+        head = (
+            "<data_server_request>\n<core_client_major_version>7</core_client_major_version>\n"
+            "<core_client_minor_version>20</core_client_minor_version>\n<core_client_release>5</core_client_release>\n"
+            f"<file_upload>\n<file_info>\n<name>{task.upload_name}</name>\n<max_nbytes>1e9</max_nbytes>\n</file_info>\n"
+            f"<nbytes>{len(data)}</nbytes>\n"
+            f"<md5_cksum>{hashlib.md5(data, usedforsecurity=False).hexdigest()}</md5_cksum>\n"
+            "<offset>0</offset>\n<data>\n"
+        )
+        told = _post(task.upload_url, head.encode() + data).decode()
+        if _tag(told, "status") != "0":
+            raise ConnectionError(told)
+
+    def _ask(self, more: str) -> str:
+        self.calls += 1
+        host = f"<hostid>{self.host}</hostid>\n" if self.host else ""
+        reply = _post(
+            self.scheduler,
+            (
+                f"<scheduler_request>\n<authenticator>{self.key}</authenticator>\n{host}"
+                f"<rpc_seqno>{self.calls}</rpc_seqno>\n<core_client_major_version>7</core_client_major_version>\n"
+                "<core_client_minor_version>20</core_client_minor_version>\n<core_client_release>5</core_client_release>\n"
+                f"<platform_name>{PLATFORM}</platform_name>\n<cpu_req_secs>1000</cpu_req_secs>\n"
+                f"<cpu_req_instances>1</cpu_req_instances>\n<host_info>\n<domain_name>{self.name}</domain_name>\n"
+                f"<ip_addr>10.0.0.1</ip_addr>\n<host_cpid>{hashlib.md5(self.name.encode()).hexdigest()}</host_cpid>\n"
+                "<p_ncpus>4</p_ncpus>\n<p_fpops>5e9</p_fpops>\n<p_iops>1e10</p_iops>\n<m_nbytes>8e9</m_nbytes>\n"
+                "<d_total>1e12</d_total>\n<d_free>5e11</d_free>\n<p_vendor>x</p_vendor>\n<p_model>x</p_model>\n"
+                "<os_name>Linux</os_name>\n<os_version>6</os_version>\n</host_info>\n"
+                f"<disk_usage>\n<d_boinc_used_total>1</d_boinc_used_total>\n</disk_usage>\n{more}</scheduler_request>\n"
+            ).encode(),
+        ).decode(errors="replace")
+        if number := _tag(reply, "hostid"):
+            self.host = int(number)
+        return reply
+
+
+def _report(task: Task, data: bytes | int) -> str:
+    """Return what a client says of a task that is over."""
+    files, code, state = "", 0, UPLOADED
+    if isinstance(data, int):
+        code, state = data, COMPUTE_ERROR
+    else:
+        files = f"<file_info>\n<name>{task.upload_name}</name>\n<nbytes>{len(data)}</nbytes>\n</file_info>\n"
+    return (
+        f"<result>\n<name>{task.result}</name>\n<final_cpu_time>1</final_cpu_time>\n"
+        f"<final_elapsed_time>1</final_elapsed_time>\n<exit_status>{code}</exit_status>\n"
+        f"<state>{state}</state>\n<platform>{PLATFORM}</platform>\n"
+        f"<version_num>{task.version}</version_num>\n<stderr_out>\n<core_client_version>7.20.5</core_client_version>\n"
+        f"<![CDATA[<stderr_txt>played</stderr_txt>]]>\n</stderr_out>\n{files}</result>\n"
+    )
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as reply:
+        return bytes(reply.read())
+
+
+def _post(url: str, data: bytes) -> bytes:
+    request = urllib.request.Request(url, data, {"Content-Type": "text/xml"})
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:
+        return bytes(reply.read())
+
+
+def _tag(text: str, name: str) -> str:
+    found = re.search(rf"<{name}>\s*([^<]*?)\s*</{name}>", text)
+    return found[1] if found else ""
+
+
+def _blocks(text: str, name: str) -> list[str]:
+    return re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
+
+
+def good_answer(program: list[str], folder: Path, models: Path) -> Answer:
+    """Return what a real client answers, run by `program` in slots below `folder`."""
+    import shutil
+    import subprocess
+
+    def answer(unit: bytes) -> bytes | int:
+        slot = folder / hashlib.sha256(unit).hexdigest()[:12]
+        shutil.rmtree(slot, ignore_errors=True)
+        slot.mkdir(parents=True)
+        for path in models.iterdir():
+            shutil.copy(path, slot)
+        (slot / "unit.zip").write_bytes(unit)
+        code = subprocess.run(program, cwd=slot, check=False, capture_output=True).returncode
+        return code if code else (slot / "result.json").read_bytes()
+
+    return answer
