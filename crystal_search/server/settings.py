@@ -30,7 +30,7 @@ class Settings:
     seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
     engine: str = "local"  #: who scores: ``local``, clients on this machine, or ``boinc``
     boinc_project: str = ""  #: folder of the BOINC project
-    boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``: one, when it can be trusted
+    boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
     boinc_tolerance: float = 0.02  #: by which probabilities of two hosts may differ
 
     @property
@@ -63,7 +63,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "boinc_tolerance": (0.000001, 0.5),
 }
 
-CHOICES = {"engine": ("local", "boinc"), "boinc_replication": ("quorum", "adaptive")}
+CHOICES = {"engine": ("local", "boinc"), "boinc_replication": ("quorum", "adaptive", "none")}
 
 
 def read_settings(path: Path) -> Settings:
