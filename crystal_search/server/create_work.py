@@ -9,6 +9,7 @@ import argparse
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import ceil
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from crystal_search.arguments import count
 from crystal_search.server.engines import opened_engine
 from crystal_search.server.folders import discard, unit_files
-from crystal_search.server.imaging import Recipe, StoredImage
+from crystal_search.server.imaging import CHANNELS, Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.packing import can_be_opened, folder_is_there, pack, record_of
@@ -45,6 +46,8 @@ class Order:
     plate: str | None = None  #: only this plate
     limit: int | None = None  #: at most so many images
     max_queue: int | None = None  #: instead of the settings'
+    channel: str = "visible"
+    newer_than: datetime | None = None  #: only images that were taken since
 
 
 EVERYTHING = Order()
@@ -77,7 +80,7 @@ def create_work(
     if room <= 0:
         return Created(units=0, images=0, again=again, unreachable=waiting)
     wanted = min(room * site.settings.images_per_unit, MAX_LOOK if order.limit is None else order.limit)
-    images, unreachable = _reachable(site, recipe, wanted, order.plate)
+    images, unreachable = _reachable(site, recipe, wanted, order)
     units = count = 0
     for batch in list(batches_to_pack(images, images_per_unit(len(images), site)))[:room]:
         record = record_of(recipe, batch)
@@ -93,11 +96,14 @@ def create_work(
     return Created(units=units, images=count, again=again, unreachable=waiting + unreachable)
 
 
-def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | None) -> tuple[list[StoredImage], int]:
+def _reachable(site: Installation, recipe: Recipe, wanted: int, order: Order) -> tuple[list[StoredImage], int]:
     """Return up to `wanted` images that can be opened or are gone, and how many others were passed over."""
     look = wanted
     while True:
-        images = site.imaging.images_without_score(recipe, limit=look, plate=plate)
+        images = site.imaging.images_without_score(recipe, limit=look, plate=order.plate, channel=order.channel)
+        enough = len(images) >= look
+        if order.newer_than:  # the newest come first, so that none is missed beyond the limit
+            images = [image for image in images if image.imaged_at and image.imaged_at >= order.newer_than]
         folders = {str(Path(image.path).parent): image.path for image in images}
         there = {folder for folder, path in folders.items() if folder_is_there(path)}
         found: list[StoredImage] = []
@@ -109,7 +115,7 @@ def _reachable(site: Installation, recipe: Recipe, wanted: int, plate: str | Non
                 passed_over += 1
             if len(found) >= wanted:
                 break
-        if len(found) >= wanted or len(images) < look or look >= MAX_LOOK:
+        if len(found) >= wanted or not enough or look >= MAX_LOOK:
             return found, passed_over
         look = min(look * 4, MAX_LOOK)
 
@@ -152,12 +158,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_home_argument(parser)
     parser.add_argument("--plate", help="only images of this plate")
+    parser.add_argument("--channel", choices=CHANNELS, default="visible", help="of the images (default: %(default)s)")
+    parser.add_argument("--days", type=count, metavar="N", help="only images of the last N days")
     parser.add_argument("--limit", type=count, metavar="N", help="at most so many images")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Pack what waits and say how much it was."""
-    order = Order(plate=arguments.plate, limit=arguments.limit)
+    order = Order(
+        plate=arguments.plate,
+        limit=arguments.limit,
+        channel=arguments.channel,
+        newer_than=datetime.now(UTC) - timedelta(days=arguments.days) if arguments.days else None,
+    )
     with opened(arguments.home) as site:
         with only_service(site.home):
             created = create_work(site, recipe_of(site), order)

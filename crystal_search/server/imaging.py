@@ -153,8 +153,13 @@ class ImagingDatabase(Protocol):
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
 
-    def images_without_score(self, recipe: Recipe, *, limit: int, plate: str | None = None) -> list[StoredImage]:
-        """Return visible-light images with no score by `recipe` and in no open or failed unit of it, newest first."""
+    def images_without_score(
+        self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
+    ) -> list[StoredImage]:
+        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""

@@ -73,20 +73,31 @@ class MemoryImaging:
         """Return those of `paths` that are in the database."""
         return self._by_path.keys() & set(paths)
 
-    def images_without_score(self, recipe: Recipe, *, limit: int, plate: str | None = None) -> list[StoredImage]:
-        """Return visible-light images with no score by `recipe` and in no open or failed unit of it, newest first."""
+    def images_without_score(
+        self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
+    ) -> list[StoredImage]:
+        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
         units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state in ("open", "failed")]
         taken = {image_id for unit in units for image_id in unit.image_ids}
         wanted = [
             image
             for image in self._images.values()
-            if image.key.channel == "visible"
+            if image.key.channel == channel
             and plate in (None, image.key.plate)
             and image.id not in taken
             and all(score.recipe != recipe for score in self._machine_scores(image.id))
         ]
         wanted.sort(key=lambda image: (image.imaged_at or _OLDEST, image.id), reverse=True)
         return wanted[:limit]
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+        waiting = (
+            image.imaged_at
+            for image in self._images.values()
+            if image.imaged_at and image.key.channel == "visible" and not self._machine_scores(image.id)
+        )
+        return min(waiting, default=None)
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""

@@ -6,6 +6,7 @@ Every method is one transaction: it happens wholly or, when the process is kille
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -116,22 +117,28 @@ class SqlImaging:
 
         return self._read("look up paths", work)
 
-    def images_without_score(self, recipe: Recipe, *, limit: int, plate: str | None = None) -> list[StoredImage]:
-        """Return visible-light images with no score by `recipe` and in no open or failed unit of it, newest first."""
+    def images_without_score(
+        self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
+    ) -> list[StoredImage]:
+        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
 
         def work(connection: Connection) -> list[StoredImage]:
             recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
             if plate is not None:
-                query = statements.images_of_plate_to_score(recipe_id, barcode=plate, limit=limit)
+                query = statements.images_of_plate_to_score(recipe_id, channel, barcode=plate, limit=limit)
                 return [stored_image(row) for row in connection.execute(query)]
             others = {0, *connection.scalars(statements.recipe_ids())} - {recipe_id or None}
             found: dict[int, StoredImage] = {}  # an image that is scored meanwhile may be met twice
             for other in others:
-                query = statements.images_to_score(recipe_id, last_recipe_id=other, limit=limit)
+                query = statements.images_to_score(recipe_id, channel, last_recipe_id=other, limit=limit)
                 found.update((row.id, stored_image(row)) for row in connection.execute(query))
             return sorted(found.values(), key=_age)[:limit]
 
         return self._read("look for images without a score", work)
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+        return time_of(self._read("look for the oldest image", lambda c: c.scalar(statements.oldest_unscored())) or "")
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""

@@ -78,24 +78,30 @@ def recipe_id(wanted: Recipe) -> Query:
     )
 
 
-def images_to_score(recipe_id: int, *, last_recipe_id: int, limit: int) -> Query:
-    """Select visible-light images without a score by the recipe and in no open or failed unit of it, newest first.
+def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, limit: int) -> Query:
+    """Select images of a channel without a score by the recipe and in no open or failed unit of it, newest first.
 
     Only images whose last automatic score is by another recipe, `last_recipe_id`, or 0 for none: these lie in
     the wanted order in index ``ix_image_waiting``, and the images that are done are never looked at.
     """
-    wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id))
+    wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id, channel))
     chosen = select(image.c.id).where(*wanted).order_by(*_NEWEST).limit(limit).subquery()
     return images().join(chosen, chosen.c.id == image.c.id).order_by(*_NEWEST)
 
 
-def images_of_plate_to_score(recipe_id: int, *, barcode: str, limit: int) -> Query:
+def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, limit: int) -> Query:
     """Select such images of one plate, newest first."""
-    return images().where(plate.c.barcode == barcode, *_waiting(recipe_id)).order_by(*_NEWEST).limit(limit)
+    return images().where(plate.c.barcode == barcode, *_waiting(recipe_id, channel)).order_by(*_NEWEST).limit(limit)
 
 
-def _waiting(recipe_id: int) -> tuple[ColumnElement[bool], ...]:
-    return image.c.channel == "visible", ~_scored(recipe_id), ~_taken(recipe_id)
+def oldest_unscored() -> Query:
+    """Select when the visible-light image was taken that has waited longest for any automatic score, if known."""
+    waiting = (image.c.channel == "visible", image.c.last_recipe_id == 0, image.c.imaged_at != "")
+    return select(image.c.imaged_at).where(*waiting).order_by(image.c.imaged_at, image.c.id).limit(1)
+
+
+def _waiting(recipe_id: int, channel: str) -> tuple[ColumnElement[bool], ...]:
+    return image.c.channel == channel, ~_scored(recipe_id), ~_taken(recipe_id)
 
 
 def _scored(recipe_id: int) -> ColumnElement[bool]:

@@ -248,3 +248,22 @@ def test_plates_are_summed_up(imaging: ImagingDatabase) -> None:
             last_scored_at=NOON + timedelta(hours=7),
         ),
     ]
+
+
+def test_the_image_that_has_waited_longest_is_told(imaging: ImagingDatabase) -> None:
+    assert imaging.oldest_unscored() is None
+    stored(imaging, key(row=1), imaged_at=None)
+    stored(imaging, key(row=2, channel="uv"), imaged_at=NOON - timedelta(days=9))
+    assert imaging.oldest_unscored() is None
+    older = stored(imaging, key(row=3), imaged_at=NOON - timedelta(days=2))
+    stored(imaging, key(row=4), imaged_at=NOON)
+    assert imaging.oldest_unscored() == NOON - timedelta(days=2)
+    imaging.add_auto_scores([auto(older)])
+    assert imaging.oldest_unscored() == NOON
+
+
+def test_other_channels_wait_only_for_who_asks(imaging: ImagingDatabase) -> None:
+    visible, uv = stored(imaging, key(row=1)), stored(imaging, key(row=1, channel="uv"))
+    assert imaging.images_without_score(RECIPE, limit=9) == [visible]
+    assert imaging.images_without_score(RECIPE, limit=9, channel="uv") == [uv]
+    assert imaging.images_without_score(RECIPE, limit=9, channel="uv", plate=uv.key.plate) == [uv]

@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -242,3 +243,17 @@ def test_a_model_that_comes_back_scores_what_it_left(tmp_path: Path, split: bool
     assert site.imaging.units("open") == before
     assert [path.stem for path in unit_files(site.home.queue)] == [before[0].name]
     assert not unit_files(site.home.failed)
+
+
+def test_only_images_of_the_last_days_are_packed_when_asked_for(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    now = datetime.now(UTC)
+    for number, age in enumerate((0.5, 2, 40, None)):
+        path = tmp_path / f"{number}.jpg"
+        path.write_bytes(PICTURE)
+        imaged_at = None if age is None else now - timedelta(days=age)
+        key = WellKey(plate="aged", row=0, column=number)
+        site.imaging.add_images([NewImage(key=key, path=str(path), imaged_at=imaged_at)])
+    assert create_work(site, RECIPE, Order(newer_than=now - timedelta(days=7))).images == 2
+    assert create_work(site, RECIPE, Order(channel="uv")).images == 0
+    assert create_work(site, RECIPE).images == 2
