@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "boinc": ("crystal_search.server.boinc.commands", "put Crystal Search into a BOINC project"),
     "view": ("crystal_search.viewer.serve", "serve the plate viewer"),
     "status": ("crystal_search.server.status", "tell what waits, what runs, what failed"),
+    "health": ("crystal_search.server.health", "say nothing when all is well, for cron"),
     "render": ("crystal_search.synthesis.commands", "render wells with exact truth"),
     "import-weights": ("crystal_search.networks.old_weights.commands", "make models of MXNet's and Keras' old weights"),
     "dataset": ("crystal_search.networks.datasets.commands", "pack archives of scored images for training"),

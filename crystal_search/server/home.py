@@ -107,6 +107,11 @@ class Home:
         return self.path / "engine" / "lock"
 
     @property
+    def samples(self) -> Path:
+        """Counts from time to time, from which rates follow."""
+        return self.path / "samples.jsonl"
+
+    @property
     def services_lock(self) -> Path:
         """Held by the one process that takes a step between the folders."""
         return self.path / "services.lock"
