@@ -50,7 +50,8 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
             log.error("%s; it is moved to %s, and its images are scored again", error, home.refused)
             advance(home, folder, home.refused / folder.name)
             continue
-        rows[folder.name] = [cells_of(score, site.imaging.image(score.image_id)) for score in scores]
+        images = site.imaging.images([score.image_id for score in scores])
+        rows[folder.name] = [cells_of(score, images.get(score.image_id)) for score in scores]
     path = _write(home, rows, AGAIN if wanted & rows.keys() else "") if rows else None
     for csv in spoiled:
         contents_file(home, csv.name).unlink(missing_ok=True)

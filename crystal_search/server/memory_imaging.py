@@ -1,7 +1,7 @@
 """An imaging database in this process's memory, for tests and for looking at things without a server."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -63,6 +63,14 @@ class MemoryImaging:
     def image(self, image_id: int) -> StoredImage | None:
         """Return one image."""
         return self._images.get(image_id)
+
+    def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
+        """Return by id those of these images that the database knows."""
+        return {image_id: self._images[image_id] for image_id in image_ids if image_id in self._images}
+
+    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
+        """Return those of these images that have an automatic score by `recipe`."""
+        return {each for each in image_ids if any(score.recipe == recipe for score in self._machine_scores(each))}
 
     def plate_images(self, plate: str) -> list[StoredImage]:
         """Return every image of a plate, by inspection, channel, row, column, drop."""

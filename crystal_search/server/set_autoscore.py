@@ -17,7 +17,6 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging import AutoScore
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
-from crystal_search.server.reconcile import is_scored
 from crystal_search.server.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
 from crystal_search.work_unit import NAME
 
@@ -97,16 +96,16 @@ def _and_then(home: Home, csv_name: str) -> str:
 
 def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
     archive, refused = Archive(site.home), []
-    wanted: dict[tuple[str, int], AutoScore] = {}
+    told: list[tuple[int, AutoScore]] = []
     for row in read_csv(path):
         try:
-            score = archive.score(row)
-            if site.imaging.image(score.image_id) is None:
-                raise UserError(f"line {row.line}: the imaging database has no image {score.image_id}")
+            told.append((row.line, archive.score(row)))
         except UserError as error:
             refused.append(str(error))
-        else:
-            wanted[score.work_unit, score.image_id] = score
+    known = site.imaging.images({score.image_id for _, score in told})
+    gone = [(line, score.image_id) for line, score in told if score.image_id not in known]
+    refused += [f"line {line}: the imaging database has no image {image_id}" for line, image_id in gone]
+    wanted = {(score.work_unit, score.image_id): score for _, score in told if score.image_id in known}
     added = site.imaging.add_auto_scores(wanted.values())
     units = dict.fromkeys([*contents(site.home, path.name), *(unit for unit, _ in wanted)])
     _close_units(site, path, archive, units)
@@ -123,7 +122,9 @@ def _close_units(site: Installation, path: Path, archive: Archive, names: Iterab
     open_names = {unit.name for unit in site.imaging.units("open")}
     for name in names:
         if name in open_names and (scores := archive.scores(name)):
-            left_out = [score for score in scores.values() if not is_scored(site, score.image_id, score.recipe)]
+            (recipe,) = {score.recipe for score in scores.values()}
+            images = {score.image_id for score in scores.values()}
+            left_out = images - site.imaging.scored(images, recipe)
             reason = f"left out of {path.name}: {len(left_out)} of {len(scores)} images" if left_out else ""
             site.imaging.close_unit(name, "failed" if left_out else "done", reason)
 

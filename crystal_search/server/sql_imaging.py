@@ -5,7 +5,7 @@ Every method is one transaction: it happens wholly or, when the process is kille
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, TypeVar
@@ -100,6 +100,29 @@ class SqlImaging:
         """Return one image."""
         row = self._read("read an image", lambda c: c.execute(statements.image_by_id(image_id)).one_or_none())
         return stored_image(row) if row else None
+
+    def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
+        """Return by id those of these images that the database knows."""
+
+        def work(connection: Connection) -> dict[int, StoredImage]:
+            found: dict[int, StoredImage] = {}
+            for batch in batches(image_ids, BATCH):
+                found.update((row.id, stored_image(row)) for row in connection.execute(statements.images_by_ids(batch)))
+            return found
+
+        return self._read("read images", work)
+
+    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
+        """Return those of these images that have an automatic score by `recipe`."""
+
+        def work(connection: Connection) -> set[int]:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            found: set[int] = set()
+            for batch in batches(image_ids, BATCH):
+                found.update(connection.scalars(statements.scored_among(batch, recipe_id)))
+            return found
+
+        return self._read("look up scores", work)
 
     def plate_images(self, plate: str) -> list[StoredImage]:
         """Return every image of a plate, by inspection, channel, row, column, drop."""

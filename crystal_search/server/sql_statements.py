@@ -47,6 +47,16 @@ def images_by_key(plate_id: int, keys: Sequence[WellKey]) -> Query:
     return images().where(image.c.plate_id == plate_id, tuple_(*columns).in_(wanted))
 
 
+def images_by_ids(image_ids: Sequence[int]) -> Query:
+    """Select those of these images that there are."""
+    return images().where(image.c.id.in_(image_ids))
+
+
+def scored_among(image_ids: Sequence[int], recipe_id: int) -> Query:
+    """Select the ids of those of these images that have an automatic score by a recipe."""
+    return select(score.c.image_id).where(score.c.image_id.in_(image_ids), score.c.recipe_id == recipe_id)
+
+
 def images_of_plate(barcode: str) -> Query:
     """Select all images of a plate, by inspection, channel, row, column, drop."""
     order = (image.c.inspection, image.c.channel, image.c.well_row, image.c.well_column, image.c.drop_number)

@@ -267,3 +267,14 @@ def test_other_channels_wait_only_for_who_asks(imaging: ImagingDatabase) -> None
     assert imaging.images_without_score(RECIPE, limit=9) == [visible]
     assert imaging.images_without_score(RECIPE, limit=9, channel="uv") == [uv]
     assert imaging.images_without_score(RECIPE, limit=9, channel="uv", plate=uv.key.plate) == [uv]
+
+
+def test_many_images_are_read_at_once(imaging: ImagingDatabase) -> None:
+    known = [stored(imaging, key(row=row)) for row in range(3)]
+    ids = [image.id for image in known]
+    assert imaging.images([*ids, max(ids) + 1]) == dict(zip(ids, known, strict=True))
+    assert imaging.images([]) == {}
+    assert imaging.scored(ids, RECIPE) == set()
+    imaging.add_auto_scores([auto(known[1])])
+    assert imaging.scored(ids, RECIPE) == {ids[1]}
+    assert imaging.scored(ids, OTHER_RECIPE) == set()

@@ -1,0 +1,216 @@
+"""How fast the services feed a BOINC server and take results over.
+
+``python -m benchmarks.bench_boinc`` packs images of the demo plate into work units and submits them to a project of its
+own, whose `create_work` only reads what it is told; generated results then go from the assimilator's spool into the
+ledger, on SQLite. With ``--project FOLDER`` the jobs are created in a real project, and cancelled at the end.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.table import Row, table
+from crystal_search.geometry import Box
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.result import (
+    BestChop,
+    DropRegion,
+    ImageResult,
+    ImageScore,
+    RankedScore,
+    Result,
+    group_probabilities,
+    result_to_json,
+)
+from crystal_search.server.assimilate import assimilate
+from crystal_search.server.boinc.checking import check
+from crystal_search.server.boinc.database import BoincDatabase, Job, Load
+from crystal_search.server.boinc.engine import BoincEngine
+from crystal_search.server.boinc.project import Project, job_name, read_project
+from crystal_search.server.create_work import create_work
+from crystal_search.server.finalize import finalize
+from crystal_search.server.folders import unit_files
+from crystal_search.server.home import Home
+from crystal_search.server.imaging import NewImage, Recipe, WellKey
+from crystal_search.server.installation import Installation
+from crystal_search.server.set_autoscore import set_autoscores
+from crystal_search.server.settings import Settings
+from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.server.validate import validate
+from crystal_search.work_unit import WorkUnit, read_work_unit
+
+DEMO = Path(__file__).parents[1] / "crystal_search" / "demo" / "plate"
+RECIPE = Recipe(classifier_name="bench-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
+TOOL = "#!/bin/sh\ncat >/dev/null\n"
+CONFIG = """<boinc><config><db_name>none</db_name><db_user>none</db_user><uldl_dir_fanout>1024</uldl_dir_fanout>
+<master_url>http://127.0.0.1/none/</master_url><download_dir>{root}/download</download_dir>
+<upload_dir>{root}/upload</upload_dir></config></boinc>
+"""
+
+
+@dataclass
+class Nothing:
+    """A server's database that knows of no job but those it is told of."""
+
+    known: dict[str, Job]
+
+    def jobs(self, names: Sequence[str]) -> dict[str, Job]:
+        """Return those of these jobs that are known."""
+        return {name: self.known[name] for name in names if name in self.known}
+
+    def troubles(self, job_id: int) -> list[str]:
+        """Return that nothing went wrong."""
+        return []
+
+    def load(self) -> Load:
+        """Is not asked for."""
+        raise NotImplementedError
+
+
+def own_project(root: Path) -> Project:
+    """Make a project folder whose tools do nothing."""
+    for name in ("bin", "download", "upload"):
+        (root / name).mkdir(parents=True)
+    (root / "config.xml").write_text(CONFIG.format(root=root))
+    for tool in ("create_work", "cancel_jobs"):
+        (root / "bin" / tool).write_text(TOOL)
+        (root / "bin" / tool).chmod(0o755)
+    return read_project(root)
+
+
+def filled_site(folder: Path, project: Project, images: int, images_per_unit: int) -> Installation:
+    """Return an installation that knows so many images, all links to the demo plate's."""
+    settings = Settings(
+        engine="boinc", boinc_project=str(project.root), images_per_unit=images_per_unit, max_queue=1_000_000
+    )
+    site = Installation(
+        home=Home(folder / "home").made(), settings=settings, imaging=open_imaging(f"sqlite:///{folder}/imaging.sqlite")
+    )
+    pictures = sorted(DEMO.glob("*.jpg"))
+    (folder / "images").mkdir()
+    new = []
+    for number in range(images):
+        plate, place = divmod(number, 96)
+        path = folder / "images" / f"p{plate}_{place}.jpg"
+        os.link(pictures[place], path)
+        key = WellKey(plate=f"{folder.name}-{plate}", row=place // 12, column=place % 12)
+        new.append(NewImage(key=key, path=str(path)))
+    site.imaging.add_images(new)
+    return site
+
+
+def good_result(unit: WorkUnit) -> bytes:
+    """Return what a volunteer's good result looks like, for every image the same."""
+    shares = tuple(0.4 if name == "crystal_harvestable" else 0.05 for name in OUTCOME_NAMES)
+    score = ImageScore(
+        height_px=1024,
+        width_px=1224,
+        drop=DropRegion(
+            box=Box(100, 100, 900, 1000), area_fraction=0.5, outline=tuple((100 + n, 100 + n) for n in range(64))
+        ),
+        score=RankedScore(outcome="crystal_harvestable", probability=0.97, above_threshold=True),
+        class_probabilities=shares,
+        group_peaks=(0.97, *(round(share, 6) for share in group_probabilities(shares)[1:])),
+        best_chops=tuple(
+            BestChop(box=Box(300, 50 * n, 556, 50 * n + 256), outcome="crystal_harvestable", probability=0.97 - n / 100)
+            for n in range(5)
+        ),
+        chops=200,
+    )
+    images = tuple(ImageResult(id=image.id, sha256=image.sha256, score=score) for image in unit.images)
+    return result_to_json(
+        Result(
+            work_unit=unit.name,
+            client_version="bench",
+            classifier_sha256=unit.classifier_sha256,
+            drop_sha256=unit.drop_sha256,
+            images=images,
+        )
+    ).encode()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[Row]:
+    """Measure both ways: out to the server, and back into the ledger."""
+    with tempfile.TemporaryDirectory(dir=project_root and project_root.parent) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        project = read_project(project_root) if project_root else own_project(folder / "project")
+        site = filled_site(folder, project, images, images_per_unit)
+        nothing = Nothing({})
+        jobs = BoincDatabase(project) if project_root else nothing
+        out = seconds(lambda: _send(site, project, jobs))
+        units = [path.stem for path in unit_files(site.home.queue)]
+        if project_root:
+            for unit in units:
+                project.run("cancel_jobs", "--name", job_name(unit, 1))
+        checks = _come_back(site, nothing)
+        back = seconds(lambda: _take(site, project, nothing))
+        scored = sum(plate.scored for plate in site.imaging.plates())
+        site.imaging.close()
+    if scored != images:
+        sys.exit(f"{scored} of {images} images were scored")
+    rate = images / back
+    return [
+        Row("create-work, packed and submitted", f"{images / out:.0f} images/s", "200", images / out >= 200),
+        Row("a result checked as BOINC's validator asks, without Python's start", f"{1000 * checks:.1f} ms"),
+        Row("validate, assimilate, finalize, set-autoscore: images", f"{rate:.0f}/s", "500", rate >= 500),
+        Row(f"  work units of {images_per_unit} images", f"{len(units) / back:.1f}/s"),
+    ]
+
+
+def _send(site: Installation, project: Project, jobs: "Nothing | BoincDatabase") -> None:
+    create_work(site, RECIPE)
+    with BoincEngine(site.home, site.settings, project, jobs) as engine:
+        engine.submit(reversed(unit_files(site.home.queue)))
+        engine.step()
+
+
+def _come_back(site: Installation, server: Nothing) -> float:
+    """Lay good results into the assimilator's spool; return how long the check of one takes, s."""
+    took = []
+    for number, path in enumerate(unit_files(site.home.queue), start=1):
+        folder = site.home.incoming / str(number)
+        folder.mkdir()
+        file = folder / f"{job_name(path.stem, 1)}_0_r1_0"
+        file.write_bytes(good_result(read_work_unit(path)))
+        took.append(seconds(lambda: check(site.home, [file])))  # noqa: B023
+        job = Job(id=number, name=job_name(path.stem, 1), error_mask=0, assimilated=True, in_progress=0)
+        server.known[job.name] = replace(job)
+    return sorted(took)[len(took) // 2]
+
+
+def _take(site: Installation, project: Project, server: Nothing) -> None:
+    with BoincEngine(site.home, site.settings, project, server) as engine:
+        engine.submit(reversed(unit_files(site.home.queue)))
+        engine.step()
+    validate(site.home)
+    assimilate(site)
+    finalize(site)
+    set_autoscores(site)
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=4800)
+    parser.add_argument("--images-per-unit", type=int, default=16)
+    parser.add_argument("--project", type=Path, help="a real BOINC project on this machine")
+    arguments = parser.parse_args()
+    found = rows(arguments.images, arguments.images_per_unit, arguments.project)
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
