@@ -1,0 +1,102 @@
+"""What is installed on a host: units, cron lines, log rotation, backup."""
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from crystal_search.main import COMMANDS, main
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+UNITS = sorted((SCRIPTS / "systemd").iterdir())
+
+
+@pytest.mark.parametrize("path", UNITS, ids=lambda path: path.name)
+def test_systemd_understands_the_units(path: Path, tmp_path: Path) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("no systemd here")
+    for unit in UNITS:  # programs that are there, since it looks
+        text = re.sub(r"(?m)^(Exec\w+=-?)\S+", r"\1/bin/true", unit.read_text())
+        (tmp_path / unit.name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", tmp_path / path.name], capture_output=True, text=True, check=False
+    )
+    assert path.name not in done.stderr
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("path", [*UNITS, SCRIPTS / "crontab"], ids=lambda path: path.name)
+def test_every_command_that_is_called_exists_with_its_options(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = path.read_text()
+    for command, words in re.findall(r"(?:bin/|\s)crystal-search ([a-z-]+)((?: [^&>\n]+)?)", text):
+        assert command in COMMANDS
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        told = capsys.readouterr().out
+        assert all(option in told for option in re.findall(r"--[a-z-]+", words))
+
+
+def test_cron_lines_have_times_and_a_user() -> None:
+    lines = [line for line in (SCRIPTS / "crontab").read_text().splitlines() if re.match(r"[*0-9]", line)]
+    assert lines
+    for line in lines:
+        assert re.match(r"(\S+\s+){5}boincadm\s+\S", line)
+
+
+def test_logrotate_understands_its_file(tmp_path: Path) -> None:
+    program = shutil.which("logrotate") or "/usr/sbin/logrotate"
+    if not Path(program).exists():
+        pytest.skip("no logrotate here")
+    text = (SCRIPTS / "logrotate").read_text().replace("su boincadm boincadm", "")
+    text = text.replace("/home/boincadm/projects/cs", str(tmp_path))
+    (tmp_path / "rules").write_text(text)
+    (tmp_path / "rules").chmod(0o644)
+    done = subprocess.run(
+        [program, "--debug", "--state", tmp_path / "state", tmp_path / "rules"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "error:" not in done.stderr
+
+
+def backup(home: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"CRYSTAL_SEARCH_HOME": str(home)}
+    return subprocess.run([SCRIPTS / "backup", target], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_backup_holds_everything_and_can_be_restored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home, target = tmp_path / "home", tmp_path / "backups"
+    assert main(["create-work", "--home", str(home)]) == 0
+    (home / "settings.toml").write_text("workers = 1\n")
+    (home / "archive" / "demo-1").mkdir()
+    (home / "archive" / "demo-1" / "result.json").write_text("{}")
+    (home / "engine" / "queue" / "demo-2.zip").write_bytes(b"PK")
+    in_use = sqlite3.connect(home / "imaging.sqlite")
+    in_use.execute("BEGIN")
+    assert backup(home, target).returncode == 0
+    in_use.close()
+    (copy,) = target.iterdir()
+    shutil.rmtree(home)
+    shutil.copytree(copy, home)
+    capsys.readouterr()
+    assert main(["status", "--home", str(home)]) == 0
+    assert "0 of 0 images" in capsys.readouterr().out
+    assert (home / "archive" / "demo-1" / "result.json").read_text() == "{}"
+    assert (home / "engine" / "queue" / "demo-2.zip").exists()
+
+
+def test_what_is_no_home_is_refused_and_ten_backups_are_kept(tmp_path: Path) -> None:
+    done = backup(tmp_path / "nothing", tmp_path / "backups")
+    assert (done.returncode, "no installation" in done.stderr) == (2, True)
+    home, target = tmp_path / "home", tmp_path / "backups"
+    assert main(["create-work", "--home", str(home)]) == 0
+    for number in range(12):
+        (target / f"2026010{number % 10}T0000{number:02d}Z").mkdir(parents=True)
+    assert backup(home, target).returncode == 0
+    assert len(list(target.iterdir())) == 10
