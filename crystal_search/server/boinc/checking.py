@@ -28,6 +28,8 @@ def check(home: Home, paths: Sequence[Path]) -> int:
         name, _ = unit_of(path.name)
     except ValueError as error:
         return _refused(f"{' '.join(str(path) for path in paths)}: {error}")
+    if not path.is_file() or path.is_symlink():
+        return _refused(f"{path} is no file")
     packed = home.queue / f"{name}.zip"
     if not packed.exists():
         # It was scored already, or is wanted no more: nobody is to be blamed, and nobody needs it.
