@@ -1,0 +1,135 @@
+"""What is read from a BOINC server's database, on a real MariaDB: of its tables the columns that are asked for."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+
+from crystal_search.errors import EngineError
+from crystal_search.server.boinc.database import BoincDatabase, Load
+from crystal_search.server.boinc.install import set_replication
+from crystal_search.server.boinc.project import Project
+from crystal_search.server.settings import Settings
+from crystal_search.server.sql_engine import parsed
+from tests.boinc_site import made_project
+from tests.integration.conftest import _on_server
+
+TABLES = (
+    "CREATE TABLE app (id INT PRIMARY KEY, name VARCHAR(254), target_nresults INT DEFAULT 0)",
+    "CREATE TABLE workunit (id INT PRIMARY KEY, appid INT, name VARCHAR(191) UNIQUE, error_mask INT DEFAULT 0, "
+    "assimilate_state INT DEFAULT 0, need_validate SMALLINT DEFAULT 0)",
+    "CREATE TABLE result (id INT PRIMARY KEY AUTO_INCREMENT, appid INT DEFAULT 1, workunitid INT, name VARCHAR(191), "
+    "hostid INT DEFAULT 0, server_state INT, outcome INT DEFAULT 0, exit_status INT DEFAULT 0, stderr_out BLOB, "
+    "received_time INT DEFAULT 0)",
+    "CREATE TABLE host (id INT PRIMARY KEY, rpc_time INT)",
+    "CREATE TABLE user (id INT PRIMARY KEY)",
+)
+NOW = "UNIX_TIMESTAMP()"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[Connection, Project]]:
+    """A database with a BOINC server's tables, and the project that names it."""
+    name = f"boinc_{tmp_path.name[-12:].replace('-', '_')}"
+    _on_server("mariadb", f"DROP DATABASE IF EXISTS {name}")
+    url = parsed(_on_server("mariadb", f"CREATE DATABASE {name}"))
+    project = replace(
+        made_project(tmp_path / "project"),
+        db_name=name,
+        db_user=url.username or "",
+        db_password=url.password or "",
+        db_host=f"{url.host}:{url.port or 3306}",
+    )
+    engine = create_engine(url.set(database=name), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in TABLES:
+            connection.execute(text(statement))
+        connection.execute(text("INSERT INTO app VALUES (1, 'crystal_search', 0), (2, 'another', 0)"))
+        yield connection, project
+    engine.dispose()
+    _on_server("mariadb", f"DROP DATABASE {name}")
+
+
+@pytest.mark.database
+def test_jobs_are_read_by_name(server: tuple[Connection, Project]) -> None:
+    connection, project = server
+    connection.execute(
+        text(
+            "INSERT INTO workunit (id, appid, name, error_mask, assimilate_state) VALUES "
+            "(1, 1, 'a_a1', 0, 0), (2, 1, 'b_a1', 0, 2), (3, 1, 'c_a1', 17, 2), (4, 1, 'd_a1', 2, 2)"
+        )
+    )
+    connection.execute(text("INSERT INTO result (workunitid, name, server_state) VALUES (1, 'x', 4), (1, 'y', 2)"))
+    jobs = BoincDatabase(project).jobs(["a_a1", "b_a1", "c_a1", "d_a1", "e_a1", "x'; DROP TABLE result; --"])
+    assert {name: (job.id, job.assimilated, job.in_progress, job.is_lost) for name, job in jobs.items()} == {
+        "a_a1": (1, False, 1, False),
+        "b_a1": (2, True, 0, False),
+        "c_a1": (3, True, 0, True),
+        "d_a1": (4, True, 0, False),
+    }
+    assert BoincDatabase(project).jobs([]) == {}
+    assert len(BoincDatabase(project).jobs([f"n{number}" for number in range(2500)])) == 0
+
+
+@pytest.mark.database
+def test_troubles_say_what_each_copy_came_to(server: tuple[Connection, Project]) -> None:
+    connection, project = server
+    connection.execute(
+        text(
+            "INSERT INTO result (workunitid, name, hostid, server_state, outcome, exit_status, stderr_out) VALUES "
+            "(7, 'a_a1_0', 3, 5, 3, 193, 'core dumped'), (7, 'a_a1_1', 4, 5, 4, 0, NULL), "
+            "(7, 'a_a1_2', 5, 5, 6, 0, NULL), (7, 'a_a1_3', 6, 5, 1, 0, NULL), (8, 'b', 1, 5, 3, 1, NULL)"
+        )
+    )
+    assert BoincDatabase(project).troubles(7) == [
+        "a_a1_0 on host 3 ended with exit code 193; it said:\ncore dumped",
+        "a_a1_1 on host 4 never came back",
+        "a_a1_2 on host 5 returned a result that was refused",
+    ]
+
+
+@pytest.mark.database
+def test_load_counts_our_application_only(server: tuple[Connection, Project]) -> None:
+    connection, project = server
+    connection.execute(
+        text(
+            "INSERT INTO workunit (id, appid, name, assimilate_state, need_validate) VALUES "
+            "(1, 1, 'a', 1, 0), (2, 1, 'b', 0, 1), (3, 2, 'c', 1, 1)"
+        )
+    )
+    connection.execute(
+        text(
+            "INSERT INTO result (appid, workunitid, server_state, outcome, received_time) VALUES (1, 1, 2, 0, 0), "
+            f"(1, 1, 4, 0, 0), (1, 1, 5, 1, {NOW}), (1, 1, 5, 1, {NOW} - 90000), (1, 1, 5, 3, {NOW}), (2, 3, 2, 0, 0)"
+        )
+    )
+    connection.execute(text(f"INSERT INTO host VALUES (1, {NOW}), (2, {NOW} - 90000)"))
+    connection.execute(text("INSERT INTO user VALUES (1)"))
+    assert BoincDatabase(project).load() == Load(
+        unsent=1,
+        in_progress=1,
+        to_validate=1,
+        to_assimilate=1,
+        errors_last_day=1,
+        successes_last_day=1,
+        hosts_last_day=1,
+        hosts=2,
+        users=1,
+    )
+
+
+@pytest.mark.database
+def test_replication_is_set_where_the_server_looks(server: tuple[Connection, Project]) -> None:
+    connection, project = server
+    for replication, number in (("adaptive", 2), ("quorum", 0), ("none", 0)):
+        set_replication(project, Settings(boinc_replication=replication))
+        found = connection.execute(text("SELECT target_nresults FROM app WHERE name = 'crystal_search'")).scalar()
+        assert found == number
+
+
+def test_a_server_that_cannot_be_reached_is_the_engine_s_trouble(tmp_path: Path) -> None:
+    project = replace(made_project(tmp_path / "project"), db_host="127.0.0.1:1")
+    with pytest.raises(EngineError, match="the BOINC server's database cs"):
+        BoincDatabase(project).load()
