@@ -3,16 +3,19 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from crystal_search.errors import AnotherRunningError, EngineError
+from crystal_search.errors import AnotherRunningError, DatabaseError, EngineError
 from crystal_search.server.assimilate import assimilate
 from crystal_search.server.boinc.project import spread, unit_of
 from crystal_search.server.create_work import create_work
-from crystal_search.server.cycle import publish_scores
+from crystal_search.server.cycle import cycle, publish_scores
 from crystal_search.server.folders import unit_files
+from crystal_search.server.imaging import ImagingDatabase
 from crystal_search.server.validate import validate
 from crystal_search.work_unit import read_work_unit
 from tests.boinc_site import BoincSite, boinc_site
@@ -298,3 +301,54 @@ def os_later(path: Path) -> None:
 
 def test_names_of_uploads_are_taken_apart() -> None:
     assert unit_of("90j8-1-0123456789abcdef_a12_3_r1804289383_0") == ("90j8-1-0123456789abcdef", 12)
+
+
+class Flaky:
+    """An imaging database that can be away."""
+
+    def __init__(self, imaging: ImagingDatabase) -> None:
+        self._imaging, self.away = imaging, False
+
+    def __getattr__(self, name: str) -> object:
+        if self.away:
+            raise DatabaseError("the imaging database cannot be reached")
+        return getattr(self._imaging, name)
+
+
+def test_while_the_imaging_database_is_away_results_are_kept_and_then_scored_once(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=8)
+    flaky = Flaky(place.site.imaging)
+    place.site = replace(place.site, imaging=cast(ImagingDatabase, flaky))
+    step(place)
+    flaky.away = True
+    come_back(place, tmp_path)
+    with place.engine as engine:  # the engine itself needs no imaging database
+        engine.submit(unit_files(place.site.home.queue))
+        for _ in range(3):
+            with pytest.raises(DatabaseError):
+                cycle(place.site, RECIPE, engine)
+            engine.step()
+    assert validate(place.site.home).valid == 2
+    assert len(place.server.created) == 2
+    flaky.away = False
+    with place.engine as engine:
+        cycle(place.site, RECIPE, engine)
+        cycle(place.site, RECIPE, engine)
+    assert {len(scores) for scores in auto_scores(place.site).values()} == {1}
+    assert len(place.server.created) == 2
+
+
+def test_a_clock_that_is_wrong_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    (unit,) = unit_files(place.site.home.queue)
+    os.utime(unit, (0, 0))  # a file server in 1970
+    step(place)
+    assert len(place.server.created) == 1
+    come_back(place, tmp_path)
+    os.utime(place.site.home.incoming / "1", (4e9, 4e9))
+    step(place)
+    assert validate(place.site.home).valid == 1
+    assert assimilate(place.site) == 1
+    publish_scores(place.site)
+    assert {len(scores) for scores in auto_scores(place.site).values()} == {1}
