@@ -69,12 +69,10 @@ def viewer_app(
     frames
         Frame colours that the facility has set.
     """
-    templates, static = Jinja2Templates(HERE / "templates"), static_address()
+    templates, static, kept = Jinja2Templates(HERE / "templates"), static_address(), Thumbnails(thumbnails)
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
     templates.env.globals.update(static=static, program_version=__version__)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
-
-    kept = Thumbnails(thumbnails)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
