@@ -1,6 +1,7 @@
 """Versions of the volunteer's program in a BOINC project."""
 
 import xml.etree.ElementTree as ET
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,27 @@ def test_versions_count_up_and_never_change(tmp_path: Path, program: Path) -> No
     with pytest.raises(UserError, match="there already"):
         stage(project, program, default_models_folder(), number=2)
     assert stage(project, program, default_models_folder(), number=150).parent.name == "1.50"
+
+
+def test_a_zip_of_a_frozen_folder_becomes_a_file_for_each_member(tmp_path: Path) -> None:
+    program = tmp_path / "crystal-search-client_0.1.0_windows_x86_64.zip"
+    with zipfile.ZipFile(program, "w") as archive:
+        archive.writestr("crystal-search-client.exe", b"MZ")
+        archive.writestr("lib/a/init.pyc", b"one")
+        archive.writestr("lib/b/init.pyc", b"two")
+    place = stage(made_project(tmp_path / "project"), program, default_models_folder())
+    assert place.name == "windows_x86_64"
+    files = {
+        each.findtext("logical_name"): (str(each.findtext("physical_name")), each.find("main_program") is not None)
+        for each in ET.parse(place / "version.xml").getroot().findall("file")
+    }
+    assert (place / files["lib/a/init.pyc"][0]).read_bytes() == b"one"
+    assert (place / files["lib/b/init.pyc"][0]).read_bytes() == b"two"
+    assert [name for name, (_, main_program) in files.items() if main_program] == ["crystal-search-client.exe"]
+    with zipfile.ZipFile(program, "w") as archive:
+        archive.writestr("readme", b"")
+    with pytest.raises(UserError, match=r"holds no crystal-search-client\.exe"):
+        stage(made_project(tmp_path / "other"), program, default_models_folder())
 
 
 def test_what_is_no_frozen_client_is_refused(tmp_path: Path) -> None:
