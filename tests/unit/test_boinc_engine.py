@@ -252,6 +252,9 @@ def test_a_half_written_spool_waits(tmp_path: Path) -> None:
     (place.site.home.incoming / ".7.part").mkdir()
     step(place)
     assert (place.site.home.incoming / ".7.part").is_dir()
+    os.utime(place.site.home.incoming / ".7.part", (0, 0))
+    step(place)
+    assert list(place.site.home.incoming.iterdir()) == []
 
 
 def test_garbage_that_was_spooled_is_refused_and_the_unit_goes_out_again(tmp_path: Path) -> None:

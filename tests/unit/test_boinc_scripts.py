@@ -189,6 +189,15 @@ def test_a_canonical_result_is_spooled(place: BoincSite) -> None:
     assert (place.site.home.returned / "demo-1" / "result.json").is_file()
 
 
+def test_two_assimilators_at_once_spool_a_result_once(place: BoincSite) -> None:
+    path, root = uploaded(place, good(place)), place.server.project.root
+    command = f"../bin/{ASSIMILATE} 31 {path}"
+    many = [subprocess.Popen(command, shell=True, cwd=root / "log_lab") for _ in range(20)]
+    assert [process.wait(30) for process in many] == [0] * 20
+    (folder,) = place.site.home.incoming.iterdir()
+    assert [each.name for each in folder.iterdir()] == [Path(path).name]
+
+
 def test_a_failed_work_unit_is_noted(place: BoincSite) -> None:
     done = call(place, ASSIMILATE, "--error", "2", JOB, "18", "0")
     assert done.returncode == 0

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ RUNNING_SUFFIX = ".boinc"
 FLOPS_PER_IMAGE = 2e9  #: what a PC of 5 GFLOPS does in the time that an image takes
 FLOPS_BOUND = 1000.0  #: over the estimate; after that a client gives up
 MAX_RESULT_BYTES = 10**8  #: of one uploaded file; the template allows less
+STALE_S = 3600.0  #: after which nobody writes a spooled result any more
 AT_ONCE = 500  #: jobs in one call of create_work
 
 
@@ -109,7 +111,9 @@ class BoincEngine:
         count = 0
         for folder in sorted(self._home.incoming.iterdir()):
             if folder.name.startswith("."):
-                continue  # the assimilator is still writing it, or was killed: the server calls it again
+                if time.time() - folder.lstat().st_mtime > STALE_S:
+                    discard(self._home, folder)  # its writer was killed, and was called again since
+                continue
             try:
                 count += self._take(folder)
             except ValueError as error:

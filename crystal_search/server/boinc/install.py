@@ -51,18 +51,14 @@ ASSIMILATE_SCRIPT = """#!/bin/sh
 # spools, and never fails. What could not be spooled is submitted again.
 spool={incoming}
 if [ "${{1:-}}" = --error ]; then
-    part="$spool/.error-$4.part"
+    part="$spool/.error-$4.$$.part"
     printf '%s\\n' "error mask $2, $3, work unit $4, batch $5" >"$part" && mv -f -- "$part" "$spool/error-$4"
 else
     number=$1
     shift
-    part="$spool/.$number.part"
+    part="$spool/.$number.$$.part"
+    mkdir -- "$part" && cp -- "$@" "$part/" && mv -T -- "$part" "$spool/$number" 2>/dev/null
     rm -rf -- "$part"
-    if mkdir -- "$part" && cp -- "$@" "$part/" && [ ! -e "$spool/$number" ]; then
-        mv -- "$part" "$spool/$number" || rm -rf -- "$part"
-    else
-        rm -rf -- "$part"
-    fi
 fi
 exit 0
 """
