@@ -42,6 +42,7 @@ QUICKER = ("feeder -d 3 -priority_order --sleep_interval 1", "transitioner -d 3 
 CHECK_SCRIPT = """#!/bin/sh
 # BOINC's validator asks here: exit code 0 valid, 3 later, all others invalid. Whatever our own faults are, they must
 # not be the volunteer's: all but a clear answer is "later".
+export OPENBLAS_NUM_THREADS=1  # threads that nothing here needs take half of the time
 {python} -m crystal_search.server.boinc.checking {what} {home} "$@"
 case $? in 0) exit 0 ;; 9) exit 1 ;; *) exit 3 ;; esac
 """
