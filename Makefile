@@ -3,6 +3,7 @@
 # make bench  measure speed, memory and quality, and print a table
 # make compare  train the four networks and evaluate them side by side (DATA=runs/chops; it takes hours)
 # make freeze   freeze the volunteer's program into one file under dist/
+# make volunteer  try that program in slots, also under Debian's BOINC client
 # make docker   build our Docker image on a Debian made here, and score with it (root; some minutes)
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
@@ -15,7 +16,7 @@ DATA ?= runs/chops
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare freeze docker mitsuba clean
+.PHONY: run test lint unit bench compare freeze volunteer docker mitsuba clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -43,6 +44,10 @@ freeze: .venv-freeze/made.stamp
 
 .venv-freeze/made.stamp:
 	sh scripts/make-venv $(PYTHON) .venv-freeze
+
+volunteer: $(VENV)/test.stamp freeze
+	sh scripts/install-boinc-client
+	$(BIN)/python -m pytest tests/integration/test_volunteer.py tests/acceptance/test_boinc_client.py
 
 docker:
 	sh scripts/test-docker

@@ -54,9 +54,7 @@ def stage(project: Project, program: Path, models: Path, *, number: int | None =
     """
     if not (found := PROGRAM_NAME.fullmatch(program.name)) or not program.is_file():
         raise UserError(f"{program} is no frozen client (crystal-search-client_VERSION_PLATFORM); see make freeze")
-    files = _program_files(program)
-    for kind in ("classifier", "drop_locator"):
-        files += _model_files(default_model(kind, models), models)
+    files = version_files(program, models)
     version = _next_version(project, found["platform"]) if number is None else f"{number / 100:.2f}"
     place = project.root / "apps" / APP / version / found["platform"]
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -70,6 +68,14 @@ def stage(project: Project, program: Path, models: Path, *, number: int | None =
         write_whole(folder / "version.xml", version_xml(files))
     place.chmod(0o755)
     return place
+
+
+def version_files(program: Path, models: Path) -> list[File]:
+    """Return the files of an application version: the frozen program, and the models in use with their cards."""
+    files = _program_files(program)
+    for kind in ("classifier", "drop_locator"):
+        files += _model_files(default_model(kind, models), models)
+    return files
 
 
 def _program_files(program: Path) -> list[File]:
