@@ -269,6 +269,22 @@ def test_garbage_that_was_spooled_is_refused_and_the_unit_goes_out_again(tmp_pat
     assert place.server.created[-1] == job.replace("_a1", "_a2")
 
 
+def test_results_that_we_refuse_again_and_again_set_the_unit_aside(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=2)
+    for attempt in (1, 2):
+        step(place)
+        job = place.server.created[-1]
+        assert job.endswith(f"_a{attempt}")
+        place.spool(f"{job}_0_r1_0", b"{}", number=attempt)
+        place.server.change(job, assimilated=True)
+        step(place)
+        assert validate(place.site.home).invalid == 1
+    step(place)
+    assert len(unit_files(place.site.home.failed)) == 1
+    step(place)  # its images are tried one by one
+    assert len(place.server.created) == 4
+
+
 def test_an_end_in_vain_is_noted_and_taken_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = boinc_site(tmp_path, images=1)
     place.site.home.incoming.mkdir()

@@ -20,7 +20,7 @@ from crystal_search.files import write_whole
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.boinc.database import Job, Jobs
 from crystal_search.server.boinc.project import APP, IN_TEMPLATE, JOB_NAME, OUT_TEMPLATE, Project, job_name, unit_of
-from crystal_search.server.engine import add_failure, set_aside
+from crystal_search.server.engine import add_failure, failures, set_aside
 from crystal_search.server.folders import advance, discard, is_past_validation
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
@@ -152,16 +152,17 @@ class BoincEngine:
     def _follow_up(self, path: Path, attempt: int, job: Job) -> list[Submission]:
         """Return the next attempt at a work unit whose job is over without a result, or set the work unit aside."""
         again = [Submission(path, attempt + 1)]
-        if not job.error_mask:
+        troubles = self._jobs.troubles(job.id) if job.error_mask else []
+        if not job.error_mask and len(failures(self._home, path.stem)) < self._settings.attempts:
             log.warning("%s: its result was lost between BOINC and %s; once more", job.name, self._home.incoming)
             return again
-        troubles = self._jobs.troubles(job.id)
         if job.is_lost and not troubles:
             log.warning("%s: nobody worked at it (error mask %d); once more", job.name, job.error_mask)
             return again
-        for text in troubles or [f"{job.name} was given up by BOINC, error mask {job.error_mask}"]:
-            add_failure(self._home, path.stem, text)
-        log.warning("%s failed %d times", job.name, len(troubles), extra={"action": "client_failed"})
+        if job.error_mask:
+            for text in troubles or [f"{job.name} was given up by BOINC, error mask {job.error_mask}"]:
+                add_failure(self._home, path.stem, text)
+        log.warning("%s failed", job.name, extra={"action": "client_failed"})
         set_aside(self._home, path.stem)
         for left in (self._home.failures / path.stem, self._home.submitted / f"{path.stem}{ATTEMPT_SUFFIX}"):
             discard(self._home, left)
