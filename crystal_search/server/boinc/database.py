@@ -12,8 +12,8 @@ from crystal_search.server.boinc.project import APP, Project
 if TYPE_CHECKING:
     import pymysql
 
-UNSENT, IN_PROGRESS, OVER = 2, 4, 5  #: result.server_state
-SUCCESS, COULD_NOT_SEND, CLIENT_ERROR, NO_REPLY, VALIDATE_ERROR = 1, 2, 3, 4, 6  #: result.outcome
+UNSENT, IN_PROGRESS = 2, 4  #: result.server_state
+SUCCESS, CLIENT_ERROR, NO_REPLY, VALIDATE_ERROR = 1, 3, 4, 6  #: result.outcome
 ASSIMILATED = 2  #: workunit.assimilate_state
 COULD_NOT_BE_SENT, CANCELLED = 1, 16  #: bits of workunit.error_mask that say nothing about the work
 AT_ONCE = 1000  #: names in one query

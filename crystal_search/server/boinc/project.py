@@ -25,7 +25,6 @@ class Project:
     root: Path
     download_dir: Path
     upload_dir: Path
-    log_dir: Path
     fanout: int  #: folders among which files of `download_dir` and `upload_dir` are spread
     master_url: str
     db_name: str
@@ -121,7 +120,6 @@ def read_project(root: Path) -> Project:
         root=root,
         download_dir=Path(told["download_dir"]),
         upload_dir=Path(told["upload_dir"]),
-        log_dir=Path(told.get("log_dir") or root / "log"),
         fanout=int(told.get("uldl_dir_fanout") or 0),
         master_url=told["master_url"],
         db_name=told["db_name"],
