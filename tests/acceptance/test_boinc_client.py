@@ -30,7 +30,7 @@ PREFERENCES = """<global_preferences>
 <disk_interval>1</disk_interval>
 </global_preferences>
 """
-LONG = 60  #: images of a work unit that takes some seconds
+LONG = 150  #: images of a work unit that takes some seconds
 
 pytestmark = [
     pytest.mark.skipif(not (CLIENT and COMMAND), reason="no BOINC client (apt-get install boinc-client)"),
