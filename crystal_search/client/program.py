@@ -184,19 +184,27 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 0, 1 our fault, 2 usage, 3 work unit, 4 model."""
-    arguments = parser().parse_args(argv)
-    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING)
+def attempted(
+    path: Path, folder: Path, models_folders: Sequence[Path], *, pause: Callable[[float], None] = _go_on
+) -> int:
+    """Score a work unit as `score_work_unit` does, or say what is wrong with it; return the exit code."""
     try:
-        score_work_unit(arguments.work_unit, arguments.out, arguments.models or [default_models_folder()])
+        score_work_unit(path, folder, models_folders, pause=pause)
     except WorkUnitError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_WORK_UNIT
     except ModelError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_MODEL
+    return OK
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 0, 1 our fault, 2 usage, 3 work unit, 4 model."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.WARNING)
+    try:
+        return attempted(arguments.work_unit, arguments.out, arguments.models or [default_models_folder()])
     except Exception:
         log.exception("the client itself failed")
         return FAILED
-    return OK

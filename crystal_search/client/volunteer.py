@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crystal_search import __version__
-from crystal_search.client.program import BAD_MODEL, BAD_WORK_UNIT, FAILED, OK, score_work_unit
+from crystal_search.client.program import FAILED, OK, attempted
 from crystal_search.client.program import main as client_main
 from crystal_search.client.slot import Slot, resolved
-from crystal_search.errors import ModelError, WorkUnitError
 from crystal_search.result import RESULT_FILE
 
 UNIT_FILE, WORK_FOLDER = "unit.zip", "work"
@@ -34,16 +33,10 @@ def score_in_slot(folder: Path, slot: Slot) -> int:
         If a file cannot be read or written, which says nothing about the work unit.
     """
     work = folder / WORK_FOLDER
-    try:
-        score_work_unit(resolved(folder / UNIT_FILE), work, [folder], pause=slot.pause)
-    except WorkUnitError as error:
-        sys.stderr.write(f"{error}\n")
-        return BAD_WORK_UNIT
-    except ModelError as error:
-        sys.stderr.write(f"{error}\n")
-        return BAD_MODEL
-    shutil.copyfile(work / RESULT_FILE, resolved(folder / RESULT_FILE))
-    return OK
+    code = attempted(resolved(folder / UNIT_FILE), work, [folder], pause=slot.pause)
+    if code == OK:
+        shutil.copyfile(work / RESULT_FILE, resolved(folder / RESULT_FILE))
+    return code
 
 
 def run_in_slot(folder: Path) -> int:

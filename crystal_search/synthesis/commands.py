@@ -79,8 +79,10 @@ def _write_suspension(arguments: argparse.Namespace) -> None:
         raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
     if arguments.outcome is not None or arguments.maps:
         raise UserError("a suspension has no outcome and no map of outcomes; leave out --outcome and --maps")
-    if arguments.channels or arguments.inspections != 1:
-        raise UserError("suspensions are seen once, in visible light; leave out --channels and --inspections")
+    if arguments.channels or arguments.inspections != 1 or arguments.plate_type:
+        raise UserError(
+            "suspensions are seen once, in visible light; leave out --channels, --inspections and --plate-type"
+        )
     number = SUSPENSIONS if arguments.count is None else arguments.count
     if number < 1:
         raise UserError(f"--count is {number}; render at least 1 image")

@@ -84,7 +84,7 @@ class Attached:
 
 
 @pytest.fixture
-def attached(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Attached]:
+def attached(tmp_path: Path) -> Iterator[Attached]:
     images = [(str(number), ".jpg", encoded(well(height=1028, width=1226, seed=number % 4))) for number in range(LONG)]
     unit = write_work_unit(
         tmp_path / "unit.zip",

@@ -89,6 +89,7 @@ def test_a_unit_is_scored_and_its_end_is_told(place: Place) -> None:
     assert place.finished() == "0"
     assert len(place.result().images) == 6
     fractions = {float(each.partition("<fraction_done>")[2].partition("<")[0]) for each in said if each}
+    assert fractions
     assert fractions <= {0.0, *(number / 6 for number in range(7))} | {round(number / 6, 7) for number in range(7)}
 
 

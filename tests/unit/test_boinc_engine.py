@@ -10,7 +10,9 @@ from typing import cast
 import pytest
 
 from crystal_search.errors import AnotherRunningError, DatabaseError, EngineError
+from crystal_search.main import main
 from crystal_search.server.assimilate import assimilate
+from crystal_search.server.boinc.database import BoincDatabase
 from crystal_search.server.boinc.project import spread, unit_of
 from crystal_search.server.create_work import create_work
 from crystal_search.server.cycle import cycle, publish_scores
@@ -371,3 +373,19 @@ def test_a_clock_that_is_wrong_loses_and_repeats_nothing(tmp_path: Path) -> None
     assert assimilate(place.site) == 1
     publish_scores(place.site)
     assert {len(scores) for scores in auto_scores(place.site).values()} == {1}
+
+
+def test_the_command_packs_and_submits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = boinc_site(tmp_path)
+    home, images = str(tmp_path / "other-home"), tmp_path / "robot"
+    add_images(place.site, images, 3)
+    (tmp_path / "other-home").mkdir()
+    (tmp_path / "other-home" / "settings.toml").write_text(
+        f'engine = "boinc"\nboinc_project = "{place.server.project.root}"\n'
+    )
+    monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: place.server.jobs(names))
+    assert main(["import", str(images), "--names", "any", "--plate", "p1", "--home", home]) == 0
+    for _ in range(2):
+        assert main(["create-work", "--home", home]) == 0
+        assert len(place.server.created) == 1
+    assert main(["work", "--home", home]) == 2

@@ -164,6 +164,15 @@ def test_two_results_that_differ_by_rounding_say_the_same(place: BoincSite) -> N
     assert "class probabilities differ by 0.1" in done.stderr
 
 
+def test_what_cannot_be_compared_is_never_compared_again(place: BoincSite) -> None:
+    one = uploaded(place, good(place))
+    large = Path(uploaded(place, b"{}", f"{JOB}_1_r2_0"))
+    with large.open("r+b") as file:
+        file.truncate(20_000_000_000)
+    for other in (str(large), f"/nowhere/{JOB}_2_r3_0", uploaded(place, b"[" * 100_000, f"{JOB}_3_r4_0")):
+        assert call(place, COMPARE, one, other).returncode == 1
+
+
 def test_results_disagree_for_a_reason(tmp_path: Path) -> None:
     one = result_for(packed(tmp_path / "unit.zip"))
     image = one.images[0]
@@ -242,6 +251,22 @@ def test_installing_again_changes_nothing(tmp_path: Path) -> None:
     assert "<db_passwd>secret</db_passwd>" in config
     for daemon in ("transitioner -d 3 --sleep_interval 1", "feeder -d 3 -priority_order --sleep_interval 1"):
         assert f"<cmd>{daemon}</cmd>" in config
+
+
+def test_comments_in_the_project_s_files_stay(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    config = place.server.project.root / "config.xml"
+    config.write_text(config.read_text().replace("<tasks/>", "<!-- ask the lab before changing this --><tasks/>"))
+    install_into(place)
+    assert "<!-- ask the lab before changing this -->" in config.read_text()
+
+
+def test_a_number_that_is_none_is_told(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    config = place.server.project.root / "config.xml"
+    config.write_text(config.read_text().replace(">1024<", ">many<"))
+    with pytest.raises(ConfigError, match="uldl_dir_fanout"):
+        install_into(place)
 
 
 def test_templates_say_what_the_settings_ask_for() -> None:

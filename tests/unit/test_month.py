@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.month import Lab, Month, machines
+from benchmarks.month import Lab, Month, Unit, machines
 
 SMALL = Lab(images=5000, hosts=4, processors=2, on_share=0.5, max_queue=50)
 
@@ -58,6 +58,24 @@ def test_the_same_seed_gives_the_same_month() -> None:
 
 
 def test_two_copies_of_a_work_unit_go_to_two_hosts() -> None:
-    month = Month(replace(SMALL, hosts=1, quorum=1)).run()
-    assert month.copies >= 5000 / 64
-    assert machines(replace(SMALL, images=50_000)) >= 2
+    given: list[tuple[Unit, int]] = []
+
+    class Noting(Month):
+        def _start(self, host: int, unit: Unit) -> None:
+            given.append((unit, host))
+            super()._start(host, unit)
+
+    month = Noting(replace(SMALL, lost=0, bad=0)).run()
+    hosts: dict[int, list[int]] = {}
+    for unit, host in given:
+        hosts.setdefault(id(unit), []).append(host)
+    assert month.scored == 5000
+    assert all(len(had) == len(set(had)) == 2 for had in hosts.values())
+
+
+def test_one_machine_fewer_is_too_few() -> None:
+    lab = replace(SMALL, images=2_000_000, cpu_s_per_image=3.0, max_queue=5000)
+    number = machines(lab)
+    assert number > 2
+    assert Month(replace(lab, hosts=number)).run().days <= 30
+    assert Month(replace(lab, hosts=number - 1)).run().days > 30

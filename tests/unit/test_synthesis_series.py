@@ -247,6 +247,7 @@ def test_visits_that_there_are_not_are_refused(
     assert not (tmp_path / "x").exists()
 
 
-def test_suspensions_are_seen_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["render", "suspension", "--out", str(tmp_path), "--channels", "uv"]) != 0
+@pytest.mark.parametrize("words", [("--channels", "uv"), ("--inspections", "2"), ("--plate-type", "mrc-2")])
+def test_suspensions_are_seen_once(words: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["render", "suspension", "--out", str(tmp_path), *words]) != 0
     assert "leave out --channels" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crystal_search.errors import ResultError, WorkUnitError
+from crystal_search.result import Result
 from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, read_result, result_from_json
 from crystal_search.server.boinc.agreement import disagreement
 from crystal_search.server.boinc.project import unit_of
@@ -28,18 +29,16 @@ def check(home: Home, paths: Sequence[Path]) -> int:
         name, _ = unit_of(path.name)
     except ValueError as error:
         return _refused(f"{' '.join(str(path) for path in paths)}: {error}")
-    if not path.is_file() or path.is_symlink():
-        return _refused(f"{path} is no file")
     packed = home.queue / f"{name}.zip"
-    if not packed.exists():
-        # It was scored already, or is wanted no more: nobody is to be blamed, and nobody needs it.
-        return VALID if _is_a_result(path) else REFUSED
     try:
-        unit = read_work_unit(packed)
+        unit = read_work_unit(packed) if packed.exists() else None
     except WorkUnitError as error:
         return _later(f"{packed}: {error}")
     try:
-        read_result(path, unit)
+        if unit is None:  # it was scored already, or is wanted no more: nobody is to be blamed for a good result
+            _result_in(path)
+        else:
+            read_result(path, unit)
     except ResultError as error:
         return _refused(f"{path.name}: {error}")
     return VALID
@@ -51,7 +50,7 @@ def compare(home: Home, paths: Sequence[Path]) -> int:
         return _refused(f"{len(paths)} files, expected two")
     tolerance = read_settings(home.settings).boinc_tolerance
     try:
-        one, other = (result_from_json(path.read_bytes()) for path in paths)
+        one, other = (_result_in(path) for path in paths)
     except ResultError as error:
         return _refused(str(error))
     if trouble := disagreement(one, other, tolerance):
@@ -59,14 +58,19 @@ def compare(home: Home, paths: Sequence[Path]) -> int:
     return VALID
 
 
-def _is_a_result(path: Path) -> bool:
-    if path.stat().st_size > MAX_BYTES:
-        return False
-    try:
-        result_from_json(path.read_bytes())
-    except ResultError:
-        return False
-    return True
+def _result_in(path: Path) -> Result:
+    """Return the result in an uploaded file.
+
+    Raises
+    ------
+    ResultError
+        If it is no file, too large, or no result.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise ResultError(f"{path} is no file")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ResultError(f"{path}: {size} bytes; a result has at most {MAX_BYTES}")
+    return result_from_json(path.read_bytes())
 
 
 def _refused(reason: str) -> int:

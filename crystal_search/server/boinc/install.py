@@ -162,10 +162,7 @@ def _put(path: Path, text: str) -> bool:
 def _application(project: Project) -> list[str]:
     """Name the application in ``project.xml``, and have the server's database know it."""
     path = project.root / "project.xml"
-    try:
-        tree = ET.parse(path)
-    except (OSError, ET.ParseError) as error:
-        raise ConfigError(f"{path} cannot be read: {error}") from error
+    tree = _parsed(path)
     root = tree.getroot()
     if any((name.text or "").strip() == APP for name in root.findall("app/name")):
         return []
@@ -180,7 +177,7 @@ def _application(project: Project) -> list[str]:
 def _config(project: Project) -> list[str]:
     """Set the server's options and daemons in ``config.xml``."""
     path = project.root / "config.xml"
-    tree = ET.parse(path)
+    tree = _parsed(path)
     root = tree.getroot()
     config, daemons = root.find("config"), root.find("daemons")
     if config is None:
@@ -233,6 +230,14 @@ def _change(daemons: ET.Element, words: str) -> bool:
             each.text = words
             return True
     return False
+
+
+def _parsed(path: Path) -> "ET.ElementTree[ET.Element]":
+    """Return an XML file, with its comments."""
+    try:
+        return ET.parse(path, ET.XMLParser(target=ET.TreeBuilder(insert_comments=True)))
+    except (OSError, ET.ParseError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
 def _rewrite(path: Path, tree: "ET.ElementTree[ET.Element]") -> None:

@@ -113,6 +113,8 @@ def read_project(root: Path) -> Project:
     if config is None:
         raise ConfigError(f"{path} has no <config> in <boinc>")
     told = {each.tag: (each.text or "").strip() for each in config}
+    if not (told.get("uldl_dir_fanout") or "0").isdigit():
+        raise ConfigError(f"{path}: <uldl_dir_fanout> must be a whole number, got {told['uldl_dir_fanout']!r}")
     needed = ("db_name", "db_user", "download_dir", "upload_dir", "master_url")
     if missing := [name for name in needed if not told.get(name)]:
         raise ConfigError(f"{path} lacks <{missing[0]}>")
