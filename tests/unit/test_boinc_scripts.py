@@ -261,6 +261,15 @@ def test_comments_in_the_project_s_files_stay(tmp_path: Path) -> None:
     assert "<!-- ask the lab before changing this -->" in config.read_text()
 
 
+def test_the_file_with_the_password_keeps_its_mode(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    config = place.server.project.root / "config.xml"
+    config.chmod(0o640)
+    install_into(place)
+    for path in (config, config.with_name("config.xml.before-crystal_search")):
+        assert path.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_number_that_is_none_is_told(tmp_path: Path) -> None:
     place = boinc_site(tmp_path)
     config = place.server.project.root / "config.xml"

@@ -244,9 +244,12 @@ def _rewrite(path: Path, tree: "ET.ElementTree[ET.Element]") -> None:
     """Write an XML file anew, and keep the former one beside it."""
     ET.indent(tree, "    ")
     shutil.copy2(path, path.with_name(f"{path.name}.before-{APP}"))
-    mode = path.stat().st_mode
-    write_whole(path, ET.tostring(tree.getroot(), encoding="unicode") + "\n")
-    path.chmod(mode)
+    mode, mask = path.stat().st_mode, os.umask(0o077)  # config.xml holds a password
+    try:
+        write_whole(path, ET.tostring(tree.getroot(), encoding="unicode") + "\n")
+        path.chmod(mode)
+    finally:
+        os.umask(mask)
 
 
 def set_replication(project: Project, settings: Settings) -> str:
