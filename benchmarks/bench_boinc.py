@@ -27,21 +27,22 @@ from crystal_search.result import (
     group_probabilities,
     result_to_json,
 )
-from crystal_search.server.assimilate import assimilate
-from crystal_search.server.boinc.checking import check
-from crystal_search.server.boinc.database import BoincDatabase, Job, Load
-from crystal_search.server.boinc.engine import BoincEngine
-from crystal_search.server.boinc.project import Project, job_name, read_project
-from crystal_search.server.create_work import create_work
-from crystal_search.server.finalize import finalize
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Load
+from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
+from crystal_search.server.engines.boinc.checking import check
+from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import NewImage, Recipe, WellKey
+from crystal_search.server.imaging.imaging_database import NewImage, Recipe
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation
-from crystal_search.server.set_autoscore import set_autoscores
+from crystal_search.server.services.assimilate import assimilate
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.finalize import finalize
+from crystal_search.server.services.set_autoscore import set_autoscores
+from crystal_search.server.services.validate import validate
 from crystal_search.server.settings import Settings
-from crystal_search.server.sql_imaging import open_imaging
-from crystal_search.server.validate import validate
+from crystal_search.wells import WellKey
 from crystal_search.work_unit import WorkUnit, read_work_unit
 
 DEMO = Path(__file__).parents[1] / "crystal_search" / "demo" / "plate"

@@ -14,12 +14,12 @@ import torch
 
 from benchmarks.gpu_scoring import Clock, Found, GpuScorer, stream
 from benchmarks.table import Row, table
-from crystal_search.artefacts import default_model
-from crystal_search.client.benchmark import wells
-from crystal_search.client.pipeline import Models, loaded, score_image
-from crystal_search.client.score import processors
+from crystal_search.direct.benchmark_command import wells
+from crystal_search.direct.score_command import processors
 from crystal_search.images import decode
+from crystal_search.model import default_model
 from crystal_search.result import ImageScore
+from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters
 
 ARCHIVE_IMAGES = 15_666_284  #: of the paper's database, section 3.2

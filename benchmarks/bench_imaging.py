@@ -12,9 +12,17 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from crystal_search.server.adding import batches
-from crystal_search.server.imaging import AutoScore, ImagingDatabase, NewImage, Recipe, StoredImage, UnitRecord, WellKey
-from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.server.imaging.adding_rules import batches
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    ImagingDatabase,
+    NewImage,
+    Recipe,
+    StoredImage,
+    UnitRecord,
+)
+from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.wells import WellKey
 
 DROPS_OF_A_PLATE = 288
 IMAGES_OF_A_UNIT = 1000

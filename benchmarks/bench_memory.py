@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.table import Row
 from benchmarks.wells import drawn_jpeg, drawn_tiff
-from crystal_search.artefacts import default_model
+from crystal_search.model import default_model
 from crystal_search.work_unit import Parameters, write_work_unit
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row
-from crystal_search.artefacts import default_model
-from crystal_search.client.pipeline import Models, loaded, score_image
+from crystal_search.evaluation.measuring import demo_wells, judged
 from crystal_search.images import decode
-from crystal_search.networks.measuring import demo_wells, judged
+from crystal_search.model import default_model
 from crystal_search.outcomes import BY_NAME, Group, outcome_named
+from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters
 
 REAL = "CRYSTAL_SEARCH_REAL_WELLS"  #: names a folder with TeXRank, formulatrix_pipe and xchem-chimp below it

@@ -14,15 +14,14 @@ import numpy as np
 from benchmarks.paper_way import padded_twin, paper_probabilities
 from benchmarks.table import Row, table
 from benchmarks.wells import drawn_jpeg, drawn_well
-from crystal_search.artefacts import default_model
 from crystal_search.chopper.tiling import grid_over
-from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
-from crystal_search.client.overlay import overlay_jpeg
-from crystal_search.client.pipeline import Models, loaded
-from crystal_search.client.program import score_data
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, to_grey
 from crystal_search.inference import OnnxNetwork
+from crystal_search.model import default_model
+from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.scoring.overlay import overlay_jpeg
+from crystal_search.scoring.pipeline import Models, loaded, score_data
 from crystal_search.work_unit import Parameters
 
 DROP_PX = 1200

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.table import Row, table
+from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.images import channels_of
-from crystal_search.networks.datasets.packed import PackedDataset, open_dataset
-from crystal_search.networks.registry import ARCHITECTURES, build
-from crystal_search.networks.train_chops import Request, train_on_chops
-from crystal_search.networks.trained import labels_of
+from crystal_search.networks.architectures import ARCHITECTURES, build
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.training.train_chops import Request, train_on_chops
+from crystal_search.training.trained import labels_of
 
 BATCH, SHORT = 16, 1  #: chops a step, steps of the shorter run
 STEPS = {"squeezenet": 6, "alexnet": 6, "vgg16": 1, "resnet50": 2}  #: by which the longer run is longer

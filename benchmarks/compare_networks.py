@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.files import write_whole
-from crystal_search.networks.checkpoints import BEST, CHECKPOINT
+from crystal_search.training.checkpoints import BEST, CHECKPOINT
 
 log = logging.getLogger(__name__)
 

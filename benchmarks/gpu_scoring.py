@@ -1,4 +1,4 @@
-"""Wells scored in batches with torch: the steps of `client.pipeline.score_image`, on a GPU where there is one."""
+"""Wells scored in batches with torch: the steps of `scoring.pipeline.score_image`, on a GPU where there is one."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from benchmarks.gpu_images import centred, drops_in, local_contrast, resized
 from benchmarks.onnx_in_torch import OnnxGraph
-from crystal_search.artefacts import Model
 from crystal_search.chopper.cutting import chops_of_drop
 from crystal_search.chopper.tiling import ChopGrid, grid_over
-from crystal_search.client.ranking import ranked_score
 from crystal_search.geometry import Box
 from crystal_search.images import Grey, decode, to_grey
+from crystal_search.model import Model
 from crystal_search.result import RankedScore
+from crystal_search.scoring.ranking import ranked_score
 
 BUCKET_CHOPS = 4  #: regions are padded to multiples of this many strides, so that they share batches
 REGIONS_AT_ONCE = 32
@@ -125,7 +125,7 @@ def _bucket(chops: int) -> int:
 
 
 def _chops(mask: NDArray[np.bool_], shape: Sequence[int], classifier: Model) -> tuple[ChopGrid, list[int]] | None:
-    """Return the grid over a drop and which of its chops show it, as `client.pipeline.scored_chops` has them."""
+    """Return the grid over a drop and which of its chops show it, as `scoring.pipeline.scored_chops` has them."""
     if not mask.any():
         return None
     height, width = shape

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from benchmarks.table import Row, table
-from crystal_search.server.boinc.install import DELAY_S, MAX_ERRORS
+from crystal_search.server.engines.boinc.install import DELAY_S, MAX_ERRORS
 
 ARCHIVE, MONTH_S = 15_666_284, 30 * 86_400.0
 PAPER_MACHINES, PAPER_SECONDS = 216, 35.7

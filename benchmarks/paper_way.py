@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from crystal_search.artefacts import Model
 from crystal_search.chopper.cutting import cut
 from crystal_search.chopper.tiling import window_starts
-from crystal_search.client.classify import channels_first, probabilities
-from crystal_search.client.pipeline import Models
 from crystal_search.geometry import Box
 from crystal_search.images import MAX_SIDE_PX, decode, normalised, resized, to_grey
+from crystal_search.model import Model
+from crystal_search.scoring.classify import channels_first, probabilities
+from crystal_search.scoring.pipeline import Models
 from crystal_search.unet_drop.locate import locate_drop
 
 STRIDE_PX = 50  #: of the paper's window

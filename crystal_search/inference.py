@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.artefacts import Model, ModelCard
 from crystal_search.errors import ModelError
+from crystal_search.model import Model, ModelCard
 
 #: Up to this many pixels in a batch a network's memory is kept for the next; after more, a client that shares a
 #: PC gives it back. A drop that fills 1224 x 1224 px is below, and keeps about 150 MB.

@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from crystal_search.artefacts import sha256_of
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
+from crystal_search.model import sha256_of
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,

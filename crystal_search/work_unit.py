@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from crystal_search.artefacts import sha256_of
 from crystal_search.errors import WorkUnitError
 from crystal_search.hostile_json import Reader, loads
+from crystal_search.model import sha256_of
 
 UNIT_FORMAT, UNIT_VERSION = "crystal-search work unit", 1
 MANIFEST = "manifest.json"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import EngineError
-from crystal_search.server.boinc.database import Job, Load
-from crystal_search.server.boinc.engine import BoincEngine
-from crystal_search.server.boinc.project import Project, read_project
+from crystal_search.server.engines.boinc.boinc_database import Job, Load
+from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
+from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.installation import Installation
 from tests.service_site import SETTINGS, site_at
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from crystal_search.server.boinc.staging import API_VERSION, File
+from crystal_search.server.engines.boinc.staging import API_VERSION, File
 
 PLATFORM = "x86_64-pc-linux-gnu"
 

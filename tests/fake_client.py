@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.artefacts import sha256_of
 from crystal_search.errors import WorkUnitError
 from crystal_search.geometry import Box
+from crystal_search.model import sha256_of
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.result import (
     BestChop,

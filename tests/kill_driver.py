@@ -4,10 +4,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.home import Home
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation
-from crystal_search.server.local_engine import LocalEngine
-from crystal_search.server.sql_imaging import open_imaging
 from tests.service_site import FAKE_CLIENT, SETTINGS, score_everything
 
 

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crystal_search.server.create_work import Order
-from crystal_search.server.cycle import is_finished, publish_scores, score_images
+from crystal_search.server.engines.local_engine import LocalEngine
+from crystal_search.server.engines.probe import good_picture
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import AutoScore, ImagingDatabase, NewImage, Recipe, WellKey
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, NewImage, Recipe
+from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.installation import Installation
-from crystal_search.server.local_engine import LocalEngine
-from crystal_search.server.memory_imaging import MemoryImaging
-from crystal_search.server.probe import good_picture
+from crystal_search.server.services.create_work import Order
+from crystal_search.server.services.cycle import is_finished, publish_scores, score_images
 from crystal_search.server.settings import Settings
+from crystal_search.wells import WellKey
 from tests.fake_client import Plan, score
 
 FAKE_CLIENT = Path(__file__).parent / "fake_client.py"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from crystal_search.main import main
-from crystal_search.networks.registry import ARCHITECTURES, Architecture
+from crystal_search.networks.architectures import ARCHITECTURES, Architecture
 
 
 class Tiny(nn.Module):

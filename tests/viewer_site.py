@@ -14,15 +14,15 @@ from starlette.types import ASGIApp
 from crystal_search.geometry import Box
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion
-from crystal_search.server.imaging import (
+from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
     ImagingDatabase,
     ManualScore,
     NewImage,
     Recipe,
-    WellKey,
 )
+from crystal_search.wells import WellKey
 
 WIDTH_PX, HEIGHT_PX = 320, 240
 NOON = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)

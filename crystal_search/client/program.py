@@ -15,23 +15,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crystal_search import __version__
-from crystal_search.artefacts import default_models_folder, model_in_any, sha256_of
-from crystal_search.client.overlay import overlay_jpeg
-from crystal_search.client.pipeline import Models, Stopwatch, loaded, score_image
-from crystal_search.errors import ImageError, ModelError, ResultError, WorkUnitError
+from crystal_search.errors import ModelError, ResultError, WorkUnitError
 from crystal_search.files import write_whole
-from crystal_search.hostile_json import printable
-from crystal_search.images import WellImage, decode
+from crystal_search.model import default_models_folder, model_in_any, sha256_of
 from crystal_search.result import (
     ImageResult,
-    ImageScore,
     Overlay,
     Result,
     image_result_to_json,
     write_result,
 )
 from crystal_search.result_reader import image_result_from_json
-from crystal_search.work_unit import Parameters, WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit
+from crystal_search.scoring.overlay import overlay_jpeg
+from crystal_search.scoring.pipeline import Models, Stopwatch, loaded, score_data
+from crystal_search.work_unit import WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit
 
 OK, FAILED, USAGE, BAD_WORK_UNIT, BAD_MODEL = 0, 1, 2, 3, 4
 
@@ -49,26 +46,6 @@ class Attempt:
     unit: WorkUnit
     models: Models
     folder: Path  #: for the result
-
-
-def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[ImageScore, WellImage | None]:
-    """Score the bytes of one image file; an image that cannot be read is a score with its error.
-
-    Returns
-    -------
-    score
-        What was found.
-    image
-        The decoded image, None when it could not be read.
-    """
-    watch = Stopwatch()
-    try:
-        with watch.step("decode"):
-            image = decode(data, at_least_width_px=models.decode_width_px)
-    except ImageError as error:
-        return ImageScore(height_px=0, width_px=0, error=printable(str(error)), seconds=watch.seconds), None
-    score = score_image(image, models, parameters)
-    return replace(score, seconds=watch.seconds | score.seconds), image
 
 
 def _go_on(fraction: float) -> None:

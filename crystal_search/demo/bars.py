@@ -5,14 +5,14 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from crystal_search.server.create_work import EVERYTHING
-from crystal_search.server.cycle import is_finished, publish_scores, score_images
-from crystal_search.server.engine import Engine
-from crystal_search.server.imaging import Recipe
+from crystal_search.server.engines.engine import Engine
+from crystal_search.server.engines.local_engine import POLL_S
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
-from crystal_search.server.local_engine import POLL_S
-from crystal_search.server.progress import images_in_work
-from crystal_search.server.set_autoscore import ScoresSet
+from crystal_search.server.services.create_work import EVERYTHING
+from crystal_search.server.services.cycle import is_finished, publish_scores, score_images
+from crystal_search.server.services.progress import images_in_work
+from crystal_search.server.services.set_autoscore import ScoresSet
 
 FORMAT = "{l_bar}{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 LOOK_EVERY_S = 0.2

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from crystal_search.demo.bars import Bar, score_with_bars
 from crystal_search.demo.truth import NAMING, agreement, plate_folder, read_truth, table
+from crystal_search.robot_names import ReadName, read_name
+from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import AutoScore, ImagingDatabase
-from crystal_search.server.import_images import import_folder
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase
+from crystal_search.server.importing.import_images import import_folder
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
-from crystal_search.server.local_engine import LocalEngine
-from crystal_search.server.robot_names import ReadName, read_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Classifiers: their definitions, their training, their export. Needs torch; the client does not."""
+"""Networks: their definitions, and a registry. Needs torch; nothing here trains."""

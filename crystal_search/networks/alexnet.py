@@ -8,7 +8,7 @@ else. Batch normalisation after each of the five convolutions stands in for loca
 
 from torch import Tensor, nn
 
-from crystal_search.networks.layers import Entrance, convolution, fully_connected
+from crystal_search.networks.convolutions import Entrance, convolution, fully_connected
 
 OUTPUT_STRIDE_PX = 32
 FIELD_OF_VIEW_PX = 227  #: side of what one output cell depends on; the side of the published network's input

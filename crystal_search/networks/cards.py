@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from crystal_search.artefacts import ModelCard
-from crystal_search.networks.registry import architecture_named
+from crystal_search.model import ModelCard
+from crystal_search.networks.architectures import architecture_named
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from crystal_search.errors import UserError
-from crystal_search.networks.registry import architecture_named
+from crystal_search.networks.architectures import architecture_named
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ published network computes by average pooling and a fully connected layer.
 
 from torch import Tensor, nn
 
-from crystal_search.networks.layers import Entrance, convolution
+from crystal_search.networks.convolutions import Entrance, convolution
 
 OUTPUT_STRIDE_PX = 32
 CELLS_PER_CHOP = 8

@@ -10,7 +10,7 @@ cells, which ends the published network, is left to whoever knows where the chop
 import torch
 from torch import Tensor, nn
 
-from crystal_search.networks.layers import Entrance, convolution
+from crystal_search.networks.convolutions import Entrance, convolution
 
 OUTPUT_STRIDE_PX = 16
 FIELD_OF_VIEW_PX = 207  #: side of what one output cell depends on

@@ -8,7 +8,7 @@ each of the 13 convolutions.
 
 from torch import Tensor, nn
 
-from crystal_search.networks.layers import Entrance, convolution, fully_connected
+from crystal_search.networks.convolutions import Entrance, convolution, fully_connected
 
 OUTPUT_STRIDE_PX = 32
 FIELD_OF_VIEW_PX = 244  #: side of what one output cell depends on

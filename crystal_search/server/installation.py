@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.artefacts import IN_USE, default_model, default_models_folder
+from crystal_search.model import IN_USE, default_model, default_models_folder
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import ImagingDatabase, Recipe
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
 from crystal_search.server.settings import Settings, read_settings
 
 
@@ -83,7 +83,7 @@ def opened(path: Path | None, *, create: bool = True) -> Iterator[Installation]:
     UserError
         If there is none and none is to be created.
     """
-    from crystal_search.server.sql_imaging import open_imaging
+    from crystal_search.server.imaging.sql_imaging import open_imaging
 
     home = Home.at(path) if create else Home.at(path).found()
     settings = read_settings(home.settings)

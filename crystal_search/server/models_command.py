@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from crystal_search.artefacts import CARD_SUFFIX, KINDS, card_from_json, read_model
 from crystal_search.errors import ModelError, UserError
+from crystal_search.model import CARD_SUFFIX, KINDS, card_from_json, read_model
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import forget, known_models, model_called, put_to_use
 

@@ -14,7 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from crystal_search.artefacts import (
+from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
+from crystal_search.files import write_whole
+from crystal_search.images import channels_of
+from crystal_search.inference import OnnxNetwork
+from crystal_search.model import (
     CARD_SUFFIX,
     IN_USE,
     IN_USE_FORMAT,
@@ -31,12 +35,8 @@ from crystal_search.artefacts import (
     models_in_use,
     read_model,
 )
-from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
-from crystal_search.files import write_whole
-from crystal_search.images import channels_of
-from crystal_search.inference import OnnxNetwork
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import Recipe
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 
 log = logging.getLogger(__name__)

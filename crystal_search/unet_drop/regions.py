@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 Mask = NDArray[np.bool_]  #: (rows, columns)
 Run = tuple[int, int, int]  #: row, first column, column after the last
@@ -114,3 +115,18 @@ def _next_heading(mask: Mask, corner: tuple[int, int], heading: int) -> int:
     if _inside(mask, *ahead_left[heading]):
         return (heading - 1) % 4
     return heading
+
+
+def overlap(truth: Mask, found: Mask | None) -> float:
+    """Return the intersection over union of two masks, compared at the size of `found`.
+
+    >>> overlap(np.zeros((2, 2), bool), None)
+    1.0
+    """
+    if found is None:
+        return float(not truth.any())
+    size = (found.shape[1], found.shape[0])
+    share = np.asarray(Pillow.fromarray(truth.astype(np.float32)).resize(size, Pillow.Resampling.BOX))
+    expected = share > 0.5
+    joint = np.count_nonzero(expected | found)
+    return np.count_nonzero(expected & found) / joint if joint else 1.0

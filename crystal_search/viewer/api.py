@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crystal_search.server.imaging import ManualScore
+from crystal_search.server.imaging.imaging_database import ManualScore
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.reading import Board

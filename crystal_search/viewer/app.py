@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from crystal_search import __version__
 from crystal_search.errors import DatabaseError
-from crystal_search.server.imaging import ImagingDatabase
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.viewer import api, pages, pictures
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frames import Frames

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from crystal_search.errors import ImageError
-from crystal_search.server.imaging import StoredImage
+from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.context import viewer_of
 from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of

@@ -5,16 +5,15 @@ from dataclasses import replace
 
 from starlette.exceptions import HTTPException
 
-from crystal_search.server.imaging import (
-    CHANNELS,
+from crystal_search.server.imaging.imaging_database import (
     DropScores,
     ImagingDatabase,
     ManualScore,
     PlateSummary,
     StoredImage,
-    WellKey,
 )
 from crystal_search.viewer.recent import Recent
+from crystal_search.wells import CHANNELS, WellKey
 
 LIVE_SECONDS = 0.5  #: how old the scores of the open inspection may be
 PLATES_SECONDS = 2.0  #: how old the list of plates may be

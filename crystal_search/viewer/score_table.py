@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterable
 
 from crystal_search.outcomes import BY_NAME, GROUPS
-from crystal_search.server.imaging import AutoScore, DropScores, ManualScore
-from crystal_search.server.score_csv import harmless
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
+from crystal_search.server.services.score_csv import harmless
 from crystal_search.viewer.records import moment
 
 Cell = str | int | float | bool | None

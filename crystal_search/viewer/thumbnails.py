@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
 from crystal_search.images import JPEG_MAGIC, MAX_BYTES, Colour, decode
-from crystal_search.server.imaging import StoredImage
+from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.versions import MISSING, Versions, version_of
 
 THUMBNAIL_WIDTH_PX = 320

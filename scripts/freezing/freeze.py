@@ -22,9 +22,18 @@ MAX_BYTES = 60_000_000
 #: What the libraries bring along and a client never imports.
 UNUSED_MODULES = [
     "asyncio",
+    "crystal_search.archives",
+    "crystal_search.datasets",
+    "crystal_search.demo",
+    "crystal_search.direct",
+    "crystal_search.evaluation",
+    "crystal_search.exporting",
     "crystal_search.networks",
+    "crystal_search.old_weights",
+    "crystal_search.review",
     "crystal_search.server",
     "crystal_search.synthesis",
+    "crystal_search.training",
     "crystal_search.viewer",
     "curses",
     "distutils",

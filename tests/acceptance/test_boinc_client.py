@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.artefacts import default_models_folder
+from crystal_search.model import default_models_folder
 from crystal_search.result_reader import read_result
-from crystal_search.server.boinc.staging import version_files
+from crystal_search.server.engines.boinc.staging import version_files
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 from tests.fake_boinc_server import FakeServer, serving
 from tests.integration.pictures import encoded, well

@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.artefacts import default_models_folder
-from crystal_search.server.boinc.database import BoincDatabase
-from crystal_search.server.boinc.install import install, set_replication
-from crystal_search.server.boinc.project import Project, read_project
-from crystal_search.server.cycle import cycle
-from crystal_search.server.engines import opened_engine
+from crystal_search.model import default_models_folder
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.install import install, set_replication
+from crystal_search.server.engines.boinc.project import Project, read_project
+from crystal_search.server.engines.opening import opened_engine
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import AutoScore, NewImage, WellKey
+from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation, recipe_of
+from crystal_search.server.services.cycle import cycle
 from crystal_search.server.settings import Settings
-from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.wells import WellKey
 from tests.fake_volunteer import Answer, Volunteer, good_answer
 from tests.integration.pictures import encoded, well
 

@@ -18,9 +18,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from crystal_search.outcomes import BY_NAME
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import AutoScore, DropScores
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.settings import Settings
-from crystal_search.server.sql_imaging import open_imaging
 from tests.acceptance.browser import chromium, needs_chromium
 
 pytestmark = needs_chromium

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, e
 
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import DropScores, ImagingDatabase
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.settings import Settings
-from crystal_search.server.sql_imaging import open_imaging
 from tests.acceptance.browser import chromium, needs_chromium
 from tests.viewer_site import add_plate, auto_score, hand_score, score_plate
 

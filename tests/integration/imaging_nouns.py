@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from crystal_search.geometry import Box
 from crystal_search.result import BestChop, DropRegion
-from crystal_search.server.imaging import (
+from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     ImagingDatabase,
     ManualScore,
@@ -12,8 +12,8 @@ from crystal_search.server.imaging import (
     Recipe,
     StoredImage,
     UnitRecord,
-    WellKey,
 )
+from crystal_search.wells import WellKey
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 RECIPE = Recipe(classifier_name="wells-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from crystal_search.errors import EngineError
-from crystal_search.server.boinc.database import BoincDatabase, Load
-from crystal_search.server.boinc.install import set_replication
-from crystal_search.server.boinc.project import Project
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Load
+from crystal_search.server.engines.boinc.install import set_replication
+from crystal_search.server.engines.boinc.project import Project
+from crystal_search.server.imaging.sql_connection import parsed
 from crystal_search.server.settings import Settings
-from crystal_search.server.sql_engine import parsed
 from tests.boinc_site import made_project
 from tests.integration.conftest import _on_server
 

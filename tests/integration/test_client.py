@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crystal_search.artefacts import default_model, default_models_folder
 from crystal_search.client.program import CHECKPOINT
 from crystal_search.images import decode
+from crystal_search.model import default_model, default_models_folder
 from crystal_search.result import Result
 from crystal_search.result_reader import read_result
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit

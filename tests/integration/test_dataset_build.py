@@ -15,15 +15,16 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageDraw
 
+from crystal_search.archives.archive import ArchiveImage, LeftOut
 from crystal_search.class_schemes import SCHEMES, Scheme
+from crystal_search.datasets import building, chopping
+from crystal_search.datasets.building import DUPLICATE, Plan, build
+from crystal_search.datasets.chop_recipe import Recipe
+from crystal_search.datasets.dataset_report import Built
+from crystal_search.datasets.packed import SPLITS, PackedDataset, open_dataset
+from crystal_search.datasets.packing_shards import ShardWriter
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
-from crystal_search.networks.datasets import building, chopping
-from crystal_search.networks.datasets.building import DUPLICATE, Built, Plan, build
-from crystal_search.networks.datasets.packed import SPLITS, PackedDataset, open_dataset
-from crystal_search.networks.datasets.recipe import Recipe
-from crystal_search.networks.datasets.writing import ShardWriter
 from crystal_search.outcomes import OUTCOME_NAMES
 
 WIDTH, HEIGHT = 1224, 640

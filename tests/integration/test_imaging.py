@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from crystal_search.errors import DatabaseError, UnknownNameError
-from crystal_search.server.imaging import ImagingDatabase, PlateSummary
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, PlateSummary
 from tests.integration.imaging_nouns import (
     NOON,
     OTHER_RECIPE,

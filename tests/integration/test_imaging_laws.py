@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crystal_search.server.imaging import DropScores, ImagingDatabase, ManualScore, NewImage, WellKey
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, ManualScore, NewImage
+from crystal_search.wells import WellKey
 from tests.integration.imaging_nouns import RECIPE, auto, manual, new_image
 
 #: The database is shared by all examples on purpose: that it is never emptied is part of the law.

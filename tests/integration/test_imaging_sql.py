@@ -17,10 +17,10 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import ConfigError, DatabaseError, SchemaError
-from crystal_search.server import schema
-from crystal_search.server.imaging import NewImage
-from crystal_search.server.sql_engine import parsed
-from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.server.imaging import schema
+from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.sql_connection import parsed
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto, key, manual, new_image, stored
 
 
@@ -160,8 +160,8 @@ def test_processes_open_and_fill_one_database_at_once(empty_url: str) -> None:
 
 KILLED = """
 import sys
-from crystal_search.server.imaging import NewImage, WellKey
-from crystal_search.server.sql_imaging import open_imaging
+from crystal_search.server.imaging.imaging_database import NewImage, WellKey
+from crystal_search.server.imaging.sql_imaging import open_imaging
 database = open_imaging(sys.argv[1])
 def images():
     for number in range(40_000):

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from crystal_search.server.folders import unit_files, unit_names
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation
-from crystal_search.server.sql_imaging import open_imaging
 from tests.service_site import auto_scores, site_at
 
 KILLS = 20

@@ -7,7 +7,13 @@ import numpy as np
 import onnx
 import pytest
 
-from crystal_search.artefacts import (
+from crystal_search.chopper.tiling import grid_over
+from crystal_search.demo.truth import plate_folder
+from crystal_search.geometry import Box
+from crystal_search.images import decode, normalised, resized, to_grey
+from crystal_search.inference import OnnxNetwork
+from crystal_search.main import main
+from crystal_search.model import (
     Model,
     card_to_json,
     default_model,
@@ -15,19 +21,13 @@ from crystal_search.artefacts import (
     read_model,
     sha256_of,
 )
-from crystal_search.chopper.tiling import grid_over
-from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
-from crystal_search.demo.truth import plate_folder
-from crystal_search.geometry import Box
-from crystal_search.images import decode, normalised, resized, to_grey
-from crystal_search.inference import OnnxNetwork
-from crystal_search.main import main
-from crystal_search.server.create_work import create_work
-from crystal_search.server.cycle import cycle, is_finished, publish_scores
+from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.installation import Installation, opened, recipe_of
-from crystal_search.server.local_engine import LocalEngine
-from crystal_search.server.work import work
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.cycle import cycle, is_finished, publish_scores
+from crystal_search.server.services.work import work
 from tests.integration.pictures import encoded, well
 from tests.service_site import auto_scores
 

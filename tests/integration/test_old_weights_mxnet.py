@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crystal_search.archives.recordio import MAGIC_BYTES, PackedImage, read_images
 from crystal_search.inference import onnx_runtime
-from crystal_search.networks.old_weights.keras_file import read_keras_model
-from crystal_search.networks.old_weights.keras_graph import drop_locator_from_keras
-from crystal_search.networks.old_weights.mxnet_graph import Reading, classifier_from_mxnet
-from crystal_search.networks.old_weights.params import read_params
-from crystal_search.networks.old_weights.recordio import MAGIC_BYTES, PackedImage, read_images
-from crystal_search.networks.old_weights.symbol import read_symbol
+from crystal_search.old_weights.keras_file import read_keras_model
+from crystal_search.old_weights.keras_graph import drop_locator_from_keras
+from crystal_search.old_weights.mxnet_graph import Reading, classifier_from_mxnet
+from crystal_search.old_weights.mxnet_params import read_params
+from crystal_search.old_weights.mxnet_symbol import read_symbol
 from tests.unit.old_weights_files import Arrays, params_bytes
 
 HERE = Path(__file__).parent

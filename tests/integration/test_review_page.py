@@ -9,16 +9,16 @@ import torch
 from playwright.sync_api import Browser, Page, expect
 
 from crystal_search.class_schemes import SCHEMES
+from crystal_search.datasets.packed import ChopRow
 from crystal_search.main import main
-from crystal_search.networks.checkpoints import save_checkpoint
-from crystal_search.networks.datasets.packed import ChopRow
-from crystal_search.networks.registry import build
-from crystal_search.networks.review.corrections import Correction, read_corrections
-from crystal_search.networks.review.page import Review, write_page
-from crystal_search.networks.review.pictures import Pictures, ShownChop
-from crystal_search.networks.review.ranking import DoubtedChop, Suspect
-from crystal_search.networks.run_record import RunRecord, write_run
+from crystal_search.networks.architectures import build
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.review.corrections import Correction, read_corrections
+from crystal_search.review.doubts import DoubtedChop, Suspect
+from crystal_search.review.review_page import Review, write_page
+from crystal_search.review.review_pictures import Pictures, ShownChop
+from crystal_search.training.checkpoints import save_checkpoint
+from crystal_search.training.run_record import RunRecord, write_run
 from tests.acceptance.browser import chromium, needs_chromium
 from tests.unit.dataset_files import coarse, write_dataset
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from crystal_search.artefacts import default_models_folder
-from crystal_search.client import score as command
-from crystal_search.client.score import COLUMNS, Job, Scored, inputs, scored
+from crystal_search.direct import score_command as command
+from crystal_search.direct.score_command import COLUMNS, Job, Scored, inputs, scored
 from crystal_search.errors import UserError
 from crystal_search.main import main
+from crystal_search.model import default_models_folder
 from crystal_search.result import ImageScore
 from crystal_search.work_unit import Parameters
 from tests.integration.pictures import encoded, well

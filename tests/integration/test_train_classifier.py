@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from crystal_search.networks.checkpoints import BEST, CHECKPOINT
-from crystal_search.networks.curve import CURVE, PICTURE
+from crystal_search.training.checkpoints import BEST, CHECKPOINT
+from crystal_search.training.learning_curve import CURVE, PICTURE
 from tests.unit.dataset_files import write_dataset
 
 MANY = {"train": {"clear": 10, "crystal_bad_form": 10}, "validation": {"clear": 3, "crystal_bad_form": 3}}

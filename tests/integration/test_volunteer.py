@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.artefacts import default_models_folder
 from crystal_search.client.program import CHECKPOINT
 from crystal_search.client.slot import REQUEST, SHARED_BYTES
+from crystal_search.model import default_models_folder
 from crystal_search.result import Result
 from crystal_search.result_reader import read_result
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from crystal_search.artefacts import Measurement, ModelCard, sha256_of
 from crystal_search.geometry import Box
+from crystal_search.model import Measurement, ModelCard, sha256_of
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
     BestChop,

@@ -7,17 +7,17 @@ import numpy as np
 import torch
 
 from crystal_search.class_schemes import SCHEMES
+from crystal_search.datasets.packed import WellRow
+from crystal_search.evaluation.examining import Examined
+from crystal_search.evaluation.judged_wells import JudgedWell
+from crystal_search.evaluation.training_effort import Effort
 from crystal_search.geometry import Box
-from crystal_search.networks.checkpoints import save_checkpoint
-from crystal_search.networks.datasets.packed import WellRow
-from crystal_search.networks.evaluation.curve import Effort
-from crystal_search.networks.evaluation.examining import Examined
-from crystal_search.networks.evaluation.wells import JudgedWell
-from crystal_search.networks.registry import build
-from crystal_search.networks.run_record import RunRecord, write_run
-from crystal_search.networks.trained import ChopScores
+from crystal_search.networks.architectures import build
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import DropRegion, ImageScore, RankedScore
+from crystal_search.training.checkpoints import save_checkpoint
+from crystal_search.training.run_record import RunRecord, write_run
+from crystal_search.training.trained import ChopScores
 from tests.unit.dataset_files import _lying, _write_table, _write_tar, write_dataset
 
 CHOPS = {

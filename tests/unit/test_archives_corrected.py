@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.archives.archive import ArchiveImage
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.corrected import corrected
+from crystal_search.archives.image_table import CsvArchive, open_csv
+from crystal_search.datasets.building import sources_of
 from crystal_search.errors import UserError
-from crystal_search.networks.archives.archive import ArchiveImage
-from crystal_search.networks.archives.corrected import corrected
-from crystal_search.networks.archives.options import ArchiveOptions
-from crystal_search.networks.archives.table import CsvArchive, open_csv
-from crystal_search.networks.datasets.building import sources_of
 
 
 def archive(folder: Path, name: str) -> CsvArchive:

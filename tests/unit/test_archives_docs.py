@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.archives.archive_kinds import ARCHIVES
+from crystal_search.archives.image_table import COLUMNS
+from crystal_search.archives.marco import CLASS_NUMBERS
 from crystal_search.class_schemes import SCHEMES, class_labelled
-from crystal_search.networks.archives.marco import CLASS_NUMBERS
-from crystal_search.networks.archives.registry import ARCHIVES
-from crystal_search.networks.archives.table import COLUMNS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "archives.md").read_text(encoding="utf-8")
 

@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive_kinds import open_archive
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.installation_archive import scored_images
 from crystal_search.errors import UserError
-from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
-from crystal_search.networks.archives.imaging import scored_images
-from crystal_search.networks.archives.options import ArchiveOptions
-from crystal_search.networks.archives.registry import open_archive
-from crystal_search.server.imaging import ImagingDatabase, ManualScore, NewImage, WellKey
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, NewImage
+from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.installation import opened
-from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.wells import WellKey
 
 
 def add(imaging: ImagingDatabase, path: Path, *outcomes: str, there: bool = True, **key: int | str) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive_kinds import open_archive
+from crystal_search.archives.archive_options import ArchiveOptions
 from crystal_search.errors import UserError
-from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
-from crystal_search.networks.archives.options import ArchiveOptions
-from crystal_search.networks.archives.registry import open_archive
 from tests.tfrecord_writer import example, framed
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive_kinds import open_archive
+from crystal_search.archives.archive_options import ArchiveOptions
 from crystal_search.errors import UserError
-from crystal_search.networks.archives.archive import ArchiveImage, LeftOut
-from crystal_search.networks.archives.options import ArchiveOptions
-from crystal_search.networks.archives.registry import open_archive
 
 
 def put(folder: Path, *names: str) -> None:

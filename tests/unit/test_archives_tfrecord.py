@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystal_search.archives.crc32c import crc32c, masked
+from crystal_search.archives.tf_example import parse_example
+from crystal_search.archives.tfrecord import Record, read_examples
 from crystal_search.errors import UserError
-from crystal_search.networks.archives.crc32c import crc32c, masked
-from crystal_search.networks.archives.example import parse_example
-from crystal_search.networks.archives.tfrecord import Record, read_examples
 from tests.tfrecord_writer import checksum, example, feature, framed, part
 
 

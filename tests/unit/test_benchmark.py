@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.artefacts import default_models_folder
-from crystal_search.client import benchmark
-from crystal_search.client.benchmark import Found, imagers, measured, report, sentence
+from crystal_search.direct import benchmark_command as benchmark
+from crystal_search.direct.benchmark_command import Found, imagers, measured, report, sentence
 from crystal_search.errors import UserError
 from crystal_search.images import decode
 from crystal_search.main import main
+from crystal_search.model import default_models_folder
 
 QUIET = Found(
     model="squeezenet-wells-1",

@@ -11,14 +11,14 @@ import pytest
 
 from crystal_search.errors import AnotherRunningError, DatabaseError, EngineError
 from crystal_search.main import main
-from crystal_search.server.assimilate import assimilate
-from crystal_search.server.boinc.database import BoincDatabase
-from crystal_search.server.boinc.project import spread, unit_of
-from crystal_search.server.create_work import create_work
-from crystal_search.server.cycle import cycle, publish_scores
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.project import spread, unit_of
 from crystal_search.server.folders import unit_files
-from crystal_search.server.imaging import ImagingDatabase
-from crystal_search.server.validate import validate
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.services.assimilate import assimilate
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.cycle import cycle, publish_scores
+from crystal_search.server.services.validate import validate
 from crystal_search.work_unit import read_work_unit
 from tests.boinc_site import BoincSite, boinc_site
 from tests.fake_client import Plan, score

@@ -11,8 +11,15 @@ import pytest
 
 from crystal_search.errors import ConfigError
 from crystal_search.result import result_to_json
-from crystal_search.server.boinc.agreement import disagreement
-from crystal_search.server.boinc.install import ASSIMILATE, CHECK, COMPARE, input_template, install, output_template
+from crystal_search.server.engines.boinc.agreement import disagreement
+from crystal_search.server.engines.boinc.install import (
+    ASSIMILATE,
+    CHECK,
+    COMPARE,
+    input_template,
+    install,
+    output_template,
+)
 from crystal_search.server.settings import Settings
 from tests.boinc_site import BoincSite, boinc_site
 from tests.unit.builders import packed, result_for

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.artefacts import default_model, default_models_folder, model_in_any
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.server.boinc.staging import stage
+from crystal_search.model import default_model, default_models_folder, model_in_any
+from crystal_search.server.engines.boinc.staging import stage
 from tests.boinc_site import made_project
 
 NAME = "crystal-search-client_0.1.0_x86_64-pc-linux-gnu"

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from crystal_search.artefacts import Model, ModelCard, card_to_json, read_model, sha256_of
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.client.classify import dense_logits, probabilities, windowed_logits
-from crystal_search.client.overlay import overlay_jpeg
-from crystal_search.client.pipeline import Models, score_image
 from crystal_search.geometry import Box
 from crystal_search.images import WellImage
 from crystal_search.inference import OnnxNetwork
+from crystal_search.model import Model, ModelCard, card_to_json, read_model, sha256_of
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore, write_result
 from crystal_search.result_reader import read_result
+from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.scoring.overlay import overlay_jpeg
+from crystal_search.scoring.pipeline import Models, score_image
 from crystal_search.work_unit import Parameters
 from tests.unit.builders import card, packed, result_for
 

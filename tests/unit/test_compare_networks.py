@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import compare_networks
 from benchmarks.compare_networks import main
-from crystal_search.networks.checkpoints import BEST, CHECKPOINT
+from crystal_search.training.checkpoints import BEST, CHECKPOINT
 
 
 @pytest.fixture

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.server import create_work as create_work_command
-from crystal_search.server import packing
-from crystal_search.server.create_work import Order, batches_to_pack, create_work
-from crystal_search.server.cycle import Pass, is_finished
-from crystal_search.server.engine import add_failure, set_aside
+from crystal_search.server.engines.engine import add_failure, set_aside
 from crystal_search.server.folders import unit_files
-from crystal_search.server.imaging import NewImage, WellKey
-from crystal_search.server.packing import unit_name
-from crystal_search.server.validate import Validated
+from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.services import create_work as create_work_command
+from crystal_search.server.services import packing
+from crystal_search.server.services.create_work import Order, batches_to_pack, create_work
+from crystal_search.server.services.cycle import Pass, is_finished
+from crystal_search.server.services.packing import unit_name
+from crystal_search.server.services.validate import Validated
+from crystal_search.wells import WellKey
 from crystal_search.work_unit import read_work_unit
 from tests.service_site import PICTURE, RECIPE, add_images, auto_scores, site_at, with_settings
 
@@ -82,7 +83,7 @@ def test_a_limit_is_a_number_from_1(limit: str, capsys: pytest.CaptureFixture[st
 
 def test_large_files_are_packed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = site_at(tmp_path, images=3)
-    monkeypatch.setattr("crystal_search.server.create_work.MAX_PACKED_BYTES", 10)
+    monkeypatch.setattr("crystal_search.server.services.create_work.MAX_PACKED_BYTES", 10)
     images = site.imaging.images_without_score(RECIPE, limit=9)
     assert [len(batch) for batch in batches_to_pack(images, 9)] == [1, 1, 1]
 

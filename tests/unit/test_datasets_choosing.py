@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from crystal_search.class_schemes import SCHEMES, Scheme
+from crystal_search.datasets.building import scheme_for
+from crystal_search.datasets.choosing import NO_UV_CONTOUR, NO_UV_IMAGE, TOO_FEW_CONTOURS, Seen, as_people_said
+from crystal_search.datasets.chop_recipe import THRESHOLDS, Recipe, thresholds_with
+from crystal_search.datasets.chopping import encoded, patch_around, tiles
+from crystal_search.datasets.dataset_command import kind_of, shares_of
+from crystal_search.datasets.known_drops import Drop
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
 from crystal_search.images import local_contrast
-from crystal_search.networks.datasets.building import scheme_for
-from crystal_search.networks.datasets.choosing import NO_UV_CONTOUR, NO_UV_IMAGE, TOO_FEW_CONTOURS, Seen, as_people_said
-from crystal_search.networks.datasets.chopping import encoded, patch_around, tiles
-from crystal_search.networks.datasets.commands import kind_of, shares_of
-from crystal_search.networks.datasets.drops import Drop
-from crystal_search.networks.datasets.recipe import THRESHOLDS, Recipe, thresholds_with
 
 
 def seen(*, inside: float = 0, everywhere: float = 0, at_border: bool = False, uv: float | None = None) -> Seen:

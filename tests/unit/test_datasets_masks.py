@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from crystal_search.datasets.drawn_masks import mask_in, mask_over, mask_png
 from crystal_search.errors import ImageError
-from crystal_search.networks.datasets.masks import mask_in, mask_over, mask_png
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystal_search.datasets.dividing import DEFAULT_SHARES, Member, divided
+from crystal_search.datasets.fingerprints import NEAR_BITS, WORDS, bits_apart, fingerprint, near_pairs
 from crystal_search.images import resized
-from crystal_search.networks.datasets.fingerprints import NEAR_BITS, WORDS, bits_apart, fingerprint, near_pairs
-from crystal_search.networks.datasets.splits import DEFAULT_SHARES, Member, divided
 
 OUTCOMES = ("crystal_harvestable", "precipitate", "clear", "no_drop")
 MEMBERS = st.lists(

@@ -9,8 +9,8 @@ from crystal_search.demo.bars import Bar
 from crystal_search.demo.run import Done
 from crystal_search.demo.truth import NAMING, ClassAgreement, agreement, read_truth, table
 from crystal_search.errors import UserError
-from crystal_search.server.imaging import AutoScore
-from crystal_search.server.robot_names import ReadName, read_name
+from crystal_search.robot_names import ReadName, read_name
+from crystal_search.server.imaging.imaging_database import AutoScore
 from tests.service_site import RECIPE
 
 

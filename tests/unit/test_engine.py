@@ -9,13 +9,13 @@ import psutil
 import pytest
 
 from crystal_search.errors import AnotherRunningError, EngineError
-from crystal_search.server.create_work import create_work
-from crystal_search.server.engine import failures, fraction_done
+from crystal_search.server.engines.engine import failures, fraction_done
+from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.installation import Installation
-from crystal_search.server.local_engine import LocalEngine
-from crystal_search.server.validate import validate
-from crystal_search.server.work import work
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.validate import validate
+from crystal_search.server.services.work import work
 from tests.service_site import RECIPE, auto_scores, engine_of, score_everything, site_at, with_settings
 
 
@@ -185,7 +185,7 @@ def test_our_own_fault_condemns_no_result(tmp_path: Path, monkeypatch: pytest.Mo
         raise PermissionError("disk")
 
     with monkeypatch.context() as patch:
-        patch.setattr("crystal_search.server.validate.drop_strangers", broken)
+        patch.setattr("crystal_search.server.services.validate.drop_strangers", broken)
         found = validate(site.home)
     assert (found.valid, found.invalid) == (0, 0)
     assert validate(site.home).valid == 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from crystal_search.networks.evaluation.metrics import (
+from crystal_search.metrics import (
     among_best,
     auroc,
     class_rates,

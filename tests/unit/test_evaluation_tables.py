@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from crystal_search.errors import UserError
-from crystal_search.networks.evaluation import paper
-from crystal_search.networks.evaluation.bootstrap import Interval
-from crystal_search.networks.evaluation.commands import names_of
-from crystal_search.networks.evaluation.curve import Effort, effort
-from crystal_search.networks.evaluation.table import Column, Table, csv_of, markdown_of
+from crystal_search.evaluation import paper
+from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.evaluation.evaluate_command import names_of
+from crystal_search.evaluation.tables import Column, Table, csv_of, markdown_of
+from crystal_search.evaluation.training_effort import Effort, effort
 
 NAN = float("nan")
 TABLE = Table(

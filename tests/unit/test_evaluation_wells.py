@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from crystal_search.networks.evaluation.bootstrap import Interval
-from crystal_search.networks.evaluation.mistakes import missed
-from crystal_search.networks.evaluation.table import Cell, csv_of
-from crystal_search.networks.evaluation.well_tables import (
+from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.evaluation.mistakes import missed
+from crystal_search.evaluation.tables import Cell, csv_of
+from crystal_search.evaluation.well_tables import (
     confusion_of_wells,
     confusion_table,
     group_table,

@@ -13,13 +13,13 @@ import pytest
 from crystal_search.errors import AnotherRunningError
 from crystal_search.files import write_whole
 from crystal_search.server import locks
+from crystal_search.server.engines.leash import leashed
+from crystal_search.server.engines.local_engine import CLIENT
 from crystal_search.server.folders import advance, discard, empty_trash, unit_files, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.interrupts import terminated_as_interrupt
-from crystal_search.server.leash import leashed
-from crystal_search.server.local_engine import CLIENT
 from crystal_search.server.locks import FileLock, only_service
-from crystal_search.server.watch import ViewerProcess
+from crystal_search.server.services.watch import ViewerProcess
 from tests.service_site import site_at
 
 

@@ -14,10 +14,10 @@ from benchmarks.gpu_scoring import GpuScorer
 from benchmarks.onnx_in_torch import OnnxGraph
 from benchmarks.wells import drawn_jpeg
 from crystal_search import images
-from crystal_search.artefacts import default_model
-from crystal_search.client.pipeline import loaded
 from crystal_search.errors import ModelError
 from crystal_search.inference import OnnxNetwork
+from crystal_search.model import default_model
+from crystal_search.scoring.pipeline import loaded
 from crystal_search.unet_drop.locate import drop_in
 
 

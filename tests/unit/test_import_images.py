@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.server import import_images
-from crystal_search.server.imaging import Added, NewImage
-from crystal_search.server.import_images import ImportReport, Remembered, import_folder, naming_of, summary
-from crystal_search.server.inspections import name_order
-from crystal_search.server.memory_imaging import MemoryImaging
-from crystal_search.server.robot_names import PLATE_FORMATS, Naming
+from crystal_search.robot_names import PLATE_FORMATS, Naming
+from crystal_search.server.imaging.imaging_database import Added, NewImage
+from crystal_search.server.imaging.memory_imaging import MemoryImaging
+from crystal_search.server.importing import import_images
+from crystal_search.server.importing.import_images import ImportReport, Remembered, import_folder, naming_of, summary
+from crystal_search.server.importing.inspections import name_order
 
 ANY = Naming(convention="any", plate="P1")
 

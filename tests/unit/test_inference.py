@@ -5,8 +5,8 @@ import psutil
 import pytest
 
 from crystal_search import inference
-from crystal_search.artefacts import default_model
 from crystal_search.inference import OnnxNetwork
+from crystal_search.model import default_model
 
 
 def test_giving_memory_back_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,7 +43,7 @@ def test_a_full_disk_is_said_with_what_to_do(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("crystal_search.server.status.run", full)
+    monkeypatch.setattr("crystal_search.server.health.status.run", full)
     assert main(["status"]) == 1
     said = "crystal-search status: the system: No space left on device; make room on the disk, then try again"
     assert capsys.readouterr().err.splitlines() == [said]

@@ -9,7 +9,9 @@ import numpy as np
 import onnx
 import pytest
 
-from crystal_search.artefacts import (
+from crystal_search.errors import ModelError
+from crystal_search.main import main
+from crystal_search.model import (
     IN_USE,
     Model,
     card_to_json,
@@ -20,13 +22,11 @@ from crystal_search.artefacts import (
     read_model,
     sha256_of,
 )
-from crystal_search.errors import ModelError
-from crystal_search.main import main
 from crystal_search.server import models_in_use as module
-from crystal_search.server.create_work import create_work
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import Recipe
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation, Renewed, opened, recipe_of
+from crystal_search.server.services.create_work import create_work
 from tests.service_site import add_images
 
 Told = pytest.CaptureFixture[str]

@@ -12,19 +12,19 @@ from hypothesis.strategies import integers, sampled_from, tuples
 from numpy.typing import NDArray
 from torch import nn
 
-from crystal_search.artefacts import ModelCard, card_from_json, card_to_json, read_model
 from crystal_search.chopper.tiling import ChopGrid
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.client.classify import dense_logits, windowed_logits
 from crystal_search.errors import UnknownNameError
+from crystal_search.exporting.export import export
 from crystal_search.inference import Network, OnnxNetwork
+from crystal_search.model import ModelCard, card_from_json, card_to_json, read_model
 from crystal_search.networks.alexnet import AlexNet
+from crystal_search.networks.architectures import ARCHITECTURES, build
 from crystal_search.networks.cards import classifier_card
-from crystal_search.networks.export import export
-from crystal_search.networks.layers import Entrance
-from crystal_search.networks.registry import ARCHITECTURES, build
+from crystal_search.networks.convolutions import Entrance
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.scoring.classify import dense_logits, windowed_logits
 
 #: Convolutions and fully connected layers as their papers count them; a fire module counts as two.
 WEIGHT_LAYERS = {"alexnet": 8, "vgg16": 16, "resnet50": 50, "squeezenet": 18, "squeezenet-wide": 18}

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.networks.layers import Entrance
+from crystal_search.networks.architectures import build
+from crystal_search.networks.convolutions import Entrance
 from crystal_search.networks.pretrained import TORCHVISION, load_imagenet, take
-from crystal_search.networks.registry import build
 
 State = dict[str, Tensor]
 

@@ -7,12 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from crystal_search import images
-from crystal_search.artefacts import Model, card_from_json
-from crystal_search.client.classify import windowed_logits
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.inference import OnnxNetwork
+from crystal_search.model import Model, card_from_json
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.scoring.classify import windowed_logits
 from tests.unit.test_old_weights_command import PARAMS, SYMBOL, import_weights
 
 pytestmark = pytest.mark.skipif(

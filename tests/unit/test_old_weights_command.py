@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crystal_search.artefacts import ModelCard, card_from_json, sha256_of
 from crystal_search.errors import CrystalSearchError, ModelError, UnknownNameError, UserError
 from crystal_search.images import NORMALISATIONS
 from crystal_search.inference import onnx_runtime
-from crystal_search.networks.old_weights import commands, imported
+from crystal_search.model import ModelCard, card_from_json, sha256_of
+from crystal_search.old_weights import import_weights_command as commands
+from crystal_search.old_weights import imported
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.old_weights_files import SymbolFile, params_bytes
 

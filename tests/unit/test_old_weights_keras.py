@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from crystal_search.errors import ModelError
 from crystal_search.inference import onnx_runtime
-from crystal_search.networks.old_weights.keras_file import read_keras_model
-from crystal_search.networks.old_weights.keras_graph import drop_locator_from_keras
-from crystal_search.networks.old_weights.keras_layers import BUILDERS
+from crystal_search.old_weights.keras_file import read_keras_model
+from crystal_search.old_weights.keras_graph import drop_locator_from_keras
+from crystal_search.old_weights.keras_layers import BUILDERS
 from tests.unit.old_weights_files import keras_conv, keras_input, keras_layer, write_keras
 
 h5py: Any = pytest.importorskip("h5py", reason="reading Keras' files needs h5py")
@@ -201,4 +201,4 @@ def test_every_known_layer_is_documented() -> None:
 
 
 def test_importing_our_modules_does_not_import_h5py() -> None:
-    assert "h5py" not in vars(import_module("crystal_search.networks.old_weights.keras_file"))
+    assert "h5py" not in vars(import_module("crystal_search.old_weights.keras_file"))

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from crystal_search.errors import ModelError
 from crystal_search.inference import onnx_runtime
-from crystal_search.networks.old_weights.mxnet_graph import Reading, classifier_from_mxnet
-from crystal_search.networks.old_weights.mxnet_operators import BUILDERS
-from crystal_search.networks.old_weights.params import read_params
-from crystal_search.networks.old_weights.symbol import read_symbol
+from crystal_search.old_weights.mxnet_graph import Reading, classifier_from_mxnet
+from crystal_search.old_weights.mxnet_operators import BUILDERS
+from crystal_search.old_weights.mxnet_params import read_params
+from crystal_search.old_weights.mxnet_symbol import read_symbol
 from tests.unit.old_weights_files import Arrays, SymbolFile
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "old-weights"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from crystal_search.errors import ModelError
-from crystal_search.networks.old_weights.attributes import Attributes
-from crystal_search.networks.old_weights.params import read_params
-from crystal_search.networks.old_weights.symbol import Output, read_symbol
+from crystal_search.old_weights.mxnet_attributes import Attributes
+from crystal_search.old_weights.mxnet_params import read_params
+from crystal_search.old_weights.mxnet_symbol import Output, read_symbol
 from tests.unit.old_weights_files import DENSE, Arrays, SymbolFile, array_bytes, params_bytes
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "old-weights"

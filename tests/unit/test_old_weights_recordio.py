@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystal_search.archives.recordio import MAGIC_BYTES, PackedImage, read_images, records
 from crystal_search.errors import UserError
-from crystal_search.networks.old_weights.recordio import MAGIC_BYTES, PackedImage, read_images, records
 
 
 def part(kind: int, data: bytes) -> bytes:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from benchmarks.bench_scoring import DRAWN, FLOAT32, beside_the_paper
 from benchmarks.paper_way import padded_twin, paper_probabilities, windows
 from benchmarks.wells import drawn_jpeg
-from crystal_search.artefacts import Model, default_model
-from crystal_search.client.pipeline import Models, loaded
 from crystal_search.geometry import Box
 from crystal_search.inference import OnnxNetwork
+from crystal_search.model import Model, default_model
+from crystal_search.scoring.pipeline import Models, loaded
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from crystal_search.client.ranking import best_chops, ranked_score
 from crystal_search.geometry import Box, intersection_over_union
 from crystal_search.outcomes import OUTCOME_NAMES, Group
 from crystal_search.result import group_probabilities
+from crystal_search.scoring.ranking import best_chops, ranked_score
 
 
 def chop(**shares: float) -> list[float]:

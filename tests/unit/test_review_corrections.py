@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.image_table import open_csv
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.networks.archives.options import ArchiveOptions
-from crystal_search.networks.archives.table import open_csv
-from crystal_search.networks.review.corrections import Correction, changes_by_pair, corrected_list, read_corrections
+from crystal_search.review.corrections import Correction, changes_by_pair, corrected_list, read_corrections
 from tests.unit.dataset_files import write_dataset
 
 LIST = "file,plate,outcome\nplates/a.jpg,P1,clear\n./plates/b.jpg,P1,Crystals harvestable\nplates/c.jpg,P2,clear\n"

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import simplejpeg
 
-from crystal_search.networks.datasets.packed import open_dataset
-from crystal_search.networks.review.pictures import CHOP_SIDE_PX, CHOPS_SHOWN, write_pictures
-from crystal_search.networks.review.ranking import DoubtedChop
+from crystal_search.datasets.packed import open_dataset
+from crystal_search.review.doubts import DoubtedChop
+from crystal_search.review.review_pictures import CHOP_SIDE_PX, CHOPS_SHOWN, write_pictures
 from tests.unit.dataset_files import ABOUT_SMALL, WELL_COLUMNS, WELL_ROWS, write_dataset
 
 WELLS = {"train": {"clear": 1}}

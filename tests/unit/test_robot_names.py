@@ -10,8 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crystal_search.errors import UserError
-from crystal_search.server.imaging import CHANNELS, WellKey
-from crystal_search.server.robot_names import (
+from crystal_search.robot_names import (
     CONVENTIONS,
     PLATE_FORMATS,
     Naming,
@@ -23,6 +22,7 @@ from crystal_search.server.robot_names import (
     row_of,
     well_of,
 )
+from crystal_search.wells import CHANNELS, WellKey
 
 RIGAKU = Naming(convention="rigaku")
 FORMULATRIX = Naming(convention="formulatrix")

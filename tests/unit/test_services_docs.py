@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crystal_search.main import COMMANDS, main
-from crystal_search.server.score_csv import COLUMNS
+from crystal_search.server.services.score_csv import COLUMNS
 from crystal_search.server.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from crystal_search.main import main
-from crystal_search.server.boinc import database
-from crystal_search.server.boinc.daemons import dead_daemons
-from crystal_search.server.boinc.database import Load
-from crystal_search.server.create_work import create_work
-from crystal_search.server.imaging import NewImage, WellKey
-from crystal_search.server.samples import Sample, add_sample, rates, read_samples
-from crystal_search.server.status import as_metrics, as_text, status, troubles
+from crystal_search.server.engines.boinc import boinc_database as database
+from crystal_search.server.engines.boinc.boinc_database import Load
+from crystal_search.server.engines.boinc.daemons import dead_daemons
+from crystal_search.server.health.samples import Sample, add_sample, rates, read_samples
+from crystal_search.server.health.status import as_metrics, as_text, status, troubles
+from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.services.create_work import create_work
+from crystal_search.wells import WellKey
 from tests.boinc_site import boinc_site, made_project
 from tests.service_site import PICTURE, RECIPE, site_at
 from tests.unit.test_slot import dead_process

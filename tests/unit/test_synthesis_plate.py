@@ -10,9 +10,9 @@ from PIL import Image as Pillow
 
 from crystal_search.errors import UserError
 from crystal_search.outcomes import outcome_named
-from crystal_search.synthesis import commands
-from crystal_search.synthesis.plate import WELLS_SHOWING, file_name, plate_outcomes, well_seed
-from crystal_search.synthesis.wells import WELL_OUTCOMES, WellSeed, render_well
+from crystal_search.synthesis import render_command as commands
+from crystal_search.synthesis.wells.plate import WELLS_SHOWING, file_name, plate_outcomes, well_seed
+from crystal_search.synthesis.wells.rendered_well import WELL_OUTCOMES, WellSeed, render_well
 
 DEMO = Path(commands.__file__).parents[1] / "demo" / "plate"
 

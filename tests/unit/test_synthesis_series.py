@@ -11,18 +11,18 @@ import torch
 
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.main import main
-from crystal_search.server.robot_names import Naming, ReadName, detected, read_name
-from crystal_search.synthesis import mates
-from crystal_search.synthesis.drops import Drop
+from crystal_search.robot_names import Naming, ReadName, detected, read_name
 from crystal_search.synthesis.frames import Frame, Stamps
-from crystal_search.synthesis.glass import Crystals, Glass
-from crystal_search.synthesis.layers import Layer
 from crystal_search.synthesis.materials import Material, drawn_material
 from crystal_search.synthesis.polyhedra import gathered, heading_to, polyhedron
-from crystal_search.synthesis.series import Visit, render_visits
-from crystal_search.synthesis.stage import moved_well
-from crystal_search.synthesis.visits import DAYS, PATTERN
-from crystal_search.synthesis.wells import WellSeed, photograph, render_well, staged
+from crystal_search.synthesis.things.drops import Drop
+from crystal_search.synthesis.things.glass import Crystals, Glass
+from crystal_search.synthesis.things.layers import Layer
+from crystal_search.synthesis.wells import mates
+from crystal_search.synthesis.wells.rendered_well import WellSeed, photograph, render_well, staged
+from crystal_search.synthesis.wells.series import Visit, render_visits
+from crystal_search.synthesis.wells.stage import moved_well
+from crystal_search.synthesis.wells.visits import DAYS, PATTERN
 
 SIZE = (384, 459)
 CRYSTALS = ("crystal_harvestable", "crystal_bad_form", "crystal_overnucleated")
@@ -206,10 +206,10 @@ def test_single_wells_are_written_with_all_their_visits(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_plate(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("commands", "plate"):
+    for module in ("render_command", "wells.plate"):
         monkeypatch.setattr(f"crystal_search.synthesis.{module}.COLUMNS", 1)
     counts = {"crystal_harvestable": 4, "clear": 4}
-    monkeypatch.setattr("crystal_search.synthesis.plate.WELLS_SHOWING", counts)
+    monkeypatch.setattr("crystal_search.synthesis.wells.plate.WELLS_SHOWING", counts)
 
 
 @pytest.mark.usefixtures("small_plate")

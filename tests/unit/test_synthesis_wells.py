@@ -4,7 +4,7 @@ import pytest
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.synthesis.seeds import SPLITS
-from crystal_search.synthesis.wells import NOTHING, WELL_OUTCOMES, RenderedWell, WellSeed, render_well
+from crystal_search.synthesis.wells.rendered_well import NOTHING, WELL_OUTCOMES, RenderedWell, WellSeed, render_well
 
 
 def small(number: int, outcome: str | None = "any") -> RenderedWell:

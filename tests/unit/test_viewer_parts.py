@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from crystal_search.errors import ConfigError, DatabaseError, ImageError
 from crystal_search.outcomes import OUTCOMES
-from crystal_search.server import score_csv
-from crystal_search.server.imaging import StoredImage, WellKey
-from crystal_search.server.memory_imaging import MemoryImaging
+from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.memory_imaging import MemoryImaging
+from crystal_search.server.services import score_csv
 from crystal_search.viewer import score_table
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.frames import read_frames
@@ -29,6 +29,7 @@ from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_ta
 from crystal_search.viewer.scoring import ScoreRequestError, read_score
 from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
 from crystal_search.viewer.versions import MISSING, Versions
+from crystal_search.wells import WellKey
 from tests.viewer_site import picture
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from crystal_search.errors import EngineError, UserError
-from crystal_search.server import watch as watching
+from crystal_search.robot_names import Naming
 from crystal_search.server.folders import unit_files
-from crystal_search.server.import_images import ImportReport
+from crystal_search.server.importing.import_images import ImportReport
 from crystal_search.server.installation import Installation
 from crystal_search.server.interrupts import terminated_as_interrupt
-from crystal_search.server.robot_names import Naming
-from crystal_search.server.watch import Complaints, Inbox, ViewerProcess, watch
+from crystal_search.server.services import watch as watching
+from crystal_search.server.services.watch import Complaints, Inbox, ViewerProcess, watch
 from tests.service_site import PICTURE, RECIPE, auto_scores, engine_of, site_at, with_settings
 
 

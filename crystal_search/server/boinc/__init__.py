@@ -1,1 +1,1 @@
-"""Work units scored by the volunteers of a BOINC project: the other engine (docs/boinc.md)."""
+"""The address at which scripts in BOINC projects find us; it stays where it is, whatever moves behind it."""

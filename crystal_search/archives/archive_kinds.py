@@ -1,0 +1,41 @@
+"""Kinds of archives by name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from crystal_search.archives.archive import Archive
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.image_folder import open_folder
+from crystal_search.archives.image_table import open_csv
+from crystal_search.archives.installation_archive import open_imaging_archive
+from crystal_search.archives.marco import open_marco
+from crystal_search.archives.mxnet_chops import open_recordio
+from crystal_search.archives.vmxi import open_vmxi
+from crystal_search.errors import UnknownNameError
+
+__all__ = ["ARCHIVES", "ArchiveOptions", "open_archive"]
+
+#: What opens each kind of archive.
+ARCHIVES: dict[str, Callable[[Path, ArchiveOptions], Archive]] = {
+    "folder": open_folder,
+    "csv": open_csv,
+    "marco": open_marco,
+    "vmxi": open_vmxi,
+    "recordio": open_recordio,
+    "imaging": open_imaging_archive,
+}
+
+
+def open_archive(kind: str, path: Path, options: ArchiveOptions | None = None) -> Archive:
+    """Return the archive of a `kind` at `path`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind; the message lists those there are.
+    UserError
+        If `path` is no such archive.
+    """
+    if kind not in ARCHIVES:
+        raise UnknownNameError(f"no kind of archive {kind!r}; choose from {', '.join(ARCHIVES)}")
+    return ARCHIVES[kind](path, options or ArchiveOptions())

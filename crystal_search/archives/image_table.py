@@ -1,0 +1,171 @@
+"""An archive that is a CSV file with the names of images and their outcomes (docs/archives.md)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+
+from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive_splits import split_named
+from crystal_search.archives.channel_mates import is_there, mates_of
+from crystal_search.archives.csv_rows import TableRow, read_rows
+from crystal_search.archives.image_places import Place, Places
+from crystal_search.archives.label_names import Labels
+from crystal_search.class_schemes import Scheme, scheme_named
+from crystal_search.errors import UnknownNameError, UserError
+
+DEFAULT_SCHEME = "outcomes-13"
+NEEDED = ("file", "outcome")
+MATES = ("uv", "mask", "outcome_map")
+COLUMNS = (*NEEDED, "well", "plate", "row", "column", "drop", "split", *MATES)
+SAMPLE = 1000  #: names that are looked at to find out the robot's convention
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvArchive:
+    """One row an image, the files beside the table."""
+
+    table: Path
+    columns: dict[str, tuple[str, ...]]
+    labels: Labels
+    contradicted: frozenset[str]  #: files with more than one outcome
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"table {self.table.parent.name}/{self.table.name}".replace(" /", " ")
+
+    @property
+    def scheme(self) -> Scheme:
+        """The classes in which people scored its images."""
+        return self.labels.scheme
+
+    def images(self) -> Iterator[ArchiveImage | LeftOut]:
+        """Yield its images in the order of the table.
+
+        Raises
+        ------
+        UserError
+            If the table cannot be read, or has a label or split that nobody knows.
+        """
+        places = Places(self._path(file_of(row)).as_posix() for row in islice(self._rows(), SAMPLE))
+        seen: set[str] = set()
+        for row in self._rows():
+            name = file_of(row)
+            where = f"line {row.line}"
+            if name in self.contradicted:
+                yield LeftOut(name, "listed with several outcomes", f"{where}: {row['outcome']}")
+            elif name in seen:
+                yield LeftOut(name, "listed again with the same outcome", where)
+            elif not is_there(self._path(name)):
+                yield LeftOut(name, "the file is missing", where)
+            else:
+                yield from self._taken(name, row, places)
+            seen.add(name)
+
+    def _taken(self, name: str, row: TableRow, places: Places) -> Iterator[ArchiveImage | LeftOut]:
+        path = self._path(name)
+        place = place_in(row, places.of(path.as_posix()))
+        beside = mates_of(path)
+        mates = {"uv": beside.uv, "mask": beside.drop_mask, "outcome_map": beside.outcome_map}
+        for kind in MATES:
+            if row[kind]:
+                mates[kind] = named = self._path(plain_path(row[kind]))
+                if not is_there(named):
+                    yield LeftOut(row[kind], "the file of a mate is missing", f"line {row.line}, column {kind}")
+                    mates[kind] = None
+        yield ArchiveImage(
+            name=name,
+            content=path,
+            outcome=self.labels.outcome(row["outcome"]),
+            well=place.well,
+            plate=place.plate,
+            split=split_of(row, self.table),
+            uv=mates["uv"],
+            drop_mask=mates["mask"],
+            outcome_map=mates["outcome_map"],
+            is_chop=self.labels.chops,
+        )
+
+    def _rows(self) -> Iterator[TableRow]:
+        return read_rows(self.table, self.columns, NEEDED)
+
+    def _path(self, file: str) -> Path:
+        return self.table.parent / file
+
+
+def open_csv(path: Path, options: ArchiveOptions) -> CsvArchive:
+    """Return the archive that the table `path` lists.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, lacks a column, or has a label or split that nobody knows, with its line.
+    """
+    columns = columns_called(COLUMNS, options)
+    labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME), chops=options.chops)
+    outcomes: dict[str, str] = {}
+    contradicted = set()
+    for row in read_rows(path, columns, (*NEEDED, *options.columns)):
+        outcome, name = outcome_of(row, labels, path), file_of(row)
+        split_of(row, path)
+        if not row["file"]:
+            raise UserError(f"{path} line {row.line} names no file; write one or take the line out")
+        if outcomes.setdefault(name, outcome) != outcome:
+            contradicted.add(name)
+    if not outcomes:
+        raise UserError(f"{path} lists no image, expected a line for each; add them")
+    return CsvArchive(table=path, columns=columns, labels=labels, contradicted=frozenset(contradicted))
+
+
+def columns_called(columns: tuple[str, ...], options: ArchiveOptions) -> dict[str, tuple[str, ...]]:
+    """Return what each column is called in a table.
+
+    Raises
+    ------
+    UserError
+        If the options rename a column that nobody reads.
+    """
+    if unknown := sorted(options.columns.keys() - set(columns)):
+        raise UserError(f"no column {', '.join(unknown)} is read; choose from {', '.join(columns)}")
+    return {column: (options.columns.get(column, column),) for column in columns}
+
+
+def outcome_of(row: TableRow, labels: Labels, table: Path) -> str:
+    """Return the outcome in a row; a label that nobody knows is refused with its line."""
+    try:
+        return labels.outcome(row["outcome"])
+    except UserError as error:
+        raise type(error)(f"{table} line {row.line}: {error}") from error
+
+
+def split_of(row: TableRow, table: Path) -> str | None:
+    """Return the split in a row; one that nobody knows is refused with its line."""
+    try:
+        return split_named(row["split"])
+    except UnknownNameError as error:
+        raise UnknownNameError(f"{table} line {row.line}: {error}") from error
+
+
+def place_in(row: TableRow, by_name: Place) -> Place:
+    """Return plate and drop in a row, and by the file's name where the row does not tell."""
+    plate = row["plate"] or by_name.plate
+    well = row["well"] or (row["row"] + row["column"].zfill(2) if row["row"] and row["column"] else "")
+    if not well:
+        return Place(f"{plate} {by_name.well}".strip() if row["plate"] else by_name.well, plate)
+    return Place(f"{plate} {well}".strip() + (f".{row['drop']}" if row["drop"] else ""), plate)
+
+
+def file_of(row: TableRow) -> str:
+    """Return the path of a row's image, relative to the table."""
+    return plain_path(row["file"])
+
+
+def plain_path(written: str) -> str:
+    r"""Return a path as this system writes it, whichever wrote it.
+
+    >>> plain_path("./plates\\a.jpg")
+    'plates/a.jpg'
+    """
+    return PurePosixPath(written.replace("\\", "/")).as_posix()

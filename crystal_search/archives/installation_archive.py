@@ -1,0 +1,108 @@
+"""An archive that is an installation's own imaging database: the images that people scored (docs/archives.md)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.channel_mates import is_there
+from crystal_search.archives.image_places import drop_name
+from crystal_search.class_schemes import SCHEMES, Scheme, scheme_named
+from crystal_search.errors import UserError
+from crystal_search.outcomes import CHOPS_ONLY
+from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, PlateSummary, StoredImage
+from crystal_search.server.installation import opened
+
+UV = "uv"
+SCHEME = "outcomes-13"
+
+
+@dataclass(frozen=True, slots=True)
+class ImagingArchive:
+    """What people said last of the images of an installation."""
+
+    home: Path
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"imaging database of {self.home.absolute().name}"
+
+    @property
+    def scheme(self) -> Scheme:
+        """The classes in which people scored its images."""
+        return SCHEMES[SCHEME]
+
+    def images(self) -> Iterator[ArchiveImage | LeftOut]:
+        """Yield the images with a person's score, plate after plate.
+
+        Raises
+        ------
+        UserError
+            If there is no installation any more.
+        DatabaseError
+            If the database does not answer.
+        """
+        with opened(self.home, create=False) as site:
+            yield from scored_images(site.imaging)
+
+
+def scored_images(imaging: ImagingDatabase) -> Iterator[ArchiveImage | LeftOut]:
+    """Yield the images of a database that people scored; what counts is what was said last."""
+    for plate in imaging.plates():
+        for inspection in plate.inspections:
+            mates = _ultraviolet(imaging, plate, inspection)
+            for drop in imaging.drops(plate.plate, inspection=inspection):
+                if drop.manual:
+                    yield from _scored(drop, mates.get(_place(drop.image)))
+
+
+def _scored(drop: DropScores, mate: StoredImage | None) -> Iterator[ArchiveImage | LeftOut]:
+    path, key = Path(drop.image.path), drop.image.key
+    if drop.manual is None or drop.manual.outcome == CHOPS_ONLY:
+        yield LeftOut(drop.image.path, f"scored as a {CHOPS_ONLY}, which only chops are")
+        return
+    if not is_there(path):
+        yield LeftOut(drop.image.path, "the file is missing")
+        return
+    if mate and not is_there(Path(mate.path)):
+        yield LeftOut(mate.path, "the file of a mate is missing", UV)
+        mate = None
+    yield ArchiveImage(
+        name=drop.image.path,
+        content=path,
+        outcome=drop.manual.outcome,
+        well=drop_name(key.plate, key.well, key.drop),
+        plate=key.plate,
+        uv=Path(mate.path) if mate else None,
+    )
+
+
+def _ultraviolet(
+    imaging: ImagingDatabase, plate: PlateSummary, inspection: int
+) -> dict[tuple[int, int, int], StoredImage]:
+    """Return the ultraviolet images of an inspection by row, column and drop."""
+    if UV not in plate.channels:
+        return {}
+    found = imaging.drops(plate.plate, inspection=inspection, channel=UV)
+    return {_place(each.image): each.image for each in found}
+
+
+def _place(image: StoredImage) -> tuple[int, int, int]:
+    return image.key.row, image.key.column, image.key.drop
+
+
+def open_imaging_archive(path: Path, options: ArchiveOptions) -> ImagingArchive:
+    """Return the archive in the installation at `path`.
+
+    Raises
+    ------
+    UserError
+        If there is none, or another scheme than that of the database is asked for.
+    """
+    if scheme_named(options.scheme or SCHEME).name != SCHEME:
+        raise UserError(f"people score in the scheme {SCHEME} in the imaging database, not in {options.scheme}")
+    Home(path).found()
+    return ImagingArchive(path)

@@ -1,0 +1,130 @@
+"""Archives that im2rec packed for MXNet: chops, each with the number of its class (docs/archives.md)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive_splits import split_in_name
+from crystal_search.archives.image_places import Place, Places
+from crystal_search.archives.label_names import Labels
+from crystal_search.archives.recordio import PackedImage, read_images
+from crystal_search.class_schemes import Scheme, scheme_named
+from crystal_search.errors import UserError
+
+DEFAULT_SCHEME = "outcomes-13"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordioArchive:
+    """A ``.rec`` file of chops; a ``.lst`` file beside it tells what they were called."""
+
+    path: Path
+    scheme: Scheme
+    outcomes: tuple[str, ...]  #: of the classes 0, 1, ...
+    paths: dict[int, str]  #: of the packed files, by their identifiers
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return f"packed chops {self.path.name}"
+
+    def images(self) -> Iterator[ArchiveImage | LeftOut]:
+        """Yield its chops.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged, or a chop has a number that stands for no class.
+        """
+        places = Places(self.paths.values())
+        split = split_in_name(self.path.name)
+        seen: set[int] = set()
+        for number, packed in enumerate(read_images(self.path)):
+            outcome = self._outcome(packed, number)
+            listed = self.paths.get(packed.identifier)
+            place = places.of(listed) if listed else Place(f"{self.path.stem}/{packed.identifier}")
+            name = f"{self.path.stem}/{packed.identifier}" + (f" {PurePosixPath(listed).name}" if listed else "")
+            if packed.identifier in seen:
+                yield LeftOut(name, "packed again", f"record {number}")
+                continue
+            seen.add(packed.identifier)
+            yield ArchiveImage(
+                name=name,
+                content=packed.encoded,
+                outcome=outcome,
+                well=place.well,
+                plate=place.plate,
+                split=split,
+                is_chop=True,
+            )
+
+    def _outcome(self, packed: PackedImage, number: int) -> str:
+        if len(packed.labels) != 1 or packed.labels[0] not in range(len(self.outcomes)):
+            labels = ", ".join(f"{label:g}" for label in packed.labels)
+            raise UserError(
+                f"{self.path}, record {number}: the label is {labels}, expected a whole number below "
+                f"{len(self.outcomes)}, the number of classes that were named; name them all, in order"
+            )
+        return self.outcomes[int(packed.labels[0])]
+
+
+def open_recordio(path: Path, options: ArchiveOptions) -> RecordioArchive:
+    """Return the archive in the ``.rec`` file `path`.
+
+    Raises
+    ------
+    UserError
+        If there is no such file, the classes are not named, or one is unknown.
+    """
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; name a file NAME.rec that im2rec packed")
+    labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME), chops=True)
+    names = class_names(path, options.classes)
+    listed = path.with_suffix(".lst")
+    return RecordioArchive(
+        path=path,
+        scheme=labels.scheme,
+        outcomes=tuple(labels.outcome(name) for name in names),
+        paths=_listed(listed) if listed.is_file() else {},
+    )
+
+
+def class_names(path: Path, classes: str | None) -> list[str]:
+    """Return the names of classes 0, 1, ...: written with commas between, or in a file, one a line.
+
+    Raises
+    ------
+    UserError
+        If there are none, or their file cannot be read.
+    """
+    if not classes:
+        raise UserError(
+            f"{path} keeps numbers for classes, not names; say which they are, in the order of the numbers, with "
+            f"--class-names NAME,NAME,... or --class-names FILE that has one name a line"
+        )
+    written = classes.replace(",", "\n")
+    if Path(classes).is_file():
+        try:
+            written = Path(classes).read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"cannot read the names of classes in {classes}: {error}; save it as text") from error
+    return [name.strip() for name in written.splitlines() if name.strip()]
+
+
+def _listed(path: Path) -> dict[int, str]:
+    """Return the paths in im2rec's list: identifier, labels and path in a line, tabs between."""
+    found: dict[int, str] = {}
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            parts = line.split("\t")
+            if len(parts) < 3 or not parts[0].strip().isdecimal():
+                raise UserError(
+                    f"{path} line {number} is not NUMBER<tab>LABEL<tab>PATH; correct it, or take the file away to "
+                    f"read {path.with_suffix('.rec').name} without names"
+                )
+            found[int(parts[0])] = parts[-1].strip().replace("\\", "/")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}; take it away or copy it again") from error
+    return found

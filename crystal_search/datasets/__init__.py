@@ -1,0 +1,1 @@
+"""What networks learn from: archives of scored images, and rendered wells, as packed shards."""

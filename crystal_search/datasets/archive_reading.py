@@ -1,0 +1,139 @@
+"""Reading archives on several processor cores: images in, records and spooled chops out, always in the same order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from functools import partial
+from multiprocessing import get_context
+from typing import TypeVar
+
+from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
+from crystal_search.datasets.chop_recipe import Recipe
+from crystal_search.datasets.chopping import Chop, ChoppedImage, chopped
+from crystal_search.datasets.image_records import ImageRecord, KeptChop, LeftOutRow
+from crystal_search.datasets.packing_shards import Spool
+from crystal_search.errors import UserError
+
+AHEAD = 16  #: images for each worker that are worked on or wait to be taken
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """All that was read."""
+
+    records: list[ImageRecord] = field(default_factory=list)
+    left_out: list[LeftOutRow] = field(default_factory=list)
+
+
+def read_archives(archives: Sequence[Archive], recipe: Recipe, spool: Spool, workers: int) -> Read:
+    """Chop all images of `archives`; the chops go into `spool`.
+
+    Raises
+    ------
+    UserError
+        If a worker was ended from outside.
+    """
+    from tqdm import tqdm
+
+    read = Read()
+    items = tqdm(items_of(archives), desc="images", unit="", smoothing=0.02, disable=None)
+    for image, answer in in_order(partial(_chopped, recipe=recipe), items, workers):
+        if isinstance(image, LeftOut):
+            read.left_out.append(LeftOutRow(what="image", name=image.name, reason=image.reason, detail=image.detail))
+        elif answer is not None:
+            _keep(read, image, answer, spool)
+    return read
+
+
+def items_of(archives: Sequence[Archive]) -> Iterator[ArchiveImage | LeftOut]:
+    """Yield what is in the archives, names and wells made unique where there are several."""
+    several = len(archives) > 1
+    for number, archive in enumerate(archives):
+        twice = [each.name for each in archives].count(archive.name) > 1
+        prefix = f"{archive.name}-{number + 1}" if twice else archive.name
+        for item in archive.images():
+            if not several:
+                yield item
+            elif isinstance(item, LeftOut):
+                yield replace(item, name=f"{prefix}/{item.name}")
+            else:
+                well = item.well if item.plate else f"{prefix}/{item.well}"
+                yield replace(item, name=f"{prefix}/{item.name}", well=well)
+
+
+def _chopped(item: ArchiveImage | LeftOut, recipe: Recipe) -> ChoppedImage | None:
+    return None if isinstance(item, LeftOut) else chopped(item, recipe)
+
+
+def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -> None:
+    if answer.refused:
+        reason = answer.refused
+        read.left_out.append(LeftOutRow(what="image", name=image.name, reason=reason.reason, detail=reason.detail))
+    for each in answer.left_out:
+        read.left_out.append(LeftOutRow(what="chop", name=each.name, reason=each.reason, detail=each.detail))
+    if answer.fingerprint is None:
+        return
+    read.records.append(
+        ImageRecord(
+            number=len(read.records),
+            name=image.name,
+            outcome=image.outcome,
+            well=image.well,
+            plate=image.plate,
+            published=image.split,
+            digest=answer.digest,
+            fingerprint=answer.fingerprint,
+            bytes=answer.bytes,
+            has_mask=answer.has_mask,
+            is_chop=image.is_chop,
+            chops=tuple(_spooled(chop, spool) for chop in answer.chops),
+        )
+    )
+
+
+def _spooled(chop: Chop, spool: Spool) -> KeptChop:
+    return KeptChop(
+        outcome=chop.outcome,
+        top=chop.top,
+        left=chop.left,
+        chop_top=chop.chop_top,
+        chop_left=chop.chop_left,
+        contours=chop.contours,
+        place=spool.add(chop.jpeg),
+        size=len(chop.jpeg),
+    )
+
+
+def in_order(function: Callable[[Item], Answer], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Answer]]:
+    """Yield each item with what `function` makes of it, in the items' order, computed by several processes.
+
+    Raises
+    ------
+    UserError
+        If a process was ended from outside.
+    """
+    if workers == 1:
+        yield from ((item, function(item)) for item in items)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    waiting: deque[tuple[Item, Future[Answer]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) >= AHEAD * workers:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process was ended from outside, often for want of memory; try fewer --workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)

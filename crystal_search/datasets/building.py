@@ -1,0 +1,279 @@
+"""Building a packed dataset: archives -> drops -> chops -> splits -> shards, tables and report."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crystal_search.archives.archive import Archive, ArchiveImage, content_of
+from crystal_search.archives.corrected import CorrectedArchive
+from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
+from crystal_search.datasets.archive_reading import Read, items_of, read_archives
+from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, WORKING_WIDTH_PX, Recipe
+from crystal_search.datasets.dataset_report import Built, write_report
+from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
+from crystal_search.datasets.drawn_masks import mask_in, mask_png
+from crystal_search.datasets.fingerprints import near_pairs
+from crystal_search.datasets.image_records import ImageRecord, KeptChop, LeftOutRow
+from crystal_search.datasets.packed import ABOUT, SPLITS, About, ChopRow, ShardFile, WellRow, about_json
+from crystal_search.datasets.packing_shards import ShardWriter, Spool, row_json, write_table
+from crystal_search.errors import ImageError, UserError
+from crystal_search.files import whole_folder, write_whole
+from crystal_search.outcomes import NO_DROP
+
+DUPLICATE = "the same file as another"
+OTHER_SPLIT = "its publisher's split is not that of its plate, well or double"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to build, beside how chops are chosen."""
+
+    classes: int | None = None  #: a key of `TRAINABLE`; None for what the archives have
+    split_by: str | None = None  #: ``plate`` or ``well``; None for plates where they are known
+    shares: Mapping[str, float] = field(default_factory=DEFAULT_SHARES.copy)
+    seed: int = 0
+    earlier: Mapping[str, str] = field(default_factory=dict)  #: wells that stay in the split they were in
+    workers: int = 1
+    command: str = ""
+
+
+def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) -> Built:
+    """Build the dataset `out` from `archives`.
+
+    Raises
+    ------
+    UserError
+        If nothing can be built from them, `out` is there already, or the disk is full. Nothing is left behind.
+    """
+    scheme = scheme_for(archives, plan.classes)
+    with whole_folder(out) as folder:
+        with Spool(folder / "spool") as spool:
+            read = read_archives(archives, recipe, spool, plan.workers)
+            records = without_duplicates(read)
+            division = division_of(records, plan)
+            by_split = sorted_out(records, division, read.left_out)
+            check_classes(by_split, scheme, read.left_out)
+            chops, chop_shards = write_chops(folder, by_split, spool, plan.seed)
+        wells, well_shards = write_wells(folder, by_split, archives)
+        built = Built(
+            about=about_dataset(archives, recipe, plan, (*chop_shards, *well_shards)),
+            recipe=recipe,
+            division=division,
+            images={split: Counter(record.outcome for record in each) for split, each in by_split.items()},
+            chops=chops,
+            wells=wells,
+            left_out=read.left_out,
+        )
+        write_tables(folder, built)
+        write_report(folder, built)
+        write_whole(folder / ABOUT, about_json(built.about))
+    return built
+
+
+def about_dataset(archives: Sequence[Archive], recipe: Recipe, plan: Plan, shards: tuple[ShardFile, ...]) -> About:
+    """Return what ``dataset.json`` says."""
+    return About(
+        scheme=scheme_for(archives, plan.classes),
+        side_px=SIDE_PX,
+        margin_px=MARGIN_PX,
+        working_width_px=WORKING_WIDTH_PX,
+        normalisation=recipe.normalisation,
+        sources=sources_of(archives),
+        command=plan.command,
+        shards=shards,
+    )
+
+
+def sources_of(archives: Sequence[Archive]) -> tuple[str, ...]:
+    """Return the names of the archives, and how many of their labels people corrected."""
+    corrected = next((len(each.outcomes) for each in archives if isinstance(each, CorrectedArchive)), 0)
+    names = tuple(archive.name for archive in archives)
+    return (*names, f"{corrected} labels corrected by people") if corrected else names
+
+
+def division_of(records: Sequence[ImageRecord], plan: Plan) -> Division:
+    """Return which split each image belongs to."""
+    return divided(
+        [record.member for record in records],
+        near_pairs([record.fingerprint for record in records]),
+        by=plan.split_by,
+        shares=plan.shares,
+        seed=plan.seed,
+        earlier=plan.earlier,
+    )
+
+
+def scheme_for(archives: Sequence[Archive], classes: int | None) -> str:
+    """Return the scheme of a dataset of `archives`, or the one with the number of `classes` that was asked for.
+
+    Raises
+    ------
+    UserError
+        If an archive was scored in coarser classes than were asked for.
+    """
+    finest = TRAINABLE[13]
+    coarse = [archive for archive in archives if archive.scheme.name != finest]
+    if classes is not None:
+        if TRAINABLE[classes] == finest and coarse:
+            first = coarse[0]
+            raise UserError(
+                f"{first.name} was scored in the {len(first.scheme.classes)} classes of {first.scheme.name}, "
+                f"too coarse for {classes}; build with --classes 5 or 4"
+            )
+        return TRAINABLE[classes]
+    if not coarse:
+        return finest
+    return TRAINABLE[4] if any(archive.scheme.name == TRAINABLE[4] for archive in coarse) else TRAINABLE[5]
+
+
+def without_duplicates(read: Read) -> list[ImageRecord]:
+    """Return the images that are no copy of an earlier one; the others are listed as left out."""
+    first: dict[bytes, ImageRecord] = {}
+    for record in read.records:
+        known = first.setdefault(record.digest, record)
+        if known is not record:
+            differs = "" if known.outcome == record.outcome else f", called {known.outcome}, not {record.outcome}"
+            read.left_out.append(
+                LeftOutRow(what="image", name=record.name, reason=DUPLICATE, detail=f"{known.name}{differs}")
+            )
+    return list(first.values())
+
+
+def sorted_out(
+    records: Sequence[ImageRecord], division: Division, left_out: list[LeftOutRow]
+) -> dict[str, list[ImageRecord]]:
+    """Return the images of each split; those that are in none are listed as left out."""
+    by_split: dict[str, list[ImageRecord]] = {split: [] for split in SPLITS}
+    for record, split in zip(records, division.splits, strict=True):
+        if split is None:
+            detail = f"published in {record.published}"
+            left_out.append(LeftOutRow(what="image", name=record.name, reason=OTHER_SPLIT, detail=detail))
+        else:
+            by_split[split].append(record)
+    return by_split
+
+
+def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, left_out: Sequence[LeftOutRow]) -> None:
+    """Refuse what no network can learn from.
+
+    Raises
+    ------
+    UserError
+        If a split has no chops, or the training chops are all of one class.
+    """
+    columns = columns_by_outcome(scheme_named(scheme))
+    if not any(by_split.values()):
+        raise UserError(f"no image could be used{_why(left_out)}; see that the archive's folder and --from are right")
+    for split, records in by_split.items():
+        outcomes = {chop.outcome for record in records for chop in record.chops}
+        if not outcomes:
+            raise UserError(
+                f"nothing is left for {split}, of {len(records)} images; give more images, other --shares, "
+                "--split-by well or lower --threshold"
+            )
+        classes = {columns[outcome] for outcome in outcomes}
+        if split == TRAIN and len(classes) == 1:
+            only = scheme_named(scheme).class_names[classes.pop()]
+            raise UserError(
+                f"all training chops are of one class, {only}; a network needs at least two to tell apart: "
+                "add images of other outcomes"
+            )
+
+
+def _why(left_out: Sequence[LeftOutRow]) -> str:
+    """Return the most frequent reasons for which something was left out, each with the first name."""
+    first: dict[str, str] = {}
+    for row in left_out:
+        first.setdefault(row.reason, row.name)
+    reasons = Counter(row.reason for row in left_out).most_common(3)
+    return "".join(f"; {count} times {reason}, first {first[reason]}" for reason, count in reasons)
+
+
+def write_chops(
+    folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], spool: Spool, seed: int
+) -> tuple[dict[str, list[ChopRow]], list[ShardFile]]:
+    """Write all chops, those of each split in an order drawn with `seed`."""
+    rows: dict[str, list[ChopRow]] = {}
+    shards: list[ShardFile] = []
+    for split, records in by_split.items():
+        chops = [(record, number, chop) for record in records for number, chop in enumerate(record.chops)]
+        random.Random(f"{seed} {split}").shuffle(chops)
+        with ShardWriter(folder, f"chops-{split}", [chop.size for _, _, chop in chops]) as writer:
+            rows[split] = [_write_chop(writer, record, number, chop, spool) for record, number, chop in chops]
+        shards += writer.shards
+    return rows, shards
+
+
+def _write_chop(writer: ShardWriter, record: ImageRecord, number: int, chop: KeptChop, spool: Spool) -> ChopRow:
+    known: dict[str, Any] = {
+        "key": f"{record.key}-{number:03d}",
+        "outcome": chop.outcome,
+        "image": record.name,
+        "well": record.well,
+        "plate": record.plate,
+        "top": chop.top,
+        "left": chop.left,
+        "chop_top": chop.chop_top,
+        "chop_left": chop.chop_left,
+        "contours": chop.contours,
+    }
+    placed = writer.write(known["key"], {"jpg": spool.read(chop.place, chop.size), "json": row_json(known)})
+    return ChopRow(**known, **asdict(placed["jpg"]))
+
+
+def write_wells(
+    folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], archives: Sequence[Archive]
+) -> tuple[dict[str, list[WellRow]], list[ShardFile]]:
+    """Write whole images: all to validate and test on, and to train on those whose drop is known, or that have none."""
+    wanted = {
+        record.name: (split, record)
+        for split, records in by_split.items()
+        for record in records
+        if not record.is_chop and (split != TRAIN or record.has_mask or record.outcome == NO_DROP)
+    }
+    rows: dict[str, list[WellRow]] = {split: [] for split in SPLITS}
+    with ExitStack() as stack:
+        writers = {}
+        for split in SPLITS:
+            sizes = [each.bytes for at, each in wanted.values() if at == split]
+            writers[split] = stack.enter_context(ShardWriter(folder, f"wells-{split}", sizes))
+        for image in items_of(archives):
+            if isinstance(image, ArchiveImage) and image.name in wanted:
+                split, record = wanted.pop(image.name)
+                rows[split].append(_write_well(writers[split], record, image))
+    if wanted:
+        raise UserError(f"{next(iter(wanted))} went away while the dataset was built; build again")
+    return rows, [shard for split in SPLITS for shard in writers[split].shards]
+
+
+def _write_well(writer: ShardWriter, record: ImageRecord, image: ArchiveImage) -> WellRow:
+    known: dict[str, Any] = {
+        "key": record.key,
+        "outcome": record.outcome,
+        "image": record.name,
+        "well": record.well,
+        "plate": record.plate,
+    }
+    try:
+        files = {"image": content_of(image.content), "json": row_json(known)}
+        if image.drop_mask is not None:
+            files["mask.png"] = mask_png(mask_in(content_of(image.drop_mask)))
+    except (OSError, ImageError) as error:
+        raise UserError(f"{image.name} changed while the dataset was built: {error}; build again") from error
+    placed = writer.write(record.key, files)
+    mask = placed.get("mask.png")
+    return WellRow(
+        **known, **asdict(placed["image"]), mask_offset=mask.offset if mask else 0, mask_size=mask.size if mask else 0
+    )
+
+
+def write_tables(folder: Path, built: Built) -> None:
+    """Write the tables of chops, of whole images, and of what was left out."""
+    for split in SPLITS:
+        write_table(folder / f"chops-{split}.csv", ChopRow, built.chops[split])
+        write_table(folder / f"wells-{split}.csv", WellRow, built.wells[split])
+    write_table(folder / "left-out.csv", LeftOutRow, built.left_out)

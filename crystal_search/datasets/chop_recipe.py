@@ -1,0 +1,77 @@
+"""How chops are chosen for training: sizes, thresholds, and what a UV mate must show."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crystal_search.errors import UserError
+from crystal_search.model import default_models_folder
+from crystal_search.outcomes import OUTCOME_NAMES
+
+SIDE_PX, MARGIN_PX, WORKING_WIDTH_PX = 256, 64, 1224
+GREY_NORMALISATION, COLOUR_NORMALISATION = "local-contrast-1", "rgb-1"
+UV_CHOICES = ("require", "prefer", "ignore")
+UV = "uv"  #: key of the threshold of a UV mate
+
+#: Least length of contours, in px, of a chop that is to count as what people said of the whole drop
+#: (`chopper.contours`). That of ``rim`` makes a rim of a chop at the border of a clear drop.
+THRESHOLDS: dict[str, float] = {
+    "crystal_harvestable": 60.0,
+    "crystal_bad_form": 60.0,
+    "crystal_overnucleated": 60.0,
+    "precipitate": 150.0,
+    "precipitate_bad": 150.0,
+    "precipitate_good": 150.0,
+    "null_experiment": 60.0,
+    "other": 60.0,
+    "spherulites": 60.0,
+    "phase_separation": 60.0,
+    "clear": 0.0,
+    "clear_with_features": 40.0,
+    "rim": 150.0,
+    UV: 40.0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How an image becomes chops."""
+
+    thresholds: Mapping[str, float] = field(default_factory=THRESHOLDS.copy)
+    uv: str = "prefer"  #: one of `UV_CHOICES`
+    in_colour: bool = False
+    models: Path = field(default_factory=default_models_folder)  #: where the drop locator lies
+
+    @property
+    def normalisation(self) -> str:
+        """Of the view that a network is to read."""
+        return COLOUR_NORMALISATION if self.in_colour else GREY_NORMALISATION
+
+
+def thresholds_with(changes: Iterable[str]) -> dict[str, float]:
+    """Return the thresholds with `changes`, each written ``OUTCOME=VALUE``.
+
+    Raises
+    ------
+    UserError
+        If one is not written so, or names no outcome.
+
+    >>> thresholds_with(["rim=200"])["rim"]
+    200.0
+    """
+    thresholds = THRESHOLDS.copy()
+    for change in changes:
+        name, _, value = change.partition("=")
+        if name not in thresholds:
+            raise UserError(
+                f"no outcome {name!r} in --threshold {change}; choose from {', '.join((*OUTCOME_NAMES, UV))}"
+            )
+        try:
+            thresholds[name] = float(value)
+        except ValueError:
+            raise UserError(
+                f"--threshold {change}: expected OUTCOME=VALUE with a length in px, as in rim=150"
+            ) from None
+        if not 0 <= thresholds[name] < float("inf"):
+            raise UserError(f"--threshold {change}: expected a length in px of at least 0")
+    return thresholds

@@ -1,0 +1,119 @@
+"""The report of a dataset: a page to read, and the contact sheet."""
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from crystal_search.datasets.chop_recipe import Recipe
+from crystal_search.datasets.contact_sheet import contact_sheet
+from crystal_search.datasets.dataset_sizes import sizes
+from crystal_search.datasets.dividing import Division
+from crystal_search.datasets.image_records import LeftOutRow
+from crystal_search.datasets.packed import SPLITS, About, ChopRow, PackedDataset, WellRow
+from crystal_search.files import write_whole
+from crystal_search.outcomes import BY_NAME, NO_DROP, OUTCOME_NAMES
+
+EXAMPLES = 4
+REPORT, SHEET = "report.html", "contact-sheet.png"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """A dataset as it was built, for its report."""
+
+    about: About
+    recipe: Recipe
+    division: Division
+    images: Mapping[str, Mapping[str, int]]  #: by split, then outcome
+    chops: Mapping[str, Sequence[ChopRow]]  #: by split
+    wells: Mapping[str, Sequence[WellRow]]
+    left_out: Sequence[LeftOutRow]
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """How many of one outcome each split has."""
+
+    label: str
+    frame: str  #: colour
+    counts: tuple[int, ...]
+    threshold: float | None = None  #: contours that a chop needs, px
+
+    @property
+    def total(self) -> int:
+        """In all splits."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRow:
+    """How many images or chops were left out for one reason."""
+
+    what: str
+    reason: str
+    count: int
+    examples: tuple[str, ...]
+
+
+def write_report(folder: Path, built: Built) -> None:
+    """Write ``report.html`` and ``contact-sheet.png`` into a dataset whose shards and tables are there."""
+    import jinja2
+
+    source = files("crystal_search.datasets") / "page.html"
+    dataset = PackedDataset(folder, built.about)
+    sheet = contact_sheet(dataset)
+    chops = {split: Counter(row.outcome for row in built.chops[split]) for split in SPLITS}
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(source.read_text(encoding="utf-8"))
+    page = template.render(
+        about=built.about,
+        splits=SPLITS,
+        chops=count_rows(chops, built.recipe.thresholds),
+        images=count_rows(built.images),
+        wells={split: len(built.wells[split]) for split in SPLITS},
+        reasons=reason_rows(built.left_out),
+        division=built.division,
+        groups={split: _groups(built, split) for split in SPLITS},
+        recipe=built.recipe,
+        sizes=sizes(dataset),
+        sheet=base64.b64encode(sheet).decode(),
+    )
+    write_whole(folder / SHEET, sheet)
+    write_whole(folder / REPORT, page)
+
+
+def count_rows(
+    counts: Mapping[str, Mapping[str, int]], thresholds: Mapping[str, float] | None = None
+) -> list[CountRow]:
+    """Return a row for each outcome that any split has."""
+    rows = []
+    for name in (*OUTCOME_NAMES, NO_DROP):
+        row = tuple(counts[split].get(name, 0) for split in SPLITS)
+        known = BY_NAME.get(name)
+        label, frame = (known.label, known.frame) if known else ("No drop", "#ffffff")
+        if any(row):
+            rows.append(CountRow(label, frame, row, thresholds.get(name) if thresholds else None))
+    return rows
+
+
+def reason_rows(left_out: Sequence[LeftOutRow]) -> list[ReasonRow]:
+    """Return how often each reason was given, images first, the most frequent first."""
+    counts = Counter((row.what, row.reason) for row in left_out)
+    ordered = sorted(counts.items(), key=lambda each: (each[0][0] != "image", -each[1], each[0][1]))
+    return [
+        ReasonRow(what, reason, count, tuple(_examples(left_out, what, reason))) for (what, reason), count in ordered
+    ]
+
+
+def _examples(left_out: Iterable[LeftOutRow], what: str, reason: str) -> list[str]:
+    fitting = [row for row in left_out if (row.what, row.reason) == (what, reason)]
+    chosen = fitting[:: max(1, len(fitting) // EXAMPLES)][:EXAMPLES]
+    return [f"{row.name}: {row.detail}" if row.detail else row.name for row in chosen]
+
+
+def _groups(built: Built, split: str) -> int:
+    division = built.division
+    return len({group for group, at in zip(division.groups, division.splits, strict=True) if at == split})

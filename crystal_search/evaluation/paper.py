@@ -1,0 +1,52 @@
+"""Tables 2 and 3 of Thielmann et al. (2023), to have them beside one's own; they were measured on other images."""
+
+from crystal_search.evaluation.tables import Column, Table
+
+SOURCE = "Thielmann et al. (2023), Acta Cryst. A79, 331–338"
+
+TABLE_2 = Table(
+    "paper-table-2",
+    (
+        Column("network", "Network (classes)"),
+        Column("model_mb", "Model (MB)", "number"),
+        Column("weight_layers", "Weight layers", "count"),
+        Column("epochs", "Epochs", "count"),
+        Column("total_s", "Total time (h:min:s)", "duration"),
+        Column("epoch_min", "Time per epoch (min)", "number", 2),
+        Column("train_accuracy_percent", "Training accuracy (%)", "percent"),
+        Column("train_top5_percent", "Training top-5 (%)", "percent"),
+        Column("train_loss", "Training loss", "number", 2),
+        Column("validation_accuracy_percent", "Validation accuracy (%)", "percent"),
+        Column("validation_top5_percent", "Validation top-5 (%)", "percent"),
+        Column("validation_loss", "Validation loss", "number", 2),
+    ),
+    (
+        ("AlexNet (13)", 223.0, 8, 100, 15260.0, 2.54, 0.837, 0.989, 0.48, 0.782, 0.974, 0.73),
+        ("AlexNet (5)", None, None, None, None, None, 0.835, None, 0.45, 0.823, None, 0.51),
+        ("AlexNet (MARCO)", None, None, None, None, None, 0.906, None, 0.26, 0.885, None, 0.32),
+        ("VggNet (13)", 513.0, 16, 70, 54497.0, 12.98, 0.780, 0.971, 0.68, 0.765, 0.965, 0.77),
+        ("ResNet (13)", 90.0, 50, 55, 19922.0, 6.04, 0.859, 0.992, 0.41, 0.795, 0.977, 0.66),
+        ("SqueezeNet (13)", 2.9, 18, 200, 30408.0, 2.53, 0.817, 0.983, 0.54, 0.794, 0.976, 0.64),
+    ),
+)
+
+TABLE_3 = Table(
+    "paper-table-3",
+    (
+        Column("network", "Network (threshold)"),
+        Column("crystal_percent", "Crystal (%)", "percent", 2),
+        Column("precipitate_percent", "Precipitate (%)", "percent", 2),
+        Column("other_percent", "Other (%)", "percent", 2),
+        Column("clear_percent", "Clear (%)", "percent", 2),
+        Column("weighted_mean_percent", "Weighted mean (%)", "percent", 2),
+    ),
+    (
+        ("AlexNet, 13 classes", 0.7688, 0.6981, 0.5548, 0.8510, 0.7416),
+        ("AlexNet, 5 classes", 0.6409, 0.7133, 0.5104, 0.7376, 0.6833),
+        ("AlexNet, MARCO", 0.8142, 0.3711, 0.0739, 0.6756, 0.6942),
+        ("VggNet", 0.6005, 0.7353, 0.5424, 0.7118, 0.6807),
+        ("ResNet", 0.7244, 0.6631, 0.6203, 0.7726, 0.7005),
+        ("SqueezeNet (85 %)", 0.6986, 0.7855, 0.6714, 0.8995, 0.7709),
+        ("SqueezeNet (80 %)", 0.7431, 0.7646, 0.6677, 0.8796, 0.7700),
+    ),
+)

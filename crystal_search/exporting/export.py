@@ -1,0 +1,156 @@
+"""From a torch network to an ONNX file with its card; an export whose numbers differ is none."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from crystal_search.errors import ModelError, UserError
+from crystal_search.files import write_whole
+from crystal_search.images import channels_of
+from crystal_search.inference import onnx_runtime
+from crystal_search.model import CARD_SUFFIX, FILE_NAME, ModelCard, card_to_json, sha256_of
+
+OPSET = 17
+TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
+INPUT, OUTPUT = "images", "logits"  #: (N, channels, H, W) float32 and (N, classes, h, w) float32
+DROP_LOCATOR_SIZES_PX = ((1, 256, 256), (2, 208, 256), (1, 16, 48), (1, 224, 272))  #: images, rows, columns
+
+
+def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
+    """Write ``NAME.onnx`` and ``NAME.card.json`` to `folder` and return the card's path.
+
+    The file's name and hash in `card` are filled in. Both files are written under another name first; the
+    card comes last, so that no card ever describes a file that is not there.
+
+    Raises
+    ------
+    ModelError
+        If ONNX Runtime's numbers differ from torch's by more than `TOLERANCE`; nothing is written then.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{card.name}.{os.getpid()}.onnx"
+    channels = channels_of(card.normalisation)
+    try:
+        _write_onnx(network, temporary, channels)
+        compare(network, temporary, sizes_to_compare(card), channels=channels)
+        card = replace(card, file=f"{card.name}.onnx", sha256=_sha256_of_file(temporary))
+        temporary.replace(folder / card.file)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return write_card(card, folder)
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write ``NAME.card.json`` to `folder`, whole or not at all, and return its path."""
+    path = folder / f"{card.name}{CARD_SUFFIX}"
+    write_whole(path, card_to_json(card))
+    return path
+
+
+def write_model(onnx: bytes, card: ModelCard, folder: Path) -> Path:
+    """Write the file `onnx` and its card to `folder`, file and hash filled in; return the card's path."""
+    card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(onnx))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / card.file, onnx)
+    return write_card(card, folder)
+
+
+def check_name(name: str, folder: Path, *, replacing: bool = False) -> None:
+    """Refuse a name that no model can have, or that one in `folder` has, unless it is to be replaced.
+
+    Raises
+    ------
+    UserError
+        That says which.
+    """
+    if not FILE_NAME.fullmatch(f"{name}.onnx"):
+        raise UserError(f"{name!r} is no name for a model; give --name of letters, digits, points and dashes")
+    for path in (folder / f"{name}{CARD_SUFFIX}", folder / f"{name}.onnx"):
+        if path.exists() and not replacing:
+            raise UserError(f"{path} is there already; say --replace, or give another --name")
+
+
+def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:
+    """Return the inputs (images, rows, columns) that an export is compared on.
+
+    A padded classifier sees chops and nothing else; an unpadded one also whole drops, of sides that are multiples
+    of its output stride and of others.
+    """
+    if card.kind == "drop_locator":
+        return DROP_LOCATOR_SIZES_PX
+    side, stride = card.side_px, card.output_stride_px
+    if card.padded:
+        return (1, side, side), (3, side, side)
+    return (
+        (1, side, side),
+        (3, side, side + 3 * stride),
+        (1, side + 5 * stride - 1, side + 2 * stride + 13),
+        (2, side + stride + 6, side + 4 * stride - 1),
+    )
+
+
+def compare(network: nn.Module, onnx: Path, sizes: Sequence[tuple[int, int, int]], *, channels: int = 1) -> None:
+    """Run `network` and the file `onnx` on noise of several sizes (images, rows, columns).
+
+    Raises
+    ------
+    ModelError
+        If any two logits differ by more than `TOLERANCE`.
+    """
+    session = onnx_runtime().InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    generator = np.random.default_rng(0)
+    for images, rows, columns in sizes:
+        batch = generator.normal(size=(images, channels, rows, columns)).astype(np.float32)
+        difference = _largest_difference(_run(network, batch), session.run(None, {INPUT: batch})[0])
+        if not difference <= TOLERANCE:
+            raise ModelError(
+                f"ONNX Runtime and torch differ by {difference:.2g} on {images} x {rows} x {columns} px; "
+                f"at most {TOLERANCE:g} is allowed: do not use this export"
+            )
+
+
+def _largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    if one.shape != other.shape:
+        return float("inf")
+    return float(np.abs(one - other).max())
+
+
+def _run(network: nn.Module, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    network.eval()
+    with torch.no_grad():
+        logits: NDArray[np.float32] = network(torch.from_numpy(batch)).numpy()
+    return logits
+
+
+def _sha256_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_onnx(network: nn.Module, path: Path, channels: int = 1) -> None:
+    axes = {
+        INPUT: {0: "images", 2: "rows", 3: "columns"},
+        OUTPUT: {0: "images", 2: "map_rows", 3: "map_columns"},
+    }
+    network.eval()
+    with warnings.catch_warnings():
+        # The exporter that needs no further package, and writes a batch norm into its convolution, is the older one.
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.|crystal_search\.exporting")
+        torch.onnx.export(
+            network,
+            (torch.zeros(2, channels, 256, 256),),
+            str(path),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )

@@ -1,0 +1,84 @@
+"""``crystal-search export``: a trained network becomes a model, float32 and int8 (docs/models.md)."""
+
+import argparse
+from pathlib import Path
+
+from crystal_search.errors import ModelError, UserError
+from crystal_search.model import CARD_SUFFIX, ModelCard, card_from_json
+from crystal_search.server.installation import say
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("source", type=Path, metavar="RUN", help="a training's folder; with --int8 also a model's card")
+    parser.add_argument("--name", help="of the model (default: the folder's; of an int8 model: that with -int8)")
+    parser.add_argument("--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is)")
+    parser.add_argument("--data", type=Path, help="dataset or shards to calibrate on (default: what RUN learnt from)")
+    parser.add_argument("--int8", action="store_true", help="write an int8 model as well, if it is as accurate")
+    parser.add_argument("--replace", action="store_true", help="write over models of the same name")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Export what was named, and say what the card says.
+
+    Raises
+    ------
+    UserError
+        If that cannot be done.
+    ModelError
+        If the numbers are not good enough.
+    """
+    if arguments.source.is_dir():
+        _export_training(arguments)
+    elif arguments.source.name.endswith(CARD_SUFFIX):
+        _export_model(arguments)
+    else:
+        raise UserError(f"{arguments.source} is neither a training's folder nor a model's card (NAME{CARD_SUFFIX})")
+
+
+def _export_training(arguments: argparse.Namespace) -> None:
+    from crystal_search.exporting.export import check_name
+    from crystal_search.exporting.exported_runs import export_int8, export_run, record_in
+
+    record = record_in(arguments.source)
+    name, folder = arguments.name or arguments.source.resolve().name, arguments.models or arguments.source
+    if arguments.int8 and record.kind != "classifier":
+        raise UserError(f"{arguments.source} trained a {record.kind}; only classifiers become int8: leave out --int8")
+    for each in (name, f"{name}-int8") if arguments.int8 else (name,):
+        check_name(each, folder, replacing=arguments.replace)
+    card = export_run(arguments.source, name, folder, arguments.data)
+    _tell(card)
+    if arguments.int8:
+        say("making an int8 version takes some minutes")
+        _tell(export_int8(card, f"{name}-int8", folder, arguments.data or Path(record.data)))
+
+
+def _export_model(arguments: argparse.Namespace) -> None:
+    from crystal_search.exporting.export import check_name
+    from crystal_search.exporting.exported_runs import export_int8
+
+    if not arguments.int8:
+        raise UserError(f"{arguments.source} is a model already; say --int8 for an int8 version of it")
+    if arguments.data is None:
+        raise UserError("an int8 version of a model needs --data: a dataset, or shards of rendered wells")
+    original = arguments.source.name.removesuffix(CARD_SUFFIX)
+    name, folder = arguments.name or f"{original}-int8", arguments.models or arguments.source.parent
+    check_name(name, folder, replacing=arguments.replace)
+    if name == original:
+        raise UserError(f"{name} is the float32 model itself; give another --name")
+    _tell(export_int8(arguments.source, name, folder, arguments.data))
+
+
+def _tell(path: Path) -> None:
+    card = _card(path)
+    say(f"{path}: {card.kind} {card.architecture}, sha256 {card.sha256[:12]}, temperature {card.temperature:g}")
+    for figure in card.measured:
+        say(f"  {figure.measure}: {figure.value:.4f} of {figure.count} ({figure.data})")
+    say(f"put it to use with: crystal-search models use {path}")
+
+
+def _card(path: Path) -> ModelCard:
+    try:
+        return card_from_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; export it again") from error

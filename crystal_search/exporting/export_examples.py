@@ -1,0 +1,111 @@
+"""Chops that an exported model is calibrated and judged by: those of a dataset, or of rendered wells."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crystal_search.datasets.packed import ABOUT, ChopRow, PackedDataset, open_dataset
+from crystal_search.datasets.rendered_shards import shard_names
+from crystal_search.errors import UserError
+from crystal_search.exporting.calibration import chop_accuracy, scored_wells
+from crystal_search.exporting.quantising import Examples
+from crystal_search.inference import Network
+from crystal_search.model import ModelCard
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.scoring.classify import channels_first
+from crystal_search.training.crops import CropSource
+from crystal_search.training.trained import BATCH, check_labels, chop_view, labels_of
+
+
+def examples_in(folder: Path, card: ModelCard) -> Examples:
+    """Return the chops in `folder`, a dataset or shards of rendered wells, for the model of `card`.
+
+    Raises
+    ------
+    UserError
+        If there are none, or they are nothing that the model reads.
+    """
+    if (folder / ABOUT).exists():
+        dataset = open_dataset(folder)
+        check_fit(dataset, card)
+        return DatasetExamples(dataset, card)
+    if shard_names(folder, "validation"):
+        if card.classes != OUTCOME_NAMES:
+            raise UserError(
+                f"{card.name} tells {len(card.classes)} classes apart, rendered wells are labelled in "
+                f"{len(OUTCOME_NAMES)}; name a dataset (crystal-search dataset build)"
+            )
+        return ShardExamples(folder, card)
+    raise UserError(f"no chops in {folder}; name a dataset (crystal-search dataset build), or shards of rendered wells")
+
+
+def check_fit(dataset: PackedDataset, card: ModelCard) -> None:
+    """Refuse a dataset whose chops are none that the model of `card` reads.
+
+    Raises
+    ------
+    UserError
+        That says what differs, or that there are no validation chops.
+    """
+    about = dataset.about
+    for what in ("side_px", "working_width_px", "normalisation"):
+        if (theirs := getattr(about, what)) != (ours := getattr(card, what)):
+            raise UserError(
+                f"{dataset.folder}: its chops have {what} {theirs}, {card.name} reads {ours}; name another dataset"
+            )
+    check_labels(card.classes, dataset)
+    if not dataset.chops("validation"):
+        raise UserError(f"{dataset.folder} has no validation chops; build it again with more plates or wells")
+
+
+class DatasetExamples:
+    """Chops of a packed dataset."""
+
+    def __init__(self, dataset: PackedDataset, card: ModelCard) -> None:
+        self._dataset, self._card = dataset, card
+        self.name = dataset.folder.resolve().name
+
+    def views(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Return up to `count` training chops; of validation where there are none to train on."""
+        rows = self._dataset.chops("train") or self._dataset.chops("validation")
+        chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
+        return channels_first(np.stack([chop_view(self._dataset, rows[index]) for index in sorted(chosen)]))
+
+    def accuracy(self, network: Network) -> tuple[float, int]:
+        """Return the share of validation chops that `network` is right about, and how many there are."""
+        rows = self._dataset.chops("validation")
+        right = sum(self._right(network, rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
+        return right / len(rows), len(rows)
+
+    def _right(self, network: Network, rows: Sequence[ChopRow]) -> int:
+        views = channels_first(np.stack([chop_view(self._dataset, row) for row in rows]))
+        answers = network.logits(views).mean(axis=(2, 3)).argmax(axis=1)  # (n,)
+        return int(np.count_nonzero(answers == labels_of(rows, self._card.classes)))
+
+
+class ShardExamples:
+    """Chops of rendered wells."""
+
+    def __init__(self, folder: Path, card: ModelCard) -> None:
+        self._folder, self._card = folder, card
+        self.name = "rendered wells"
+
+    def views(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Return `count` training crops; of validation where there are none to train on."""
+        split = "train" if shard_names(self._folder, "train") else "validation"
+        source = CropSource(self._folder, split, self._card.side_px, seed, augmented=False)
+        source.refresh()
+        return np.asarray(source.batch(0, count)[0].numpy())
+
+    def accuracy(self, network: Network) -> tuple[float, int]:
+        """Return the share of labelled validation chops that `network` is right about, and how many there are."""
+        return chop_accuracy(list(scored_wells(partial(_answer, network), self._card, self._folder, "validation")))
+
+
+def _answer(network: Network, views: Tensor) -> Tensor:
+    return torch.from_numpy(network.logits(views.numpy()))

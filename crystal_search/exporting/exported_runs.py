@@ -1,0 +1,215 @@
+"""Trained networks made into model files: calibrated on what they never saw, exported, described."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
+from crystal_search.datasets.rendered_shards import shard_names
+from crystal_search.errors import UserError
+from crystal_search.exporting.calibration import (
+    ScoredWell,
+    calibrated,
+    chop_accuracy,
+    scored_wells,
+    shift_logits,
+    well_accuracy,
+)
+from crystal_search.exporting.export import export, write_model
+from crystal_search.exporting.export_examples import check_fit, examples_in
+from crystal_search.exporting.quantising import CALIBRATION_CHOPS, quantised
+from crystal_search.exporting.temperature import calibration_error, likeliest_temperature
+from crystal_search.model import Measurement, ModelCard, read_model
+from crystal_search.networks.cards import classifier_card, drop_locator_card
+from crystal_search.outcomes import OUTCOMES
+from crystal_search.scoring.classify import probabilities
+from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_checkpoint
+from crystal_search.training.run_record import RUN, RunRecord, read_run
+from crystal_search.training.trained import ChopScores, Trained, chop_scores, load_trained
+from crystal_search.unet_drop.network import UNet
+
+log = logging.getLogger(__name__)
+
+MOST_CHOPS = 2000  #: that a temperature is fitted to, and no more, for the sake of time
+VALIDATION = "rendered validation wells, true drop"
+
+
+def record_in(run: Path) -> RunRecord:
+    """Return the record of the training in `run`.
+
+    Raises
+    ------
+    UserError
+        If there is none; of a training by an older version, the message says how to get on.
+    """
+    if (run / CHECKPOINT).exists() and not (run / RUN).exists():
+        raise UserError(
+            f"{run} has weights but no {RUN}, so an older version trained it; train for a few steps more from there: "
+            f"crystal-search train classifier ... --start-from {run}, and export that"
+        )
+    return read_run(run)
+
+
+def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, chops: int = MOST_CHOPS) -> Path:
+    """Calibrate and export the network whose training is in `run`; return the card's path.
+
+    Parameters
+    ----------
+    run
+        Folder of the training.
+    name
+        Of the model.
+    folder
+        For ``NAME.onnx`` and ``NAME.card.json``.
+    data
+        What a classifier is calibrated on: a dataset, or shards (default: what it was trained with).
+    chops
+        At most so many validation chops of a dataset are looked at.
+
+    Raises
+    ------
+    UserError
+        If there is no training, or nothing to calibrate on.
+    ModelError
+        If its weights cannot be read, or the exported numbers differ.
+    """
+    record = record_in(run)
+    if record.kind == "drop_locator":
+        return _export_drop_locator(run, record, name, folder)
+    trained, data = load_trained(run), data or Path(record.data)
+    card = card_of(record, name)
+    if record.taught_by == "cells":
+        card = _calibrated_on_wells(trained, card, data)
+    else:
+        card = _calibrated_on_chops(trained, card, data, chops)
+    return export(trained.network, card, folder)
+
+
+def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
+    """Write an int8 version of the float32 model at `card_path`, if it is as good; return its card's path.
+
+    Parameters
+    ----------
+    card_path
+        Card of the float32 model.
+    name
+        Of the int8 model.
+    folder
+        For ``NAME.onnx`` and ``NAME.card.json``.
+    data
+        Dataset or shards: ranges are fixed on training chops, accuracy is compared on validation chops.
+
+    Raises
+    ------
+    UserError
+        If the model is no classifier, or `data` holds nothing that it reads.
+    ModelError
+        If it loses too much in every way that is tried; nothing is written then.
+    """
+    model = read_model(card_path)
+    if model.card.kind != "classifier":
+        raise UserError(f"{model.card.name} is a {model.card.kind}; only classifiers become int8")
+    examples = examples_in(data, model.card)
+    made = quantised(model, examples)
+    measure, where = f"{len(model.card.classes)}-class accuracy of chops", f"validation chops of {examples.name}"
+    card = replace(
+        model.card,
+        name=name,
+        training_data=f"{model.card.training_data}; int8 of {model.card.name} (sha256 {model.card.sha256[:12]}): "
+        f"{made.recipe.name}, ranges from {CALIBRATION_CHOPS} training chops of {examples.name}".removeprefix("; "),
+        measured=(
+            _figure(where, f"{measure}, int8", made.accuracy, made.count),
+            _figure(where, f"{measure}, the float32 model", made.float_accuracy, made.count),
+        ),
+    )
+    return write_model(made.onnx, card, folder)
+
+
+def card_of(record: RunRecord, name: str) -> ModelCard:
+    """Return the card of a trained classifier before anything was measured."""
+    card = classifier_card(
+        name,
+        record.architecture,
+        classes=record.classes,
+        normalisation=record.normalisation,
+        working_width_px=record.working_width_px,
+    )
+    return replace(card, training_command=record.command)
+
+
+def _export_drop_locator(run: Path, record: RunRecord, name: str, folder: Path) -> Path:
+    network = UNet()
+    load_checkpoint(run, network, name=BEST if (run / BEST).exists() else None)
+    card = replace(
+        drop_locator_card(name),
+        working_width_px=record.working_width_px,
+        normalisation=record.normalisation,
+        training_data=f"drops of {Path(record.data).name}",
+        training_command=record.command,
+    )
+    return export(network, card, folder)
+
+
+def _calibrated_on_wells(trained: Trained, card: ModelCard, shards: Path) -> ModelCard:
+    """Move the last layer's constants, and return the card with temperature and figures."""
+    wells = list(scored_wells(trained.network, card, shards, "validation"))
+    if not wells:
+        raise UserError(f"no validation wells in {shards}; render some (crystal-search train shards)")
+    temperature, shifts = calibrated(wells)
+    shift_logits(trained.network, shifts, temperature)
+    moved = [replace(well, logits=well.logits + shifts * temperature) for well in wells]
+    log.info("temperature %.3f, shifts %s", temperature, shifts.round(2).tolist())
+    return replace(
+        card,
+        temperature=round(temperature, 4),
+        training_data=f"rendered wells only: {len(shard_names(shards, 'train'))} shards of {shards.name}",
+        measured=_well_figures(moved, temperature),
+    )
+
+
+def _well_figures(wells: list[ScoredWell], temperature: float) -> tuple[Measurement, ...]:
+    chops, count = chop_accuracy(wells)
+    groups = well_accuracy(wells, temperature, np.zeros(len(OUTCOMES)))
+    on_these = f"{VALIDATION}, the wells it was calibrated on"
+    return (
+        _figure(VALIDATION, "13-class accuracy of chops", chops, count),
+        _figure(on_these, "4-group accuracy of wells", groups, len(wells)),
+    )
+
+
+def _calibrated_on_chops(trained: Trained, card: ModelCard, data: Path, chops: int) -> ModelCard:
+    """Return the card with the temperature that fits the validation chops of a dataset, and figures."""
+    dataset = open_dataset(data)
+    check_fit(dataset, card)
+    scores = chop_scores(trained, dataset, sampled(dataset.chops("validation"), chops))
+    temperature = round(likeliest_temperature(scores.logits.astype(np.float64), scores.labels), 4)
+    return replace(
+        card,
+        temperature=temperature,
+        training_data=_learnt_from(dataset),
+        measured=_chop_figures(scores, temperature, dataset),
+    )
+
+
+def _chop_figures(scores: ChopScores, temperature: float, dataset: PackedDataset) -> tuple[Measurement, ...]:
+    logits = scores.logits.astype(np.float64)  # (chops, classes)
+    data, error = f"validation chops of {dataset.folder.resolve().name}", "expected calibration error of chops"
+    right = float((logits.argmax(axis=1) == scores.labels).mean())
+    before, after = (calibration_error(probabilities(logits, t), scores.labels) for t in (1.0, temperature))
+    count = len(scores.labels)
+    return (
+        _figure(data, f"{logits.shape[1]}-class accuracy of chops", right, count),
+        _figure(data, f"{error} before the temperature", before, count),
+        _figure(f"{data}, those it was fitted to", f"{error} after the temperature", after, count),
+    )
+
+
+def _learnt_from(dataset: PackedDataset) -> str:
+    sources = "; ".join(dataset.about.sources)
+    return f"{len(dataset.chops('train'))} training chops of {dataset.folder.resolve().name}: {sources}"
+
+
+def _figure(data: str, measure: str, value: float, count: int) -> Measurement:
+    return Measurement(data=data, measure=measure, value=round(value, 4), count=count)

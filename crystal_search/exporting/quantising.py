@@ -1,0 +1,163 @@
+"""From a float32 model file to one that computes with 8-bit integers, which counts only if it is as good.
+
+Activations have 8 bits and weights one scale for each channel, both fixed when the file is made: the same window
+gives the same numbers wherever it lies. In most recipes weights have 7 bits, since processors without VNNI
+instructions add two products of 8 by 8 bits in 16, which overflow; so every processor gives the same numbers.
+"""
+
+import importlib
+import logging
+import tempfile
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from crystal_search.errors import ModelError
+from crystal_search.inference import Network, OnnxNetwork, onnx_runtime
+from crystal_search.model import Model
+
+log = logging.getLogger(__name__)
+
+ALLOWED_LOSS = 0.005  #: of accuracy, to float32: half a point
+CALIBRATION_CHOPS = 200
+SEED = 0  #: of the calibration chops
+PERCENTILE = 99.999  #: of an activation's values lie within its range; rare outliers would make all others coarse
+CHOPS_AT_A_TIME = 5  #: all activations of so many are kept in memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """One way to make a file of integers."""
+
+    name: str  #: in words, for the card
+    weights: str = "QInt8"  #: of onnxruntime.quantization.QuantType
+    seven_bits: bool = True
+    float_layers: tuple[int, ...] = ()  #: left as they are, counted as a list is, -1 the last
+
+
+#: Tried in this order, from fast to careful; the first that loses little enough is taken.
+RECIPES = (
+    Recipe(name="weights of 7 bits"),
+    Recipe(name="weights of 7 bits, the last layer in float32", float_layers=(-1,)),
+    Recipe(name="weights of 7 bits, the first and the last layer in float32", float_layers=(0, -1)),
+    Recipe(name="weights of 8 bits without sign", weights="QUInt8", seven_bits=False),
+    Recipe(
+        name="weights of 8 bits without sign, the first and the last layer in float32",
+        weights="QUInt8",
+        seven_bits=False,
+        float_layers=(0, -1),
+    ),
+)
+
+
+class Examples(Protocol):
+    """Chops to fix ranges by, and others to judge by."""
+
+    @property
+    def name(self) -> str:
+        """What they are of, for cards and messages."""
+
+    def views(self, count: int, seed: int) -> NDArray[np.float32]:
+        """Return up to `count` training chops (N, channels, side, side), normalised; the same for the same seed."""
+
+    def accuracy(self, network: Network) -> tuple[float, int]:
+        """Return the share of validation chops that `network` is right about, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantised:
+    """A file of integers that is good enough, and how good."""
+
+    onnx: bytes
+    recipe: Recipe
+    accuracy: float
+    float_accuracy: float
+    count: int  #: validation chops
+
+
+def quantised(model: Model, examples: Examples, recipes: Sequence[Recipe] = RECIPES) -> Quantised:
+    """Return `model` as integers by the first of `recipes` that loses at most `ALLOWED_LOSS` of accuracy.
+
+    Raises
+    ------
+    ModelError
+        If all lose more; the message says how much each does.
+    """
+    reference, count = examples.accuracy(OnnxNetwork(model))
+    views = examples.views(CALIBRATION_CHOPS, SEED)
+    losses = []
+    for recipe in recipes:
+        data = by_recipe(model.onnx, views, recipe)
+        accuracy, _ = examples.accuracy(OnnxNetwork(Model(model.card, data)))
+        log.info("%s: accuracy %.4f, float32 %.4f, of %d", recipe.name, accuracy, reference, count)
+        if round(reference - accuracy, 9) <= ALLOWED_LOSS:  # 0.9 - 0.895 is a little more than 0.005
+            return Quantised(data, recipe, accuracy, reference, count)
+        losses.append(f"{recipe.name}: {100 * (reference - accuracy):.2f} points")
+    raise ModelError(
+        f"no int8 file is written: on {count} validation chops of {examples.name} each loses more than "
+        f"{100 * ALLOWED_LOSS:g} points of float32's {reference:.2%} ({'; '.join(losses)}); "
+        f"one chop is {100 / count:.2g} points; use the float32 model, "
+        "or name a dataset with more validation chops"
+    )
+
+
+def by_recipe(data: bytes, views: NDArray[np.float32], recipe: Recipe) -> bytes:
+    """Return the ONNX file `data` as integers, ranges fixed by `views` (N, channels, rows, columns)."""
+    at_a_time = min(CHOPS_AT_A_TIME, len(views))
+    views = views[: len(views) // at_a_time * at_a_time]  # the library takes whole portions only
+    onnx_runtime()
+    quantization: Any = importlib.import_module("onnxruntime.quantization")
+    preparing: Any = importlib.import_module("onnxruntime.quantization.shape_inference")
+    with tempfile.TemporaryDirectory() as folder:
+        given, prepared, made = (Path(folder) / f"{name}.onnx" for name in ("given", "prepared", "made"))
+        given.write_bytes(data)
+        preparing.quant_pre_process(given, prepared, skip_symbolic_shape=True)  # batch norms go into convolutions
+        with redirect_stdout(StringIO()):  # the library prints how far it is
+            quantization.quantize_static(
+                prepared,
+                made,
+                _reader(quantization.CalibrationDataReader, views, _input_name(prepared)),
+                quant_format=quantization.QuantFormat.QDQ,
+                per_channel=True,
+                reduce_range=recipe.seven_bits,
+                activation_type=quantization.QuantType.QUInt8,
+                weight_type=quantization.QuantType[recipe.weights],
+                calibrate_method=quantization.CalibrationMethod.Percentile,
+                nodes_to_exclude=_left_as_they_are(prepared, recipe),
+                extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": at_a_time},
+            )
+        return made.read_bytes()
+
+
+def _reader(base: Any, views: NDArray[np.float32], name: str) -> Any:
+    """Return an object of the library's class `base` that hands out `views` one by one."""
+    part = iter(views)
+
+    def set_range(_: object, start_index: int, end_index: int) -> None:
+        nonlocal part
+        part = iter(views[start_index:end_index])
+
+    def get_next(_: object) -> dict[str, NDArray[np.float32]] | None:
+        view = next(part, None)
+        return None if view is None else {name: view[None]}
+
+    members = {"set_range": set_range, "get_next": get_next, "__len__": lambda _: len(views)}
+    return type("Views", (base,), members)()
+
+
+def _input_name(path: Path) -> str:
+    name: str = onnx.load(str(path)).graph.input[0].name
+    return name
+
+
+def _left_as_they_are(path: Path, recipe: Recipe) -> list[str]:
+    """Return the names of the layers that stay float32."""
+    layers = [node.name for node in onnx.load(str(path)).graph.node if node.op_type in ("Conv", "Gemm")]
+    return [layers[index] for index in recipe.float_layers]

@@ -1,1 +1,0 @@
-"""Tables of how good models are on photographs whose truth people wrote down."""

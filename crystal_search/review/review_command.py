@@ -1,0 +1,160 @@
+"""``crystal-search review``: have people look at the labels that a network doubts (docs/label-review.md)."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crystal_search.errors import UserError
+
+if TYPE_CHECKING:
+    from crystal_search.datasets.packed import ChopRow, PackedDataset
+    from crystal_search.review.doubts import Suspect
+    from crystal_search.review.review_page import Review
+    from crystal_search.training.trained import ChopScores, Trained
+
+APPLY = "apply"
+CHOPS_AT_A_TIME = 1024
+USAGE = """crystal-search review RUN --data DATASET --out FOLDER [--split train] [--top 200]
+       crystal-search review apply CORRECTIONS ARCHIVE.csv --out FILE [--scheme outcomes-13]
+       crystal-search review apply CORRECTIONS --dataset DATASET --out FILE"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give `parser` the arguments of this command."""
+    parser.usage = USAGE
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a classifier's training; or the word apply")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="after apply: corrections, list")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the page; after apply: the corrected list")
+    parser.add_argument("--data", type=Path, help="the packed dataset whose labels are to be looked at")
+    parser.add_argument("--split", default="train", choices=("train", "validation", "test"), help="default: train")
+    parser.add_argument("--top", type=int, default=200, help="how many images to show (default: 200)")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
+    parser.add_argument("--dataset", type=Path, help="after apply: the dataset, where its archive is no CSV list")
+    parser.add_argument("--scheme", default="outcomes-13", help="after apply: classes of the list (outcomes-13)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the page, or apply corrections."""
+    if arguments.run_folder == APPLY:
+        _apply(arguments)
+    else:
+        _review(arguments)
+
+
+def _review(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from crystal_search.datasets.packed import open_dataset
+    from crystal_search.review.review_page import PAGE, write_page
+    from crystal_search.training.trained import load_trained
+
+    if arguments.data is None or arguments.files:
+        raise UserError(f"expected one training and --data DATASET; usage: {USAGE}")
+    if arguments.top < 1:
+        raise UserError(f"--top {arguments.top}: expected at least 1 image")
+    if (arguments.out / PAGE).exists():
+        raise UserError(f"{arguments.out} holds a review already; name another folder, or take that one away")
+    torch.set_num_threads(arguments.threads)
+    trained, dataset = load_trained(Path(arguments.run_folder)), open_dataset(arguments.data)
+    review = reviewed(trained, dataset, arguments.split, arguments.top, arguments.out)
+    page = write_page(arguments.out, review)
+    changed = sum(each.suggestion != each.outcome for each in review.suspects)
+    sys.stdout.write(
+        f"{len(review.suspects)} of {review.looked_through} images to look at; of {changed} the network says "
+        f"something else than their label\nopen {page} in a browser\n"
+    )
+
+
+def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int, out: Path) -> "Review":
+    """Rank the images of a split, write the pictures of the first `top` to `out`, and return what the page shows.
+
+    Raises
+    ------
+    UserError
+        If the split has no chops, or the network reads images in another way than the dataset was cut for.
+    """
+    from crystal_search.review.doubts import image_labels, suspects
+    from crystal_search.review.review_page import Review
+    from crystal_search.review.review_pictures import write_pictures
+
+    _check_fit(trained, dataset)
+    rows = dataset.chops(split)
+    if not rows:
+        raise UserError(f"the split {split} of {dataset.folder} has no chops; choose another split")
+    ranked = suspects(_scores(trained, dataset, rows), trained.record.classes, image_labels(dataset, split))
+    shown: Sequence[Suspect] = ranked[:top]
+    wells = {row.image: row for row in dataset.wells(split)}
+    return Review(
+        run=str(trained.folder),
+        data=str(dataset.folder),
+        split=split,
+        looked_through=len(ranked),
+        scheme=dataset.scheme,
+        suspects=shown,
+        pictures=[
+            write_pictures(out, number, each.chops, dataset, wells.get(each.image))
+            for number, each in enumerate(shown, start=1)
+        ],
+    )
+
+
+def _check_fit(trained: "Trained", dataset: "PackedDataset") -> None:
+    from crystal_search.training.trained import check_labels
+
+    record, about = trained.record, dataset.about
+    check_labels(record.classes, dataset)
+    reads, cut = (record.normalisation, record.working_width_px), (about.normalisation, about.working_width_px)
+    if reads != cut:
+        raise UserError(
+            f"{trained.folder} reads {reads[0]} at {reads[1]} px, {dataset.folder} is for {cut[0]} at {cut[1]} px; "
+            f"name the dataset that it was trained on"
+        )
+
+
+def _scores(trained: "Trained", dataset: "PackedDataset", rows: Sequence["ChopRow"]) -> "ChopScores":
+    import numpy as np
+    from tqdm import tqdm
+
+    from crystal_search.training.trained import ChopScores, chop_scores
+
+    parts = []
+    with tqdm(total=len(rows), unit="chop", disable=None) as bar:
+        for part in _parts(rows):
+            parts.append(chop_scores(trained, dataset, part))
+            bar.update(len(part))
+    logits, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "labels"))
+    return ChopScores(tuple(rows), logits, labels)
+
+
+def _parts(rows: Sequence["ChopRow"]) -> Iterator[Sequence["ChopRow"]]:
+    for start in range(0, len(rows), CHOPS_AT_A_TIME):
+        yield rows[start : start + CHOPS_AT_A_TIME]
+
+
+def _apply(arguments: argparse.Namespace) -> None:
+    from crystal_search.class_schemes import scheme_named
+    from crystal_search.datasets.packed import open_dataset
+    from crystal_search.review.corrections import (
+        changes_by_pair,
+        corrected_list,
+        corrections_for,
+        read_corrections,
+        write_corrected,
+    )
+
+    match arguments.files, arguments.dataset:
+        case [corrections_file, archive], None:
+            corrections = read_corrections(corrections_file)
+            text = corrected_list(corrections, archive, scheme_named(arguments.scheme))
+        case [corrections_file], Path() as folder:
+            corrections = read_corrections(corrections_file)
+            text = corrections_for(corrections, open_dataset(folder))
+        case _:
+            raise UserError(f"expected corrections and either a list or --dataset; usage: {USAGE}")
+    write_corrected(arguments.out, text, instead_of=arguments.files)
+    changes = changes_by_pair(corrections.values())
+    sys.stdout.write(f"{sum(count for *_, count in changes)} labels changed\n")
+    for old, new, count in changes:
+        sys.stdout.write(f"{count:6}  {old} -> {new}\n")

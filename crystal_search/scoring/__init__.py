@@ -1,0 +1,1 @@
+"""How an image is scored: drop, chops, class probabilities, ranked score. Numpy and ONNX Runtime only."""

@@ -1,0 +1,179 @@
+"""How one well image is scored. `score_image` is the function to read first."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.chopper.cutting import chops_of_drop
+from crystal_search.chopper.tiling import grid_over
+from crystal_search.class_schemes import in_outcomes, scheme_of
+from crystal_search.errors import ImageError, ModelMismatchError
+from crystal_search.geometry import Box
+from crystal_search.hostile_json import printable
+from crystal_search.images import IN_COLOUR, WellImage, decode, normalised, resized, to_grey
+from crystal_search.inference import Network, OnnxNetwork
+from crystal_search.model import Model
+from crystal_search.result import DropRegion, ImageScore
+from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.scoring.ranking import best_chops, group_columns, ranked_score
+from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
+from crystal_search.work_unit import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The two networks that scoring needs."""
+
+    classifier: Network
+    drop: Network
+
+    @property
+    def decode_width_px(self) -> int:
+        """How wide an image must at least be decoded."""
+        return max(self.classifier.card.working_width_px, self.drop.card.working_width_px)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chops:
+    """Scored chops of one image."""
+
+    boxes: list[Box]  #: in pixels of the classifier's view
+    probabilities: NDArray[np.float64]  #: (chops, 13), by outcome whatever classes the classifier has
+
+
+def loaded(classifier: Model, drop: Model, *, threads: int = 1) -> Models:
+    """Return the networks of two models.
+
+    Raises
+    ------
+    ModelMismatchError
+        If a model is of the other kind.
+    ModelError
+        If a model cannot be loaded.
+    """
+    for model, kind in ((classifier, "classifier"), (drop, "drop_locator")):
+        if model.card.kind != kind:
+            raise ModelMismatchError(f"{model.card.name} is a {model.card.kind}, expected a {kind}")
+    return Models(OnnxNetwork(classifier, threads=threads), OnnxNetwork(drop, threads=threads))
+
+
+class Stopwatch:
+    """Wall time by step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to `name`."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[ImageScore, WellImage | None]:
+    """Score the bytes of one image file; an image that cannot be read is a score with its error.
+
+    Returns
+    -------
+    score
+        What was found.
+    image
+        The decoded image, None when it could not be read.
+    """
+    watch = Stopwatch()
+    try:
+        with watch.step("decode"):
+            image = decode(data, at_least_width_px=models.decode_width_px)
+    except ImageError as error:
+        return ImageScore(height_px=0, width_px=0, error=printable(str(error)), seconds=watch.seconds), None
+    score = score_image(image, models, parameters)
+    return replace(score, seconds=watch.seconds | score.seconds), image
+
+
+def score_image(image: WellImage, models: Models, parameters: Parameters) -> ImageScore:
+    """Score one decoded image: locate the drop, score its chops, rank the outcome.
+
+    Parameters
+    ----------
+    image
+        Decoded at least as wide as `models.decode_width_px`, or as it is stored.
+    models
+        Classifier and drop locator.
+    parameters
+        Threshold, number of best chops, kind of scoring.
+    """
+    watch = Stopwatch()
+    with watch.step("drop"):
+        grey = to_grey(image.colour)
+        drop = locate_drop(grey, models.drop)
+    if drop is None and parameters.no_drop == "stop":
+        return ImageScore(height_px=image.height_px, width_px=image.width_px, seconds=watch.seconds)
+    with watch.step("normalise"):
+        card = models.classifier.card
+        pixels = image.colour if card.normalisation in IN_COLOUR else grey
+        view = normalised(resized(pixels, card.working_width_px), card.normalisation)
+    with watch.step("classify"):
+        chops = scored_chops(view, drop, models.classifier, parameters)
+    found = summary(chops, image, view.shape[1], parameters)
+    return replace(found, drop=_region(drop, image), seconds=watch.seconds)
+
+
+def scored_chops(
+    view: NDArray[np.float32], drop: LocatedDrop | None, classifier: Network, parameters: Parameters
+) -> Chops:
+    """Return the chops of the drop, or of the whole view where there is none, with their probabilities.
+
+    A classifier with the classes of a coarser scheme gives each to the outcome that it counts as.
+    """
+    card = classifier.card
+    height, width = view.shape[:2]
+    mask = drop.mask if drop else np.ones((height, width), dtype=np.bool_)
+    scale = width / mask.shape[1]
+    area = drop.box.scaled(scale).clipped(height, width) if drop else Box(0, 0, height, width)
+    grid = grid_over(area, image_height=height, image_width=width, side_px=card.side_px, stride_px=card.chop_stride_px)
+    boxes = list(grid.boxes())
+    kept = chops_of_drop(mask, [box.scaled(1 / scale) for box in boxes])
+    chosen = [boxes[index] for index in kept]
+    if parameters.scoring == "windowed" or card.padded:
+        logits = windowed_logits(view, chosen, classifier)
+    else:
+        logits = dense_logits(view, grid, classifier)[kept]
+    shares = probabilities(logits, card.temperature)  # (chops, the card's classes)
+    return Chops(chosen, in_outcomes(shares, scheme_of(card.classes)))
+
+
+def summary(chops: Chops, image: WellImage, view_width_px: int, parameters: Parameters) -> ImageScore:
+    """Return the image's score from its scored chops, positions in stored pixels."""
+    score = ranked_score(chops.probabilities, parameters.threshold)
+    scale = image.width_px / view_width_px
+    best = best_chops(chops.probabilities, chops.boxes, score.group, parameters.best_chops)
+    peaks = group_columns(chops.probabilities).max(axis=0)
+    return ImageScore(
+        height_px=image.height_px,
+        width_px=image.width_px,
+        score=score,
+        class_probabilities=tuple(chops.probabilities.mean(axis=0).tolist()),
+        group_peaks=tuple(np.minimum(peaks, 1.0).tolist()),
+        best_chops=tuple(
+            replace(chop, box=chop.box.scaled(scale).clipped(image.height_px, image.width_px)) for chop in best
+        ),
+        chops=len(chops.boxes),
+    )
+
+
+def _region(drop: LocatedDrop | None, image: WellImage) -> DropRegion | None:
+    """Return the drop in stored pixels."""
+    if drop is None:
+        return None
+    scale = image.width_px / drop.mask.shape[1]
+    height, width = image.height_px, image.width_px
+    return DropRegion(
+        box=drop.box.scaled(scale).clipped(height, width),
+        area_fraction=drop.area_fraction,
+        outline=tuple((min(round(row * scale), height), min(round(col * scale), width)) for row, col in drop.outline),
+    )

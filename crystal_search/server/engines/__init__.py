@@ -1,0 +1,1 @@
+"""What has work units scored: clients on this machine, or a BOINC project."""

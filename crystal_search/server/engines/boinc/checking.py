@@ -1,0 +1,94 @@
+"""What BOINC's validator asks about uploaded results, for the scripts that `install` writes.
+
+``check PATH...`` tells whether a result is valid, ``compare PATH PATH...`` whether two say the same. They come from
+strangers. A fault of our own (no work unit to check against, a full disk) must never be taken for theirs, nor theirs
+for ours: a result that makes the reader stumble would be tried again for ever.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from crystal_search.errors import ResultError, WorkUnitError
+from crystal_search.result import Result
+from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, read_result, result_from_json
+from crystal_search.server.engines.boinc.agreement import disagreement
+from crystal_search.server.engines.boinc.project import unit_of
+from crystal_search.server.home import Home
+from crystal_search.server.settings import read_settings
+from crystal_search.work_unit import MAX_IMAGES, read_work_unit
+
+VALID, REFUSED, LATER = 0, 9, 3  #: exit codes; the scripts turn 9 into BOINC's "invalid" and all others into "later"
+MAX_BYTES = MAX_BYTES_PER_IMAGE * MAX_IMAGES
+
+
+def check(home: Home, paths: Sequence[Path]) -> int:
+    """Return whether the uploaded files of one result are valid."""
+    try:
+        (path,) = paths
+        name, _ = unit_of(path.name)
+    except ValueError as error:
+        return _refused(f"{' '.join(str(path) for path in paths)}: {error}")
+    packed = home.queue / f"{name}.zip"
+    try:
+        unit = read_work_unit(packed) if packed.exists() else None
+    except WorkUnitError as error:
+        return _later(f"{packed}: {error}")
+    try:
+        if unit is None:  # it was scored already, or is wanted no more: nobody is to be blamed for a good result
+            _result_in(path)
+        else:
+            read_result(path, unit)
+    except ResultError as error:
+        return _refused(f"{path.name}: {error}")
+    return VALID
+
+
+def compare(home: Home, paths: Sequence[Path]) -> int:
+    """Return whether two results, of one uploaded file each, say the same."""
+    if len(paths) != 2:
+        return _refused(f"{len(paths)} files, expected two")
+    tolerance = read_settings(home.settings).boinc_tolerance
+    try:
+        one, other = (_result_in(path) for path in paths)
+    except ResultError as error:
+        return _refused(str(error))
+    if trouble := disagreement(one, other, tolerance):
+        return _refused(f"{paths[0].name} and {paths[1].name}: {trouble}")
+    return VALID
+
+
+def _result_in(path: Path) -> Result:
+    """Return the result in an uploaded file.
+
+    Raises
+    ------
+    ResultError
+        If it is no file, too large, or no result.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise ResultError(f"{path} is no file")
+    if (size := path.stat().st_size) > MAX_BYTES:
+        raise ResultError(f"{path}: {size} bytes; a result has at most {MAX_BYTES}")
+    return result_from_json(path.read_bytes())
+
+
+def _refused(reason: str) -> int:
+    sys.stderr.write(f"refused: {reason}\n")
+    return REFUSED
+
+
+def _later(reason: str) -> int:
+    sys.stderr.write(f"try later: {reason}\n")
+    return LATER
+
+
+def main(words: Sequence[str]) -> int:
+    """Answer one question: ``check HOME PATH...`` or ``compare HOME PATH PATH``; our own faults are exceptions."""
+    what, home, *paths = words
+    answer = {"check": check, "compare": compare}[what]
+    return answer(Home(Path(home)), [Path(path) for path in paths])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

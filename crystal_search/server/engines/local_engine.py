@@ -1,0 +1,249 @@
+"""The local engine: client programs on this machine, each in a process of its own, as BOINC would run them.
+
+A client that fails, is killed, or makes no progress costs the work unit an attempt. One that has used up its
+attempts is set aside, but only after a picture that is known to be good was scored: a client that cannot score
+anything is the engine's fault, not the work unit's.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from crystal_search.errors import EngineError, WorkUnitError
+from crystal_search.result import RESULT_FILE
+from crystal_search.server.engines.engine import add_failure, attempt_folder, failures, fraction_done, set_aside
+from crystal_search.server.engines.leash import PYTHON, leashed
+from crystal_search.server.engines.probe import write_probe
+from crystal_search.server.folders import advance, discard, is_past_validation
+from crystal_search.server.home import Home
+from crystal_search.server.locks import FileLock
+from crystal_search.server.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CLIENT = (*PYTHON, "-m", "crystal_search.client")
+USAGE, BAD_WORK_UNIT, BAD_MODEL = 2, 3, 4  # exit codes of the client, docs/client.md
+LOG_FILE = "client.log"
+LOG_TAIL_BYTES = 4000
+GRACE_S = 3.0  #: between asking a client to stop and stopping it
+POLL_S = 0.02
+
+
+@dataclass(slots=True)
+class Client:
+    """One client program at work."""
+
+    name: str  #: of the work unit
+    folder: Path  #: where it writes
+    process: subprocess.Popen[bytes]
+    fraction_at_start: float
+    sign: object = None  #: what of its progress was seen last
+    moved_at: float = field(default_factory=time.monotonic)  #: when that changed
+
+
+class LocalEngine:
+    """Runs up to ``settings.worker_count`` clients; one engine per home."""
+
+    def __init__(self, home: Home, settings: Settings, models: Path, *, client_command: Sequence[str] = CLIENT) -> None:
+        self._home, self._settings, self._models = home, settings, models
+        self._command = tuple(client_command)
+        self._lock = FileLock(home.engine_lock, "an engine")
+        self._clients: dict[str, Client] = {}
+        self._queued: list[Path] = []
+        self._sweep()
+
+    def submit(self, units: Iterable[Path]) -> None:
+        """Take over these work unit files, the most urgent first; those taken over before are left alone."""
+        self._queued = list(units)
+
+    def step(self) -> None:
+        """Collect from clients that ended, stop those that hang, start others.
+
+        Raises
+        ------
+        EngineError
+            If the client cannot score anything, or a model is missing.
+        """
+        for client in list(self._clients.values()):
+            self._look_after(client)
+        for path in self._startable():
+            if len(self._clients) >= self._settings.worker_count:
+                break
+            if len(failures(self._home, path.stem)) < self._settings.attempts:
+                self._start(path)
+            else:
+                self._give_up(path)
+
+    def busy(self) -> bool:
+        """Tell whether any client runs."""
+        return bool(self._clients)
+
+    def close(self) -> None:
+        """Stop the clients and let another engine have the home; what they did so far stays."""
+        for client in self._clients.values():
+            client.process.terminate()
+        deadline = time.monotonic() + GRACE_S
+        for client in self._clients.values():
+            _end(client.process, max(0.0, deadline - time.monotonic()))
+        self._clients.clear()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _sweep(self) -> None:
+        """Take away what former clients left of work units that are no longer queued."""
+        for folder in self._home.running.iterdir():
+            if not (self._home.queue / f"{folder.name.partition('.')[0]}.zip").exists():
+                discard(self._home, folder)
+
+    def _startable(self) -> list[Path]:
+        waiting = [path for path in self._queued if self._is_waiting(path)]
+        return sorted(waiting, key=lambda path: len(failures(self._home, path.stem)))
+
+    def _is_waiting(self, path: Path) -> bool:
+        name = path.stem
+        if name in self._clients or (self._home.returned / name).exists():
+            return False
+        return not is_past_validation(self._home, name) and path.exists()
+
+    def _start(self, path: Path) -> None:
+        folder = attempt_folder(self._home, path.stem)
+        process = self._spawn(path, folder)
+        self._clients[path.stem] = Client(path.stem, folder, process, fraction_done(folder))
+        log.info("client %d works on %s", process.pid, path.stem, extra={"action": "client_started"})
+
+    def _spawn(self, path: Path, folder: Path) -> subprocess.Popen[bytes]:
+        # Models that are put to use while this engine runs come into the home's own folder.
+        models = ["--models", str(self._models), "--models", str(self._home.models)]
+        words = [*self._command, str(path), "--out", str(folder), *models]
+        with (folder / LOG_FILE).open("wb") as file:
+            return subprocess.Popen(
+                leashed(words), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def _look_after(self, client: Client) -> None:
+        code = client.process.poll()
+        if code is None:
+            if not self._hangs(client):
+                return
+            _end(client.process, 0)
+            self._failed(client, f"the client made no progress for {self._settings.seconds_per_image:g} s")
+        elif code in (USAGE, BAD_MODEL):
+            raise self._broken(client, code)
+        elif code:
+            self._failed(client, f"the client {_ending(code)}", broken_unit=code == BAD_WORK_UNIT)
+        elif (client.folder / RESULT_FILE).is_file():
+            del self._clients[client.name]
+            advance(self._home, client.folder, self._home.returned / client.name)
+        else:
+            self._failed(client, "the client ended well, but left no result")
+
+    def _hangs(self, client: Client) -> bool:
+        sign = _sign_of_life(client.folder)
+        if sign != client.sign:
+            client.sign, client.moved_at = sign, time.monotonic()
+        return time.monotonic() - client.moved_at > self._settings.seconds_per_image
+
+    def _failed(self, client: Client, reason: str, *, broken_unit: bool = False) -> None:
+        """Write the failure down; what was done so far is kept if it got any further."""
+        del self._clients[client.name]
+        add_failure(self._home, client.name, f"{reason}{_tail(client.folder / LOG_FILE)}")
+        log.warning("%s: %s", client.name, reason, extra={"action": "client_failed"})
+        if broken_unit:
+            discard(self._home, self._home.queue / f"{client.name}.zip")
+        if fraction_done(client.folder) <= client.fraction_at_start:
+            discard(self._home, client.folder)
+
+    def _broken(self, client: Client, code: int) -> EngineError:
+        del self._clients[client.name]
+        return EngineError(f"no client can work: it {_ending(code)}{_tail(client.folder / LOG_FILE)}")
+
+    def _give_up(self, path: Path) -> None:
+        """Set a work unit aside, unless the client is at fault."""
+        try:
+            self._check_client(path)
+        except WorkUnitError as error:
+            log.warning("%s is packed again: %s", path.stem, error)
+            discard(self._home, path)
+            return
+        set_aside(self._home, path.stem)
+        for folder in (self._home.failures / path.stem, *self._home.running.glob(f"{path.stem}.*")):
+            discard(self._home, folder)
+
+    def _check_client(self, path: Path) -> None:
+        """Have a good picture scored with the models of the work unit at `path`; once is enough.
+
+        Raises
+        ------
+        EngineError
+            If that fails again and again; then nothing that failed so far counts against any work unit.
+        """
+        trouble = ""
+        for _ in range(self._settings.attempts):
+            trouble = self._probe(path)
+            if not trouble:
+                return
+        discard(self._home, self._home.failures)
+        self._home.made()
+        raise EngineError(f"the client cannot score even a good picture: it {trouble}")
+
+    def _probe(self, path: Path) -> str:
+        """Have a good picture scored and return what went wrong; empty when nothing did."""
+        folder = attempt_folder(self._home, "probe")
+        try:
+            process = self._spawn(write_probe(folder / "probe.zip", like=path), folder)
+            _end(process, self._settings.seconds_per_image)
+            if process.returncode == 0 and (folder / RESULT_FILE).is_file():
+                return ""
+            return f"{_ending(process.returncode)}{_tail(folder / LOG_FILE)}"
+        finally:
+            discard(self._home, folder)
+
+
+def _sign_of_life(folder: Path) -> object:
+    """Return something that changes whenever the client gets on; its log does not count."""
+    signs = []
+    for name in sorted(os.listdir(folder)):
+        if name != LOG_FILE:
+            with suppress(FileNotFoundError):  # renamed by the client since it was listed
+                status = (folder / name).lstat()
+                signs.append((name, status.st_size, status.st_mtime_ns))
+    return signs
+
+
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was killed by signal {-code}"
+
+
+def _tail(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_TAIL_BYTES))
+            text = file.read().decode("utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    return f"; its log ends:\n{text}" if text else ""

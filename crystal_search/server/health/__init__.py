@@ -1,0 +1,1 @@
+"""What waits, what runs, what failed, and how fast it all goes."""

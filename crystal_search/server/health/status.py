@@ -1,0 +1,174 @@
+"""``crystal-search status`` and ``health``: what waits, what runs, what failed, and whether all is well."""
+
+import argparse
+import json
+import shutil
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from crystal_search.errors import CrystalSearchError
+from crystal_search.server.engines.engine import running_fractions
+from crystal_search.server.health.samples import add_sample, rates
+from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.services.progress import stages
+
+MAX_AGE_HOURS = 24.0  #: of an image without a score
+LEAST_FREE_BYTES = 2_000_000_000
+SHOWN_FAILURES = 20
+HOUR_S = 3_600.0
+
+
+def status(site: Installation) -> dict[str, Any]:
+    """Return everything there is to tell, as plain values."""
+    plates = site.imaging.plates()
+    images, scored = sum(plate.images for plate in plates), sum(plate.scored for plate in plates)
+    pace = rates(add_sample(site.home.samples, images, scored))
+    oldest = site.imaging.oldest_unscored()
+    return {
+        "engine": site.settings.engine,
+        "images": images,
+        "scored": scored,
+        "open_units": len(site.imaging.units("open")),
+        "oldest_unscored_hours": None if oldest is None else _hours_since(oldest),
+        "rates": None if pace is None else asdict(pace),
+        "keeps_up": None if pace is None else scored >= images or pace.scores_per_hour >= pace.images_per_hour,
+        "free_bytes": shutil.disk_usage(site.home.path).free,
+        "stages": asdict(stages(site.home)),
+        "running": running_fractions(site.home),
+        "failed": [{"work_unit": unit.name, "reason": unit.reason} for unit in site.imaging.units("failed")],
+        "boinc": _boinc(site) if site.settings.engine == "boinc" else None,
+    }
+
+
+def _hours_since(moment: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds() / HOUR_S)
+
+
+def _boinc(site: Installation) -> dict[str, Any]:
+    """Return what the BOINC server has to do, who does it, and which daemons are dead; or why that is not known."""
+    from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+    from crystal_search.server.engines.boinc.daemons import dead_daemons
+    from crystal_search.server.engines.boinc.project import read_project
+
+    try:
+        project = read_project(Path(site.settings.boinc_project))
+        dead = dead_daemons(project)
+        return {"dead_daemons": dead, "load": asdict(BoincDatabase(project).load()), "trouble": ""}
+    except (CrystalSearchError, OSError) as error:
+        return {"dead_daemons": [], "load": None, "trouble": str(error)}
+
+
+def troubles(found: dict[str, Any], *, max_age_hours: float = MAX_AGE_HOURS) -> list[str]:
+    """Return what somebody should look after, a sentence each; nothing when all is well."""
+    said = []
+    age, boinc = found["oldest_unscored_hours"], found["boinc"]
+    if age is not None and age > max_age_hours:
+        said.append(f"an image has waited {age:.1f} hours for its score; at most {max_age_hours:g} are wanted")
+        if found["keeps_up"] is False:
+            said.append("more images come in than are scored: lend more computers, or larger queues")
+    if found["free_bytes"] < LEAST_FREE_BYTES:
+        said.append(f"the disk of the home folder has {found['free_bytes'] / 1e9:.1f} GB left")
+    if found["stages"]["set_aside"]:
+        said.append(
+            f"{found['stages']['set_aside']} work units are set aside; create-work tries their images one by one"
+        )
+    if boinc and boinc["trouble"]:
+        said.append(boinc["trouble"])
+    if boinc and boinc["dead_daemons"]:
+        said.append(
+            f"daemons of the BOINC project do not run: {', '.join(boinc['dead_daemons'])}; bin/start starts them"
+        )
+    load = boinc and boinc["load"]
+    if load and load["unsent"] and not load["hosts_last_day"]:
+        said.append(f"{load['unsent']} tasks wait, and no volunteer has asked for work since yesterday")
+    return said
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """Return the status for people: one screen."""
+    lines = [f"{found['scored']} of {found['images']} images are scored; {found['open_units']} work units are open"]
+    if found["oldest_unscored_hours"] is not None:
+        lines.append(f"the oldest image without a score was taken {found['oldest_unscored_hours']:.1f} hours ago")
+    if pace := found["rates"]:
+        verdict = "keeps up" if found["keeps_up"] else "does not keep up"
+        lines.append(
+            f"{pace['images_per_hour']:.0f} images an hour come in, {pace['scores_per_hour']:.0f} are scored "
+            f"(over {pace['over_hours']:.1f} hours): it {verdict} with its imagers"
+        )
+    lines += [f"  {name.replace('_', ' '):10} {count:6}" for name, count in found["stages"].items()]
+    if load := (found["boinc"] or {}).get("load"):
+        lines.append("BOINC:")
+        lines += [f"  {name.replace('_', ' '):20} {count:6}" for name, count in load.items()]
+    if found["engine"] == "local":
+        lines += [f"  {name}: {fraction:.0%} done" for name, fraction in sorted(found["running"].items())]
+    if failed := found["failed"]:
+        lines.append(f"{len(failed)} work units failed, the last of them:")
+        lines += [f"  {unit['work_unit']}: {unit['reason'].partition(chr(10))[0]}" for unit in failed[-SHOWN_FAILURES:]]
+    lines += [f"! {line}" for line in troubles(found)]
+    return "\n".join(lines)
+
+
+def as_metrics(found: dict[str, Any]) -> str:
+    """Return the status in Prometheus' text format, version 0.0.4."""
+    boinc = found["boinc"] or {}
+    pace = found["rates"] or {}
+    values: dict[str, tuple[str, float | None]] = {
+        "images": ("images that are known", found["images"]),
+        "images_scored": ("images with an automatic score", found["scored"]),
+        "work_units_open": ("work units without scores in the ledger", found["open_units"]),
+        "work_units_failed": ("work units that were given up", len(found["failed"])),
+        "oldest_unscored_seconds": ("age of the image that has waited longest", _seconds(found)),
+        "images_per_hour": ("images that come in", pace.get("images_per_hour")),
+        "scores_per_hour": ("images that are scored", pace.get("scores_per_hour")),
+        "free_bytes": ("room on the disk of the home folder", found["free_bytes"]),
+        "boinc_dead_daemons": ("daemons that do not run", len(boinc["dead_daemons"]) if boinc else None),
+        "time_seconds": ("when this was told", time.time()),
+    }
+    lines = []
+    for name, (told, value) in values.items():
+        if value is not None:
+            lines += _metric(name, told, {"": value})
+    lines += _metric("stage", "work units, or files, in each place", found["stages"], "place")
+    if load := boinc.get("load"):
+        lines += _metric("boinc", "what the BOINC server counts", load, "what")
+    return "\n".join([*lines, ""])
+
+
+def _seconds(found: dict[str, Any]) -> float | None:
+    hours = found["oldest_unscored_hours"]
+    return None if hours is None else float(hours) * HOUR_S
+
+
+def _metric(name: str, told: str, values: dict[str, float], label: str = "") -> list[str]:
+    full = f"crystal_search_{name}"
+    lines = [f"# HELP {full} {told}", f"# TYPE {full} gauge"]
+    for key, value in values.items():
+        where = f'{{{label}="{key}"}}' if label else ""
+        lines.append(f"{full}{where} {value!r}")
+    return lines
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="for programs")
+    form.add_argument("--metrics", action="store_true", help="for Prometheus")
+    parser.add_argument("--out", type=Path, help="write into this file, whole, instead of to the screen")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the status."""
+    from crystal_search.files import write_whole
+
+    with opened(arguments.home, create=False) as site:
+        found = status(site)
+    text = as_metrics(found) if arguments.metrics else json.dumps(found, indent=1) if arguments.json else as_text(found)
+    if arguments.out:
+        write_whole(arguments.out, text.rstrip("\n") + "\n")
+        arguments.out.chmod(0o644)
+    else:
+        say(text.rstrip("\n"))

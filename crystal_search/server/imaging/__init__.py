@@ -1,0 +1,1 @@
+"""The imaging database: its nouns, and its implementations in SQL and in memory."""

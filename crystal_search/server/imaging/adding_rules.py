@@ -1,0 +1,63 @@
+"""Rules that every imaging database keeps: which images are in conflict, and times in UTC."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TypeVar
+
+from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.wells import WellKey
+
+Item = TypeVar("Item")
+
+
+def conflict(image: NewImage, key_of_path: WellKey | None, path_of_key: str | None) -> str:
+    """Return why an image cannot be added, as one sentence; empty when it can, or is known.
+
+    Parameters
+    ----------
+    image
+        The new image.
+    key_of_path
+        The key of the image that has its path; None when none has.
+    path_of_key
+        The path of the image that has its key; None when none has.
+    """
+    if key_of_path is not None and key_of_path != image.key:
+        return f"{image.path} is known as {described(key_of_path)}, it cannot be {described(image.key)} too"
+    if path_of_key is not None and path_of_key != image.path:
+        return f"{image.path} would be {described(image.key)}, which is {path_of_key} already"
+    return ""
+
+
+def described(key: WellKey) -> str:
+    """Return a key as people read it.
+
+    >>> described(WellKey(plate="P1", row=2, column=6, inspection=3))
+    'plate P1 well C07 drop 1 inspection 3 visible'
+    """
+    return f"plate {key.plate} well {key.well} drop {key.drop} inspection {key.inspection} {key.channel}"
+
+
+def in_utc(time: datetime) -> datetime:
+    """Return the same time in UTC.
+
+    Raises
+    ------
+    ValueError
+        If the time has no time zone.
+    """
+    if time.tzinfo is None:
+        raise ValueError(f"{time.isoformat()} has no time zone; give times in UTC")
+    return time.astimezone(UTC)
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Return `items` in lists of `size`; the last may be shorter.
+
+    >>> list(batches(range(5), 2))
+    [[0, 1], [2, 3], [4]]
+    """
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch

@@ -1,0 +1,175 @@
+"""The imaging database as everything else sees it: its nouns and one small interface.
+
+`ImagingDatabase` is implemented by `sql_imaging.SqlImaging` (SQLite, PostgreSQL, MariaDB by URL) and by
+`memory_imaging.MemoryImaging`; one test suite runs on both. Scores form a ledger: rows are added, never
+changed or deleted, and a person's score and a machine's stand side by side.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from crystal_search.result import BestChop, DropRegion
+from crystal_search.wells import WellKey
+
+CLOSED = ("done", "failed", "withdrawn")  #: the states of a work unit that nobody works on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewImage:
+    """An image that a robot made, before the database knows it."""
+
+    key: WellKey
+    path: str  #: absolute path of the file
+    imaged_at: datetime | None = None  #: UTC, time-zone aware
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredImage:
+    """An image that the database knows."""
+
+    id: int
+    key: WellKey
+    path: str
+    imaged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What `add_images` did."""
+
+    added: int
+    known: int  #: there already, with the same key and path
+    conflicts: tuple[str, ...]  #: path or key is taken by another image; one sentence each, nothing changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What makes two automatic scores of one image comparable: models and threshold."""
+
+    classifier_name: str
+    classifier_sha256: str
+    drop_sha256: str
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoScore:
+    """A machine's score."""
+
+    image_id: int
+    work_unit: str
+    recipe: Recipe
+    scored_at: datetime  #: UTC, time-zone aware
+    outcome: str  #: an outcome's name, ``no_drop`` or ``unreadable``
+    probability: float | None = None  #: of the outcome's group in its best chop
+    above_threshold: bool = False
+    class_probabilities: tuple[float, ...] = ()
+    group_peaks: tuple[float, ...] = ()
+    best_chops: tuple[BestChop, ...] = ()
+    drop: DropRegion | None = None
+    height_px: int = 0
+    width_px: int = 0
+    error: str | None = None  #: why an image is unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualScore:
+    """A person's score."""
+
+    image_id: int
+    person: str
+    scored_at: datetime  #: UTC, time-zone aware
+    outcome: str  #: an outcome's name or ``no_drop``
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRecord:
+    """A work unit that create-work made."""
+
+    name: str
+    recipe: Recipe
+    image_ids: tuple[int, ...]
+    created_at: datetime
+    state: str = "open"  #: open, done, failed or withdrawn
+    reason: str = ""  #: why it failed or was withdrawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropScores:
+    """One image with the score of each kind that came last, as the plate overview shows it."""
+
+    image: StoredImage
+    auto: AutoScore | None
+    manual: ManualScore | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateSummary:
+    """A plate as the list of plates shows it."""
+
+    plate: str
+    inspections: tuple[int, ...]
+    channels: tuple[str, ...]
+    images: int
+    scored: int  #: images with an automatic score
+    last_scored_at: datetime | None
+
+
+class ImagingDatabase(Protocol):
+    """What the services and the viewer ask of an imaging database."""
+
+    def add_images(self, images: Iterable[NewImage]) -> Added:
+        """Add the images that are not there yet, in one transaction; never change one that is."""
+
+    def image(self, image_id: int) -> StoredImage | None:
+        """Return one image."""
+
+    def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
+        """Return by id those of these images that the database knows."""
+
+    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
+        """Return those of these images that have an automatic score by `recipe`."""
+
+    def plate_images(self, plate: str) -> list[StoredImage]:
+        """Return every image of a plate, by inspection, channel, row, column, drop."""
+
+    def known_paths(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` that are in the database."""
+
+    def images_without_score(
+        self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
+    ) -> list[StoredImage]:
+        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+
+    def add_unit(self, unit: UnitRecord) -> bool:
+        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+
+    def units(self, state: str) -> list[UnitRecord]:
+        """Return the work units in `state`, oldest first."""
+
+    def close_unit(self, name: str, state: str, reason: str = "") -> None:
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
+
+    def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
+        """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
+
+    def add_manual_score(self, score: ManualScore) -> None:
+        """Add a person's score to the ledger."""
+
+    def plates(self) -> list[PlateSummary]:
+        """Return every plate, by barcode."""
+
+    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
+
+    def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
+        """Return every score of an image, in the order in which they came, whatever the clocks said."""
+
+    def close(self) -> None:
+        """Give back connections."""

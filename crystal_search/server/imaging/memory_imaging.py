@@ -1,0 +1,200 @@
+"""An imaging database in this process's memory, for tests and for looking at things without a server."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from crystal_search.errors import DatabaseError
+from crystal_search.outcomes import NO_DROP, outcome_named
+from crystal_search.server.imaging.adding_rules import conflict, in_utc
+from crystal_search.server.imaging.imaging_database import (
+    CLOSED,
+    Added,
+    AutoScore,
+    DropScores,
+    ManualScore,
+    NewImage,
+    PlateSummary,
+    Recipe,
+    StoredImage,
+    UnitRecord,
+)
+from crystal_search.wells import WellKey
+
+_OLDEST = datetime.min.replace(tzinfo=UTC)
+
+
+class MemoryImaging:
+    """An `ImagingDatabase` that is forgotten with the process."""
+
+    def __init__(self) -> None:
+        self._images: dict[int, StoredImage] = {}
+        self._by_path: dict[str, StoredImage] = {}
+        self._by_key: dict[WellKey, StoredImage] = {}
+        self._units: dict[str, UnitRecord] = {}
+        self._scores: dict[int, list[AutoScore | ManualScore]] = defaultdict(list)
+
+    def close(self) -> None:
+        """Give back connections: there are none."""
+
+    def add_images(self, images: Iterable[NewImage]) -> Added:
+        """Add the images that are not there yet, in one transaction; never change one that is."""
+        added = known = 0
+        conflicts = []
+        for image in images:
+            same_path, same_key = self._by_path.get(image.path), self._by_key.get(image.key)
+            key_of_path = same_path.key if same_path else None
+            path_of_key = same_key.path if same_key else None
+            if trouble := conflict(image, key_of_path, path_of_key):
+                conflicts.append(trouble)
+            elif same_path:
+                known += 1
+            else:
+                self._add(image)
+                added += 1
+        return Added(added=added, known=known, conflicts=tuple(conflicts))
+
+    def _add(self, new: NewImage) -> None:
+        imaged_at = new.imaged_at and in_utc(new.imaged_at)
+        image = StoredImage(id=len(self._images) + 1, key=new.key, path=new.path, imaged_at=imaged_at)
+        self._images[image.id] = self._by_path[image.path] = self._by_key[image.key] = image
+
+    def image(self, image_id: int) -> StoredImage | None:
+        """Return one image."""
+        return self._images.get(image_id)
+
+    def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
+        """Return by id those of these images that the database knows."""
+        return {image_id: self._images[image_id] for image_id in image_ids if image_id in self._images}
+
+    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
+        """Return those of these images that have an automatic score by `recipe`."""
+        return {each for each in image_ids if any(score.recipe == recipe for score in self._machine_scores(each))}
+
+    def plate_images(self, plate: str) -> list[StoredImage]:
+        """Return every image of a plate, by inspection, channel, row, column, drop."""
+        images = [image for image in self._images.values() if image.key.plate == plate]
+        return sorted(images, key=lambda image: (image.key.inspection, image.key.channel, image.key))
+
+    def known_paths(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` that are in the database."""
+        return self._by_path.keys() & set(paths)
+
+    def images_without_score(
+        self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
+    ) -> list[StoredImage]:
+        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
+        units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state in ("open", "failed")]
+        taken = {image_id for unit in units for image_id in unit.image_ids}
+        wanted = [
+            image
+            for image in self._images.values()
+            if image.key.channel == channel
+            and plate in (None, image.key.plate)
+            and image.id not in taken
+            and all(score.recipe != recipe for score in self._machine_scores(image.id))
+        ]
+        wanted.sort(key=lambda image: (image.imaged_at or _OLDEST, image.id), reverse=True)
+        return wanted[:limit]
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+        waiting = (
+            image.imaged_at
+            for image in self._images.values()
+            if image.imaged_at and image.key.channel == "visible" and not self._machine_scores(image.id)
+        )
+        return min(waiting, default=None)
+
+    def add_unit(self, unit: UnitRecord) -> bool:
+        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+        known = self._units.get(unit.name)
+        if known and known.state == "withdrawn":
+            self._units[unit.name] = replace(known, state="open", reason="")
+            return True
+        if known:
+            return False
+        self._check_known(unit.image_ids)
+        self._units[unit.name] = replace(unit, created_at=in_utc(unit.created_at))
+        return True
+
+    def units(self, state: str) -> list[UnitRecord]:
+        """Return the work units in `state`, oldest first."""
+        units = [unit for unit in self._units.values() if unit.state == state]
+        return sorted(units, key=lambda unit: unit.created_at)
+
+    def close_unit(self, name: str, state: str, reason: str = "") -> None:
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
+        if state not in CLOSED:
+            raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
+        unit = self._units.get(name)
+        if unit and unit.state == "open":
+            self._units[name] = replace(unit, state=state, reason=reason)
+
+    def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
+        """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
+        wanted = list(scores)
+        self._check_known(score.image_id for score in wanted)
+        new = 0
+        for score in wanted:
+            if all(score.work_unit != other.work_unit for other in self._machine_scores(score.image_id)):
+                self._scores[score.image_id].append(replace(score, scored_at=in_utc(score.scored_at)))
+                new += 1
+        return new
+
+    def add_manual_score(self, score: ManualScore) -> None:
+        """Add a person's score to the ledger.
+
+        Raises
+        ------
+        UnknownNameError
+            If the outcome is none.
+        """
+        if score.outcome != NO_DROP:
+            outcome_named(score.outcome)
+        self._check_known([score.image_id])
+        self._scores[score.image_id].append(replace(score, scored_at=in_utc(score.scored_at)))
+
+    def plates(self) -> list[PlateSummary]:
+        """Return every plate, by barcode."""
+        return [self._summary(plate) for plate in sorted({image.key.plate for image in self._images.values()})]
+
+    def _summary(self, plate: str) -> PlateSummary:
+        images = self.plate_images(plate)
+        times = [[score.scored_at for score in self._machine_scores(image.id)] for image in images]
+        return PlateSummary(
+            plate=plate,
+            inspections=tuple(sorted({image.key.inspection for image in images})),
+            channels=tuple(sorted({image.key.channel for image in images})),
+            images=len(images),
+            scored=sum(1 for each in times if each),
+            last_scored_at=max((time for each in times for time in each), default=None),
+        )
+
+    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
+        found = []
+        for image in self.plate_images(plate):
+            if (image.key.inspection, image.key.channel) == (inspection, channel):
+                newest = {type(score): score for score in self.ledger(image.id)}
+                auto, manual = newest.get(AutoScore), newest.get(ManualScore)
+                found.append(
+                    DropScores(
+                        image=image,
+                        auto=auto if isinstance(auto, AutoScore) else None,
+                        manual=manual if isinstance(manual, ManualScore) else None,
+                    )
+                )
+        return found
+
+    def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
+        """Return every score of an image, in the order in which they came."""
+        return list(self._scores.get(image_id, ()))
+
+    def _machine_scores(self, image_id: int) -> list[AutoScore]:
+        return [score for score in self._scores.get(image_id, ()) if isinstance(score, AutoScore)]
+
+    def _check_known(self, image_ids: Iterable[int]) -> None:
+        if unknown := sorted(set(image_ids) - self._images.keys()):
+            raise DatabaseError(f"there are no images {unknown}; nothing was changed")

@@ -1,0 +1,245 @@
+"""Every statement on the imaging database but plain inserts, one a function; values are always bound.
+
+There is no statement that changes or deletes a score. What changes is the state of a work unit, and what is
+noted at images and inspections so that big tables need not be searched.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Update, case, exists, func, select, tuple_, update
+
+from crystal_search.server.imaging.imaging_database import Recipe
+from crystal_search.server.imaging.schema import image, inspection, plate, recipe, score, work_unit, work_unit_image
+from crystal_search.server.imaging.sql_rows import digest_of
+from crystal_search.wells import WellKey
+
+Query = Select[*tuple[Any, ...]]
+InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
+
+_RECIPE_COLUMNS = (
+    recipe.c.classifier_name,
+    recipe.c.classifier_sha256,
+    recipe.c.drop_sha256,
+    recipe.c.threshold,
+)
+_NEWEST = (image.c.imaged_at.desc(), image.c.id.desc())
+
+
+def images() -> Query:
+    """Select images with their plate's barcode: the rows that `sql_rows.stored_image` reads."""
+    return select(image, plate.c.barcode).join(plate)
+
+
+def image_by_id(image_id: int) -> Query:
+    """Select one image."""
+    return images().where(image.c.id == image_id)
+
+
+def images_by_path(paths: Sequence[str]) -> Query:
+    """Select the images with these paths."""
+    return images().where(image.c.path_digest.in_([digest_of(path) for path in paths]))
+
+
+def images_by_key(plate_id: int, keys: Sequence[WellKey]) -> Query:
+    """Select the images of one plate with these keys."""
+    columns = (image.c.inspection, image.c.channel, image.c.well_row, image.c.well_column, image.c.drop_number)
+    wanted = [(key.inspection, key.channel, key.row, key.column, key.drop) for key in keys]
+    return images().where(image.c.plate_id == plate_id, tuple_(*columns).in_(wanted))
+
+
+def images_by_ids(image_ids: Sequence[int]) -> Query:
+    """Select those of these images that there are."""
+    return images().where(image.c.id.in_(image_ids))
+
+
+def scored_among(image_ids: Sequence[int], recipe_id: int) -> Query:
+    """Select the ids of those of these images that have an automatic score by a recipe."""
+    return select(score.c.image_id).where(score.c.image_id.in_(image_ids), score.c.recipe_id == recipe_id)
+
+
+def images_of_plate(barcode: str) -> Query:
+    """Select all images of a plate, by inspection, channel, row, column, drop."""
+    order = (image.c.inspection, image.c.channel, image.c.well_row, image.c.well_column, image.c.drop_number)
+    return images().where(plate.c.barcode == barcode).order_by(*order)
+
+
+def paths_among(paths: Sequence[str]) -> Query:
+    """Select those of these paths that belong to an image."""
+    return select(image.c.path).where(image.c.path_digest.in_([digest_of(path) for path in paths]))
+
+
+def plate_ids(barcodes: Sequence[str]) -> Query:
+    """Select barcode and id of these plates."""
+    return select(plate.c.barcode, plate.c.id).where(plate.c.barcode.in_(barcodes))
+
+
+def recipe_ids() -> Query:
+    """Select the ids of all recipes."""
+    return select(recipe.c.id)
+
+
+def recipe_id(wanted: Recipe) -> Query:
+    """Select the id of a recipe."""
+    return select(recipe.c.id).where(
+        recipe.c.classifier_sha256 == wanted.classifier_sha256,
+        recipe.c.drop_sha256 == wanted.drop_sha256,
+        recipe.c.threshold == wanted.threshold,
+        recipe.c.classifier_name == wanted.classifier_name,
+    )
+
+
+def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, limit: int) -> Query:
+    """Select images of a channel without a score by the recipe and in no open or failed unit of it, newest first.
+
+    Only images whose last automatic score is by another recipe, `last_recipe_id`, or 0 for none: these lie in
+    the wanted order in index ``ix_image_waiting``, and the images that are done are never looked at.
+    """
+    wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id, channel))
+    chosen = select(image.c.id).where(*wanted).order_by(*_NEWEST).limit(limit).subquery()
+    return images().join(chosen, chosen.c.id == image.c.id).order_by(*_NEWEST)
+
+
+def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, limit: int) -> Query:
+    """Select such images of one plate, newest first."""
+    return images().where(plate.c.barcode == barcode, *_waiting(recipe_id, channel)).order_by(*_NEWEST).limit(limit)
+
+
+def oldest_unscored() -> Query:
+    """Select when the visible-light image was taken that has waited longest for any automatic score, if known."""
+    waiting = (image.c.channel == "visible", image.c.last_recipe_id == 0, image.c.imaged_at != "")
+    return select(image.c.imaged_at).where(*waiting).order_by(image.c.imaged_at, image.c.id).limit(1)
+
+
+def _waiting(recipe_id: int, channel: str) -> tuple[ColumnElement[bool], ...]:
+    return image.c.channel == channel, ~_scored(recipe_id), ~_taken(recipe_id)
+
+
+def _scored(recipe_id: int) -> ColumnElement[bool]:
+    return exists().where(score.c.image_id == image.c.id, score.c.recipe_id == recipe_id)
+
+
+def _taken(recipe_id: int) -> ColumnElement[bool]:
+    units = work_unit_image.join(work_unit)
+    return (
+        exists()
+        .select_from(units)
+        .where(
+            work_unit_image.c.image_id == image.c.id,
+            work_unit.c.recipe_id == recipe_id,
+            work_unit.c.state.in_(("open", "failed")),
+        )
+    )
+
+
+def unit_by_name(name: str) -> Query:
+    """Select the id of a work unit."""
+    return select(work_unit.c.id).where(work_unit.c.name == name)
+
+
+def units_with_images(state: str) -> Query:
+    """Select the work units in a state, one row for each of their images, oldest unit first, images in their order."""
+    return (
+        select(work_unit, *_RECIPE_COLUMNS, work_unit_image.c.image_id)
+        .join(recipe)
+        .outerjoin(work_unit_image)
+        .where(work_unit.c.state == state)
+        .order_by(work_unit.c.created_at, work_unit.c.id, work_unit_image.c.position)
+    )
+
+
+def closing(name: str, state: str, reason: str) -> Update:
+    """Close one open work unit; a closed one stays as it is."""
+    open_one = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == "open")
+    return open_one.values(state=state, reason=reason)
+
+
+def opening_again(name: str) -> Update:
+    """Open one work unit again if it was withdrawn."""
+    withdrawn = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == "withdrawn")
+    return withdrawn.values(state="open", reason="")
+
+
+def machine_scores_among(image_ids: Sequence[int]) -> Query:
+    """Select image and work unit of every automatic score of these images."""
+    return select(score.c.image_id, score.c.work_unit).where(
+        score.c.image_id.in_(image_ids), score.c.work_unit.is_not(None)
+    )
+
+
+def scores() -> Query:
+    """Select scores with their recipes: the rows that `sql_rows.score_of` reads."""
+    return select(score, *_RECIPE_COLUMNS).outerjoin_from(score, recipe)
+
+
+def scores_of_image(image_id: int) -> Query:
+    """Select the ledger of one image in the order in which scores came; clocks may differ."""
+    return scores().where(score.c.image_id == image_id).order_by(score.c.id)
+
+
+def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
+    """Select the images of one inspection of a plate in one channel, by row, column, drop."""
+    order = (image.c.well_row, image.c.well_column, image.c.drop_number)
+    return images().where(*_of_inspection(barcode, number, channel)).order_by(*order)
+
+
+def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:
+    """Select the score that came last of each kind, a machine's and a person's, of each image of one inspection."""
+    last_first = score.c.id.desc()
+    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person.is_(None)), order_by=last_first)
+    ranked = (
+        select(score.c.id, age.label("age"))
+        .select_from(score.join(image).join(plate))
+        .where(*_of_inspection(barcode, number, channel))
+        .subquery()
+    )
+    return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1)
+
+
+def _of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
+    return plate.c.barcode == barcode, image.c.inspection == number, image.c.channel == channel
+
+
+def inspections() -> Query:
+    """Select every inspection of every plate in every channel, with its counts."""
+    return select(inspection, plate.c.barcode).join(plate).order_by(plate.c.barcode)
+
+
+def inspection_keys(plate_ids: Sequence[int]) -> Query:
+    """Select plate, number and channel of the inspections of these plates."""
+    return select(inspection.c.plate_id, inspection.c.number, inspection.c.channel).where(
+        inspection.c.plate_id.in_(plate_ids)
+    )
+
+
+def inspections_of_images(image_ids: Sequence[int]) -> Query:
+    """Select for each of these images its inspection's plate, number and channel."""
+    return select(image.c.id, image.c.plate_id, image.c.inspection, image.c.channel).where(image.c.id.in_(image_ids))
+
+
+def first_scored(image_ids: Sequence[int], recipe_id: int) -> Update:
+    """Note the recipe at those of these images that have no automatic score yet."""
+    unscored = update(image).where(image.c.id.in_(image_ids), image.c.last_recipe_id == 0)
+    return unscored.values(last_recipe_id=recipe_id)
+
+
+def scored_again(image_ids: Sequence[int], recipe_id: int) -> Update:
+    """Note the recipe at those of these images whose last automatic score is by another one."""
+    others = update(image).where(image.c.id.in_(image_ids), image.c.last_recipe_id != recipe_id)
+    return others.values(last_recipe_id=recipe_id)
+
+
+def counting_images(key: InspectionKey, count: int) -> Update:
+    """Count new images at their inspection."""
+    return update(inspection).where(*_is(key)).values(images=inspection.c.images + count)
+
+
+def counting_scores(key: InspectionKey, count: int, scored_at: str) -> Update:
+    """Count images scored for the first time at their inspection, and note the newest score's time."""
+    newest = case((inspection.c.last_scored_at < scored_at, scored_at), else_=inspection.c.last_scored_at)
+    return update(inspection).where(*_is(key)).values(scored=inspection.c.scored + count, last_scored_at=newest)
+
+
+def _is(key: InspectionKey) -> tuple[ColumnElement[bool], ...]:
+    plate_id, number, channel = key
+    return inspection.c.plate_id == plate_id, inspection.c.number == number, inspection.c.channel == channel

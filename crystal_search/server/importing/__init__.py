@@ -1,0 +1,1 @@
+"""From a robot's folder to the imaging database."""

@@ -1,0 +1,122 @@
+"""``crystal-search assimilate``: takes valid results over into the spool, with the record of their work unit.
+
+From here on a result stands by itself: the record beside it says which images and which recipe it is about. The
+work unit stays open in the imaging database until its scores are in the ledger.
+"""
+
+import argparse
+import json
+import logging
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crystal_search.errors import DatabaseError, ResultError
+from crystal_search.files import write_whole
+from crystal_search.hostile_json import Reader, loads
+from crystal_search.result import RESULT_FILE, Result
+from crystal_search.result_reader import result_from_json
+from crystal_search.server.folders import advance, discard, unit_files, unit_names
+from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, UnitRecord
+from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.locks import only_service
+
+log = logging.getLogger(__name__)
+
+RECORD_FILE = "unit.json"
+
+
+def assimilate(site: Installation) -> int:
+    """Move every valid result into the spool; return how many."""
+    home, count = site.home, 0
+    open_units = {unit.name: unit for unit in site.imaging.units("open")}
+    for name in unit_names(home.validated):
+        if name not in open_units:
+            log.info("the imaging database does not wait for %s; it is left alone", home.validated / name)
+            continue
+        write_whole(home.validated / name / RECORD_FILE, record_to_json(open_units[name]))
+        count += advance(home, home.validated / name, home.spool / name)
+    _clear_queue(home)
+    return count
+
+
+def _clear_queue(home: Home) -> None:
+    """Take away the work unit files, and what was said of failures, of units that have their result."""
+    for path in unit_files(home.queue):
+        if (home.spool / path.stem).exists() or (home.archive / path.stem).exists():
+            discard(home, path)
+            discard(home, home.failures / path.stem)
+
+
+def record_to_json(unit: UnitRecord) -> str:
+    """Return the text of the record that stands beside a result."""
+    now = datetime.now(UTC).isoformat()
+    content = {"work_unit": unit.name, "recipe": asdict(unit.recipe), "image_ids": unit.image_ids, "scored_at": now}
+    return json.dumps(content, indent=1) + "\n"
+
+
+def assimilated_scores(folder: Path) -> list[AutoScore]:
+    """Return the scores of an assimilated result, in the order of its images.
+
+    Raises
+    ------
+    DatabaseError
+        If the files are missing, damaged, or do not belong together.
+    """
+    try:
+        read = Reader(loads((folder / RECORD_FILE).read_bytes(), DatabaseError), RECORD_FILE, DatabaseError)
+        result = result_from_json((folder / RESULT_FILE).read_bytes())
+        scored_at = datetime.fromisoformat(read.text("scored_at"))
+        strangers = {int(image.id) for image in result.images} - set(read.take("image_ids"))
+    except (OSError, ValueError, TypeError, ResultError) as error:
+        raise DatabaseError(f"{folder} holds no assimilated result: {error}") from error
+    if strangers or not read.text("work_unit") == result.work_unit == folder.name:
+        raise DatabaseError(f"{folder} holds the result of another work unit, {result.work_unit}")
+    return _auto_scores(result, _recipe(read.object("recipe")), scored_at)
+
+
+def _recipe(read: Reader) -> Recipe:
+    return Recipe(
+        classifier_name=read.text("classifier_name"),
+        classifier_sha256=read.sha256("classifier_sha256"),
+        drop_sha256=read.sha256("drop_sha256"),
+        threshold=read.number("threshold", 0, 1),
+    )
+
+
+def _auto_scores(result: Result, recipe: Recipe, scored_at: datetime) -> list[AutoScore]:
+    return [
+        AutoScore(
+            image_id=int(image.id),
+            work_unit=result.work_unit,
+            recipe=recipe,
+            scored_at=scored_at,
+            outcome=image.score.outcome,
+            probability=image.score.score.probability if image.score.score else None,
+            above_threshold=image.score.score.above_threshold if image.score.score else False,
+            class_probabilities=image.score.class_probabilities,
+            group_peaks=image.score.group_peaks,
+            best_chops=image.score.best_chops,
+            drop=image.score.drop,
+            height_px=image.score.height_px,
+            width_px=image.score.width_px,
+            error=image.score.error,
+        )
+        for image in result.images
+    ]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Take over what is valid and say how much it was."""
+    with opened(arguments.home) as site, only_service(site.home):
+        count = assimilate(site)
+        left = unit_names(site.home.validated)
+    say(f"assimilated {count} results")
+    if left:
+        say(f"{len(left)} are left, as the imaging database does not wait for them: {', '.join(left)}")

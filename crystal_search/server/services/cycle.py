@@ -1,0 +1,79 @@
+"""The way of the data as one function: every step once, in order, in one process.
+
+`watch` and the demo repeat it; cron, systemd and a BOINC server run the same steps as commands of their own.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from crystal_search.server.engines.engine import Engine
+from crystal_search.server.folders import is_past_validation, unit_files
+from crystal_search.server.imaging.imaging_database import Recipe
+from crystal_search.server.installation import Installation
+from crystal_search.server.locks import only_service
+from crystal_search.server.services.assimilate import assimilate
+from crystal_search.server.services.create_work import EVERYTHING, Created, Order, create_work
+from crystal_search.server.services.finalize import finalize
+from crystal_search.server.services.reconcile import is_out_of_reach
+from crystal_search.server.services.set_autoscore import ScoresSet, set_autoscores
+from crystal_search.server.services.validate import Validated, validate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What one pass from images to assimilated results did."""
+
+    created: Created
+    validated: Validated
+    assimilated: int
+
+
+def cycle(site: Installation, recipe: Recipe, engine: Engine, order: Order = EVERYTHING) -> tuple[Pass, ScoresSet]:
+    """Take every step from new images to scores in the ledger once, without waiting for clients.
+
+    Raises
+    ------
+    EngineError
+        If the engine needs repair; what it returned before goes its way all the same.
+    """
+    try:
+        done = score_images(site, recipe, engine, order)
+    finally:
+        scores = publish_scores(site)
+    return done, scores
+
+
+def score_images(
+    site: Installation,
+    recipe: Recipe,
+    engine: Engine,
+    order: Order = EVERYTHING,
+    *,
+    packed: Callable[[int], None] = lambda images: None,
+) -> Pass:
+    """Pack new images, keep the engine going, check and take over what it returned."""
+    with only_service(site.home):
+        created = create_work(site, recipe, order, packed=packed)
+    engine.submit(reversed(unit_files(site.home.queue)))
+    try:
+        engine.step()
+    finally:
+        with only_service(site.home):
+            validated = validate(site.home)
+            assimilated = assimilate(site)
+    return Pass(created=created, validated=validated, assimilated=assimilated)
+
+
+def publish_scores(site: Installation) -> ScoresSet:
+    """Write the CSV file of what was assimilated, and put its scores into the ledger."""
+    with only_service(site.home):
+        finalize(site)
+        return set_autoscores(site)
+
+
+def is_finished(site: Installation, last: Pass) -> bool:
+    """Tell whether `last` found nothing to pack and no work unit waits for a result that could come."""
+    if last.created.units or last.created.again:
+        return False
+    open_units = site.imaging.units("open")
+    return all(is_past_validation(site.home, unit.name) or is_out_of_reach(site, unit) for unit in open_units)

@@ -1,0 +1,120 @@
+"""``crystal-search finalize``: writes all spooled results into one CSV file, for people to look at.
+
+The order makes it safe to be killed. First a list of the work units, then the whole CSV under the name ``.ready``;
+then the results move to the archive; then the CSV gets its name. A ``.ready`` file that a killed run left is
+brought to its end by the next one, so that no result comes into two files.
+"""
+
+import argparse
+import hashlib
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crystal_search.errors import DatabaseError
+from crystal_search.files import write_whole
+from crystal_search.server.folders import advance, unit_names
+from crystal_search.server.home import Home
+from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.locks import only_service
+from crystal_search.server.services.assimilate import assimilated_scores
+from crystal_search.server.services.score_csv import AGAIN, Cells, cells_of, contents, contents_file, csv_text
+from crystal_search.server.services.set_autoscore import report, set_autoscores
+
+log = logging.getLogger(__name__)
+
+READY_SUFFIX = ".ready"
+
+
+def finalize(site: Installation, *, again: bool = False) -> Path | None:
+    """Write the spooled results into a new CSV file and return its path, or None when there are none.
+
+    With `again`, results are written once more that are archived, but neither in the ledger nor in any CSV file.
+    Those of a CSV file that set-autoscore refused are written once more in any case, but only once: who spoils
+    that file too must ask for the next one.
+    """
+    home = site.home
+    _sweep(home)
+    for ready in sorted(home.finalized.glob(f"*.csv{READY_SUFFIX}")):
+        _publish(home, ready)
+    folders = [home.spool / name for name in unit_names(home.spool)]
+    spoiled = _refused(home, again=again)
+    wanted = {name for path in spoiled for name in contents(home, path.name)}
+    folders += [home.archive / name for name in lost_units(site) if again or name in wanted]
+    rows: dict[str, list[Cells]] = {}
+    for folder in folders:
+        try:
+            scores = assimilated_scores(folder)
+        except DatabaseError as error:
+            log.error("%s; it is moved to %s, and its images are scored again", error, home.refused)
+            advance(home, folder, home.refused / folder.name)
+            continue
+        images = site.imaging.images([score.image_id for score in scores])
+        rows[folder.name] = [cells_of(score, images.get(score.image_id)) for score in scores]
+    path = _write(home, rows, AGAIN if wanted & rows.keys() else "") if rows else None
+    for csv in spoiled:
+        contents_file(home, csv.name).unlink(missing_ok=True)
+    return path
+
+
+def lost_units(site: Installation) -> Iterator[str]:
+    """Yield the archived work units whose scores are on no way to the ledger: their CSV file is gone."""
+    pending = {name for path in site.home.finalized.glob("*.csv") for name in contents(site.home, path.name)}
+    for unit in site.imaging.units("open"):
+        if unit.name not in pending and (site.home.archive / unit.name).exists():
+            yield unit.name
+
+
+def _refused(home: Home, *, again: bool) -> list[Path]:
+    """Return the refused CSV files of ours whose results wait; with `again` also those that were a second try."""
+    listed = [path.name[1:].removesuffix(".units") for path in home.finalized.glob(".*.csv.units")]
+    refused = [home.refused / name for name in listed if not (home.finalized / name).exists()]
+    return [path for path in refused if path.exists() and (again or not path.stem.endswith(AGAIN))]
+
+
+def _sweep(home: Home) -> None:
+    """Take away what a killed run left of a CSV file that never came to be ready."""
+    for path in home.finalized.glob(".*.part"):
+        path.unlink()
+    for path in home.finalized.glob(".*.csv.units"):
+        name = path.name[1:].removesuffix(".units")
+        ready = (home.finalized / f"{name}{READY_SUFFIX}").exists()
+        if not ready and any((home.spool / unit).exists() for unit in contents(home, name)):
+            path.unlink()
+
+
+def _write(home: Home, rows: dict[str, list[Cells]], mark: str = "") -> Path:
+    now = datetime.now(UTC)
+    digest = hashlib.sha256(" ".join([now.isoformat(), *rows]).encode()).hexdigest()[:8]
+    name = f"scores-{now:%Y%m%dT%H%M%SZ}-{digest}{mark}.csv"
+    write_whole(contents_file(home, name), "\n".join([*rows, ""]))
+    ready = home.finalized / f"{name}{READY_SUFFIX}"
+    write_whole(ready, csv_text(cells for unit in rows.values() for cells in unit))
+    return _publish(home, ready)
+
+
+def _publish(home: Home, ready: Path) -> Path:
+    """Archive the results in a CSV file that is ready, then give it its name."""
+    path = ready.with_suffix("")
+    for name in contents(home, path.name):
+        if (home.spool / name).exists():
+            advance(home, home.spool / name, home.archive / name)
+    ready.rename(path)
+    return path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+    parser.add_argument("--automatic", action="store_true", help="set the scores at once, without a look at the file")
+    parser.add_argument("--again", action="store_true", help="write results once more whose CSV file was deleted")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the CSV file and say where it is."""
+    with opened(arguments.home) as site, only_service(site.home):
+        path = finalize(site, again=arguments.again)
+        say(f"wrote {path}" if path else "no results wait for a CSV file")
+        if arguments.automatic:
+            report(set_autoscores(site))

@@ -1,0 +1,127 @@
+"""Bringing the queue into line with the imaging database: lost files, units set aside, models replaced."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from crystal_search.model import cards_in
+from crystal_search.server.folders import discard, empty_trash, is_past_validation, unit_files
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
+from crystal_search.server.installation import Installation
+from crystal_search.server.services.packing import can_be_packed, pack, record_of, unreadable
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(site: Installation, recipe: Recipe) -> tuple[int, int]:
+    """Make good what killed processes, failures and new models left behind; return what `recreate_lost` does."""
+    empty_trash(site.home)
+    resolve_failed(site)
+    withdraw_outdated(site, recipe)
+    return recreate_lost(site)
+
+
+def resolve_failed(site: Installation) -> None:
+    """Close the work units that were set aside: one image is given up, more are tried one by one."""
+    open_units = {unit.name: unit for unit in site.imaging.units("open")}
+    for path in unit_files(site.home.failed):
+        if path.stem in open_units:
+            reason = reason_of(path)
+            unit = open_units[path.stem]
+            (_split if len(unit.image_ids) > 1 else _give_up)(site, unit, reason)
+
+
+def reason_of(path: Path) -> str:
+    """Return why the work unit at `path` was set aside."""
+    try:
+        return path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace").strip()
+    except FileNotFoundError:
+        return "no reason was written down"
+
+
+def _split(site: Installation, unit: UnitRecord, reason: str) -> None:
+    for image in _images(site, unit):
+        if not is_scored(site, image.id, unit.recipe):
+            site.imaging.add_unit(record_of(unit.recipe, [image]))
+    log.warning("%s failed; its images are tried one by one: %s", unit.name, reason)
+    site.imaging.close_unit(unit.name, "withdrawn", f"split into units of one image: {reason}")
+
+
+def _give_up(site: Installation, unit: UnitRecord, reason: str) -> None:
+    (image_id,) = unit.image_ids
+    if not is_scored(site, image_id, unit.recipe):
+        site.imaging.add_auto_scores([unreadable(unit, image_id, reason)])
+    log.warning("%s failed; image %d is given up: %s", unit.name, image_id, reason)
+    site.imaging.close_unit(unit.name, "failed", reason)
+
+
+def is_scored(site: Installation, image_id: int, recipe: Recipe) -> bool:
+    """Tell whether the ledger holds a score of the image by `recipe`."""
+    ledger = site.imaging.ledger(image_id)
+    return any(isinstance(score, AutoScore) and score.recipe == recipe for score in ledger)
+
+
+def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
+    """Close the work units that name models no longer in use and that no client has begun; they are packed anew.
+
+    What a client has begun is finished with the models that it was begun with, as long as they are still there.
+    """
+    for unit in site.imaging.units("open"):
+        same = (unit.recipe.classifier_sha256, unit.recipe.drop_sha256) == (
+            recipe.classifier_sha256,
+            recipe.drop_sha256,
+        )
+        if not same and not is_past_validation(site.home, unit.name) and not _is_in_work(site, unit):
+            log.info("%s is withdrawn: %s is no longer in use", unit.name, unit.recipe.classifier_name)
+            discard(site.home, site.home.queue / f"{unit.name}.zip")
+            discard(site.home, site.home.failures / unit.name)
+            site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {recipe.classifier_name}")
+
+
+def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
+    home = site.home
+    if not ((home.returned / unit.name).exists() or any(home.running.glob(f"{unit.name}.*"))):
+        return False
+    there = cards_in(site.models).keys() | cards_in(home.models).keys()
+    return {unit.recipe.classifier_sha256, unit.recipe.drop_sha256} <= there
+
+
+def recreate_lost(site: Installation) -> tuple[int, int]:
+    """Write the files of open work units that have none.
+
+    Returns
+    -------
+    again
+        How many images that were.
+    unreachable
+        How many images wait, since a file or its folder cannot be read now.
+    """
+    again = unreachable = 0
+    for unit in site.imaging.units("open"):
+        if not _is_lost(site, unit):
+            continue
+        if is_out_of_reach(site, unit):
+            log.info("%s waits: an image of it cannot be read now", unit.name)
+            unreachable += len(unit.image_ids)
+            continue
+        images = [image for image in _images(site, unit) if not is_scored(site, image.id, unit.recipe)]
+        again += pack(site, unit, images) or 0
+    return again, unreachable
+
+
+def is_out_of_reach(site: Installation, unit: UnitRecord) -> bool:
+    """Tell whether an open work unit has no file and cannot get one now."""
+    return _is_lost(site, unit) and not all(can_be_packed(image.path) for image in _images(site, unit))
+
+
+def _is_lost(site: Installation, unit: UnitRecord) -> bool:
+    home, file = site.home, f"{unit.name}.zip"
+    return not ((home.queue / file).exists() or (home.failed / file).exists() or is_past_validation(home, unit.name))
+
+
+def _images(site: Installation, unit: UnitRecord) -> list[StoredImage]:
+    return _known(site.imaging.image(image_id) for image_id in unit.image_ids)
+
+
+def _known(images: Iterable[StoredImage | None]) -> list[StoredImage]:
+    return [image for image in images if image is not None]

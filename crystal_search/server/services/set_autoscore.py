@@ -1,0 +1,155 @@
+"""``crystal-search set-autoscore``: puts the scores of finalized CSV files into the ledger.
+
+A CSV file is one transaction. Its rows say which scores are wanted; the scores themselves come from the archived
+results, which were validated. A row that contradicts its result is refused, the others go on.
+"""
+
+import argparse
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from crystal_search.errors import DatabaseError, UserError
+from crystal_search.files import write_whole
+from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.locks import only_service
+from crystal_search.server.services.assimilate import assimilated_scores
+from crystal_search.server.services.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
+from crystal_search.work_unit import NAME
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoresSet:
+    """What one run did."""
+
+    new: int  #: scores added to the ledger
+    refused: tuple[str, ...]  #: rows and files that were left out, a sentence each
+    waiting: tuple[str, ...] = ()  #: files that the imaging database could not take now, a sentence each
+
+
+class Archive:
+    """The archived scores, each work unit read once."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._units: dict[str, dict[str, AutoScore]] = {}
+
+    def scores(self, name: str) -> dict[str, AutoScore]:
+        """Return the scores of a work unit by image id; none when there is no such result."""
+        if name not in self._units:
+            try:
+                scores = assimilated_scores(self._home.archive / name) if NAME.fullmatch(name) else []
+            except DatabaseError as error:
+                log.warning("%s", error)
+                scores = []
+            self._units[name] = {str(score.image_id): score for score in scores}
+        return self._units[name]
+
+    def score(self, row: Row) -> AutoScore:
+        """Return the score that a row names.
+
+        Raises
+        ------
+        UserError
+            If there is none, or the row says something else than the result.
+        """
+        unit, image = row.cells.get("work_unit", ""), row.cells.get("image_id", "")
+        if (score := self.scores(unit).get(image)) is None:
+            raise UserError(f"line {row.line}: no archived result of work unit {unit[:100]!r} has image {image[:20]!r}")
+        if trouble := disagreement(row, score):
+            raise UserError(f"line {row.line}: {trouble}; delete a row that you do not want, do not change it")
+        return score
+
+
+def set_autoscores(site: Installation) -> ScoresSet:
+    """Put the scores of every finalized CSV file into the ledger; one that cannot be set holds up no other."""
+    new, refused, waiting = 0, [], []
+    for path in sorted(site.home.finalized.glob("*.csv")):
+        try:
+            added, trouble = _set_file(site, path)
+        except UserError as error:
+            log.warning("%s is set aside: %s", path.name, error)
+            write_whole(site.home.refused / f"{path.stem}.txt", f"{error}\n")
+            path.rename(site.home.refused / path.name)
+            refused.append(f"{error}; it is now in {site.home.refused}{_and_then(site.home, path.name)}")
+        except DatabaseError as error:
+            log.info("%s waits: %s", path.name, error)
+            waiting.append(f"{path.name} waits: {error}")
+        else:
+            new += added
+            refused += [f"{path.name}, {each}" for each in trouble]
+    return ScoresSet(new=new, refused=tuple(refused), waiting=tuple(waiting))
+
+
+def _and_then(home: Home, csv_name: str) -> str:
+    if not contents(home, csv_name):
+        return ""
+    if Path(csv_name).stem.endswith(AGAIN):
+        return "; finalize --again writes its results once more"
+    return ", and finalize writes its results into a new one"
+
+
+def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
+    archive, refused = Archive(site.home), []
+    told: list[tuple[int, AutoScore]] = []
+    for row in read_csv(path):
+        try:
+            told.append((row.line, archive.score(row)))
+        except UserError as error:
+            refused.append(str(error))
+    known = site.imaging.images({score.image_id for _, score in told})
+    gone = [(line, score.image_id) for line, score in told if score.image_id not in known]
+    refused += [f"line {line}: the imaging database has no image {image_id}" for line, image_id in gone]
+    wanted = {(score.work_unit, score.image_id): score for _, score in told if score.image_id in known}
+    added = site.imaging.add_auto_scores(wanted.values())
+    units = dict.fromkeys([*contents(site.home, path.name), *(unit for unit, _ in wanted)])
+    _close_units(site, path, archive, units)
+    if refused:
+        write_whole(site.home.refused / f"{path.stem}.txt", "\n".join([*refused, ""]))
+    path.rename(site.home.scored / path.name)
+    contents_file(site.home, path.name).unlink(missing_ok=True)
+    log.info("set %d scores", added, extra={"action": "scores_set", "file": path.name})
+    return added, refused
+
+
+def _close_units(site: Installation, path: Path, archive: Archive, names: Iterable[str]) -> None:
+    """Close the work units of a CSV file: done, or failed where a person left out a row."""
+    open_names = {unit.name for unit in site.imaging.units("open")}
+    for name in names:
+        if name in open_names and (scores := archive.scores(name)):
+            (recipe,) = {score.recipe for score in scores.values()}
+            images = {score.image_id for score in scores.values()}
+            left_out = images - site.imaging.scored(images, recipe)
+            reason = f"left out of {path.name}: {len(left_out)} of {len(scores)} images" if left_out else ""
+            site.imaging.close_unit(name, "failed" if left_out else "done", reason)
+
+
+def report(found: ScoresSet) -> None:
+    """Say what was done.
+
+    Raises
+    ------
+    DatabaseError
+        If files wait for the imaging database.
+    """
+    say(f"set {found.new} new scores")
+    for line in found.refused:
+        say(f"left out: {line}")
+    if found.waiting:
+        raise DatabaseError("\n".join(found.waiting))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Set the scores and say how many there were."""
+    with opened(arguments.home) as site, only_service(site.home):
+        report(set_autoscores(site))

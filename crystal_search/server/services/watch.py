@@ -1,0 +1,204 @@
+"""``crystal-search watch``: the real-time service on one machine.
+
+New images in a robot's folder are imported, scored and shown, without anyone doing anything. Nothing is kept in
+this process: killed at any moment, it goes on where it was when it is started again.
+"""
+
+import argparse
+import logging
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from crystal_search.errors import CrystalSearchError, EngineError
+from crystal_search.robot_names import Naming
+from crystal_search.server.engines.engine import Engine
+from crystal_search.server.engines.leash import PYTHON, leashed
+from crystal_search.server.engines.local_engine import GRACE_S, POLL_S
+from crystal_search.server.engines.opening import opened_engine
+from crystal_search.server.importing.import_images import (
+    SETTLED_S,
+    ImportReport,
+    Remembered,
+    add_naming_arguments,
+    import_folder,
+    naming_of,
+)
+from crystal_search.server.installation import Installation, Renewed, add_home_argument, opened, recipe_of, say
+from crystal_search.server.interrupts import terminated_as_interrupt
+from crystal_search.server.services.create_work import EVERYTHING, Order
+from crystal_search.server.services.cycle import cycle
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+REST_S = 10.0  #: after the engine broke, before it is tried again
+VIEWER_REST_S = 5.0  #: between two starts of the viewer
+USAGE = 2  #: exit code of a viewer that cannot be started this way
+
+
+class Complaints:
+    """Says each trouble once, not every second."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def about(self, what: str, trouble: str) -> None:
+        """Log `trouble` unless it was the last one about `what`; an empty one means that all is well again."""
+        if trouble and trouble != self._last.get(what):
+            log.error("%s: %s", what, trouble)
+        self._last[what] = trouble
+
+
+class Inbox:
+    """The folder that is looked at, and what was found out about it so far."""
+
+    def __init__(self, site: Installation, folder: Path, naming: Naming) -> None:
+        self._site, self._folder, self._naming = site, folder, naming
+        self._memory = Remembered()
+        self._left_out = 0
+
+    def begin(self) -> None:
+        """Import what lies there already, so that the viewer has it from the start."""
+        self.look()
+        if self._memory.looks:
+            time.sleep(SETTLED_S)
+            self.look()
+
+    def look(self) -> ImportReport:
+        """Import the images that are new and complete."""
+        found = import_folder(
+            self._folder,
+            self._site.imaging,
+            self._naming,
+            settled_seconds=SETTLED_S,
+            remembered=self._memory,
+            leave_out=[self._site.home.path],
+        )
+        left_out = [*found.conflicts, *found.unmatched]
+        if len(left_out) > self._left_out:
+            log.warning(
+                "files left out: %d, the last: %s; `crystal-search import` lists them and says what can be done",
+                len(left_out),
+                left_out[-1],
+            )
+        self._left_out = len(left_out)
+        return found
+
+
+class ViewerProcess:
+    """The viewer as a process of its own, started again when it dies."""
+
+    def __init__(self, site: Installation, port: int) -> None:
+        words = ["view", "--home", str(site.home.path), "--port", str(port)]
+        self._command = [*PYTHON, "-m", "crystal_search.main", *words]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started = -VIEWER_REST_S
+
+    def look_after(self) -> None:
+        """Start the viewer if it does not run, unless it cannot be started at all."""
+        code = self._process.poll() if self._process else 1
+        if code is None or code == USAGE or time.monotonic() - self._started < VIEWER_REST_S:
+            return
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(leashed(self._command), stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def close(self) -> None:
+        """Stop the viewer."""
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+def watch(
+    site: Installation,
+    engine: Engine,
+    look: Callable[[], ImportReport],
+    viewer: ViewerProcess | None,
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
+    renewed, complaints = Renewed(site.home, lambda: recipe_of(site)), Complaints()
+    renewed.recipe()  # trouble with the models ends the service before it begins
+    order = EVERYTHING
+    if site.settings.engine == "local":  # fresh images are packed when there is somebody to score them
+        order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
+
+    def one_pass() -> None:
+        done, scores = cycle(site, renewed.recipe(), engine, order)
+        if scores.new:
+            say(f"{time.strftime('%H:%M:%S')} scored {scores.new} {'image' if scores.new == 1 else 'images'}")
+        complaints.about("set", "; ".join(scores.waiting))
+        waiting = done.created.unreachable
+        complaints.about("folders", f"{waiting} images wait that cannot be read now" if waiting else "")
+
+    while True:
+        check()
+        began = time.monotonic()
+        if viewer:
+            complaints.about("viewer", _trouble(viewer.look_after))
+        complaints.about("import", _trouble(look))
+        complaints.about("score", _trouble(one_pass))
+        pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
+        if _trouble(partial(_keep_going, site, engine, until=began + pause)):
+            time.sleep(LOOK_EVERY_S)
+
+
+def _trouble(step: Callable[[], object]) -> str:
+    """Take a step and return what went wrong that may go right the next time; empty when nothing did.
+
+    A fault of this program is trouble like any other, but its traceback comes with it: a service that ended would
+    leave everything else undone, too.
+    """
+    try:
+        step()
+    except EngineError as error:
+        time.sleep(REST_S)
+        return str(error)
+    except (CrystalSearchError, OSError) as error:
+        return str(error) or repr(error)
+    except Exception:
+        return f"this program is at fault\n{traceback.format_exc()}"
+    return ""
+
+
+def _keep_going(site: Installation, engine: Engine, *, until: float) -> None:
+    """Keep the engine going until it is time for the next pass, or a result is back."""
+    while time.monotonic() < until and not any(site.home.returned.iterdir()):
+        time.sleep(POLL_S)
+        if _trouble(engine.step):
+            return
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    parser.add_argument("folder", type=Path, help="the robot's folder")
+    add_home_argument(parser)
+    add_naming_arguments(parser)
+    parser.add_argument("--no-view", action="store_true", help="do not serve the viewer")
+    parser.add_argument("--port", type=int, default=8765, help="of the viewer (default %(default)s)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Watch until SIGTERM or Ctrl-C."""
+    with terminated_as_interrupt() as ending, opened(arguments.home) as site:
+        inbox = Inbox(site, arguments.folder, naming_of(arguments))
+        with opened_engine(site) as engine:
+            viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
+            say(f"watching {arguments.folder}; Ctrl-C ends")
+            inbox.begin()
+            try:
+                watch(site, engine, inbox.look, viewer, check=ending.check)
+            except KeyboardInterrupt:
+                say("stopped; what is not done yet goes on with the next start")
+            finally:
+                if viewer:
+                    viewer.close()

@@ -1,0 +1,40 @@
+"""``crystal-search work``: the local engine on its own, for as long as there is work or for good."""
+
+import argparse
+import time
+
+from crystal_search.errors import ConfigError
+from crystal_search.server.engines.local_engine import POLL_S, LocalEngine
+from crystal_search.server.folders import unit_files
+from crystal_search.server.home import Home
+from crystal_search.server.installation import add_home_argument, models_folder, say
+from crystal_search.server.interrupts import terminated_as_interrupt
+from crystal_search.server.settings import read_settings
+
+
+def work(home: Home, engine: LocalEngine, *, forever: bool = False) -> None:
+    """Have the queued work units scored, the newest first, until none is left."""
+    while True:
+        engine.submit(reversed(unit_files(home.queue)))
+        engine.step()
+        if not engine.busy() and not forever:
+            return
+        time.sleep(POLL_S if engine.busy() else 1.0)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this command's options."""
+    add_home_argument(parser)
+    parser.add_argument("--forever", action="store_true", help="wait for more work when there is none left")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Score what is queued."""
+    home = Home.at(arguments.home).made()
+    settings = read_settings(home.settings)
+    if settings.engine != "local":
+        raise ConfigError(f"{home.settings}: engine is {settings.engine}; create-work and watch look after that one")
+    with terminated_as_interrupt(), LocalEngine(home, settings, models_folder(home, settings)) as engine:
+        work(home, engine, forever=arguments.forever)
+    waiting, failed = len(list(home.returned.iterdir())), len(unit_files(home.failed))
+    say(f"{waiting} results wait for validation; {failed} work units are set aside")

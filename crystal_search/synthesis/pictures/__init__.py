@@ -1,0 +1,1 @@
+"""From things to pictures: optics, camera, other channels."""

@@ -1,0 +1,160 @@
+"""``crystal-search render``: rendered wells, a rendered plate, or crystals in suspension, as files with their truth."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from crystal_search.arguments import count
+from crystal_search.errors import UserError
+from crystal_search.synthesis.seeds import SPLITS, WellSeed
+from crystal_search.synthesis.things.plate_types import PLATE_TYPES
+from crystal_search.synthesis.wells.plate import COLUMNS, ROWS, plate_outcomes, well_seed
+from crystal_search.synthesis.wells.visits import DAYS, MATES, PATTERN, OnPlate, Well
+
+WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
+ROWS_X_COLUMNS = len(ROWS) * COLUMNS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``crystal-search render``."""
+    parser.add_argument(
+        "what", choices=("wells", "plate", "suspension"), help="single wells, 96 wells of one imager, or suspensions"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for images, masks and truth.csv")
+    parser.add_argument(
+        "--count", type=int, help=f"how many; not of a plate (default: {WELLS}; suspensions: {SUSPENSIONS})"
+    )
+    parser.add_argument("--split", choices=SPLITS, default="train", help="no two splits share an image")
+    parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
+    parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
+    parser.add_argument("--plate-type", choices=PLATE_TYPES, help="of the wells (default: drawn)")
+    parser.add_argument(
+        "--inspections", type=int, default=1, help=f"of wells, up to {len(DAYS)}; crystals grow (default: %(default)s)"
+    )
+    parser.add_argument("--channels", nargs="+", choices=MATES, default=(), help="of wells, beside visible light")
+    parser.add_argument("--barcode", default="demo", help="of the plate, in file names (default: %(default)s)")
+    parser.add_argument("--width", type=int, default=1224, help="of the images of wells, pixels (default: %(default)s)")
+    parser.add_argument(
+        "--height", type=int, default=1024, help="of the images of wells, pixels (default: %(default)s)"
+    )
+    parser.add_argument("--quality", type=int, default=80, help="of the JPEGs of wells (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    parser.add_argument("--maps", action="store_true", help="write NAME.outcomes.png as well: each pixel's outcome")
+    parser.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
+    _add_suspension_arguments(parser)
+
+
+def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
+    suspension = parser.add_argument_group("suspension")
+    suspension.add_argument("--crystals", type=count, default=100, help="at most in an image (default: %(default)s)")
+    suspension.add_argument(
+        "--overlap",
+        type=float,
+        default=0.3,
+        help="part of a crystal that may lie on larger ones (default: %(default)s)",
+    )
+    suspension.add_argument("--border", action="store_true", help="crystals may lie across the border")
+    suspension.add_argument("--no-noise", action="store_true", help="light and sensor only")
+    suspension.add_argument("--batch", type=count, default=2, help="images made at once; 256 suits a GPU (default: 2)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Render what the arguments ask for.
+
+    Raises
+    ------
+    UserError
+        If nothing is to be rendered, or the folder cannot be written.
+    """
+    if arguments.what == "plate" and (arguments.count is not None or arguments.outcome is not None):
+        raise UserError(f"a plate has {ROWS_X_COLUMNS} wells of all outcomes; leave out --count and --outcome")
+    if arguments.what == "suspension":
+        _write_suspension(arguments)
+        return
+    _write_wells(arguments)
+
+
+def _write_suspension(arguments: argparse.Namespace) -> None:
+    if not 0 <= arguments.overlap <= 1:
+        raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
+    if arguments.outcome is not None or arguments.maps:
+        raise UserError("a suspension has no outcome and no map of outcomes; leave out --outcome and --maps")
+    if arguments.channels or arguments.inspections != 1 or arguments.plate_type:
+        raise UserError(
+            "suspensions are seen once, in visible light; leave out --channels, --inspections and --plate-type"
+        )
+    number = SUSPENSIONS if arguments.count is None else arguments.count
+    if number < 1:
+        raise UserError(f"--count is {number}; render at least 1 image")
+    from crystal_search.synthesis.suspension.scene import Settings
+    from crystal_search.synthesis.suspension.suspension_writing import Which, write_set
+
+    settings = Settings(
+        most=arguments.crystals,
+        overlap=arguments.overlap,
+        across_border=arguments.border,
+        noise=not arguments.no_noise,
+    )
+    which = Which(arguments.split, arguments.seed_start, number)
+    try:
+        crystals = write_set(
+            arguments.out,
+            which,
+            settings,
+            device=arguments.device,
+            batch=arguments.batch,
+            sheet=not arguments.no_sheet,
+        )
+    except OSError as error:
+        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
+    sys.stdout.write(
+        f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
+    )
+
+
+def _write_wells(arguments: argparse.Namespace) -> None:
+    channels = tuple(arguments.channels)
+    if not 1 <= arguments.inspections <= len(DAYS):
+        raise UserError(f"--inspections is {arguments.inspections}; give 1 to {len(DAYS)}")
+    wells = _plate_wells(arguments) if arguments.what == "plate" else _single_wells(arguments)
+    if not wells:
+        raise UserError(f"--count is {arguments.count}; render at least 1 well")
+    from crystal_search.synthesis.wells.well_writing import Settings, write_wells
+
+    settings = Settings(
+        size=(arguments.height, arguments.width),
+        inspections=arguments.inspections,
+        channels=channels,
+        device=arguments.device,
+        plate_type=arguments.plate_type,
+        quality=arguments.quality,
+        maps=arguments.maps,
+        sheet=not arguments.no_sheet,
+    )
+    try:
+        write_wells(arguments.out, wells, settings)
+    except OSError as error:
+        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
+    sys.stdout.write(f"{len(wells)} wells are in {arguments.out}, what they show in truth.csv\n")
+    if channels and arguments.what == "plate":
+        sys.stdout.write(f"to import them: crystal-search import {arguments.out} --pattern '{PATTERN}'\n")
+
+
+def _single_wells(arguments: argparse.Namespace) -> list[Well]:
+    wells = WELLS if arguments.count is None else arguments.count
+    numbers = range(arguments.seed_start, arguments.seed_start + wells)
+    return [Well(WellSeed(arguments.split, number), arguments.outcome or "any") for number in numbers]
+
+
+def _plate_wells(arguments: argparse.Namespace) -> list[Well]:
+    imager = WellSeed(arguments.split, arguments.seed_start)
+    outcomes = plate_outcomes(imager)
+    return [
+        Well(
+            well_seed(imager, row, column),
+            outcomes[row * COLUMNS + column],
+            OnPlate(arguments.barcode, row, column, imager),
+        )
+        for row in range(len(ROWS))
+        for column in range(COLUMNS)
+    ]

@@ -1,0 +1,1 @@
+"""What stands in a rendered well: vessel, drop, crystals, precipitates, skins, dirt."""

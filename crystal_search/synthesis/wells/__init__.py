@@ -1,0 +1,1 @@
+"""Rendered wells: scenes, series of inspections, whole plates, with exact truth."""

@@ -1,0 +1,125 @@
+"""Whole well images with exact truth: the pipeline from a seed to a picture and its masks."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from crystal_search.errors import CrystalSearchError, UnknownNameError
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.synthesis.frames import UNITS_PER_WIDTH, Frame
+from crystal_search.synthesis.pictures import camera
+from crystal_search.synthesis.seeds import WellSeed
+from crystal_search.synthesis.wells.crystal_truth import CrystalTruth, crystals_of
+from crystal_search.synthesis.wells.scenes import CRYSTALS, Scene, drawn_scene
+
+__all__ = ["NOTHING", "WELL_OUTCOMES", "RenderedWell", "WellSeed", "render_well"]
+
+NOTHING = 255  #: in an outcome map: no drop here
+WELL_OUTCOMES = tuple(name for name in OUTCOME_NAMES if name != "rim")  #: a whole well can have these
+EMPTY_SHARE = 0.12  # of wells without a drop
+BEYOND_CONTOUR = 1.3  # of the way to the contour: up to here a drop changes the light
+ATTEMPTS = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderedWell:
+    """A picture of a well, and the truth about it."""
+
+    image: NDArray[np.uint8]  #: (rows, columns, 3) RGB
+    outcome: str | None  #: the well's outcome; None for an empty well
+    present: tuple[str, ...]  #: every outcome that is visible somewhere, by priority
+    drop_mask: NDArray[np.bool_]  #: (rows, columns)
+    outcome_map: NDArray[np.uint8]  #: (rows, columns), position in OUTCOMES of what is visible; 255 outside the drop
+    crystal_mask: NDArray[np.bool_]  #: (rows, columns), visible crystals
+    crystals: tuple[CrystalTruth, ...] = ()  #: each single one, also those too faint to see; if they were asked for
+
+
+def render_well(
+    seed: WellSeed,
+    *,
+    outcome: str | Literal["any"] | None = "any",
+    height_px: int = 1024,
+    width_px: int = 1224,
+    device: str = "cpu",
+    imager: WellSeed | None = None,
+    crystals: bool = False,
+    plate_type: str | None = None,
+) -> RenderedWell:
+    """Return the well that `seed` names.
+
+    Parameters
+    ----------
+    outcome
+        What the well shall show: one of `WELL_OUTCOMES`, None for an empty well, or "any" to draw it.
+    imager
+        The seed of lens, lamp and kind of well, for wells that share them; by default the well's own.
+    crystals
+        Whether the truth about each single crystal is wanted too.
+    plate_type
+        One of `plate_types.PLATE_TYPES`; None for any.
+
+    Raises
+    ------
+    UnknownNameError
+        If a well cannot have that outcome, or there is no such plate.
+    CrystalSearchError
+        If the outcome could not be made visible.
+    """
+    size = (height_px, width_px)
+    scene, rng = staged(seed, outcome, size, device=device, imager=imager, plate_type=plate_type)
+    return photograph(rng, scene, crystals=crystals)
+
+
+def staged(
+    seed: WellSeed,
+    outcome: str | Literal["any"] | None,
+    size: tuple[int, int],
+    *,
+    device: str,
+    imager: WellSeed | None,
+    plate_type: str | None,
+) -> tuple[Scene, np.random.Generator]:
+    """Return what stands in the well that `seed` names, and the stream that its picture is taken with.
+
+    Parameters and errors are those of `render_well`; `size` is height and width in px.
+    """
+    if outcome == "any":
+        outcome = drawn_outcome(seed.generator("outcome"))
+    if outcome is not None and outcome not in WELL_OUTCOMES:
+        raise UnknownNameError(f"no well has the outcome {outcome!r}; choose from {', '.join(WELL_OUTCOMES)}")
+    frame = Frame(0, 0, *size, size[1] / UNITS_PER_WIDTH, torch.device(device))
+    for attempt in range(ATTEMPTS):
+        rng = seed.generator(f"well {attempt}")
+        shared = imager.generator("imager") if imager else seed.generator(f"imager {attempt}")
+        scene = drawn_scene(rng, shared, frame, outcome, plate_type)
+        if scene is not None:
+            return scene, rng
+    raise CrystalSearchError(f"{seed} shows no {outcome} at {size[1]} x {size[0]} px; take another number")
+
+
+def drawn_outcome(rng: np.random.Generator) -> str | None:
+    """Return a random outcome, None for an empty well; those of wells with a drop are equally frequent."""
+    return None if rng.random() < EMPTY_SHARE else WELL_OUTCOMES[rng.integers(len(WELL_OUTCOMES))]
+
+
+def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False) -> RenderedWell:
+    """Return the picture of a scene and the truth about it."""
+    frame, vessel, filling = scene.frame, scene.vessel, scene.filling
+    levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, scene.optics.gamma)
+    drop_mask = np.zeros(frame.shape, dtype=np.bool_)
+    outcome_map = np.full(frame.shape, NOTHING, dtype=np.uint8)
+    single: tuple[CrystalTruth, ...] = ()
+    if filling is not None:
+        drop, window = filling.look.drop, filling.look.drop.frame.slices
+        cut = (slice(None), *window)
+        levels[cut] = levels[cut] * torch.where(drop.reach < BEYOND_CONTOUR, filling.look.colours(), 1.0)
+        drop_mask[window] = drop.inside.cpu().numpy()
+        outcome_map[window] = np.where(drop_mask[window], filling.look.seen.cpu().numpy(), NOTHING)
+        if crystals and filling.content is not None:
+            single = crystals_of(filling.content, filling.before, filling.look)
+    present = tuple(OUTCOME_NAMES[index] for index in np.unique(outcome_map[drop_mask]))
+    image = camera.photographed(rng, levels, scene.optics)
+    return RenderedWell(image, scene.outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS, single)

@@ -1,0 +1,172 @@
+"""Rendered wells as files: pictures in every channel at every inspection, masks, truth, a contact sheet."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+import torch
+from PIL import Image as Pillow
+from tqdm import tqdm
+
+from crystal_search.files import write_whole
+from crystal_search.outcomes import NO_DROP, outcome_named
+from crystal_search.synthesis.wells.annotations import WellAnnotations
+from crystal_search.synthesis.wells.plate import ROWS
+from crystal_search.synthesis.wells.series import Visit, render_visits
+from crystal_search.synthesis.wells.visits import Well
+
+MASK_REDUCTION = 4  # of the stored drop masks
+CELL_PX = (306, 256)  # width and height of an image in a contact sheet
+SHEET_COLUMNS, SHEET_CELLS = 12, 384  # of a contact sheet; more pictures are left out
+TRUTH_FIELDS = ("file", "row", "column", "drop", "outcome", "score_number", "group", "present")
+SERIES_FIELDS = ("inspection", "day", "material", "birefringence", "fluorescence", "chromophore")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is rendered of every well, and what is written."""
+
+    size: tuple[int, int]  #: height and width, px
+    inspections: int = 1
+    channels: tuple[str, ...] = ()  #: beside visible light
+    device: str = "cpu"
+    plate_type: str | None = None
+    quality: int = 80  #: of JPEGs
+    maps: bool = False  #: each pixel's outcome too
+    sheet: bool = True  #: a contact sheet
+
+    @property
+    def plain(self) -> bool:
+        """Whether there is one picture of every well."""
+        return self.inspections == 1 and not self.channels
+
+
+@dataclass
+class _Written:
+    """What is collected from one picture to the next."""
+
+    lines: list[dict[str, str]] = field(default_factory=list)
+    annotations: WellAnnotations = field(default_factory=WellAnnotations)
+    cells: list[Pillow.Image] = field(default_factory=list)
+
+
+def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None:
+    """Write pictures, masks, ``annotations.json``, ``truth.csv`` and a contact sheet; the table of truth last.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    written = _Written()
+    for well in tqdm(wells, "rendering", unit="well", disable=None):
+        for number, visit in enumerate(_visits(well, settings), start=1):
+            _write_visit(folder, well, (number, visit), settings, written)
+    write_whole(folder / "annotations.json", written.annotations.as_json())
+    if written.cells:
+        across = settings.inspections * (1 + len(settings.channels))
+        write_whole(
+            folder / "contact-sheet.png", _contact_sheet(written.cells, SHEET_COLUMNS if across == 1 else across)
+        )
+    write_whole(folder / "truth.csv", _table(written.lines, settings))
+
+
+def _visits(well: Well, settings: Settings) -> Iterator[Visit]:
+    yield from render_visits(
+        well.seed,
+        outcome=well.outcome,
+        size=settings.size,
+        device=settings.device,
+        imager=None if well.on_plate is None else well.on_plate.imager,
+        plate_type=settings.plate_type,
+        inspections=settings.inspections,
+        channels=settings.channels,
+    )
+
+
+def _write_visit(folder: Path, well: Well, numbered: tuple[int, Visit], settings: Settings, written: _Written) -> None:
+    number, visit = numbered
+    names = {
+        channel: well.file(number, visit.day, channel, settings.channels, plain=settings.plain)
+        for channel in ("visible", *visit.mates)
+    }
+    for channel, image in {"visible": visit.well.image, **visit.mates}.items():
+        place = folder / names[channel]
+        place.parent.mkdir(exist_ok=True)
+        write_whole(place, simplejpeg.encode_jpeg(image, settings.quality, "RGB", "420"))
+        if settings.sheet and len(written.cells) < SHEET_CELLS:
+            written.cells.append(Pillow.fromarray(image).resize(CELL_PX, Pillow.Resampling.BOX))
+    plain_name = folder / Path(names["visible"]).with_suffix("")
+    write_whole(plain_name.with_name(f"{plain_name.name}.mask.png"), _mask_png(visit.well.drop_mask))
+    if settings.maps:
+        write_whole(plain_name.with_name(f"{plain_name.name}.outcomes.png"), _map_png(visit.well.outcome_map))
+    written.lines.append(_truth(well, number, visit, names))
+    written.annotations.add(names["visible"], visit.well)
+
+
+def _truth(well: Well, number: int, visit: Visit, names: dict[str, str]) -> dict[str, str]:
+    """Return a line of truth; other channels are columns, so that every line is a picture in visible light."""
+    outcome, place, material = visit.well.outcome, well.on_plate, visit.material
+    known = None if outcome is None else outcome_named(outcome)
+    line = {
+        "file": names["visible"],
+        "row": "" if place is None else ROWS[place.row],
+        "column": "" if place is None else str(place.column + 1),
+        "drop": "1",
+        "outcome": NO_DROP if known is None else known.name,
+        "score_number": "" if known is None else str(known.score_number),
+        "group": "" if known is None else str(known.group),
+        "present": " ".join(visit.well.present),
+        "inspection": str(number),
+        "day": f"{visit.day:g}",
+    }
+    if material is not None:
+        line["material"], line["chromophore"] = material.kind, "yes" if material.chromophore else "no"
+        line["birefringence"] = f"{material.birefringence:.4f}"
+        line["fluorescence"] = f"{material.fluorescence:.3f}"
+    return line | {channel: name for channel, name in names.items() if channel != "visible"}
+
+
+def _table(lines: list[dict[str, str]], settings: Settings) -> bytes:
+    fields = TRUTH_FIELDS if settings.plain else (*TRUTH_FIELDS, *SERIES_FIELDS, *settings.channels)
+    text = io.StringIO()
+    table = csv.DictWriter(text, fields, restval="", extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(lines)
+    return text.getvalue().encode()
+
+
+def _mask_png(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bytes:
+    """Return a drop mask as a 1-bit PNG at a quarter of its size."""
+    rows, columns = mask.shape
+    size = (max(1, columns // MASK_REDUCTION), max(1, rows // MASK_REDUCTION))
+    small = Pillow.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Pillow.Resampling.BOX)
+    buffer = io.BytesIO()
+    small.point(lambda level: 255 if level > 127 else 0).convert("1", dither=Pillow.Dither.NONE).save(
+        buffer, "PNG", optimize=True
+    )
+    return buffer.getvalue()
+
+
+def _map_png(outcome_map: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+    """Return an outcome map, indices into ``OUTCOMES`` and 255 outside of the drop, as a grey PNG of its size."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(outcome_map).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _contact_sheet(cells: list[Pillow.Image], across: int) -> bytes:
+    width, height = CELL_PX
+    columns = min(across, len(cells))
+    sheet = Pillow.new("RGB", (columns * width, -(-len(cells) // columns) * height))
+    for index, cell in enumerate(cells):
+        sheet.paste(cell, (index % columns * width, index // columns * height))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""Training the networks: what they learn from, how, and where a training stands."""

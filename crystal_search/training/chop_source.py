@@ -1,0 +1,162 @@
+"""Batches of a packed dataset's chops; which ones, and how they are changed, depends on seed and step alone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from crystal_search.datasets.packed import ChopRow, PackedDataset, ShardsOfDataset
+from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.images import View, normalised
+from crystal_search.scoring.classify import channels_first
+from crystal_search.training.augmentation import chop_seen_differently
+from crystal_search.training.trained import chop_view, labels_of
+
+#: By the name of a balance, the power of a class's size that its share of an epoch goes with.
+BALANCES = {"none": 1.0, "sqrt": 0.5, "equal": 0.0}
+#: Of random numbers, so that no two kinds of draws share a generator.
+ORDER, CHANGES, SAMPLE = 1, 2, 3
+Batch = tuple[Tensor, Tensor]  #: views (N, channels, side, side) float32, labels (N,) int64
+
+
+def class_shares(counts: NDArray[np.int64], balance: str) -> NDArray[np.float64]:
+    """Return each class's share of an epoch, from how many chops it has; a class without any has none.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such balance; the message lists those there are.
+
+    >>> class_shares(np.array([900, 100, 0]), "sqrt").tolist()
+    [0.75, 0.25, 0.0]
+    """
+    if balance not in BALANCES:
+        raise UnknownNameError(f"no class balance {balance!r}; choose from {', '.join(BALANCES)}")
+    weights = np.where(counts > 0, np.maximum(counts, 1) ** BALANCES[balance], 0.0)
+    return np.asarray(weights / weights.sum())
+
+
+def epoch_order(
+    labels: NDArray[np.int64], shares: NDArray[np.float64], generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return as many positions of chops as there are chops, in random order, classes in their shares.
+
+    Within a class all chops come equally often, give or take one.
+    """
+    ends = np.rint(np.cumsum(shares) * len(labels)).astype(np.int64)
+    drawn = [
+        _repeated(np.flatnonzero(labels == label), int(count), generator)
+        for label, count in enumerate(np.diff(ends, prepend=0))
+        if count
+    ]
+    return np.asarray(generator.permutation(np.concatenate(drawn)))
+
+
+def _repeated(positions: NDArray[np.int64], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    whole, rest = divmod(count, len(positions))
+    return np.concatenate([np.tile(positions, whole), generator.permutation(positions)[:rest]])
+
+
+@dataclass
+class ChopSource(ShardsOfDataset):
+    """Batches of chops to train on; ranks of a group draw their parts of the same batches."""
+
+    dataset: PackedDataset
+    classes: tuple[str, ...]
+    seed: int
+    balance: str = "sqrt"
+    rank: int = 0
+    ranks: int = 1
+    _orders: dict[int, NDArray[np.int64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rows = self.dataset.chops("train")
+        self.labels = labels_of(self.rows, self.classes)
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        if (counts > 0).sum() < 2:
+            there = ", ".join(f"{count} of {self.classes[label]}" for label, count in enumerate(counts) if count)
+            raise UserError(
+                f"{self.dataset.folder} has training chops of one class only ({there or 'none at all'}); "
+                "nothing can be told apart: add images of another class and build the dataset again"
+            )
+        self._shares = class_shares(counts, self.balance)
+
+    def batch(self, step: int, size: int) -> Batch:
+        """Return this rank's part of the batch of `size` chops; the same step gives the same batch."""
+        mine = range(self.rank, size, self.ranks)
+        positions = self.positions(step, size)
+        views = [self._view(self.rows[positions[place]], step, place) for place in mine]
+        labels = self.labels[positions[list(mine)]]
+        return torch.from_numpy(channels_first(np.stack(views))), torch.from_numpy(labels)
+
+    def positions(self, step: int, size: int) -> NDArray[np.int64]:
+        """Return which chops of the training split are in a batch, (size,), all ranks' parts together."""
+        chops = len(self.rows)
+        places = np.arange(step * size, (step + 1) * size)
+        orders = {epoch: self._order(epoch) for epoch in range(int(places[0] // chops), int(places[-1] // chops) + 1)}
+        self._orders = orders
+        return np.array([orders[int(place // chops)][place % chops] for place in places], dtype=np.int64)
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        if epoch in self._orders:
+            return self._orders[epoch]
+        return epoch_order(self.labels, self._shares, np.random.default_rng([self.seed, ORDER, epoch]))
+
+    def _view(self, row: ChopRow, step: int, place: int) -> View:
+        generator = np.random.default_rng([self.seed, CHANGES, step, place])
+        pixels, box = chop_seen_differently(self.dataset.patch(row), self.dataset.box(row), generator)
+        return normalised(pixels, self.dataset.about.normalisation)[box.slices]
+
+
+@dataclass
+class PlainChops:
+    """Chops as they are, in order; what validation sees."""
+
+    dataset: PackedDataset
+    rows: Sequence[ChopRow]
+    labels: NDArray[np.int64]
+
+    def batch(self, step: int, size: int) -> Batch:
+        """Return the chops of the `step`-th `size`."""
+        part = slice(step * size, (step + 1) * size)
+        views = np.stack([chop_view(self.dataset, row) for row in self.rows[part]])
+        return torch.from_numpy(channels_first(views)), torch.from_numpy(self.labels[part])
+
+
+def validation_chops(
+    dataset: PackedDataset, classes: tuple[str, ...], most: int, *, rank: int = 0, ranks: int = 1
+) -> PlainChops:
+    """Return a rank's part of a sample of at most `most` chops of the validation split, always the same one.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    rows = dataset.chops("validation")
+    if not rows:
+        raise UserError(f"{dataset.folder} has no validation chops; build it with a part for validation")
+    drawn = np.sort(np.random.default_rng([SAMPLE]).permutation(len(rows))[:most])[rank::ranks]
+    mine = [rows[position] for position in drawn]
+    return PlainChops(dataset, mine, labels_of(mine, classes))
+
+
+class _ByStep(Dataset[Batch]):
+    def __init__(self, source: ChopSource | PlainChops, size: int) -> None:
+        self.source, self.size = source, size
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.source.batch(step, self.size)
+
+
+def batches(source: ChopSource | PlainChops, steps: Iterable[int], size: int, *, workers: int = 0) -> Iterator[Batch]:
+    """Yield the batches of `steps` in order, made ahead by `workers` processes; their number changes nothing."""
+    if not workers:
+        return (source.batch(step, size) for step in steps)
+    pinned = torch.cuda.is_available()
+    loader = DataLoader(_ByStep(source, size), None, sampler=steps, num_workers=workers, pin_memory=pinned)
+    return iter(loader)

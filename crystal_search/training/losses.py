@@ -1,0 +1,91 @@
+"""What the classifier is taught: every cell, every chop, and never a false alarm."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from crystal_search.datasets.cell_labels import IGNORED, cell_labels, chop_labels, texture_labels
+from crystal_search.datasets.rendered_shards import OUTSIDE
+from crystal_search.networks.squeezenet import chop_logits
+from crystal_search.outcomes import GROUPS, OUTCOMES, classes_of
+
+SMOOTHING = 0.03
+CHOP_WEIGHT, ALARM_WEIGHT, TEXTURE_WEIGHT = 0.7, 0.3, 1.0
+#: Walls and empty liquid fill most of every image.
+CLASS_WEIGHTS = tuple({"rim": 0.5, "clear": 0.7}.get(outcome.name, 1.0) for outcome in OUTCOMES)
+TEXTURE_CLASS_WEIGHTS = tuple({"rim": 0.5, "clear": 0.15}.get(outcome.name, 1.0) for outcome in OUTCOMES)
+LARGEST_CERTAINTY = 1 - 1e-3  #: keeps the logarithm of an alarm finite
+
+
+def classifier_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
+    """Return the losses at both depths by name, the one to descend as ``loss``.
+
+    Parameters
+    ----------
+    cells : Tensor
+        Logits of every cell, (N, 13, h, w).
+    textures : Tensor
+        Logits half-way up, (N, 13, H, W).
+    outcome_maps : Tensor
+        What can be seen in the crops, (N, side/4, side/4) uint8.
+    """
+    losses = cell_losses(cells, outcome_maps)
+    texture = texture_loss(textures, outcome_maps)
+    return losses | {"loss": losses["loss"] + TEXTURE_WEIGHT * texture, "texture": texture}
+
+
+def cell_losses(cells: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
+    """Return the losses of the cells alone, by name, the one to descend as ``loss``."""
+    chops = chop_logits(cells)  # (N, 13, h - 3, w - 3)
+    cell = _class_loss(cells, cell_labels(outcome_maps))
+    chop = _class_loss(chops, chop_labels(outcome_maps))
+    alarm = _alarm_loss(chops, outcome_maps)
+    return {"loss": cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm, "cell": cell, "chop": chop, "alarm": alarm}
+
+
+def texture_loss(textures: Tensor, outcome_maps: Tensor) -> Tensor:
+    """Return the loss of the logits half-way up, (N, 13, h, w)."""
+    return cross_entropy(
+        textures, texture_labels(outcome_maps), torch.tensor(TEXTURE_CLASS_WEIGHTS, device=textures.device)
+    )
+
+
+def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    weights = torch.tensor(CLASS_WEIGHTS, device=logits.device)
+    return cross_entropy(logits, labels, weights, ignore_index=IGNORED, label_smoothing=SMOOTHING)
+
+
+def group_probabilities(logits: Tensor) -> Tensor:
+    """Return the summed probabilities of the four groups, (N, 4, ...), of logits (N, 13, ...)."""
+    probabilities = logits.softmax(dim=1)
+    return torch.stack([probabilities[:, list(classes_of(group))].sum(dim=1) for group in GROUPS], dim=1)
+
+
+def _alarm_loss(chops: Tensor, outcome_maps: Tensor) -> Tensor:
+    """Charge each crop for the chop that is surest of a group which the crop does not hold.
+
+    A single wrong chop decides a whole well, since the groups are asked in order of priority.
+    """
+    surest = group_probabilities(chops)[:, :-1].amax(dim=(2, 3)).clamp(max=LARGEST_CERTAINTY)  # (N, 3), not clear
+    absent = ~torch.stack([_holds(outcome_maps, classes_of(group)) for group in GROUPS[:-1]], dim=1)  # (N, 3)
+    return (-torch.log1p(-surest) * absent).mean()
+
+
+def _holds(outcome_maps: Tensor, classes: tuple[int, ...]) -> Tensor:
+    inside = (outcome_maps >= classes[0]) & (outcome_maps <= classes[-1]) & (outcome_maps != OUTSIDE)
+    return inside.flatten(1).any(dim=1)
+
+
+def chop_loss(chops: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Return the cross-entropy of whole chops' logits (N, classes) against labels (N,)."""
+    return cross_entropy(chops, labels, label_smoothing=smoothing)
+
+
+def hits(chops: Tensor, labels: Tensor, among: int) -> Tensor:
+    """Return how many labels (N,) are among the likeliest classes of logits (N, classes), a number.
+
+    >>> hits(torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]), torch.tensor([2, 1]), 1).item()
+    1.0
+    """
+    likeliest = chops.topk(min(among, chops.shape[1]), dim=1).indices  # (N, among)
+    return (likeliest == labels[:, None]).any(dim=1).sum().float()

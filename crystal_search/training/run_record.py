@@ -1,0 +1,71 @@
+"""What a training is: the record ``run.json`` in its folder, which evaluation and export read."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from crystal_search.errors import UserError
+from crystal_search.files import write_whole
+
+RUN, RUN_FORMAT, RUN_VERSION = "run.json", "crystal-search training", 1
+TRACES = (RUN, "checkpoint.pt", "learning-curve.csv")  #: files by which a training's folder is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What was trained, on what, and how."""
+
+    kind: Literal["classifier", "drop_locator"]
+    architecture: str  #: of `architectures.ARCHITECTURES`; ``u-net`` for a drop locator
+    classes: tuple[str, ...]  #: in the order of the outputs
+    normalisation: str  #: of `images.NORMALISATIONS`; it decides how many channels the network reads
+    working_width_px: int
+    data: str  #: folder of the dataset, or of rendered shards
+    taught_by: Literal["chops", "cells", "masks"]  #: chops of a dataset, cells of rendered wells, masks of drops
+    command: str  #: as it was typed
+    seed: int
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder for a training that holds something else; hidden files in it do no harm.
+
+    Raises
+    ------
+    UserError
+        If it does.
+    """
+    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")) if folder.is_dir() else []
+    if names and not any(name in names for name in TRACES):
+        raise UserError(f"{folder} holds something that is no training ({names[0]}); name a new folder")
+
+
+def write_run(folder: Path, record: RunRecord) -> None:
+    """Write ``run.json`` to `folder`, whole or not at all."""
+    text = json.dumps({"format": RUN_FORMAT, "version": RUN_VERSION} | asdict(record), indent=1) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / RUN, text)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """Return the record of the training in `folder`.
+
+    Raises
+    ------
+    UserError
+        If there is none, or another version wrote it.
+    """
+    path = folder / RUN
+    try:
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"no training in {folder}: {path.name}: {error.strerror}; name a training's folder") from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}; train again") from error
+    if not isinstance(read, dict) or (read.get("format"), read.get("version")) != (RUN_FORMAT, RUN_VERSION):
+        raise UserError(f"{path} is no record of a training of version {RUN_VERSION}; train again")
+    try:
+        known = {field.name: read[field.name] for field in fields(RunRecord)}
+        return RunRecord(**(known | {"classes": tuple(known["classes"])}))
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} lacks {error}; train again") from error

@@ -1,0 +1,108 @@
+"""Beginning with the weights that come with the program, of which there is only the ONNX file.
+
+Its batch normalisations were written into the convolutions. They are taken out again so that the network can be
+trained on: with mean and variance of what each convolution gives for some images, and a scale and a shift that
+undo them. So nothing changes in what the network answers, and almost nothing in what it answers while it learns.
+"""
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from crystal_search.errors import ModelError
+from crystal_search.model import Model
+from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
+
+Convolution = nn.Conv2d | nn.ConvTranspose2d
+
+
+def begin_with(model: Model, network: UNet, views: Tensor) -> None:
+    """Put the weights of a model file into `network`.
+
+    Parameters
+    ----------
+    model
+        A drop locator that was exported from this U-Net.
+    network
+        Where they go.
+    views
+        (N, 1, H, W) images as the training will show them, a batch or two; they only steady the first steps.
+
+    Raises
+    ------
+    ModelError
+        If the file is of another network.
+    """
+    weights = _convolutions(model)
+    layers = _in_order(network)
+    shapes = [tuple(layer.weight.shape) for layer, _ in layers]
+    if [weight.shape for weight, _ in weights] != shapes:
+        raise ModelError(f"{model.card.file} is of another network than the U-Net; begin with a training's folder")
+    with torch.no_grad():
+        for (layer, normalisation), (weight, bias) in zip(layers, weights, strict=True):
+            layer.weight.copy_(torch.from_numpy(weight))
+            if normalisation is None and layer.bias is not None:
+                layer.bias.copy_(torch.from_numpy(bias))
+            elif normalisation is not None:
+                _undo(normalisation, torch.zeros(len(bias)), torch.ones(len(bias)), torch.from_numpy(bias))
+        _settle(network, [pair for pair in layers if pair[1] is not None], views)
+
+
+def _convolutions(model: Model) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return weights and constants of the convolutions of a file, in the order in which they are computed."""
+    graph = onnx.load_model_from_string(model.onnx).graph
+    arrays = {each.name: np.array(numpy_helper.to_array(each)) for each in graph.initializer}
+    nodes = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    try:
+        return [(arrays[node.input[1]], arrays[node.input[2]]) for node in nodes]
+    except (KeyError, IndexError) as error:
+        raise ModelError(f"{model.card.file} is of another network than the U-Net: {error}") from error
+
+
+def _in_order(network: UNet) -> list[tuple[Convolution, nn.BatchNorm2d | None]]:
+    """Return the network's convolutions in the order in which they are computed, with what normalises each."""
+    met: list[tuple[Convolution, nn.BatchNorm2d | None]] = []
+
+    def meet(module: nn.Module, _inputs: object, _output: object) -> None:
+        if isinstance(module, Convolution):
+            met.append((module, None))
+        elif isinstance(module, nn.BatchNorm2d):
+            met[-1] = (met[-1][0], module)
+
+    hooks = [module.register_forward_hook(meet) for module in network.modules()]
+    network.eval()
+    with torch.no_grad():
+        network(torch.zeros(1, 1, SIDE_MULTIPLE_PX, SIDE_MULTIPLE_PX))
+    for hook in hooks:
+        hook.remove()
+    return met
+
+
+def _undo(normalisation: nn.BatchNorm2d, mean: Tensor, variance: Tensor, constant: Tensor) -> None:
+    """Have a normalisation by these statistics add `constant` and nothing else."""
+    if normalisation.running_mean is not None and normalisation.running_var is not None:
+        normalisation.running_mean.copy_(mean)
+        normalisation.running_var.copy_(variance)
+    normalisation.weight.copy_((variance + normalisation.eps).sqrt())
+    normalisation.bias.copy_(mean + constant)
+
+
+def _settle(network: UNet, layers: list[tuple[Convolution, nn.BatchNorm2d | None]], views: Tensor) -> None:
+    """Take the statistics of all normalisations from `views`; what the network answers stays the same."""
+    statistics: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if isinstance(module, nn.BatchNorm2d):
+            variance, mean = torch.var_mean(inputs[0], dim=(0, 2, 3))
+            statistics[module] = mean, variance
+
+    hooks = [each.register_forward_pre_hook(note) for _, each in layers if each is not None]
+    network.eval()
+    network(views)
+    for hook in hooks:
+        hook.remove()
+    for normalisation, (mean, variance) in statistics.items():
+        _undo(normalisation, mean, variance, constant=normalisation.bias.clone())

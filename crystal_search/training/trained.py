@@ -1,0 +1,108 @@
+"""Trained networks read back from their folders, and what they say of the chops of a dataset."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from crystal_search.class_schemes import columns_by_outcome, scheme_of
+from crystal_search.datasets.packed import ChopRow, PackedDataset
+from crystal_search.errors import UserError
+from crystal_search.images import View, channels_of, normalised
+from crystal_search.networks.architectures import build
+from crystal_search.scoring.classify import channels_first
+from crystal_search.training.checkpoints import BEST, load_checkpoint
+from crystal_search.training.run_record import RunRecord, read_run
+
+BATCH = 16
+GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A classifier as its training left it."""
+
+    folder: Path
+    record: RunRecord
+    network: nn.Module  #: set to evaluation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChopScores:
+    """What a network says of chops."""
+
+    rows: tuple[ChopRow, ...]
+    logits: NDArray[np.float32]  #: (chops, classes)
+    labels: NDArray[np.int64]  #: (chops,), positions in the network's classes
+
+
+def load_trained(folder: Path) -> Trained:
+    """Return the classifier whose training is in `folder`, with its best weights where some were kept as the best.
+
+    Raises
+    ------
+    UserError
+        If there is no record of a training, or it is one of a drop locator.
+    ModelError
+        If there are no weights, or they are of another network.
+    """
+    record = read_run(folder)
+    if record.kind != "classifier":
+        raise UserError(f"{folder} trained a {record.kind.replace('_', ' ')}; name the training of a classifier")
+    network = build(record.architecture, len(record.classes), channels_of(record.normalisation))
+    load_checkpoint(folder, network, name=BEST if (folder / BEST).exists() else None)
+    return Trained(folder, record, network.eval())
+
+
+def chop_view(dataset: PackedDataset, row: ChopRow) -> View:
+    """Return a chop as the client would see it: (side, side), or (side, side, 3) in colour, normalised."""
+    return normalised(dataset.patch(row), dataset.about.normalisation)[dataset.box(row).slices]
+
+
+def check_labels(classes: Sequence[str], dataset: PackedDataset) -> None:
+    """Refuse a dataset whose labels do not tell the `classes` of a network apart.
+
+    Raises
+    ------
+    UserError
+        That says what to do.
+    """
+    theirs = dataset.scheme
+    if theirs.name in GROUP_SCHEMES and scheme_of(classes).name not in GROUP_SCHEMES:
+        raise UserError(
+            f"the network tells {len(classes)} classes apart, the labels of {dataset.folder} only "
+            f"{', '.join(theirs.class_names)}; name a dataset with finer labels, or a network that was trained for "
+            f"{len(theirs.classes)} classes"
+        )
+
+
+def labels_of(rows: Sequence[ChopRow], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Return the position of each chop's class among `classes`, which are those of a trainable scheme."""
+    columns = columns_by_outcome(scheme_of(classes))
+    return np.array([columns[row.outcome] for row in rows], dtype=np.int64)
+
+
+def mean_logits(network: nn.Module, views: NDArray[np.float32], device: str = "cpu") -> NDArray[np.float32]:
+    """Return the logits of chops, (N, classes), the mean over each one's cells; views are (N, side, side[, 3])."""
+    with torch.inference_mode():
+        cells = network(torch.from_numpy(channels_first(views)).to(device))  # (N, classes, h, w)
+    means: NDArray[np.float32] = cells.float().mean(dim=(2, 3)).cpu().numpy()  # (N, classes)
+    return means
+
+
+def chop_scores(trained: Trained, dataset: PackedDataset, rows: Sequence[ChopRow], device: str = "cpu") -> ChopScores:
+    """Return what `trained` says of `rows` of a dataset."""
+    network = trained.network.to(device)
+    logits = [mean_logits(network, views, device) for views in _batches(dataset, rows)]
+    classes = trained.record.classes
+    none = np.zeros((0, len(classes)), np.float32)
+    return ChopScores(tuple(rows), np.concatenate([none, *logits]), labels_of(rows, classes))
+
+
+def _batches(dataset: PackedDataset, rows: Sequence[ChopRow]) -> Iterator[NDArray[np.float32]]:
+    for start in range(0, len(rows), BATCH):
+        yield np.stack([chop_view(dataset, row) for row in rows[start : start + BATCH]])

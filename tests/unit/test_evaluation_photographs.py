@@ -1,0 +1,161 @@
+"""Tables of photographs whose truth people wrote down."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from crystal_search.direct.score_command import Scored
+from crystal_search.errors import UserError
+from crystal_search.evaluation.photograph_labels import Label, read_labels, unnamed
+from crystal_search.evaluation.photograph_report import mistakes, well_table
+from crystal_search.evaluation.photographs import Verdict, real_well_table, separation
+from crystal_search.geometry import Box
+from crystal_search.main import OK, USAGE, main
+from crystal_search.result import DropRegion, ImageScore, RankedScore
+from crystal_search.synthesis.wells.rendered_well import WellSeed, render_well
+
+DROP = DropRegion(box=Box(0, 0, 10, 10), area_fraction=0.25, outline=((0, 0), (0, 10), (10, 10), (10, 0)))
+
+
+def verdict(
+    label: str,
+    answer: str,
+    crystal: float,
+    *,
+    source: str = "a",
+    overlap: float | None = None,
+    error: str | None = None,
+) -> Verdict:
+    """A verdict as the models would give it; no drop where the answer is ``no_drop``."""
+    score = ImageScore(height_px=20, width_px=20, error=error)
+    if answer != "no_drop" and error is None:
+        ranked = RankedScore(outcome=answer, probability=0.9, above_threshold=True)
+        score = ImageScore(height_px=20, width_px=20, score=ranked, drop=DROP)
+    peaks = () if error else (crystal, 0.1, 0.1, 0.1)
+    found = Scored(path=Path("x.jpg"), score=score, peaks=peaks, model="m", seconds=0.5)
+    name = f"{source}-{label}-{answer}-{crystal}.jpg"
+    return Verdict(Label(name, Path(name), label, source, None), found, overlap)
+
+
+def write(folder: Path, text: str, *files: str) -> Path:
+    for name in files:
+        Pillow.new("RGB", (200, 160)).save(folder / name)
+    (folder / "labels.csv").write_text(text)
+    return folder / "labels.csv"
+
+
+def test_labels_are_outcomes_groups_and_less(tmp_path: Path) -> None:
+    text = "file,label,source,mask\na.png,crystal_bad_form,,\nb.png,Crystal,imager 2,a.png\nc.png,no-drop,,\n"
+    labels = read_labels(write(tmp_path, text, "a.png", "b.png", "c.png", "d.png"), tmp_path)
+    assert [each.label for each in labels] == ["crystal_bad_form", "crystal", "no_drop"]
+    assert [each.outcome for each in labels] == ["crystal_bad_form", None, None]
+    assert [each.crystal for each in labels] == [True, True, False]
+    assert [each.empty for each in labels] == [False, False, True]
+    assert [each.source for each in labels] == ["photographs", "imager 2", "photographs"]
+    assert labels[1].mask == tmp_path / "a.png"
+    assert unnamed(tmp_path, labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,truth\na.png,clear\n", "has no column label"),
+        ("file,label\na.png,salt\n", "line 2: no label 'salt'; choose from crystal_harvestable"),
+        ("file,label\na.png,rim\n", "no label 'rim'"),
+        ("file,label\nb.png,clear\n", "b.png is not there"),
+        ("file,label\na.png,clear\na.png,clear\n", "line 3: a.png is there twice"),
+        ("file,label\n", "names no photograph"),
+        ("file,label,mask\na.png,clear,m.png\n", "m.png is not there"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        read_labels(write(tmp_path, text, "a.png"), tmp_path)
+
+
+def test_figures_by_source_against_a_count_by_hand() -> None:
+    found = [
+        verdict("crystal", "crystal_harvestable", 0.9),
+        verdict("crystal_bad_form", "clear", 0.4),
+        verdict("no_crystal", "crystal_bad_form", 0.6),
+        verdict("precipitate", "precipitate", 0.2, overlap=0.8),
+        verdict("clear", "no_drop", 0.0),
+        verdict("clear", "unreadable", 0.0, error="broken"),
+        verdict("no_drop", "no_drop", 0.1, source="b"),
+        verdict("no_drop", "clear", 0.3, source="b"),
+    ]
+    rows = {str(row["source"]): row for row in real_well_table(found).records()}
+    a, b, everything = rows["a"], rows["b"], rows["all"]
+    assert (a["wells"], a["unreadable"], a["drops_found"]) == (6, 1, "4 of 5")
+    assert (a["crystals_called"], a["false_crystals"]) == ("1 of 2", "1 of 3")
+    assert a["auroc"] == pytest.approx(5 / 6)  # of 2 x 3 pairs one is the wrong way round
+    assert (a["groups_right"], a["outcomes_right"]) == ("2 of 4", "1 of 3")
+    assert a["mean_iou"] == pytest.approx(0.8)
+    assert (b["drops_found"], b["empty_reported"], b["auroc"]) == (None, "1 of 2", None)
+    assert (everything["wells"], everything["empty_reported"]) == (8, "1 of 2")
+
+
+def test_a_share_is_told_only_where_there_are_enough() -> None:
+    for count, text in ((19, "19 of 19"), (20, "20 of 20 (100.0 %)")):
+        table = real_well_table([verdict("clear", "clear", number / 100) for number in range(count)])
+        assert table.records()[0]["drops_found"] == text
+
+
+def test_separation_has_an_interval_that_holds_it() -> None:
+    generator = np.random.default_rng(0)
+    found = [verdict("crystal", "clear", float(x)) for x in generator.normal(0.6, 0.2, 30)]
+    found += [verdict("clear", "clear", float(x)) for x in generator.normal(0.4, 0.2, 30)]
+    area = separation(found)
+    assert area is not None
+    assert 0.5 < area.low < area.value < area.high < 1
+    assert separation(found[:30]) is None
+
+
+def test_mistakes_come_with_the_worst_first() -> None:
+    found = [
+        verdict("clear", "crystal_bad_form", 0.5),
+        verdict("clear", "crystal_bad_form", 0.9),
+        verdict("crystal", "clear", 0.3),
+        verdict("clear", "no_drop", 0.0),
+        verdict("no_drop", "clear", 0.0),
+        verdict("clear", "clear", 0.0),
+    ]
+    kinds = mistakes(found)
+    assert [each.crystal_score for each in kinds["Called crystal without one"]] == [0.9, 0.5]
+    assert [len(each) for each in kinds.values()] == [2, 1, 1, 1]
+    assert well_table(found).records()[0]["crystal_score"] == 0.5
+
+
+def test_a_report_is_written_for_rendered_wells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["file,label,source,mask"]
+    for number, outcome in enumerate(("crystal_harvestable", "clear", None)):
+        well = render_well(WellSeed("test", number), outcome=outcome, height_px=480, width_px=600)
+        Pillow.fromarray(well.image).save(tmp_path / f"{number}.png")
+        Pillow.fromarray(255 * well.drop_mask.astype(np.uint8)).save(tmp_path / f"mask{number}.png")
+        lines.append(f"{number}.png,{outcome or 'no_drop'},one,{'' if outcome is None else f'mask{number}.png'}")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "labels.csv").write_text("\n".join([*lines, "broken.png,clear,two,"]))
+    out = tmp_path / "report"
+    words = ["--images", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--out", str(out), "--workers", "1"]
+    assert main(["evaluate-wells", *words]) == OK
+    assert "| one | 3 |" in capsys.readouterr().out
+    wells = list(csv.DictReader((out / "wells.csv").read_text().splitlines()))
+    assert [each["label"] for each in wells] == ["crystal_harvestable", "clear", "no_drop", "clear"]
+    assert wells[3]["error"]
+    assert 0 <= float(wells[0]["crystal_score"]) <= 1
+    assert not math.isnan(float(wells[0]["iou"]))
+    page = (out / "index.html").read_text()
+    assert "outlines-one-1.png" in page
+    assert "Not readable: 1" in page
+    with Pillow.open(out / "outlines-one-1.png") as sheet:
+        assert sheet.size == (3 * 306, 256)
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--images", str(tmp_path / "no"), "--labels", str(tmp_path / "x.csv"), "--out", str(tmp_path / "r")]
+    assert main(["evaluate-wells", *words]) == USAGE
+    assert "is no folder" in capsys.readouterr().err

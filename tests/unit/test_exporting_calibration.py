@@ -1,0 +1,209 @@
+"""Temperature, shifts, and the figures that go into cards."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crystal_search.datasets.cell_labels import IGNORED
+from crystal_search.datasets.rendered_shards import write_shard
+from crystal_search.errors import UserError
+from crystal_search.evaluation.measuring import (
+    Verdict,
+    classifier_figures,
+    drop_figures,
+    measure_photographs,
+    measure_wells,
+)
+from crystal_search.exporting.calibration import (
+    ScoredWell,
+    chop_accuracy,
+    fitted_shifts,
+    fitted_temperature,
+    group_of,
+    scored_wells,
+    shift_logits,
+    well_accuracy,
+    with_few_false_crystals,
+)
+from crystal_search.exporting.export import export
+from crystal_search.exporting.exported_runs import export_run
+from crystal_search.model import Measurement, read_model
+from crystal_search.networks.architectures import build
+from crystal_search.networks.cards import classifier_card, drop_locator_card
+from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES, Group
+from crystal_search.training.checkpoints import save_checkpoint
+from crystal_search.training.run_record import RunRecord, write_run
+from crystal_search.unet_drop.network import UNet
+from crystal_search.unet_drop.regions import overlap
+from tests.unit.networks_fakes import CLEAR, CRYSTAL, FakeWell, fake_well
+
+NO_SHIFTS = np.zeros(len(OUTCOMES))
+
+
+def well_saying(outcome: int, logit: float, group: Group, *, label: int = CLEAR) -> ScoredWell:
+    logits = np.zeros((3, len(OUTCOMES)))
+    logits[:, CLEAR] = 6.0
+    logits[1, outcome] = logit
+    return ScoredWell(logits, np.array([CLEAR, label, IGNORED]), group)
+
+
+def test_too_sure_a_network_is_cooled_down() -> None:
+    wells = [
+        ScoredWell(np.eye(13)[[CLEAR]] * 20, np.array([CLEAR if number % 4 else CRYSTAL]), Group.CLEAR)
+        for number in range(40)
+    ]
+    assert fitted_temperature(wells) > 2
+
+
+def test_a_group_that_cries_wolf_is_lowered_until_it_does_not() -> None:
+    wells = [well_saying(CRYSTAL, 9.0, Group.CLEAR), well_saying(CRYSTAL, 12.0, Group.CRYSTAL, label=CRYSTAL)]
+    assert well_accuracy(wells, 1.0, NO_SHIFTS) == 0.5
+    shifts = fitted_shifts(wells, 1.0)
+    assert well_accuracy(wells, 1.0, shifts) == 1.0
+    assert shifts[CRYSTAL] < 0
+    assert shifts[CLEAR] == 0
+
+
+def test_what_needs_no_shift_gets_none() -> None:
+    wells = [well_saying(CRYSTAL, 1.0, Group.CLEAR), well_saying(CRYSTAL, 12.0, Group.CRYSTAL)]
+    np.testing.assert_array_equal(fitted_shifts(wells, 1.0), NO_SHIFTS)
+
+
+def test_few_wells_without_crystals_are_called_crystal_even_where_it_costs_some() -> None:
+    sure = [well_saying(CRYSTAL, 12.0, Group.CRYSTAL, label=CRYSTAL) for _ in range(20)]
+    doubtful = [well_saying(CRYSTAL, 9.0, Group.CRYSTAL, label=CRYSTAL) for _ in range(2)]
+    false = [well_saying(CRYSTAL, 8.5, Group.CLEAR) for _ in range(2)]
+    wells = [*sure, *doubtful, *false, *(well_saying(CRYSTAL, 0.0, Group.CLEAR) for _ in range(38))]
+    shifts = with_few_false_crystals(wells, 1.0, NO_SHIFTS)
+    crystals = [outcome.group is Group.CRYSTAL for outcome in OUTCOMES]
+    assert (shifts[crystals] < 0).all()
+    assert (shifts[np.logical_not(crystals)] == 0).all()
+    called = [group_of(well, 1.0, shifts) is Group.CRYSTAL for well in wells]
+    assert (sum(called[:20]), sum(called[22:])) == (20, 0)
+    np.testing.assert_array_equal(with_few_false_crystals(sure + wells[24:], 1.0, NO_SHIFTS), NO_SHIFTS)
+
+
+def test_chops_without_a_label_do_not_count() -> None:
+    assert chop_accuracy([well_saying(CRYSTAL, 9.0, Group.CRYSTAL, label=CRYSTAL)]) == (1.0, 2)
+
+
+def test_shifts_end_in_the_networks_last_layer() -> None:
+    network = build("squeezenet", len(OUTCOMES)).eval()
+    views = torch.zeros(1, 1, 256, 256)
+    with torch.no_grad():
+        before = network(views)
+        shift_logits(network, np.arange(13.0), temperature=2.0)
+        difference = network(views) - before
+    np.testing.assert_allclose(difference[0, :, 0, 0].numpy(), 2 * np.arange(13), atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with untrained models."""
+    folder = tmp_path_factory.mktemp("models")
+    torch.manual_seed(0)
+    network = build("squeezenet", len(OUTCOMES))
+    save_checkpoint(folder, 1, network, torch.optim.AdamW(network.parameters()), {"shards": []})
+    export(UNet(), drop_locator_card("unet"), folder)
+    write_shard(folder, "validation-00000", 0, [fake_well(number) for number in (0, 1, 7)])
+    write_run(
+        folder,
+        RunRecord(
+            kind="classifier",
+            architecture="squeezenet",
+            classes=OUTCOME_NAMES,
+            normalisation="local-contrast-1",
+            working_width_px=1224,
+            data=str(folder),
+            taught_by="cells",
+            command="crystal-search train classifier",
+            seed=0,
+        ),
+    )
+    export_run(folder, "classes", folder)
+    return folder
+
+
+def test_the_exported_card_tells_what_was_fitted(models: Path) -> None:
+    card = read_model(models / "classes.card.json").card
+    assert card.training_data.startswith("rendered wells only")
+    assert card.training_command == "crystal-search train classifier"
+    assert [figure.measure for figure in card.measured] == ["13-class accuracy of chops", "4-group accuracy of wells"]
+    assert card.measured[1].count == 2
+
+
+def test_a_drop_gives_as_many_chops_as_the_client_takes(models: Path) -> None:
+    card = classifier_card("x")
+    wells = list(scored_wells(build("squeezenet", 13).eval(), card, models, "validation"))
+    assert [well.group for well in wells] == [Group.CRYSTAL, Group.CLEAR]
+    assert all(len(well.logits) == len(well.labels) > 9 for well in wells)
+    assert CRYSTAL in wells[0].labels
+    assert CRYSTAL not in wells[1].labels
+
+
+def test_without_validation_wells_there_is_no_export(models: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no validation wells"):
+        export_run(models, "classes", tmp_path, tmp_path)
+
+
+def test_figures_go_into_both_cards_and_replace_older_ones(models: Path) -> None:
+    wells: list[FakeWell] = [fake_well(number) for number in (0, 7)]
+    for _ in range(2):
+        verdicts = measure_wells(wells, models, "discs")
+    assert [verdict.truth for verdict in verdicts] == ["crystal_harvestable", "no_drop"]
+    located = read_model(models / "unet.card.json").card.measured
+    assert [(figure.measure, figure.count) for figure in located] == [
+        ("mean intersection over union of drops", 1),
+        ("drops found", 1),
+        ("empty wells reported empty", 1),
+    ]
+
+
+def test_a_figure_of_nothing_is_left_out(models: Path) -> None:
+    measure_wells([fake_well(0)], models, "one disc")
+    figures = read_model(models / "unet.card.json").card.measured
+    assert [figure.measure for figure in figures if figure.data == "one disc"] == [
+        "mean intersection over union of drops",
+        "drops found",
+    ]
+
+
+def test_photographs_are_scored_file_by_file(models: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(fake_well(0).image).save(tmp_path / "one.png")
+    assert list(measure_photographs(tmp_path, models, "a photograph")) == ["one.png"]
+    figures = read_model(models / "classes.card.json").card.measured
+    assert [figure.measure for figure in figures if figure.data == "a photograph"] == ["images called crystal"]
+
+
+def test_a_missed_drop_counts_against_both_models() -> None:
+    verdicts = [
+        Verdict(truth="clear", answer="no_drop", overlap=0.0),
+        Verdict(truth="spherulites", answer="other", overlap=1.0),
+        Verdict(truth="no_drop", answer="no_drop", overlap=1.0),
+    ]
+    assert [figure.value for figure in drop_figures(verdicts, "d")] == [0.5, 0.5, 1.0]
+    assert [figure.value for figure in classifier_figures(verdicts, "d")] == [0.5, 0.0, 0.0, 0.0]
+    assert classifier_figures(verdicts, "d")[0] == Measurement(
+        data="d", measure="4-group accuracy of wells with a drop", value=0.5, count=2
+    )
+
+
+def test_overlap_is_one_only_where_masks_agree() -> None:
+    mask = np.zeros((8, 8), bool)
+    mask[:4] = True
+    assert overlap(mask, mask) == 1
+    assert overlap(mask, ~mask) == 0
+    assert overlap(mask, None) == 0
+    assert overlap(np.repeat(mask, 2, axis=1).repeat(2, axis=0), mask) == 1
+    assert overlap(mask, np.ones_like(mask)) == 0.5
+
+
+def test_verdicts_compare_groups() -> None:
+    verdict = Verdict(truth="spherulites", answer="phase_separation", overlap=1.0)
+    assert verdict.right_group
+    assert not replace(verdict, answer="clear").right_group

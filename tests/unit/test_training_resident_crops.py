@@ -1,0 +1,127 @@
+"""Rendered wells kept in a device's memory, and batches of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crystal_search.datasets.rendered_shards import OUTSIDE, highest_rank, write_shard
+from crystal_search.errors import UserError
+from crystal_search.training import resident_crops as resident
+from crystal_search.training.cell_training import Plan, Whereabouts
+from crystal_search.training.resident_crops import ResidentCrops
+from crystal_search.training.resident_images import ResidentImages
+from crystal_search.training.train_cells import train_cells
+from crystal_search.training.train_drops import train_drop_locator
+from tests.unit.networks_fakes import CRYSTAL, fake_well
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("training.resident_crops", "training.resident_images"):
+        monkeypatch.setattr(f"crystal_search.{module}.WELLS_PER_SHARD", 4)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    for number in range(2):
+        write_shard(tmp_path, f"train-{number:05d}", 4 * number, [fake_well(4 * number + each) for each in range(4)])
+    return tmp_path
+
+
+def _crops(shards: Path, *, width_px: int = 1224, most_wells: int = 8) -> ResidentCrops:
+    source = ResidentCrops(shards, "train", 96, 1, CPU, width_px, most_wells)
+    source.refresh()
+    return source
+
+
+def test_the_same_step_gives_the_same_batch(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "recorded_differently", lambda views, _: views)
+    views, labels = _crops(shards).batch(3, 16)
+    again, _ = _crops(shards).batch(3, 16)
+    other, _ = _crops(shards).batch(4, 16)
+    assert views.shape == (16, 1, 96, 96)
+    assert views.dtype == torch.float32
+    assert labels.shape == (16, 24, 24)
+    assert labels.dtype == torch.uint8
+    assert torch.equal(views, again)
+    assert not torch.equal(views, other)
+
+
+@pytest.mark.parametrize("width_px", [1224, 612])
+def test_labels_lie_where_things_are_seen(shards: Path, width_px: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resident, "recorded_differently", lambda views, _: views)
+    monkeypatch.setattr(resident, "local_contrast", lambda views: views)
+    source = _crops(shards, width_px=width_px)
+    for number, shard in enumerate(source.shards):  # what is a crystal shines, everything else is black
+        outcomes = highest_rank(np.asarray(shard.outcomes), 1224 // width_px)
+        bright = 255 * (outcomes == CRYSTAL).repeat(4, axis=1).repeat(4, axis=2)[:, :, :width_px]
+        source._grey[4 * number : 4 * number + 4] = torch.from_numpy(bright.astype(np.uint8))
+    views, labels = source.batch(0, 64)
+    shown = torch.nn.functional.avg_pool2d(views, 4)[:, 0] > 0.5
+    assert float((shown == (labels == CRYSTAL)).float().mean()) > 0.97
+    assert bool((labels == CRYSTAL).any())
+
+
+def test_later_shards_take_the_place_of_the_first(shards: Path) -> None:
+    source = _crops(shards, most_wells=4)
+    np.testing.assert_array_equal(source._grey.numpy(), source.shards[1].grey)
+    wells = [places.wells for slots in source._places.values() for places in slots.values()]
+    assert max(each.max() for each in wells if len(each)) < 4
+    assert source.names() == ["train-00000", "train-00001"]
+
+
+def test_half_the_width_keeps_the_outcome_of_highest_priority() -> None:
+    maps = np.full((1, 2, 4), OUTSIDE, np.uint8)
+    maps[0, 1, 0], maps[0, 0, 1] = CRYSTAL, 10
+    assert highest_rank(maps, 2).tolist() == [[[CRYSTAL, OUTSIDE]]]
+
+
+def test_views_and_drops_agree(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crystal_search.training.resident_images.recorded_differently", lambda views, _: views)
+    monkeypatch.setattr("crystal_search.training.resident_images.centred", lambda views: views)
+    source = ResidentImages(shards, "train", 0, CPU, most_wells=8)
+    source.refresh()
+    drops = source._drops.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    source._grey = drops[:, : source._grey.shape[1], : source._grey.shape[2]].contiguous()
+    for step in range(6):
+        views, found = source.batch(step, 8)
+        assert views.shape == found.shape
+        assert views.shape[3] == 256
+        assert views.shape[2] in {160, 192, 208, 224, 256}
+        assert float((views - found).abs().mean()) < 0.02
+    assert bool((found > 0.5).any())
+
+
+def test_trainings_run_where_the_wells_are(shards: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=2, batch_size=8, peak_rate=1e-3, steps_per_epoch=1)
+    network = train_cells("squeezenet", "textures", shards, plan, Whereabouts(tmp_path / "cells"), device=CPU)
+    assert not network.training
+    train_drop_locator(shards, plan, Whereabouts(tmp_path / "drop"), device=CPU)
+    assert (tmp_path / "drop" / "checkpoint.pt").exists()
+
+
+def test_what_needs_the_memory_of_a_processor_is_refused(shards: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=1, batch_size=8, peak_rate=1e-3)
+    with pytest.raises(UserError, match="--stage upper keeps features"):
+        train_cells("squeezenet", "upper", shards, plan, Whereabouts(tmp_path / "x"), device=CPU)
+    with pytest.raises(UserError, match="--width 612 takes --device"):
+        train_cells("squeezenet", "all", shards, plan, Whereabouts(tmp_path / "x"), width_px=612)
+
+
+@pytest.mark.parametrize("device", [None, CPU])
+def test_without_wells_there_is_no_training(device: torch.device | None, tmp_path: Path) -> None:
+    plan = Plan(steps=1, batch_size=8, peak_rate=1e-3)
+    with pytest.raises(UserError, match="no rendered wells to train on"):
+        train_cells("squeezenet", "all", tmp_path, plan, Whereabouts(tmp_path / "x"), device=device)
+
+
+def test_a_training_ends_when_its_time_is_over(shards: Path, tmp_path: Path) -> None:
+    plan = Plan(steps=1000, batch_size=8, peak_rate=1e-3, seconds=1e-6)
+    train_cells("squeezenet", "textures", shards, plan, Whereabouts(tmp_path / "run"), device=CPU)
+    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    assert state["step"] == 1
+    assert state["settings"]["seconds"] > 0
