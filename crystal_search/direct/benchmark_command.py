@@ -23,10 +23,11 @@ from PIL import Image as Pillow
 
 import crystal_search
 from crystal_search.direct.score_command import processors
+from crystal_search.direct.scored_files import models_in
 from crystal_search.errors import UserError
-from crystal_search.model import default_model, default_models_folder
+from crystal_search.model import default_models_folder
 from crystal_search.scoring.overlay import overlay_jpeg
-from crystal_search.scoring.pipeline import Models, loaded, score_data
+from crystal_search.scoring.pipeline import Models, score_data
 from crystal_search.work_unit import Parameters
 
 WIDTH_PX, HEIGHT_PX = 2452, 2056  #: of the camera's pictures
@@ -99,11 +100,7 @@ _worker: dict[str, _Worker] = {}  # one entry, set once in each process
 
 
 def _start_worker(models: Path, images: list[bytes], start: Barrier) -> None:
-    _worker["worker"] = _Worker(_models_in(models), images, start)
-
-
-def _models_in(folder: Path) -> Models:
-    return loaded(default_model("classifier", folder), default_model("drop_locator", folder))
+    _worker["worker"] = _Worker(models_in(models), images, start)
 
 
 def _score(data: bytes, models: Models) -> None:
@@ -134,7 +131,7 @@ def measured(models: Path, *, processes: int, seconds: float) -> Found:
     ModelError
         If `models` is no folder with one model of each kind.
     """
-    name = _models_in(models).classifier.card.name  # an error here, not in each process
+    name = models_in(models).classifier.card.name  # an error here, not in each process
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     spawn = multiprocessing.get_context("spawn")
     arguments = (models, wells(), spawn.Barrier(processes))

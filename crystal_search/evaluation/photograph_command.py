@@ -7,7 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crystal_search.arguments import count, fraction
-from crystal_search.direct.score_command import Job, processors
+from crystal_search.direct.score_command import processors
+from crystal_search.direct.scored_files import Job
 from crystal_search.errors import UserError
 from crystal_search.evaluation.photograph_labels import read_labels, unnamed
 from crystal_search.evaluation.photograph_report import write_report

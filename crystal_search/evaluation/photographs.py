@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from crystal_search.direct.score_command import Job, Scored, scored
+from crystal_search.direct.scored_files import Job, Scored, scored
 from crystal_search.errors import ImageError
 from crystal_search.evaluation.bootstrap import Interval, drawn
 from crystal_search.evaluation.measuring import group_of

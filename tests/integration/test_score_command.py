@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from crystal_search.direct import score_command as command
-from crystal_search.direct.score_command import COLUMNS, Job, Scored, inputs, scored
+from crystal_search.direct import scored_files
+from crystal_search.direct.scored_files import COLUMNS, Job, Scored, inputs, scored
 from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.model import default_models_folder
@@ -86,7 +86,7 @@ def _deadly(number: int, path: Path) -> Scored:
 
 
 def test_an_image_that_kills_its_process_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_score_file", _deadly)
+    monkeypatch.setattr(scored_files, "_score_in_worker", _deadly)
     job = Job(models=default_models_folder(), parameters=Parameters(), overlays=None)
     names = ["a", "b", "deadly1", "c", "d", "deadly2", "e", "f", "g", "h"]
     rows = list(scored([Path(name) for name in names], job, workers=2))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from crystal_search.direct.score_command import Scored
+from crystal_search.direct.scored_files import Scored
 from crystal_search.errors import UserError
 from crystal_search.evaluation.photograph_labels import Label, read_labels, unnamed
 from crystal_search.evaluation.photograph_report import mistakes, well_table
