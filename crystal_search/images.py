@@ -21,6 +21,7 @@ Grey = NDArray[np.uint8]  #: (rows, columns)
 Colour = NDArray[np.uint8]  #: (rows, columns, 3), RGB
 View = NDArray[np.float32]  #: (rows, columns), or (rows, columns, 3) in colour, normalised
 
+WORKING_WIDTH_PX = 1224  #: of classifiers, and what lengths of a rendered well are counted in
 MIN_SIDE_PX, MAX_SIDE_PX = 128, 10_000
 MAX_BYTES = 256 * 1024 * 1024
 MAX_ASPECT = 5  # sides may differ by this factor; a thin strip is no well and would be enlarged without end

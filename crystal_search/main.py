@@ -10,10 +10,10 @@ from errno import EDQUOT, EFBIG, ENOSPC
 
 from crystal_search import __version__
 from crystal_search.errors import CrystalSearchError, UserError
+from crystal_search.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 
 #: Libraries of the extra ``train``.
 TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "webdataset", "matplotlib", "tensorboard")
-OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 FULL_DISK = (ENOSPC, EDQUOT, EFBIG)
 
 #: command -> (module with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)

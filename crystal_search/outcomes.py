@@ -20,6 +20,7 @@ class Group(StrEnum):
 
 
 GROUPS = tuple(Group)  #: from high to low priority (Thielmann 2023, section 3.1)
+THRESHOLD = 0.85  #: c of the same section, which a group's best chop must reach
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 CHANNELS = ("visible", "uv", "cross-polarised", "shg")
+SPLITS = ("train", "validation", "test")  #: of what networks learn from and are judged by; no well is in two
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

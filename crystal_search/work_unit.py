@@ -17,6 +17,7 @@ from typing import Literal
 from crystal_search.errors import WorkUnitError
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.model import sha256_of
+from crystal_search.outcomes import THRESHOLD
 
 UNIT_FORMAT, UNIT_VERSION = "crystal-search work unit", 1
 MANIFEST = "manifest.json"
@@ -35,7 +36,7 @@ NO_DROP_RULES = ("stop", "whole_image")
 class Parameters:
     """How images are to be scored."""
 
-    threshold: float = 0.85  #: c of Thielmann et al. (2023), section 3.1, in (0, 1]
+    threshold: float = THRESHOLD  #: in (0, 1]
     best_chops: int = 5  #: how many chops are kept and framed
     scoring: Literal["dense", "windowed"] = "dense"
     overlays: bool = True  #: write a picture with frames beside the result

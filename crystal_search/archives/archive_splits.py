@@ -3,9 +3,14 @@
 import re
 
 from crystal_search.errors import UnknownNameError
+from crystal_search.wells import SPLITS
 
-SPLITS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("test", "testing"), "test")
-SPLITS |= dict.fromkeys(("validation", "valid", "val"), "validation")
+WORDS = {word: word for word in SPLITS} | {
+    "training": "train",
+    "testing": "test",
+    "valid": "validation",
+    "val": "validation",
+}
 _IN_NAME = re.compile(r"train|valid|(?<![a-z])val(?![a-z])|test", re.I)
 
 
@@ -22,9 +27,9 @@ def split_named(text: str) -> str | None:
     """
     if not text:
         return None
-    if text.casefold() not in SPLITS:
-        raise UnknownNameError(f"no split {text!r}; write train, validation, test or nothing")
-    return SPLITS[text.casefold()]
+    if text.casefold() not in WORDS:
+        raise UnknownNameError(f"no split {text!r}; write {', '.join(SPLITS)} or nothing")
+    return WORDS[text.casefold()]
 
 
 def split_in_name(name: str) -> str | None:
@@ -33,5 +38,5 @@ def split_in_name(name: str) -> str | None:
     >>> split_in_name("train-00001-of-00407"), split_in_name("marcoTestData.tfrecords"), split_in_name("labels.csv")
     ('train', 'test', None)
     """
-    found = {SPLITS[part.lower()] for part in _IN_NAME.findall(name)}
+    found = {WORDS[part.lower()] for part in _IN_NAME.findall(name)}
     return found.pop() if len(found) == 1 else None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from crystal_search import __version__
 from crystal_search.errors import ModelError, ResultError, WorkUnitError
+from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, FAILED, OK
 from crystal_search.files import write_whole
 from crystal_search.model import default_models_folder, model_in_any, sha256_of
 from crystal_search.result import (
@@ -29,8 +30,6 @@ from crystal_search.result_reader import image_result_from_json
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, Stopwatch, loaded, score_data
 from crystal_search.work_unit import WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit
-
-OK, FAILED, USAGE, BAD_WORK_UNIT, BAD_MODEL = 0, 1, 2, 3, 4
 
 CHECKPOINT = "checkpoint.jsonl"
 FRACTION_DONE = "fraction_done"

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crystal_search import __version__
-from crystal_search.client.program import FAILED, OK, attempted
+from crystal_search.client.program import attempted
 from crystal_search.client.program import main as client_main
 from crystal_search.client.slot import Slot, resolved
+from crystal_search.exit_codes import FAILED, OK
 from crystal_search.result import RESULT_FILE
 
 UNIT_FILE, WORK_FOLDER = "unit.zip", "work"

@@ -12,17 +12,19 @@ from crystal_search.archives.archive import Archive, ArchiveImage, content_of
 from crystal_search.archives.corrected import CorrectedArchive
 from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
 from crystal_search.datasets.archive_reading import Read, items_of, read_archives
-from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, WORKING_WIDTH_PX, Recipe
+from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.dataset_report import Built, write_report
 from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
 from crystal_search.datasets.drawn_masks import mask_in, mask_png
 from crystal_search.datasets.fingerprints import near_pairs
 from crystal_search.datasets.image_records import ImageRecord, KeptChop, LeftOutRow
-from crystal_search.datasets.packed import ABOUT, SPLITS, About, ChopRow, ShardFile, WellRow, about_json
+from crystal_search.datasets.packed import ABOUT, About, ChopRow, ShardFile, WellRow, about_json
 from crystal_search.datasets.packing_shards import ShardWriter, Spool, row_json, write_table
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import whole_folder, write_whole
+from crystal_search.images import WORKING_WIDTH_PX
 from crystal_search.outcomes import NO_DROP
+from crystal_search.wells import SPLITS
 
 DUPLICATE = "the same file as another"
 OTHER_SPLIT = "its publisher's split is not that of its plate, well or double"

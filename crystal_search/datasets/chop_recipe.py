@@ -8,7 +8,7 @@ from crystal_search.errors import UserError
 from crystal_search.model import default_models_folder
 from crystal_search.outcomes import OUTCOME_NAMES
 
-SIDE_PX, MARGIN_PX, WORKING_WIDTH_PX = 256, 64, 1224
+SIDE_PX, MARGIN_PX = 256, 64
 GREY_NORMALISATION, COLOUR_NORMALISATION = "local-contrast-1", "rgb-1"
 UV_CHOICES = ("require", "prefer", "ignore")
 UV = "uv"  #: key of the threshold of a UV mate

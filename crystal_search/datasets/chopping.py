@@ -15,14 +15,14 @@ from crystal_search.chopper.contours import REDUCTION, Contours, contour_length,
 from crystal_search.chopper.cutting import chops_of_drop
 from crystal_search.chopper.tiling import tile_starts
 from crystal_search.datasets.choosing import IN_DOUBT, Seen, as_people_said
-from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, WORKING_WIDTH_PX, Recipe
+from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.drawn_masks import mask_over
 from crystal_search.datasets.fingerprints import fingerprint
 from crystal_search.datasets.known_drops import Drop, find_drop, grey_view
 from crystal_search.datasets.packed import Pixels
 from crystal_search.errors import ImageError
 from crystal_search.geometry import Box
-from crystal_search.images import Grey, decode, resized, to_grey
+from crystal_search.images import WORKING_WIDTH_PX, Grey, decode, resized, to_grey
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES
 from crystal_search.unet_drop.regions import Mask
 

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from crystal_search.datasets.packed import SPLITS, ChopRow, PackedDataset
+from crystal_search.datasets.packed import ChopRow, PackedDataset
 from crystal_search.outcomes import OUTCOMES, Outcome
+from crystal_search.wells import SPLITS
 
 CELL_PX, GAP_PX, LABEL_PX, COLUMNS = 128, 4, 190, 10
 PAPER, INK, FADED = (255, 255, 255), (20, 20, 20), (110, 110, 110)

@@ -161,7 +161,7 @@ def shares_of(text: str) -> dict[str, float]:
     >>> shares_of("8/1/1")["train"]
     0.8
     """
-    from crystal_search.datasets.packed import SPLITS
+    from crystal_search.wells import SPLITS
 
     try:
         parts = [float(part) for part in text.split("/")]

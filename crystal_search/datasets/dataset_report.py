@@ -12,9 +12,10 @@ from crystal_search.datasets.contact_sheet import contact_sheet
 from crystal_search.datasets.dataset_sizes import sizes
 from crystal_search.datasets.dividing import Division
 from crystal_search.datasets.image_records import LeftOutRow
-from crystal_search.datasets.packed import SPLITS, About, ChopRow, PackedDataset, WellRow
+from crystal_search.datasets.packed import About, ChopRow, PackedDataset, WellRow
 from crystal_search.files import write_whole
 from crystal_search.outcomes import BY_NAME, NO_DROP, OUTCOME_NAMES
+from crystal_search.wells import SPLITS
 
 EXAMPLES = 4
 REPORT, SHEET = "report.html", "contact-sheet.png"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crystal_search.datasets.packed import SPLITS, ChopRow, PackedDataset, Pixels
+from crystal_search.datasets.packed import ChopRow, PackedDataset, Pixels
+from crystal_search.wells import SPLITS
 
 SAMPLE = 400  #: chops that are measured
 

@@ -2,8 +2,9 @@
 
 from collections import Counter
 
-from crystal_search.datasets.packed import SPLITS, PackedDataset
+from crystal_search.datasets.packed import PackedDataset
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES
+from crystal_search.wells import SPLITS
 
 
 def summary(dataset: PackedDataset) -> str:

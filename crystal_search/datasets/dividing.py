@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from crystal_search.datasets.packed import SPLITS
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.wells import SPLITS
 
 TRAIN, VALIDATION, TEST = SPLITS
 FEWEST_PLATES = 5  #: with fewer, wells are what is divided

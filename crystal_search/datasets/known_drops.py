@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageFilter
 
-from crystal_search.datasets.chop_recipe import SIDE_PX, WORKING_WIDTH_PX
+from crystal_search.datasets.chop_recipe import SIDE_PX
 from crystal_search.geometry import Box
-from crystal_search.images import Grey, WellImage, resized, to_grey
+from crystal_search.images import WORKING_WIDTH_PX, Grey, WellImage, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.unet_drop.locate import LEAST_AREA_FRACTION, locate_drop
-from crystal_search.unet_drop.regions import Mask
+from crystal_search.unet_drop.regions import Mask, box_around
 
 RIM_CELL_PX, RIM_CELLS = 8, 2  #: 16 px along the border of a drop are its rim, not its inside
 
@@ -64,9 +64,7 @@ def find_drop(grey: Grey, given: Mask | None, models: Path) -> Drop | None:
         return None
     scaled = Pillow.fromarray(given).convert("L").resize((width, height), Pillow.Resampling.NEAREST)
     mask = np.asarray(scaled) > 0
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
-    return Drop(mask, widened(box, SIDE_PX, height, width))
+    return Drop(mask, widened(box_around(mask), SIDE_PX, height, width))
 
 
 def widened(box: Box, side_px: int, height: int, width: int) -> Box:

@@ -28,9 +28,9 @@ from crystal_search.class_schemes import Scheme, scheme_named
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
 from crystal_search.images import IN_COLOUR
+from crystal_search.wells import SPLITS
 
 ABOUT, DATASET_FORMAT, DATASET_VERSION = "dataset.json", "crystal-search dataset", 1
-SPLITS = ("train", "validation", "test")
 AGAIN = "build the dataset again (crystal-search dataset build)"
 Pixels = NDArray[np.uint8]  #: (rows, columns), or (rows, columns, 3) in colour
 Row = TypeVar("Row", "ChopRow", "WellRow")

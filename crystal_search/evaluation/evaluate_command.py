@@ -9,9 +9,10 @@ from pathlib import Path
 
 from crystal_search.arguments import count, fraction
 from crystal_search.errors import UserError
+from crystal_search.outcomes import THRESHOLD
+from crystal_search.wells import SPLITS
 
-THRESHOLDS = (0.5, 0.7, 0.8, 0.85, 0.9)
-SPLITS = ("train", "validation", "test")
+THRESHOLDS = (0.5, 0.7, 0.8, THRESHOLD, 0.9)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -22,8 +22,8 @@ from crystal_search.evaluation.plots import (
 )
 from crystal_search.evaluation.side_by_side import JSON, MARKDOWN, Evaluation
 from crystal_search.evaluation.tables import Cell
-from crystal_search.evaluation.well_tables import MAIN_THRESHOLD, confusion_of_wells
-from crystal_search.outcomes import GROUPS, NO_DROP, Group
+from crystal_search.evaluation.well_tables import confusion_of_wells
+from crystal_search.outcomes import GROUPS, NO_DROP, THRESHOLD, Group
 
 RATES = (*(f"{group}_percent" for group in GROUPS), "weighted_mean_percent")
 SIZE_AND_TIME = ("model_mb", "weight_layers", "parameters", "epochs", "total_s", "epoch_min")
@@ -51,7 +51,7 @@ def _contents(evaluation: Evaluation) -> dict[str, Any]:
         "size_and_time": evaluation.tables["table-2"].columns_but(*RIGHT),
         "right_about_chops": evaluation.tables["table-2"].columns_but(*SIZE_AND_TIME),
         "paper": {"source": paper.SOURCE, "table_2": paper.TABLE_2, "table_3": paper.TABLE_3},
-        "threshold": f"{100 * MAIN_THRESHOLD:.0f}",
+        "threshold": f"{100 * THRESHOLD:.0f}",
         "split": evaluation.options.split,
         "runs": [_of_run(evaluation, run) for run in evaluation.runs],
         "files": [*(f"{name}.csv" for name in evaluation.tables), MARKDOWN, JSON],
@@ -82,7 +82,7 @@ def _interval(cell: Cell) -> Interval:
 
 def _shown_threshold(evaluation: Evaluation) -> float:
     """Return the threshold nearest to the one that the client uses."""
-    return min(evaluation.thresholds, key=lambda each: abs(each - MAIN_THRESHOLD))
+    return min(evaluation.thresholds, key=lambda each: abs(each - THRESHOLD))
 
 
 def _sentence(evaluation: Evaluation, index: int) -> str:
@@ -155,7 +155,7 @@ def _threshold_plot(evaluation: Evaluation) -> str:
 
 
 def _of_run(evaluation: Evaluation, run: Examined) -> dict[str, Any]:
-    misses = missed(run.wells, MAIN_THRESHOLD)
+    misses = missed(run.wells, THRESHOLD)
     classes = [name.replace("_", " ") for name in run.record.classes]
     groups = list(map(str, GROUPS))
     before, after = reliabilities(run)

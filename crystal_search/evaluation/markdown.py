@@ -3,7 +3,7 @@
 from crystal_search.evaluation import paper
 from crystal_search.evaluation.side_by_side import Evaluation
 from crystal_search.evaluation.tables import Table, markdown_of
-from crystal_search.evaluation.well_tables import MAIN_THRESHOLD
+from crystal_search.outcomes import THRESHOLD
 
 INTERVALS = (
     "In brackets: 95 % intervals, from drawing wells again 1000 times. "
@@ -16,7 +16,7 @@ def markdown_tables(evaluation: Evaluation) -> str:
     tables, first = evaluation.tables, evaluation.runs[0]
     split, name = evaluation.options.split, evaluation.dataset.folder.resolve().name
     chops = f"{len(first.train.labels)} training and {len(first.validation.labels)} validation chops"
-    at = f"at a threshold of {100 * MAIN_THRESHOLD:.0f} %"
+    at = f"at a threshold of {100 * THRESHOLD:.0f} %"
     parts = [
         f"Dataset {name}: {'; '.join(evaluation.dataset.about.sources)}. {INTERVALS}\n",
         _part("Size, time, and accuracy on chops", f"{chops}, not augmented.", _narrow(tables["table-2"])),

@@ -11,9 +11,7 @@ from crystal_search.evaluation.judged_wells import NOTHING, JudgedWell, answers,
 from crystal_search.evaluation.looking import LOOKED_AT, Looking, looking
 from crystal_search.evaluation.tables import Cell, Column, Table
 from crystal_search.metrics import Floats, class_rates, confusion
-from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOME_NAMES, Group
-
-MAIN_THRESHOLD = 0.85  #: c of Thielmann et al. (2023), and of the client
+from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOME_NAMES, THRESHOLD, Group
 
 
 def draws_of(wells: Sequence[JudgedWell]) -> Draws:
@@ -53,12 +51,12 @@ def _table_3_row(run: Examined, threshold: float) -> tuple[Cell, ...]:
     )
 
 
-def confusion_of_wells(run: Examined, threshold: float = MAIN_THRESHOLD) -> Floats:
+def confusion_of_wells(run: Examined, threshold: float = THRESHOLD) -> Floats:
     """Return how often a whole image of a group (row) was answered with one (column), or with no drop, (5, 5)."""
     return confusion(truths(run.wells), answers(run.wells, threshold), len(GROUPS) + 1)
 
 
-def group_table(runs: Sequence[Examined], threshold: float = MAIN_THRESHOLD) -> Table:
+def group_table(runs: Sequence[Examined], threshold: float = THRESHOLD) -> Table:
     """Return precision, recall and F1 of every group of whole images."""
     columns = (Column("network", "Network"), Column("group", "Group"), Column("images", "Images", "count"), *RATES[:3])
     rows: list[tuple[Cell, ...]] = []
@@ -129,7 +127,7 @@ def needed_table(found: Sequence[tuple[Examined, Looking]]) -> Table:
     return Table("needed", columns, rows)
 
 
-def well_table(runs: Sequence[Examined], threshold: float = MAIN_THRESHOLD) -> Table:
+def well_table(runs: Sequence[Examined], threshold: float = THRESHOLD) -> Table:
     """Return every whole image with its truth, its answer and all probabilities."""
     columns = (
         *(Column(key, key) for key in ("network", "key", "image", "well", "plate", "truth", "truth_group")),

@@ -23,10 +23,11 @@ from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.model import ModelCard
 from crystal_search.networks.squeezenet import chop_logits
-from crystal_search.outcomes import GROUPS, OUTCOMES, Group, classes_of, outcome_named
+from crystal_search.outcomes import GROUPS, OUTCOMES, THRESHOLD, Group, classes_of, outcome_named
 from crystal_search.result import winning_group
+from crystal_search.scoring.classify import probabilities
+from crystal_search.unet_drop.regions import box_around
 
-THRESHOLD = 0.85
 TEMPERATURES = tuple(np.geomspace(0.4, 2.5, 43).tolist())
 SHIFTS = tuple(np.arange(-3.0, 3.01, 0.25).tolist())  #: added to a group's logits, after the temperature
 NEIGHBOURS = (1 / 9, 2 / 9, 3 / 9, 2 / 9, 1 / 9)  #: how much neighbouring shifts count
@@ -87,20 +88,13 @@ def _scored(network: Cells, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], g
 
 
 def _grid(drop: NDArray[np.bool_], shape: Sequence[int], card: ModelCard) -> ChopGrid:
-    rows, columns = np.flatnonzero(drop.any(axis=1)), np.flatnonzero(drop.any(axis=0))
-    box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1).scaled(REDUCTION)
     return grid_over(
-        box.clipped(shape[0], shape[1]),
+        box_around(drop > 0).scaled(REDUCTION).clipped(shape[0], shape[1]),
         image_height=shape[0],
         image_width=shape[1],
         side_px=card.side_px,
         stride_px=card.chop_stride_px,
     )
-
-
-def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def fitted_temperature(wells: Sequence[ScoredWell]) -> float:
@@ -109,7 +103,7 @@ def fitted_temperature(wells: Sequence[ScoredWell]) -> float:
     labels = np.concatenate([well.labels for well in wells])
     logits, labels = logits[labels != IGNORED], labels[labels != IGNORED]
     rows = np.arange(len(labels))
-    losses = [-np.log(_probabilities(logits / t)[rows, labels] + 1e-12).mean() for t in TEMPERATURES]
+    losses = [-np.log(probabilities(logits, t)[rows, labels] + 1e-12).mean() for t in TEMPERATURES]
     return float(TEMPERATURES[int(np.argmin(losses))])
 
 
@@ -125,9 +119,9 @@ def group_of(well: ScoredWell, temperature: float, shifts: NDArray[np.float64]) 
     shifts
         Added to the divided logits, one for each class.
     """
-    probabilities = _probabilities(well.logits / temperature + shifts)
-    peaks = [float(probabilities[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS]
-    return winning_group(peaks, probabilities.mean(axis=0).tolist(), THRESHOLD)[0]
+    shares = probabilities(well.logits / temperature + shifts, 1.0)
+    peaks = [float(shares[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS]
+    return winning_group(peaks, shares.mean(axis=0).tolist(), THRESHOLD)[0]
 
 
 def well_accuracy(wells: Sequence[ScoredWell], temperature: float, shifts: NDArray[np.float64]) -> float:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from crystal_search.images import WORKING_WIDTH_PX
 from crystal_search.model import ModelCard
 from crystal_search.networks.architectures import architecture_named
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX
 
-CLASSIFIER_WIDTH_PX, CLASSIFIER_NORMALISATION = 1224, "local-contrast-1"
+CLASSIFIER_WIDTH_PX, CLASSIFIER_NORMALISATION = WORKING_WIDTH_PX, "local-contrast-1"
 DROP_WIDTH_PX, DROP_NORMALISATION = 256, "centred-1"
 
 

@@ -12,11 +12,12 @@ from crystal_search.archives.csv_rows import DELIMITERS, read_rows
 from crystal_search.archives.image_table import open_csv, plain_path
 from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import Scheme
-from crystal_search.datasets.packed import SPLITS, PackedDataset
+from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.outcomes import CHOPS_ONLY, NO_DROP, OUTCOME_NAMES
 from crystal_search.review.doubts import image_label
+from crystal_search.wells import SPLITS
 
 COLUMNS = ("image", "well", "old", "new")
 IMAGE_LABELS = (*(name for name in OUTCOME_NAMES if name != CHOPS_ONLY), NO_DROP)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crystal_search.errors import UserError
+from crystal_search.wells import SPLITS
 
 if TYPE_CHECKING:
     from crystal_search.datasets.packed import ChopRow, PackedDataset
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="after apply: corrections, list")
     parser.add_argument("--out", type=Path, required=True, help="folder of the page; after apply: the corrected list")
     parser.add_argument("--data", type=Path, help="the packed dataset whose labels are to be looked at")
-    parser.add_argument("--split", default="train", choices=("train", "validation", "test"), help="default: train")
+    parser.add_argument("--split", default="train", choices=SPLITS, help="default: train")
     parser.add_argument("--top", type=int, default=200, help="how many images to show (default: 200)")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
     parser.add_argument("--dataset", type=Path, help="after apply: the dataset, where its archive is no CSV list")

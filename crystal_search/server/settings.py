@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crystal_search.errors import ConfigError
+from crystal_search.outcomes import THRESHOLD
 from crystal_search.server.home import Home
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ class Settings:
 
     database_url: str = ""  #: SQLAlchemy URL of the imaging database; empty: SQLite in the home folder
     models: str = ""  #: folder of the models in use; empty: those that come with the package
-    threshold: float = 0.85  #: a group counts for an image when its best chop reaches it
+    threshold: float = THRESHOLD  #: a group counts for an image when its best chop reaches it
     best_chops: int = 5  #: chops kept and framed for each image
     overlays: bool = True  #: clients draw a picture with frames for each image
     images_per_unit: int = 16  #: at most so many images in a work unit

@@ -1,6 +1,6 @@
 """Rectangles of a rendered image, in which things are drawn.
 
-Lengths are in *units*: pixels of an image 1224 px wide. A frame knows how many of its pixels a unit has, so the
+Lengths are in *units*: pixels of an image at working width. A frame knows how many of its pixels a unit has, so the
 same scene is drawn at any size.
 """
 
@@ -12,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-UNITS_PER_WIDTH = 1224.0
+from crystal_search.images import WORKING_WIDTH_PX
+
+UNITS_PER_WIDTH = float(WORKING_WIDTH_PX)
+
 BUCKET_PX = (8, 16, 28, 48, 80, 140, 240, 420, 760, 1400)  # half sides of patches that are drawn together
 MAX_PATCH_PIXELS = 6_000_000  # drawn at once
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from crystal_search.arguments import count
 from crystal_search.errors import UserError
-from crystal_search.synthesis.seeds import SPLITS, WellSeed
+from crystal_search.synthesis.seeds import RENDERED_SPLITS, WellSeed
 from crystal_search.synthesis.things.plate_types import PLATE_TYPES
 from crystal_search.synthesis.wells.plate import COLUMNS, ROWS, plate_outcomes, well_seed
-from crystal_search.synthesis.wells.visits import DAYS, MATES, PATTERN, OnPlate, Well
+from crystal_search.synthesis.wells.visits import DAYS, HEIGHT_PX, MATES, PATTERN, WIDTH_PX, OnPlate, Well
 
 WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count", type=int, help=f"how many; not of a plate (default: {WELLS}; suspensions: {SUSPENSIONS})"
     )
-    parser.add_argument("--split", choices=SPLITS, default="train", help="no two splits share an image")
+    parser.add_argument("--split", choices=RENDERED_SPLITS, default="train", help="no two splits share an image")
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
     parser.add_argument("--outcome", help="what all wells show; not of a plate (default: drawn)")
     parser.add_argument("--plate-type", choices=PLATE_TYPES, help="of the wells (default: drawn)")
@@ -33,9 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--channels", nargs="+", choices=MATES, default=(), help="of wells, beside visible light")
     parser.add_argument("--barcode", default="demo", help="of the plate, in file names (default: %(default)s)")
-    parser.add_argument("--width", type=int, default=1224, help="of the images of wells, pixels (default: %(default)s)")
     parser.add_argument(
-        "--height", type=int, default=1024, help="of the images of wells, pixels (default: %(default)s)"
+        "--width", type=int, default=WIDTH_PX, help="of the images of wells, pixels (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--height", type=int, default=HEIGHT_PX, help="of the images of wells, pixels (default: %(default)s)"
     )
     parser.add_argument("--quality", type=int, default=80, help="of the JPEGs of wells (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.wells import SPLITS
 
-SPLITS = ("train", "validation", "demo", "test")
+RENDERED_SPLITS = (*SPLITS, "demo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,12 @@ class WellSeed:
         If the number is negative.
     """
 
-    split: str  #: one of `SPLITS`
+    split: str  #: one of `RENDERED_SPLITS`
     number: int  #: from 0
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise UnknownNameError(f"no split {self.split!r}; choose from {', '.join(SPLITS)}")
+        if self.split not in RENDERED_SPLITS:
+            raise UnknownNameError(f"no split {self.split!r}; choose from {', '.join(RENDERED_SPLITS)}")
         if self.number < 0:
             raise UserError(f"the number of a well is {self.number}; give 0 or more")
 

@@ -17,6 +17,7 @@ from crystal_search.images import normalised
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.crops import AIMS
+from crystal_search.unet_drop.regions import box_around
 
 AROUND_PX = 144  #: of the drop that is kept as well
 STRIDE_PX = 16  #: working pixels per cell of the kept maps
@@ -87,12 +88,11 @@ class FeatureSource(ShardsInUse):
 
 def _surroundings(outcomes: np.ndarray, shape: tuple[int, ...]) -> Box:
     """Return the drop's rectangle with what is around it, on the grid of blocks, at least a crop and inside."""
-    inside = outcomes != OUTSIDE
+    drop = box_around(outcomes != OUTSIDE).scaled(REDUCTION)
     edges = []
-    for axis, length in ((1, shape[0]), (0, shape[1])):
-        used = np.flatnonzero(inside.any(axis=axis))
-        start = min(max(0, int(used[0]) * REDUCTION - AROUND_PX), length - CROP_PX)
-        stop = min(length, (int(used[-1]) + 1) * REDUCTION + AROUND_PX)
+    for first, last, length in ((drop.top, drop.bottom, shape[0]), (drop.left, drop.right, shape[1])):
+        start = min(max(0, first - AROUND_PX), length - CROP_PX)
+        stop = min(length, last + AROUND_PX)
         edges.append((start, max(stop, start + CROP_PX)))
     (top, bottom), (left, right) = edges
     return Box(top, left, bottom, right)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from crystal_search.geometry import Box
 from crystal_search.images import Grey, normalised, resized
 from crystal_search.inference import Network
-from crystal_search.unet_drop.regions import Mask, filled, labelled, outline_of
+from crystal_search.unet_drop.regions import Mask, box_around, filled, labelled, outline_of
 
 LEAST_AREA_FRACTION = 0.003  # of the image; less is dust, not a drop
 LEAST_CERTAINTY = 0.85  # mean probability of a drop's pixels; shading and walls are doubtful all over
@@ -67,10 +67,8 @@ def drop_in(probabilities: NDArray[np.float32]) -> LocatedDrop | None:
     if probabilities[mask].mean() < LEAST_CERTAINTY:
         return None
     mask = filled(mask)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
     largest = filled(labels == int(np.argmax(sizes)) + 1)
-    return LocatedDrop(mask, box, outline_of(largest, OUTLINE_POINTS))
+    return LocatedDrop(mask, box_around(mask), outline_of(largest, OUTLINE_POINTS))
 
 
 def locate_drop(grey: Grey, network: Network) -> LocatedDrop | None:

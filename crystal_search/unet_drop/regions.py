@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from crystal_search.geometry import Box
+
 Mask = NDArray[np.bool_]  #: (rows, columns)
 Run = tuple[int, int, int]  #: row, first column, column after the last
 
@@ -115,6 +117,16 @@ def _next_heading(mask: Mask, corner: tuple[int, int], heading: int) -> int:
     if _inside(mask, *ahead_left[heading]):
         return (heading - 1) % 4
     return heading
+
+
+def box_around(mask: Mask) -> Box:
+    """Return the smallest rectangle around all pixels of a mask that are set; at least one is.
+
+    >>> box_around(np.array([[0, 0, 0], [0, 1, 0], [0, 1, 1]], bool))
+    Box(top=1, left=1, bottom=3, right=3)
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return Box(int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1)
 
 
 def overlap(truth: Mask, found: Mask | None) -> float:

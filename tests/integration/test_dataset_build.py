@@ -21,11 +21,12 @@ from crystal_search.datasets import building, chopping
 from crystal_search.datasets.building import DUPLICATE, Plan, build
 from crystal_search.datasets.chop_recipe import Recipe
 from crystal_search.datasets.dataset_report import Built
-from crystal_search.datasets.packed import SPLITS, PackedDataset, open_dataset
+from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.datasets.packing_shards import ShardWriter
 from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.wells import SPLITS
 
 WIDTH, HEIGHT = 1224, 640
 DROP = (350, 40, 870, 600)  # left, top, right, bottom

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from crystal_search.demo.truth import plate_folder, read_truth
-from crystal_search.main import FAILED, OK, USAGE, main
+from crystal_search.exit_codes import FAILED, OK, USAGE
+from crystal_search.main import main
 from tests.unit.dataset_files import coarse, write_dataset
 from tests.unit.evaluation_files import CHOPS, write_demo_dataset, write_training
 

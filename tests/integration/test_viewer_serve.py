@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from crystal_search.errors import UserError
-from crystal_search.main import USAGE, main
+from crystal_search.exit_codes import USAGE
+from crystal_search.main import main
 from crystal_search.server.home import Home
 from crystal_search.viewer.serve import address_of, listen, serve
 

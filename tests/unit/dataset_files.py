@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.datasets.packed import ABOUT, SPLITS, About, ChopRow, ShardFile, WellRow, about_json
+from crystal_search.datasets.packed import ABOUT, About, ChopRow, ShardFile, WellRow, about_json
 from crystal_search.files import write_whole
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.wells import SPLITS
 
 Sample = dict[str, Any]  #: of a tar shard, by the ends of its files' names
 

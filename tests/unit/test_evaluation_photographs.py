@@ -13,8 +13,9 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.photograph_labels import Label, read_labels, unnamed
 from crystal_search.evaluation.photograph_report import mistakes, well_table
 from crystal_search.evaluation.photographs import Verdict, real_well_table, separation
+from crystal_search.exit_codes import OK, USAGE
 from crystal_search.geometry import Box
-from crystal_search.main import OK, USAGE, main
+from crystal_search.main import main
 from crystal_search.result import DropRegion, ImageScore, RankedScore
 from crystal_search.synthesis.wells.rendered_well import WellSeed, render_well
 

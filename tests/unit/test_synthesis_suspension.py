@@ -13,7 +13,8 @@ from hypothesis.strategies import integers
 from PIL import Image as Pillow
 from torch import Tensor
 
-from crystal_search.main import USAGE, main
+from crystal_search.exit_codes import USAGE
+from crystal_search.main import main
 from crystal_search.synthesis.coco import mask_of, run_lengths
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.suspension.calipers import smallest_rectangles, wrapped

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from crystal_search.errors import EngineError, WorkUnitError
+from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, USAGE
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.engine import add_failure, attempt_folder, failures, fraction_done, set_aside
 from crystal_search.server.engines.leash import PYTHON, leashed
@@ -29,7 +30,6 @@ from crystal_search.server.settings import Settings
 log = logging.getLogger(__name__)
 
 CLIENT = (*PYTHON, "-m", "crystal_search.client")
-USAGE, BAD_WORK_UNIT, BAD_MODEL = 2, 3, 4  # exit codes of the client, docs/client.md
 LOG_FILE = "client.log"
 LOG_TAIL_BYTES = 4000
 GRACE_S = 3.0  #: between asking a client to stop and stopping it

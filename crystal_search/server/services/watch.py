@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError, EngineError
+from crystal_search.exit_codes import USAGE
 from crystal_search.robot_names import Naming
 from crystal_search.server.engines.engine import Engine
 from crystal_search.server.engines.leash import PYTHON, leashed
@@ -37,7 +38,6 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 REST_S = 10.0  #: after the engine broke, before it is tried again
 VIEWER_REST_S = 5.0  #: between two starts of the viewer
-USAGE = 2  #: exit code of a viewer that cannot be started this way
 
 
 class Complaints:

@@ -14,6 +14,7 @@ from crystal_search.synthesis.pictures import camera
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.crystal_truth import CrystalTruth, crystals_of
 from crystal_search.synthesis.wells.scenes import CRYSTALS, Scene, drawn_scene
+from crystal_search.synthesis.wells.visits import HEIGHT_PX, WIDTH_PX
 
 __all__ = ["NOTHING", "WELL_OUTCOMES", "RenderedWell", "WellSeed", "render_well"]
 
@@ -41,8 +42,8 @@ def render_well(
     seed: WellSeed,
     *,
     outcome: str | Literal["any"] | None = "any",
-    height_px: int = 1024,
-    width_px: int = 1224,
+    height_px: int = HEIGHT_PX,
+    width_px: int = WIDTH_PX,
     device: str = "cpu",
     imager: WellSeed | None = None,
     crystals: bool = False,

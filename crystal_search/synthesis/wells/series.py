@@ -18,7 +18,7 @@ from crystal_search.synthesis.wells.mates import cross_polarised, fluorescence
 from crystal_search.synthesis.wells.rendered_well import RenderedWell, photograph, staged
 from crystal_search.synthesis.wells.scenes import LEAST, Filling, Scene
 from crystal_search.synthesis.wells.stage import Move, moved, moved_well
-from crystal_search.synthesis.wells.visits import DAYS, MATES
+from crystal_search.synthesis.wells.visits import DAYS, HEIGHT_PX, MATES, WIDTH_PX
 
 RIPENING = ("null_experiment", "other", "spherulites")  # come by and by; precipitates and phases part at once
 FIRST_NUCLEATION = (0.02, 0.35)  # of the days until the last visit
@@ -43,7 +43,7 @@ def render_visits(
     seed: WellSeed,
     *,
     outcome: str | Literal["any"] | None = "any",
-    size: tuple[int, int] = (1024, 1224),
+    size: tuple[int, int] = (HEIGHT_PX, WIDTH_PX),
     device: str = "cpu",
     imager: WellSeed | None = None,
     plate_type: str | None = None,

@@ -1,13 +1,15 @@
-"""When wells are looked at, in which channels, and what the files are called."""
+"""When wells are looked at, in which channels, how large, and what the files are called."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from crystal_search.images import WORKING_WIDTH_PX
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.plate import file_name
 
 DAYS = (0.0, 1.0, 2.0, 4.0, 7.0, 14.0, 28.0, 56.0)  #: of inspections, since drops were dispensed
 MATES = ("uv", "cross-polarised")  #: channels that can be rendered beside visible light
+HEIGHT_PX, WIDTH_PX = 1024, WORKING_WIDTH_PX  #: of pictures, where nobody says otherwise
 FIRST_DAY = date(2026, 1, 5)  # of a rendered plate
 
 #: Reads the names of a plate in several channels, for ``crystal-search import --pattern``.

@@ -1,6 +1,6 @@
 """Whether two volunteers' results say the same: floating point differs a little from processor to processor."""
 
-from crystal_search.geometry import Box
+from crystal_search.geometry import intersection_over_union
 from crystal_search.result import ImageScore, Result
 
 LEAST_OVERLAP = 0.9  #: of two drop boxes, intersection over union
@@ -35,7 +35,7 @@ def _differ(a: ImageScore, b: ImageScore, tolerance: float) -> str:
 def _other_drop(a: ImageScore, b: ImageScore) -> str:
     if (a.drop is None) != (b.drop is None):
         return "one found a drop, the other did not"
-    if a.drop and b.drop and (overlap := _overlap(a.drop.box, b.drop.box)) < LEAST_OVERLAP:
+    if a.drop and b.drop and (overlap := intersection_over_union(a.drop.box, b.drop.box)) < LEAST_OVERLAP:
         return f"the drops overlap by {overlap:.2f}"
     return ""
 
@@ -51,16 +51,3 @@ def _other_numbers(a: ImageScore, b: ImageScore, tolerance: float) -> str:
         if largest > tolerance:
             return f"{name} differ by {largest:.4f}, tolerated are {tolerance:g}"
     return ""
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Return intersection over union of two boxes.
-
-    >>> round(_overlap(Box(0, 0, 10, 10), Box(0, 5, 10, 15)), 3)
-    0.333
-    """
-    rows = min(a.bottom, b.bottom) - max(a.top, b.top)
-    columns = min(a.right, b.right) - max(a.left, b.left)
-    shared = max(rows, 0) * max(columns, 0)
-    areas = [(box.bottom - box.top) * (box.right - box.left) for box in (a, b)]
-    return shared / max(sum(areas) - shared, 1)
