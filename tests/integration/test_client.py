@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crystal_search.client.program import CHECKPOINT
+from crystal_search.client.program import CHECKPOINT, score_work_unit
 from crystal_search.images import decode
-from crystal_search.model import default_model, default_models_folder
+from crystal_search.model import default_model, default_models_folder, sha256_of
 from crystal_search.result import Result
 from crystal_search.result_reader import read_result
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
@@ -83,6 +83,22 @@ def test_a_checkpoint_of_another_work_unit_is_not_used(tmp_path: Path) -> None:
     other = packed(tmp_path / "unit.zip", [encoded(well(seed=5))])
     assert client(tmp_path / "unit.zip", tmp_path / "out").returncode == 0
     assert read_result(tmp_path / "out" / "result.json", other)
+
+
+@pytest.mark.parametrize("left", [None, b"", b"half a pic"])
+def test_an_image_whose_overlay_is_lost_or_cut_off_is_scored_again(tmp_path: Path, left: bytes | None) -> None:
+    packed(tmp_path / "unit.zip", [encoded(well()), encoded(well(seed=1))])
+    out, folders = tmp_path / "out", [default_models_folder()]
+    score_work_unit(tmp_path / "unit.zip", out, folders)
+    overlay = out / "overlays" / "0001.jpg"
+    whole = overlay.read_bytes()
+    overlay.unlink() if left is None else overlay.write_bytes(left)
+    (out / "result.json").unlink()
+    again = score_work_unit(tmp_path / "unit.zip", out, folders)
+    assert overlay.read_bytes() == whole
+    for each in again.images:
+        assert each.overlay is not None
+        assert sha256_of((out / each.overlay.file).read_bytes()) == each.overlay.sha256
 
 
 def test_each_fault_has_its_exit_code(tmp_path: Path) -> None:
