@@ -21,7 +21,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.viewer import api, pages, pictures
 from crystal_search.viewer.context import Viewer
-from crystal_search.viewer.frames import Frames
+from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.reading import PlateReader
 from crystal_search.viewer.records import NO_FRAMES, outcome_table

@@ -9,7 +9,7 @@ from typing import Any
 
 from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, StoredImage
-from crystal_search.viewer.frames import UNSCORED, Frames
+from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of
 
 Record = dict[str, Any]

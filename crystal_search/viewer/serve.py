@@ -16,7 +16,7 @@ from crystal_search.errors import UserError
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, opened
 from crystal_search.viewer.app import viewer_app
-from crystal_search.viewer.frames import read_frames
+from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.services import score_csv
 from crystal_search.viewer import score_table
 from crystal_search.viewer.app import viewer_app
-from crystal_search.viewer.frames import read_frames
+from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import host_name, own_names
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_table

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.synthesis.suspension.model import AREA_RANGE_PX, LARGEST_RATIO
+from crystal_search.synthesis.suspension.crystal_model import AREA_RANGE_PX, LARGEST_RATIO
 
 BINS = 20
 TERMS = 100  #: of the series for the probability

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from crystal_search.synthesis.suspension.model import SIDE_PX
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
 
 FOCUS_PX = (0.5, 1.0, 1.9)  #: sigma of the blur of crystals that lie in focus, near it, and far from it
 SPLINES, SPLINE_POINTS = 4, 700  #: at most in an image; points of one

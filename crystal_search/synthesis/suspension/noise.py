@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystal_search.synthesis.suspension.model import SIDE_PX
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
 
 SHARE = 0.5  #: of images have layers of a kind
 MOST_TEXTURES = 10  #: averaged in a layer

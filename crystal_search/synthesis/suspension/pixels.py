@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from crystal_search.synthesis.suspension.model import SIDE_PX
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
 from crystal_search.synthesis.suspension.placing import Placed, reach
 
 MARGIN_PX = 1.0  #: around rectangles, so that no pixel of a crystal is left out

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from crystal_search.synthesis.rays import Solids
 from crystal_search.synthesis.suspension.calipers import smallest_rectangles, wrapped
-from crystal_search.synthesis.suspension.model import SIDE_PX, TRIES, Wanted, library
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX, TRIES, Wanted, library
 
 ROUNDS = 16  #: of fitting a body to its rectangle
 #: How far a rectangle may be from the one wanted (Bischoff et al. 2022, equation 6, and below it).

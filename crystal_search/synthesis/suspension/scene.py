@@ -13,8 +13,8 @@ from torch import Tensor
 
 from crystal_search.synthesis.rays import Lamps, light_along
 from crystal_search.synthesis.seeds import WellSeed
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX, drawn, library
 from crystal_search.synthesis.suspension.microscope import drawn_shots, exposed, focused, recorded
-from crystal_search.synthesis.suspension.model import SIDE_PX, drawn, library
 from crystal_search.synthesis.suspension.noise import with_noise
 from crystal_search.synthesis.suspension.pixels import Pixels, offsets, under
 from crystal_search.synthesis.suspension.placing import Placed, placed

@@ -15,8 +15,8 @@ from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.synthesis.coco import Record, annotation
 from crystal_search.synthesis.polyhedra import HABITS
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
 from crystal_search.synthesis.suspension.histograms import as_csv, as_picture, spreads
-from crystal_search.synthesis.suspension.model import SIDE_PX
 from crystal_search.synthesis.suspension.scene import Settings, Suspension, suspension_images
 
 SHEET_IMAGES, SHEET_COLUMNS = 48, 8

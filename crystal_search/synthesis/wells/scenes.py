@@ -9,7 +9,7 @@ from crystal_search.outcomes import OUTCOME_NAMES, Group, outcome_named
 from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.pictures.looks import Look, bare, with_layer
 from crystal_search.synthesis.pictures.optics import Optics, drawn_optics
-from crystal_search.synthesis.things import features
+from crystal_search.synthesis.things.drop_contents import built
 from crystal_search.synthesis.things.drops import drawn_drop, drawn_splashes
 from crystal_search.synthesis.things.layers import Layer
 from crystal_search.synthesis.things.vessel import Vessel, drawn_vessel
@@ -115,9 +115,9 @@ def _filled(rng: np.random.Generator, look: Look, outcome: str) -> Filling | Non
     """Return the outcome's own thing on top of less important ones, or None when it stays unseen."""
     companions = []
     for name in drawn_companions(rng, outcome):
-        companions.append(features.built(name, rng, look.drop).stronger(rng.uniform(*COMPANION_STRENGTH)))
+        companions.append(built(name, rng, look.drop).stronger(rng.uniform(*COMPANION_STRENGTH)))
         look = with_layer(look, companions[-1])
-    layer = features.built(outcome, rng, look.drop)
+    layer = built(outcome, rng, look.drop)
     share, objects = LEAST[outcome]
     for strength in STRENGTHS:
         content = layer.stronger(strength)
