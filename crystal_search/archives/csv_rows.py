@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from crystal_search.columns import plain
 from crystal_search.errors import UserError
 
 DELIMITERS = ",;\t"
@@ -99,7 +100,7 @@ def _rows(
                 f"{path} line {lines.line_num + 1} has {len(cells)} cells, expected {len(names)} as in the first line; "
                 f"correct it"
             )
-        yield TableRow(lines.line_num + 1, {column: cells[at].strip() for column, at in positions.items()})
+        yield TableRow(lines.line_num + 1, {column: plain(cells[at].strip()) for column, at in positions.items()})
 
 
 def _positions(

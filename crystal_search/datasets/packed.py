@@ -25,6 +25,7 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from crystal_search.class_schemes import Scheme, scheme_named
+from crystal_search.columns import plain
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
 from crystal_search.images import IN_COLOUR
@@ -270,4 +271,4 @@ def _table(path: Path, kind: type[Row]) -> tuple[Row, ...]:
 def _rows(reader: Iterable[Mapping[str, str]], kind: type[Row]) -> Iterator[Row]:
     convert: dict[str, type] = {field.name: field.type for field in fields(kind)}  # type: ignore[misc]
     for line in reader:
-        yield kind(**{name: to(line[name]) for name, to in convert.items()})
+        yield kind(**{name: to(plain(line[name])) for name, to in convert.items()})

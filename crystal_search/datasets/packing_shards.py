@@ -1,6 +1,5 @@
 """Writing a packed dataset: shards and tables in a folder that is there whole or not at all."""
 
-import csv
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
 
+from crystal_search.columns import csv_text
 from crystal_search.datasets.packed import ShardFile
 
 MAX_SHARD_BYTES = 256 * 2**20
@@ -125,10 +125,7 @@ def row_json(row: Mapping[str, Any]) -> bytes:
 
 def write_table(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
     """Write rows, all of the dataclass `kind`, as a CSV file."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(kind)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(map(asdict, rows))
+    path.write_text(csv_text([field.name for field in fields(kind)], map(asdict, rows)), encoding="utf-8", newline="")
 
 
 class Spool:

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crystal_search.columns import Cell, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import printable
@@ -34,7 +35,7 @@ COLUMNS = (
     "drop_left",
     "drop_bottom",
     "drop_right",
-    "model",
+    "classifier",
     "seconds",
     "error",
 )
@@ -206,10 +207,10 @@ def _scored_alone(number: int, path: Path, job: Job) -> Scored:
             return Scored(path=path, score=score, peaks=(), model="", seconds=0.0)
 
 
-def row(found: Scored) -> dict[str, object]:
+def row(found: Scored) -> dict[str, Cell]:
     """Return what was found by column, in the order of `COLUMNS`; None where there is nothing to say."""
     score, outcome = found.score, BY_NAME.get(found.score.outcome)
-    cells: dict[str, object] = dict.fromkeys(COLUMNS)
+    cells: dict[str, Cell] = dict.fromkeys(COLUMNS)
     cells |= {
         "path": str(found.path),
         "outcome": score.outcome,
@@ -218,7 +219,7 @@ def row(found: Scored) -> dict[str, object]:
         "probability": score.score.probability if score.score else None,
         "above_threshold": score.score.above_threshold if score.score else None,
         "drop_found": score.drop is not None,
-        "model": found.model,
+        "classifier": found.model,
         "seconds": found.seconds,
         "error": score.error,
     }
@@ -230,12 +231,11 @@ def row(found: Scored) -> dict[str, object]:
     return cells
 
 
-def csv_row(found: Scored) -> dict[str, object]:
+def csv_row(found: Scored) -> dict[str, str]:
     """Return the row as the CSV file has it: numbers rounded, empty cells where there is nothing to say."""
-    return {column: _csv_cell(column, value) for column, value in row(found).items()}
+    cells = {column: _rounded(column, value) for column, value in row(found).items()}
+    return written(cells)
 
 
-def _csv_cell(column: str, value: object) -> object:
-    if isinstance(value, bool):
-        return int(value)
+def _rounded(column: str, value: Cell) -> Cell:
     return f"{value:.{DECIMALS.get(column, 6)}f}" if isinstance(value, float) else value

@@ -12,6 +12,7 @@ from crystal_search.archives.csv_rows import DELIMITERS, read_rows
 from crystal_search.archives.image_table import open_csv, plain_path
 from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import Scheme
+from crystal_search.columns import csv_text, plain
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
@@ -90,14 +91,14 @@ def corrected_list(corrections: Mapping[str, Correction], archive: Path, scheme:
     now: dict[str, str] = {}
     for number, cells in enumerate(table.lines, start=2):
         outcome = _outcome(labels, cells[table.outcome], f"{archive}, line {number}")
-        now[plain_path(cells[table.file].strip())] = outcome
+        now[plain_path(plain(cells[table.file].strip()))] = outcome
     corrections = _of_archive(corrections, open_csv(archive, ArchiveOptions(scheme=scheme.name)).name)
     _check_images(corrections, now, str(archive))
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
     writer.writerow(table.header)
     for cells in table.lines:
-        image = plain_path(cells[table.file].strip())
+        image = plain_path(plain(cells[table.file].strip()))
         if image in corrections and corrections[image].new != now[image]:
             cells[table.outcome] = _written(corrections[image].new, scheme)
         writer.writerow(cells)
@@ -120,11 +121,7 @@ def corrections_for(corrections: Mapping[str, Correction], dataset: PackedDatase
         If the dataset lacks an image of the corrections, or says something else of it than they expect.
     """
     _check_images(corrections, labels_in(dataset), str(dataset.folder))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "outcome"))
-    writer.writerows((each.image, each.new) for each in corrections.values())
-    return text.getvalue()
+    return csv_text(("file", "outcome"), ({"file": each.image, "outcome": each.new} for each in corrections.values()))
 
 
 def labels_in(dataset: PackedDataset) -> dict[str, str]:

@@ -154,7 +154,10 @@ function nextUndecided() {
   if (next !== undefined) show(next);
 }
 
-const field = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+/** A cell that no spreadsheet takes for a formula, as columns.harmless makes them. */
+const harmless = (text) => (/^'*[=+\-@\t\r]/.test(text) ? `'${text}` : text);
+const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+const field = (text) => quoted(harmless(text));
 
 function download() {
   const lines = changed().map((item) => [item.image, item.well, item.old, decisions.get(item.image)].map(field).join(","));

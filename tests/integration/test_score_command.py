@@ -51,7 +51,7 @@ def test_one_row_for_every_input_in_input_order(
         assert tuple(row) == COLUMNS
         if not row["error"]:
             assert all(0 <= float(row[f"p_{group}"]) <= 1 for group in ("crystal", "precipitate", "other", "clear"))
-        if row["drop_found"] == "1":
+        if row["drop_found"] == "yes":
             assert int(row["drop_top"]) < int(row["drop_bottom"])
     assert "7 images" in capsys.readouterr().out
     assert not list(tmp_path.glob("**/*.part"))

@@ -207,7 +207,9 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
     return_results(site)
     validate(site.home)
     assimilate(site)
-    assert read_csv(finalized(site))[0].cells["plate"].startswith("'=cmd")
+    path = finalized(site)
+    assert path.read_text().splitlines()[1].startswith("'=cmd")
+    assert read_csv(path)[0].cells["plate"].startswith("=cmd")
     assert set_autoscores(site).new == 1
 
 

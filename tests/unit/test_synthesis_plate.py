@@ -86,7 +86,8 @@ def test_the_demo_plate_has_96_wells_and_says_what_they_show() -> None:
         outcome = outcome_named(outcomes[index])
         assert line == {
             "file": file_name("demo", row, column),
-            "row": "ABCDEFGH"[row],
+            "well": f"{'ABCDEFGH'[row]}{column + 1:02d}",
+            "row": str(row + 1),
             "column": str(column + 1),
             "drop": "1",
             "outcome": outcome.name,

@@ -235,7 +235,7 @@ def test_a_plate_in_channels_is_read_by_the_pattern_that_is_told(
             name = read_name(str(tmp_path / line[column]), naming)
             assert isinstance(name, ReadName)
             assert (name.plate, name.channel, name.column) == ("p1", channel, 0)
-            assert "ABCDEFGH"[name.row] == line["row"]
+            assert (name.row + 1, line["well"]) == (int(line["row"]), f"{'ABCDEFGH'[name.row]}01")
 
 
 @pytest.mark.parametrize("words", [("--inspections", "0"), ("--inspections", "9")])

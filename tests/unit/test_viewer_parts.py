@@ -19,8 +19,6 @@ from crystal_search.errors import ConfigError, DatabaseError, ImageError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.server.imaging.memory_imaging import MemoryImaging
-from crystal_search.server.services import score_csv
-from crystal_search.viewer import score_table
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import host_name, own_names
@@ -229,10 +227,6 @@ def test_a_frame_colour_that_cannot_be_is_refused(tmp_path: Path, text: str, tol
     path.write_text(text)
     with pytest.raises(ConfigError, match=told):
         read_frames(path)
-
-
-def test_one_guard_against_formulas_serves_every_table() -> None:
-    assert score_table.harmless is score_csv.harmless  # type: ignore[attr-defined]
 
 
 def stored(path: Path, number: int = 1) -> StoredImage:

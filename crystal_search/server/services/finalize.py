@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from crystal_search.columns import csv_text
 from crystal_search.errors import DatabaseError
 from crystal_search.files import write_whole
 from crystal_search.server.folders import advance, unit_names
@@ -19,7 +20,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import assimilated_scores
-from crystal_search.server.services.score_csv import AGAIN, Cells, cells_of, contents, contents_file, csv_text
+from crystal_search.server.services.score_csv import AGAIN, COLUMNS, Cells, cells_of, contents, contents_file
 from crystal_search.server.services.set_autoscore import report, set_autoscores
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def _write(home: Home, rows: dict[str, list[Cells]], mark: str = "") -> Path:
     name = f"scores-{now:%Y%m%dT%H%M%SZ}-{digest}{mark}.csv"
     write_whole(contents_file(home, name), "\n".join([*rows, ""]))
     ready = home.finalized / f"{name}{READY_SUFFIX}"
-    write_whole(ready, csv_text(cells for unit in rows.values() for cells in unit))
+    write_whole(ready, csv_text(COLUMNS, (cells for unit in rows.values() for cells in unit)))
     return _publish(home, ready)
 
 

@@ -6,10 +6,10 @@ that a row names, never from the row itself. The format is described in docs/ser
 
 import csv
 import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from crystal_search.columns import Cell, plain, written
 from crystal_search.errors import UserError
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.server.home import Home
@@ -20,16 +20,15 @@ COLUMNS = (
     *("outcome", "score_number", "group", "probability", "above_threshold"),
     *(f"p_{group}" for group in GROUPS),
     *("drop_found", "drop_top", "drop_left", "drop_bottom", "drop_right"),
-    *("model", "threshold", "work_unit", "image_id", "classifier_sha256", "drop_sha256", "scored_at", "error"),
+    *("classifier", "threshold", "work_unit", "image_id", "classifier_sha256", "drop_sha256", "scored_at", "error"),
 )
 NEEDED = ("work_unit", "image_id", "outcome")
 AGREEING = ("outcome", "score_number", "group")  #: columns that must still say what the result says
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MAX_CSV_BYTES = 500_000_000
 
 AGAIN = "-again"  #: ends the name of a CSV file that stands for one that was refused
 
-Cells = dict[str, str]
+Cells = dict[str, Cell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Row:
     """A row that was read back."""
 
     line: int  #: in the file, from 1
-    cells: Cells
+    cells: dict[str, str]
 
 
 def contents_file(home: Home, csv_name: str) -> Path:
@@ -53,64 +52,42 @@ def contents(home: Home, csv_name: str) -> list[str]:
         return []
 
 
-def harmless(text: str) -> str:
-    """Return `text` so that no spreadsheet takes it for a formula.
-
-    >>> harmless("=HYPERLINK(1)")
-    "'=HYPERLINK(1)"
-    """
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
 def cells_of(score: AutoScore, image: StoredImage | None) -> Cells:
     """Return the cells of a score's row; an image that the database does not know has an empty place."""
     key, recipe = image.key if image else None, score.recipe
-    values = {
-        "plate": harmless(key.plate) if key else "",
-        "well": key.well if key else "",
-        "drop": key.drop if key else "",
-        "inspection": key.inspection if key else "",
-        "path": harmless(image.path) if image else "",
-        "model": harmless(recipe.classifier_name),
+    values: Cells = {
+        "plate": key.plate if key else None,
+        "well": key.well if key else None,
+        "drop": key.drop if key else None,
+        "inspection": key.inspection if key else None,
+        "path": image.path if image else None,
+        "classifier": recipe.classifier_name,
         "threshold": recipe.threshold,
         "work_unit": score.work_unit,
         "image_id": score.image_id,
         "classifier_sha256": recipe.classifier_sha256,
         "drop_sha256": recipe.drop_sha256,
         "scored_at": score.scored_at.isoformat(timespec="seconds"),
-        "error": harmless(" ".join((score.error or "").split())),
+        "error": " ".join((score.error or "").split()),
     }
-    return {name: str(value) for name, value in values.items()} | _score_cells(score) | _drop_cells(score)
+    return values | _score_cells(score) | _drop_cells(score)
 
 
 def _score_cells(score: AutoScore) -> Cells:
     outcome = BY_NAME.get(score.outcome)
-    return {
+    answer: Cells = {
         "outcome": score.outcome,
-        "score_number": str(outcome.score_number) if outcome else "",
-        "group": str(outcome.group) if outcome else "",
-        "probability": "" if score.probability is None else f"{score.probability:.6f}",
-        "above_threshold": _yes_no(score.above_threshold),
-    } | {f"p_{group}": f"{peak:.6f}" for group, peak in zip(GROUPS, score.group_peaks, strict=False)}
+        "score_number": outcome.score_number if outcome else None,
+        "group": str(outcome.group) if outcome else None,
+        "probability": None if score.probability is None else f"{score.probability:.6f}",
+        "above_threshold": score.above_threshold,
+    }
+    return answer | {f"p_{group}": f"{peak:.6f}" for group, peak in zip(GROUPS, score.group_peaks, strict=False)}
 
 
 def _drop_cells(score: AutoScore) -> Cells:
-    sides = ("top", "left", "bottom", "right")
-    places = {f"drop_{side}": str(getattr(score.drop.box, side)) for side in sides} if score.drop else {}
-    return {"drop_found": _yes_no(score.drop is not None)} | places
-
-
-def _yes_no(answer: bool) -> str:
-    return "yes" if answer else "no"
-
-
-def csv_text(rows: Iterable[Cells]) -> str:
-    """Return the text of a CSV file with these rows."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    edges = score.drop.box._asdict() if score.drop else {}
+    return {"drop_found": score.drop is not None} | {f"drop_{side}": edge for side, edge in edges.items()}
 
 
 def read_csv(path: Path) -> list[Row]:
@@ -135,13 +112,13 @@ def read_csv(path: Path) -> list[Row]:
         raise UserError(f"{path.name} is no CSV file in UTF-8: {error}") from error
 
 
-def _texts(cells: dict[str | None, str | list[str] | None]) -> Cells:
-    return {name: value.strip() for name, value in cells.items() if name is not None and isinstance(value, str)}
+def _texts(cells: dict[str | None, str | list[str] | None]) -> dict[str, str]:
+    return {name: plain(value.strip()) for name, value in cells.items() if name is not None and isinstance(value, str)}
 
 
 def disagreement(row: Row, score: AutoScore) -> str:
     """Return which cell of a row no longer says what the result says; empty when all agree."""
-    expected = _score_cells(score)
+    expected = written(_score_cells(score))
     for name in AGREEING:
         if name in row.cells and row.cells[name] != expected[name]:
             return f"{name} is {row.cells[name][:40]!r}, the result says {expected[name]!r}"

@@ -1,15 +1,16 @@
 """Whether crystals are distributed as intended: histograms of ratio, angle and area, and tests of uniformity."""
 
-import csv
 import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.columns import Cell, csv_text
 from crystal_search.synthesis.suspension.crystal_model import AREA_RANGE_PX, LARGEST_RATIO
 
 BINS = 20
+COLUMNS = ("property", "unit", "from", "to", "found", "intended", "kolmogorov_smirnov_p")
 TERMS = 100  #: of the series for the probability
 
 
@@ -62,17 +63,20 @@ def spreads(boxes: NDArray[np.float64]) -> list[Spread]:
     return found
 
 
-def as_csv(found: list[Spread]) -> bytes:
+def as_csv(found: list[Spread]) -> str:
     """Return distributions as CSV: one line a bin."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(("property", "unit", "from", "to", "found", "intended", "kolmogorov_smirnov_p"))
+    rows: list[dict[str, Cell]] = []
     for each in found:
-        flat = round(float(each.heights.mean()), 3)
-        p = "" if each.probability is None else f"{each.probability:.4f}"
+        whole: dict[str, Cell] = {
+            "property": each.name,
+            "unit": each.unit,
+            "intended": round(float(each.heights.mean()), 3),
+        }
+        probability = None if each.probability is None else round(each.probability, 4)
         for low, high, height in zip(each.edges[:-1], each.edges[1:], each.heights, strict=True):
-            table.writerow((each.name, each.unit, f"{low:.4f}", f"{high:.4f}", round(float(height), 1), flat, p))
-    return text.getvalue().encode()
+            ends = {"from": round(float(low), 4), "to": round(float(high), 4)}
+            rows.append({**whole, **ends, "found": round(float(height), 1), "kolmogorov_smirnov_p": probability})
+    return csv_text(COLUMNS, rows)
 
 
 def as_picture(found: list[Spread]) -> bytes:

@@ -1,6 +1,5 @@
 """Rendered wells as files: pictures in every channel at every inspection, masks, truth, a contact sheet."""
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,17 +11,18 @@ import torch
 from PIL import Image as Pillow
 from tqdm import tqdm
 
+from crystal_search.columns import Cell, csv_text
 from crystal_search.files import write_whole
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.synthesis.wells.annotations import WellAnnotations
-from crystal_search.synthesis.wells.plate import ROWS
 from crystal_search.synthesis.wells.series import Visit, render_visits
 from crystal_search.synthesis.wells.visits import Well
+from crystal_search.wells import WellKey
 
 MASK_REDUCTION = 4  # of the stored drop masks
 CELL_PX = (306, 256)  # width and height of an image in a contact sheet
 SHEET_COLUMNS, SHEET_CELLS = 12, 384  # of a contact sheet; more pictures are left out
-TRUTH_FIELDS = ("file", "row", "column", "drop", "outcome", "score_number", "group", "present")
+TRUTH_FIELDS = ("file", "well", "row", "column", "drop", "outcome", "score_number", "group", "present")
 SERIES_FIELDS = ("inspection", "day", "material", "birefringence", "fluorescence", "chromophore")
 
 
@@ -49,7 +49,7 @@ class Settings:
 class _Written:
     """What is collected from one picture to the next."""
 
-    lines: list[dict[str, str]] = field(default_factory=list)
+    lines: list[dict[str, Cell]] = field(default_factory=list)
     annotations: WellAnnotations = field(default_factory=WellAnnotations)
     cells: list[Pillow.Image] = field(default_factory=list)
 
@@ -110,36 +110,33 @@ def _write_visit(folder: Path, well: Well, numbered: tuple[int, Visit], settings
     written.annotations.add(names["visible"], visit.well)
 
 
-def _truth(well: Well, number: int, visit: Visit, names: dict[str, str]) -> dict[str, str]:
+def _truth(well: Well, number: int, visit: Visit, names: dict[str, str]) -> dict[str, Cell]:
     """Return a line of truth; other channels are columns, so that every line is a picture in visible light."""
     outcome, place, material = visit.well.outcome, well.on_plate, visit.material
     known = None if outcome is None else outcome_named(outcome)
-    line = {
+    line: dict[str, Cell] = {
         "file": names["visible"],
-        "row": "" if place is None else ROWS[place.row],
-        "column": "" if place is None else str(place.column + 1),
-        "drop": "1",
+        "well": None if place is None else WellKey(plate="", row=place.row, column=place.column).well,
+        "row": None if place is None else place.row + 1,
+        "column": None if place is None else place.column + 1,
+        "drop": 1,
         "outcome": NO_DROP if known is None else known.name,
-        "score_number": "" if known is None else str(known.score_number),
-        "group": "" if known is None else str(known.group),
+        "score_number": None if known is None else known.score_number,
+        "group": None if known is None else str(known.group),
         "present": " ".join(visit.well.present),
-        "inspection": str(number),
+        "inspection": number,
         "day": f"{visit.day:g}",
     }
     if material is not None:
-        line["material"], line["chromophore"] = material.kind, "yes" if material.chromophore else "no"
+        line["material"], line["chromophore"] = material.kind, material.chromophore
         line["birefringence"] = f"{material.birefringence:.4f}"
         line["fluorescence"] = f"{material.fluorescence:.3f}"
     return line | {channel: name for channel, name in names.items() if channel != "visible"}
 
 
-def _table(lines: list[dict[str, str]], settings: Settings) -> bytes:
+def _table(lines: list[dict[str, Cell]], settings: Settings) -> str:
     fields = TRUTH_FIELDS if settings.plain else (*TRUTH_FIELDS, *SERIES_FIELDS, *settings.channels)
-    text = io.StringIO()
-    table = csv.DictWriter(text, fields, restval="", extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    table.writerows(lines)
-    return text.getvalue().encode()
+    return csv_text(fields, ({name: line.get(name) for name in fields} for line in lines))
 
 
 def _mask_png(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bytes:

@@ -1,0 +1,275 @@
+"""The columns of every CSV file that people get: one vocabulary, told in docs/columns.md.
+
+Names in capital letters stand for several: ``p_GROUP`` for ``p_crystal`` and the other groups. A column that a file
+has twice, for a machine's score and a person's, begins with ``auto_`` or ``manual_``; the bounds of an interval end
+in ``_low`` and ``_high``.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from crystal_search.errors import UnknownNameError
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
+from crystal_search.wells import CHANNELS
+
+Cell = str | int | float | bool | None
+Kind = Literal["text", "yes/no", "count", "number", "share", "percent", "duration", "time"]
+KINDS: dict[Kind, str] = {
+    "text": "text",
+    "yes/no": "`yes` or `no`",
+    "count": "whole number",
+    "number": "number",
+    "share": "number from 0 to 1",
+    "percent": "number from 0 to 100",
+    "duration": "seconds",
+    "time": "ISO 8601, UTC",
+}
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+PREFIXES, SUFFIXES = ("auto_", "manual_"), ("_low", "_high")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what it is called, what its cells are, what they mean."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    heading: str = ""  #: on pages; empty: made of the name
+    digits: int = 1  #: after the point, on pages
+
+    @property
+    def title(self) -> str:
+        """What people read above it, with its unit.
+
+        >>> Column("weighted_mean_percent", "percent", "").title
+        'Weighted mean (%)'
+        """
+        words = self.name.removesuffix("_percent").replace("_", " ")
+        return self.heading or words[0].upper() + words[1:] + (" (%)" if self.kind == "percent" else "")
+
+
+#: What a part of a name in capital letters stands for.
+PLACES: dict[str, tuple[str, ...]] = {
+    "GROUP": tuple(map(str, GROUPS)),
+    "OUTCOME": OUTCOME_NAMES,
+    "SIDE": ("top", "left", "bottom", "right"),
+    "CHANNEL": CHANNELS[1:],
+    "CHOPS": ("train", "validation"),
+}
+
+#: Everything by what it is about.
+VOCABULARY: dict[str, tuple[Column, ...]] = {
+    "Which image": (
+        Column("path", "text", "the image file, as it was named"),
+        Column("file", "text", "the image file, from the folder of the table or of the photographs"),
+        Column("image", "text", "what an archive or a dataset calls the image"),
+        Column("image_id", "count", "its number in the imaging database"),
+        Column("key", "text", "what a dataset calls the sample"),
+        Column("source", "text", "imager, plate or archive that it is from"),
+        Column("plate", "text", "barcode of the plate"),
+        Column("well", "text", "name of the well, such as `C07`; in datasets unique, with plate and drop"),
+        Column("row", "count", "row of the plate, from 1, which is A"),
+        Column("column", "count", "column of the plate, from 1"),
+        Column("drop", "count", "drop of the well, from 1"),
+        Column("inspection", "count", "imaging session, from 1"),
+        Column("channel", "text", f"how it was taken: {', '.join(f'`{each}`' for each in CHANNELS)}"),
+        Column("imaged_at", "time", "when it was taken"),
+        Column("day", "number", "days since the drop was set up"),
+        Column("CHANNEL", "text", "the image file of the same drop in this channel"),
+    ),
+    "What it is": (
+        Column("outcome", "text", "one of the 13 outcomes, `no_drop` or `unreadable`; a score, or the truth of a list"),
+        Column("score_number", "count", "score number of the outcome"),
+        Column("group", "text", "group of the outcome"),
+        Column("truth", "text", "what people say, where `outcome` is what models say"),
+        Column("truth_group", "text", "group of the truth"),
+        Column("present", "text", "every outcome that is visible somewhere, the most important first"),
+        Column("old", "text", "outcome by which the image went"),
+        Column("new", "text", "outcome that a person gave it instead"),
+        Column("comment", "text", "what the person wrote"),
+        Column("person", "text", "who scored it"),
+        Column("error", "text", "why it could not be read"),
+    ),
+    "What models say of it": (
+        Column("probability", "share", "of the outcome's group in its best chop"),
+        Column("above_threshold", "yes/no", "whether that reached the threshold"),
+        Column("p_GROUP", "share", "of the group in the chop that speaks most for it"),
+        Column("mean_OUTCOME", "share", "of the outcome, mean over the chops"),
+        Column("drop_found", "yes/no", "whether a drop was found"),
+        Column("drop_SIDE", "count", "rectangle around the drop, stored pixels, half-open"),
+        Column("drop_share", "share", "part of the image that is drop, by the models"),
+        Column("drop_there", "yes/no", "whether there is a drop in truth"),
+        Column("drop_share_true", "share", "part of the image that is drop in truth"),
+        Column("iou", "share", "intersection over union of drop and mask; 1 for an empty well reported empty"),
+        Column("classifier", "text", "name of the classifier"),
+        Column("classifier_sha256", "text", "hash of its file"),
+        Column("drop_sha256", "text", "hash of the drop locator's file"),
+        Column("threshold", "share", "probability that a group must reach in a chop"),
+        Column("work_unit", "text", "work unit whose result it is"),
+        Column("scored_at", "time", "when it was scored"),
+        Column("seconds", "duration", "time that scoring took", "Seconds", 3),
+    ),
+    "What a renderer knows": (
+        Column("material", "text", "`protein` or `salt`, where crystals are to come"),
+        Column("birefringence", "number", "of the material"),
+        Column("fluorescence", "number", "of the material under ultraviolet light"),
+        Column("chromophore", "yes/no", "whether the material takes up ultraviolet light"),
+        Column("property", "text", "of crystals in suspension: `ratio`, `angle`, `total area by size`"),
+        Column("unit", "text", "of the property"),
+        Column("from", "number", "where a bin begins"),
+        Column("to", "number", "where it ends"),
+        Column("found", "number", "crystals in the bin, or their area"),
+        Column("intended", "number", "the same, had they been distributed evenly"),
+        Column("kolmogorov_smirnov_p", "share", "probability of a distance to the even distribution as large as this"),
+    ),
+    "Where a dataset keeps it": (
+        Column("top", "count", "of the chop in its view, working pixels"),
+        Column("left", "count", "of the chop in its view, working pixels"),
+        Column("chop_top", "count", "of the chop in its patch"),
+        Column("chop_left", "count", "of the chop in its patch"),
+        Column("contours", "number", "how much the chop shows"),
+        Column("shard", "text", "file of many samples that it lies in"),
+        Column("offset", "count", "bytes from the beginning of the shard"),
+        Column("size", "count", "bytes"),
+        Column("mask_offset", "count", "of the mask; 0 where there is none"),
+        Column("mask_size", "count", "of the mask, bytes"),
+        Column("what", "text", "`image` or `chop`, that was left out"),
+        Column("name", "text", "what the archive calls it"),
+        Column("reason", "text", "why it was left out"),
+        Column("detail", "text", "more about the reason"),
+    ),
+    "How good networks are": (
+        Column("network", "text", "what the training or model is called"),
+        Column("classes", "count", "that it tells apart"),
+        Column("model_mb", "number", "its ONNX file, millions of bytes", "Model (MB)"),
+        Column("weight_layers", "count", "convolutional and fully connected layers"),
+        Column("parameters", "count", "numbers that were learnt"),
+        Column("epochs", "number", "times that it saw the training chops"),
+        Column("total_s", "duration", "time of the training", "Total time (h:min:s)"),
+        Column("epoch_min", "number", "minutes an epoch", "Time per epoch (min)", 2),
+        Column("CHOPS_accuracy_percent", "percent", "of these chops, likeliest class is the right one"),
+        Column("CHOPS_top5_percent", "percent", "of these chops, right class is among the five likeliest"),
+        Column("CHOPS_loss", "number", "mean cross-entropy of these chops, nats", "", 2),
+        Column("CHOPS_chops", "count", "how many"),
+        Column("threshold_percent", "percent", "probability that a group must reach in a chop", "Threshold (%)", 0),
+        Column("GROUP_percent", "percent", "images of the group that got it", ""),
+        Column("weighted_mean_percent", "percent", "images that got their group"),
+        Column("images", "count", "images that were measured"),
+        Column("wells", "count", "wells that were measured"),
+        Column("chops", "count", "chops that were measured"),
+        Column("no_drop_found", "count", "images with a drop in which none was found"),
+        Column("unreadable", "count", "images that could not be read"),
+        Column("class", "text", "one of the network's classes"),
+        Column("precision_percent", "percent", "of those called so, how many are"),
+        Column("recall_percent", "percent", "of those that are, how many are called so"),
+        Column("f1_percent", "percent", "harmonic mean of precision and recall", "F1 (%)"),
+        Column("auroc", "share", "how often one that is has a higher probability than one that is not", "AUROC", 3),
+        Column("of", "text", "`chops` or `images`"),
+        Column("answer", "text", "class that the network named"),
+        Column("count", "count", "how often"),
+        Column("calibrated", "yes/no", "whether logits were divided by the temperature"),
+        Column("temperature", "number", "by which logits are divided", "Temperature", 2),
+        Column("confidence_from_percent", "percent", "where a bin of confidence begins"),
+        Column("confidence_to_percent", "percent", "where it ends"),
+        Column("confidence_percent", "percent", "mean confidence of the answers in it", "Mean confidence (%)"),
+        Column("accuracy_percent", "percent", "answers in it that are right"),
+        Column("ece_before_percent", "percent", "expected calibration error without temperature", "ECE before (%)"),
+        Column("ece_after_percent", "percent", "expected calibration error with it", "ECE after (%)"),
+        Column("images_percent", "percent", "images looked at, likeliest crystals first", "Images looked at (%)", 0),
+        Column("found_percent", "percent", "wells with crystals found by then", "Crystal wells found (%)"),
+        Column(
+            "images_needed_percent",
+            "percent",
+            "images to look at until 90 % of the wells with crystals are found",
+            "To find 90 % of the crystal wells, look at (% of the images)",
+        ),
+        Column("crystal_wells", "count", "wells with crystals"),
+        Column("drops_found", "text", "drops that were found, of how many"),
+        Column("empty_reported", "text", "empty wells that were reported empty", "Empty wells reported empty"),
+        Column("crystals_called", "text", "images with crystals that were called crystal", "Crystals called crystal"),
+        Column("false_crystals", "text", "images without that were called crystal", "Others called crystal"),
+        Column("groups_right", "text", "images that got their group", "Right group"),
+        Column("outcomes_right", "text", "images that got their outcome", "Right outcome"),
+        Column("mean_iou", "share", "mean intersection over union of drops", "Mean IoU of drops", 3),
+        Column("measure", "text", "what is measured"),
+        Column("value", "number", "the figure", "", 3),
+    ),
+}
+
+
+def _expanded(column: Column) -> Iterable[Column]:
+    for place, names in PLACES.items():
+        if place in column.name:
+            return [replace(column, name=column.name.replace(place, name)) for name in names]
+    return [column]
+
+
+_BY_NAME = {each.name: each for part in VOCABULARY.values() for column in part for each in _expanded(column)}
+
+
+def column_named(name: str) -> Column:
+    """Return the column called `name`, which may have a prefix or a suffix.
+
+    Raises
+    ------
+    UnknownNameError
+        If the vocabulary has none.
+
+    >>> column_named("auto_p_crystal").kind, column_named("f1_percent_low").title
+    ('share', 'F1 (%)')
+    """
+    bare = name
+    for prefix, suffix in ((prefix, suffix) for prefix in PREFIXES for suffix in SUFFIXES):
+        bare = bare.removeprefix(prefix).removesuffix(suffix)
+    if bare not in _BY_NAME:
+        raise UnknownNameError(f"no column {name!r} in the vocabulary; choose one of docs/columns.md, or add it there")
+    return _BY_NAME[bare]
+
+
+def harmless(text: str) -> str:
+    """Return `text` so that no spreadsheet takes it for a formula.
+
+    >>> harmless("=HYPERLINK(1)"), harmless("'tis clear")
+    ("'=HYPERLINK(1)", "'tis clear")
+    """
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
+
+
+def plain(text: str) -> str:
+    """Return what was made `harmless`, as it was.
+
+    >>> plain("'=HYPERLINK(1)"), plain("'tis clear")
+    ('=HYPERLINK(1)', "'tis clear")
+    """
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text
+
+
+def written(row: Mapping[str, Cell]) -> dict[str, str]:
+    """Return the cells of a row as files have them: booleans are yes and no, nothing is empty, text is harmless.
+
+    >>> written({"path": "-x.jpg", "drop_found": True, "day": -1.5, "iou": None})
+    {'path': "'-x.jpg", 'drop_found': 'yes', 'day': '-1.5', 'iou': ''}
+    """
+    return {name: _text(cell) for name, cell in row.items()}
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return ""
+    return harmless(cell) if isinstance(cell, str) else str(cell)
+
+
+def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:
+    """Return the text of a CSV file: a header, and a line for each row, what a row lacks empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
+    table.writeheader()
+    table.writerows(map(written, rows))
+    return text.getvalue()

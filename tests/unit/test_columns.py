@@ -1,0 +1,82 @@
+"""One vocabulary: what every CSV file calls its columns, and how cells are written."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
+from crystal_search.datasets.image_records import LeftOutRow
+from crystal_search.datasets.packed import ChopRow, WellRow
+from crystal_search.demo.truth import TRUTH_FILE, plate_folder
+from crystal_search.direct import scored_files
+from crystal_search.errors import UnknownNameError
+from crystal_search.review import corrections
+from crystal_search.server.services import score_csv
+from crystal_search.synthesis.suspension import histograms
+from crystal_search.synthesis.wells import well_writing
+from crystal_search.viewer import score_table
+from crystal_search.wells import CHANNELS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="utf-8")
+FILES: dict[str, Sequence[str]] = {
+    "score": scored_files.COLUMNS,
+    "finalize": score_csv.COLUMNS,
+    "viewer": score_table.COLUMNS,
+    "render": (*well_writing.TRUTH_FIELDS, *well_writing.SERIES_FIELDS, *CHANNELS[1:]),
+    "suspension": histograms.COLUMNS,
+    "corrections": corrections.COLUMNS,
+    "demo plate": (plate_folder() / TRUTH_FILE).read_text(encoding="utf-8").splitlines()[0].split(","),
+    **{kind.__name__: [field.name for field in fields(kind)] for kind in (ChopRow, WellRow, LeftOutRow)},
+}
+
+
+def documented() -> str:
+    """Return the tables of docs/columns.md."""
+    lines = []
+    for part, columns in VOCABULARY.items():
+        lines += [f"## {part}", "", "| column | cells | meaning |", "|---|---|---|"]
+        lines += [f"| `{each.name}` | {KINDS[each.kind]} | {each.meaning} |" for each in columns]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def test_the_page_tells_every_column_and_no_other() -> None:
+    assert PAGE.endswith(documented())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_has_columns_of_the_vocabulary(file: str) -> None:
+    for name in FILES[file]:
+        assert column_named(name)
+
+
+def test_a_word_that_is_no_column_is_refused() -> None:
+    with pytest.raises(UnknownNameError, match="no column 'crystal_score'"):
+        column_named("crystal_score")
+
+
+def test_no_column_is_told_twice() -> None:
+    names = [column.name for part in VOCABULARY.values() for column in part]
+    assert len(set(names)) == len(names)
+
+
+@given(st.text(alphabet="'=+-@\t\r ab"))
+def test_what_is_made_harmless_can_be_read_back(text: str) -> None:
+    assert plain(harmless(text)) == text
+    assert not harmless(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+def test_booleans_are_yes_and_no_and_numbers_are_no_formulas() -> None:
+    row: dict[str, Cell] = {
+        "file": "=1",
+        "drop_found": False,
+        "day": -1.0,
+        "iou": float("nan"),
+        "error": None,
+    }
+    assert written(row) == {"file": "'=1", "drop_found": "no", "day": "-1.0", "iou": "", "error": ""}
+    assert csv_text(("file", "day", "well"), [{"file": "a,b", "day": 1.5}]) == 'file,day,well\n"a,b",1.5,\n'
