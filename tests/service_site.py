@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from crystal_search.server.engines.engine import attempt_folder
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.engines.probe import good_picture
 from crystal_search.server.folders import unit_files
@@ -20,6 +21,7 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import Order
 from crystal_search.server.services.cycle import is_finished, publish_scores, score_images
 from crystal_search.server.settings import Settings
+from crystal_search.server.unit_states import WITH_RESULT, State, is_in, move
 from crystal_search.wells import WellKey
 from tests.fake_client import Plan, score
 
@@ -65,9 +67,10 @@ def engine_of(site: Installation, **plan: Any) -> Iterator[LocalEngine]:
 def return_results(site: Installation, **plan: Any) -> None:
     """Score what is queued in this process, without an engine."""
     for path in unit_files(site.home.queue):
-        folder = site.home.returned / path.stem
-        folder.mkdir()
-        score(path, folder, Plan(**plan))
+        if not is_in(site.home, path.stem, *WITH_RESULT):
+            folder = attempt_folder(site.home, path.stem)
+            score(path, folder, Plan(**plan))
+            move(site.home, path.stem, State.RUNNING, State.RETURNED, at=folder)
 
 
 def score_everything(site: Installation, engine: LocalEngine, *, patience_s: float = 60) -> None:

@@ -13,6 +13,7 @@ from crystal_search.server.services.create_work import EVERYTHING
 from crystal_search.server.services.cycle import is_finished, publish_scores, score_images
 from crystal_search.server.services.progress import images_in_work
 from crystal_search.server.services.set_autoscore import ScoresSet
+from crystal_search.server.unit_states import State, names_in
 
 FORMAT = "{l_bar}{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 LOOK_EVERY_S = 0.2
@@ -58,6 +59,6 @@ def score_with_bars(site: Installation, recipe: Recipe, engine: Engine) -> Score
 
 def _keep_going(site: Installation, engine: Engine) -> None:
     until = time.monotonic() + LOOK_EVERY_S
-    while time.monotonic() < until and not any(site.home.returned.iterdir()):
+    while time.monotonic() < until and not names_in(site.home, State.RETURNED):
         time.sleep(POLL_S)
         engine.step()

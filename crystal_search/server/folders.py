@@ -67,11 +67,3 @@ def advance(home: Home, source: Path, target: Path) -> bool:
         return False
     os.rename(source, target)
     return True
-
-
-def is_past_validation(home: Home, name: str) -> bool:
-    """Tell whether a work unit has a valid result.
-
-    The folders are asked in the order in which work moves, so that a unit that moves meanwhile is not missed.
-    """
-    return any((folder / name).exists() for folder in (home.validated, home.spool, home.archive))

@@ -1,13 +1,12 @@
 """The folder that holds everything one installation knows: database, queue, results, CSV files.
 
-Work moves from folder to folder by renaming, which the file system does whole or not at all. A process that
-is killed leaves each work unit in exactly one of them, and the next run goes on from there.
+Where each work unit is among these folders, and who may move it on: `unit_states`.
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, overload
 
 from crystal_search.errors import UserError
 
@@ -15,11 +14,52 @@ ENVIRONMENT_VARIABLE = "CRYSTAL_SEARCH_HOME"
 DEFAULT = Path("crystal-search-data")
 
 
+class Place:
+    """A file or folder of every home: ``Home.queue`` says where below it, ``Home(path).queue`` where on this disk."""
+
+    def __init__(self, below: str, *, folder: bool = True) -> None:
+        self.below = below
+        self.is_folder = folder  #: one that `Home.made` makes
+
+    @overload
+    def __get__(self, home: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, home: "Home", owner: type) -> Path: ...
+    def __get__(self, home: "Home | None", owner: type) -> Self | Path:
+        return self if home is None else home.path / self.below
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where an installation keeps its things; `made` creates the folders."""
+    """Where an installation keeps its things; `made` creates the folders.
+
+    >>> Home(Path("data")).queue.as_posix()
+    'data/engine/queue'
+    """
 
     path: Path
+
+    settings = Place("settings.toml", folder=False)  #: may be missing
+    database = Place("imaging.sqlite", folder=False)  #: the embedded imaging database
+    models = Place("models", folder=False)  #: put to use here, and ``in-use.json``; missing until the first is
+    queue = Place("engine/queue")  #: work units ``NAME.zip`` that have no valid result yet
+    running = Place("engine/running")  #: folders ``NAME.MARK`` in which a client works now
+    returned = Place("engine/returned")  #: folders ``NAME`` with a client's result, not yet checked
+    failures = Place("engine/failures")  #: folders ``NAME`` with one text for each attempt that failed
+    failed = Place("engine/failed")  #: work units set aside after too many failures, each with its reason
+    trash = Place("engine/trash")  #: what is being deleted
+    submitted = Place("engine/submitted")  #: the number of the attempt at each work unit that a server knows
+    incoming = Place("engine/incoming")  #: folders that a server's assimilator leaves, called by its own numbers
+    engine_lock = Place("engine/lock", folder=False)  #: held by the one process that looks after clients
+    samples = Place("samples.jsonl", folder=False)  #: counts from time to time, from which rates follow
+    services_lock = Place("services.lock", folder=False)  #: held by the one process that takes a step
+    validated = Place("validated")  #: folders ``NAME`` with the canonical result
+    spool = Place("spool")  #: folders ``NAME`` with assimilated results that are in no CSV yet
+    finalized = Place("finalized")  #: CSV files that people may look at before set-autoscore takes them
+    scored = Place("scored")  #: CSV files whose scores are in the ledger
+    refused = Place("refused")  #: CSV files that could not be used, and texts that say which rows were left out
+    archive = Place("archive")  #: folders ``NAME`` with the result and overlays of every finished work unit
+    thumbnails = Place("thumbnails")  #: the viewer's cache
 
     @classmethod
     def default(cls) -> Self:
@@ -30,6 +70,11 @@ class Home:
     def at(cls, path: Path | None) -> Self:
         """Return the home at `path`, or the default one for None."""
         return cls.default() if path is None else cls(path)
+
+    @classmethod
+    def places(cls) -> list[Place]:
+        """Return everything that may be in a home."""
+        return [place for place in vars(cls).values() if isinstance(place, Place)]
 
     def found(self) -> Self:
         """Return this home if there is one, for commands that only look.
@@ -46,115 +91,9 @@ class Home:
             )
         return self
 
-    @property
-    def settings(self) -> Path:
-        """The settings file, which may be missing."""
-        return self.path / "settings.toml"
-
-    @property
-    def database(self) -> Path:
-        """The embedded imaging database."""
-        return self.path / "imaging.sqlite"
-
-    @property
-    def models(self) -> Path:
-        """Models that were put to use here, and ``in-use.json``; missing until the first is."""
-        return self.path / "models"
-
-    @property
-    def queue(self) -> Path:
-        """Work units ``NAME.zip`` that have no valid result yet."""
-        return self.path / "engine" / "queue"
-
-    @property
-    def running(self) -> Path:
-        """Folders ``NAME`` in which a client works now."""
-        return self.path / "engine" / "running"
-
-    @property
-    def returned(self) -> Path:
-        """Folders ``NAME`` with a client's result, not yet checked."""
-        return self.path / "engine" / "returned"
-
-    @property
-    def failures(self) -> Path:
-        """Folders ``NAME`` with one text for each attempt that failed."""
-        return self.path / "engine" / "failures"
-
-    @property
-    def failed(self) -> Path:
-        """Work units set aside after too many failures, each with its reason."""
-        return self.path / "engine" / "failed"
-
-    @property
-    def trash(self) -> Path:
-        """Folders on their way out."""
-        return self.path / "engine" / "trash"
-
-    @property
-    def submitted(self) -> Path:
-        """For each work unit that a BOINC server knows the number of the attempt at it."""
-        return self.path / "engine" / "submitted"
-
-    @property
-    def incoming(self) -> Path:
-        """Folders that a BOINC assimilator leaves, called by the server's number of the work unit."""
-        return self.path / "engine" / "incoming"
-
-    @property
-    def engine_lock(self) -> Path:
-        """Held by the one process that looks after clients."""
-        return self.path / "engine" / "lock"
-
-    @property
-    def samples(self) -> Path:
-        """Counts from time to time, from which rates follow."""
-        return self.path / "samples.jsonl"
-
-    @property
-    def services_lock(self) -> Path:
-        """Held by the one process that takes a step between the folders."""
-        return self.path / "services.lock"
-
-    @property
-    def validated(self) -> Path:
-        """Folders ``NAME`` with the canonical result."""
-        return self.path / "validated"
-
-    @property
-    def spool(self) -> Path:
-        """Folders ``NAME`` with assimilated results that are in no CSV yet."""
-        return self.path / "spool"
-
-    @property
-    def finalized(self) -> Path:
-        """CSV files that people may look at before set-autoscore takes them."""
-        return self.path / "finalized"
-
-    @property
-    def scored(self) -> Path:
-        """CSV files whose scores are in the ledger."""
-        return self.path / "scored"
-
-    @property
-    def refused(self) -> Path:
-        """CSV files that could not be used, and texts that say which rows were left out."""
-        return self.path / "refused"
-
-    @property
-    def archive(self) -> Path:
-        """Folders ``NAME`` with the result and overlays of every finished work unit."""
-        return self.path / "archive"
-
-    @property
-    def thumbnails(self) -> Path:
-        """The viewer's cache."""
-        return self.path / "thumbnails"
-
     def made(self) -> Self:
         """Create the folders that are missing and return this home."""
-        engine = (self.queue, self.running, self.returned, self.failures, self.failed, self.trash)
-        services = (self.validated, self.spool, self.finalized, self.scored, self.refused, self.archive)
-        for folder in (*engine, *services, self.thumbnails):
-            folder.mkdir(parents=True, exist_ok=True)
+        for place in self.places():
+            if place.is_folder:
+                (self.path / place.below).mkdir(parents=True, exist_ok=True)
         return self

@@ -250,7 +250,7 @@ def test_links_and_many_files_are_put_aside(tmp_path: Path) -> None:
 
 def test_a_half_written_spool_waits(tmp_path: Path) -> None:
     place = boinc_site(tmp_path, images=1)
-    place.site.home.incoming.mkdir()
+    place.site.home.incoming.mkdir(exist_ok=True)
     (place.site.home.incoming / ".7.part").mkdir()
     step(place)
     assert (place.site.home.incoming / ".7.part").is_dir()
@@ -289,7 +289,7 @@ def test_results_that_we_refuse_again_and_again_set_the_unit_aside(tmp_path: Pat
 
 def test_an_end_in_vain_is_noted_and_taken_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     place = boinc_site(tmp_path, images=1)
-    place.site.home.incoming.mkdir()
+    place.site.home.incoming.mkdir(exist_ok=True)
     (place.site.home.incoming / "error-5").write_text("error mask 2, demo_a1, work unit 5, batch 0\n")
     step(place)
     assert "BOINC gave up: error mask 2, demo_a1" in caplog.text

@@ -246,8 +246,8 @@ def test_a_damaged_record_is_told(tmp_path: Path, spoiled: str) -> None:
 STEPS = [
     (finalizing, "write_whole", 0),
     (finalizing, "write_whole", 1),
-    (finalizing, "advance", 0),
-    (finalizing, "advance", 1),
+    (finalizing, "move", 0),
+    (finalizing, "move", 1),
     (setting, "_close_units", 0),
     (setting, "contents_file", 0),
 ]

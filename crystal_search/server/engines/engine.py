@@ -1,7 +1,7 @@
 """The engine: whatever has work units scored. Nothing else knows which one runs.
 
 `local_engine.LocalEngine` runs clients on this machine. An engine takes work units from the queue and puts each
-result as a folder ``NAME`` into ``home.returned``; what it does in between is its own business.
+result as a folder ``NAME`` into the state `returned` (`unit_states`); what it does in between is its own business.
 """
 
 from collections.abc import Iterable
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from crystal_search.files import write_whole
-from crystal_search.server.folders import token
+from crystal_search.server.folders import discard, token
 from crystal_search.server.home import Home
+from crystal_search.server.unit_states import State, move, place_of
 
 
 class Engine(Protocol):
@@ -20,7 +21,7 @@ class Engine(Protocol):
         """Take over these work unit files, the most urgent first; those taken over before are left alone."""
 
     def step(self) -> None:
-        """Do what can be done without waiting: start, look after, collect into ``home.returned``.
+        """Do what can be done without waiting: start, look after, collect results.
 
         Raises
         ------
@@ -48,12 +49,13 @@ def add_failure(home: Home, name: str, reason: str) -> None:
 def set_aside(home: Home, name: str) -> None:
     """Move a work unit that failed too often out of the queue, with its reasons.
 
-    The reasons are written first: a work unit in ``home.failed`` always has them.
+    The reasons are written first: a work unit that is set aside always has them.
     """
     texts = [path.read_text(encoding="utf-8", errors="replace").strip() for path in failures(home, name)]
     reason = "\n\n".join(f"attempt {number}: {text}" for number, text in enumerate(texts, start=1))
-    write_whole(home.failed / f"{name}.txt", reason + "\n")
-    (home.queue / f"{name}.zip").rename(home.failed / f"{name}.zip")
+    write_whole(place_of(home, name, State.SET_ASIDE).with_suffix(".txt"), reason + "\n")
+    move(home, name, State.QUEUED, State.SET_ASIDE)
+    discard(home, home.failures / name)
 
 
 def fraction_done(folder: Path) -> float:
@@ -79,7 +81,7 @@ def attempt_folder(home: Home, name: str) -> Path:
 
     Its name is new each time, so that a client of former times that still runs cannot write into it.
     """
-    folder = home.running / f"{name}.{token()}"
+    folder = place_of(home, name, State.RUNNING, token())
     left = sorted(home.running.glob(f"{name}.*"))
     if left:
         left[0].rename(folder)

@@ -22,10 +22,11 @@ from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.engine import add_failure, attempt_folder, failures, fraction_done, set_aside
 from crystal_search.server.engines.leash import PYTHON, leashed
 from crystal_search.server.engines.probe import write_probe
-from crystal_search.server.folders import advance, discard, is_past_validation
+from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
 from crystal_search.server.settings import Settings
+from crystal_search.server.unit_states import WITH_RESULT, State, is_in, move, names_in
 
 log = logging.getLogger(__name__)
 
@@ -103,9 +104,9 @@ class LocalEngine:
 
     def _sweep(self) -> None:
         """Take away what former clients left of work units that are no longer queued."""
-        for folder in self._home.running.iterdir():
-            if not (self._home.queue / f"{folder.name.partition('.')[0]}.zip").exists():
-                discard(self._home, folder)
+        for name in names_in(self._home, State.RUNNING):
+            if not is_in(self._home, name, State.QUEUED):
+                move(self._home, name, State.RUNNING, State.GONE)
 
     def _startable(self) -> list[Path]:
         waiting = [path for path in self._queued if self._is_waiting(path)]
@@ -113,9 +114,7 @@ class LocalEngine:
 
     def _is_waiting(self, path: Path) -> bool:
         name = path.stem
-        if name in self._clients or (self._home.returned / name).exists():
-            return False
-        return not is_past_validation(self._home, name) and path.exists()
+        return name not in self._clients and not is_in(self._home, name, *WITH_RESULT) and path.exists()
 
     def _start(self, path: Path) -> None:
         folder = attempt_folder(self._home, path.stem)
@@ -145,7 +144,7 @@ class LocalEngine:
             self._failed(client, f"the client {_ending(code)}", broken_unit=code == BAD_WORK_UNIT)
         elif (client.folder / RESULT_FILE).is_file():
             del self._clients[client.name]
-            advance(self._home, client.folder, self._home.returned / client.name)
+            move(self._home, client.name, State.RUNNING, State.RETURNED, at=client.folder)
         else:
             self._failed(client, "the client ended well, but left no result")
 
@@ -161,9 +160,9 @@ class LocalEngine:
         add_failure(self._home, client.name, f"{reason}{_tail(client.folder / LOG_FILE)}")
         log.warning("%s: %s", client.name, reason, extra={"action": "client_failed"})
         if broken_unit:
-            discard(self._home, self._home.queue / f"{client.name}.zip")
+            move(self._home, client.name, State.QUEUED, State.GONE)
         if fraction_done(client.folder) <= client.fraction_at_start:
-            discard(self._home, client.folder)
+            move(self._home, client.name, State.RUNNING, State.GONE, at=client.folder)
 
     def _broken(self, client: Client, code: int) -> EngineError:
         del self._clients[client.name]
@@ -175,11 +174,10 @@ class LocalEngine:
             self._check_client(path)
         except WorkUnitError as error:
             log.warning("%s is packed again: %s", path.stem, error)
-            discard(self._home, path)
+            move(self._home, path.stem, State.QUEUED, State.GONE)
             return
         set_aside(self._home, path.stem)
-        for folder in (self._home.failures / path.stem, *self._home.running.glob(f"{path.stem}.*")):
-            discard(self._home, folder)
+        move(self._home, path.stem, State.RUNNING, State.GONE)
 
     def _check_client(self, path: Path) -> None:
         """Have a good picture scored with the models of the work unit at `path`; once is enough.

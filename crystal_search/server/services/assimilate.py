@@ -16,11 +16,12 @@ from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.result import RESULT_FILE, Result
 from crystal_search.result_reader import result_from_json
-from crystal_search.server.folders import advance, discard, unit_files, unit_names
+from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, UnitRecord
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
+from crystal_search.server.unit_states import State, is_in, move, names_in, place_of
 
 log = logging.getLogger(__name__)
 
@@ -31,22 +32,23 @@ def assimilate(site: Installation) -> int:
     """Move every valid result into the spool; return how many."""
     home, count = site.home, 0
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
-    for name in unit_names(home.validated):
+    for name in names_in(home, State.VALIDATED):
+        folder = place_of(home, name, State.VALIDATED)
         if name not in open_units:
-            log.info("the imaging database does not wait for %s; it is left alone", home.validated / name)
+            log.info("the imaging database does not wait for %s; it is left alone", folder)
             continue
-        write_whole(home.validated / name / RECORD_FILE, record_to_json(open_units[name]))
-        count += advance(home, home.validated / name, home.spool / name)
+        write_whole(folder / RECORD_FILE, record_to_json(open_units[name]))
+        count += move(home, name, State.VALIDATED, State.SPOOLED)
     _clear_queue(home)
     return count
 
 
 def _clear_queue(home: Home) -> None:
     """Take away the work unit files, and what was said of failures, of units that have their result."""
-    for path in unit_files(home.queue):
-        if (home.spool / path.stem).exists() or (home.archive / path.stem).exists():
-            discard(home, path)
-            discard(home, home.failures / path.stem)
+    for name in names_in(home, State.QUEUED):
+        if is_in(home, name, State.SPOOLED, State.ARCHIVED):
+            move(home, name, State.QUEUED, State.GONE)
+            discard(home, home.failures / name)
 
 
 def record_to_json(unit: UnitRecord) -> str:
@@ -116,7 +118,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Take over what is valid and say how much it was."""
     with opened(arguments.home) as site, only_service(site.home):
         count = assimilate(site)
-        left = unit_names(site.home.validated)
+        left = names_in(site.home, State.VALIDATED)
     say(f"assimilated {count} results")
     if left:
         say(f"{len(left)} are left, as the imaging database does not wait for them: {', '.join(left)}")

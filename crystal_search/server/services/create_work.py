@@ -16,12 +16,12 @@ from pathlib import Path
 
 from crystal_search.arguments import count
 from crystal_search.server.engines.opening import opened_engine
-from crystal_search.server.folders import discard, unit_files
 from crystal_search.server.imaging.imaging_database import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.packing import can_be_opened, folder_is_there, pack, record_of
 from crystal_search.server.services.reconcile import reconcile
+from crystal_search.server.unit_states import State, move, names_in, newest_first
 from crystal_search.wells import CHANNELS
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def create_work(
     again, waiting = reconcile(site, recipe)
     if again:
         packed(again)
-    room = (order.max_queue or site.settings.max_queue) - len(unit_files(site.home.queue))
+    room = (order.max_queue or site.settings.max_queue) - len(names_in(site.home, State.QUEUED))
     if room <= 0:
         return Created(units=0, images=0, again=again, unreachable=waiting)
     wanted = min(room * site.settings.images_per_unit, MAX_LOOK if order.limit is None else order.limit)
@@ -86,7 +86,7 @@ def create_work(
     for batch in list(batches_to_pack(images, images_per_unit(len(images), site)))[:room]:
         record = record_of(recipe, batch)
         if site.imaging.add_unit(record):
-            discard(site.home, site.home.failed / f"{record.name}.zip")  # it was split and withdrawn, and is back
+            move(site.home, record.name, State.SET_ASIDE, State.GONE)  # it was split and withdrawn, and is back
             held = pack(site, record, batch)
             packed(len(batch))
             if held is None:
@@ -177,7 +177,7 @@ def run(arguments: argparse.Namespace) -> None:
             created = create_work(site, recipe_of(site), order)
         if site.settings.engine == "boinc":
             with opened_engine(site) as engine:
-                engine.submit(reversed(unit_files(site.home.queue)))
+                engine.submit(newest_first(site.home))
                 engine.step()
     say(f"packed {created.images} images into {created.units} work units")
     if created.again:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from crystal_search.server.engines.engine import Engine
-from crystal_search.server.folders import is_past_validation, unit_files
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
@@ -17,6 +16,7 @@ from crystal_search.server.services.finalize import finalize
 from crystal_search.server.services.reconcile import is_out_of_reach
 from crystal_search.server.services.set_autoscore import ScoresSet, set_autoscores
 from crystal_search.server.services.validate import Validated, validate
+from crystal_search.server.unit_states import CANONICAL, is_in, newest_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def score_images(
     """Pack new images, keep the engine going, check and take over what it returned."""
     with only_service(site.home):
         created = create_work(site, recipe, order, packed=packed)
-    engine.submit(reversed(unit_files(site.home.queue)))
+    engine.submit(newest_first(site.home))
     try:
         engine.step()
     finally:
@@ -76,4 +76,4 @@ def is_finished(site: Installation, last: Pass) -> bool:
     if last.created.units or last.created.again:
         return False
     open_units = site.imaging.units("open")
-    return all(is_past_validation(site.home, unit.name) or is_out_of_reach(site, unit) for unit in open_units)
+    return all(is_in(site.home, unit.name, *CANONICAL) or is_out_of_reach(site, unit) for unit in open_units)

@@ -15,13 +15,13 @@ from pathlib import Path
 from crystal_search.columns import csv_text
 from crystal_search.errors import DatabaseError
 from crystal_search.files import write_whole
-from crystal_search.server.folders import advance, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import assimilated_scores
 from crystal_search.server.services.score_csv import AGAIN, COLUMNS, Cells, cells_of, contents, contents_file
 from crystal_search.server.services.set_autoscore import report, set_autoscores
+from crystal_search.server.unit_states import State, is_in, move, names_in, place_of
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +39,20 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     _sweep(home)
     for ready in sorted(home.finalized.glob(f"*.csv{READY_SUFFIX}")):
         _publish(home, ready)
-    folders = [home.spool / name for name in unit_names(home.spool)]
+    units = dict.fromkeys(names_in(home, State.SPOOLED), State.SPOOLED)
     spoiled = _refused(home, again=again)
     wanted = {name for path in spoiled for name in contents(home, path.name)}
-    folders += [home.archive / name for name in lost_units(site) if again or name in wanted]
+    units |= {name: State.ARCHIVED for name in lost_units(site) if again or name in wanted}
     rows: dict[str, list[Cells]] = {}
-    for folder in folders:
+    for name, state in units.items():
         try:
-            scores = assimilated_scores(folder)
+            scores = assimilated_scores(place_of(home, name, state))
         except DatabaseError as error:
             log.error("%s; it is moved to %s, and its images are scored again", error, home.refused)
-            advance(home, folder, home.refused / folder.name)
+            move(home, name, state, State.REFUSED)
             continue
         images = site.imaging.images([score.image_id for score in scores])
-        rows[folder.name] = [cells_of(score, images.get(score.image_id)) for score in scores]
+        rows[name] = [cells_of(score, images.get(score.image_id)) for score in scores]
     path = _write(home, rows, AGAIN if wanted & rows.keys() else "") if rows else None
     for csv in spoiled:
         contents_file(home, csv.name).unlink(missing_ok=True)
@@ -63,7 +63,7 @@ def lost_units(site: Installation) -> Iterator[str]:
     """Yield the archived work units whose scores are on no way to the ledger: their CSV file is gone."""
     pending = {name for path in site.home.finalized.glob("*.csv") for name in contents(site.home, path.name)}
     for unit in site.imaging.units("open"):
-        if unit.name not in pending and (site.home.archive / unit.name).exists():
+        if unit.name not in pending and is_in(site.home, unit.name, State.ARCHIVED):
             yield unit.name
 
 
@@ -81,7 +81,7 @@ def _sweep(home: Home) -> None:
     for path in home.finalized.glob(".*.csv.units"):
         name = path.name[1:].removesuffix(".units")
         ready = (home.finalized / f"{name}{READY_SUFFIX}").exists()
-        if not ready and any((home.spool / unit).exists() for unit in contents(home, name)):
+        if not ready and any(is_in(home, unit, State.SPOOLED) for unit in contents(home, name)):
             path.unlink()
 
 
@@ -99,8 +99,7 @@ def _publish(home: Home, ready: Path) -> Path:
     """Archive the results in a CSV file that is ready, then give it its name."""
     path = ready.with_suffix("")
     for name in contents(home, path.name):
-        if (home.spool / name).exists():
-            advance(home, home.spool / name, home.archive / name)
+        move(home, name, State.SPOOLED, State.ARCHIVED)
     ready.rename(path)
     return path
 

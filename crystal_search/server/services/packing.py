@@ -13,6 +13,7 @@ from crystal_search.images import SUFFIXES
 from crystal_search.outcomes import UNREADABLE
 from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
+from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import MAX_IMAGE_BYTES, Parameters, write_work_unit
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) 
         site.imaging.close_unit(record.name, "done")
         return 0
     write_work_unit(
-        site.home.queue / f"{record.name}.zip",
+        place_of(site.home, record.name, State.QUEUED),
         name=record.name,
         models=(record.recipe.classifier_sha256, record.recipe.drop_sha256),
         parameters=Parameters(

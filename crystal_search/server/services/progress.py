@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from crystal_search.server.engines.engine import running_fractions
-from crystal_search.server.folders import is_past_validation, unit_files, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.unit_states import WITH_RESULT, State, is_in, names_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +24,13 @@ class Stages:
 def stages(home: Home) -> Stages:
     """Return how much is in each place."""
     return Stages(
-        queued=len(unit_files(home.queue)),
-        running=len(running_fractions(home)),
-        returned=len(unit_names(home.returned)),
-        validated=len(unit_names(home.validated)),
-        spooled=len(unit_names(home.spool)),
+        queued=len(names_in(home, State.QUEUED)),
+        running=len(names_in(home, State.RUNNING)),
+        returned=len(names_in(home, State.RETURNED)),
+        validated=len(names_in(home, State.VALIDATED)),
+        spooled=len(names_in(home, State.SPOOLED)),
         csv_files=len(list(home.finalized.glob("*.csv"))),
-        set_aside=len(unit_files(home.failed)),
+        set_aside=len(names_in(home, State.SET_ASIDE)),
     )
 
 
@@ -40,7 +40,7 @@ def images_in_work(home: Home, imaging: ImagingDatabase) -> tuple[float, int]:
     done, total = 0.0, 0
     for unit in imaging.units("open"):
         images = len(unit.image_ids)
-        returned = (home.returned / unit.name).exists() or is_past_validation(home, unit.name)
+        returned = is_in(home, unit.name, *WITH_RESULT)
         done += images * (1.0 if returned else fractions.get(unit.name, 0.0))
         total += images
     return done, total

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 
 from crystal_search.model import cards_in
-from crystal_search.server.folders import discard, empty_trash, is_past_validation, unit_files
+from crystal_search.server.folders import discard, empty_trash
+from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.packing import can_be_packed, pack, record_of, unreadable
+from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
 
 log = logging.getLogger(__name__)
 
@@ -24,17 +25,17 @@ def reconcile(site: Installation, recipe: Recipe) -> tuple[int, int]:
 def resolve_failed(site: Installation) -> None:
     """Close the work units that were set aside: one image is given up, more are tried one by one."""
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
-    for path in unit_files(site.home.failed):
-        if path.stem in open_units:
-            reason = reason_of(path)
-            unit = open_units[path.stem]
+    for name in names_in(site.home, State.SET_ASIDE):
+        if name in open_units:
+            unit, reason = open_units[name], reason_of(site.home, name)
             (_split if len(unit.image_ids) > 1 else _give_up)(site, unit, reason)
 
 
-def reason_of(path: Path) -> str:
-    """Return why the work unit at `path` was set aside."""
+def reason_of(home: Home, name: str) -> str:
+    """Return why a work unit was set aside."""
+    path = place_of(home, name, State.SET_ASIDE).with_suffix(".txt")
     try:
-        return path.with_suffix(".txt").read_text(encoding="utf-8", errors="replace").strip()
+        return path.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return "no reason was written down"
 
@@ -71,16 +72,16 @@ def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
             recipe.classifier_sha256,
             recipe.drop_sha256,
         )
-        if not same and not is_past_validation(site.home, unit.name) and not _is_in_work(site, unit):
+        if not same and not is_in(site.home, unit.name, *CANONICAL) and not _is_in_work(site, unit):
             log.info("%s is withdrawn: %s is no longer in use", unit.name, unit.recipe.classifier_name)
-            discard(site.home, site.home.queue / f"{unit.name}.zip")
+            move(site.home, unit.name, State.QUEUED, State.GONE)
             discard(site.home, site.home.failures / unit.name)
             site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {recipe.classifier_name}")
 
 
 def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
     home = site.home
-    if not ((home.returned / unit.name).exists() or any(home.running.glob(f"{unit.name}.*"))):
+    if not is_in(home, unit.name, State.RUNNING, State.RETURNED):
         return False
     there = cards_in(site.models).keys() | cards_in(home.models).keys()
     return {unit.recipe.classifier_sha256, unit.recipe.drop_sha256} <= there
@@ -115,8 +116,7 @@ def is_out_of_reach(site: Installation, unit: UnitRecord) -> bool:
 
 
 def _is_lost(site: Installation, unit: UnitRecord) -> bool:
-    home, file = site.home, f"{unit.name}.zip"
-    return not ((home.queue / file).exists() or (home.failed / file).exists() or is_past_validation(home, unit.name))
+    return not is_in(site.home, unit.name, State.QUEUED, State.SET_ASIDE, *CANONICAL)
 
 
 def _images(site: Installation, unit: UnitRecord) -> list[StoredImage]:

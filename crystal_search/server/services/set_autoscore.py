@@ -18,6 +18,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import assimilated_scores
 from crystal_search.server.services.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
+from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import NAME
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Archive:
         """Return the scores of a work unit by image id; none when there is no such result."""
         if name not in self._units:
             try:
-                scores = assimilated_scores(self._home.archive / name) if NAME.fullmatch(name) else []
+                scores = assimilated_scores(place_of(self._home, name, State.ARCHIVED)) if NAME.fullmatch(name) else []
             except DatabaseError as error:
                 log.warning("%s", error)
                 scores = []

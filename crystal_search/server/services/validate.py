@@ -15,10 +15,10 @@ from crystal_search.errors import ResultError, WorkUnitError
 from crystal_search.result import RESULT_FILE, Result
 from crystal_search.result_reader import read_result
 from crystal_search.server.engines.engine import add_failure
-from crystal_search.server.folders import advance, discard, is_past_validation, unit_names
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, say
 from crystal_search.server.locks import only_service
+from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
 from crystal_search.work_unit import read_work_unit
 
 log = logging.getLogger(__name__)
@@ -35,14 +35,14 @@ class Validated:
 def validate(home: Home) -> Validated:
     """Check every returned result; move the valid ones on, send the work of the others out again."""
     valid = invalid = 0
-    for name in unit_names(home.returned):
+    for name in names_in(home, State.RETURNED):
         try:
             valid += validate_one(home, name)
         except ResultError as error:
             invalid += 1
             log.warning("%s: refused: %s", name, error, extra={"action": "result_refused"})
             add_failure(home, name, f"the result was refused: {error}")
-            discard(home, home.returned / name)
+            move(home, name, State.RETURNED, State.GONE)
         except Exception:
             log.exception("%s: the validator itself failed; the result is checked again later", name)
     return Validated(valid=valid, invalid=invalid)
@@ -58,19 +58,19 @@ def validate_one(home: Home, name: str) -> bool:
     ResultError
         If the result must be refused.
     """
-    folder, packed = home.returned / name, home.queue / f"{name}.zip"
-    if is_past_validation(home, name) or not packed.exists():
-        discard(home, folder)
+    folder = place_of(home, name, State.RETURNED)
+    if is_in(home, name, *CANONICAL) or not is_in(home, name, State.QUEUED):
+        move(home, name, State.RETURNED, State.GONE)
         return False
     try:
-        unit = read_work_unit(packed)
+        unit = read_work_unit(place_of(home, name, State.QUEUED))
     except WorkUnitError as error:
         log.warning("%s is packed again: %s", name, error)
-        discard(home, packed)
+        move(home, name, State.QUEUED, State.GONE)
         return False
     result = read_result(folder / RESULT_FILE, unit)
     drop_strangers(folder, result)
-    return advance(home, folder, home.validated / name)
+    return move(home, name, State.RETURNED, State.VALIDATED)
 
 
 def drop_strangers(folder: Path, result: Result) -> None:

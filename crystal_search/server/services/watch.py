@@ -32,6 +32,7 @@ from crystal_search.server.installation import Installation, Renewed, add_home_a
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle
+from crystal_search.server.unit_states import State, names_in
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +173,7 @@ def _trouble(step: Callable[[], object]) -> str:
 
 def _keep_going(site: Installation, engine: Engine, *, until: float) -> None:
     """Keep the engine going until it is time for the next pass, or a result is back."""
-    while time.monotonic() < until and not any(site.home.returned.iterdir()):
+    while time.monotonic() < until and not names_in(site.home, State.RETURNED):
         time.sleep(POLL_S)
         if _trouble(engine.step):
             return

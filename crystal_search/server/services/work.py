@@ -5,17 +5,17 @@ import time
 
 from crystal_search.errors import ConfigError
 from crystal_search.server.engines.local_engine import POLL_S, LocalEngine
-from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, models_folder, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.settings import read_settings
+from crystal_search.server.unit_states import State, names_in, newest_first
 
 
 def work(home: Home, engine: LocalEngine, *, forever: bool = False) -> None:
     """Have the queued work units scored, the newest first, until none is left."""
     while True:
-        engine.submit(reversed(unit_files(home.queue)))
+        engine.submit(newest_first(home))
         engine.step()
         if not engine.busy() and not forever:
             return
@@ -36,5 +36,5 @@ def run(arguments: argparse.Namespace) -> None:
         raise ConfigError(f"{home.settings}: engine is {settings.engine}; create-work and watch look after that one")
     with terminated_as_interrupt(), LocalEngine(home, settings, models_folder(home, settings)) as engine:
         work(home, engine, forever=arguments.forever)
-    waiting, failed = len(list(home.returned.iterdir())), len(unit_files(home.failed))
+    waiting, failed = len(names_in(home, State.RETURNED)), len(names_in(home, State.SET_ASIDE))
     say(f"{waiting} results wait for validation; {failed} work units are set aside")

@@ -29,15 +29,16 @@ from crystal_search.server.engines.boinc.project import (
     unit_of,
 )
 from crystal_search.server.engines.engine import add_failure, failures, set_aside
-from crystal_search.server.folders import advance, discard, is_past_validation
+from crystal_search.server.folders import advance, discard
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
 from crystal_search.server.settings import Settings
+from crystal_search.server.unit_states import CANONICAL, WITH_RESULT, State, is_in, move, names_in, place_of
 
 log = logging.getLogger(__name__)
 
 ATTEMPT_SUFFIX = ".attempt"
-RUNNING_SUFFIX = ".boinc"
+RUNNING_MARK = "boinc"
 FLOPS_PER_IMAGE = 2e9  #: what a PC of 5 GFLOPS does in the time that an image takes
 FLOPS_BOUND = 1000.0  #: over the estimate; after that a client gives up
 MAX_RESULT_BYTES = 10**8  #: of one uploaded file; the template allows less
@@ -72,8 +73,6 @@ class BoincEngine:
     def __init__(self, home: Home, settings: Settings, project: Project, jobs: Jobs) -> None:
         self._home, self._settings, self._project, self._jobs = home, settings, project, jobs
         self._lock = FileLock(home.engine_lock, "an engine")
-        for folder in (home.submitted, home.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
         self._queued: list[Path] = []
 
     def submit(self, units: Iterable[Path]) -> None:
@@ -93,7 +92,7 @@ class BoincEngine:
         self.take_over()
         missing = []
         for path in self._queued:
-            if (attempt := attempts.get(path.stem)) is None or self._has_result(path.stem):
+            if (attempt := attempts.get(path.stem)) is None or is_in(self._home, path.stem, *WITH_RESULT):
                 continue
             job = jobs.get(job_name(path.stem, attempt))
             if job is None:
@@ -142,10 +141,7 @@ class BoincEngine:
             raise ValueError(f"{files[0].stat().st_size} bytes")
         if files[0].name != RESULT_FILE:
             files[0].rename(folder / RESULT_FILE)
-        return advance(self._home, folder, self._home.returned / name)
-
-    def _has_result(self, name: str) -> bool:
-        return (self._home.returned / name).exists() or is_past_validation(self._home, name)
+        return move(self._home, name, State.RUNNING, State.RETURNED, at=folder)
 
     def _attempt(self, name: str) -> int:
         """Return the number of the attempt at a work unit that is out, or would be the next."""
@@ -172,18 +168,17 @@ class BoincEngine:
                 add_failure(self._home, path.stem, text)
         log.warning("%s failed", job.name, extra={"action": "client_failed"})
         set_aside(self._home, path.stem)
-        for left in (self._home.failures / path.stem, self._home.submitted / f"{path.stem}{ATTEMPT_SUFFIX}"):
-            discard(self._home, left)
+        discard(self._home, self._home.submitted / f"{path.stem}{ATTEMPT_SUFFIX}")
         return []
 
     def _mirror(self, jobs: dict[str, Job]) -> None:
         """Keep a folder for each work unit that a volunteer has, as other engines do for their clients."""
-        wanted = {f"{_unit(job.name)}{RUNNING_SUFFIX}" for job in jobs.values() if job.in_progress}
-        there = {path.name for path in self._home.running.iterdir()}
+        wanted = {_unit(job.name) for job in jobs.values() if job.in_progress}
+        there = set(names_in(self._home, State.RUNNING))
         for name in wanted - there:
-            (self._home.running / name).mkdir()
+            place_of(self._home, name, State.RUNNING, RUNNING_MARK).mkdir()
         for name in there - wanted:
-            discard(self._home, self._home.running / name)
+            move(self._home, name, State.RUNNING, State.GONE)
 
     def _submit(self, missing: list[Submission]) -> None:
         for start in range(0, len(missing), AT_ONCE):
@@ -228,13 +223,13 @@ class BoincEngine:
         over = [
             path.name.removesuffix(ATTEMPT_SUFFIX)
             for path in self._home.submitted.glob(f"*{ATTEMPT_SUFFIX}")
-            if not (self._home.queue / f"{path.name.removesuffix(ATTEMPT_SUFFIX)}.zip").exists()
+            if not is_in(self._home, path.name.removesuffix(ATTEMPT_SUFFIX), State.QUEUED)
         ]
         names = {job_name(name, self._attempt(name)): name for name in over}
         jobs = self._jobs.jobs(list(names))
         for job, name in names.items():
             known = jobs.get(job)
-            if known and not known.assimilated and not known.error_mask and not is_past_validation(self._home, name):
+            if known and not known.assimilated and not known.error_mask and not is_in(self._home, name, *CANONICAL):
                 try:
                     self._project.run("cancel_jobs", "--name", job)
                 except EngineError as error:

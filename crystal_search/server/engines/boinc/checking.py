@@ -16,6 +16,7 @@ from crystal_search.server.engines.boinc.agreement import disagreement
 from crystal_search.server.engines.boinc.project import unit_of
 from crystal_search.server.home import Home
 from crystal_search.server.settings import read_settings
+from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import MAX_IMAGES, read_work_unit
 
 VALID, REFUSED, LATER = 0, 9, 3  #: exit codes; the scripts turn 9 into BOINC's "invalid" and all others into "later"
@@ -29,7 +30,7 @@ def check(home: Home, paths: Sequence[Path]) -> int:
         name, _ = unit_of(path.name)
     except ValueError as error:
         return _refused(f"{' '.join(str(path) for path in paths)}: {error}")
-    packed = home.queue / f"{name}.zip"
+    packed = place_of(home, name, State.QUEUED)
     try:
         unit = read_work_unit(packed) if packed.exists() else None
     except WorkUnitError as error:

@@ -83,8 +83,7 @@ def install(home: Home, settings: Settings) -> Installed:
         If a tool of the project fails.
     """
     project = read_project(Path(settings.boinc_project))
-    for folder in (home.incoming, home.submitted):
-        folder.mkdir(parents=True, exist_ok=True)
+    home.made()
     changes = [*_templates(project, settings), *_scripts(project, home), *_application(project), *_config(project)]
     return Installed(tuple(changes))
 
