@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.main import COMMANDS, main
+from crystal_search.commands import COMMANDS
+from crystal_search.main import main
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 UNITS = sorted((SCRIPTS / "systemd").iterdir())

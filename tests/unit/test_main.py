@@ -1,10 +1,13 @@
 import errno
 import importlib
+import re
+from pathlib import Path
 
 import pytest
 
 from crystal_search import __version__
-from crystal_search.main import COMMANDS, main, parser_for
+from crystal_search.commands import COMMANDS, HEADINGS, parsed, parser_for
+from crystal_search.main import main
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -17,7 +20,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_a_module_with_run(command: str) -> None:
-    assert callable(importlib.import_module(COMMANDS[command][0]).run)
+    assert callable(importlib.import_module(f"crystal_search.{COMMANDS[command][0]}").run)
     assert parser_for(command).prog == f"crystal-search {command}"
 
 
@@ -27,9 +30,44 @@ def test_no_command_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> N
     assert "set-autoscore" in capsys.readouterr().out
 
 
+def test_commands_stand_below_their_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for heading, commands in HEADINGS.items():
+        start = lines.index(f"{heading}:") + 1
+        assert [line.split()[0] for line in lines[start : start + len(commands)]] == list(commands)
+    assert len(COMMANDS) == sum(len(commands) for commands in HEADINGS.values())
+
+
 def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scroe"]) == 2
-    assert "no command 'scroe'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith("no command 'scroe'; did you mean score?\n")
+    assert "set-autoscore" in told
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["score", "a.jpg", "--cvs", "out.csv"], "no option --cvs; did you mean --csv?"),
+        (["score", "a.jpg", "--csv", "out.csv", "--treshold=0.5"], "no option --treshold; did you mean --threshold?"),
+        (["models", "list", "--hom", "x"], "no option --hom; did you mean --home?"),
+        (["status", "--qqq"], "no option --qqq\n"),
+        (["models", "lits", "--hom"], "invalid choice: 'lits' (choose from"),
+        (["score", "--", "--cvs"], "the following arguments are required: --csv"),
+    ],
+)
+def test_an_option_that_there_is_not_is_told_with_the_one_meant(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_options_of_a_command_and_of_its_command_are_known() -> None:
+    assert parsed("models", ["--verbose", "list", "--home", "x"]).verbose
 
 
 def test_a_fault_of_the_system_is_a_message(capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,3 +90,10 @@ def test_a_full_disk_is_said_with_what_to_do(
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out
+
+
+def test_the_page_has_every_command_below_its_heading() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text()
+    for heading, commands in HEADINGS.items():
+        section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(commands)

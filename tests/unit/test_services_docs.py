@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.main import COMMANDS, main
+from crystal_search.commands import COMMANDS
+from crystal_search.main import main
 from crystal_search.server.services.score_csv import COLUMNS
 from crystal_search.server.settings import Settings
 

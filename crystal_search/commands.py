@@ -1,0 +1,110 @@
+"""The commands of ``crystal-search`` and their parsers; a command's module is imported when it is asked for."""
+
+import argparse
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+
+#: heading -> command -> (module of this package with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)
+HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
+    "For crystallographers": {
+        "score": ("direct.score_command", "score images or folders without a database"),
+        "watch": ("server.services.watch", "import, score and show new images as they come"),
+        "view": ("viewer.serve", "serve the plate viewer"),
+        "run": ("demo.run", "the main job: the demo plate from images to frames in the viewer"),
+        "import": ("server.importing.import_images", "bring a robot's folder into the imaging database"),
+    },
+    "Services, each a step of what watch does": {
+        "create-work": ("server.services.create_work", "pack unscored images into work units"),
+        "work": ("server.services.work", "have work units scored by clients on this machine"),
+        "validate": ("server.services.validate", "check the clients' results"),
+        "assimilate": ("server.services.assimilate", "take valid results over into the spool"),
+        "finalize": ("server.services.finalize", "write spooled results into a CSV file"),
+        "set-autoscore": ("server.services.set_autoscore", "put a CSV file's scores into the database"),
+    },
+    "Administration": {
+        "status": ("server.health.status", "tell what waits, what runs, what failed"),
+        "health": ("server.health.health", "say nothing when all is well, for cron"),
+        "models": ("server.models_command", "list models, and say which new scores are made with"),
+        "boinc": ("server.engines.boinc.boinc_command", "put Crystal Search into a BOINC project"),
+        "benchmark": ("direct.benchmark_command", "measure how many imagers this machine keeps up with"),
+        "completion": ("completion", "print the script with which a shell completes commands and options"),
+    },
+    "Training": {
+        "render": ("synthesis.render_command", "render wells with exact truth"),
+        "dataset": ("datasets.dataset_command", "pack archives of scored images for training"),
+        "train": ("training.train_command", "train the networks"),
+        "evaluate": ("evaluation.evaluate_command", "tell how good trained networks are, side by side"),
+        "evaluate-wells": ("evaluation.photograph_command", "score photographs whose truth is known"),
+        "measure": ("evaluation.measure_command", "measure models, and write the figures into their cards"),
+        "export": ("exporting.export_command", "make a model of a trained network, float32 and int8"),
+        "review": ("review.review_command", "have people look at labels that a network doubts"),
+        "import-weights": ("old_weights.import_weights_command", "make models of MXNet's and Keras' weights"),
+    },
+}
+COMMANDS = {name: entry for commands in HEADINGS.values() for name, entry in commands.items()}
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The parser of a command, or of a command of a command, that tells what it takes."""
+
+    @property
+    def options(self) -> Mapping[str, argparse.Action]:
+        """What each of its options does."""
+        return self._option_string_actions
+
+    @property
+    def words(self) -> list[str]:
+        """What may stand here without a dash, where that is known: commands, or the choices of an argument."""
+        return [str(word) for action in self._actions if not action.option_strings for word in action.choices or ()]
+
+    @property
+    def commands(self) -> dict[str, "CommandParser"]:
+        """The parsers of its own commands, by name; most have none."""
+        choices = (action.choices for action in self._actions if isinstance(action.choices, dict))
+        return {name: inner for each in choices for name, inner in each.items() if isinstance(inner, CommandParser)}
+
+    def way(self, words: Iterable[str]) -> list["CommandParser"]:
+        """Return the parsers that see `words`: this one, that of its command among them, and so on."""
+        parsers = [self]
+        for word in words:
+            if inner := parsers[-1].commands.get(word):
+                parsers.append(inner)
+        return parsers
+
+
+def parser_for(command: str) -> CommandParser:
+    """Return the parser of one command; this imports the command's module and no other."""
+    module, purpose = COMMANDS[command]
+    description = purpose[0].upper() + purpose[1:]
+    parser = CommandParser(prog=f"crystal-search {command}", description=description, allow_abbrev=False)
+    parser.add_argument("--verbose", action="store_true", help="log what is done")
+    loaded = importlib.import_module(f"crystal_search.{module}")
+    loaded.add_arguments(parser)
+    parser.set_defaults(run=loaded.run)
+    return parser
+
+
+def parsed(command: str, words: Sequence[str]) -> argparse.Namespace:
+    """Return what `words` say to a command; argparse ends the program where that cannot be understood."""
+    parser = parser_for(command)
+    way = parser.way(words)
+    known = [option for each in way for option in each.options]
+    given = [word.partition("=")[0] for word in takewhile("--".__ne__, words) if word.startswith("--")]
+    unknown = [option for option in given if option not in known]
+    if unknown and not way[-1].commands:  # else argparse says first which commands there are
+        way[-1].error(f"no option {unknown[0]}{did_you_mean(unknown[0], known)}")
+    return parser.parse_args(words)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message about a word that is none of `known`.
+
+    >>> did_you_mean("scroe", COMMANDS)
+    '; did you mean score?'
+    >>> did_you_mean("xyz", COMMANDS)
+    ''
+    """
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
