@@ -1,4 +1,4 @@
-"""Well images: reading them, bringing them to working size, normalising them.
+"""Images: reading them, bringing them to working size, normalising them, storing pictures.
 
 Every image is worked on at one width, whatever camera took it, so that a drop has about the same size in
 pixels at every imager. Normalisation is always over the whole image, never per chop: statistics of a chop
@@ -6,8 +6,9 @@ would make dense and windowed scoring differ.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import simplejpeg
@@ -182,6 +183,22 @@ def centred(grey: Grey) -> View:
 def full_scale(pixels: NDArray[np.uint8]) -> View:
     """Return a grey or colour image in [0, 1] and otherwise as it is."""
     return pixels.astype(np.float32) / np.float32(255)
+
+
+def picture_file(picture: Pillow.Image, kind: Literal["PNG", "JPEG"] = "PNG", **options: Any) -> bytes:
+    """Return a picture as the content of a file; `options` are Pillow's of that kind."""
+    stream = io.BytesIO()
+    picture.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def contact_sheet(cells: Sequence[Pillow.Image], across: int) -> bytes:
+    """Return pictures of one size and mode side by side, `across` in a row, as a PNG; there is at least one."""
+    (width, height), columns = cells[0].size, min(across, len(cells))
+    sheet = Pillow.new(cells[0].mode, (columns * width, -(-len(cells) // columns) * height))
+    for number, cell in enumerate(cells):
+        sheet.paste(cell, (number % columns * width, number // columns * height))
+    return picture_file(sheet)
 
 
 #: Normalisations by the name that a model card gives; a name is for good, a change is a new name.

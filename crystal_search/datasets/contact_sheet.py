@@ -1,6 +1,5 @@
 """A contact sheet: some chops of each outcome, to see at a glance what a network will learn from."""
 
-import io
 import random
 from collections.abc import Sequence
 
@@ -9,6 +8,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from crystal_search.datasets.packed import ChopRow, PackedDataset
+from crystal_search.images import picture_file
 from crystal_search.outcomes import OUTCOMES, Outcome
 from crystal_search.wells import SPLITS
 
@@ -27,9 +27,7 @@ def contact_sheet(dataset: PackedDataset) -> bytes:
         _label(sheet, top, outcome, _count(dataset, outcome.name))
         for column, row in enumerate(found):
             sheet.paste(_chop(dataset, row), (LABEL_PX + column * step, top))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
+    return picture_file(sheet)
 
 
 def _some(dataset: PackedDataset, outcome: str) -> Sequence[ChopRow]:

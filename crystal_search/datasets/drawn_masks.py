@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
+from crystal_search.images import picture_file
 from crystal_search.unet_drop.regions import Mask
 
 FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
@@ -60,6 +61,4 @@ def _grey(data: bytes) -> NDArray[np.uint8]:
 
 def mask_png(mask: Mask) -> bytes:
     """Return a mask as a PNG of black and white."""
-    buffer = io.BytesIO()
-    Pillow.fromarray(mask).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return picture_file(Pillow.fromarray(mask), optimize=True)

@@ -1,7 +1,6 @@
 """Crystal wells that were missed, with small pictures, the worst first."""
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from PIL import Image as Pillow
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import ImageError
 from crystal_search.evaluation.judged_wells import JudgedWell
-from crystal_search.images import decode
+from crystal_search.images import decode, picture_file
 from crystal_search.outcomes import BY_NAME, Group
 
 WIDTH_PX, QUALITY = 280, 80
@@ -55,9 +54,7 @@ def thumbnail(data: bytes) -> bytes:
     except ImageError:
         return b""
     picture.thumbnail((WIDTH_PX, WIDTH_PX))
-    stream = io.BytesIO()
-    picture.save(stream, "JPEG", quality=QUALITY)
-    return stream.getvalue()
+    return picture_file(picture, "JPEG", quality=QUALITY)
 
 
 def _label(answer: str) -> str:

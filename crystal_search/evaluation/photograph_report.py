@@ -1,7 +1,6 @@
 """The report on photographs: tables, contact sheets on which a person counts outlines, and a page with the mistakes."""
 
 import base64
-import io
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
@@ -15,7 +14,7 @@ from PIL import ImageDraw, ImageFont
 from crystal_search.evaluation.photographs import Verdict, real_well_table
 from crystal_search.evaluation.tables import Column, Table, csv_of, markdown_of
 from crystal_search.files import write_whole
-from crystal_search.images import decode
+from crystal_search.images import contact_sheet, decode, picture_file
 from crystal_search.outcomes import BY_NAME, GREY, Group
 
 CELL_PX, CELLS, COLUMNS = (306, 256), 96, 12  #: of a contact sheet: size of a picture, how many, how many in a row
@@ -79,18 +78,8 @@ def _sheets(found: Sequence[Verdict]) -> Iterator[tuple[str, bytes]]:
         mine = [each for each in found if each.label.source == source]
         name = re.sub(r"[^A-Za-z0-9.-]+", "-", source)
         for number, start in enumerate(range(0, len(mine), CELLS), start=1):
-            yield f"outlines-{name}-{number}.png", _sheet(mine[start : start + CELLS])
-
-
-def _sheet(found: Sequence[Verdict]) -> bytes:
-    width, height = CELL_PX
-    columns = min(COLUMNS, len(found))
-    sheet = Pillow.new("RGB", (columns * width, -(-len(found) // columns) * height))
-    for number, each in enumerate(found):
-        sheet.paste(picture(each), (number % columns * width, number // columns * height))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
+            cells = [picture(each) for each in mine[start : start + CELLS]]
+            yield f"outlines-{name}-{number}.png", contact_sheet(cells, COLUMNS)
 
 
 def picture(verdict: Verdict) -> Pillow.Image:
@@ -147,6 +136,4 @@ def _page(found: Sequence[Verdict], table: Table, sheets: Sequence[str], *, igno
 
 
 def _embedded(verdict: Verdict) -> str:
-    buffer = io.BytesIO()
-    picture(verdict).save(buffer, "JPEG", quality=85)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(picture_file(picture(verdict), "JPEG", quality=85)).decode()

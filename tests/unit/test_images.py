@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from crystal_search.errors import ImageError, UnknownNameError
-from crystal_search.images import decode, local_contrast, normalised, resized, to_grey
+from crystal_search.images import contact_sheet, decode, local_contrast, normalised, resized, to_grey
 
 HEIGHT, WIDTH = 240, 300
 
@@ -128,3 +128,11 @@ def test_local_contrast_is_zero_where_nothing_is_and_forgets_the_lamp() -> None:
 def test_an_unknown_normalisation_lists_the_known() -> None:
     with pytest.raises(UnknownNameError, match="local-contrast-1"):
         normalised(ramp(), "histogram")
+
+
+@pytest.mark.parametrize(("cells", "size"), [(1, (4, 3)), (2, (8, 3)), (5, (8, 9))])
+def test_a_contact_sheet_fills_its_rows_from_the_left(cells: int, size: tuple[int, int]) -> None:
+    sheet = Image.open(io.BytesIO(contact_sheet([Image.new("L", (4, 3), 9 + n) for n in range(cells)], 2)))
+    assert (sheet.mode, sheet.size) == ("L", size)
+    found = np.asarray(sheet)[::3, ::4].ravel().tolist()
+    assert found == [*range(9, 9 + cells), *[0] * (len(found) - cells)]

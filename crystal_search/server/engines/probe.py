@@ -1,10 +1,10 @@
 """A work unit that every sound client can score: it tells a broken client from a broken image."""
 
-import io
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from crystal_search.images import picture_file
 from crystal_search.work_unit import read_work_unit, write_work_unit
 
 SIDE_PX = 600
@@ -14,9 +14,7 @@ def good_picture() -> bytes:
     """Return the JPEG of a bright field with a dark ring, the plainest well there is."""
     picture = Image.new("L", (SIDE_PX, SIDE_PX), 200)
     ImageDraw.Draw(picture).ellipse((150, 150, 450, 450), fill=180, outline=90, width=8)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    return picture_file(picture, "JPEG", quality=90)
 
 
 def write_probe(path: Path, *, like: Path) -> Path:

@@ -1,6 +1,5 @@
 """The set *suspension* on disk: images, COCO annotations, a contact sheet, histograms."""
 
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from PIL import Image as Pillow
 
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.images import contact_sheet, picture_file
 from crystal_search.synthesis.coco import Record, annotation
 from crystal_search.synthesis.polyhedra import HABITS
 from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
@@ -39,9 +39,7 @@ class SuspensionSet:
         for offset, pixels in enumerate(batch.images.cpu().numpy()):
             picture = Pillow.fromarray(pixels)
             name = f"{first + offset:06d}.png"
-            buffer = io.BytesIO()
-            picture.save(buffer, "PNG")
-            write_whole(self.folder / "images" / name, buffer.getvalue())
+            write_whole(self.folder / "images" / name, picture_file(picture))
             self._images.append({"id": first + offset, "file_name": name, "height": SIDE_PX, "width": SIDE_PX})
             if len(self._sheet) < SHEET_IMAGES:
                 self._sheet.append(picture)
@@ -57,17 +55,8 @@ class SuspensionSet:
         write_whole(self.folder / "histograms.csv", as_csv(found))
         write_whole(self.folder / "histograms.png", as_picture(found))
         if self.sheet:
-            write_whole(self.folder / "contact-sheet.png", self._contact_sheet())
+            write_whole(self.folder / "contact-sheet.png", contact_sheet(self._sheet, SHEET_COLUMNS))
         return len(self._annotations)
-
-    def _contact_sheet(self) -> bytes:
-        columns = min(SHEET_COLUMNS, len(self._sheet))
-        sheet = Pillow.new("L", (columns * SIDE_PX, -(-len(self._sheet) // columns) * SIDE_PX))
-        for number, picture in enumerate(self._sheet):
-            sheet.paste(picture, (number % columns * SIDE_PX, number // columns * SIDE_PX))
-        buffer = io.BytesIO()
-        sheet.save(buffer, "PNG")
-        return buffer.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Rendered wells as files: pictures in every channel at every inspection, masks, truth, a contact sheet."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from crystal_search.columns import Cell, csv_text
 from crystal_search.files import write_whole
+from crystal_search.images import contact_sheet, picture_file
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.synthesis.wells.annotations import WellAnnotations
 from crystal_search.synthesis.wells.series import Visit, render_visits
@@ -71,9 +71,8 @@ def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None
     write_whole(folder / "annotations.json", written.annotations.as_json())
     if written.cells:
         across = settings.inspections * (1 + len(settings.channels))
-        write_whole(
-            folder / "contact-sheet.png", _contact_sheet(written.cells, SHEET_COLUMNS if across == 1 else across)
-        )
+        sheet = contact_sheet(written.cells, SHEET_COLUMNS if across == 1 else across)
+        write_whole(folder / "contact-sheet.png", sheet)
     write_whole(folder / "truth.csv", _table(written.lines, settings))
 
 
@@ -144,26 +143,10 @@ def _mask_png(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bytes:
     rows, columns = mask.shape
     size = (max(1, columns // MASK_REDUCTION), max(1, rows // MASK_REDUCTION))
     small = Pillow.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Pillow.Resampling.BOX)
-    buffer = io.BytesIO()
-    small.point(lambda level: 255 if level > 127 else 0).convert("1", dither=Pillow.Dither.NONE).save(
-        buffer, "PNG", optimize=True
-    )
-    return buffer.getvalue()
+    sharp = small.point(lambda level: 255 if level > 127 else 0).convert("1", dither=Pillow.Dither.NONE)
+    return picture_file(sharp, optimize=True)
 
 
 def _map_png(outcome_map: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
     """Return an outcome map, indices into ``OUTCOMES`` and 255 outside of the drop, as a grey PNG of its size."""
-    buffer = io.BytesIO()
-    Pillow.fromarray(outcome_map).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def _contact_sheet(cells: list[Pillow.Image], across: int) -> bytes:
-    width, height = CELL_PX
-    columns = min(across, len(cells))
-    sheet = Pillow.new("RGB", (columns * width, -(-len(cells) // columns) * height))
-    for index, cell in enumerate(cells):
-        sheet.paste(cell, (index % columns * width, index // columns * height))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG")
-    return buffer.getvalue()
+    return picture_file(Pillow.fromarray(outcome_map), optimize=True)
