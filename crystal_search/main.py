@@ -12,7 +12,7 @@ from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 
 #: Libraries of the extra ``train``.
-TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "webdataset", "matplotlib", "tensorboard")
+TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "matplotlib", "tensorboard")
 FULL_DISK = (ENOSPC, EDQUOT, EFBIG)
 
 

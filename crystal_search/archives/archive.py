@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.class_schemes import Scheme
 
 Content = Path | bytes  #: a file that lies by itself, or one that was packed in another
@@ -23,6 +24,7 @@ class ArchiveImage:
     uv: Content | None = None  #: the same drop in the ultraviolet channel
     drop_mask: Content | None = None  #: picture of any size, bright where the drop is
     outcome_map: Content | None = None  #: PNG of the image's size, each pixel's outcome as an index, 255 outside
+    objects: tuple[SeenObject, ...] | None = None  #: its crystals one by one; None where nobody says which there are
     is_chop: bool = False  #: a chop that somebody cut already, not an image of a well
 
 

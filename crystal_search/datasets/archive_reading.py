@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
 from crystal_search.datasets.chop_recipe import Recipe
-from crystal_search.datasets.chopping import Chop, ChoppedImage, chopped
-from crystal_search.datasets.image_records import ImageRecord, KeptChop, LeftOutRow
+from crystal_search.datasets.chopping import ChoppedImage, chopped
+from crystal_search.datasets.image_records import Chop, ImageRecord, KeptChop, LeftOutRow
 from crystal_search.datasets.packing_shards import Spool
 from crystal_search.errors import UserError
 
@@ -97,16 +97,7 @@ def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -
 
 
 def _spooled(chop: Chop, spool: Spool) -> KeptChop:
-    return KeptChop(
-        outcome=chop.outcome,
-        top=chop.top,
-        left=chop.left,
-        chop_top=chop.chop_top,
-        chop_left=chop.chop_left,
-        contours=chop.contours,
-        place=spool.add(chop.jpeg),
-        size=len(chop.jpeg),
-    )
+    return KeptChop(replace(chop, jpeg=b""), spool.add(chop.jpeg))
 
 
 def in_order(function: Callable[[Item], Answer], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Answer]]:

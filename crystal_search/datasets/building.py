@@ -4,22 +4,21 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from crystal_search.archives.archive import Archive, ArchiveImage, content_of
+from crystal_search.archives.archive import Archive, ArchiveImage
 from crystal_search.archives.corrected import CorrectedArchive
 from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
 from crystal_search.datasets.archive_reading import Read, items_of, read_archives
 from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.dataset_report import Built, write_report
 from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
-from crystal_search.datasets.drawn_masks import mask_in, mask_png
 from crystal_search.datasets.fingerprints import near_pairs
-from crystal_search.datasets.image_records import ImageRecord, KeptChop, LeftOutRow
-from crystal_search.datasets.packed import ABOUT, About, ChopRow, ShardFile, WellRow, about_json
-from crystal_search.datasets.packing_shards import ShardWriter, Spool, row_json, write_table
+from crystal_search.datasets.image_records import CHOP_FIELDS, LEFT_OUT, ImageRecord, LeftOutRow
+from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGES, JPEG, About, ShardFile, about_json
+from crystal_search.datasets.packing_shards import ShardWriter, Spool, write_table
+from crystal_search.datasets.whole_images import parts_of
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import whole_folder, write_whole
 from crystal_search.images import WORKING_WIDTH_PX
@@ -59,18 +58,16 @@ def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) ->
             division = division_of(records, plan)
             by_split = sorted_out(records, division, read.left_out)
             check_classes(by_split, scheme, read.left_out)
-            chops, chop_shards = write_chops(folder, by_split, spool, plan.seed)
-        wells, well_shards = write_wells(folder, by_split, archives)
+            shards = write_chops(folder, by_split, spool, plan.seed)
+        shards += write_images(folder, by_split, archives)
         built = Built(
-            about=about_dataset(archives, recipe, plan, (*chop_shards, *well_shards)),
+            about=about_dataset(archives, recipe, plan, tuple(shards)),
             recipe=recipe,
             division=division,
             images={split: Counter(record.outcome for record in each) for split, each in by_split.items()},
-            chops=chops,
-            wells=wells,
             left_out=read.left_out,
         )
-        write_tables(folder, built)
+        write_table(folder / LEFT_OUT, LeftOutRow, read.left_out)
         write_report(folder, built)
         write_whole(folder / ABOUT, about_json(built.about))
     return built
@@ -171,7 +168,7 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, le
     if not any(by_split.values()):
         raise UserError(f"no image could be used{_why(left_out)}; see that the archive's folder and --from are right")
     for split, records in by_split.items():
-        outcomes = {chop.outcome for record in records for chop in record.chops}
+        outcomes = {kept.chop.outcome for record in records for kept in record.chops}
         if not outcomes:
             raise UserError(
                 f"nothing is left for {split}, of {len(records)} images; give more images, other --shares, "
@@ -197,39 +194,24 @@ def _why(left_out: Sequence[LeftOutRow]) -> str:
 
 def write_chops(
     folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], spool: Spool, seed: int
-) -> tuple[dict[str, list[ChopRow]], list[ShardFile]]:
+) -> list[ShardFile]:
     """Write all chops, those of each split in an order drawn with `seed`."""
-    rows: dict[str, list[ChopRow]] = {}
     shards: list[ShardFile] = []
     for split, records in by_split.items():
-        chops = [(record, number, chop) for record in records for number, chop in enumerate(record.chops)]
+        chops = [(record, number, kept) for record in records for number, kept in enumerate(record.chops)]
         random.Random(f"{seed} {split}").shuffle(chops)
-        with ShardWriter(folder, f"chops-{split}", [chop.size for _, _, chop in chops]) as writer:
-            rows[split] = [_write_chop(writer, record, number, chop, spool) for record, number, chop in chops]
+        with ShardWriter(folder, CHOPS, split, [kept.place.size for _, _, kept in chops]) as writer:
+            for record, number, kept in chops:
+                about_chop = {name: getattr(kept.chop, name) for name in ("outcome", *CHOP_FIELDS)}
+                known = record.known | {"key": f"{record.key}-{number:03d}"} | about_chop
+                writer.write(known, {JPEG: spool.read(kept.place)})
         shards += writer.shards
-    return rows, shards
+    return shards
 
 
-def _write_chop(writer: ShardWriter, record: ImageRecord, number: int, chop: KeptChop, spool: Spool) -> ChopRow:
-    known: dict[str, Any] = {
-        "key": f"{record.key}-{number:03d}",
-        "outcome": chop.outcome,
-        "image": record.name,
-        "well": record.well,
-        "plate": record.plate,
-        "top": chop.top,
-        "left": chop.left,
-        "chop_top": chop.chop_top,
-        "chop_left": chop.chop_left,
-        "contours": chop.contours,
-    }
-    placed = writer.write(known["key"], {"jpg": spool.read(chop.place, chop.size), "json": row_json(known)})
-    return ChopRow(**known, **asdict(placed["jpg"]))
-
-
-def write_wells(
+def write_images(
     folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], archives: Sequence[Archive]
-) -> tuple[dict[str, list[WellRow]], list[ShardFile]]:
+) -> list[ShardFile]:
     """Write whole images: all to validate and test on, and to train on those whose drop is known, or that have none."""
     wanted = {
         record.name: (split, record)
@@ -237,45 +219,22 @@ def write_wells(
         for record in records
         if not record.is_chop and (split != TRAIN or record.has_mask or record.outcome == NO_DROP)
     }
-    rows: dict[str, list[WellRow]] = {split: [] for split in SPLITS}
     with ExitStack() as stack:
         writers = {}
         for split in SPLITS:
             sizes = [each.bytes for at, each in wanted.values() if at == split]
-            writers[split] = stack.enter_context(ShardWriter(folder, f"wells-{split}", sizes))
+            writers[split] = stack.enter_context(ShardWriter(folder, IMAGES, split, sizes))
         for image in items_of(archives):
             if isinstance(image, ArchiveImage) and image.name in wanted:
                 split, record = wanted.pop(image.name)
-                rows[split].append(_write_well(writers[split], record, image))
+                writers[split].write(record.known, _parts(image))
     if wanted:
         raise UserError(f"{next(iter(wanted))} went away while the dataset was built; build again")
-    return rows, [shard for split in SPLITS for shard in writers[split].shards]
+    return [shard for split in SPLITS for shard in writers[split].shards]
 
 
-def _write_well(writer: ShardWriter, record: ImageRecord, image: ArchiveImage) -> WellRow:
-    known: dict[str, Any] = {
-        "key": record.key,
-        "outcome": record.outcome,
-        "image": record.name,
-        "well": record.well,
-        "plate": record.plate,
-    }
+def _parts(image: ArchiveImage) -> dict[str, bytes]:
     try:
-        files = {"image": content_of(image.content), "json": row_json(known)}
-        if image.drop_mask is not None:
-            files["mask.png"] = mask_png(mask_in(content_of(image.drop_mask)))
+        return parts_of(image)
     except (OSError, ImageError) as error:
         raise UserError(f"{image.name} changed while the dataset was built: {error}; build again") from error
-    placed = writer.write(record.key, files)
-    mask = placed.get("mask.png")
-    return WellRow(
-        **known, **asdict(placed["image"]), mask_offset=mask.offset if mask else 0, mask_size=mask.size if mask else 0
-    )
-
-
-def write_tables(folder: Path, built: Built) -> None:
-    """Write the tables of chops, of whole images, and of what was left out."""
-    for split in SPLITS:
-        write_table(folder / f"chops-{split}.csv", ChopRow, built.chops[split])
-        write_table(folder / f"wells-{split}.csv", WellRow, built.wells[split])
-    write_table(folder / "left-out.csv", LeftOutRow, built.left_out)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d, one_hot
 
-from crystal_search.datasets.rendered_shards import OUTSIDE, REDUCTION, SEEN_FIRST
+from crystal_search.datasets.outcome_maps import OUTSIDE, REDUCTION, SEEN_FIRST
 from crystal_search.networks.squeezenet import CELLS_PER_CHOP, OUTPUT_STRIDE_PX
 from crystal_search.outcomes import OUTCOMES, Group
 

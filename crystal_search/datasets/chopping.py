@@ -1,7 +1,6 @@
 """One image of an archive becomes chops: drop, tiles, contours, choice, patches."""
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,8 +17,10 @@ from crystal_search.datasets.choosing import IN_DOUBT, Seen, as_people_said
 from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.drawn_masks import mask_over
 from crystal_search.datasets.fingerprints import fingerprint
+from crystal_search.datasets.image_records import Chop
 from crystal_search.datasets.known_drops import Drop, find_drop, grey_view
 from crystal_search.datasets.packed import Pixels
+from crystal_search.datasets.whole_images import map_over
 from crystal_search.errors import ImageError
 from crystal_search.geometry import Box
 from crystal_search.images import WORKING_WIDTH_PX, Grey, decode, resized, to_grey
@@ -35,19 +36,6 @@ LABELLED_NO_DROP = "people saw no drop"
 NO_DROP_FOUND = "no drop was found"
 TOO_FLAT = "too flat for a chop"
 HARDLY_DROP = "hardly any drop in the chop"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Chop:
-    """One chop that is taken."""
-
-    outcome: str
-    top: int  #: in the view, px
-    left: int
-    chop_top: int  #: in the patch, px
-    chop_left: int
-    contours: float  #: px
-    jpeg: bytes  #: the patch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -214,11 +202,10 @@ def _known_outcomes(
     import torch
 
     from crystal_search.datasets.cell_labels import chop_labels
-    from crystal_search.datasets.rendered_shards import highest_priority
+    from crystal_search.datasets.outcome_maps import highest_priority
 
     torch.set_num_threads(1)
-    picture = Pillow.open(io.BytesIO(content_of(outcome_map))).convert("L")
-    shown = np.asarray(picture.resize((shape[1], shape[0]), Pillow.Resampling.NEAREST))
+    shown = map_over(outcome_map, shape)
     blocks = np.stack([highest_priority(shown[box.slices]) for box in boxes])
     labels = chop_labels(torch.from_numpy(blocks))[:, 0, 0].tolist()
     return [OUTCOME_NAMES[label] if label >= 0 else None for label in labels]

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 KIND_BY_SUFFIX = {".csv": "csv", ".rec": "recordio", ".tfrecord": "marco"}
 CLASSES = (13, 5, 4)
 IMAGING_DATABASE = "imaging.sqlite"  #: in an installation's folder
-LEFT_OUT = "left-out.csv"  #: table of what was not taken
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -198,6 +197,7 @@ def _say(folder: Path) -> None:
 
 def _say_what_to_look_at(folder: Path) -> None:
     from crystal_search.datasets.dataset_report import REPORT, SHEET
+    from crystal_search.datasets.image_records import LEFT_OUT
 
     with (folder / LEFT_OUT).open(encoding="utf-8", newline="") as table:
         counts = Counter(row["what"] for row in csv.DictReader(table))

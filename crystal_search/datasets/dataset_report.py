@@ -9,10 +9,9 @@ from pathlib import Path
 
 from crystal_search.datasets.chop_recipe import Recipe
 from crystal_search.datasets.contact_sheet import contact_sheet
-from crystal_search.datasets.dataset_sizes import sizes
 from crystal_search.datasets.dividing import Division
 from crystal_search.datasets.image_records import LeftOutRow
-from crystal_search.datasets.packed import About, ChopRow, PackedDataset, WellRow
+from crystal_search.datasets.packed import CHOPS, About, PackedDataset
 from crystal_search.files import write_whole
 from crystal_search.outcomes import BY_NAME, NO_DROP, OUTCOME_NAMES
 from crystal_search.wells import SPLITS
@@ -29,8 +28,6 @@ class Built:
     recipe: Recipe
     division: Division
     images: Mapping[str, Mapping[str, int]]  #: by split, then outcome
-    chops: Mapping[str, Sequence[ChopRow]]  #: by split
-    wells: Mapping[str, Sequence[WellRow]]
     left_out: Sequence[LeftOutRow]
 
 
@@ -66,7 +63,7 @@ def write_report(folder: Path, built: Built) -> None:
     source = files("crystal_search.datasets") / "page.html"
     dataset = PackedDataset(folder, built.about)
     sheet = contact_sheet(dataset)
-    chops = {split: Counter(row.outcome for row in built.chops[split]) for split in SPLITS}
+    chops = {split: Counter(row.outcome for row in dataset.chops(split)) for split in SPLITS}
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(source.read_text(encoding="utf-8"))
     page = template.render(
@@ -74,12 +71,12 @@ def write_report(folder: Path, built: Built) -> None:
         splits=SPLITS,
         chops=count_rows(chops, built.recipe.thresholds),
         images=count_rows(built.images),
-        wells={split: len(built.wells[split]) for split in SPLITS},
+        wells={split: len(dataset.wells(split)) for split in SPLITS},
         reasons=reason_rows(built.left_out),
         division=built.division,
         groups={split: _groups(built, split) for split in SPLITS},
         recipe=built.recipe,
-        sizes=sizes(dataset),
+        chops_mb=sum(each.bytes for split in SPLITS for each in dataset.shards(CHOPS, split)) / 1e6,
         sheet=base64.b64encode(sheet).decode(),
     )
     write_whole(folder / SHEET, sheet)

@@ -1,23 +1,34 @@
 """What building a dataset remembers of each image, without its pixels."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from crystal_search.datasets.dividing import Member
 from crystal_search.datasets.fingerprints import Fingerprint
+from crystal_search.datasets.packed import Part
+
+CHOP_FIELDS = ("top", "left", "chop_top", "chop_left", "contours")  #: of a chop, in the table too
+LEFT_OUT = "left-out.csv"  #: table of what was not taken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptChop:
-    """One chop that waits in the spool."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chop:
+    """One chop that is taken."""
 
     outcome: str
-    top: int
+    top: int  #: in the view, px
     left: int
-    chop_top: int
+    chop_top: int  #: in the patch, px
     chop_left: int
-    contours: float
-    place: int  #: in the spool, bytes
-    size: int
+    contours: float  #: px
+    jpeg: bytes  #: the patch
+
+
+class KeptChop(NamedTuple):
+    """One chop whose patch waits in the spool."""
+
+    chop: Chop
+    place: Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,6 +54,11 @@ class ImageRecord:
         return f"{self.number:08d}"
 
     @property
+    def known(self) -> dict[str, Any]:
+        """Its row in a table, but for where it lies."""
+        return {"key": self.key, "outcome": self.outcome, "image": self.name, "well": self.well, "plate": self.plate}
+
+    @property
     def member(self) -> Member:
         """It as splitting sees it."""
         return Member(self.outcome, self.well, self.plate, self.published)
@@ -50,7 +66,7 @@ class ImageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutRow:
-    """One image or chop that was not taken, in the table ``left-out.csv``."""
+    """One image or chop that was not taken, in the table `LEFT_OUT`."""
 
     what: str  #: ``image`` or ``chop``
     name: str

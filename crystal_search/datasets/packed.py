@@ -1,37 +1,47 @@
-"""A packed dataset: chops to train on and whole wells to measure on, in shards, and a table of what is in them.
+"""A packed dataset: chops and whole images in shards, and tables of what is in them.
 
-A dataset is a folder with
+A dataset is a folder (docs/dataset.md) with
 
-* ``dataset.json``: what it is, its shards with their sizes, and how many chops of each outcome each split has;
-* ``chops-SPLIT-00000.tar``: WebDataset shards (docs/dataset.md); a sample is ``KEY.jpg``, the chop with some of
-  its surroundings at working width, and ``KEY.json``, its row of the table;
-* ``wells-SPLIT-00000.tar``: samples ``KEY.image`` (the file as it was), ``KEY.json``, ``KEY.mask.png`` where a
-  mask of the drop is known;
-* ``chops-SPLIT.csv`` and ``wells-SPLIT.csv``: one row for each sample, with where in its shard it lies.
+* ``dataset.json``: what it is, and its shards with their sizes; what it does not list is not there;
+* ``chops-SPLIT-00000.tar`` and ``images-SPLIT-00000.tar``: shards, tar files whose samples are made of parts
+  ``KEY.PART``;
+* beside each shard a table ``.csv`` with a row for each sample and where in the shard its parts lie.
 
-Splits are ``train``, ``validation`` and ``test``; no well is in two of them.
+Splits are ``train``, ``validation`` and ``test``; no well is in two of them. A dataset that is still being rendered
+grows shard by shard.
 """
 
 import csv
+import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
+from crystal_search.archives.seen_objects import SeenObject, objects_in
 from crystal_search.class_schemes import Scheme, scheme_named
 from crystal_search.columns import plain
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
 from crystal_search.images import IN_COLOUR
+from crystal_search.outcomes import NO_DROP
 from crystal_search.wells import SPLITS
 
-ABOUT, DATASET_FORMAT, DATASET_VERSION = "dataset.json", "crystal-search dataset", 1
+ABOUT, DATASET_FORMAT, DATASET_VERSION = "dataset.json", "crystal-search dataset", 2
+CHOPS, IMAGES = "chops", "images"  #: kinds of samples
+#: Parts of samples: a chop's pixels and its row; of a whole image the file as it was and the drop's mask; the grey
+#: view at working width, the outcome map and the drop's coverage, as arrays that can be mapped; its objects.
+JPEG, ROW = "jpg", "json"
+IMAGE, MASK, GREY, OUTCOMES, DROPS, OBJECTS = (
+    "image", "mask.png", "grey.npy", "outcomes.npy", "drops.npy", "objects.json"
+)  # fmt: skip
 AGAIN = "build the dataset again (crystal-search dataset build)"
 Pixels = NDArray[np.uint8]  #: (rows, columns), or (rows, columns, 3) in colour
 Row = TypeVar("Row", "ChopRow", "WellRow")
@@ -39,11 +49,29 @@ Each = TypeVar("Each")
 SAMPLE_SEED = 0  #: whoever takes a sample of a split sees the same one
 
 
+class Part(NamedTuple):
+    """Where a part of a sample lies in its shard, in bytes."""
+
+    offset: int
+    size: int
+
+
+def parts_text(parts: Mapping[str, Part]) -> str:
+    """Return what a table says of a sample's parts.
+
+    >>> parts_text({"image": Part(512, 20311), "mask.png": Part(21504, 900)})
+    'image:512:20311 mask.png:21504:900'
+    """
+    return " ".join(f"{name}:{part.offset}:{part.size}" for name, part in parts.items())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardFile:
     """One shard as it was written."""
 
     file: str
+    kind: str  #: ``chops`` or ``images``
+    split: str
     bytes: int
     sha256: str
 
@@ -59,71 +87,113 @@ class About:
     normalisation: str  #: of `images.NORMALISATIONS`; whether it is `IN_COLOUR` decides what the chops hold
     sources: tuple[str, ...]  #: the archives, in words
     command: str  #: that built it
-    shards: tuple[ShardFile, ...]
+    shards: tuple[ShardFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChopRow:
-    """One chop in a dataset's table."""
+class SampleRow:
+    """One sample in a table."""
 
-    key: str  #: unique in the dataset
-    outcome: str  #: one of the 13
-    image: str  #: name of the archive image it was cut from
+    key: str  #: unique in its split and kind
+    outcome: str  #: one of the 13, or ``no_drop``
+    image: str  #: name of the archive image that it shows, or was cut from
     well: str
     plate: str
+    shard: str
+    parts: str  #: where each part lies, see `parts_text`
+
+    def part(self, name: str) -> Part | None:
+        """Return where a part lies in the shard; None where the sample has no such part."""
+        for each in self.parts.split():
+            found, offset, size = each.split(":")
+            if found == name:
+                return Part(int(offset), int(size))
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChopRow(SampleRow):
+    """One chop in a dataset's table."""
+
     top: int  #: of the chop within its view, working pixels
     left: int
     chop_top: int  #: of the chop within its patch
     chop_left: int
     contours: float  #: how much the chop shows, see `chopper.contours`
-    shard: str
-    offset: int  #: of the patch's file in the shard, bytes
-    size: int  #: of the patch's file, bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WellRow:
+class WellRow(SampleRow):
     """One whole image in a dataset's table."""
 
-    key: str
-    outcome: str  #: one of the 13, or ``no_drop``
-    image: str
-    well: str
-    plate: str
-    shard: str
-    offset: int  #: of the image's file in the shard, bytes
-    size: int
-    mask_offset: int  #: of the mask's file; 0 where there is none
-    mask_size: int
+    @property
+    def knows_drop(self) -> bool:
+        """Whether it is known where the drop is."""
+        return self.outcome != NO_DROP and (self.part(MASK) or self.part(DROPS)) is not None
 
 
 class PackedDataset:
-    """A dataset opened for reading; chops are read one by one, in any order."""
+    """A dataset opened for reading; samples are read one by one, in any order."""
 
     def __init__(self, folder: Path, about: About) -> None:
         self.folder = folder
         self.about = about
+        self._tables: dict[tuple[str, str, int], tuple[Any, ...]] = {}
 
     @property
     def scheme(self) -> Scheme:
         """The finest classes that all its labels have."""
         return scheme_named(self.about.scheme)
 
-    @cached_property
-    def _chops(self) -> dict[str, tuple[ChopRow, ...]]:
-        return {split: _table(self.folder / f"chops-{split}.csv", ChopRow) for split in SPLITS}
+    @property
+    def in_colour(self) -> bool:
+        """Whether chops have three channels."""
+        return self.about.normalisation in IN_COLOUR
 
-    @cached_property
-    def _wells(self) -> dict[str, tuple[WellRow, ...]]:
-        return {split: _table(self.folder / f"wells-{split}.csv", WellRow) for split in SPLITS}
+    def shards(self, kind: str, split: str) -> tuple[ShardFile, ...]:
+        """Return the shards of a split, in the order in which they were written."""
+        return tuple(shard for shard in self.about.shards if (shard.kind, shard.split) == (kind, split))
+
+    def refresh(self) -> None:
+        """Take up the shards that were written since.
+
+        Raises
+        ------
+        UserError
+            If one of them is missing or cut off.
+        """
+        about = _about(self.folder)
+        _check_there(self.folder, [shard for shard in about.shards if shard not in self.about.shards])
+        self.about = about
 
     def chops(self, split: str) -> Sequence[ChopRow]:
         """Return the rows of all chops of a split."""
-        return self._chops[split]
+        return self._rows(ChopRow, CHOPS, split)
 
     def wells(self, split: str) -> Sequence[WellRow]:
         """Return the rows of all whole images of a split."""
-        return self._wells[split]
+        return self._rows(WellRow, IMAGES, split)
+
+    def _rows(self, row: type[Row], kind: str, split: str) -> Sequence[Row]:
+        shards = self.shards(kind, split)
+        if (key := (kind, split, len(shards))) not in self._tables:
+            self._tables[key] = tuple(each for shard in shards for each in self.table(row, shard))
+        return self._tables[key]
+
+    def table(self, row: type[Row], shard: ShardFile) -> tuple[Row, ...]:
+        """Return the rows of one shard.
+
+        Raises
+        ------
+        UserError
+            If its table cannot be read.
+        """
+        path = self.folder / table_of(shard.file)
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                return tuple(_rows_in(csv.DictReader(file), row))
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{path} cannot be read: {error}; {AGAIN}") from error
 
     def patch(self, row: ChopRow) -> Pixels:
         """Return a chop with its surroundings, grey or RGB as the dataset's normalisation reads it.
@@ -133,18 +203,12 @@ class PackedDataset:
         UserError
             If its shard is damaged.
         """
-        data = self._part(row.shard, row.offset, row.size)
+        data = self.part(row, JPEG)
         try:
-            kind = "RGB" if self.in_colour else "GRAY"
-            pixels: Pixels = simplejpeg.decode_jpeg(data, kind)
+            pixels: Pixels = simplejpeg.decode_jpeg(data, "RGB" if self.in_colour else "GRAY")
         except ValueError as error:
             raise UserError(f"{self.folder / row.shard}: chop {row.key} does not decode: {error}; {AGAIN}") from error
         return pixels if self.in_colour else pixels[:, :, 0]
-
-    @property
-    def in_colour(self) -> bool:
-        """Whether chops have three channels."""
-        return self.about.normalisation in IN_COLOUR
 
     def box(self, row: ChopRow) -> Box:
         """Return where in its patch a chop is."""
@@ -152,47 +216,104 @@ class PackedDataset:
         return Box(row.chop_top, row.chop_left, row.chop_top + side, row.chop_left + side)
 
     def image(self, row: WellRow) -> bytes:
-        """Return a whole image as its archive had it."""
-        return self._part(row.shard, row.offset, row.size)
+        """Return a whole image as its archive had it; where it was never a file, its grey view as PNG."""
+        if row.part(IMAGE):
+            return self.part(row, IMAGE)
+        buffer = io.BytesIO()
+        Pillow.fromarray(np.asarray(self.array(row, GREY))).save(buffer, "PNG")
+        return buffer.getvalue()
 
     def mask(self, row: WellRow) -> bytes | None:
         """Return the PNG of a drop's mask, None where there is none."""
-        return self._part(row.shard, row.mask_offset, row.mask_size) if row.mask_size else None
+        return self.part(row, MASK) if row.part(MASK) else None
 
-    def _part(self, shard: str, offset: int, size: int) -> bytes:
-        try:
-            with (self.folder / shard).open("rb") as file:
-                file.seek(offset)
-                data = file.read(size)
-        except OSError as error:
-            raise UserError(f"cannot read {self.folder / shard}: {error.strerror}; {AGAIN}") from error
-        if len(data) < size:
-            raise UserError(f"{self.folder / shard} ends within the sample at {offset}; {AGAIN}")
-        return data
+    def objects(self, row: WellRow) -> tuple[SeenObject, ...] | None:
+        """Return the crystals that are known in a whole image, None where nobody says which there are."""
+        return objects_in(self.part(row, OBJECTS)) if row.part(OBJECTS) else None
 
-
-class ShardsOfDataset:
-    """What every source of batches from a dataset has: shards that stay the same for the whole training."""
-
-    dataset: PackedDataset
-
-    def names(self) -> list[str]:
-        """Return the dataset's shards, by their hashes: shards of all datasets have the same names."""
-        return [shard.sha256 for shard in self.dataset.about.shards]
-
-    def refresh(self) -> None:
-        """Do nothing: a dataset does not grow."""
-
-    def use(self, names: list[str]) -> None:
-        """Refuse to go on with another dataset than the training began with.
+    def array(self, row: WellRow, name: str) -> NDArray[np.uint8]:
+        """Return the array in a part ``NAME.npy``, mapped into memory and not yet read.
 
         Raises
         ------
         UserError
-            If the dataset is not made of exactly these shards.
+            If the sample has no such part, or the shard is damaged.
         """
-        if names != self.names():
+        path, (offset, _) = self._place(row, name)
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                np.lib.format.read_magic(file)
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                return np.memmap(file, dtype, "r", file.tell(), shape)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: {row.key}.{name} cannot be read: {error}; {AGAIN}") from error
+
+    def part(self, row: SampleRow, name: str) -> bytes:
+        """Return the bytes of a part.
+
+        Raises
+        ------
+        UserError
+            If the sample has no such part, or the shard is damaged.
+        """
+        path, (offset, size) = self._place(row, name)
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                data = file.read(size)
+        except OSError as error:
+            raise UserError(f"cannot read {path}: {error.strerror}; {AGAIN}") from error
+        if len(data) < size:
+            raise UserError(f"{path} ends within the sample at {offset}; {AGAIN}")
+        return data
+
+    def _place(self, row: SampleRow, name: str) -> tuple[Path, Part]:
+        if (part := row.part(name)) is None:
+            raise UserError(f"{row.image} has no {name} in {self.folder}; build it of an archive that has")
+        return self.folder / row.shard, part
+
+
+@dataclass
+class ShardsInUse(ABC):
+    """The shards of a split that batches are drawn from; more are taken up while they are rendered."""
+
+    kind: ClassVar[str] = IMAGES
+    dataset: PackedDataset
+    split: str = field(default="train", kw_only=True)
+    shards: list[ShardFile] = field(default_factory=list, kw_only=True)
+
+    def names(self) -> list[str]:
+        """Return the shards in use, by their hashes: shards of all datasets have the same names."""
+        return [shard.sha256 for shard in self.shards]
+
+    def refresh(self) -> None:
+        """Take up the shards that were written since."""
+        self.dataset.refresh()
+        self._take_up_all(self.dataset.shards(self.kind, self.split))
+
+    def use(self, names: list[str]) -> None:
+        """Draw from the shards `names`, which start with those in use already, from now on.
+
+        Raises
+        ------
+        UserError
+            If the dataset does not begin with exactly these shards.
+        """
+        self.dataset.refresh()
+        wanted = self.dataset.shards(self.kind, self.split)[: len(names)]
+        if [shard.sha256 for shard in wanted] != names or self.names() != names[: len(self.shards)]:
             raise UserError(f"{self.dataset.folder} is not the dataset that the training began with; name that one")
+        self._take_up_all(wanted)
+
+    def _take_up_all(self, shards: Sequence[ShardFile]) -> None:
+        for shard in shards[len(self.shards) :]:
+            self._take_up(shard)
+            self.shards.append(shard)
+
+    @abstractmethod
+    def _take_up(self, shard: ShardFile) -> None:
+        """Note what can be drawn from a shard."""
 
 
 def open_dataset(folder: Path) -> PackedDataset:
@@ -203,31 +324,35 @@ def open_dataset(folder: Path) -> PackedDataset:
     UserError
         If there is none, it was built by another version, or a shard is missing or cut off.
     """
-    path = folder / ABOUT
-    try:
-        fields_read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"no dataset in {folder}: {path.name}: {error.strerror}; "
-            "name a folder that `crystal-search dataset build` made"
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path} is no JSON: {error}; {AGAIN}") from error
-    about = _about(path, fields_read)
-    for shard in about.shards:
+    about = _about(folder)
+    _check_there(folder, about.shards)
+    return PackedDataset(folder, about)
+
+
+def _check_there(folder: Path, shards: Iterable[ShardFile]) -> None:
+    for shard in shards:
         found = (folder / shard.file).stat().st_size if (folder / shard.file).is_file() else 0
         if found != shard.bytes:
             raise UserError(
                 f"{folder / shard.file} has {found} bytes, expected {shard.bytes}; copy it again, or {AGAIN}"
             )
-    return PackedDataset(folder, about)
 
 
-def _about(path: Path, read: Any) -> About:
+def _about(folder: Path) -> About:
+    path = folder / ABOUT
+    try:
+        read: Any = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(
+            f"no dataset in {folder}: {path.name}: {error.strerror}; "
+            "name a folder that `crystal-search dataset build` or `dataset render` made"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{path} is no JSON: {error}; {AGAIN}") from error
     if not isinstance(read, dict) or (read.get("format"), read.get("version")) != (DATASET_FORMAT, DATASET_VERSION):
         raise UserError(f"{path} is no {DATASET_FORMAT} of version {DATASET_VERSION}; {AGAIN}")
     try:
-        known = {field.name: read[field.name] for field in fields(About)}
+        known = {each.name: read[each.name] for each in fields(About)}
         known["shards"] = tuple(ShardFile(**each) for each in known["shards"])
         known["sources"] = tuple(known["sources"])
         return About(**known)
@@ -258,17 +383,12 @@ def about_json(about: About) -> str:
     return json.dumps({"format": DATASET_FORMAT, "version": DATASET_VERSION} | asdict(about), indent=1) + "\n"
 
 
-def _table(path: Path, kind: type[Row]) -> tuple[Row, ...]:
-    if not path.exists():
-        return ()
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return tuple(_rows(csv.DictReader(file), kind))
-    except (KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {error}; {AGAIN}") from error
+def table_of(shard: str) -> str:
+    """Return the name of a shard's table."""
+    return f"{shard.removesuffix('.tar')}.csv"
 
 
-def _rows(reader: Iterable[Mapping[str, str]], kind: type[Row]) -> Iterator[Row]:
-    convert: dict[str, type] = {field.name: field.type for field in fields(kind)}  # type: ignore[misc]
+def _rows_in(reader: Iterable[Mapping[str, str]], kind: type[Row]) -> Iterator[Row]:
+    convert: dict[str, type] = {each.name: each.type for each in fields(kind)}  # type: ignore[misc]
     for line in reader:
         yield kind(**{name: to(plain(line[name])) for name, to in convert.items()})

@@ -21,41 +21,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crystal_search.datasets.outcome_maps import Bytes, KnownWell, coverage, highest_priority
 from crystal_search.errors import UserError
 from crystal_search.images import resized, to_grey
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
-from crystal_search.outcomes import OUTCOME_NAMES
 
 WELLS_PER_SHARD = 64
-REDUCTION = 4  #: pixels of the grey view per cell of the maps, on a side
-OUTSIDE = 255  #: in an outcome map: not in the drop
-Bytes = NDArray[np.uint8]
-
-_CLEAR, _FEATURES, _RIM = (OUTCOME_NAMES.index(name) for name in ("clear", "clear_with_features", "rim"))
-#: Outcomes from high to low priority where several are seen together; a rim or a feature hides what is clear.
-SEEN_FIRST = (*range(_CLEAR), _FEATURES, _RIM, _CLEAR)
-_RANK = np.full(256, 255, np.uint8)
-_RANK[list(SEEN_FIRST)] = np.arange(len(SEEN_FIRST), dtype=np.uint8)
-_UNRANK = np.full(256, OUTSIDE, np.uint8)
-_UNRANK[: len(SEEN_FIRST)] = SEEN_FIRST
-
-
-class KnownWell(Protocol):
-    """A picture of a well whose truth is known."""
-
-    @property
-    def image(self) -> Bytes:
-        """(rows, columns, 3) RGB."""
-
-    @property
-    def outcome(self) -> str | None:
-        """Name of the well's outcome; None where there is no drop."""
-
-    @property
-    def drop_mask(self) -> NDArray[np.bool_]:
-        """True where the drop is, at any scale."""
 
 
 class LabelledWell(KnownWell, Protocol):
@@ -75,39 +47,6 @@ class Shard:
     outcomes: Bytes
     drops: Bytes
     winners: tuple[str | None, ...]
-
-
-def highest_priority(outcome_map: Bytes) -> Bytes:
-    """Return the outcome of highest priority in each whole block of 4 x 4 px.
-
-    >>> outcome_map = np.full((4, 8), OUTSIDE, np.uint8)
-    >>> outcome_map[0, :6] = OUTCOME_NAMES.index("clear")
-    >>> outcome_map[2, 5] = OUTCOME_NAMES.index("spherulites")
-    >>> [OUTCOME_NAMES[index] for index in highest_priority(outcome_map)[0]]
-    ['clear', 'spherulites']
-    """
-    ranks = _blocks(_RANK[outcome_map]).min(axis=(1, 3))
-    return np.asarray(_UNRANK[ranks])
-
-
-def highest_rank(outcome_maps: Bytes, factor: int) -> Bytes:
-    """Return the outcome of highest priority in each whole block of `factor` x `factor` cells, for maps (N, h, w)."""
-    count, rows, columns = outcome_maps.shape
-    whole = _RANK[outcome_maps[:, : rows // factor * factor, : columns // factor * factor]]
-    blocks = whole.reshape(count, rows // factor, factor, columns // factor, factor)
-    return np.asarray(_UNRANK[blocks.min(axis=(2, 4))])
-
-
-def _blocks(field: NDArray[np.generic]) -> NDArray[np.generic]:
-    rows, columns = (side // REDUCTION for side in field.shape)
-    whole = field[: rows * REDUCTION, : columns * REDUCTION]
-    return whole.reshape(rows, REDUCTION, columns, REDUCTION)
-
-
-def coverage(mask: NDArray[np.bool_]) -> Bytes:
-    """Return how much of each whole block of 4 x 4 px is set, 0 to 255."""
-    share = _blocks(mask.astype(np.float32)).mean(axis=(1, 3))
-    return np.asarray(np.rint(255 * share), dtype=np.uint8)
 
 
 def write_shard(folder: Path, name: str, first: int, wells: Sequence[LabelledWell]) -> Path:

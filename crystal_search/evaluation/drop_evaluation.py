@@ -82,7 +82,7 @@ def judged_split(dataset: PackedDataset, asked: str | None = None) -> str:
         If none has an image with a mask.
     """
     for split in ("test", "validation") if asked is None else (asked,):
-        if any(row.mask_size for row in masked_wells(dataset, split)):
+        if any(row.knows_drop for row in masked_wells(dataset, split)):
             return split
     raise UserError(
         f"no {asked or 'test or validation'} image of {dataset.folder} has a mask of its drop; "

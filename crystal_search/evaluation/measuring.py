@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from crystal_search.datasets.rendered_shards import Bytes, KnownWell
+from crystal_search.datasets.outcome_maps import Bytes, KnownWell
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.exporting.export import write_card
 from crystal_search.images import SUFFIXES, WellImage, decode, to_grey

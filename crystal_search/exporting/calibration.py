@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from crystal_search.chopper.cutting import chops_of_drop, cut
 from crystal_search.chopper.tiling import ChopGrid, grid_over
 from crystal_search.datasets.cell_labels import IGNORED, chop_labels
-from crystal_search.datasets.rendered_shards import OUTSIDE, REDUCTION, Bytes, highest_rank, read_shard, shard_names
+from crystal_search.datasets.outcome_maps import OUTSIDE, REDUCTION, Bytes, highest_priority
+from crystal_search.datasets.rendered_shards import read_shard, shard_names
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.model import ModelCard
@@ -65,7 +66,7 @@ def _at_width(well: tuple[Bytes, Bytes, Bytes], width_px: int) -> tuple[Bytes, B
     if grey.shape[1] == width_px:
         return grey, outcomes, drop
     factor = grey.shape[1] // width_px
-    return resized(grey, width_px), highest_rank(outcomes[None], factor)[0], drop[::factor, ::factor]
+    return resized(grey, width_px), highest_priority(outcomes, factor), drop[::factor, ::factor]
 
 
 def _scored(network: Cells, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], group: Group) -> ScoredWell:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from crystal_search.datasets.packed import ChopRow, PackedDataset, ShardsOfDataset
+from crystal_search.datasets.packed import AGAIN, CHOPS, ChopRow, PackedDataset, ShardFile, ShardsInUse
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import View, normalised
 from crystal_search.scoring.classify import channels_first
@@ -62,10 +62,10 @@ def _repeated(positions: NDArray[np.int64], count: int, generator: np.random.Gen
 
 
 @dataclass
-class ChopSource(ShardsOfDataset):
+class ChopSource(ShardsInUse):
     """Batches of chops to train on; ranks of a group draw their parts of the same batches."""
 
-    dataset: PackedDataset
+    kind = CHOPS
     classes: tuple[str, ...]
     seed: int
     balance: str = "sqrt"
@@ -74,7 +74,8 @@ class ChopSource(ShardsOfDataset):
     _orders: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.rows = self.dataset.chops("train")
+        self.shards = list(self.dataset.shards(CHOPS, self.split))
+        self.rows = self.dataset.chops(self.split)
         self.labels = labels_of(self.rows, self.classes)
         counts = np.bincount(self.labels, minlength=len(self.classes))
         if (counts > 0).sum() < 2:
@@ -84,6 +85,12 @@ class ChopSource(ShardsOfDataset):
                 "nothing can be told apart: add images of another class and build the dataset again"
             )
         self._shares = class_shares(counts, self.balance)
+
+    def refresh(self) -> None:
+        """Do nothing: an epoch is all chops that there are in the beginning."""
+
+    def _take_up(self, shard: ShardFile) -> None:
+        raise UserError(f"{shard.file} was added to {self.dataset.folder}; an epoch does not grow: {AGAIN}")
 
     def batch(self, step: int, size: int) -> Batch:
         """Return this rank's part of the batch of `size` chops; the same step gives the same batch."""

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crystal_search.datasets.rendered_shards import OUTSIDE, REDUCTION, Shard, ShardsInUse
+from crystal_search.datasets.outcome_maps import OUTSIDE, REDUCTION
+from crystal_search.datasets.rendered_shards import Shard, ShardsInUse
 from crystal_search.geometry import Box
 from crystal_search.images import normalised
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION

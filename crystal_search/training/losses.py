@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from crystal_search.datasets.cell_labels import IGNORED, cell_labels, chop_labels, texture_labels
-from crystal_search.datasets.rendered_shards import OUTSIDE
+from crystal_search.datasets.outcome_maps import OUTSIDE
 from crystal_search.networks.squeezenet import chop_logits
 from crystal_search.outcomes import GROUPS, OUTCOMES, classes_of
 

@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from crystal_search.datasets.drawn_masks import mask_over
-from crystal_search.datasets.packed import PackedDataset, ShardsOfDataset, WellRow
+from crystal_search.datasets.packed import PackedDataset, ShardFile, ShardsInUse, WellRow
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import Grey, decode, normalised, resized, to_grey
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX, DROP_NORMALISATION, DROP_WIDTH_PX
@@ -46,7 +46,7 @@ class KnownDrop:
 
 def masked_wells(dataset: PackedDataset, split: str) -> list[WellRow]:
     """Return the images of a split of which it is known where the drop is, or that there is none."""
-    return [row for row in dataset.wells(split) if row.mask_size or row.outcome == NO_DROP]
+    return [row for row in dataset.wells(split) if row.knows_drop or row.outcome == NO_DROP]
 
 
 def known_drop(dataset: PackedDataset, row: WellRow, width_px: int) -> KnownDrop:
@@ -73,25 +73,30 @@ def coverage_at(mask: Mask, height: int, width: int) -> Grey:
 
 
 @dataclass
-class MaskSource(ShardsOfDataset):
+class MaskSource(ShardsInUse):
     """Draws batches of whole images of a dataset; the same step gives the same batch."""
 
-    dataset: PackedDataset
-    split: str
     seed: int
     _full: list[WellRow] = field(default_factory=list)
     _empty: list[WellRow] = field(default_factory=list)
     _kept: dict[str, tuple[Grey, Grey]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.shards = list(self.dataset.shards(self.kind, self.split))
         rows = masked_wells(self.dataset, self.split)
-        self._full = [row for row in rows if row.mask_size and row.outcome != NO_DROP]
+        self._full = [row for row in rows if row.knows_drop]
         self._empty = [row for row in rows if row.outcome == NO_DROP]
         if not self._full:
             raise UserError(
                 f"no image in the split {self.split} of {self.dataset.folder} has a mask of its drop; draw some "
                 f"(docs/training-drops.md), and build the dataset again"
             )
+
+    def refresh(self) -> None:
+        """Do nothing: a dataset that was built does not grow."""
+
+    def _take_up(self, shard: ShardFile) -> None:
+        raise NotImplementedError(shard.file)
 
     def __len__(self) -> int:
         """Return how many images there are."""

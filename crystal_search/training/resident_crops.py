@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystal_search.datasets.rendered_shards import REDUCTION, WELLS_PER_SHARD, Shard, ShardsInUse, highest_rank
+from crystal_search.datasets.outcome_maps import REDUCTION, highest_priority
+from crystal_search.datasets.rendered_shards import WELLS_PER_SHARD, Shard, ShardsInUse
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.crops import AIMS, ANYWHERE, CENTRAL_SHARE, FEWEST_BLOCKS, SURROUNDINGS_PX
@@ -71,7 +72,7 @@ class ResidentCrops(ShardsInUse):
         if grey.shape[2] != self.width_px:
             factor = grey.shape[2] // self.width_px
             grey = reduced(grey, factor)
-            outcomes = highest_rank(outcomes, factor)
+            outcomes = np.stack([highest_priority(each, factor) for each in outcomes])
         return grey, torch.from_numpy(np.array(outcomes)).to(self.device)
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:

@@ -197,7 +197,7 @@ def taught_by(
         dataset = open_dataset(data)
         rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
         known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
-        return MaskSource(dataset, "train", seed), [Held(each.grey, each.mask) for each in known]
+        return MaskSource(dataset, seed), [Held(each.grey, each.mask) for each in known]
     if not shard_names(data, "train"):
         raise UserError(
             f"{data} is neither a packed dataset nor a folder of rendered wells; build one (crystal-search dataset "

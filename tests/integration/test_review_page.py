@@ -61,7 +61,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def chop(image: str) -> DoubtedChop:
     row = ChopRow(
         key=image, outcome="clear", image=image, well="W1", plate="P1", top=0, left=0, chop_top=0, chop_left=0,
-        contours=0, shard="", offset=0, size=0,
+        contours=0, shard="", parts="",
     )  # fmt: skip
     return DoubtedChop(row=row, says="other", probability=0.9, loss=3.0)
 

@@ -1,27 +1,23 @@
 """Small packed datasets, written as the builder writes them: chops with a pattern that tells their outcome."""
 
-import csv
-import hashlib
-import io
-import json
-import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.datasets.packed import ABOUT, About, ChopRow, ShardFile, WellRow, about_json
+from crystal_search.datasets.drawn_masks import mask_png
+from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGE, IMAGES, JPEG, MASK, About, ShardFile, about_json
+from crystal_search.datasets.packing_shards import Shard
 from crystal_search.files import write_whole
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.wells import SPLITS
 
-Sample = dict[str, Any]  #: of a tar shard, by the ends of its files' names
+Sample = tuple[dict[str, Any], dict[str, bytes]]  #: its row but for where it lies, and its parts
 
 ABOUT_SMALL = About(
     scheme="outcomes-13",
@@ -65,113 +61,72 @@ def write_dataset(
     folder.mkdir(parents=True, exist_ok=True)
     shards = []
     for split in SPLITS:
-        for kind, counts in (("chops", chops.get(split, {})), ("wells", (wells or {}).get(split, {}))):
-            if counts:
-                shards.append(_write_part(folder, kind, split, counts, about))
-    write_whole(folder / ABOUT, about_json(replace(about, shards=tuple(shards))))
+        first = 1000 * SPLITS.index(split)
+        samples = [_chop(number, outcome, split, about) for number, outcome in _numbered(chops.get(split, {}), first)]
+        wholes = [_whole(number, outcome, split) for number, outcome in _numbered((wells or {}).get(split, {}), first)]
+        shards += [
+            write_shard(folder, kind, split, each) for kind, each in ((CHOPS, samples), (IMAGES, wholes)) if each
+        ]
+    write_about(folder, shards, about)
     return folder
 
 
-def _write_part(folder: Path, kind: str, split: str, counts: Mapping[str, int], about: About) -> ShardFile:
-    numbered = enumerate(outcome for outcome, count in counts.items() for _ in range(count))
-    first = 1000 * SPLITS.index(split)
-    shard = f"{kind}-{split}-00000.tar"
-    rows: list[Any] = []
-    if kind == "chops":
-        chops = [_chop(first + number, outcome, split, shard, about) for number, outcome in numbered]
-        lies = _write_tar(folder / shard, [sample for _, sample in chops])
-        rows = [_lying(row, lies, jpg=("offset", "size")) for row, _ in chops]
-    else:
-        wells = [_well(first + number, outcome, split, shard) for number, outcome in numbered]
-        lies = _write_tar(folder / shard, [sample for _, sample in wells])
-        rows = [_lying(row, lies, **{"image": ("offset", "size"), "mask.png": ("mask_offset", "mask_size")})
-                for row, _ in wells]  # fmt: skip
-    _write_table(folder / f"{kind}-{split}.csv", rows)
-    data = (folder / shard).read_bytes()
-    return ShardFile(file=shard, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+def write_shard(folder: Path, kind: str, split: str, samples: Iterable[Sample], number: int = 0) -> ShardFile:
+    """Write samples, each its row and its parts, as one shard."""
+    shard = Shard(folder, kind, split, number)
+    for known, parts in samples:
+        shard.write(known, parts)
+    return shard.close()
 
 
-def _chop(number: int, outcome: str, split: str, shard: str, about: About) -> tuple[ChopRow, Sample]:
+def write_about(folder: Path, shards: Iterable[ShardFile], about: About = ABOUT_SMALL) -> None:
+    """Write what a dataset is, so that its `shards` are there."""
+    write_whole(folder / ABOUT, about_json(replace(about, shards=tuple(shards))))
+
+
+def _numbered(counts: Mapping[str, int], first: int) -> Iterable[tuple[int, str]]:
+    return enumerate((outcome for outcome, count in counts.items() for _ in range(count)), first)
+
+
+def _chop(number: int, outcome: str, split: str, about: About) -> Sample:
     margin = about.margin_px - (16 if number % 3 == 0 and about.margin_px >= 16 else 0)  # less where the image ends
     grey = pattern(outcome, number, about.side_px + margin + about.margin_px)
-    row = ChopRow(
-        key=f"{split}-{number:06d}",
-        outcome=outcome,
-        image=f"{split}/{number}.jpg",
-        well=f"W{number:04d}",
-        plate=f"P{number // 4:04d}",
-        top=100,
-        left=200,
-        chop_top=margin,
-        chop_left=about.margin_px,
-        contours=0.5,
-        shard=shard,
-        offset=0,
-        size=0,
-    )
-    return row, {"__key__": row.key, "jpg": _jpeg(grey, colour=about.normalisation == "rgb-1")}
+    known = {
+        "key": f"{split}-{number:06d}",
+        "outcome": outcome,
+        "image": f"{split}/{number}.jpg",
+        "well": f"W{number:04d}",
+        "plate": f"P{number // 4:04d}",
+        "top": 100,
+        "left": 200,
+        "chop_top": margin,
+        "chop_left": about.margin_px,
+        "contours": 0.5,
+    }
+    return known, {JPEG: _jpeg(grey, colour=about.normalisation == "rgb-1")}
 
 
-def _well(number: int, outcome: str, split: str, shard: str) -> tuple[WellRow, Sample]:
+def _whole(number: int, outcome: str, split: str) -> Sample:
     has_drop = outcome != "no_drop"
     grey = np.random.default_rng(number).integers(90, 110, (WELL_ROWS, WELL_COLUMNS)).astype(np.uint8)
     row, column = np.mgrid[:WELL_ROWS, :WELL_COLUMNS]
     drop = ((row - WELL_ROWS / 2) ** 2 + (column - WELL_COLUMNS / 2) ** 2 < (WELL_ROWS * 0.45) ** 2) & has_drop
     texture = pattern(outcome, number, max(WELL_ROWS, WELL_COLUMNS)) if has_drop else grey
     grey = np.where(drop, texture[:WELL_ROWS, :WELL_COLUMNS], grey)
-    sample: Sample = {"__key__": f"{split}-well-{number:06d}", "image": _jpeg(grey, colour=True)}
-    if has_drop:
-        sample["mask.png"] = _png(255 * drop.astype(np.uint8))
-    table_row = WellRow(
-        key=sample["__key__"],
-        outcome=outcome,
-        image=f"{split}/well-{number}.jpg",
-        well=f"V{number:04d}",
-        plate=f"P{number // 4:04d}",
-        shard=shard,
-        offset=0,
-        size=0,
-        mask_offset=0,
-        mask_size=0,
-    )
-    return table_row, sample
+    known = {
+        "key": f"{split}-well-{number:06d}",
+        "outcome": outcome,
+        "image": f"{split}/well-{number}.jpg",
+        "well": f"V{number:04d}",
+        "plate": f"P{number // 4:04d}",
+    }
+    return known, {IMAGE: _jpeg(grey, colour=True)} | ({MASK: mask_png(drop)} if has_drop else {})
 
 
 def _jpeg(grey: NDArray[np.uint8], *, colour: bool) -> bytes:
     if colour:
         return bytes(simplejpeg.encode_jpeg(np.repeat(grey[:, :, None], 3, axis=2), quality=92))
     return bytes(simplejpeg.encode_jpeg(np.ascontiguousarray(grey[:, :, None]), quality=92, colorspace="GRAY"))
-
-
-def _png(grey: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Pillow.fromarray(grey).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def _write_tar(path: Path, samples: Iterable[Sample]) -> dict[str, tuple[int, int]]:
-    """Write a WebDataset shard; return where the content of each of its files lies, and its size."""
-    from webdataset import TarWriter
-
-    with TarWriter(str(path), mtime=0) as writer:
-        for sample in samples:
-            writer.write(sample | {"json": json.dumps({"key": sample["__key__"]}).encode()})
-    with tarfile.open(path) as shard:
-        return {member.name: (member.offset_data, member.size) for member in shard.getmembers()}
-
-
-def _lying(row: Any, lies: Mapping[str, tuple[int, int]], **names: tuple[str, str]) -> Any:
-    for end, (offset, size) in names.items():
-        if (name := f"{row.key}.{end}") in lies:
-            row = replace(row, **{offset: lies[name][0], size: lies[name][1]})
-    return row
-
-
-def _write_table(path: Path, rows: list[Any]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(rows[0])])
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
 
 
 def coarse(about: About = ABOUT_SMALL) -> About:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.datasets.packed import WellRow
+from crystal_search.datasets.packed import IMAGE, IMAGES, WellRow, open_dataset
 from crystal_search.evaluation.examining import Examined
 from crystal_search.evaluation.judged_wells import JudgedWell
 from crystal_search.evaluation.training_effort import Effort
@@ -18,7 +18,7 @@ from crystal_search.result import DropRegion, ImageScore, RankedScore
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.training.trained import ChopScores
-from tests.unit.dataset_files import _lying, _write_table, _write_tar, write_dataset
+from tests.unit.dataset_files import write_about, write_dataset, write_shard
 
 CHOPS = {
     "train": {"clear": 6, "crystal_harvestable": 4, "precipitate_bad": 2},
@@ -53,27 +53,11 @@ def write_training(folder: Path, data: Path, *, scheme: str = "outcomes-13", see
 def write_demo_dataset(folder: Path, images: Sequence[tuple[str, str, bytes]]) -> Path:
     """Write a dataset whose test split holds whole images (well, outcome, file) to `folder`, and return it."""
     write_dataset(folder, CHOPS)
-    shard = "wells-test-00000.tar"
-    rows = [
-        WellRow(
-            key=f"test-well-{number:06d}",
-            outcome=outcome,
-            image=f"test/{number}.jpg",
-            well=well,
-            plate="P0001",
-            shard=shard,
-            offset=0,
-            size=0,
-            mask_offset=0,
-            mask_size=0,
-        )
-        for number, (well, outcome, _) in enumerate(images)
-    ]
-    lies = _write_tar(
-        folder / shard,
-        [{"__key__": row.key, "image": data} for row, (_, _, data) in zip(rows, images, strict=True)],
-    )
-    _write_table(folder / "wells-test.csv", [_lying(row, lies, image=("offset", "size")) for row in rows])
+    samples = []
+    for number, (well, outcome, data) in enumerate(images):
+        known = {"key": f"test-well-{number:06d}", "outcome": outcome, "image": f"test/{number}.jpg", "well": well}
+        samples.append((known | {"plate": "P0001"}, {IMAGE: data}))
+    write_about(folder, [*open_dataset(folder).about.shards, write_shard(folder, IMAGES, "test", samples)])
     return folder
 
 
@@ -117,10 +101,7 @@ def scored_well(
         well=well,
         plate="P",
         shard="",
-        offset=0,
-        size=0,
-        mask_offset=0,
-        mask_size=0,
+        parts="",
     )
     if not peaks:
         return JudgedWell(row, ImageScore(height_px=200, width_px=256, error=error))

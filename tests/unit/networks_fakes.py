@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.datasets.rendered_shards import OUTSIDE
+from crystal_search.datasets.outcome_maps import OUTSIDE
 from crystal_search.outcomes import OUTCOME_NAMES
 
 CRYSTAL, CLEAR, RIM = (OUTCOME_NAMES.index(name) for name in ("crystal_harvestable", "clear", "rim"))

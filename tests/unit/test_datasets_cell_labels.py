@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crystal_search.datasets.cell_labels import IGNORED, cell_labels, chop_labels, texture_labels
-from crystal_search.datasets.rendered_shards import OUTSIDE
+from crystal_search.datasets.outcome_maps import OUTSIDE
 from crystal_search.outcomes import OUTCOME_NAMES, Group, classes_of
 from crystal_search.training.losses import classifier_losses, group_probabilities
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, RIM

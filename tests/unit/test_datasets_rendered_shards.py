@@ -6,14 +6,8 @@ import numpy as np
 import pytest
 
 from crystal_search.datasets import rendered_shards as shards
-from crystal_search.datasets.rendered_shards import (
-    OUTSIDE,
-    fill,
-    highest_priority,
-    read_shard,
-    shard_names,
-    write_shard,
-)
+from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
+from crystal_search.datasets.rendered_shards import fill, read_shard, shard_names, write_shard
 from crystal_search.errors import UserError
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, FakeWell, fake_well

@@ -54,8 +54,7 @@ class Bright:
 
 def well(image: str, name: str = "") -> WellRow:
     return WellRow(
-        key=image, outcome="clear", image=image, well=name or image, plate="", shard="", offset=0, size=0,
-        mask_offset=0, mask_size=0,
+        key=image, outcome="clear", image=image, well=name or image, plate="", shard="", parts="",
     )  # fmt: skip
 
 

@@ -28,8 +28,7 @@ def chop(image: str, outcome: str, number: int = 0) -> ChopRow:
         chop_left=0,
         contours=0.5,
         shard="",
-        offset=0,
-        size=0,
+        parts="",
     )
 
 

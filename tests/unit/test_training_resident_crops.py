@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from crystal_search.datasets.rendered_shards import OUTSIDE, highest_rank, write_shard
+from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
+from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.errors import UserError
 from crystal_search.training import resident_crops as resident
 from crystal_search.training.cell_training import Plan, Whereabouts
@@ -57,7 +58,7 @@ def test_labels_lie_where_things_are_seen(shards: Path, width_px: int, monkeypat
     monkeypatch.setattr(resident, "local_contrast", lambda views: views)
     source = _crops(shards, width_px=width_px)
     for number, shard in enumerate(source.shards):  # what is a crystal shines, everything else is black
-        outcomes = highest_rank(np.asarray(shard.outcomes), 1224 // width_px)
+        outcomes = np.stack([highest_priority(each, 1224 // width_px) for each in shard.outcomes])
         bright = 255 * (outcomes == CRYSTAL).repeat(4, axis=1).repeat(4, axis=2)[:, :, :width_px]
         source._grey[4 * number : 4 * number + 4] = torch.from_numpy(bright.astype(np.uint8))
     views, labels = source.batch(0, 64)
@@ -75,9 +76,9 @@ def test_later_shards_take_the_place_of_the_first(shards: Path) -> None:
 
 
 def test_half_the_width_keeps_the_outcome_of_highest_priority() -> None:
-    maps = np.full((1, 2, 4), OUTSIDE, np.uint8)
-    maps[0, 1, 0], maps[0, 0, 1] = CRYSTAL, 10
-    assert highest_rank(maps, 2).tolist() == [[[CRYSTAL, OUTSIDE]]]
+    outcomes = np.full((2, 4), OUTSIDE, np.uint8)
+    outcomes[1, 0], outcomes[0, 1] = CRYSTAL, 10
+    assert highest_priority(outcomes, 2).tolist() == [[CRYSTAL, OUTSIDE]]
 
 
 def test_views_and_drops_agree(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
