@@ -18,6 +18,7 @@ from crystal_search.direct.benchmark_command import wells
 from crystal_search.direct.score_command import processors
 from crystal_search.images import decode
 from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters
@@ -74,13 +75,13 @@ def rows(
     """Return every figure of this module."""
     if device == "cuda" and not torch.cuda.is_available():
         return [Row("wells per second on one GPU", "no GPU: not measured")]
-    classifier, drop = default_model("classifier"), default_model("drop_locator")
+    classifier, drop = default_model(ClassifierCard), default_model(DropCard)
     scorer = GpuScorer.of(classifier, drop, torch.device(device), half=half)
     images = wells()
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     return [
         Row(f"device ({'half' if half else 'single'} precision)", name),
-        compared(scorer, images, loaded(classifier, drop)),
+        compared(scorer, images, loaded([classifier, drop])),
         *measured(scorer, images, count=count, batch=batch, threads=threads or processors()),
     ]
 

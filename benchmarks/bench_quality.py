@@ -9,6 +9,7 @@ from benchmarks.table import Row
 from crystal_search.evaluation.measuring import demo_wells, judged
 from crystal_search.images import decode
 from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.outcomes import BY_NAME, Group, outcome_named
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters
@@ -53,7 +54,7 @@ def real_wells(folder: Path, models: Models) -> list[Row]:
 
 def rows() -> list[Row]:
     """Return every figure of this module."""
-    models = loaded(default_model("classifier"), default_model("drop_locator"))
+    models = loaded([default_model(ClassifierCard), default_model(DropCard)])
     found = demo_plate(models)
     if folder := os.environ.get(REAL):
         return found + real_wells(Path(folder), models)

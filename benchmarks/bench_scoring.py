@@ -19,6 +19,7 @@ from crystal_search.geometry import Box
 from crystal_search.images import normalised, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, loaded, score_data
@@ -32,7 +33,7 @@ WORKING_WIDTH_PX = 1224
 
 def dense_against_windowed(repeats: int = 3) -> list[Row]:
     """Score the same 1200 x 1200 px drop both ways, in turns, one thread, CPU time."""
-    network = OnnxNetwork(default_model("classifier"))
+    network = OnnxNetwork(default_model(ClassifierCard))
     card = network.card
     well = drawn_well(height=1300, width=1300, drop_px=DROP_PX)
     view = normalised(to_grey(well), card.normalisation)
@@ -137,13 +138,13 @@ def beside_the_paper(
 def against_the_paper(integers: Path | None) -> list[Row]:
     """Measure the whole well with the default models, and with the int8 classifier in the folder `integers`."""
     data = drawn_jpeg(drop_px=DROP_PX)
-    classifier, drop = default_model("classifier"), default_model("drop_locator")
-    models = loaded(classifier, drop)
+    classifier, drop = default_model(ClassifierCard), default_model(DropCard)
+    models = loaded([classifier, drop])
     twins = Models(OnnxNetwork(padded_twin(classifier)), models.drop)
     found = [*whole_well(models, data), *beside_the_paper(models, twins, data, FLOAT32, what="float32")]
     if integers is None:
         return [*found, Row("int8", "not measured: no folder named")]
-    small = default_model("classifier", integers)
+    small = default_model(ClassifierCard, integers)
     ours, small_twins = (Models(OnnxNetwork(each), models.drop) for each in (small, padded_twin(small)))
     return [
         *found,

@@ -19,6 +19,7 @@ from crystal_search.chopper.tiling import ChopGrid, grid_over
 from crystal_search.geometry import Box
 from crystal_search.images import Grey, decode, to_grey
 from crystal_search.model import Model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.result import RankedScore
 from crystal_search.scoring.ranking import ranked_score
 
@@ -49,15 +50,17 @@ class Clock:
 class GpuScorer:
     """Both networks on a device."""
 
-    classifier: Model
-    drop: Model
+    classifier: Model[ClassifierCard]
+    drop: Model[DropCard]
     device: torch.device
     half: bool  #: convolutions in 16 bits
     classify: OnnxGraph
     locate: OnnxGraph
 
     @classmethod
-    def of(cls, classifier: Model, drop: Model, device: torch.device, *, half: bool = False) -> "GpuScorer":
+    def of(
+        cls, classifier: Model[ClassifierCard], drop: Model[DropCard], device: torch.device, *, half: bool = False
+    ) -> "GpuScorer":
         """Return a scorer with two models of the normalisations that the shipped ones have."""
         graphs = [OnnxGraph(model.onnx).to(device) for model in (classifier, drop)]
         return cls(classifier=classifier, drop=drop, device=device, half=half, classify=graphs[0], locate=graphs[1])
@@ -88,7 +91,7 @@ class GpuScorer:
         with torch.autocast(self.device.type, enabled=False):
             view = centred(resized(grey, card.working_width_px))
         height, width = view.shape[1:]
-        padded = functional.pad(view, (0, -width % card.side_px, 0, -height % card.side_px))
+        padded = functional.pad(view, (0, -width % card.side_multiple_px, 0, -height % card.side_multiple_px))
         logits = self.locate(padded[:, None])[:, 0, :height, :width].float()  # (N, h, w)
         with torch.autocast(self.device.type, enabled=False):
             return drops_in(logits)
@@ -124,7 +127,9 @@ def _bucket(chops: int) -> int:
     return -(-chops // BUCKET_CHOPS) * BUCKET_CHOPS
 
 
-def _chops(mask: NDArray[np.bool_], shape: Sequence[int], classifier: Model) -> tuple[ChopGrid, list[int]] | None:
+def _chops(
+    mask: NDArray[np.bool_], shape: Sequence[int], classifier: Model[ClassifierCard]
+) -> tuple[ChopGrid, list[int]] | None:
     """Return the grid over a drop and which of its chops show it, as `scoring.pipeline.scored_chops` has them."""
     if not mask.any():
         return None

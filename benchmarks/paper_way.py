@@ -16,6 +16,7 @@ from crystal_search.chopper.tiling import window_starts
 from crystal_search.geometry import Box
 from crystal_search.images import MAX_SIDE_PX, decode, normalised, resized, to_grey
 from crystal_search.model import Model
+from crystal_search.model_card import ClassifierCard
 from crystal_search.scoring.classify import channels_first, probabilities
 from crystal_search.scoring.pipeline import Models
 from crystal_search.unet_drop.locate import locate_drop
@@ -24,7 +25,7 @@ STRIDE_PX = 50  #: of the paper's window
 CELLS_PER_CHOP = 15  #: of the published network at 256 px
 
 
-def padded_twin(model: Model) -> Model:
+def padded_twin(model: Model[ClassifierCard]) -> Model[ClassifierCard]:
     """Return the shipped SqueezeNet with the same weights and the published paddings.
 
     The 3x3 convolutions inside fire modules pad by 1 and poolings round up, as published; a chop of 256 px gives

@@ -73,12 +73,11 @@ class Reader:
             raise self._error_type(f"{self._where}: {key} is missing")
         return self._members.pop(key)
 
-    def format(self, name: str, version: int) -> None:
-        """Refuse any other format or version."""
+    def format(self, name: str, newest: int) -> int:
+        """Refuse any other format, and versions that are newer than `newest`; return the version."""
         if (got := self.take("format")) != name:
             self.fail("format", repr(name), got)
-        if (got := self.take("version")) != version or isinstance(got, bool):
-            self.fail("version", str(version), got)
+        return self.integer("version", 1, newest)
 
     def text(self, key: str, *, limit: int = 1000, pattern: re.Pattern[str] | None = None) -> str:
         """Return a string of at most `limit` characters that matches all of `pattern`."""

@@ -1,24 +1,29 @@
 """Running a network with ONNX Runtime; nothing else of the package knows that library."""
 
 import os
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import ModelError
-from crystal_search.model import Model, ModelCard
+from crystal_search.model import Card_co, Model
+from crystal_search.model_card import Output
 
 #: Up to this many pixels in a batch a network's memory is kept for the next; after more, a client that shares a
 #: PC gives it back. A drop that fills 1224 x 1224 px is below, and keeps about 150 MB.
 KEPT_FOR_PX = 1_500_000
 
 
-class Network(Protocol):
+Maps = dict[str, NDArray[np.float32]]  #: by the output's name, (N, its classes, h, w)
+
+
+class Network(Protocol[Card_co]):
     """Something that maps a batch of normalised views to a batch of logit maps."""
 
     @property
-    def card(self) -> ModelCard:
+    def card(self) -> Card_co:
         """What the network is and reads."""
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -38,10 +43,10 @@ def onnx_runtime() -> Any:
     return onnxruntime
 
 
-class OnnxNetwork:
+class OnnxNetwork(Generic[Card_co]):
     """A model file in an ONNX Runtime session on the CPU."""
 
-    def __init__(self, model: Model, *, threads: int = 1) -> None:
+    def __init__(self, model: Model[Card_co], *, threads: int = 1) -> None:
         onnxruntime = onnx_runtime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -60,26 +65,44 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
             raise ModelError(f"{model.card.file} cannot be loaded: {error}; install the model again") from error
         self._input: str = self._session.get_inputs()[0].name
+        there = [each.name for each in self._session.get_outputs()]
+        if missing := ", ".join(each.name for each in model.card.outputs if each.name not in there):
+            raise ModelError(f"{model.card.file} has no output {missing} of its card, but {', '.join(there)}")
 
     @property
-    def card(self) -> ModelCard:
+    def card(self) -> Card_co:
         """What the network is and reads."""
         return self._card
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W).
+        """Return the maps of the card's first output, shape (N, classes, h, w), for views of shape (N, 1, H, W).
 
         Raises
         ------
         ModelError
             If the model does not answer as its card says.
         """
+        return self._answers(batch, self._card.outputs[:1])[0]
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
+        """Return the maps of every output that the card lists, computed in one pass.
+
+        Raises
+        ------
+        ModelError
+            If the model does not answer as its card says.
+        """
+        outputs = self._card.outputs
+        return dict(zip((each.name for each in outputs), self._answers(batch, outputs), strict=True))
+
+    def _answers(self, batch: NDArray[np.float32], outputs: Sequence[Output]) -> list[NDArray[np.float32]]:
         pixels = len(batch) * batch.shape[2] * batch.shape[3]
         after = self._give_back if pixels > KEPT_FOR_PX else None
-        maps = np.asarray(self._session.run(None, {self._input: batch}, after)[0])
-        if maps.ndim != 4 or maps.shape[:2] != (len(batch), len(self._card.classes)):
-            raise ModelError(
-                f"{self._card.file} answers with shape {maps.shape} to {batch.shape}; "
-                f"its card lists {len(self._card.classes)} classes"
-            )
-        return maps
+        answers = self._session.run([each.name for each in outputs], {self._input: batch}, after)
+        for maps, output in zip(answers, outputs, strict=True):
+            if maps.ndim != 4 or maps.shape[:2] != (len(batch), len(output.classes)):
+                raise ModelError(
+                    f"{self._card.file} answers with shape {maps.shape} to {batch.shape}; "
+                    f"its card lists {len(output.classes)} classes"
+                )
+        return [np.asarray(maps) for maps in answers]

@@ -18,7 +18,8 @@ from crystal_search import __version__
 from crystal_search.errors import ModelError, ResultError, WorkUnitError
 from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, FAILED, OK
 from crystal_search.files import write_whole
-from crystal_search.model import default_models_folder, model_in_any, sha256_of
+from crystal_search.model import default_models_folder, in_role, model_in_any, sha256_of
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.result import (
     ImageResult,
     Overlay,
@@ -67,9 +68,8 @@ def score_work_unit(
         If no one of `models_folders` holds a model that the work unit names.
     """
     unit = read_work_unit(path)
-    models = loaded(
-        model_in_any(models_folders, unit.classifier_sha256), model_in_any(models_folders, unit.drop_sha256)
-    )
+    named = ((ClassifierCard, unit.classifier_sha256), (DropCard, unit.drop_sha256))
+    models = loaded(in_role(model_in_any(models_folders, sha256), kind) for kind, sha256 in named)
     attempt = Attempt(path, unit, models, folder)
     (folder / "overlays").mkdir(parents=True, exist_ok=True)
     done = _read_checkpoint(folder, unit)

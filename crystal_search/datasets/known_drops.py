@@ -13,6 +13,7 @@ from crystal_search.geometry import Box
 from crystal_search.images import WORKING_WIDTH_PX, Grey, WellImage, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
+from crystal_search.model_card import DropCard
 from crystal_search.unet_drop.locate import LEAST_AREA_FRACTION, locate_drop
 from crystal_search.unet_drop.regions import Mask, box_around
 
@@ -41,9 +42,9 @@ def grey_view(image: WellImage) -> Grey:
 
 
 @lru_cache(maxsize=1)
-def drop_locator(models: Path) -> Network:
+def drop_locator(models: Path) -> Network[DropCard]:
     """Return the drop locator in the folder `models`, loaded once in a process."""
-    return OnnxNetwork(default_model("drop_locator", models))
+    return OnnxNetwork(default_model(DropCard, models))
 
 
 def find_drop(grey: Grey, given: Mask | None, models: Path) -> Drop | None:

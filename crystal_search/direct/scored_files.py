@@ -15,7 +15,7 @@ from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import printable
 from crystal_search.images import MAX_BYTES, SUFFIXES
-from crystal_search.model import default_model
+from crystal_search.model import default_models
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
@@ -74,7 +74,7 @@ def models_in(folder: Path) -> Models:
     ModelError
         If it does not hold one model of each kind to use.
     """
-    return loaded(default_model("classifier", folder), default_model("drop_locator", folder))
+    return loaded(default_models(folder))
 
 
 def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:

@@ -16,6 +16,7 @@ from crystal_search.evaluation.drop_page import DropEvaluation, drop_page
 from crystal_search.evaluation.drop_verdicts import DropVerdict, Figure
 from crystal_search.files import whole_folder, write_whole
 from crystal_search.inference import Network
+from crystal_search.model_card import DropCard
 from crystal_search.networks.cards import DROP_WIDTH_PX
 from crystal_search.training.mask_source import KnownDrop, coverage_at, known_drop, masked_wells
 from crystal_search.training.trained_locator import load_locator
@@ -91,14 +92,14 @@ def judged_split(dataset: PackedDataset, asked: str | None = None) -> str:
 
 
 def verdicts_of(
-    dataset: PackedDataset, split: str, locator: Network, wells: int | None = None
+    dataset: PackedDataset, split: str, locator: Network[DropCard], wells: int | None = None
 ) -> Iterator[DropVerdict]:
     """Yield what `locator` says of the images of a split whose drops are known, at most so many `wells`."""
     for row in sampled(masked_wells(dataset, split), wells):
         yield judged(known_drop(dataset, row, DROP_WIDTH_PX), locator)
 
 
-def judged(known: KnownDrop, locator: Network) -> DropVerdict:
+def judged(known: KnownDrop, locator: Network[DropCard]) -> DropVerdict:
     """Return what `locator` says of one image."""
     drop = drop_in(drop_probabilities(known.grey, locator))
     found = None if drop is None else drop.mask

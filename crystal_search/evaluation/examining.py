@@ -11,6 +11,7 @@ from crystal_search.evaluation.judged_wells import JudgedWell, scored_wells
 from crystal_search.evaluation.training_effort import Effort, effort
 from crystal_search.exporting.exported_runs import export_run
 from crystal_search.model import Model, default_model, read_model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.networks.architectures import architecture_named
 from crystal_search.scoring.pipeline import loaded
 from crystal_search.training.run_record import RunRecord
@@ -78,7 +79,7 @@ def examined(run: Path, name: str, dataset: PackedDataset, options: Options, wor
     trained = load_trained(run)
     check_labels(trained.record.classes, dataset)
     model = _exported(trained, dataset, workshop, options)
-    models = loaded(model, default_model("drop_locator", options.models), threads=options.threads)
+    models = loaded([model, default_model(DropCard, options.models)], threads=options.threads)
     rows = sampled(dataset.wells(options.split), options.wells)
     return Examined(
         name=name,
@@ -112,10 +113,10 @@ def learnt_from(record: RunRecord, dataset: PackedDataset, rows: Sequence[WellRo
     return sum(row.well in wells for row in rows)
 
 
-def _exported(trained: Trained, dataset: PackedDataset, workshop: Path, options: Options) -> Model:
+def _exported(trained: Trained, dataset: PackedDataset, workshop: Path, options: Options) -> Model[ClassifierCard]:
     """Return the model just as the command ``export`` makes it."""
     data = dataset.folder if trained.record.taught_by == "chops" else None
-    return read_model(export_run(trained.folder, "examined", workshop, data, chops=options.chops))
+    return read_model(export_run(trained.folder, "examined", workshop, data, chops=options.chops), ClassifierCard)
 
 
 def _chops(trained: Trained, dataset: PackedDataset, split: str, options: Options) -> ChopScores:

@@ -13,7 +13,8 @@ from crystal_search.datasets.outcome_maps import Bytes, KnownWell
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.exporting.export import write_card
 from crystal_search.images import SUFFIXES, WellImage, decode, to_grey
-from crystal_search.model import Measurement, ModelCard, default_model
+from crystal_search.model import default_models
+from crystal_search.model_card import Measurement, ModelCard
 from crystal_search.outcomes import BY_NAME, NO_DROP, Group
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.unet_drop.locate import locate_drop
@@ -134,7 +135,7 @@ def measure_photographs(images: Path, folder: Path, data: str) -> dict[str, str]
 
 def models_in(folder: Path) -> Models:
     """Return the one classifier and the one drop locator of `folder`, ready to run."""
-    return loaded(default_model("classifier", folder), default_model("drop_locator", folder))
+    return loaded(default_models(folder))
 
 
 def record(card: ModelCard, folder: Path, figures: Sequence[Measurement]) -> None:

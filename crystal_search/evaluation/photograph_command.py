@@ -14,6 +14,7 @@ from crystal_search.evaluation.photograph_labels import read_labels, unnamed
 from crystal_search.evaluation.photograph_report import write_report
 from crystal_search.evaluation.photographs import verdicts
 from crystal_search.model import default_model, default_models_folder
+from crystal_search.model_card import ROLES
 from crystal_search.work_unit import Parameters
 
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"{arguments.images} is no folder; name the one with the photographs")
     labels = read_labels(arguments.labels, arguments.images)
     job = Job(models=arguments.models, parameters=Parameters(threshold=arguments.threshold), overlays=None)
-    cards = [default_model(kind, arguments.models).card for kind in ("classifier", "drop_locator")]
+    cards = [default_model(kind, arguments.models).card for kind in ROLES.values()]
     found = tqdm(
         verdicts(labels, job, workers=min(arguments.workers, len(labels))),
         "scoring",

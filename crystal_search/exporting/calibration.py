@@ -22,7 +22,7 @@ from crystal_search.datasets.outcome_maps import OUTSIDE, REDUCTION, Bytes, high
 from crystal_search.datasets.rendered_shards import read_shard, shard_names
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
-from crystal_search.model import ModelCard
+from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.squeezenet import chop_logits
 from crystal_search.outcomes import GROUPS, OUTCOMES, THRESHOLD, Group, classes_of, outcome_named
 from crystal_search.result import winning_group
@@ -50,7 +50,7 @@ class ScoredWell:
     group: Group  #: the well's own
 
 
-def scored_wells(network: Cells, card: ModelCard, shards: Path, split: str) -> Iterator[ScoredWell]:
+def scored_wells(network: Cells, card: ClassifierCard, shards: Path, split: str) -> Iterator[ScoredWell]:
     """Yield the chops of every well of `split` that holds a drop."""
     for name in shard_names(shards, split):
         shard = read_shard(shards / name)
@@ -69,7 +69,7 @@ def _at_width(well: tuple[Bytes, Bytes, Bytes], width_px: int) -> tuple[Bytes, B
     return resized(grey, width_px), highest_priority(outcomes, factor), drop[::factor, ::factor]
 
 
-def _scored(network: Cells, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], group: Group) -> ScoredWell:
+def _scored(network: Cells, card: ClassifierCard, well: tuple[Bytes, Bytes, Bytes], group: Group) -> ScoredWell:
     grey, outcomes, drop = well
     grid = _grid(drop > 127, grey.shape, card)
     region = cut(normalised(np.asarray(grey), card.normalisation), grid.region)
@@ -88,7 +88,7 @@ def _scored(network: Cells, card: ModelCard, well: tuple[Bytes, Bytes, Bytes], g
     )
 
 
-def _grid(drop: NDArray[np.bool_], shape: Sequence[int], card: ModelCard) -> ChopGrid:
+def _grid(drop: NDArray[np.bool_], shape: Sequence[int], card: ClassifierCard) -> ChopGrid:
     return grid_over(
         box_around(drop > 0).scaled(REDUCTION).clipped(shape[0], shape[1]),
         image_height=shape[0],

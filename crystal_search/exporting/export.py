@@ -16,7 +16,8 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.files import write_whole
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
-from crystal_search.model import CARD_SUFFIX, FILE_NAME, ModelCard, card_to_json, sha256_of
+from crystal_search.model import CARD_SUFFIX, sha256_of
+from crystal_search.model_card import FILE_NAME, ClassifierCard, ModelCard, card_to_json
 
 OPSET = 17
 TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
@@ -84,7 +85,7 @@ def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:
     A padded classifier sees chops and nothing else; an unpadded one also whole drops, of sides that are multiples
     of its output stride and of others.
     """
-    if card.kind == "drop_locator":
+    if not isinstance(card, ClassifierCard):
         return DROP_LOCATOR_SIZES_PX
     side, stride = card.side_px, card.output_stride_px
     if card.padded:

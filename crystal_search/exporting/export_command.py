@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from crystal_search.errors import ModelError, UserError
-from crystal_search.model import CARD_SUFFIX, ModelCard, card_from_json
+from crystal_search.model import CARD_SUFFIX
+from crystal_search.model_card import ClassifierCard, ModelCard, card_from_json
 from crystal_search.server.installation import say
 
 
@@ -71,7 +72,8 @@ def _export_model(arguments: argparse.Namespace) -> None:
 
 def _tell(path: Path) -> None:
     card = _card(path)
-    say(f"{path}: {card.kind} {card.architecture}, sha256 {card.sha256[:12]}, temperature {card.temperature:g}")
+    calibrated = f", temperature {card.temperature:g}" if isinstance(card, ClassifierCard) else ""
+    say(f"{path}: {card.title} {card.architecture}, sha256 {card.sha256[:12]}{calibrated}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:.4f} of {figure.count} ({figure.data})")
     say(f"put it to use with: crystal-search models use {path}")

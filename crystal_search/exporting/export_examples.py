@@ -15,14 +15,14 @@ from crystal_search.errors import UserError
 from crystal_search.exporting.calibration import chop_accuracy, scored_wells
 from crystal_search.exporting.quantising import Examples
 from crystal_search.inference import Network
-from crystal_search.model import ModelCard
+from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.crops import CropSource
 from crystal_search.training.trained import BATCH, check_labels, chop_view, labels_of
 
 
-def examples_in(folder: Path, card: ModelCard) -> Examples:
+def examples_in(folder: Path, card: ClassifierCard) -> Examples:
     """Return the chops in `folder`, a dataset or shards of rendered wells, for the model of `card`.
 
     Raises
@@ -44,7 +44,7 @@ def examples_in(folder: Path, card: ModelCard) -> Examples:
     raise UserError(f"no chops in {folder}; name a dataset (crystal-search dataset build), or shards of rendered wells")
 
 
-def check_fit(dataset: PackedDataset, card: ModelCard) -> None:
+def check_fit(dataset: PackedDataset, card: ClassifierCard) -> None:
     """Refuse a dataset whose chops are none that the model of `card` reads.
 
     Raises
@@ -66,7 +66,7 @@ def check_fit(dataset: PackedDataset, card: ModelCard) -> None:
 class DatasetExamples:
     """Chops of a packed dataset."""
 
-    def __init__(self, dataset: PackedDataset, card: ModelCard) -> None:
+    def __init__(self, dataset: PackedDataset, card: ClassifierCard) -> None:
         self._dataset, self._card = dataset, card
         self.name = dataset.folder.resolve().name
 
@@ -76,13 +76,13 @@ class DatasetExamples:
         chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
         return channels_first(np.stack([chop_view(self._dataset, rows[index]) for index in sorted(chosen)]))
 
-    def accuracy(self, network: Network) -> tuple[float, int]:
+    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
         """Return the share of validation chops that `network` is right about, and how many there are."""
         rows = self._dataset.chops("validation")
         right = sum(self._right(network, rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
         return right / len(rows), len(rows)
 
-    def _right(self, network: Network, rows: Sequence[ChopRow]) -> int:
+    def _right(self, network: Network[ClassifierCard], rows: Sequence[ChopRow]) -> int:
         views = channels_first(np.stack([chop_view(self._dataset, row) for row in rows]))
         answers = network.logits(views).mean(axis=(2, 3)).argmax(axis=1)  # (n,)
         return int(np.count_nonzero(answers == labels_of(rows, self._card.classes)))
@@ -91,7 +91,7 @@ class DatasetExamples:
 class ShardExamples:
     """Chops of rendered wells."""
 
-    def __init__(self, folder: Path, card: ModelCard) -> None:
+    def __init__(self, folder: Path, card: ClassifierCard) -> None:
         self._folder, self._card = folder, card
         self.name = "rendered wells"
 
@@ -102,10 +102,10 @@ class ShardExamples:
         source.refresh()
         return np.asarray(source.batch(0, count)[0].numpy())
 
-    def accuracy(self, network: Network) -> tuple[float, int]:
+    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
         """Return the share of labelled validation chops that `network` is right about, and how many there are."""
         return chop_accuracy(list(scored_wells(partial(_answer, network), self._card, self._folder, "validation")))
 
 
-def _answer(network: Network, views: Tensor) -> Tensor:
+def _answer(network: Network[ClassifierCard], views: Tensor) -> Tensor:
     return torch.from_numpy(network.logits(views.numpy()))

@@ -21,7 +21,8 @@ from crystal_search.exporting.export import export, write_model
 from crystal_search.exporting.export_examples import check_fit, examples_in
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, quantised
 from crystal_search.exporting.temperature import calibration_error, likeliest_temperature
-from crystal_search.model import Measurement, ModelCard, read_model
+from crystal_search.model import in_role, read_model
+from crystal_search.model_card import ClassifierCard, Measurement
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.scoring.classify import probabilities
@@ -109,10 +110,10 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
         If it loses too much in every way that is tried; nothing is written then.
     """
     model = read_model(card_path)
-    if model.card.kind != "classifier":
-        raise UserError(f"{model.card.name} is a {model.card.kind}; only classifiers become int8")
+    if not isinstance(model.card, ClassifierCard):
+        raise UserError(f"{model.card.name} is a {model.card.title}; only classifiers become int8")
     examples = examples_in(data, model.card)
-    made = quantised(model, examples)
+    made = quantised(in_role(model, ClassifierCard), examples)
     measure, where = f"{len(model.card.classes)}-class accuracy of chops", f"validation chops of {examples.name}"
     card = replace(
         model.card,
@@ -127,7 +128,7 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
     return write_model(made.onnx, card, folder)
 
 
-def card_of(record: RunRecord, name: str) -> ModelCard:
+def card_of(record: RunRecord, name: str) -> ClassifierCard:
     """Return the card of a trained classifier before anything was measured."""
     card = classifier_card(
         name,
@@ -152,7 +153,7 @@ def _export_drop_locator(run: Path, record: RunRecord, name: str, folder: Path) 
     return export(network, card, folder)
 
 
-def _calibrated_on_wells(trained: Trained, card: ModelCard, shards: Path) -> ModelCard:
+def _calibrated_on_wells(trained: Trained, card: ClassifierCard, shards: Path) -> ClassifierCard:
     """Move the last layer's constants, and return the card with temperature and figures."""
     wells = list(scored_wells(trained.network, card, shards, "validation"))
     if not wells:
@@ -179,7 +180,7 @@ def _well_figures(wells: list[ScoredWell], temperature: float) -> tuple[Measurem
     )
 
 
-def _calibrated_on_chops(trained: Trained, card: ModelCard, data: Path, chops: int) -> ModelCard:
+def _calibrated_on_chops(trained: Trained, card: ClassifierCard, data: Path, chops: int) -> ClassifierCard:
     """Return the card with the temperature that fits the validation chops of a dataset, and figures."""
     dataset = open_dataset(data)
     check_fit(dataset, card)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from crystal_search.errors import ModelError
 from crystal_search.inference import Network, OnnxNetwork, onnx_runtime
 from crystal_search.model import Model
+from crystal_search.model_card import ClassifierCard
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Examples(Protocol):
     def views(self, count: int, seed: int) -> NDArray[np.float32]:
         """Return up to `count` training chops (N, channels, side, side), normalised; the same for the same seed."""
 
-    def accuracy(self, network: Network) -> tuple[float, int]:
+    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
         """Return the share of validation chops that `network` is right about, and how many there are."""
 
 
@@ -82,7 +83,7 @@ class Quantised:
     count: int  #: validation chops
 
 
-def quantised(model: Model, examples: Examples, recipes: Sequence[Recipe] = RECIPES) -> Quantised:
+def quantised(model: Model[ClassifierCard], examples: Examples, recipes: Sequence[Recipe] = RECIPES) -> Quantised:
     """Return `model` as integers by the first of `recipes` that loses at most `ALLOWED_LOSS` of accuracy.
 
     Raises

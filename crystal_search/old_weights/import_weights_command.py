@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crystal_search.errors import UserError
-from crystal_search.model import ModelCard
+from crystal_search.model_card import ClassifierCard, DropCard, Output
 
 if TYPE_CHECKING:
     from crystal_search.old_weights.mxnet_graph import Reading
@@ -109,40 +109,34 @@ def _between(option: str, value: int, low: int, high: int) -> int:
     return value
 
 
-def _classifier_card(arguments: argparse.Namespace) -> ModelCard:
+def _classifier_card(arguments: argparse.Namespace) -> ClassifierCard:
     from crystal_search.old_weights.imported import classes_in_order
 
     stride = _between("stride", arguments.stride, 1, 256)
-    return ModelCard(
+    scheme, _ = classes_in_order(class_names(arguments.classes))
+    return ClassifierCard(
         name=arguments.name or arguments.files[0].stem,
-        kind="classifier",
         file="",
         sha256="",
         architecture="imported from MXNet",
-        classes=classes_in_order(class_names(arguments.classes))[0].class_names,
+        outputs=(Output(classes=scheme.class_names, stride_px=stride),),
         working_width_px=_between("width", arguments.width, 16, 10_000),
         normalisation="",
         side_px=arguments.side,
-        output_stride_px=stride,
         cells_per_chop=1,
         chop_stride_px=stride,
         padded=True,
     )
 
 
-def _drop_locator_card(arguments: argparse.Namespace) -> ModelCard:
-    return ModelCard(
+def _drop_locator_card(arguments: argparse.Namespace) -> DropCard:
+    return DropCard(
         name=arguments.name or arguments.files[0].stem,
-        kind="drop_locator",
         file="",
         sha256="",
         architecture="u-net, imported from Keras",
-        classes=("drop",),
+        outputs=(Output(classes=("drop",)),),
         working_width_px=16,
         normalisation="",
-        side_px=1,
-        output_stride_px=1,
-        cells_per_chop=1,
-        chop_stride_px=1,
-        padded=True,
+        side_multiple_px=1,
     )

@@ -9,7 +9,8 @@ from crystal_search.class_schemes import SCHEMES, TRAINABLE, Scheme, class_label
 from crystal_search.errors import ModelError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import CARD_SUFFIX, FILE_NAME, Model, ModelCard, card_to_json, sha256_of
+from crystal_search.model import CARD_SUFFIX, Model, sha256_of
+from crystal_search.model_card import FILE_NAME, DropCard, ModelCard, card_to_json
 from crystal_search.old_weights.keras_file import read_keras_model
 from crystal_search.old_weights.keras_graph import drop_locator_from_keras
 from crystal_search.old_weights.mxnet_graph import Reading, classifier_from_mxnet
@@ -115,7 +116,7 @@ def write_checked(onnx: bytes, card: ModelCard, folder: Path, shape: tuple[int, 
     return path
 
 
-def _check_answer(model: Model, shape: tuple[int, int, int]) -> None:
+def _check_answer(model: Model[ModelCard], shape: tuple[int, int, int]) -> None:
     noise = np.random.default_rng(0).random((2, *shape), dtype=np.float32)
     try:
         maps = OnnxNetwork(model).logits(noise)
@@ -125,5 +126,5 @@ def _check_answer(model: Model, shape: tuple[int, int, int]) -> None:
         raise ModelError(f"the imported network cannot be run: {error}; its operators do not fit") from error
     if not np.isfinite(maps).all():
         raise ModelError("the network answers with infinite numbers, or none at all; its weights are damaged")
-    if model.card.kind == "drop_locator" and maps.shape[2:] != noise.shape[2:]:
+    if isinstance(model.card, DropCard) and maps.shape[2:] != noise.shape[2:]:
         raise ModelError(f"the drop locator answers with shape {maps.shape} to {noise.shape}; it must keep the size")

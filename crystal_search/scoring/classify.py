@@ -14,6 +14,7 @@ from crystal_search.chopper.tiling import ChopGrid
 from crystal_search.geometry import Box
 from crystal_search.images import View
 from crystal_search.inference import Network
+from crystal_search.model_card import ClassifierCard
 
 BATCH = 16
 Logits = NDArray[np.float64]  #: (chops, classes)
@@ -28,7 +29,7 @@ def channels_first(views: NDArray[np.float32]) -> NDArray[np.float32]:
     return views[:, None] if views.ndim == 3 else np.ascontiguousarray(views.transpose(0, 3, 1, 2))
 
 
-def windowed_logits(view: View, boxes: Sequence[Box], network: Network) -> Logits:
+def windowed_logits(view: View, boxes: Sequence[Box], network: Network[ClassifierCard]) -> Logits:
     """Return the logits of every chop, each scored on its own.
 
     Parameters
@@ -48,7 +49,7 @@ def windowed_logits(view: View, boxes: Sequence[Box], network: Network) -> Logit
     return np.concatenate(means) if means else np.zeros((0, len(network.card.classes)))
 
 
-def dense_logits(view: View, grid: ChopGrid, network: Network) -> Logits:
+def dense_logits(view: View, grid: ChopGrid, network: Network[ClassifierCard]) -> Logits:
     """Return the logits of every chop of a grid, row by row, computed in one pass over its region.
 
     Raises

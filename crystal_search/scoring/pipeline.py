@@ -1,9 +1,9 @@
 """How one well image is scored. `score_image` is the function to read first."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from crystal_search.geometry import Box
 from crystal_search.hostile_json import printable
 from crystal_search.images import IN_COLOUR, WellImage, decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import Model
+from crystal_search.model import Model, in_role
+from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
 from crystal_search.result import DropRegion, ImageScore
 from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
 from crystal_search.scoring.ranking import best_chops, group_columns, ranked_score
@@ -26,10 +27,10 @@ from crystal_search.work_unit import Parameters
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The two networks that scoring needs."""
+    """The networks that scoring asks, by role."""
 
-    classifier: Network
-    drop: Network
+    classifier: Network[ClassifierCard]
+    drop: Network[DropCard]
 
     @property
     def decode_width_px(self) -> int:
@@ -45,20 +46,25 @@ class Chops:
     probabilities: NDArray[np.float64]  #: (chops, 13), by outcome whatever classes the classifier has
 
 
-def loaded(classifier: Model, drop: Model, *, threads: int = 1) -> Models:
-    """Return the networks of two models.
+def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
+    """Return the networks of models, one for each role that scoring has.
 
     Raises
     ------
     ModelMismatchError
-        If a model is of the other kind.
+        If a role has none or two, or scoring knows nothing to do with one.
     ModelError
         If a model cannot be loaded.
     """
-    for model, kind in ((classifier, "classifier"), (drop, "drop_locator")):
-        if model.card.kind != kind:
-            raise ModelMismatchError(f"{model.card.name} is a {model.card.kind}, expected a {kind}")
-    return Models(OnnxNetwork(classifier, threads=threads), OnnxNetwork(drop, threads=threads))
+    given = list(models)
+    by_role = {model.card.role: model for model in given}
+    if len(by_role) != len(given) or by_role.keys() != {each.name for each in fields(Models)}:
+        names = ", ".join(f"{model.card.name} ({model.card.title})" for model in given)
+        raise ModelMismatchError(f"expected one classifier and one drop locator, got {names or 'none'}")
+    return Models(
+        classifier=OnnxNetwork(in_role(by_role["classifier"], ClassifierCard), threads=threads),
+        drop=OnnxNetwork(in_role(by_role["drop"], DropCard), threads=threads),
+    )
 
 
 class Stopwatch:
@@ -124,7 +130,7 @@ def score_image(image: WellImage, models: Models, parameters: Parameters) -> Ima
 
 
 def scored_chops(
-    view: NDArray[np.float32], drop: LocatedDrop | None, classifier: Network, parameters: Parameters
+    view: NDArray[np.float32], drop: LocatedDrop | None, classifier: Network[ClassifierCard], parameters: Parameters
 ) -> Chops:
     """Return the chops of the drop, or of the whole view where there is none, with their probabilities.
 

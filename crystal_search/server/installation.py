@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.model import IN_USE, default_model, default_models_folder
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
 from crystal_search.server.settings import Settings, read_settings
@@ -43,7 +44,7 @@ def recipe_of(site: Installation) -> Recipe:
         If the folder of the models in use does not hold one classifier and one drop locator to use.
     """
     folder = site.models
-    classifier, drop = default_model("classifier", folder).card, default_model("drop_locator", folder).card
+    classifier, drop = default_model(ClassifierCard, folder).card, default_model(DropCard, folder).card
     return Recipe(
         classifier_name=classifier.name,
         classifier_sha256=classifier.sha256,

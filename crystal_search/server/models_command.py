@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crystal_search.errors import ModelError, UserError
-from crystal_search.model import CARD_SUFFIX, KINDS, card_from_json, read_model
+from crystal_search.model import CARD_SUFFIX, read_model
+from crystal_search.model_card import ROLES, ClassifierCard, card_from_json
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import forget, known_models, model_called, put_to_use
 
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command = _command(commands, name, act, what)
         command.add_argument("model", metavar="CARD_OR_NAME", help="a card's file, or a model's name or hash")
         if name == "use":
-            command.add_argument("--as", dest="kind", choices=KINDS, help="refuse a model of the other kind")
+            command.add_argument("--as", dest="role", choices=ROLES, help="refuse a model that plays another role")
 
 
 def _command(
@@ -48,7 +49,7 @@ def _list(site: Installation, _: argparse.Namespace) -> None:
     width = max(len(each.card.name) for each in known)
     for each in known:
         state = f"in use{f' since {each.since}' if each.since else ''}" if each.in_use else ""
-        say(f"{each.card.name:{width}}  {each.card.kind:12}  {each.short_hash}  {state}".rstrip())
+        say(f"{each.card.name:{width}}  {each.card.role:12}  {each.short_hash}  {state}".rstrip())
     if site.settings.models:
         say(f"{site.home.settings} says that the models are those in {site.settings.models}")
 
@@ -72,10 +73,11 @@ def _path(site: Installation, named: str) -> Path:
 
 def _use(site: Installation, arguments: argparse.Namespace) -> None:
     model = read_model(_path(site, arguments.model))
-    if arguments.kind not in (None, model.card.kind):
-        raise UserError(f"{model.card.name} is a {model.card.kind}, not a {arguments.kind}; name another model")
+    if arguments.role not in (None, model.card.role):
+        wanted = ROLES[arguments.role].title
+        raise UserError(f"{model.card.name} is a {model.card.title}, not a {wanted}; name another model")
     used = put_to_use(site, model)
-    say(f"{used.name} ({used.sha256[:12]}) is the {used.kind} in use since {used.since}")
+    say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
 
 
@@ -85,8 +87,9 @@ def _show(site: Installation, arguments: argparse.Namespace) -> None:
         card = card_from_json(path.read_bytes())
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}; name a card that is there") from error
-    say(f"{card.name}: {card.kind}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
-    say(f"reads: {card.working_width_px} px wide, {card.normalisation}; temperature {card.temperature:g}")
+    say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
+    calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard) else ""
+    say(f"reads: {card.working_width_px} px wide, {card.normalisation}{calibrated}")
     say(f"learnt from: {card.training_data or 'not said'}\ntrained by: {card.training_command or 'not said'}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:g} of {figure.count} ({figure.data})")

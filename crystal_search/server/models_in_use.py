@@ -1,7 +1,7 @@
 """Which models new scores are made with, and where an installation keeps them (docs/models.md).
 
 Models come into the home's folder ``models`` as ``NAME-HASH.onnx`` with their cards, and stay there when others are
-put to use: work that was begun with them is finished with them. ``in-use.json`` names the two in use. It is written
+put to use: work that was begun with them is finished with them. ``in-use.json`` names those in use. It is written
 last, whole or not at all, so that it never names a model that is not there.
 """
 
@@ -23,18 +23,16 @@ from crystal_search.model import (
     IN_USE,
     IN_USE_FORMAT,
     IN_USE_VERSION,
-    KINDS,
     Model,
-    ModelCard,
     ModelInUse,
-    card_from_json,
-    card_to_json,
     cards_in,
     default_model,
+    default_models,
     default_models_folder,
     models_in_use,
     read_model,
 )
+from crystal_search.model_card import ABOUT, ModelCard, card_from_json, card_to_json
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
@@ -43,7 +41,7 @@ log = logging.getLogger(__name__)
 
 HASH_DIGITS = 12
 LONGEST_NAME = 70  #: of a file's name that is kept before the hash
-TOLD = ("name", "file", "training_data", "training_command", "measured")  #: what a card only tells people
+TOLD = ("name", "file", *ABOUT)  #: what a card only tells people
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +60,15 @@ class KnownModel:
 
 
 def known_models(site: Installation) -> list[KnownModel]:
-    """Return the models of the home, of the folder in use and of the package, each once, by kind and name."""
-    chosen = {kind: default_model(kind, site.models).card.sha256 for kind in KINDS}
+    """Return the models of the home, of the folder in use and of the package, each once, by role and name."""
+    chosen = {model.card.sha256 for model in default_models(site.models)}
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     paths: dict[str, Path] = {}
     for folder in (site.home.models, site.models, default_models_folder()):
         paths = cards_in(folder) | paths
     cards = {sha256: card_from_json(path.read_bytes()) for sha256, path in paths.items()}
-    found = [
-        KnownModel(card, paths[sha256], chosen[card.kind] == sha256, since.get(sha256, ""))
-        for sha256, card in cards.items()
-    ]
-    return sorted(found, key=lambda each: (each.card.kind, each.card.name, each.card.sha256))
+    found = [KnownModel(card, paths[sha256], sha256 in chosen, since.get(sha256, "")) for sha256, card in cards.items()]
+    return sorted(found, key=lambda each: (each.card.role, each.card.name, each.card.sha256))
 
 
 def model_called(name: str, known: Iterable[KnownModel]) -> KnownModel:
@@ -94,8 +89,8 @@ def model_called(name: str, known: Iterable[KnownModel]) -> KnownModel:
     raise UnknownNameError(f"no model {name!r}; give a card's file, or choose from {listed}")
 
 
-def put_to_use(site: Installation, model: Model) -> ModelInUse:
-    """Install `model` into the home and have it used from now on, and with it the other kind's that is used now.
+def put_to_use(site: Installation, model: Model[ModelCard]) -> ModelInUse:
+    """Install `model` into the home and have it used from now on, and with it those that are used now in other roles.
 
     Raises
     ------
@@ -109,23 +104,23 @@ def put_to_use(site: Installation, model: Model) -> ModelInUse:
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
         )
     check_answer(model)
-    others = {kind: default_model(kind, site.models) for kind in KINDS if kind != model.card.kind}
+    others = default_models(site.models, but=model.card.role)
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for each in (*others.values(), *_replaced(model.card.kind, site.models), model):
+    for each in (*others, *_replaced(type(model.card), site.models), model):
         install(each, site.home)
-    cards = [each.card for each in (*others.values(), model)]
+    cards = [each.card for each in (*others, model)]
     chosen = [
-        ModelInUse(kind=card.kind, name=card.name, sha256=card.sha256, since=since.get(card.sha256) or now)
+        ModelInUse(role=card.role, name=card.name, sha256=card.sha256, since=since.get(card.sha256) or now)
         for card in cards
     ]
     content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "models": [asdict(each) for each in chosen]}
     write_whole(site.home.models / IN_USE, json.dumps(content, indent=1) + "\n")
-    return next(each for each in chosen if each.kind == model.card.kind)
+    return next(each for each in chosen if each.role == model.card.role)
 
 
-def _replaced(kind: str, folder: Path) -> list[Model]:
-    """Return the model of `kind` that was used until now, to be kept for work in flight; none if it is lost."""
+def _replaced(kind: type[ModelCard], folder: Path) -> list[Model[ModelCard]]:
+    """Return the model that was used in a role until now, to be kept for work in flight; none if it is lost."""
     try:
         return [default_model(kind, folder)]
     except ModelError as error:
@@ -133,7 +128,7 @@ def _replaced(kind: str, folder: Path) -> list[Model]:
         return []
 
 
-def install(model: Model, home: Home) -> Path:
+def install(model: Model[ModelCard], home: Home) -> Path:
     """Write `model` into the home's folder, the card last, and return the card's path; one that is there whole stays.
 
     Its files carry its hash, so that two models of one name lie side by side.
@@ -155,7 +150,7 @@ def install(model: Model, home: Home) -> Path:
     return path
 
 
-def _whole(path: Path) -> Model | None:
+def _whole(path: Path) -> Model[ModelCard] | None:
     """Return the model of a card, None if its file is lost or damaged."""
     try:
         return read_model(path)
@@ -165,16 +160,16 @@ def _whole(path: Path) -> Model | None:
 
 
 def _check_same(there: ModelCard, new: ModelCard, path: Path) -> None:
-    names = (each.name for each in fields(ModelCard) if each.name not in TOLD)
-    if differing := [name for name in names if getattr(there, name) != getattr(new, name)]:
+    names = (each.name for each in fields(type(new)) if each.name not in TOLD)
+    if differing := [name for name in names if getattr(there, name, None) != getattr(new, name)]:
         raise ModelMismatchError(
             f"{path} describes the same file as the card of {new.name}, but differs in {', '.join(differing)}; scores "
-            f"are told apart by the file's hash alone: put another {new.kind} to use, forget {there.name}, and put "
+            f"are told apart by the file's hash alone: put another {new.title} to use, forget {there.name}, and put "
             f"{new.name} to use then"
         )
 
 
-def check_answer(model: Model) -> None:
+def check_answer(model: Model[ModelCard]) -> None:
     """Run `model` once.
 
     Raises
@@ -183,20 +178,20 @@ def check_answer(model: Model) -> None:
         If it cannot be run, or does not answer as its card says.
     """
     card = model.card
-    side = card.side_px if card.kind == "classifier" else -(-card.working_width_px // card.side_px) * card.side_px
-    channels = channels_of(card.normalisation)
+    side, channels = card.trial_side_px, channels_of(card.normalisation)
     try:
-        maps = OnnxNetwork(model).logits(np.zeros((1, channels, side, side), np.float32))
+        maps = OnnxNetwork(model).maps(np.zeros((1, channels, side, side), np.float32))
     except ModelError:
         raise
     except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
         raise ModelError(f"{card.file} cannot be run: {error}; install the model again") from error
-    expected = (card.cells_per_chop,) * 2 if card.kind == "classifier" else (side, side)
-    if maps.shape[2:] != expected:
-        raise ModelMismatchError(
-            f"{card.file} answers {side} x {side} px with a map of {maps.shape[2]} x {maps.shape[3]}; "
-            f"the {card.kind} of its card would with {expected[0]} x {expected[1]}"
-        )
+    for output in card.outputs:
+        cells = card.cells_in_trial(output)
+        if (got := maps[output.name].shape[2:]) != (cells, cells):
+            raise ModelMismatchError(
+                f"{card.file} answers {side} x {side} px with a map of {got[0]} x {got[1]}; "
+                f"the {card.title} of its card would with {cells} x {cells}"
+            )
 
 
 def forget(site: Installation, model: KnownModel) -> None:
@@ -210,7 +205,7 @@ def forget(site: Installation, model: KnownModel) -> None:
     if model.path.parent != site.home.models:
         raise UserError(f"{model.card.name} lies in {model.path.parent}, not in {site.home.models}; nothing to forget")
     if model.in_use:
-        raise UserError(f"{model.card.name} is in use; put another {model.card.kind} to use first")
+        raise UserError(f"{model.card.name} is in use; put another {model.card.title} to use first")
     waiting = [unit.name for unit in site.imaging.units("open") if _names(unit.recipe, model.card.sha256)]
     if waiting:
         raise UserError(f"{len(waiting)} open work units name {model.card.name}, as {waiting[0]}; wait for them")

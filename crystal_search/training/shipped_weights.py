@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from crystal_search.errors import ModelError
 from crystal_search.model import Model
+from crystal_search.model_card import ModelCard
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
 
 
-def begin_with(model: Model, network: UNet, views: Tensor) -> None:
+def begin_with(model: Model[ModelCard], network: UNet, views: Tensor) -> None:
     """Put the weights of a model file into `network`.
 
     Parameters
@@ -51,7 +52,7 @@ def begin_with(model: Model, network: UNet, views: Tensor) -> None:
         _settle(network, [pair for pair in layers if pair[1] is not None], views)
 
 
-def _convolutions(model: Model) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def _convolutions(model: Model[ModelCard]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Return weights and constants of the convolutions of a file, in the order in which they are computed."""
     graph = onnx.load_model_from_string(model.onnx).graph
     arrays = {each.name: np.array(numpy_helper.to_array(each)) for each in graph.initializer}

@@ -17,6 +17,7 @@ from crystal_search.datasets.rendered_shards import Shard, ShardsInUse, read_sha
 from crystal_search.errors import UserError
 from crystal_search.images import Grey, resized
 from crystal_search.model import default_model
+from crystal_search.model_card import DropCard
 from crystal_search.networks.cards import DROP_NORMALISATION, DROP_WIDTH_PX
 from crystal_search.training.cell_training import Plan, Training, Whereabouts
 from crystal_search.training.checkpoints import BEST, save_checkpoint
@@ -170,7 +171,7 @@ def train_drop_locator(
     network = UNet()
     if shipped and not where.resume:
         source.refresh()
-        begin_with(default_model("drop_locator"), network, source.batch(0, STEADYING)[0])
+        begin_with(default_model(DropCard), network, source.batch(0, STEADYING)[0])
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     examiner = DropExaminer(held, where.folder, patience)
     record = _record(data, plan.seed, command)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crystal_search.errors import UserError
-from crystal_search.model import ModelCard
+from crystal_search.model_card import DropCard
 from crystal_search.networks.cards import drop_locator_card
 from crystal_search.training.checkpoints import BEST, load_checkpoint
 from crystal_search.training.run_record import RunRecord, read_run
@@ -21,7 +21,7 @@ class TorchLocator:
     """A drop locator in torch, for all that takes an `inference.Network`."""
 
     network: nn.Module
-    card: ModelCard
+    card: DropCard
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return maps of shape (N, 1, H, W) for views of shape (N, 1, H, W)."""

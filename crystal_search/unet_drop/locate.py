@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from crystal_search.geometry import Box
 from crystal_search.images import Grey, normalised, resized
 from crystal_search.inference import Network
+from crystal_search.model_card import DropCard
 from crystal_search.unet_drop.regions import Mask, box_around, filled, labelled, outline_of
 
 LEAST_AREA_FRACTION = 0.003  # of the image; less is dust, not a drop
@@ -34,7 +35,7 @@ class LocatedDrop:
         return float(self.mask.mean())
 
 
-def drop_probabilities(grey: Grey, network: Network) -> NDArray[np.float32]:
+def drop_probabilities(grey: Grey, network: Network[DropCard]) -> NDArray[np.float32]:
     """Return for each pixel of the image at the locator's width how probably it is drop, in [0, 1].
 
     Parameters
@@ -47,7 +48,7 @@ def drop_probabilities(grey: Grey, network: Network) -> NDArray[np.float32]:
     card = network.card
     view = normalised(resized(grey, card.working_width_px), card.normalisation)
     height, width = view.shape
-    padding = [(0, -side % card.side_px) for side in (height, width)]
+    padding = [(0, -side % card.side_multiple_px) for side in (height, width)]
     padded = np.pad(view, padding)
     logits = network.logits(padded[None, None])[0, 0, :height, :width]
     return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))), dtype=np.float32)
@@ -71,6 +72,6 @@ def drop_in(probabilities: NDArray[np.float32]) -> LocatedDrop | None:
     return LocatedDrop(mask, box_around(mask), outline_of(largest, OUTLINE_POINTS))
 
 
-def locate_drop(grey: Grey, network: Network) -> LocatedDrop | None:
+def locate_drop(grey: Grey, network: Network[DropCard]) -> LocatedDrop | None:
     """Return the drop in a grey image of shape (rows, columns), or None when there is none."""
     return drop_in(drop_probabilities(grey, network))

@@ -14,6 +14,7 @@ import pytest
 from crystal_search.client.program import CHECKPOINT, score_work_unit
 from crystal_search.images import decode
 from crystal_search.model import default_model, default_models_folder, sha256_of
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.result import Result
 from crystal_search.result_reader import read_result
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
@@ -21,7 +22,7 @@ from tests.integration.pictures import encoded, well
 
 
 def models() -> tuple[str, str]:
-    return default_model("classifier").card.sha256, default_model("drop_locator").card.sha256
+    return default_model(ClassifierCard).card.sha256, default_model(DropCard).card.sha256
 
 
 def packed(path: Path, contents: list[bytes], hashes: tuple[str, str] | None = None) -> WorkUnit:

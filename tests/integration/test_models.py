@@ -13,14 +13,8 @@ from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
-from crystal_search.model import (
-    Model,
-    card_to_json,
-    default_model,
-    default_models_folder,
-    read_model,
-    sha256_of,
-)
+from crystal_search.model import Model, default_model, default_models_folder, read_model, sha256_of
+from crystal_search.model_card import ROLES, ClassifierCard, DropCard, card_to_json
 from crystal_search.outcomes import GROUPS, Group
 from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
 from crystal_search.scoring.pipeline import loaded, score_data
@@ -37,8 +31,8 @@ from tests.service_site import auto_scores
 SHIPPED = ("squeezenet-wells-2",)
 
 
-def shipped(name: str) -> Model:
-    return read_model(default_models_folder() / f"{name}.card.json")
+def shipped(name: str) -> Model[ClassifierCard]:
+    return read_model(default_models_folder() / f"{name}.card.json", ClassifierCard)
 
 
 @pytest.mark.parametrize("width", [1224, 1001, 777])
@@ -58,13 +52,13 @@ def test_dense_and_windowed_scoring_give_the_same_probabilities(name: str, width
 
 
 def test_the_default_is_the_float32_model() -> None:
-    assert default_model("classifier") == shipped("squeezenet-wells-2")
+    assert default_model(ClassifierCard) == shipped("squeezenet-wells-2")
 
 
 def test_the_product_finds_crystals_and_every_other_group() -> None:
     truth = read_truth(plate_folder())
     files = sorted(truth)[::4]  # a quarter of the plate, with all four groups
-    models = loaded(default_model("classifier"), default_model("drop_locator"))
+    models = loaded([default_model(ClassifierCard), default_model(DropCard)])
     answers = [score_data((plate_folder() / file).read_bytes(), models, Parameters())[0].outcome for file in files]
     right = [(group_of(truth[file]), group_of(answer)) for file, answer in zip(files, answers, strict=True)]
     assert len(files) == 24
@@ -74,7 +68,7 @@ def test_the_product_finds_crystals_and_every_other_group() -> None:
 
 
 def test_every_card_says_what_its_model_learnt_from_and_how_well_it_does() -> None:
-    for kind in ("classifier", "drop_locator"):
+    for kind in ROLES.values():
         card = default_model(kind).card
         assert "rendered" in card.training_data
         assert card.training_command
@@ -82,13 +76,13 @@ def test_every_card_says_what_its_model_learnt_from_and_how_well_it_does() -> No
 
 
 def test_models_are_as_small_as_promised() -> None:
-    assert len(default_model("classifier").onnx) < 8_000_000  # docs/decisions/0007-a-wider-squeezenet.md
-    assert len(default_model("drop_locator").onnx) < 10_000_000
+    assert len(default_model(ClassifierCard).onnx) < 8_000_000  # docs/decisions/0007-a-wider-squeezenet.md
+    assert len(default_model(DropCard).onnx) < 10_000_000
 
 
 def retrained(folder: Path) -> Path:
     """Write a classifier that is another file than the shipped one, and return its card's path."""
-    model = default_model("classifier")
+    model = default_model(ClassifierCard)
     graph = onnx.load_from_string(model.onnx)
     graph.doc_string = "trained again"
     data = graph.SerializeToString()

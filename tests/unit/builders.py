@@ -4,7 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.geometry import Box
-from crystal_search.model import Measurement, ModelCard, sha256_of
+from crystal_search.model import sha256_of
+from crystal_search.model_card import ClassifierCard, Measurement, Output
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
     BestChop,
@@ -60,18 +61,16 @@ def result_for(unit: WorkUnit, folder: Path | None = None) -> Result:
     )
 
 
-def card() -> ModelCard:
-    return ModelCard(
+def card() -> ClassifierCard:
+    return ClassifierCard(
         name="squeezenet-wells-1",
-        kind="classifier",
         file="squeezenet-wells-1.onnx",
         sha256=CLASSIFIER,
         architecture="SqueezeNet 1.1, unpadded",
-        classes=OUTCOME_NAMES,
+        outputs=(Output(classes=OUTCOME_NAMES, stride_px=16),),
         working_width_px=1224,
         normalisation="local-contrast-1",
         side_px=256,
-        output_stride_px=16,
         cells_per_chop=4,
         chop_stride_px=48,
         padded=False,

@@ -9,6 +9,7 @@ import pytest
 from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.model import default_model, default_models_folder, model_in_any
+from crystal_search.model_card import ROLES
 from crystal_search.server.engines.boinc.staging import stage
 from tests.boinc_site import made_project
 
@@ -42,7 +43,7 @@ def test_in_a_slot_the_models_are_found_by_their_hashes(tmp_path: Path, program:
     for each in ET.parse(place / "version.xml").getroot().findall("file"):
         physical, logical = str(each.findtext("physical_name")), str(each.findtext("logical_name"))
         (slot / logical).write_bytes((place / physical).read_bytes())
-    for kind in ("classifier", "drop_locator"):
+    for kind in ROLES.values():
         sha256 = default_model(kind).card.sha256
         assert model_in_any([slot], sha256).card.sha256 == sha256
 

@@ -15,7 +15,8 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.geometry import Box
 from crystal_search.images import WellImage
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import Model, ModelCard, card_to_json, read_model, sha256_of
+from crystal_search.model import Model, read_model, sha256_of
+from crystal_search.model_card import ClassifierCard, DropCard, Output, card_to_json
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore, write_result
 from crystal_search.result_reader import read_result
@@ -31,7 +32,7 @@ SIDE, STRIDE, CELLS = 64, 16, 4
 class BrightnessNetwork:
     """An unpadded network made by hand: class k of a cell is its mean brightness times k."""
 
-    def __init__(self, found: ModelCard) -> None:
+    def __init__(self, found: ClassifierCard) -> None:
         self.card = found
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -58,16 +59,15 @@ class DropNetwork:
     """A drop locator made by hand: what is dark is drop."""
 
     def __init__(self) -> None:
-        self.card = replace(
-            card(),
-            kind="drop_locator",
-            classes=("drop",),
+        self.card = DropCard(
+            name="by-hand",
+            file="by-hand.onnx",
+            sha256="0" * 64,
+            architecture="none",
+            outputs=(Output(classes=("drop",)),),
             working_width_px=256,
-            side_px=16,
             normalisation="centred-1",
-            cells_per_chop=1,
-            output_stride_px=1,
-            chop_stride_px=16,
+            side_multiple_px=16,
         )
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -75,7 +75,8 @@ class DropNetwork:
 
 
 def classifier() -> BrightnessNetwork:
-    return BrightnessNetwork(replace(card(), side_px=SIDE, output_stride_px=STRIDE, chop_stride_px=32, temperature=1.0))
+    maps = (Output(classes=OUTCOME_NAMES, stride_px=STRIDE),)
+    return BrightnessNetwork(replace(card(), side_px=SIDE, outputs=maps, chop_stride_px=32, temperature=1.0))
 
 
 @settings(deadline=None, max_examples=50)
@@ -156,7 +157,7 @@ def test_without_a_drop_there_is_no_score_unless_the_whole_image_is_asked_for() 
     assert whole.chops > nothing.chops
 
 
-def classifier_file(folder: Path, classes: tuple[str, ...]) -> Model:
+def classifier_file(folder: Path, classes: tuple[str, ...]) -> Model[ClassifierCard]:
     """Return an ONNX classifier made by hand: bright cells of 16 px are of the first class, dark ones of the last."""
     steep = np.zeros((len(classes), 1, STRIDE, STRIDE), np.float32)
     steep[0], steep[-1] = 200 / STRIDE**2, -200 / STRIDE**2
@@ -173,13 +174,13 @@ def classifier_file(folder: Path, classes: tuple[str, ...]) -> Model:
     (folder / "coarse.onnx").write_bytes(model.SerializeToString())
     described = replace(
         classifier().card,
-        classes=classes,
+        outputs=(Output(classes=classes, stride_px=STRIDE),),
         file="coarse.onnx",
         sha256=sha256_of(model.SerializeToString()),
         working_width_px=512,
     )
     (folder / "coarse.card.json").write_text(card_to_json(described))
-    return read_model(folder / "coarse.card.json")
+    return read_model(folder / "coarse.card.json", ClassifierCard)
 
 
 @pytest.mark.parametrize("scheme", ["groups-5", "groups-4"])

@@ -22,7 +22,7 @@ from crystal_search.evaluation.drop_evaluation import (
 )
 from crystal_search.evaluation.drop_page import WORST, DropEvaluation, drop_page
 from crystal_search.evaluation.drop_verdicts import DropVerdict
-from crystal_search.model import ModelCard
+from crystal_search.model_card import DropCard
 from crystal_search.networks.cards import drop_locator_card
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
@@ -45,7 +45,7 @@ RECORD = RunRecord(
 class Bright:
     """Says that all that is brighter than the mean of the image is drop."""
 
-    def __init__(self, card: ModelCard) -> None:
+    def __init__(self, card: DropCard) -> None:
         self.card = card
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:

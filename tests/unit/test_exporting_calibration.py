@@ -30,7 +30,8 @@ from crystal_search.exporting.calibration import (
 )
 from crystal_search.exporting.export import export
 from crystal_search.exporting.exported_runs import export_run
-from crystal_search.model import Measurement, read_model
+from crystal_search.model import read_model
+from crystal_search.model_card import Measurement
 from crystal_search.networks.architectures import build
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES, Group

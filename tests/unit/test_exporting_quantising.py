@@ -17,12 +17,13 @@ from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import Model, default_models_folder, read_model
+from crystal_search.model_card import ClassifierCard
 from crystal_search.scoring.classify import dense_logits, windowed_logits
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return read_model(default_models_folder() / "squeezenet-wells-2.card.json")
+def model() -> Model[ClassifierCard]:
+    return read_model(default_models_folder() / "squeezenet-wells-2.card.json", ClassifierCard)
 
 
 @pytest.fixture(scope="module")
@@ -44,24 +45,28 @@ class Saying:
     accuracies: list[float]
     chops: NDArray[np.float32]
     name: str = "patterns"
-    asked: list[Network] = field(default_factory=list)
+    asked: list[Network[ClassifierCard]] = field(default_factory=list)
 
     def views(self, count: int, seed: int) -> NDArray[np.float32]:
         return self.chops[:2]
 
-    def accuracy(self, network: Network) -> tuple[float, int]:
+    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
         self.asked.append(network)
         return self.accuracies[len(self.asked) - 1], 400
 
 
-def test_the_first_way_that_loses_little_enough_is_taken(model: Model, views: NDArray[np.float32]) -> None:
+def test_the_first_way_that_loses_little_enough_is_taken(
+    model: Model[ClassifierCard], views: NDArray[np.float32]
+) -> None:
     examples = Saying([0.900, 0.894, 0.895], views)
     made = quantised(model, examples, RECIPES[:3])
     assert (made.recipe, made.accuracy, made.float_accuracy, made.count) == (RECIPES[1], 0.895, 0.9, 400)
     assert len(examples.asked) == 3
 
 
-def test_if_all_lose_too_much_the_message_says_how_much_each(model: Model, views: NDArray[np.float32]) -> None:
+def test_if_all_lose_too_much_the_message_says_how_much_each(
+    model: Model[ClassifierCard], views: NDArray[np.float32]
+) -> None:
     with pytest.raises(ModelError) as refused:
         quantised(model, Saying([0.9, 0.89, 0.85], views), RECIPES[:2])
     text = str(refused.value)
@@ -75,7 +80,7 @@ def operators(data: bytes) -> Sequence[str]:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 def test_every_recipe_gives_a_file_that_runs_and_answers_much_the_same(
-    model: Model, views: NDArray[np.float32], recipe: object
+    model: Model[ClassifierCard], views: NDArray[np.float32], recipe: object
 ) -> None:
     data = by_recipe(model.onnx, views[:4], recipe)  # type: ignore[arg-type]
     found, expected = (OnnxNetwork(each).logits(views) for each in (Model(model.card, data), model))
@@ -85,7 +90,9 @@ def test_every_recipe_gives_a_file_that_runs_and_answers_much_the_same(
     assert operators(data).count("QuantizeLinear") > 20
 
 
-def test_an_int8_file_is_a_third_as_large_and_the_same_each_time(model: Model, views: NDArray[np.float32]) -> None:
+def test_an_int8_file_is_a_third_as_large_and_the_same_each_time(
+    model: Model[ClassifierCard], views: NDArray[np.float32]
+) -> None:
     data = by_recipe(model.onnx, views[:2], RECIPES[0])
     assert len(data) < len(model.onnx) / 3
     assert by_recipe(model.onnx, views[:2], RECIPES[0]) == data
@@ -93,7 +100,7 @@ def test_an_int8_file_is_a_third_as_large_and_the_same_each_time(model: Model, v
 
 @pytest.mark.parametrize("offset", [0, 1, 7])
 def test_dense_and_windowed_scoring_agree_in_integers_too(
-    model: Model, view: NDArray[np.float32], views: NDArray[np.float32], offset: int
+    model: Model[ClassifierCard], view: NDArray[np.float32], views: NDArray[np.float32], offset: int
 ) -> None:
     network = OnnxNetwork(Model(model.card, by_recipe(model.onnx, views[:4], RECIPES[0])))
     grid = grid_over(
@@ -108,6 +115,8 @@ def test_dense_and_windowed_scoring_agree_in_integers_too(
     np.testing.assert_allclose(dense, windowed, rtol=0, atol=1e-4)
 
 
-def test_quantising_leaves_nothing_behind(model: Model, views: NDArray[np.float32], tmp_path: Path) -> None:
+def test_quantising_leaves_nothing_behind(
+    model: Model[ClassifierCard], views: NDArray[np.float32], tmp_path: Path
+) -> None:
     by_recipe(model.onnx, views[:1], RECIPES[0])
     assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ from crystal_search.exporting.quantising import RECIPES, quantised
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, read_model
+from crystal_search.model_card import ClassifierCard, Output
 from crystal_search.networks.architectures import build
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.checkpoints import save_checkpoint
@@ -58,9 +59,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 def test_a_training_on_chops_becomes_a_model_with_its_figures(run: Path, data: Path, tmp_path: Path) -> None:
-    model = read_model(export_run(run, "five", tmp_path))
+    model = read_model(export_run(run, "five", tmp_path), ClassifierCard)
     card, dataset = model.card, open_dataset(data)
-    assert (card.classes, card.architecture, card.kind) == (RECORD.classes, "squeezenet", "classifier")
+    assert (card.classes, card.architecture, card.role) == (RECORD.classes, "squeezenet", "classifier")
     assert card.training_command == RECORD.command
     assert card.training_data == "12 training chops of patterns: patterns"
     scores = chop_scores(load_trained(run), dataset, dataset.chops("validation"))
@@ -93,7 +94,7 @@ def test_a_drop_locator_s_training_becomes_a_model(tmp_path: Path) -> None:
     record = replace(RECORD, kind="drop_locator", architecture="u-net", classes=("drop",), taught_by="masks")
     write_run(tmp_path / "drop", replace(record, normalisation="centred-1", working_width_px=256, data="wells"))
     assert main(["export", str(tmp_path / "drop")]) == 0
-    assert read_model(tmp_path / "drop" / "drop.card.json").card.kind == "drop_locator"
+    assert read_model(tmp_path / "drop" / "drop.card.json").card.role == "drop"
     assert main(["export", str(tmp_path / "drop"), "--int8", "--replace"]) == 2
 
 
@@ -114,8 +115,8 @@ def test_int8_is_as_accurate_or_not_there(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr("crystal_search.exporting.quantising.ALLOWED_LOSS", 1.1)
     assert main(words) == 0
-    card = read_model(tmp_path / "squeezenet-wells-2-int8.card.json").card
-    original = read_model(CARD).card
+    card = read_model(tmp_path / "squeezenet-wells-2-int8.card.json", ClassifierCard).card
+    original = read_model(CARD, ClassifierCard).card
     assert (card.architecture, card.temperature, card.classes) == (
         original.architecture,
         original.temperature,
@@ -157,14 +158,14 @@ def test_labels_too_coarse_for_a_model_neither_calibrate_nor_judge_it(
 
 def test_rendered_wells_do_not_judge_a_model_of_other_classes(tmp_path: Path) -> None:
     write_shard(tmp_path, "validation-00000", 0, [fake_well(0)])
-    card = replace(read_model(CARD).card, classes=RECORD.classes)
+    card = replace(read_model(CARD, ClassifierCard).card, outputs=(Output(classes=RECORD.classes),))
     with pytest.raises(UserError, match="5 classes apart, rendered wells are labelled in 13"):
         examples_in(tmp_path, card)
 
 
 def test_rendered_wells_serve_as_examples_too(tmp_path: Path) -> None:
     write_shard(tmp_path, "validation-00000", 0, [fake_well(number) for number in (0, 1)])
-    model = read_model(CARD)
+    model = read_model(CARD, ClassifierCard)
     examples = examples_in(tmp_path, model.card)
     views = examples.views(3, 0)
     assert views.shape == (3, 1, 256, 256)
@@ -175,7 +176,7 @@ def test_rendered_wells_serve_as_examples_too(tmp_path: Path) -> None:
 
 
 def test_chops_of_a_dataset_are_drawn_by_their_seed(data: Path) -> None:
-    model, dataset = read_model(CARD), open_dataset(data)
+    model, dataset = read_model(CARD, ClassifierCard), open_dataset(data)
     examples = examples_in(data, model.card)
     views = examples.views(4, 0)
     every = channels_first(np.stack([chop_view(dataset, row) for row in dataset.chops("train")]))

@@ -17,6 +17,7 @@ from crystal_search import images
 from crystal_search.errors import ModelError
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
 from crystal_search.scoring.pipeline import loaded
 from crystal_search.unet_drop.locate import drop_in
 
@@ -27,8 +28,8 @@ def grey(height: int, width: int) -> NDArray[np.uint8]:
     return np.clip(coarse + rng.normal(0, 5, (height, width)), 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("kind", "shape"), [("classifier", (2, 1, 256, 304)), ("drop_locator", (2, 1, 64, 96))])
-def test_a_graph_gives_the_same_in_torch(kind: str, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(("kind", "shape"), [(ClassifierCard, (2, 1, 256, 304)), (DropCard, (2, 1, 64, 96))])
+def test_a_graph_gives_the_same_in_torch(kind: type[ModelCard], shape: tuple[int, ...]) -> None:
     model = default_model(kind)
     batch = np.random.default_rng(1).normal(0, 0.5, shape).astype(np.float32)
     with torch.inference_mode():
@@ -73,11 +74,11 @@ def test_drops_are_the_locator_s(coarse: NDArray[np.bool_]) -> None:
 
 
 def run_on(device: str) -> None:
-    classifier, drop = default_model("classifier"), default_model("drop_locator")
+    classifier, drop = default_model(ClassifierCard), default_model(DropCard)
     scorer = GpuScorer.of(classifier, drop, torch.device(device))
     wells = [drawn_jpeg(height=700, width=900, drop_px=size) for size in (120, 260)]
     wells.append(drawn_jpeg(height=700, width=900, drop_px=1))
-    row = compared(scorer, wells, loaded(classifier, drop))
+    row = compared(scorer, wells, loaded([classifier, drop]))
     assert row.reached, row
     rows = measured(scorer, wells, count=3, batch=2, threads=1)
     assert any("SqueezeNet" in each.what for each in rows)

@@ -7,14 +7,8 @@ import pytest
 
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
-from crystal_search.model import (
-    card_from_json,
-    card_to_json,
-    default_model,
-    model_with_hash,
-    read_model,
-    sha256_of,
-)
+from crystal_search.model import default_model, model_with_hash, read_model, sha256_of
+from crystal_search.model_card import ClassifierCard, DropCard, Output, card_from_json, card_to_json
 from tests.unit.builders import GOLDEN, card
 
 
@@ -26,15 +20,59 @@ def installed(folder: Path, content: bytes = b"weights") -> Path:
 
 
 def test_the_golden_card_is_still_written_and_read() -> None:
-    golden = (GOLDEN / "model-card-1.json").read_text()
+    golden = (GOLDEN / "model-card-2.json").read_text()
     assert card_to_json(card()) == golden
     assert card_from_json(golden.encode()) == card()
+
+
+def test_a_card_of_version_1_is_read_as_well() -> None:
+    assert card_from_json((GOLDEN / "model-card-1.json").read_bytes()) == card()
+
+
+def first_drop_card() -> dict[str, Any]:
+    """Return the card of a drop locator as version 1 had it, a classifier's fields and all."""
+    content: dict[str, Any] = json.loads((GOLDEN / "model-card-1.json").read_text())
+    told = {"kind": "drop_locator", "classes": ["drop"], "normalisation": "centred-1", "working_width_px": 256}
+    return content | told | {"side_px": 16, "output_stride_px": 1, "cells_per_chop": 1, "chop_stride_px": 1}
+
+
+def test_what_meant_nothing_for_a_drop_locator_is_no_longer_there() -> None:
+    found = card_from_json(json.dumps(first_drop_card()).encode())
+    assert isinstance(found, DropCard)
+    assert (found.role, found.side_multiple_px, found.outputs) == ("drop", 16, (Output(classes=("drop",)),))
+    assert "side_px" not in card_to_json(found)
+    assert card_from_json(card_to_json(found).encode()) == found
+
+
+@pytest.mark.parametrize(("key", "value"), [("kind", "drop"), ("role", "drop"), ("side_px", 0), ("padded", None)])
+def test_a_card_of_version_1_is_refused_by_the_same_rules(key: str, value: Any) -> None:
+    content = first_drop_card() | {key: value}
+    if value is None:
+        del content[key]
+    with pytest.raises(ModelCardError, match=key):
+        card_from_json(json.dumps(content).encode())
+
+
+def test_a_drop_locator_reads_grey_images() -> None:
+    with pytest.raises(ModelCardError, match="reads grey images, got normalisation rgb-1"):
+        card_from_json(json.dumps(first_drop_card() | {"normalisation": "rgb-1"}).encode())
+
+
+def test_a_role_of_a_newer_version_is_refused_by_name() -> None:
+    newer = card_to_json(card()).replace('"classifier"', '"oracle"').encode()
+    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, got 'oracle'"):
+        card_from_json(newer)
+
+
+def test_a_model_in_another_role_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelMismatchError, match="squeezenet-wells-1 is a classifier, expected a drop locator"):
+        read_model(installed(tmp_path), DropCard)
 
 
 def test_a_model_is_a_file_and_its_card(tmp_path: Path) -> None:
     installed(tmp_path)
     assert model_with_hash(tmp_path, sha256_of(b"weights")).onnx == b"weights"
-    assert default_model("classifier", tmp_path).card.name == "squeezenet-wells-1"
+    assert default_model(ClassifierCard, tmp_path).card.name == "squeezenet-wells-1"
 
 
 def test_another_file_under_the_card_is_refused(tmp_path: Path) -> None:
@@ -48,8 +86,8 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
     path = installed(tmp_path)
     with pytest.raises(ModelError, match="install it there"):
         model_with_hash(tmp_path, "0" * 64)
-    with pytest.raises(ModelError, match="expected one drop_locator"):
-        default_model("drop_locator", tmp_path)
+    with pytest.raises(ModelError, match="expected one drop locator"):
+        default_model(DropCard, tmp_path)
     (tmp_path / "squeezenet-wells-1.onnx").unlink()
     with pytest.raises(ModelError, match="cannot read"):
         read_model(path)
@@ -58,11 +96,13 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 2),
-        ("kind", "oracle"),
+        ("version", 3),
+        ("role", "oracle"),
         ("file", "../weights.onnx"),
         ("sha256", "short"),
-        ("classes", ["crystal", "no crystal"]),
+        ("outputs", []),
+        ("outputs", [{"name": "logits", "classes": ["crystal"], "stride_px": 0}]),
+        ("outputs", [{"name": "logits", "classes": ["crystal"], "stride_px": 1}] * 2),
         ("working_width_px", 1.5),
         ("normalisation", "guess"),
         ("chop_stride_px", 50),
@@ -80,7 +120,7 @@ def test_a_card_that_says_what_cannot_be_is_refused(key: str, value: Any) -> Non
 
 @pytest.mark.parametrize("scheme", ["outcomes-13", "groups-5", "groups-4"])
 def test_a_classifier_has_the_classes_of_a_scheme_that_can_be_trained(scheme: str) -> None:
-    coarse = replace(card(), classes=SCHEMES[scheme].class_names)
+    coarse = replace(card(), outputs=(Output(classes=SCHEMES[scheme].class_names, stride_px=16),))
     assert card_from_json(card_to_json(coarse).encode()) == coarse
 
 
@@ -88,7 +128,7 @@ def test_a_classifier_has_the_classes_of_a_scheme_that_can_be_trained(scheme: st
     "classes", [SCHEMES["vmxi-10"].class_names, SCHEMES["groups-4"].class_names[::-1], ("crystal", "clear")]
 )
 def test_other_classes_are_refused_and_the_known_ones_listed(classes: tuple[str, ...]) -> None:
-    strange = card_to_json(replace(card(), classes=classes)).encode()
+    strange = card_to_json(replace(card(), outputs=(Output(classes=classes, stride_px=16),))).encode()
     with pytest.raises(ModelCardError) as refused:
         card_from_json(strange)
     message = str(refused.value)
@@ -98,5 +138,10 @@ def test_other_classes_are_refused_and_the_known_ones_listed(classes: tuple[str,
 
 def test_every_card_field_is_documented() -> None:
     page = (GOLDEN.parent.parent / "docs" / "model-card.md").read_text()
-    content = json.loads((GOLDEN / "model-card-1.json").read_text())
-    assert not [field for field in sorted({*content, *content["measured"][0]}) if f"`{field}`" not in page]
+    content = json.loads((GOLDEN / "model-card-2.json").read_text())
+    drop = json.loads(card_to_json(default_model(DropCard).card))
+    assert not [
+        field
+        for field in sorted({*content, *content["measured"][0], *content["outputs"][0], *drop})
+        if f"`{field}`" not in page
+    ]

@@ -1,8 +1,7 @@
 """``crystal-search models``: what is listed, what is put to use, what is refused, and that nothing is half done."""
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from crystal_search.main import main
 from crystal_search.model import (
     IN_USE,
     Model,
-    card_to_json,
     default_model,
     default_models_folder,
     model_in_any,
@@ -22,6 +20,7 @@ from crystal_search.model import (
     read_model,
     sha256_of,
 )
+from crystal_search.model_card import ROLES, ClassifierCard, DropCard, ModelCard, Output, card_to_json
 from crystal_search.server import models_in_use as module
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
@@ -44,15 +43,17 @@ def site(home: Home) -> Iterator[Installation]:
         yield found
 
 
-def other_model(folder: Path, name: str = "ours-1", *, temperature: float = 2.0, kind: str = "classifier") -> Path:
+def other_model(folder: Path, name: str = "ours-1", *, temperature: float = 2.0, role: str = "classifier") -> Path:
     """Write a model that differs from the shipped one in its last constant, and return its card's path."""
-    model = default_model(kind)
+    model = default_model(ROLES[role])
     graph = onnx.load_from_string(model.onnx)
     graph.doc_string = name
     data = graph.SerializeToString()
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.onnx").write_bytes(data)
-    card = replace(model.card, name=name, file=f"{name}.onnx", sha256=sha256_of(data), temperature=temperature)
+    card = replace(model.card, name=name, file=f"{name}.onnx", sha256=sha256_of(data))
+    if isinstance(card, ClassifierCard):
+        card = replace(card, temperature=temperature)
     path = folder / f"{name}.card.json"
     path.write_text(card_to_json(card))
     return path
@@ -69,7 +70,7 @@ def hashes(site: Installation) -> set[str]:
 def test_new_work_units_carry_the_hash_of_the_model_that_was_put_to_use(
     home: Home, site: Installation, tmp_path: Path, capsys: Told
 ) -> None:
-    shipped = default_model("classifier").card
+    shipped = default_model(ClassifierCard).card
     assert recipe_of(site).classifier_sha256 == shipped.sha256
     card = other_model(tmp_path / "out")
     assert models("use", card, home=home) == 0
@@ -80,7 +81,7 @@ def test_new_work_units_carry_the_hash_of_the_model_that_was_put_to_use(
     create_work(site, recipe_of(site))
     assert hashes(site) == {new.sha256}
     assert recipe_of(site).classifier_name == "ours-1"
-    assert recipe_of(site).drop_sha256 == default_model("drop_locator").card.sha256
+    assert recipe_of(site).drop_sha256 == default_model(DropCard).card.sha256
 
 
 def test_models_that_were_in_use_stay_for_the_work_that_names_them(
@@ -93,11 +94,11 @@ def test_models_that_were_in_use_stay_for_the_work_that_names_them(
     assert (home.models / IN_USE).exists()
     names = sorted(path.name.split("-")[0] for path in home.models.glob("*.onnx"))
     assert names == ["drop", "ours", "squeezenet"]
-    assert default_model("classifier", home.models).card.name == "ours-1"
+    assert default_model(ClassifierCard, home.models).card.name == "ours-1"
 
 
 def test_the_older_model_comes_back_by_name_or_hash(home: Home, site: Installation, tmp_path: Path) -> None:
-    shipped = default_model("classifier").card
+    shipped = default_model(ClassifierCard).card
     models("use", other_model(tmp_path / "out"), home=home)
     assert models("use", "squeezenet-wells-2", home=home) == 0
     assert recipe_of(site).classifier_sha256 == shipped.sha256
@@ -114,11 +115,11 @@ def test_the_time_of_a_model_that_stays_in_use_stays(
     text = (home.models / IN_USE).read_text()
     since = models_in_use(home.models)["classifier"].since
     (home.models / IN_USE).write_text(text.replace(since, "2020-01-01T00:00:00+00:00"))
-    models("use", other_model(tmp_path / "out", "locator-2", kind="drop_locator"), home=home)
+    models("use", other_model(tmp_path / "out", "locator-2", role="drop"), home=home)
     found = models_in_use(home.models)
     assert found["classifier"].since == "2020-01-01T00:00:00+00:00"
-    assert found["drop_locator"].name == "locator-2"
-    assert found["drop_locator"].since > "2025"
+    assert found["drop"].name == "locator-2"
+    assert found["drop"].since > "2025"
 
 
 def test_two_models_of_one_name_lie_side_by_side(home: Home, tmp_path: Path, capsys: Told) -> None:
@@ -129,7 +130,7 @@ def test_two_models_of_one_name_lie_side_by_side(home: Home, tmp_path: Path, cap
     data = graph.SerializeToString()
     second.with_name("ours.onnx").write_bytes(data)
     second.write_text(
-        card_to_json(replace(default_model("classifier").card, name="ours", file="ours.onnx", sha256=sha256_of(data)))
+        card_to_json(replace(default_model(ClassifierCard).card, name="ours", file="ours.onnx", sha256=sha256_of(data)))
     )
     assert models("use", second, home=home) == 0
     assert models("use", "ours", home=home) == 2
@@ -153,7 +154,7 @@ def test_the_list_tells_what_is_in_use(home: Home, tmp_path: Path, capsys: Told)
 
 
 def test_show_prints_the_card(home: Home, tmp_path: Path, capsys: Told) -> None:
-    shipped = default_model("classifier").card
+    shipped = default_model(ClassifierCard).card
     assert models("show", "squeezenet-wells-2", home=home) == 0
     told = capsys.readouterr().out
     assert shipped.sha256 in told
@@ -193,8 +194,11 @@ def damaged(card: Path) -> Path:
 
 def lying(card: Path) -> Path:
     """Return the card of a classifier that says it is a drop locator."""
-    read = json.loads(card.read_text())
-    card.write_text(json.dumps(read | {"kind": "drop_locator", "classes": ["drop"], "normalisation": "centred-1"}))
+    found = read_model(card).card
+    common = {each.name: getattr(found, each.name) for each in fields(ModelCard)}
+    output = Output(classes=("drop",))
+    lie = DropCard(**common | {"outputs": (output,), "normalisation": "centred-1", "side_multiple_px": 16})
+    card.write_text(card_to_json(lie))
     return card
 
 
@@ -239,19 +243,19 @@ def test_who_names_folder_or_network_is_told_the_card(home: Home, tmp_path: Path
     assert not home.models.exists()
 
 
-@pytest.mark.parametrize("kind", ["classifier", "drop_locator"])
-def test_whatever_model_is_new_images_are_scored_anew(kind: str, home: Home, tmp_path: Path, capsys: Told) -> None:
-    assert models("use", other_model(tmp_path / "out", kind=kind, temperature=1.0), home=home) == 0
+@pytest.mark.parametrize("role", ROLES)
+def test_whatever_model_is_new_images_are_scored_anew(role: str, home: Home, tmp_path: Path, capsys: Told) -> None:
+    assert models("use", other_model(tmp_path / "out", role=role, temperature=1.0), home=home) == 0
     assert "images without a score by it are scored anew" in capsys.readouterr().out
 
 
 def test_a_model_of_the_other_kind_is_refused(home: Home, tmp_path: Path, capsys: Told) -> None:
-    assert models("use", other_model(tmp_path / "out"), "--as", "drop_locator", home=home) == 2
-    assert "ours-1 is a classifier, not a drop_locator" in capsys.readouterr().err
+    assert models("use", other_model(tmp_path / "out"), "--as", "drop", home=home) == 2
+    assert "ours-1 is a classifier, not a drop locator" in capsys.readouterr().err
 
 
 def test_a_locator_that_answers_in_cells_is_refused(tmp_path: Path) -> None:
-    model = default_model("classifier")
+    model = default_model(ClassifierCard)
     card = replace(model.card, cells_per_chop=3)
     with pytest.raises(ModelError, match="answers 256 x 256 px with a map of 4 x 4"):
         module.check_answer(Model(card, model.onnx))
@@ -265,11 +269,11 @@ def test_the_same_file_with_another_temperature_is_refused_until_it_is_forgotten
     again = other_model(tmp_path / "out", temperature=1.5)  # calibrated anew: another card, the same file
     assert models("use", again, home=home) == 1
     assert "differs in temperature" in capsys.readouterr().err
-    assert default_model("classifier", home.models).card.temperature == 2.0
-    assert models("use", default_model("classifier").card.name, home=home) == 0
+    assert default_model(ClassifierCard, home.models).card.temperature == 2.0
+    assert models("use", default_model(ClassifierCard).card.name, home=home) == 0
     assert models("forget", "ours-1", home=home) == 0
     assert models("use", again, home=home) == 0
-    assert default_model("classifier", home.models).card.temperature == 1.5
+    assert default_model(ClassifierCard, home.models).card.temperature == 1.5
 
 
 def test_a_card_that_only_tells_more_is_no_other_model(home: Home, tmp_path: Path) -> None:
@@ -330,9 +334,9 @@ def test_another_model_can_be_put_to_use_when_the_one_in_use_is_lost(home: Home,
     assert models("use", other_model(tmp_path / "out"), home=home) == 0
     next(home.models.glob("ours-1-*.onnx")).unlink()
     assert models("use", other_model(tmp_path / "out", "ours-2"), home=home) == 0
-    assert default_model("classifier", home.models).card.name == "ours-2"
+    assert default_model(ClassifierCard, home.models).card.name == "ours-2"
     assert models("use", tmp_path / "out" / "ours-1.card.json", home=home) == 0  # what was lost is there again
-    assert default_model("classifier", home.models).card.name == "ours-1"
+    assert default_model(ClassifierCard, home.models).card.name == "ours-1"
 
 
 def test_without_an_installation_only_use_makes_one(tmp_path: Path, capsys: Told) -> None:
@@ -343,7 +347,7 @@ def test_without_an_installation_only_use_makes_one(tmp_path: Path, capsys: Told
 
 
 def test_every_model_the_package_ships_answers_as_its_card_says() -> None:
-    for kind in ("classifier", "drop_locator"):
+    for kind in ROLES.values():
         model = default_model(kind)
         module.check_answer(model)
-        assert np.isfinite(model.card.temperature)
+        assert np.isfinite(getattr(model.card, "temperature", 1.0))

@@ -17,7 +17,8 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UnknownNameError
 from crystal_search.exporting.export import export
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import ModelCard, card_from_json, card_to_json, read_model
+from crystal_search.model import read_model
+from crystal_search.model_card import ClassifierCard, card_from_json, card_to_json
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.architectures import ARCHITECTURES, build
 from crystal_search.networks.cards import classifier_card
@@ -142,7 +143,7 @@ ALMOST = 1e-5  #: largest difference between a logit of one pass and one of a ch
 class TorchNetwork:
     """A torch network behind the client's interface, in whatever precision its weights have."""
 
-    card: ModelCard
+    card: ClassifierCard
     module: nn.Module
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -183,7 +184,7 @@ def trained(name: str, channels: int, *, narrow: bool = False) -> nn.Module:
     return as_after_a_training(NARROW[name](13, channels, narrowing=8), channels)
 
 
-def described(name: str, channels: int) -> ModelCard:
+def described(name: str, channels: int) -> ClassifierCard:
     return classifier_card("under-test", name, normalisation=NORMALISATIONS[channels])
 
 
@@ -192,7 +193,7 @@ def noise(rows: int, columns: int, channels: int) -> NDArray[np.float32]:
     return np.random.default_rng(rows + columns).normal(size=shape).astype(np.float32)
 
 
-def check_dense_is_windowed(network: Network, grid: ChopGrid, view: NDArray[np.float32]) -> None:
+def check_dense_is_windowed(network: Network[ClassifierCard], grid: ChopGrid, view: NDArray[np.float32]) -> None:
     dense = dense_logits(view, grid, network)
     windowed = windowed_logits(view, list(grid.boxes()), network)
     np.testing.assert_allclose(dense, windowed, rtol=0, atol=ALMOST)
@@ -227,7 +228,7 @@ def test_dense_equals_windowed_in_full_width(name: str) -> None:
 @pytest.mark.parametrize("name", UNPADDED)
 def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> None:
     network = trained(name, 1, narrow=name in NARROW).float()
-    exported = OnnxNetwork(read_model(export(network, described(name, 1), tmp_path)))
+    exported = OnnxNetwork(read_model(export(network, described(name, 1), tmp_path), ClassifierCard))
     stride = exported.card.chop_stride_px
     for rows, columns in ((1, 1), (2, 3)):
         check_dense_is_windowed(exported, ChopGrid(11, -7, rows, columns, 256, stride), noise(380, 400, 1))
@@ -236,7 +237,7 @@ def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NARROW)
 def test_dense_equals_windowed_in_onnx_runtime_in_full_width(name: str, tmp_path: Path) -> None:
-    exported = OnnxNetwork(read_model(export(trained(name, 1).float(), described(name, 1), tmp_path)))
+    exported = OnnxNetwork(read_model(export(trained(name, 1).float(), described(name, 1), tmp_path), ClassifierCard))
     check_dense_is_windowed(exported, ChopGrid(0, 0, 2, 2, 256, 64), noise(320, 320, 1))
 
 

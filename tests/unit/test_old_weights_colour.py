@@ -10,7 +10,8 @@ from crystal_search import images
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import Model, card_from_json
+from crystal_search.model import read_model
+from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.classify import windowed_logits
 from tests.unit.test_old_weights_command import PARAMS, SYMBOL, import_weights
@@ -23,17 +24,16 @@ SIDE_PX = 17
 
 
 @pytest.fixture
-def network(tmp_path: Path) -> OnnxNetwork:
+def network(tmp_path: Path) -> OnnxNetwork[ClassifierCard]:
     import_weights(PARAMS, SYMBOL, "--classes", ",".join(OUTCOME_NAMES), "--side", str(SIDE_PX), "--out", tmp_path)
-    onnx = (tmp_path / "operators-0000.onnx").read_bytes()
-    return OnnxNetwork(Model(card_from_json((tmp_path / "operators-0000.card.json").read_bytes()), onnx))
+    return OnnxNetwork(read_model(tmp_path / "operators-0000.card.json", ClassifierCard))
 
 
 def well() -> NDArray[np.uint8]:
     return np.random.default_rng(4).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
-def test_a_chop_is_seen_in_colour_and_what_lies_outside_is_black(network: OnnxNetwork) -> None:
+def test_a_chop_is_seen_in_colour_and_what_lies_outside_is_black(network: OnnxNetwork[ClassifierCard]) -> None:
     colour = well()
     view = normalised(resized(colour, 80), network.card.normalisation)  # (60, 80, 3)
     boxes = [Box(3, 5, 3 + SIDE_PX, 5 + SIDE_PX), Box(50, 70, 50 + SIDE_PX, 70 + SIDE_PX)]
@@ -46,5 +46,5 @@ def test_a_chop_is_seen_in_colour_and_what_lies_outside_is_black(network: OnnxNe
     assert np.abs(swapped - expected).max() > 1e-3
 
 
-def test_a_colour_image_keeps_its_proportions(network: OnnxNetwork) -> None:
+def test_a_colour_image_keeps_its_proportions(network: OnnxNetwork[ClassifierCard]) -> None:
     assert normalised(resized(well(), 40), network.card.normalisation).shape == (30, 40, 3)

@@ -11,7 +11,8 @@ import pytest
 from crystal_search.errors import CrystalSearchError, ModelError, UnknownNameError, UserError
 from crystal_search.images import NORMALISATIONS
 from crystal_search.inference import onnx_runtime
-from crystal_search.model import ModelCard, card_from_json, sha256_of
+from crystal_search.model import sha256_of
+from crystal_search.model_card import ModelCard, card_from_json
 from crystal_search.old_weights import import_weights_command as commands
 from crystal_search.old_weights import imported
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -84,7 +85,7 @@ def test_a_unet_becomes_a_drop_locator(tmp_path: Path) -> None:
     unet.write_bytes(gzip.decompress((GOLDEN / "unet.hdf5.gz").read_bytes()))
     import_weights(unet, "--out", tmp_path / "models")
     card = json.loads((tmp_path / "models" / "unet_membrane.card.json").read_text())
-    assert (card["kind"], card["classes"], card["working_width_px"]) == ("drop_locator", ["drop"], 32)
+    assert (card["role"], card["outputs"][0]["classes"], card["working_width_px"]) == ("drop", ["drop"], 32)
     session = onnx_runtime().InferenceSession(
         tmp_path / "models" / "unet_membrane.onnx", providers=["CPUExecutionProvider"]
     )

@@ -14,20 +14,21 @@ from benchmarks.wells import drawn_jpeg
 from crystal_search.geometry import Box
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, default_model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.scoring.pipeline import Models, loaded
 
 
 @pytest.fixture(scope="module")
-def classifier() -> Model:
-    return default_model("classifier")
+def classifier() -> Model[ClassifierCard]:
+    return default_model(ClassifierCard)
 
 
 @pytest.fixture(scope="module")
-def twins(classifier: Model) -> Models:
-    return Models(OnnxNetwork(padded_twin(classifier)), OnnxNetwork(default_model("drop_locator")))
+def twins(classifier: Model[ClassifierCard]) -> Models:
+    return Models(OnnxNetwork(padded_twin(classifier)), OnnxNetwork(default_model(DropCard)))
 
 
-def test_the_twin_has_the_same_weights_and_the_published_maps(classifier: Model, twins: Models) -> None:
+def test_the_twin_has_the_same_weights_and_the_published_maps(classifier: Model[ClassifierCard], twins: Models) -> None:
     twin = onnx.load_from_string(padded_twin(classifier).onnx).graph
     given = onnx.load_from_string(classifier.onnx).graph
     assert [each.SerializeToString() for each in twin.initializer] == [
@@ -61,9 +62,11 @@ def test_all_pixels_give_400_chops_and_the_working_width_64(twins: Models) -> No
     assert np.allclose(found.sum(axis=1), 1)
 
 
-def test_a_target_that_is_missed_is_said(classifier: Model, twins: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_target_that_is_missed_is_said(
+    classifier: Model[ClassifierCard], twins: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("benchmarks.bench_scoring.DRAWN", Box(900, 1000, 1412, 1512))
-    models = loaded(classifier, default_model("drop_locator"))
+    models = loaded([classifier, default_model(DropCard)])
     data = drawn_jpeg(drop_px=500)
     rows = beside_the_paper(models, twins, data, replace(FLOAT32, ratio=1e9), what="float32", repeats=1)
     assert [row.reached for row in rows] == [True, None, False, None, None]

@@ -15,6 +15,7 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.training.cell_training import CURVE, Plan, Whereabouts
 from crystal_search.training.checkpoints import BEST
 from crystal_search.training.learning_curve import PICTURE, curve_rows
@@ -83,7 +84,7 @@ def test_a_folder_that_is_no_data_is_refused(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_shipped_weights_answer_as_the_shipped_file() -> None:
-    model, network = default_model("drop_locator"), UNet()
+    model, network = default_model(DropCard), UNet()
     views = torch.randn(3, 1, 64, 96, generator=torch.Generator().manual_seed(0))
     begin_with(model, network, views)
     expected = OnnxNetwork(model).logits(views.numpy())
@@ -97,7 +98,7 @@ def test_the_shipped_weights_answer_as_the_shipped_file() -> None:
 
 def test_a_file_of_another_network_is_no_beginning() -> None:
     with pytest.raises(ModelError, match="another network than the U-Net"):
-        begin_with(default_model("classifier"), UNet(), torch.zeros(1, 1, 32, 32))
+        begin_with(default_model(ClassifierCard), UNet(), torch.zeros(1, 1, 32, 32))
 
 
 class TestExaminer:

@@ -14,7 +14,8 @@ from pathlib import Path
 from crystal_search import __version__
 from crystal_search.errors import UserError
 from crystal_search.files import whole_folder, write_whole
-from crystal_search.model import CARD_SUFFIX, Model, card_to_json, default_model, sha256_of
+from crystal_search.model import CARD_SUFFIX, Model, default_models, sha256_of
+from crystal_search.model_card import ModelCard, card_to_json
 from crystal_search.server.engines.boinc.project import APP, Project
 
 PROGRAM_NAME = re.compile(r"crystal-search-client_(?P<version>[0-9][^_]*)_(?P<platform>[a-z0-9_-]+)(?:\.zip)?")
@@ -73,8 +74,8 @@ def stage(project: Project, program: Path, models: Path, *, number: int | None =
 def version_files(program: Path, models: Path) -> list[File]:
     """Return the files of an application version: the frozen program, and the models in use with their cards."""
     files = _program_files(program)
-    for kind in ("classifier", "drop_locator"):
-        files += _model_files(default_model(kind, models), models)
+    for model in default_models(models):
+        files += _model_files(model, models)
     return files
 
 
@@ -100,7 +101,7 @@ def _program_files(program: Path) -> list[File]:
     ]
 
 
-def _model_files(model: Model, folder: Path) -> list[File]:
+def _model_files(model: Model[ModelCard], folder: Path) -> list[File]:
     card, digest = model.card, model.card.sha256[:DIGEST_LENGTH]
     onnx = f"{APP}_{card.name}_{digest}.onnx"
     text = card_to_json(card)

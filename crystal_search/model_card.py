@@ -1,0 +1,248 @@
+"""What a model's card says, version 2 (docs/model-card.md); version 1 is read as well.
+
+A model plays a role, of which `ROLES` lists all there are. Each has a card of its own, a subclass of `ModelCard`: a new
+role is a new card there, and the code that asks such a model.
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from crystal_search.class_schemes import SCHEMES, TRAINABLE
+from crystal_search.errors import ModelCardError
+from crystal_search.hostile_json import Reader, loads
+from crystal_search.images import IN_COLOUR, NORMALISATIONS
+
+CARD_FORMAT, CARD_VERSION = "crystal-search model card", 2
+MAX_CARD_BYTES = 1_000_000
+LOGITS = "logits"  #: name of the only output of most networks
+CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.onnx")
+ABOUT = ("training_data", "training_command", "measured")  #: what a card tells people, last in its file
+OLD_KINDS = {"classifier": "classifier", "drop_locator": "drop"}  #: a role's name in version 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One figure of a model's quality."""
+
+    data: str  #: what it was measured on
+    measure: str  #: for example ``four-group accuracy``
+    value: float
+    count: int  #: images that it was measured on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One map that a network answers with."""
+
+    name: str = LOGITS  #: of the ONNX file's output
+    classes: tuple[str, ...]  #: order of the map's channels
+    stride_px: int = 1  #: working pixels per cell of the map
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What a model file of any role is, reads, answers, learnt from, and how well it does."""
+
+    role: ClassVar[str]  #: what such a model is for; its key in `ROLES`
+    title: ClassVar[str]  #: what people call such a model
+    needed: ClassVar[bool] = False  #: whether nothing is scored without one
+
+    name: str
+    file: str  #: the ONNX file beside the card
+    sha256: str  #: of that file, 64 hexadecimal digits
+    architecture: str
+    working_width_px: int  #: images are resized to this width first
+    normalisation: str  #: a key of ``images.NORMALISATIONS``
+    outputs: tuple[Output, ...]  #: what it answers; the first is what its role is about
+    training_data: str = ""  #: in words: what, how many, whether real
+    training_command: str = ""
+    measured: tuple[Measurement, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of the first output."""
+        return self.outputs[0].classes
+
+    @property
+    def trial_side_px(self) -> int:
+        """The side of a square input to try the model with."""
+        return self.working_width_px
+
+    def cells_in_trial(self, output: Output) -> int:
+        """Return the side of the map in which `output` answers a trial."""
+        return self.trial_side_px // output.stride_px
+
+    def check(self) -> None:
+        """Refuse what no model of this role can be, as a `ModelCardError`."""
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ModelCard":
+        """Return the card with the fields `told` that all cards have, and those of its role, which are still to read.
+
+        `version` is the card file's.
+        """
+        return cls(**told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifierCard(ModelCard):
+    """The card of a network that tells outcomes apart in chops."""
+
+    role: ClassVar[str] = "classifier"
+    title: ClassVar[str] = "classifier"
+    needed: ClassVar[bool] = True
+
+    side_px: int  #: of a chop
+    cells_per_chop: int  #: cells averaged for one chop, on a side
+    chop_stride_px: int  #: between chops in dense scoring; a multiple of the output stride
+    padded: bool  #: convolutions pad with zeros, so that dense scoring is not exact
+    temperature: float = 1.0  #: logits are divided by it before the softmax
+
+    @property
+    def output_stride_px(self) -> int:
+        """Working pixels per cell of the first output."""
+        return self.outputs[0].stride_px
+
+    @property
+    def trial_side_px(self) -> int:
+        """The side of a square input to try the model with."""
+        return self.side_px
+
+    def cells_in_trial(self, output: Output) -> int:
+        """Return the side of the map in which `output` answers a trial."""
+        return self.cells_per_chop
+
+    def check(self) -> None:
+        """Refuse what no classifier can be, as a `ModelCardError`."""
+        if self.classes not in CLASSIFIER_CLASSES:
+            known = "; or ".join(", ".join(classes) for classes in CLASSIFIER_CLASSES)
+            raise ModelCardError(f"a classifier's classes are {known}; got {', '.join(self.classes)}")
+        if self.chop_stride_px % self.output_stride_px:
+            raise ModelCardError(
+                f"chop_stride_px {self.chop_stride_px} is no multiple of output stride_px {self.output_stride_px}"
+            )
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ClassifierCard":
+        """Return the card with the fields `told` that all cards have, and those of a classifier."""
+        return cls(
+            side_px=read.integer("side_px", 1, 4096),
+            cells_per_chop=read.integer("cells_per_chop", 1, 256),
+            chop_stride_px=read.integer("chop_stride_px", 1, 4096),
+            padded=read.boolean("padded"),
+            temperature=read.number("temperature", 0.01, 100),
+            **told,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropCard(ModelCard):
+    """The card of a drop locator."""
+
+    role: ClassVar[str] = "drop"
+    title: ClassVar[str] = "drop locator"
+    needed: ClassVar[bool] = True
+
+    side_multiple_px: int  #: inputs are padded to a multiple of it
+
+    @property
+    def trial_side_px(self) -> int:
+        """The side of a square input to try the model with."""
+        return -(-self.working_width_px // self.side_multiple_px) * self.side_multiple_px
+
+    def check(self) -> None:
+        """Refuse what no drop locator can be, as a `ModelCardError`."""
+        if self.normalisation in IN_COLOUR:
+            raise ModelCardError(f"a drop locator reads grey images, got normalisation {self.normalisation}")
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "DropCard":
+        """Return the card with the fields `told` that all cards have, and those of a drop locator."""
+        if version > 1:
+            return cls(side_multiple_px=read.integer("side_multiple_px", 1, 4096), **told)
+        for meaningless in ("cells_per_chop", "chop_stride_px", "padded", "temperature"):
+            read.take(meaningless)
+        return cls(side_multiple_px=read.integer("side_px", 1, 4096), **told)
+
+
+#: The card of each role that this version knows, by the role's name in cards, work units, results and recipes.
+ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in (ClassifierCard, DropCard)}
+
+
+def card_to_json(card: ModelCard) -> str:
+    """Return the card as the text of its file."""
+    fields = asdict(card)
+    about = {name: fields.pop(name) for name in ABOUT}
+    content = {"format": CARD_FORMAT, "version": CARD_VERSION, "role": card.role} | fields | about
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def card_from_json(text: bytes) -> ModelCard:
+    """Return the card that `text` holds, in version 2 or 1.
+
+    Raises
+    ------
+    ModelCardError
+        If the text is no card, or says something no model can be.
+    """
+    if len(text) > MAX_CARD_BYTES:
+        raise ModelCardError(f"the card has {len(text)} bytes; at most {MAX_CARD_BYTES} are read")
+    read = Reader(loads(text, ModelCardError), "card", ModelCardError)
+    version = read.format(CARD_FORMAT, CARD_VERSION)
+    kind = ROLES[role_in(read, version)]
+    told = {
+        "name": read.text("name", limit=100),
+        "file": read.text("file", pattern=FILE_NAME),
+        "sha256": read.sha256("sha256"),
+        "architecture": read.text("architecture", limit=100),
+        "working_width_px": read.integer("working_width_px", 16, 10_000),
+        "normalisation": read.choice("normalisation", sorted(NORMALISATIONS)),
+        "outputs": _outputs(read, version),
+        "training_data": read.text("training_data", limit=10_000),
+        "training_command": read.text("training_command", limit=10_000),
+        "measured": tuple(_measurement(each) for each in read.objects("measured", limit=1000)),
+    }
+    card = kind.of(told, read, version)
+    read.finish()
+    card.check()
+    return card
+
+
+def role_in(read: Reader, version: int) -> str:
+    """Return the role that a card, or a record of models in use, names; in version 1 it was called a kind."""
+    return read.choice("role", ROLES) if version > 1 else OLD_KINDS[read.choice("kind", OLD_KINDS)]
+
+
+def _outputs(read: Reader, version: int) -> tuple[Output, ...]:
+    if version == 1:
+        return (_output(read),)
+    outputs = tuple(_output(each, named=True) for each in read.objects("outputs", limit=100))
+    if not outputs or len({each.name for each in outputs}) != len(outputs):
+        read.fail("outputs", "one output or more, each of another name", [each.name for each in outputs])
+    return outputs
+
+
+def _output(read: Reader, *, named: bool = False) -> Output:
+    if not named:  # version 1 has one output, and its fields in the card itself
+        return Output(classes=read.texts("classes", limit=100), stride_px=read.integer("output_stride_px", 1, 256))
+    output = Output(
+        name=read.text("name", limit=100),
+        classes=read.texts("classes", limit=100),
+        stride_px=read.integer("stride_px", 1, 256),
+    )
+    read.finish()
+    return output
+
+
+def _measurement(read: Reader) -> Measurement:
+    measurement = Measurement(
+        data=read.text("data", limit=1000),
+        measure=read.text("measure", limit=200),
+        value=read.number("value", -1e12, 1e12),
+        count=read.integer("count", 0, 10**9),
+    )
+    read.finish()
+    return measurement

@@ -1,0 +1,118 @@
+"""A model in a new role, ``crystals``, with a network of two outputs: all that it takes, in one file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from crystal_search.errors import ModelCardError, ModelError
+from crystal_search.hostile_json import Reader
+from crystal_search.inference import OnnxNetwork
+from crystal_search.model import Model, default_model, default_models, default_models_folder, read_model, sha256_of
+from crystal_search.model_card import ROLES, ModelCard, Output, card_from_json, card_to_json
+from crystal_search.server.models_in_use import check_answer
+
+STRIDE_PX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrystalsCard(ModelCard):
+    """The card of a network that finds crystals: where they are, and how they lie."""
+
+    role: ClassVar[str] = "crystals"
+    title: ClassVar[str] = "crystal finder"
+
+    least_area_px: int  #: of a crystal, in working pixels
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrystalsCard":
+        return cls(least_area_px=read.integer("least_area_px", 1, 10_000), **told)
+
+
+@pytest.fixture(autouse=True)
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ROLES, "crystals", CrystalsCard)
+
+
+def network(*channels: tuple[str, int]) -> bytes:
+    """Return an ONNX file with an output of so many channels for each name."""
+    shape: list[str | int | None] = ["images", 1, "rows", "columns"]
+    weights = [np.full((count, 1, STRIDE_PX, STRIDE_PX), 0.01, np.float32) for _, count in channels]
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["images", f"{name}-w"], [name], strides=[STRIDE_PX] * 2) for name, _ in channels],
+        "by-hand",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, "h", "w"]) for name, count in channels],
+        [numpy_helper.from_array(each, f"{name}-w") for each, (name, _) in zip(weights, channels, strict=True)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def crystals(folder: Path, onnx: bytes | None = None) -> Path:
+    """Write a model that finds crystals, and return its card's path."""
+    onnx = onnx or network(("logits", 1), ("angles", 2))
+    card = CrystalsCard(
+        name="crystals-1",
+        file="crystals-1.onnx",
+        sha256=sha256_of(onnx),
+        architecture="by hand",
+        working_width_px=64,
+        normalisation="local-contrast-1",
+        outputs=(
+            Output(classes=("crystal",), stride_px=STRIDE_PX),
+            Output(name="angles", classes=("sine", "cosine"), stride_px=STRIDE_PX),
+        ),
+        least_area_px=30,
+    )
+    (folder / card.file).write_bytes(onnx)
+    path = folder / "crystals-1.card.json"
+    path.write_text(card_to_json(card))
+    return path
+
+
+def test_its_card_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = crystals(tmp_path)
+    card = read_model(path, CrystalsCard).card
+    assert (card.least_area_px, card.classes, len(card.outputs)) == (30, ("crystal",), 2)
+    assert json.loads(path.read_text())["role"] == "crystals"
+
+
+def test_a_version_that_does_not_know_the_role_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = crystals(tmp_path)
+    monkeypatch.delitem(ROLES, "crystals")
+    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, got 'crystals'"):
+        card_from_json(path.read_bytes())
+
+
+def test_its_network_gives_all_outputs_in_one_pass(tmp_path: Path) -> None:
+    found = OnnxNetwork(read_model(crystals(tmp_path)))
+    batch = np.ones((2, 1, 16, 24), np.float32)
+    maps = found.maps(batch)
+    assert {name: each.shape for name, each in maps.items()} == {"logits": (2, 1, 2, 3), "angles": (2, 2, 2, 3)}
+    np.testing.assert_array_equal(found.logits(batch), maps["logits"])
+
+
+def test_a_network_without_an_output_of_its_card_is_refused(tmp_path: Path) -> None:
+    model = read_model(crystals(tmp_path, network(("logits", 1))))
+    with pytest.raises(ModelError, match=r"crystals-1\.onnx has no output angles of its card, but logits"):
+        OnnxNetwork(model)
+
+
+def test_an_output_of_other_channels_is_refused(tmp_path: Path) -> None:
+    model = read_model(crystals(tmp_path, network(("logits", 1), ("angles", 3))))
+    assert OnnxNetwork(model).logits(np.ones((1, 1, 16, 16), np.float32)).shape == (1, 1, 2, 2)
+    with pytest.raises(ModelError, match="its card lists 2 classes"):
+        check_answer(model)
+
+
+def test_it_is_used_where_there_is_one_and_missed_nowhere(tmp_path: Path) -> None:
+    assert [model.card.role for model in default_models(default_models_folder())] == ["classifier", "drop"]
+    crystals(tmp_path)
+    model: Model[CrystalsCard] = default_model(CrystalsCard, tmp_path)
+    check_answer(model)
+    assert model.card.name == "crystals-1"
