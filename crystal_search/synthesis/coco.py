@@ -45,9 +45,8 @@ def annotation(
     columns: NDArray[np.int64],
     size: tuple[int, int],
     oriented_box: NDArray[np.floating[Any]],
-    **more: object,
 ) -> Record:
-    """Return the record of one object.
+    """Return the record of one object, without the numbers of itself, its image and its category.
 
     Parameters
     ----------
@@ -58,8 +57,6 @@ def annotation(
     oriented_box
         (5,): centre row and column, long and short side in px, and the angle of the long side from columns towards
         rows in radians, as the renderer gives them.
-    more
-        Other keys: ``id``, ``image_id`` and ``category_id``, and what is known besides.
     """
     places = np.sort(columns * size[0] + rows)
     row, column, long, short, angle = (round(float(value), 3) for value in oriented_box)
@@ -73,5 +70,4 @@ def annotation(
         "bbox": upright,
         "iscrowd": 0,
         "oriented_box": [column, row, long, short, angle],
-        **more,
     }

@@ -66,17 +66,20 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If nothing is to be rendered, or the folder cannot be written.
+        If nothing is to be rendered, there is no such device, or the folder cannot be written.
     """
     if arguments.what == "plate" and (arguments.count is not None or arguments.outcome is not None):
         raise UserError(f"a plate has {ROWS_X_COLUMNS} wells of all outcomes; leave out --count and --outcome")
-    if arguments.what == "suspension":
-        _write_suspension(arguments)
-        return
-    _write_wells(arguments)
+    write = _write_suspension if arguments.what == "suspension" else _write_wells
+    try:
+        said = write(arguments)
+    except OSError as error:
+        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
+    sys.stdout.write(said)
 
 
-def _write_suspension(arguments: argparse.Namespace) -> None:
+def _write_suspension(arguments: argparse.Namespace) -> str:
+    """Write images of crystals in suspension, and return what was done."""
     if not 0 <= arguments.overlap <= 1:
         raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
     if arguments.outcome is not None or arguments.maps:
@@ -98,23 +101,13 @@ def _write_suspension(arguments: argparse.Namespace) -> None:
         noise=not arguments.no_noise,
     )
     which = Which(arguments.split, arguments.seed_start, number)
-    try:
-        crystals = write_set(
-            arguments.out,
-            which,
-            settings,
-            device=arguments.device,
-            batch=arguments.batch,
-            sheet=not arguments.no_sheet,
-        )
-    except OSError as error:
-        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
-    sys.stdout.write(
-        f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
-    )
+    device, batch, sheet = arguments.device, arguments.batch, not arguments.no_sheet
+    crystals = write_set(arguments.out, which, settings, device=device, batch=batch, sheet=sheet)
+    return f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
 
 
-def _write_wells(arguments: argparse.Namespace) -> None:
+def _write_wells(arguments: argparse.Namespace) -> str:
+    """Write wells, and return what was done."""
     channels = tuple(arguments.channels)
     if not 1 <= arguments.inspections <= len(DAYS):
         raise UserError(f"--inspections is {arguments.inspections}; give 1 to {len(DAYS)}")
@@ -133,13 +126,11 @@ def _write_wells(arguments: argparse.Namespace) -> None:
         maps=arguments.maps,
         sheet=not arguments.no_sheet,
     )
-    try:
-        write_wells(arguments.out, wells, settings)
-    except OSError as error:
-        raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
-    sys.stdout.write(f"{len(wells)} wells are in {arguments.out}, what they show in truth.csv\n")
+    write_wells(arguments.out, wells, settings)
+    said = f"{len(wells)} wells are in {arguments.out}, what they show in truth.csv\n"
     if channels and arguments.what == "plate":
-        sys.stdout.write(f"to import them: crystal-search import {arguments.out} --pattern '{PATTERN}'\n")
+        said += f"to import them: crystal-search import {arguments.out} --pattern '{PATTERN}'\n"
+    return said
 
 
 def _single_wells(arguments: argparse.Namespace) -> list[Well]:

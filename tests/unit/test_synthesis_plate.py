@@ -122,3 +122,10 @@ def test_the_demo_plate_is_what_the_renderer_draws(row: int, column: int) -> Non
 def test_what_a_plate_cannot_be_told_is_refused(tmp_path: Path, words: tuple[str, str]) -> None:
     with pytest.raises(UserError, match="96 wells"):
         run("plate", "--out", str(tmp_path), *words)
+
+
+@pytest.mark.parametrize("what", ["wells", "plate"])
+def test_a_device_that_there_is_not_is_refused_before_anything_is_written(tmp_path: Path, what: str) -> None:
+    with pytest.raises(UserError, match="no device 'abacus' here"):
+        run(what, "--out", str(tmp_path / "new"), "--device", "abacus")
+    assert not (tmp_path / "new").exists()

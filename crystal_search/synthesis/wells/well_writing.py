@@ -1,7 +1,7 @@
 """Rendered wells as files: pictures in every channel at every inspection, masks, truth, a contact sheet."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,11 @@ from tqdm import tqdm
 
 from crystal_search.columns import Cell, csv_text
 from crystal_search.files import write_whole
-from crystal_search.images import contact_sheet, picture_file
-from crystal_search.outcomes import NO_DROP, outcome_named
-from crystal_search.synthesis.wells.annotations import WellAnnotations
+from crystal_search.images import picture_file
+from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of, outcome_named
+from crystal_search.synthesis.coco import annotation
+from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, check_device
+from crystal_search.synthesis.wells.rendered_well import RenderedWell
 from crystal_search.synthesis.wells.series import Visit, render_visits
 from crystal_search.synthesis.wells.visits import Well
 from crystal_search.wells import WellKey
@@ -22,6 +24,7 @@ from crystal_search.wells import WellKey
 MASK_REDUCTION = 4  # of the stored drop masks
 CELL_PX = (306, 256)  # width and height of an image in a contact sheet
 SHEET_COLUMNS, SHEET_CELLS = 12, 384  # of a contact sheet; more pictures are left out
+CATEGORIES = tuple(OUTCOME_NAMES[index] for index in classes_of(Group.CRYSTAL))  #: of annotations
 TRUTH_FIELDS = ("file", "well", "row", "column", "drop", "outcome", "score_number", "group", "present")
 SERIES_FIELDS = ("inspection", "day", "material", "birefringence", "fluorescence", "chromophore")
 
@@ -45,15 +48,6 @@ class Settings:
         return self.inspections == 1 and not self.channels
 
 
-@dataclass
-class _Written:
-    """What is collected from one picture to the next."""
-
-    lines: list[dict[str, Cell]] = field(default_factory=list)
-    annotations: WellAnnotations = field(default_factory=WellAnnotations)
-    cells: list[Pillow.Image] = field(default_factory=list)
-
-
 def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None:
     """Write pictures, masks, ``annotations.json``, ``truth.csv`` and a contact sheet; the table of truth last.
 
@@ -62,18 +56,19 @@ def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None
     OSError
         If the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    check_device(settings.device)
     torch.set_num_threads(1)
-    written = _Written()
+    across = SHEET_COLUMNS if settings.plain else settings.inspections * (1 + len(settings.channels))
+    sheet = Sheet(cell_px=CELL_PX, across=across, most=SHEET_CELLS) if settings.sheet else None
+    written, lines = RenderedFolder(folder, CATEGORIES, sheet), []
     for well in tqdm(wells, "rendering", unit="well", disable=None):
         for number, visit in enumerate(_visits(well, settings), start=1):
-            _write_visit(folder, well, (number, visit), settings, written)
-    write_whole(folder / "annotations.json", written.annotations.as_json())
-    if written.cells:
-        across = settings.inspections * (1 + len(settings.channels))
-        sheet = contact_sheet(written.cells, SHEET_COLUMNS if across == 1 else across)
-        write_whole(folder / "contact-sheet.png", sheet)
-    write_whole(folder / "truth.csv", _table(written.lines, settings))
+            names = _names(well, number, visit, settings)
+            _write_visit(written, names, visit, settings)
+            lines.append(_truth(well, number, visit, names))
+            _annotate(written, len(lines), names["visible"], visit.well)
+    written.finish()
+    write_whole(folder / "truth.csv", _table(lines, settings))
 
 
 def _visits(well: Well, settings: Settings) -> Iterator[Visit]:
@@ -89,24 +84,38 @@ def _visits(well: Well, settings: Settings) -> Iterator[Visit]:
     )
 
 
-def _write_visit(folder: Path, well: Well, numbered: tuple[int, Visit], settings: Settings, written: _Written) -> None:
-    number, visit = numbered
-    names = {
+def _names(well: Well, number: int, visit: Visit, settings: Settings) -> dict[str, str]:
+    """Return the file of the picture in each channel."""
+    return {
         channel: well.file(number, visit.day, channel, settings.channels, plain=settings.plain)
         for channel in ("visible", *visit.mates)
     }
+
+
+def _write_visit(written: RenderedFolder, names: dict[str, str], visit: Visit, settings: Settings) -> None:
     for channel, image in {"visible": visit.well.image, **visit.mates}.items():
-        place = folder / names[channel]
-        place.parent.mkdir(exist_ok=True)
-        write_whole(place, simplejpeg.encode_jpeg(image, settings.quality, "RGB", "420"))
-        if settings.sheet and len(written.cells) < SHEET_CELLS:
-            written.cells.append(Pillow.fromarray(image).resize(CELL_PX, Pillow.Resampling.BOX))
-    plain_name = folder / Path(names["visible"]).with_suffix("")
-    write_whole(plain_name.with_name(f"{plain_name.name}.mask.png"), _mask_png(visit.well.drop_mask))
+        written.write(names[channel], simplejpeg.encode_jpeg(image, settings.quality, "RGB", "420"), image)
+    place = written.folder / names["visible"]
+    write_whole(place.with_suffix(".mask.png"), _mask_png(visit.well.drop_mask))
     if settings.maps:
-        write_whole(plain_name.with_name(f"{plain_name.name}.outcomes.png"), _map_png(visit.well.outcome_map))
-    written.lines.append(_truth(well, number, visit, names))
-    written.annotations.add(names["visible"], visit.well)
+        outcomes = Pillow.fromarray(visit.well.outcome_map)  # indices into OUTCOMES, 255 outside of the drop
+        write_whole(place.with_suffix(".outcomes.png"), picture_file(outcomes, optimize=True))
+
+
+def _annotate(written: RenderedFolder, number: int, name: str, well: RenderedWell) -> None:
+    size = well.drop_mask.shape[0], well.drop_mask.shape[1]
+    written.add_image(number, name, size)
+    for crystal in well.crystals:
+        written.annotate(
+            number,
+            crystal.outcome,
+            annotation(crystal.rows, crystal.columns, size, crystal.oriented_box),
+            visible_fraction=round(crystal.visible_fraction, 4),
+            contrast=round(crystal.contrast, 2),
+            too_faint=crystal.too_faint,
+            habit=crystal.habit,
+            aspect=crystal.aspect,
+        )
 
 
 def _truth(well: Well, number: int, visit: Visit, names: dict[str, str]) -> dict[str, Cell]:
@@ -145,8 +154,3 @@ def _mask_png(mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> bytes:
     small = Pillow.fromarray(mask.astype(np.uint8) * np.uint8(255)).resize(size, Pillow.Resampling.BOX)
     sharp = small.point(lambda level: 255 if level > 127 else 0).convert("1", dither=Pillow.Dither.NONE)
     return picture_file(sharp, optimize=True)
-
-
-def _map_png(outcome_map: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
-    """Return an outcome map, indices into ``OUTCOMES`` and 255 outside of the drop, as a grey PNG of its size."""
-    return picture_file(Pillow.fromarray(outcome_map), optimize=True)
