@@ -1,6 +1,8 @@
 """``crystal-search run``: the main job, from the demo plate's images to coloured frames in the viewer."""
 
 import argparse
+import shlex
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +89,13 @@ def summary(site: Installation, folder: Path, done: Done) -> str:
     )
 
 
+def view_line(home: Home) -> str:
+    """Return the line that serves the viewer of `home`, to be typed in any folder."""
+    program = Path(sys.executable).with_name("crystal-search")
+    words = [str(program)] if program.exists() else [sys.executable, "-m", "crystal_search.main"]
+    return shlex.join([*words, "view", "--home", str(home.path.absolute())])
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     add_home_argument(parser)
@@ -105,4 +114,4 @@ def run(arguments: argparse.Namespace) -> None:
         say("Ctrl-C ends the viewer")
         serve(Home.at(arguments.home), port=arguments.port)
     else:
-        say("to see the plate: crystal-search view")
+        say(f"to see the plate: {view_line(Home.at(arguments.home))}")

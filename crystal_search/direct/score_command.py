@@ -9,9 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crystal_search.arguments import count, fraction
-from crystal_search.direct.scored_files import COLUMNS, Job, csv_row, inputs, models_in, scored
+from crystal_search.direct.scored_files import COLUMNS, Job, csv_row, inputs, models_in, scored, to_use
 from crystal_search.errors import UserError
-from crystal_search.model import default_models_folder
+from crystal_search.outcomes import THRESHOLD
 from crystal_search.work_unit import Parameters
 
 
@@ -20,8 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders of images")
     parser.add_argument("--csv", type=Path, required=True, help="where to write one row for every input")
     parser.add_argument("--overlays", type=Path, metavar="DIR", help="write a picture with coloured frames for each")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
-    parser.add_argument("--threshold", type=fraction, default=Parameters().threshold, help="default: %(default)s")
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
+    models.add_argument("--home", type=Path, metavar="DIR", help="an installation, to score as it does")
+    parser.add_argument("--threshold", type=fraction, help=f"default: the installation's, else {THRESHOLD}")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
@@ -38,14 +40,12 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If there is nothing to score or the CSV file cannot be written.
+        If there is nothing to score, no installation to score as, or the CSV file cannot be written.
     """
     paths = inputs(arguments.images)
-    job = Job(
-        models=arguments.models or default_models_folder(),
-        parameters=Parameters(threshold=arguments.threshold, scoring=arguments.scoring, no_drop=arguments.no_drop),
-        overlays=arguments.overlays,
-    )
+    models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
+    parameters = Parameters(threshold=threshold, scoring=arguments.scoring, no_drop=arguments.no_drop)
+    job = Job(models=models, parameters=parameters, overlays=arguments.overlays)
     models_in(job.models)  # an error here, not in each worker
     temporary = arguments.csv.with_name(arguments.csv.name + ".part")
     try:

@@ -15,11 +15,14 @@ from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import printable
 from crystal_search.images import MAX_BYTES, SUFFIXES
-from crystal_search.model import default_models
+from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, loaded, score_data
+from crystal_search.server.home import Home
+from crystal_search.server.installation import models_folder
+from crystal_search.server.settings import Settings, read_settings
 from crystal_search.work_unit import Parameters
 
 COLUMNS = (
@@ -75,6 +78,31 @@ def models_in(folder: Path) -> Models:
         If it does not hold one model of each kind to use.
     """
     return loaded(default_models(folder))
+
+
+def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> tuple[Path, float]:
+    """Return the folder of models to score with, and the threshold.
+
+    Parameters
+    ----------
+    folder
+        Of the models; None: those in use at `home`, else the package's own.
+    home
+        Of an installation, whose models in use and threshold count; None: of none.
+    threshold
+        None: the installation's, else the usual one.
+
+    Raises
+    ------
+    UserError
+        If `home` is no installation, or its settings cannot be used.
+    """
+    settings = Settings()
+    if home:
+        there = Home(home).found()
+        settings = read_settings(there.settings)
+        folder = folder or models_folder(there, settings)
+    return folder or default_models_folder(), threshold or settings.threshold
 
 
 def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:

@@ -66,10 +66,10 @@ def serve(
     Raises
     ------
     UserError
-        If it cannot listen there, or the frame colours cannot be used.
+        If there is no installation, it cannot listen there, or the frame colours cannot be used.
     """
     frames = read_frames(home.path / FRAMES_FILE)
-    with closing(listen(host, port)) as listener, opened(home.path) as installation:
+    with closing(listen(host, port)) as listener, opened(home.path, create=False) as installation:
         if host not in LOOPBACK_NAMES:
             log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
         own_address = listener.getsockname()[0]  # what is announced, when `host` is a name

@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from crystal_search.direct import scored_files
-from crystal_search.direct.scored_files import COLUMNS, Job, Scored, inputs, scored
+from crystal_search.direct.scored_files import COLUMNS, Job, Scored, inputs, scored, to_use
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.model import default_models_folder
+from crystal_search.model import IN_USE, default_models_folder
 from crystal_search.result import ImageScore
+from crystal_search.server.home import Home
 from crystal_search.work_unit import Parameters
 from tests.integration.pictures import encoded, well
 
@@ -76,6 +77,36 @@ def test_a_place_that_cannot_be_written_is_said(folder: Path, capsys: pytest.Cap
 def test_settings_that_cannot_be_are_refused(folder: Path, words: list[str]) -> None:
     with pytest.raises(SystemExit):
         main(["score", str(folder), "--csv", "out.csv", *words])
+
+
+def test_it_scores_as_an_installation_does(folder: Path, tmp_path: Path) -> None:
+    home, out = Home(tmp_path / "home").made(), tmp_path / "out.csv"
+    home.settings.write_text("threshold = 0.01\n")
+    words = ["score", str(folder / "a.jpg"), "--csv", str(out), "--workers", "1", "--home", str(home.path)]
+    assert main(words) == 0
+    (row,) = rows_of(out)
+    assert (row["group"], row["above_threshold"]) == ("crystal", "yes")
+    assert main([*words, "--threshold", "1"]) == 0
+    assert rows_of(out)[0]["above_threshold"] == "no"
+
+
+def test_models_put_to_use_are_those_of_the_installation(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").made()
+    assert to_use(None, home.path, None) == (default_models_folder(), 0.85)
+    home.models.mkdir()
+    (home.models / IN_USE).write_text("{}")
+    assert to_use(None, home.path, 0.5) == (home.models, 0.5)
+    home.settings.write_text('models = "ours"\nthreshold = 0.7\n')
+    assert to_use(None, home.path, None) == (home.path / "ours", 0.7)
+    assert to_use(tmp_path, None, None) == (tmp_path, 0.85)
+
+
+def test_no_installation_is_made_by_scoring(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["score", str(folder), "--csv", str(tmp_path / "out.csv"), "--home", str(tmp_path / "home")]
+    assert main(words) == 2
+    assert "there is no Crystal Search installation in" in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+    assert not (tmp_path / "out.csv").exists()
 
 
 def _deadly(number: int, path: Path) -> Scored:

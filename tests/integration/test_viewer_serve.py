@@ -33,7 +33,7 @@ def viewer(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], s
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_it_tells_its_address_serves_and_ends_well(tmp_path: Path, ending: signal.Signals) -> None:
-    with viewer(tmp_path / "home", "--port", "0") as (process, address):
+    with viewer(Home(tmp_path / "home").made().path, "--port", "0") as (process, address):
         assert address.startswith("http://127.0.0.1:")
         answer = httpx.get(address)
         assert answer.status_code == 200
@@ -45,7 +45,7 @@ def test_it_tells_its_address_serves_and_ends_well(tmp_path: Path, ending: signa
 
 
 def test_it_answers_to_names_that_are_allowed_only(tmp_path: Path) -> None:
-    with viewer(tmp_path / "home", "--port", "0", "--allow-host", "plates.lab") as (_, address):
+    with viewer(Home(tmp_path / "home").made().path, "--port", "0", "--allow-host", "plates.lab") as (_, address):
         assert httpx.get(address, headers={"host": "plates.lab"}).status_code == 200
         assert httpx.get(address, headers={"host": "other.lab"}).status_code == 421
 
@@ -60,6 +60,12 @@ def test_a_taken_port_is_told_with_the_way_out(tmp_path: Path, capsys: pytest.Ca
     assert not (tmp_path / "home").exists()
 
 
+def test_where_there_is_no_installation_none_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["view", "--home", str(tmp_path / "home"), "--port", "0"]) == USAGE
+    assert "there is no Crystal Search installation in" in capsys.readouterr().err
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.parametrize(
     ("host", "port"), [("no-such-host.invalid", 0), ("203.0.113.9", 0), ("127.0.0.1", 65536), ("127.0.0.1", -1)]
 )
@@ -69,6 +75,7 @@ def test_a_place_where_nobody_can_listen_is_a_user_error(host: str, port: int) -
 
 
 def test_frame_colours_of_the_home_folder_are_served(tmp_path: Path) -> None:
+    Home(tmp_path).made()
     (tmp_path / "frames.toml").write_text('[groups]\ncrystal = "#2ca02c"\n')
     with viewer(tmp_path, "--port", "0") as (_, address):
         assert ".is-crystal_bad_form{--frame:#2ca02c;--ink:#000000}" in httpx.get(f"{address}outcomes.css").text
@@ -81,7 +88,7 @@ def test_frame_colours_that_cannot_be_stop_the_viewer(tmp_path: Path, capsys: py
 
 
 def test_the_port_is_free_again_at_once(tmp_path: Path) -> None:
-    with viewer(tmp_path / "home", "--port", "0") as (process, address):
+    with viewer(Home(tmp_path / "home").made().path, "--port", "0") as (process, address):
         httpx.get(address)
         process.terminate()
         process.wait(10)
@@ -115,7 +122,7 @@ def test_it_answers_at_the_address_that_it_tells(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve_plates)
     serve(
-        Home(tmp_path / "home"),
+        Home(tmp_path / "home").made(),
         host="plates.lab",
         port=0,
         ready=lambda told: threading.Thread(target=ask, args=[told]).start(),
@@ -135,6 +142,6 @@ def test_serve_calls_ready_and_gives_signals_back(tmp_path: Path) -> None:
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    serve(Home(tmp_path / "home"), port=0, ready=ready)
+    serve(Home(tmp_path / "home").made(), port=0, ready=ready)
     assert len(addresses) == 1
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -1,15 +1,18 @@
 """The main job's summary: agreement with what is known about the demo plate."""
 
+import shlex
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from crystal_search.demo.bars import Bar
-from crystal_search.demo.run import Done
+from crystal_search.demo.run import Done, view_line
 from crystal_search.demo.truth import NAMING, ClassAgreement, agreement, read_truth, table
 from crystal_search.errors import UserError
 from crystal_search.robot_names import ReadName, read_name
+from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore
 from tests.service_site import RECIPE
 
@@ -50,6 +53,15 @@ def test_a_missing_plate_is_said(tmp_path: Path) -> None:
 def test_a_run_without_work_says_so() -> None:
     assert "nothing was scored twice" in Done(imported=0, scored=0, seconds=1).sentence
     assert "2.00 wells per second" in Done(imported=0, scored=4, seconds=2).sentence
+
+
+def test_the_line_that_shows_the_plate_works_from_another_folder(tmp_path: Path) -> None:
+    home = tmp_path / "two words"
+    words = shlex.split(view_line(Home(home)))
+    assert words[-3:] == ["view", "--home", str(home)]
+    done = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"there is no Crystal Search installation in {home}" in done.stderr
 
 
 def test_bars_only_move_on(capsys: pytest.CaptureFixture[str]) -> None:
