@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from crystal_search.server.engines.engine import attempt_folder
+from crystal_search.server.engines.attempts import attempt_folder
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.engines.probe import good_picture
 from crystal_search.server.folders import unit_files

@@ -6,14 +6,12 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from crystal_search.server.engines.engine import Engine
-from crystal_search.server.engines.local_engine import POLL_S
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import EVERYTHING
-from crystal_search.server.services.cycle import is_finished, publish_scores, score_images
+from crystal_search.server.services.cycle import is_finished, keep_going, publish_scores, score_images
 from crystal_search.server.services.progress import images_in_work
 from crystal_search.server.services.set_autoscore import ScoresSet
-from crystal_search.server.unit_states import State, names_in
 
 FORMAT = "{l_bar}{bar:30}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}]"
 LOOK_EVERY_S = 0.2
@@ -48,17 +46,10 @@ def score_with_bars(site: Installation, recipe: Recipe, engine: Engine) -> Score
         last = score_images(site, recipe, engine, EVERYTHING, packed=packing.add)
     with Bar("score", images_in_work(site.home, site.imaging)[1]) as scoring:
         while not is_finished(site, last):
-            _keep_going(site, engine)
+            keep_going(site, engine, until=time.monotonic() + LOOK_EVERY_S)
             last = score_images(site, recipe, engine, EVERYTHING)
             scoring.reach(*images_in_work(site.home, site.imaging))
     with Bar("set", round(images_in_work(site.home, site.imaging)[0])) as setting:
         scores = publish_scores(site)
         setting.add(scores.new)
     return scores
-
-
-def _keep_going(site: Installation, engine: Engine) -> None:
-    until = time.monotonic() + LOOK_EVERY_S
-    while time.monotonic() < until and not names_in(site.home, State.RETURNED):
-        time.sleep(POLL_S)
-        engine.step()

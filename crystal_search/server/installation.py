@@ -3,12 +3,14 @@
 import argparse
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.model import IN_USE, default_model, default_models_folder
 from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.server.engines.engine import Engine, EngineKind
+from crystal_search.server.engines.registry import engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
 from crystal_search.server.settings import Settings, read_settings
@@ -26,6 +28,21 @@ class Installation:
     def models(self) -> Path:
         """Folder of the models in use."""
         return models_folder(self.home, self.settings)
+
+    @property
+    def engine(self) -> EngineKind:
+        """What the engine in use declares of itself."""
+        return engine_kind(self.settings)
+
+    def started_engine(self) -> AbstractContextManager[Engine]:
+        """Start the engine, to be closed at the end.
+
+        Raises
+        ------
+        AnotherRunningError
+            If another process has the engine.
+        """
+        return closing(self.engine.start(self.home, self.settings, self.models))
 
 
 def models_folder(home: Home, settings: Settings) -> Path:
@@ -82,12 +99,13 @@ def opened(path: Path | None, *, create: bool = True) -> Iterator[Installation]:
     Raises
     ------
     UserError
-        If there is none and none is to be created.
+        If there is none and none is to be created, or its settings cannot be used.
     """
     from crystal_search.server.imaging.sql_imaging import open_imaging
 
     home = Home.at(path) if create else Home.at(path).found()
     settings = read_settings(home.settings)
+    engine_kind(settings)
     home.made()
     imaging = open_imaging(settings.url(home))
     try:

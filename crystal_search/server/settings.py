@@ -29,7 +29,7 @@ class Settings:
     workers: int = 0  #: clients at a time; 0: one for each processor
     attempts: int = 3  #: failures after which a work unit is set aside
     seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
-    engine: str = "local"  #: who scores: ``local``, clients on this machine, or ``boinc``
+    engine: str = "local"  #: who scores: a name in ``engines.registry``
     boinc_project: str = ""  #: folder of the BOINC project
     boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
     boinc_tolerance: float = 0.02  #: by which probabilities of two hosts may differ
@@ -64,7 +64,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "boinc_tolerance": (0.000001, 0.5),
 }
 
-CHOICES = {"engine": ("local", "boinc"), "boinc_replication": ("quorum", "adaptive", "none")}
+CHOICES = {"boinc_replication": ("quorum", "adaptive", "none")}
 
 
 def read_settings(path: Path) -> Settings:
@@ -93,8 +93,6 @@ def read_settings(path: Path) -> Settings:
     for key in ("models", "boinc_project"):
         if table.get(key):
             table[key] = os.path.abspath(path.parent / table[key])
-    if table.get("engine") == "boinc" and not table.get("boinc_project"):
-        raise ConfigError(f"{path}: engine is boinc, so boinc_project must be the folder of the BOINC project")
     return Settings(**table)
 
 

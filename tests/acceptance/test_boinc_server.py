@@ -19,7 +19,6 @@ from crystal_search.model import default_models_folder
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.install import install, set_replication
 from crystal_search.server.engines.boinc.project import Project, read_project
-from crystal_search.server.engines.opening import opened_engine
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
@@ -61,7 +60,7 @@ class Place:
         return [image.id for image in self.site.imaging.plate_images(plate)]
 
     def one_pass(self) -> None:
-        with opened_engine(self.site) as engine:
+        with self.site.started_engine() as engine:
             cycle(self.site, recipe_of(self.site), engine)
 
     def scores(self, image: int) -> list[AutoScore]:

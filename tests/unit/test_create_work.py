@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.server.engines.engine import add_failure, set_aside
+from crystal_search.server.engines.attempts import add_failure, set_aside
 from crystal_search.server.folders import unit_files
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.services import create_work as create_work_command

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from crystal_search.errors import AnotherRunningError, EngineError
-from crystal_search.server.engines.engine import failures, fraction_done
+from crystal_search.server.engines.attempts import failures, fraction_done
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.installation import Installation

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from crystal_search.main import main
 from crystal_search.server.engines.boinc import boinc_database as database
 from crystal_search.server.engines.boinc.boinc_database import Load
-from crystal_search.server.engines.boinc.daemons import dead_daemons
+from crystal_search.server.engines.boinc.boinc_report import complaints, dead_daemons
 from crystal_search.server.health.samples import Sample, add_sample, rates, read_samples
 from crystal_search.server.health.status import as_metrics, as_text, status, troubles
 from crystal_search.server.imaging.imaging_database import NewImage
@@ -86,16 +87,18 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ({"oldest_unscored_hours": 25.0}, "waited 25.0 hours"),
         ({"oldest_unscored_hours": 25.0, "keeps_up": False}, "more images come in"),
         ({"free_bytes": 10**9}, "1.0 GB left"),
-        ({"boinc": {"trouble": "the BOINC server's database cs: away", "dead_daemons": [], "load": None}}, "away"),
-        ({"boinc": {"trouble": "", "dead_daemons": ["feeder"], "load": None}}, "do not run: feeder"),
-        (
-            {"boinc": {"trouble": "", "dead_daemons": [], "load": {"unsent": 3, "hosts_last_day": 0}}},
-            "no volunteer has asked",
-        ),
+        ({"engine": "boinc", "boinc": {"complaints": ["its database is away"]}}, "database is away"),
     ],
 )
 def test_what_needs_looking_after_is_said(changes: dict[str, Any], said: str) -> None:
     assert said in "; ".join(troubles(found_with(**changes)))
+
+
+def test_a_boinc_server_that_does_not_work_is_said() -> None:
+    assert list(complaints([], LOAD)) == []
+    assert "do not run: feeder" in next(complaints(["feeder"], LOAD))
+    alone = replace(LOAD, unsent=3, hosts_last_day=0)
+    assert list(complaints([], alone)) == ["3 tasks wait, and no volunteer has asked for work since yesterday"]
 
 
 def test_set_aside_units_are_said() -> None:
@@ -108,7 +111,8 @@ def test_metrics_are_in_prometheus_format() -> None:
     found = found_with(
         oldest_unscored_hours=2.0,
         rates={"images_per_hour": 10.0, "scores_per_hour": 20.0, "over_hours": 1.0},
-        boinc={"trouble": "", "dead_daemons": [], "load": {"unsent": 7}},
+        engine="boinc",
+        boinc={"trouble": "", "dead_daemons": [], "load": {"unsent": 7}, "complaints": []},
     )
     text = as_metrics(found)
     assert text.endswith("\n")
@@ -116,6 +120,7 @@ def test_metrics_are_in_prometheus_format() -> None:
         assert re.fullmatch(r'# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="[a-z_]+"\})? -?[0-9.e+]+', line), line
     assert "crystal_search_oldest_unscored_seconds 7200.0" in text
     assert 'crystal_search_boinc{what="unsent"} 7' in text
+    assert "crystal_search_boinc_dead_daemons 0" in text
     names = re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)
     assert len(names) == len(set(names))
 
@@ -163,6 +168,7 @@ def test_a_boinc_server_that_is_away_is_told_not_raised(tmp_path: Path) -> None:
     project.write_text(project.read_text().replace("localhost", "127.0.0.1:1"))
     found = status(place.site)
     assert "database cs" in found["boinc"]["trouble"]
+    assert "database cs" in "; ".join(troubles(found))
 
 
 def test_health_is_silent_or_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,7 @@ class ObedientEngine:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "REST_S", 0.01)
+    monkeypatch.setattr(watching, "LOOK_EVERY_S", 0.05)
     monkeypatch.setattr(watching, "recipe_of", lambda _: RECIPE)
 
 

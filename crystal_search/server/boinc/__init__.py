@@ -1,1 +1,1 @@
-"""The address at which scripts in BOINC projects find us; it stays where it is, whatever moves behind it."""
+"""What is called from outside about a BOINC project: our command, and the address at which its scripts find us."""

@@ -1,17 +1,19 @@
-"""The engine: whatever has work units scored. Nothing else knows which one runs.
+"""The engine: whatever has work units scored, and what it declares of itself. `registry` knows which ones there are.
 
-`local_engine.LocalEngine` runs clients on this machine. An engine takes work units from the queue and puts each
-result as a folder ``NAME`` into the state `returned` (`unit_states`); what it does in between is its own business.
+An engine takes work units from the queue and brings each result into the state `returned` (`unit_states`); what it
+does in between is its own business.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
-from crystal_search.files import write_whole
-from crystal_search.server.folders import discard, token
 from crystal_search.server.home import Home
-from crystal_search.server.unit_states import State, move, place_of
+from crystal_search.server.locks import FileLock
+from crystal_search.server.settings import Settings
+
+POLL_S = 0.02  #: between two steps, while there is work
 
 
 class Engine(Protocol):
@@ -33,58 +35,46 @@ class Engine(Protocol):
         """Stop whatever runs; work units that are not done stay queued."""
 
 
-def failures(home: Home, name: str) -> list[Path]:
-    """Return the texts about a work unit's failures, the oldest first."""
-    return sorted((home.failures / name).glob("*.txt"), key=lambda path: int(path.stem))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """What an engine tells of a server that it feeds."""
+
+    load: dict[str, int] | None = None  #: what there is to do and who does it, counted; None if that is not known
+    dead_daemons: tuple[str, ...] = ()  #: programs that should run and do not
+    trouble: str = ""  #: why nothing is known
+    complaints: tuple[str, ...] = ()  #: what somebody should look after, a sentence each
 
 
-def add_failure(home: Home, name: str, reason: str) -> None:
-    """Write down that an attempt at a work unit failed."""
-    folder = home.failures / name
-    folder.mkdir(exist_ok=True)
-    known = failures(home, name)
-    write_whole(folder / f"{int(known[-1].stem) + 1 if known else 1}.txt", reason + "\n")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineKind:
+    """What an engine declares: all that anybody outside this room knows of it."""
+
+    title: str  #: for people
+    start: Callable[[Home, Settings, Path], Engine]  #: make it the home's engine; the folder is of the models in use
+    clients_here: bool  #: ``workers`` clients on this machine, while it is open; else create-work hands over, and goes
+    overlays: bool  #: whether pictures that clients draw come back
+    needs: tuple[str, ...] = ()  #: settings without which it cannot be
+    report: Callable[[Settings], EngineReport] | None = None  #: what status tells beside what is in the home
 
 
-def set_aside(home: Home, name: str) -> None:
-    """Move a work unit that failed too often out of the queue, with its reasons.
+class HomeEngine:
+    """What engines share: the lock of the home, and the work units that they took over."""
 
-    The reasons are written first: a work unit that is set aside always has them.
-    """
-    texts = [path.read_text(encoding="utf-8", errors="replace").strip() for path in failures(home, name)]
-    reason = "\n\n".join(f"attempt {number}: {text}" for number, text in enumerate(texts, start=1))
-    write_whole(place_of(home, name, State.SET_ASIDE).with_suffix(".txt"), reason + "\n")
-    move(home, name, State.QUEUED, State.SET_ASIDE)
-    discard(home, home.failures / name)
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home, self._settings = home, settings
+        self._lock = FileLock(home.engine_lock, "an engine")
+        self._queued: list[Path] = []
 
+    def submit(self, units: Iterable[Path]) -> None:
+        """Take over these work unit files, the most urgent first; those taken over before are left alone."""
+        self._queued = list(units)
 
-def fraction_done(folder: Path) -> float:
-    """Return how much of its work unit the client in `folder` says it has done, in [0, 1]."""
-    try:
-        fraction = float((folder / "fraction_done").read_text(encoding="utf-8")[:20])
-    except (OSError, ValueError):
-        return 0.0
-    return min(max(fraction, 0.0), 1.0)
+    def close(self) -> None:
+        """Let another engine have the home."""
+        self._lock.release()
 
+    def __enter__(self) -> Self:
+        return self
 
-def running_fractions(home: Home) -> dict[str, float]:
-    """Return how much of each work unit that is in work is done, in [0, 1]."""
-    fractions: dict[str, float] = {}
-    for folder in home.running.iterdir():
-        name = folder.name.partition(".")[0]
-        fractions[name] = max(fractions.get(name, 0.0), fraction_done(folder))
-    return fractions
-
-
-def attempt_folder(home: Home, name: str) -> Path:
-    """Return a folder for the next attempt at a work unit, with what the one before it left.
-
-    Its name is new each time, so that a client of former times that still runs cannot write into it.
-    """
-    folder = place_of(home, name, State.RUNNING, token())
-    left = sorted(home.running.glob(f"{name}.*"))
-    if left:
-        left[0].rename(folder)
-    else:
-        folder.mkdir()
-    return folder
+    def __exit__(self, *_: object) -> None:
+        self.close()

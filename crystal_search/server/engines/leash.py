@@ -9,10 +9,12 @@ On other systems the command runs unleashed.
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+GRACE_S = 3.0  #: between asking a process to stop and stopping it
 
 #: Runs our modules. Without ``-P`` Python would import from the current folder first, which may be one of images.
 PYTHON = (sys.executable, "-P")
@@ -21,6 +23,15 @@ PYTHON = (sys.executable, "-P")
 def leashed(command: Sequence[str]) -> list[str]:
     """Return the command that runs `command` for as long as this process lives."""
     return [*PYTHON, "-m", __name__, str(os.getpid()), *command]
+
+
+def end(process: "subprocess.Popen[bytes]", patience_s: float) -> None:
+    """Wait so long for a process to end, then kill it."""
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def main(words: Sequence[str]) -> None:

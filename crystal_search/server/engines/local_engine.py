@@ -10,21 +10,20 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from crystal_search.errors import EngineError, WorkUnitError
 from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, USAGE
 from crystal_search.result import RESULT_FILE
-from crystal_search.server.engines.engine import add_failure, attempt_folder, failures, fraction_done, set_aside
-from crystal_search.server.engines.leash import PYTHON, leashed
+from crystal_search.server.engines.attempts import add_failure, attempt_folder, failures, fraction_done, set_aside
+from crystal_search.server.engines.engine import HomeEngine
+from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
 from crystal_search.server.engines.probe import write_probe
 from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
-from crystal_search.server.locks import FileLock
 from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, move, names_in
 
@@ -33,8 +32,6 @@ log = logging.getLogger(__name__)
 CLIENT = (*PYTHON, "-m", "crystal_search.client")
 LOG_FILE = "client.log"
 LOG_TAIL_BYTES = 4000
-GRACE_S = 3.0  #: between asking a client to stop and stopping it
-POLL_S = 0.02
 
 
 @dataclass(slots=True)
@@ -49,20 +46,14 @@ class Client:
     moved_at: float = field(default_factory=time.monotonic)  #: when that changed
 
 
-class LocalEngine:
-    """Runs up to ``settings.worker_count`` clients; one engine per home."""
+class LocalEngine(HomeEngine):
+    """Runs up to ``settings.worker_count`` clients."""
 
     def __init__(self, home: Home, settings: Settings, models: Path, *, client_command: Sequence[str] = CLIENT) -> None:
-        self._home, self._settings, self._models = home, settings, models
-        self._command = tuple(client_command)
-        self._lock = FileLock(home.engine_lock, "an engine")
+        super().__init__(home, settings)
+        self._models, self._command = models, tuple(client_command)
         self._clients: dict[str, Client] = {}
-        self._queued: list[Path] = []
         self._sweep()
-
-    def submit(self, units: Iterable[Path]) -> None:
-        """Take over these work unit files, the most urgent first; those taken over before are left alone."""
-        self._queued = list(units)
 
     def step(self) -> None:
         """Collect from clients that ended, stop those that hang, start others.
@@ -82,25 +73,15 @@ class LocalEngine:
             else:
                 self._give_up(path)
 
-    def busy(self) -> bool:
-        """Tell whether any client runs."""
-        return bool(self._clients)
-
     def close(self) -> None:
         """Stop the clients and let another engine have the home; what they did so far stays."""
         for client in self._clients.values():
             client.process.terminate()
         deadline = time.monotonic() + GRACE_S
         for client in self._clients.values():
-            _end(client.process, max(0.0, deadline - time.monotonic()))
+            end(client.process, max(0.0, deadline - time.monotonic()))
         self._clients.clear()
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().close()
 
     def _sweep(self) -> None:
         """Take away what former clients left of work units that are no longer queued."""
@@ -136,7 +117,7 @@ class LocalEngine:
         if code is None:
             if not self._hangs(client):
                 return
-            _end(client.process, 0)
+            end(client.process, 0)
             self._failed(client, f"the client made no progress for {self._settings.seconds_per_image:g} s")
         elif code in (USAGE, BAD_MODEL):
             raise self._broken(client, code)
@@ -201,7 +182,7 @@ class LocalEngine:
         folder = attempt_folder(self._home, "probe")
         try:
             process = self._spawn(write_probe(folder / "probe.zip", like=path), folder)
-            _end(process, self._settings.seconds_per_image)
+            end(process, self._settings.seconds_per_image)
             if process.returncode == 0 and (folder / RESULT_FILE).is_file():
                 return ""
             return f"{_ending(process.returncode)}{_tail(folder / LOG_FILE)}"
@@ -218,14 +199,6 @@ def _sign_of_life(folder: Path) -> object:
                 status = (folder / name).lstat()
                 signs.append((name, status.st_size, status.st_mtime_ns))
     return signs
-
-
-def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
-    try:
-        process.wait(patience_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _ending(code: int) -> str:

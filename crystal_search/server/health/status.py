@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crystal_search.errors import CrystalSearchError
-from crystal_search.server.engines.engine import running_fractions
+from crystal_search.server.engines.attempts import running_fractions
+from crystal_search.server.engines.registry import ENGINES
 from crystal_search.server.health.samples import add_sample, rates
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.services.progress import stages
@@ -39,32 +39,27 @@ def status(site: Installation) -> dict[str, Any]:
         "stages": asdict(stages(site.home)),
         "running": running_fractions(site.home),
         "failed": [{"work_unit": unit.name, "reason": unit.reason} for unit in site.imaging.units("failed")],
-        "boinc": _boinc(site) if site.settings.engine == "boinc" else None,
-    }
+    } | _reports(site)
 
 
 def _hours_since(moment: datetime) -> float:
     return max(0.0, (datetime.now(UTC) - moment).total_seconds() / HOUR_S)
 
 
-def _boinc(site: Installation) -> dict[str, Any]:
-    """Return what the BOINC server has to do, who does it, and which daemons are dead; or why that is not known."""
-    from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
-    from crystal_search.server.engines.boinc.daemons import dead_daemons
-    from crystal_search.server.engines.boinc.project import read_project
-
-    try:
-        project = read_project(Path(site.settings.boinc_project))
-        dead = dead_daemons(project)
-        return {"dead_daemons": dead, "load": asdict(BoincDatabase(project).load()), "trouble": ""}
-    except (CrystalSearchError, OSError) as error:
-        return {"dead_daemons": [], "load": None, "trouble": str(error)}
+def _reports(site: Installation) -> dict[str, Any]:
+    """Return by the names of all engines that tell something what the one in use tells, and None for the others."""
+    used = site.settings.engine
+    return {
+        name: asdict(kind.report(site.settings)) if name == used else None
+        for name, kind in ENGINES.items()
+        if kind.report
+    }
 
 
 def troubles(found: dict[str, Any], *, max_age_hours: float = MAX_AGE_HOURS) -> list[str]:
     """Return what somebody should look after, a sentence each; nothing when all is well."""
     said = []
-    age, boinc = found["oldest_unscored_hours"], found["boinc"]
+    age = found["oldest_unscored_hours"]
     if age is not None and age > max_age_hours:
         said.append(f"an image has waited {age:.1f} hours for its score; at most {max_age_hours:g} are wanted")
         if found["keeps_up"] is False:
@@ -75,16 +70,12 @@ def troubles(found: dict[str, Any], *, max_age_hours: float = MAX_AGE_HOURS) -> 
         said.append(
             f"{found['stages']['set_aside']} work units are set aside; create-work tries their images one by one"
         )
-    if boinc and boinc["trouble"]:
-        said.append(boinc["trouble"])
-    if boinc and boinc["dead_daemons"]:
-        said.append(
-            f"daemons of the BOINC project do not run: {', '.join(boinc['dead_daemons'])}; bin/start starts them"
-        )
-    load = boinc and boinc["load"]
-    if load and load["unsent"] and not load["hosts_last_day"]:
-        said.append(f"{load['unsent']} tasks wait, and no volunteer has asked for work since yesterday")
-    return said
+    return [*said, *_report(found).get("complaints", ())]
+
+
+def _report(found: dict[str, Any]) -> dict[str, Any]:
+    """Return what the engine in use tells; nothing where it tells nothing."""
+    return found.get(found["engine"]) or {}
 
 
 def as_text(found: dict[str, Any]) -> str:
@@ -99,10 +90,11 @@ def as_text(found: dict[str, Any]) -> str:
             f"(over {pace['over_hours']:.1f} hours): it {verdict} with its imagers"
         )
     lines += [f"  {name.replace('_', ' '):10} {count:6}" for name, count in found["stages"].items()]
-    if load := (found["boinc"] or {}).get("load"):
-        lines.append("BOINC:")
+    kind = ENGINES[found["engine"]]
+    if load := _report(found).get("load"):
+        lines.append(f"{kind.title}:")
         lines += [f"  {name.replace('_', ' '):20} {count:6}" for name, count in load.items()]
-    if found["engine"] == "local":
+    if kind.clients_here:
         lines += [f"  {name}: {fraction:.0%} done" for name, fraction in sorted(found["running"].items())]
     if failed := found["failed"]:
         lines.append(f"{len(failed)} work units failed, the last of them:")
@@ -113,7 +105,7 @@ def as_text(found: dict[str, Any]) -> str:
 
 def as_metrics(found: dict[str, Any]) -> str:
     """Return the status in Prometheus' text format, version 0.0.4."""
-    boinc = found["boinc"] or {}
+    engine, report = found["engine"], _report(found)
     pace = found["rates"] or {}
     values: dict[str, tuple[str, float | None]] = {
         "images": ("images that are known", found["images"]),
@@ -124,7 +116,7 @@ def as_metrics(found: dict[str, Any]) -> str:
         "images_per_hour": ("images that come in", pace.get("images_per_hour")),
         "scores_per_hour": ("images that are scored", pace.get("scores_per_hour")),
         "free_bytes": ("room on the disk of the home folder", found["free_bytes"]),
-        "boinc_dead_daemons": ("daemons that do not run", len(boinc["dead_daemons"]) if boinc else None),
+        f"{engine}_dead_daemons": ("daemons that do not run", len(report["dead_daemons"]) if report else None),
         "time_seconds": ("when this was told", time.time()),
     }
     lines = []
@@ -132,8 +124,8 @@ def as_metrics(found: dict[str, Any]) -> str:
         if value is not None:
             lines += _metric(name, told, {"": value})
     lines += _metric("stage", "work units, or files, in each place", found["stages"], "place")
-    if load := boinc.get("load"):
-        lines += _metric("boinc", "what the BOINC server counts", load, "what")
+    if load := report.get("load"):
+        lines += _metric(engine, f"what {ENGINES[engine].title} counts", load, "what")
     return "\n".join([*lines, ""])
 
 

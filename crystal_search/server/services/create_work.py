@@ -15,7 +15,6 @@ from math import ceil
 from pathlib import Path
 
 from crystal_search.arguments import count
-from crystal_search.server.engines.opening import opened_engine
 from crystal_search.server.imaging.imaging_database import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
@@ -123,7 +122,7 @@ def _reachable(site: Installation, recipe: Recipe, wanted: int, order: Order) ->
 
 def images_per_unit(waiting: int, site: Installation) -> int:
     """Return how many images a work unit holds: few enough that every client here has work, at most the setting."""
-    if site.settings.engine != "local":
+    if not site.engine.clients_here:
         return site.settings.images_per_unit
     return max(1, min(site.settings.images_per_unit, ceil(waiting / site.settings.worker_count)))
 
@@ -175,8 +174,8 @@ def run(arguments: argparse.Namespace) -> None:
     with opened(arguments.home) as site:
         with only_service(site.home):
             created = create_work(site, recipe_of(site), order)
-        if site.settings.engine == "boinc":
-            with opened_engine(site) as engine:
+        if not site.engine.clients_here:
+            with site.started_engine() as engine:
                 engine.submit(newest_first(site.home))
                 engine.step()
     say(f"packed {created.images} images into {created.units} work units")

@@ -3,10 +3,11 @@
 `watch` and the demo repeat it; cron, systemd and a BOINC server run the same steps as commands of their own.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crystal_search.server.engines.engine import Engine
+from crystal_search.server.engines.engine import POLL_S, Engine
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
@@ -16,7 +17,7 @@ from crystal_search.server.services.finalize import finalize
 from crystal_search.server.services.reconcile import is_out_of_reach
 from crystal_search.server.services.set_autoscore import ScoresSet, set_autoscores
 from crystal_search.server.services.validate import Validated, validate
-from crystal_search.server.unit_states import CANONICAL, is_in, newest_first
+from crystal_search.server.unit_states import CANONICAL, State, is_in, names_in, newest_first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,13 @@ def publish_scores(site: Installation) -> ScoresSet:
     with only_service(site.home):
         finalize(site)
         return set_autoscores(site)
+
+
+def keep_going(site: Installation, engine: Engine, *, until: float) -> None:
+    """Keep the engine going until `until` on the monotonic clock, or until a result is back."""
+    while time.monotonic() < until and not names_in(site.home, State.RETURNED):
+        time.sleep(POLL_S)
+        engine.step()
 
 
 def is_finished(site: Installation, last: Pass) -> bool:

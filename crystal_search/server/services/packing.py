@@ -107,7 +107,7 @@ def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) 
         parameters=Parameters(
             threshold=record.recipe.threshold,
             best_chops=site.settings.best_chops,
-            overlays=site.settings.overlays and site.settings.engine == "local",
+            overlays=site.settings.overlays and site.engine.overlays,
         ),
         images=packed,
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crystal_search.server.engines.engine import running_fractions
+from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, names_in

@@ -14,7 +14,7 @@ from pathlib import Path
 from crystal_search.errors import ResultError, WorkUnitError
 from crystal_search.result import RESULT_FILE, Result
 from crystal_search.result_reader import read_result
-from crystal_search.server.engines.engine import add_failure
+from crystal_search.server.engines.attempts import add_failure
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, say
 from crystal_search.server.locks import only_service

@@ -17,9 +17,7 @@ from crystal_search.errors import CrystalSearchError, EngineError
 from crystal_search.exit_codes import USAGE
 from crystal_search.robot_names import Naming
 from crystal_search.server.engines.engine import Engine
-from crystal_search.server.engines.leash import PYTHON, leashed
-from crystal_search.server.engines.local_engine import GRACE_S, POLL_S
-from crystal_search.server.engines.opening import opened_engine
+from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
 from crystal_search.server.importing.import_images import (
     SETTLED_S,
     ImportReport,
@@ -31,8 +29,7 @@ from crystal_search.server.importing.import_images import (
 from crystal_search.server.installation import Installation, Renewed, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
-from crystal_search.server.services.cycle import cycle
-from crystal_search.server.unit_states import State, names_in
+from crystal_search.server.services.cycle import cycle, keep_going
 
 log = logging.getLogger(__name__)
 
@@ -111,11 +108,7 @@ class ViewerProcess:
         """Stop the viewer."""
         if self._process:
             self._process.terminate()
-            try:
-                self._process.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            end(self._process, GRACE_S)
 
 
 def watch(
@@ -130,7 +123,7 @@ def watch(
     renewed, complaints = Renewed(site.home, lambda: recipe_of(site)), Complaints()
     renewed.recipe()  # trouble with the models ends the service before it begins
     order = EVERYTHING
-    if site.settings.engine == "local":  # fresh images are packed when there is somebody to score them
+    if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
     def one_pass() -> None:
@@ -149,7 +142,7 @@ def watch(
         complaints.about("import", _trouble(look))
         complaints.about("score", _trouble(one_pass))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
-        if _trouble(partial(_keep_going, site, engine, until=began + pause)):
+        if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
 
 
@@ -171,14 +164,6 @@ def _trouble(step: Callable[[], object]) -> str:
     return ""
 
 
-def _keep_going(site: Installation, engine: Engine, *, until: float) -> None:
-    """Keep the engine going until it is time for the next pass, or a result is back."""
-    while time.monotonic() < until and not names_in(site.home, State.RETURNED):
-        time.sleep(POLL_S)
-        if _trouble(engine.step):
-            return
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument("folder", type=Path, help="the robot's folder")
@@ -192,7 +177,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Watch until SIGTERM or Ctrl-C."""
     with terminated_as_interrupt() as ending, opened(arguments.home) as site:
         inbox = Inbox(site, arguments.folder, naming_of(arguments))
-        with opened_engine(site) as engine:
+        with site.started_engine() as engine:
             viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")
             inbox.begin()

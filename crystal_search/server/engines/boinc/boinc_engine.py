@@ -10,15 +10,14 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from crystal_search.errors import EngineError
 from crystal_search.files import write_whole
 from crystal_search.result import RESULT_FILE
-from crystal_search.server.engines.boinc.boinc_database import Job, Jobs
+from crystal_search.server.engines.attempts import add_failure, failures, set_aside
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.project import (
     APP,
     IN_TEMPLATE,
@@ -26,12 +25,12 @@ from crystal_search.server.engines.boinc.project import (
     OUT_TEMPLATE,
     Project,
     job_name,
+    read_project,
     unit_of,
 )
-from crystal_search.server.engines.engine import add_failure, failures, set_aside
+from crystal_search.server.engines.engine import HomeEngine
 from crystal_search.server.folders import advance, discard
 from crystal_search.server.home import Home
-from crystal_search.server.locks import FileLock
 from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import CANONICAL, WITH_RESULT, State, is_in, move, names_in, place_of
 
@@ -67,17 +66,18 @@ class Submission:
             return 0
 
 
-class BoincEngine:
-    """Feeds one BOINC project; one engine per home."""
+def project_engine(home: Home, settings: Settings, models: Path) -> "BoincEngine":
+    """Return the engine that feeds the project of the settings; volunteers have the models, from `staging`."""
+    project = read_project(Path(settings.boinc_project))
+    return BoincEngine(home, settings, project, BoincDatabase(project))
+
+
+class BoincEngine(HomeEngine):
+    """Feeds one BOINC project; what volunteers have stays with them when it is closed."""
 
     def __init__(self, home: Home, settings: Settings, project: Project, jobs: Jobs) -> None:
-        self._home, self._settings, self._project, self._jobs = home, settings, project, jobs
-        self._lock = FileLock(home.engine_lock, "an engine")
-        self._queued: list[Path] = []
-
-    def submit(self, units: Iterable[Path]) -> None:
-        """Take over these work unit files, the most urgent first; those taken over before are left alone."""
-        self._queued = list(units)
+        super().__init__(home, settings)
+        self._project, self._jobs = project, jobs
 
     def step(self) -> None:
         """Submit, take over results, follow up what failed, withdraw what is wanted no more.
@@ -102,16 +102,6 @@ class BoincEngine:
         self._mirror(jobs)
         self._submit(missing)
         self._withdraw()
-
-    def close(self) -> None:
-        """Let another engine have the home; what volunteers have stays with them."""
-        self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def take_over(self) -> int:
         """Move what the assimilator has spooled to the returned results; return how many came."""

@@ -1,0 +1,60 @@
+"""What status tells of a BOINC project: its daemons, what there is to do, and who does it."""
+
+import os
+import socket
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from crystal_search.errors import ConfigError, CrystalSearchError
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Load
+from crystal_search.server.engines.boinc.project import Project, read_project, texts_of
+from crystal_search.server.engines.engine import EngineReport
+from crystal_search.server.settings import Settings
+
+
+def report(settings: Settings) -> EngineReport:
+    """Return what the BOINC server has to do, who does it, and which daemons are dead; or why that is not known."""
+    try:
+        project = read_project(Path(settings.boinc_project))
+        dead, load = dead_daemons(project), BoincDatabase(project).load()
+    except (CrystalSearchError, OSError) as error:
+        return EngineReport(trouble=str(error), complaints=(str(error),))
+    return EngineReport(load=asdict(load), dead_daemons=tuple(dead), complaints=tuple(complaints(dead, load)))
+
+
+def complaints(dead: Sequence[str], load: Load) -> Iterator[str]:
+    """Yield what somebody should look after, a sentence each."""
+    if dead:
+        yield f"daemons of the BOINC project do not run: {', '.join(dead)}; bin/start starts them"
+    if load.unsent and not load.hosts_last_day:
+        yield f"{load.unsent} tasks wait, and no volunteer has asked for work since yesterday"
+
+
+def dead_daemons(project: Project) -> list[str]:
+    """Return the programs among the project's daemons that do not run on this host.
+
+    Each leaves its process number in ``pid_HOST/PROGRAM.pid``.
+
+    Raises
+    ------
+    ConfigError
+        If ``config.xml`` cannot be read.
+    """
+    try:
+        root = ET.parse(project.root / "config.xml").getroot()
+    except (OSError, ET.ParseError) as error:
+        raise ConfigError(f"{project.root / 'config.xml'} cannot be read: {error}") from error
+    folder = project.root / f"pid_{socket.gethostname().partition('.')[0]}"
+    programs = [words.split()[0] for words in texts_of(root, "daemons/daemon/cmd") if words]
+    return [program for program in programs if not _runs(folder / f"{program}.pid")]
+
+
+def _runs(path: Path) -> bool:
+    try:
+        number = int(path.read_text(encoding="utf-8").strip())
+        os.kill(number, 0)
+    except (OSError, ValueError) as error:
+        return isinstance(error, PermissionError)
+    return True

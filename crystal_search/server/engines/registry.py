@@ -1,0 +1,39 @@
+"""The engines that there are. Nothing outside this room knows any of them by name."""
+
+from crystal_search.errors import ConfigError, UnknownNameError
+from crystal_search.server.engines.boinc.boinc_engine import project_engine
+from crystal_search.server.engines.boinc.boinc_report import report
+from crystal_search.server.engines.engine import EngineKind
+from crystal_search.server.engines.local_engine import LocalEngine
+from crystal_search.server.settings import Settings
+
+ENGINES = {
+    "local": EngineKind(title="this machine", start=LocalEngine, clients_here=True, overlays=True),
+    "boinc": EngineKind(
+        title="BOINC",
+        start=project_engine,
+        clients_here=False,
+        overlays=False,
+        needs=("boinc_project",),
+        report=report,
+    ),
+}
+
+
+def engine_kind(settings: Settings) -> EngineKind:
+    """Return what the engine that the settings name declares of itself.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such engine.
+    ConfigError
+        If settings are missing that it needs.
+    """
+    if settings.engine not in ENGINES:
+        known = ", ".join(sorted(ENGINES))
+        raise UnknownNameError(f"the settings' engine must be one of {known}, got {settings.engine!r}")
+    kind = ENGINES[settings.engine]
+    if missing := [name for name in kind.needs if not getattr(settings, name)]:
+        raise ConfigError(f"the settings' engine is {settings.engine}, so they must say {', '.join(missing)} too")
+    return kind
