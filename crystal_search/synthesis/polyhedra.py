@@ -1,9 +1,10 @@
 """Crystals as convex polyhedra: half-spaces, and how thick the body is along the view."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -148,15 +149,17 @@ def heading_to(angle: float, roll: float) -> Array:
     return np.asarray(turn @ rolled)
 
 
-@cache
-def _corners(habit: str) -> Array:
-    """Return the corners of a habit, (C, 3)."""
-    normals, distances = HABITS[habit]
+def corners_of(normals: Array, distances: Array) -> Array:
+    """Return where three planes meet on a body, (C, 3); a corner stands there once for each three of its planes."""
     triples = np.array(list(combinations(range(len(distances)), 3)))
     triples = triples[np.abs(np.linalg.det(normals[triples])) > 1e-4]
     corners = np.linalg.solve(normals[triples], distances[triples][:, :, None])[:, :, 0]
-    real = (corners @ normals.T <= distances + 1e-6).all(axis=1)
-    return np.asarray(corners[real])
+    return np.asarray(corners[(corners @ normals.T <= distances + 1e-6).all(axis=1)])
+
+
+@cache
+def _corners(habit: str) -> Array:
+    return corners_of(*HABITS[habit])
 
 
 def polyhedron(rng: np.random.Generator, habit: str, half_axes: Array, turned: Array, jitter: float) -> Body:
@@ -185,14 +188,23 @@ def aspect_of(half_axes: Array) -> str:
     return "rod" if long >= MEDIUM * middle else "block"
 
 
-def gathered(bodies: list[Body]) -> Polyhedra:
+def padded(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Return arrays as one, the last row of shorter ones repeated.
+
+    >>> padded([np.array([1, 2]), np.array([1, 2, 3])]).tolist()
+    [[1, 2, 2], [1, 2, 3]]
+    """
+    most = max(len(each) for each in arrays)
+    return np.stack(
+        [np.pad(each, ((0, most - len(each)), *((0, 0),) * (each.ndim - 1)), mode="edge") for each in arrays]
+    )
+
+
+def gathered(bodies: Sequence[Body]) -> Polyhedra:
     """Return bodies as one record; those with fewer planes repeat their last."""
-    most = max(len(body.distances) for body in bodies)
-    normals = [np.pad(body.normals, ((0, most - len(body.normals)), (0, 0)), mode="edge") for body in bodies]
-    distances = [np.pad(body.distances, (0, most - len(body.distances)), mode="edge") for body in bodies]
     return Polyhedra(
-        np.stack(normals),
-        np.stack(distances),
+        padded([body.normals for body in bodies]),
+        padded([body.distances for body in bodies]),
         np.array([body.reach for body in bodies]),
         tuple(body.habit for body in bodies),
         tuple(body.aspect for body in bodies),

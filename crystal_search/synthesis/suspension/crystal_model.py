@@ -4,7 +4,6 @@ Bischoff et al. (2022), equations 1 to 8: the aspect ratio and the angle of a cr
 uniform, and its area goes with 1/a, so that all sizes take up the same total area.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.synthesis.polyhedra import HABITS
+from crystal_search.synthesis.polyhedra import HABITS, Array, corners_of, padded
 
 SIDE_PX = 384  #: of an image
 LARGEST_RATIO = 11.4  #: Bischoff et al. (2022), equation 2
@@ -24,8 +23,6 @@ THICKNESS_RANGE = (0.5, 1.2)  #: of a crystal over its width
 VARIANTS = 24  #: of each habit, chipped and truncated differently
 TRIES = 6  #: bodies tried for a rectangle; the last lies flat
 CANDIDATES = 96  #: places tried for a crystal
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +82,7 @@ def library() -> Library:
         bodies.append((name, *_normalised(*planes)))
         bodies.extend((name, *_normalised(*_chipped(rng, *planes))) for _ in range(VARIANTS))
     names = tuple(body[0] for body in bodies)
-    normals, distances, corners, edges = (_padded([body[part] for body in bodies]) for part in range(1, 5))
+    normals, distances, corners, edges = (padded([body[part] for body in bodies]) for part in range(1, 5))
     return Library(names, normals, distances, corners, edges.astype(np.int64))
 
 
@@ -101,11 +98,7 @@ def _chipped(rng: np.random.Generator, normals: Array, distances: Array) -> tupl
 
 def _corners_and_edges(normals: Array, distances: Array) -> tuple[Array, NDArray[np.int64]]:
     """Return the corners (C, 3) of a body, and its edges (E, 2): pairs of corners that share two faces."""
-    triples = np.array(list(combinations(range(len(distances)), 3)))
-    triples = triples[np.abs(np.linalg.det(normals[triples])) > 1e-4]
-    found = np.linalg.solve(normals[triples], distances[triples][:, :, None])[:, :, 0]
-    found = found[(found @ normals.T <= distances + 1e-6).all(axis=1)]
-    corners: Array = np.unique(np.round(found, 7), axis=0).astype(np.float64)
+    corners: Array = np.unique(np.round(corners_of(normals, distances), 7), axis=0).astype(np.float64)
     on = np.abs(corners @ normals.T - distances) < 1e-4  # (C, P)
     pairs = np.array(list(combinations(range(len(corners)), 2)))
     return corners, pairs[(on[pairs[:, 0]] & on[pairs[:, 1]]).sum(axis=1) >= 2]
@@ -117,11 +110,3 @@ def _normalised(normals: Array, distances: Array) -> tuple[Array, Array, Array, 
     low, high = corners.min(axis=0), corners.max(axis=0)
     middle, half = (low + high) / 2, (high - low) / 2
     return normals * half, distances - normals @ middle, (corners - middle) / half, edges
-
-
-def _padded(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return arrays as one, the last row of shorter ones repeated."""
-    most = max(len(each) for each in arrays)
-    return np.stack(
-        [np.pad(each, ((0, most - len(each)), *((0, 0),) * (each.ndim - 1)), mode="edge") for each in arrays]
-    )

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
 
 from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
+from crystal_search.synthesis.textures import weighed
 
 FOCUS_PX = (0.5, 1.0, 1.9)  #: sigma of the blur of crystals that lie in focus, near it, and far from it
 SPLINES, SPLINE_POINTS = 4, 700  #: at most in an image; points of one
@@ -96,15 +96,9 @@ def focused(light: Tensor, depth: Tensor, image: Tensor, pixel: Tensor, images: 
 def blurred(images: Tensor, sigma_px: float) -> Tensor:
     """Return images (N, h, w) blurred by a Gaussian, edge values repeated outside."""
     radius = max(1, round(2.5 * sigma_px))
-    kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma_px**2))
-    for axis in (1, 2):
-        length = images.shape[axis]
-        margins = (0, 0, radius, radius) if axis == 1 else (radius, radius, 0, 0)
-        wide = pad(images[:, None], margins, mode="replicate")[:, 0]
-        images = torch.zeros_like(images)
-        for start, weight in enumerate((kernel / kernel.sum()).tolist()):  # on a CPU faster than a convolution
-            images.add_(wide.narrow(axis, start, length), alpha=weight)
-    return images
+    offsets = range(-radius, radius + 1)
+    kernel = np.exp(-(np.array(offsets) ** 2) / (2 * sigma_px**2))
+    return weighed(images, list(zip(offsets, (kernel / kernel.sum()).tolist(), strict=True)))
 
 
 def exposed(light: Tensor, shots: Shots) -> Tensor:

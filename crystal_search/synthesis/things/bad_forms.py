@@ -7,27 +7,38 @@ import numpy as np
 from crystal_search.synthesis.polyhedra import Body, heading_to, polyhedron
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import fractal_noise
-from crystal_search.synthesis.things.crystals import COMPACT, Placed, body, crystal_layer, seen_as_layer, singly
+from crystal_search.synthesis.things.crystals import (
+    COMPACT,
+    Placed,
+    body,
+    crystal_layer,
+    seen_as_layer,
+    singly,
+    together,
+)
 from crystal_search.synthesis.things.drops import Drop
 from crystal_search.synthesis.things.layers import Layer
 
 BROKEN_SHARE = 0.3  # have a broken surface
 
 
+def _needle(rng: np.random.Generator, half_length: float, half_width: float, angle: float) -> Body:
+    """Return a needle that points along `angle`, counted from columns towards rows."""
+    axes = np.array([half_width, half_length / 0.7, half_width * rng.uniform(0.6, 1.4)])
+    return polyhedron(rng, "box", axes, heading_to(angle, rng.normal(0, 0.1)), 0.1)
+
+
 def _urchins(rng: np.random.Generator, drop: Drop) -> Placed:
     """Return bundles of needles that grow from common centres."""
-    centres, bodies, hubs = [], [], []
+    pieces = []
     length, thin = log_uniform(rng, 25, min(110, 0.4 * drop.radius)), log_uniform(rng, 1.2, 3.5)
     fan = rng.uniform(0.3, np.pi)
     for hub in drop.places(rng, int(rng.integers(2, 9)), 0.75):
         heading = rng.uniform(0, 2 * np.pi)
         for _ in range(rng.integers(6, 26)):
             angle, half = heading + rng.uniform(-fan, fan), length * rng.uniform(0.3, 1) / 2
-            axes = np.array([thin, half / 0.7, thin * rng.uniform(0.6, 1.4)])
-            bodies.append(polyhedron(rng, "box", axes, heading_to(angle, rng.normal(0, 0.1)), 0.1))
-            centres.append(hub + half * np.array([np.sin(angle), np.cos(angle)]))
-            hubs.append(hub)
-    return Placed(np.array(centres), bodies, np.array(hubs))
+            pieces.append((_needle(rng, half, thin, angle), hub + half * np.array([np.sin(angle), np.cos(angle)]), hub))
+    return together(pieces)
 
 
 def _needles_or_plates(rng: np.random.Generator, drop: Drop) -> Placed:
@@ -50,21 +61,13 @@ def _needles_or_plates(rng: np.random.Generator, drop: Drop) -> Placed:
 
 def _intergrown(rng: np.random.Generator, drop: Drop) -> Placed:
     """Return clusters of crystals grown through each other."""
-    centres, bodies, hubs = [], [], []
+    pieces = []
     habit, size = str(rng.choice(COMPACT)), log_uniform(rng, 12, min(48, 0.2 * drop.radius))
     for hub in drop.places(rng, int(rng.integers(2, 10)), 0.8):
         for _ in range(rng.integers(4, 12)):
             axes = np.maximum(size * rng.uniform(0.5, 1.1) * rng.uniform(0.3, 1, 3), 2)
-            bodies.append(body(rng, habit, axes, flat=False, jitter=0.25))
-            centres.append(hub + rng.normal(0, 0.45 * size, 2))
-            hubs.append(hub)
-    return Placed(np.array(centres), bodies, np.array(hubs))
-
-
-def _needle(rng: np.random.Generator, half_length: float, half_width: float, angle: float) -> Body:
-    """Return a needle that points along `angle`, counted from columns towards rows."""
-    axes = np.array([half_width, half_length / 0.7, half_width * rng.uniform(0.6, 1.4)])
-    return polyhedron(rng, "box", axes, heading_to(angle, rng.normal(0, 0.1)), 0.1)
+            pieces.append((body(rng, habit, axes, flat=False, jitter=0.25), hub + rng.normal(0, 0.45 * size, 2), hub))
+    return together(pieces)
 
 
 def _long_needles(rng: np.random.Generator, drop: Drop) -> Placed:
@@ -93,42 +96,38 @@ def _hairs(rng: np.random.Generator, drop: Drop) -> Placed:
 
 def _sheaves(rng: np.random.Generator, drop: Drop) -> Placed:
     """Return sheaves: needles through a common waist that open on both sides like a bow tie."""
-    centres, bodies, hubs = [], [], []
+    pieces = []
     length, thin = log_uniform(rng, 20, min(130, 0.45 * drop.radius)), log_uniform(rng, 1.0, 3)
     opening = rng.uniform(0.1, 0.7)
     for hub in drop.places(rng, int(rng.integers(1, 8)), 0.75):
         heading = rng.uniform(0, np.pi)
         for _ in range(rng.integers(8, 30)):
-            bodies.append(_needle(rng, length * rng.uniform(0.6, 1), thin, heading + rng.normal(0, opening)))
-            centres.append(hub + rng.normal(0, thin, 2))
-            hubs.append(hub)
-    return Placed(np.array(centres), bodies, np.array(hubs))
+            needle = _needle(rng, length * rng.uniform(0.6, 1), thin, heading + rng.normal(0, opening))
+            pieces.append((needle, hub + rng.normal(0, thin, 2), hub))
+    return together(pieces)
 
 
 def _branches(rng: np.random.Generator, drop: Drop) -> Placed:
     """Return dendrites: a stem with side branches at a fixed angle, shorter towards the tip."""
-    centres, bodies, hubs = [], [], []
+    pieces = []
     length, thin = log_uniform(rng, 40, min(220, 0.6 * drop.radius)), log_uniform(rng, 1.2, 4)
     side = rng.uniform(0.6, np.pi / 2)
     for hub in drop.places(rng, int(rng.integers(1, 6)), 0.7):
         heading = rng.uniform(0, 2 * np.pi)
         along = np.array([np.sin(heading), np.cos(heading)])
-        bodies.append(_needle(rng, length / 2, thin, heading))
-        centres.append(hub)
-        hubs.append(hub)
+        pieces.append((_needle(rng, length / 2, thin, heading), hub, hub))
         for place in np.arange(-0.45, 0.5, rng.uniform(0.06, 0.15)):
             half = max(3.0, 0.35 * length * (0.5 - place) * rng.uniform(0.7, 1.1))
             for angle in (heading + side, heading - side):
-                bodies.append(_needle(rng, half, 0.7 * thin, angle))
                 outward = np.array([np.sin(angle), np.cos(angle)])
-                centres.append(hub + place * length * along + half * outward)
-                hubs.append(hub)
-    return Placed(np.array(centres), bodies, np.array(hubs))
+                centre = hub + place * length * along + half * outward
+                pieces.append((_needle(rng, half, 0.7 * thin, angle), centre, hub))
+    return together(pieces)
 
 
 def _stacks(rng: np.random.Generator, drop: Drop) -> Placed:
     """Return stacks of plates that grew on each other, slightly turned and shifted."""
-    centres, bodies, hubs = [], [], []
+    pieces = []
     size = log_uniform(rng, 18, min(120, 0.4 * drop.radius))
     habit = str(rng.choice(("box", "lozenge", "hexagonal prism")))
     for hub in drop.places(rng, int(rng.integers(1, 8)), 0.8):
@@ -136,10 +135,8 @@ def _stacks(rng: np.random.Generator, drop: Drop) -> Placed:
         for _ in range(rng.integers(3, 9)):
             axes = np.array([size * rng.uniform(0.3, 0.9), size * rng.uniform(0.6, 1), rng.uniform(1.5, 5)])
             turned = heading_to(angle + rng.normal(0, 0.12), rng.normal(0, 0.25))
-            bodies.append(polyhedron(rng, habit, axes, turned, 0.2))
-            centres.append(hub + rng.normal(0, 0.2 * size, 2))
-            hubs.append(hub)
-    return Placed(np.array(centres), bodies, np.array(hubs))
+            pieces.append((polyhedron(rng, habit, axes, turned, 0.2), hub + rng.normal(0, 0.2 * size, 2), hub))
+    return together(pieces)
 
 
 BAD_FORMS = (

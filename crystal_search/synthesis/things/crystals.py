@@ -1,5 +1,6 @@
 """Crystals as layers; well-formed ones, few and large or too many."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,12 @@ class Placed(NamedTuple):
     centres: Array  #: (N, 2), row and column in units
     bodies: list[Body]
     hubs: Array  #: (N, 2), where each began to grow
+
+
+def together(pieces: Sequence[tuple[Body, Array, Array]]) -> Placed:
+    """Return crystals given as body, centre and hub."""
+    bodies, centres, hubs = zip(*pieces, strict=True)
+    return Placed(np.array(centres), list(bodies), np.array(hubs))
 
 
 def singly(centres: Array, bodies: list[Body]) -> Placed:

@@ -13,6 +13,12 @@ FLECKED_SHARE = 0.55
 BROWN = (0.75, 1.0, 1.5)  # absorbance of aggregated protein in red, green, blue
 
 
+def _brown(shade: float) -> tuple[float, float, float]:
+    """Return absorbance in red, green and blue, from grey (0) to brown (1)."""
+    red, green, blue = (1 + shade * (part - 1) for part in BROWN)
+    return red, green, blue
+
+
 def precipitate(rng: np.random.Generator, drop: Drop) -> Layer:
     """Heavy amorphous or granular precipitate: grey to light brown, over most of the drop."""
     kind = rng.random()
@@ -23,9 +29,7 @@ def precipitate(rng: np.random.Generator, drop: Drop) -> Layer:
     covered = drop.clouds(rng, 0.75)
     density = (noise * rng.uniform(0.25, 0.6) + rng.uniform(0.2, 0.6)).clamp_min(0) * covered
     phase = noise * covered * grain * rng.uniform(0.01, 0.06)
-    shade = rng.uniform(0, 1)
-    colour = tuple(1 + shade * (part - 1) for part in BROWN)
-    return Layer("precipitate", phase, density, (colour[0], colour[1], colour[2]), spread=12)
+    return Layer("precipitate", phase, density, _brown(rng.uniform(0, 1)), spread=12)
 
 
 def _film(rng: np.random.Generator, drop: Drop) -> Layer:
@@ -38,8 +42,7 @@ def _film(rng: np.random.Generator, drop: Drop) -> Layer:
     if rng.random() < 0.4:  # gathered in a band along the contour
         band = torch.exp(-(((drop.reach - rng.uniform(0.55, 0.95)) / rng.uniform(0.05, 0.2)) ** 2))
         density = (density * rng.uniform(0, 0.5) + band * (0.6 + 0.3 * cloud).clamp_min(0)) * rng.uniform(0.4, 1)
-    shade = rng.uniform(0.4, 1)
-    colour = (1 + shade * (BROWN[0] - 1), 1.0, 1 + shade * (BROWN[2] - 1))
+    colour = _brown(rng.uniform(0.4, 1))
     return Layer("precipitate", (cloud + wisps) * thick * rng.uniform(0.3, 1.2), density, colour, spread=14)
 
 
@@ -55,10 +58,9 @@ def _grains(rng: np.random.Generator, drop: Drop) -> Layer:
     density = dirt.specks(rng, drop.frame, places, np.clip(typical * np.exp(rng.normal(0, 0.4, count)), 1.2, 16))
     glassy = rng.uniform(0, 1)
     phase = density * typical * glassy * rng.uniform(0.05, 0.2)
-    shade = rng.uniform(0, 0.8)
-    colour = tuple(1 + shade * (part - 1) for part in BROWN)
+    colour = _brown(rng.uniform(0, 0.8))
     opaque = density * (1 - 0.8 * glassy) * rng.uniform(0.3, 1.0)
-    return Layer("precipitate", phase, opaque, (colour[0], colour[1], colour[2]), spread=14)
+    return Layer("precipitate", phase, opaque, colour, spread=14)
 
 
 def _flakes(rng: np.random.Generator, drop: Drop) -> Layer:
