@@ -128,8 +128,7 @@ def good_result(unit: WorkUnit) -> bytes:
         Result(
             work_unit=unit.name,
             client_version="bench",
-            classifier_sha256=unit.classifier_sha256,
-            drop_sha256=unit.drop_sha256,
+            models=unit.models,
             images=images,
         )
     ).encode()

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from benchmarks.table import Row
 from benchmarks.wells import drawn_jpeg, drawn_tiff
-from crystal_search.model import default_model
-from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.model import default_models, default_models_folder, references
 from crystal_search.work_unit import Parameters, write_work_unit
 
 
 def peak_mb(data: bytes, *, images: int = 4) -> float:
     """Return the largest resident size in MB of a client that scores `images` times the same image."""
-    models = (default_model(ClassifierCard).card.sha256, default_model(DropCard).card.sha256)
+    models = references(default_models(default_models_folder()))
     with tempfile.TemporaryDirectory() as folder:
         unit, out = Path(folder) / "unit.zip", Path(folder) / "out"
         contents = [(str(number), ".jpg", data) for number in range(images)]

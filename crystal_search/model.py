@@ -1,8 +1,8 @@
 """Models: an ONNX file and the card that says what it is. A mismatch is refused, never guessed."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
@@ -15,6 +15,15 @@ IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in
 
 Card = TypeVar("Card", bound=ModelCard)
 Card_co = TypeVar("Card_co", bound=ModelCard, covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """Which model plays a role in a work unit, a result or a recipe; the hash counts, the name is told."""
+
+    role: str  #: a key of `ROLES`
+    name: str = field(default="", compare=False)  #: what people call it; empty where nobody said
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +55,35 @@ def in_role(model: Model[ModelCard], kind: type[Card]) -> Model[Card]:
     if not isinstance(model.card, kind):
         raise ModelMismatchError(f"{model.card.name} is a {model.card.title}, expected a {kind.title}")
     return Model(model.card, model.onnx)
+
+
+def references(models: "Iterable[Model[ModelCard]]") -> tuple[ModelRef, ...]:
+    """Return what work units and recipes say of these models, in the order of their roles."""
+    cards = sorted((model.card for model in models), key=lambda card: card.role)
+    return tuple(ModelRef(role=card.role, name=card.name, sha256=card.sha256) for card in cards)
+
+
+def hashes_of(models: Iterable[ModelRef]) -> dict[str, str]:
+    """Return the models' hashes by role."""
+    return {model.role: model.sha256 for model in models}
+
+
+def models_named(read: Reader, version: int) -> tuple[ModelRef, ...]:
+    """Return the models that a work unit or result names, by role; version 1 named a classifier and a drop locator."""
+    if version == 1:
+        return tuple(ModelRef(role=role, sha256=read.sha256(f"{role}_sha256")) for role in ("classifier", "drop"))
+    models = sorted((_ref(each) for each in read.objects("models", limit=100)), key=lambda each: each.role)
+    roles = [each.role for each in models]
+    needed = {role for role, kind in ROLES.items() if kind.needed}
+    if len(set(roles)) != len(roles) or not needed <= set(roles):
+        read.fail("models", f"one model for each role, of {' and '.join(sorted(needed))} at least", roles)
+    return tuple(models)
+
+
+def _ref(read: Reader) -> ModelRef:
+    ref = ModelRef(role=read.choice("role", ROLES), name=read.text("name", limit=100), sha256=read.sha256("sha256"))
+    read.finish()
+    return ref
 
 
 def sha256_of(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the client answers: one image's score, and the result file of a work unit, version 1.
+"""What the client answers: one image's score, and the result file of a work unit, version 2.
 
 The format is described in docs/result.md; `result_reader` reads it. All positions are in stored pixels of the
 image, rows before columns.
@@ -12,9 +12,10 @@ from typing import Any
 
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
+from crystal_search.model import ModelRef
 from crystal_search.outcomes import GROUPS, Group, classes_of, outcome_named
 
-RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 1
+RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 2
 RESULT_FILE = "result.json"
 
 
@@ -98,8 +99,7 @@ class Result:
 
     work_unit: str
     client_version: str
-    classifier_sha256: str
-    drop_sha256: str
+    models: tuple[ModelRef, ...]  #: that it was scored with, by role
     images: tuple[ImageResult, ...]
 
 

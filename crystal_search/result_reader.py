@@ -1,4 +1,4 @@
-"""Reading a result, version 1, that comes from somebody else's computer: nothing in it is taken for granted.
+"""Reading a result, version 2 or 1, that comes from somebody else's computer: nothing in it is taken for granted.
 
 The format is described in docs/result.md.
 """
@@ -12,7 +12,7 @@ from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
-from crystal_search.model import sha256_of
+from crystal_search.model import hashes_of, models_named, sha256_of
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
@@ -73,15 +73,14 @@ def result_from_json(text: bytes) -> Result:
     Raises
     ------
     ResultError
-        If the text is no result of version 1, or contradicts itself.
+        If the text is no result of version 2 or 1, or contradicts itself.
     """
     read = Reader(loads(text, ResultError), "result", ResultError)
-    read.format(RESULT_FORMAT, RESULT_VERSION)
+    version = read.format(RESULT_FORMAT, RESULT_VERSION)
     result = Result(
         work_unit=read.text("work_unit", pattern=NAME),
         client_version=read.text("client_version", limit=100),
-        classifier_sha256=read.sha256("classifier_sha256"),
-        drop_sha256=read.sha256("drop_sha256"),
+        models=models_named(read, version),
         images=tuple(_image_result(each) for each in read.objects("images", limit=10_000)),
     )
     read.finish()
@@ -240,13 +239,16 @@ def check_against(result: Result, unit: WorkUnit) -> None:
     """
     if result.work_unit != unit.name:
         raise WrongWorkUnitError(f"the result is for work unit {result.work_unit}, expected {unit.name}")
-    for name in ("classifier_sha256", "drop_sha256"):
-        if (got := getattr(result, name)) != (expected := getattr(unit, name)):
-            raise ResultError(f"{unit.name}: scored with {name} {got}, expected {expected}")
+    if (got := hashes_of(result.models)) != (expected := hashes_of(unit.models)):
+        raise ResultError(f"{unit.name}: scored with {_listed(got)}, expected {_listed(expected)}")
     if [image.id for image in result.images] != [image.id for image in unit.images]:
         raise ResultError(f"{unit.name}: the result's images are not those of the work unit, in its order")
     for image, packed in zip(result.images, unit.images, strict=True):
         _check_image(image, packed, unit)
+
+
+def _listed(hashes: dict[str, str]) -> str:
+    return ", ".join(f"{role} {sha256}" for role, sha256 in hashes.items())
 
 
 def _check_image(image: ImageResult, packed: WorkUnitImage, unit: WorkUnit) -> None:

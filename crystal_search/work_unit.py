@@ -1,7 +1,7 @@
-"""A work unit, version 1: a zip of images with a manifest that says how to score them.
+"""A work unit, version 2: a zip of images with a manifest that says how to score them.
 
-The format is described in docs/work-unit.md. Members are stored, never compressed, so that a small file
-cannot unpack to a large one; and the same images, model and parameters give the same bytes.
+The format is described in docs/work-unit.md; version 1 is read as well. Members are stored, never compressed, so that
+a small file cannot unpack to a large one; and the same images, models and parameters give the same bytes.
 """
 
 import json
@@ -16,10 +16,10 @@ from typing import Literal
 
 from crystal_search.errors import WorkUnitError
 from crystal_search.hostile_json import Reader, loads
-from crystal_search.model import sha256_of
+from crystal_search.model import ModelRef, models_named, sha256_of
 from crystal_search.outcomes import THRESHOLD
 
-UNIT_FORMAT, UNIT_VERSION = "crystal-search work unit", 1
+UNIT_FORMAT, UNIT_VERSION = "crystal-search work unit", 2
 MANIFEST = "manifest.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 IMAGE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -58,14 +58,18 @@ class WorkUnit:
     """What a work unit says: its manifest."""
 
     name: str
-    classifier_sha256: str
-    drop_sha256: str
+    models: tuple[ModelRef, ...]  #: by role
     parameters: Parameters
     images: tuple[WorkUnitImage, ...]
 
 
 def write_work_unit(
-    path: Path, *, name: str, models: tuple[str, str], parameters: Parameters, images: Sequence[tuple[str, str, bytes]]
+    path: Path,
+    *,
+    name: str,
+    models: tuple[ModelRef, ...],
+    parameters: Parameters,
+    images: Sequence[tuple[str, str, bytes]],
 ) -> WorkUnit:
     """Write a work unit to `path`, whole or not at all.
 
@@ -76,7 +80,7 @@ def write_work_unit(
     name
         Letters, digits, ``_`` and ``-``; at most 100.
     models
-        SHA-256 of the classifier and of the drop locator.
+        The model of each role, in the order of their names.
     parameters
         How to score.
     images
@@ -89,8 +93,7 @@ def write_work_unit(
     """
     unit = WorkUnit(
         name=name,
-        classifier_sha256=models[0],
-        drop_sha256=models[1],
+        models=models,
         parameters=parameters,
         images=tuple(
             WorkUnitImage(
@@ -124,14 +127,13 @@ def manifest_from_json(text: bytes) -> WorkUnit:
     Raises
     ------
     WorkUnitError
-        If the text is no manifest of version 1.
+        If the text is no manifest of version 2 or 1.
     """
     read = Reader(loads(text, WorkUnitError), "manifest", WorkUnitError)
-    read.format(UNIT_FORMAT, UNIT_VERSION)
+    version = read.format(UNIT_FORMAT, UNIT_VERSION)
     unit = WorkUnit(
         name=read.text("name", pattern=NAME),
-        classifier_sha256=read.sha256("classifier_sha256"),
-        drop_sha256=read.sha256("drop_sha256"),
+        models=models_named(read, version),
         parameters=_parameters(read.object("parameters")),
         images=tuple(_image(each) for each in read.objects("images", limit=MAX_IMAGES)),
     )

@@ -84,8 +84,7 @@ def misbehave(fault: str, folder: Path, unit: WorkUnit) -> None:
         result = Result(
             work_unit="another-one",
             client_version="fake",
-            classifier_sha256=unit.classifier_sha256,
-            drop_sha256=unit.drop_sha256,
+            models=unit.models,
             images=(),
         )
         write_result(result, folder)
@@ -119,8 +118,7 @@ def score(path: Path, folder: Path, plan: Plan) -> None:
     result = Result(
         work_unit=unit.name,
         client_version="fake",
-        classifier_sha256=unit.classifier_sha256,
-        drop_sha256=unit.drop_sha256,
+        models=unit.models,
         images=tuple(images),
     )
     write_result(result, folder)

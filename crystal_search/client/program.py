@@ -19,7 +19,7 @@ from crystal_search.errors import ModelError, ResultError, WorkUnitError
 from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, FAILED, OK
 from crystal_search.files import write_whole
 from crystal_search.model import default_models_folder, in_role, model_in_any, sha256_of
-from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.model_card import ROLES
 from crystal_search.result import (
     ImageResult,
     Overlay,
@@ -68,8 +68,7 @@ def score_work_unit(
         If no one of `models_folders` holds a model that the work unit names.
     """
     unit = read_work_unit(path)
-    named = ((ClassifierCard, unit.classifier_sha256), (DropCard, unit.drop_sha256))
-    models = loaded(in_role(model_in_any(models_folders, sha256), kind) for kind, sha256 in named)
+    models = loaded(in_role(model_in_any(models_folders, each.sha256), ROLES[each.role]) for each in unit.models)
     attempt = Attempt(path, unit, models, folder)
     (folder / "overlays").mkdir(parents=True, exist_ok=True)
     done = _read_checkpoint(folder, unit)
@@ -78,13 +77,7 @@ def score_work_unit(
         pause(number / len(unit.images))
         done.append(_score_member(attempt, image, number))
         _append_checkpoint(folder, done[-1])
-    result = Result(
-        work_unit=unit.name,
-        client_version=__version__,
-        classifier_sha256=unit.classifier_sha256,
-        drop_sha256=unit.drop_sha256,
-        images=tuple(done),
-    )
+    result = Result(work_unit=unit.name, client_version=__version__, models=unit.models, images=tuple(done))
     write_result(result, folder)
     _report_fraction(folder, 1.0)
     pause(1.0)

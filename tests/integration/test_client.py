@@ -1,10 +1,12 @@
 """The client as a process, on real work units, with the models that come with the package."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,22 +15,21 @@ import pytest
 
 from crystal_search.client.program import CHECKPOINT, score_work_unit
 from crystal_search.images import decode
-from crystal_search.model import default_model, default_models_folder, sha256_of
-from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.model import ModelRef, default_models, default_models_folder, references, sha256_of
 from crystal_search.result import Result
 from crystal_search.result_reader import read_result
-from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
+from crystal_search.work_unit import MANIFEST, Parameters, WorkUnit, read_work_unit, write_work_unit
 from tests.integration.pictures import encoded, well
 
 
-def models() -> tuple[str, str]:
-    return default_model(ClassifierCard).card.sha256, default_model(DropCard).card.sha256
+def models() -> tuple[ModelRef, ...]:
+    return references(default_models(default_models_folder()))
 
 
-def packed(path: Path, contents: list[bytes], hashes: tuple[str, str] | None = None) -> WorkUnit:
+def packed(path: Path, contents: list[bytes], named: tuple[ModelRef, ...] | None = None) -> WorkUnit:
     images = [(str(number), ".jpg", data) for number, data in enumerate(contents)]
     parameters = Parameters(no_drop="whole_image")
-    return write_work_unit(path, name="unit", models=hashes or models(), parameters=parameters, images=images)
+    return write_work_unit(path, name="unit", models=named or models(), parameters=parameters, images=images)
 
 
 def command(unit: Path, out: Path, *more: str) -> list[str]:
@@ -102,11 +103,33 @@ def test_an_image_whose_overlay_is_lost_or_cut_off_is_scored_again(tmp_path: Pat
         assert sha256_of((out / each.overlay.file).read_bytes()) == each.overlay.sha256
 
 
+def first_version(path: Path) -> None:
+    """Write the work unit at `path` anew as version 1 had it."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = json.loads(members[MANIFEST])
+    hashes = {f"{model['role']}_sha256": model["sha256"] for model in content.pop("models")}
+    members[MANIFEST] = json.dumps(content | {"version": 1} | hashes).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_a_unit_of_version_1_is_scored_as_well(tmp_path: Path) -> None:
+    unit = packed(tmp_path / "unit.zip", [encoded(well())])
+    first_version(tmp_path / "unit.zip")
+    assert read_work_unit(tmp_path / "unit.zip") == unit
+    assert client(tmp_path / "unit.zip", tmp_path / "out").returncode == 0
+    assert read_result(tmp_path / "out" / "result.json", unit).models == unit.models
+
+
 def test_each_fault_has_its_exit_code(tmp_path: Path) -> None:
+    classifier, drop = models()
     packed(tmp_path / "unit.zip", [encoded(well())])
     (tmp_path / "broken.zip").write_bytes((tmp_path / "unit.zip").read_bytes()[:500])
-    packed(tmp_path / "stranger.zip", [encoded(well())], ("0" * 64, models()[1]))
-    packed(tmp_path / "swapped.zip", [encoded(well())], models()[::-1])
+    packed(tmp_path / "stranger.zip", [encoded(well())], (replace(classifier, sha256="0" * 64), drop))
+    swapped = (replace(classifier, sha256=drop.sha256), replace(drop, sha256=classifier.sha256))
+    packed(tmp_path / "swapped.zip", [encoded(well())], swapped)
     (tmp_path / "file").write_text("in the way")
     out = tmp_path / "out"
     assert client(tmp_path / "broken.zip", out).returncode == 3

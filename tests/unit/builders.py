@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.geometry import Box
-from crystal_search.model import sha256_of
+from crystal_search.model import ModelRef, sha256_of
 from crystal_search.model_card import ClassifierCard, Measurement, Output
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
@@ -20,6 +20,10 @@ from crystal_search.result import (
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 
 CLASSIFIER, DROP = "a" * 64, "b" * 64
+MODELS = (
+    ModelRef(role="classifier", name="squeezenet-wells-1", sha256=CLASSIFIER),
+    ModelRef(role="drop", name="drop-unet-1", sha256=DROP),
+)
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
@@ -30,7 +34,7 @@ def jpeg(last: int = 120) -> bytes:
 
 def packed(path: Path, *, name: str = "demo-1", images: int = 2) -> WorkUnit:
     contents = [(str(number + 1), ".jpg", jpeg(100 + number)) for number in range(images)]
-    return write_work_unit(path, name=name, models=(CLASSIFIER, DROP), parameters=Parameters(), images=contents)
+    return write_work_unit(path, name=name, models=MODELS, parameters=Parameters(), images=contents)
 
 
 def crystal_score() -> ImageScore:
@@ -56,9 +60,7 @@ def result_for(unit: WorkUnit, folder: Path | None = None) -> Result:
         (folder / "overlays" / "0000.jpg").write_bytes(jpeg())
         overlay = Overlay(file="overlays/0000.jpg", sha256=sha256_of(jpeg()), size_bytes=len(jpeg()))
         images = (replace(images[0], overlay=overlay), *images[1:])
-    return Result(
-        work_unit=unit.name, client_version="0.1.0", classifier_sha256=CLASSIFIER, drop_sha256=DROP, images=images
-    )
+    return Result(work_unit=unit.name, client_version="0.1.0", models=MODELS, images=images)
 
 
 def card() -> ClassifierCard:

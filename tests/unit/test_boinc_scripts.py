@@ -95,7 +95,7 @@ def test_wrong_numbers_other_models_and_other_units_are_invalid(place: BoincSite
     wrong["images"][0]["score"]["class_probabilities"][0] += 0.3
     for bad in (
         json.dumps(wrong).encode(),
-        spoiled(data, classifier_sha256="f" * 64),
+        spoiled(data, models=[{**each, "sha256": "f" * 64} for each in json.loads(data)["models"]]),
         spoiled(data, work_unit="demo-2"),
         spoiled(data, images=[]),
     ):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.model import hashes_of
 from crystal_search.server.engines.attempts import add_failure, set_aside
 from crystal_search.server.folders import unit_files
 from crystal_search.server.imaging.imaging_database import NewImage
@@ -29,7 +30,7 @@ def test_every_image_is_packed_once(tmp_path: Path) -> None:
     units = [read_work_unit(path) for path in unit_files(site.home.queue)]
     assert (created.units, created.images) == (3, 10)
     assert sorted(int(image.id) for unit in units for image in unit.images) == list(range(1, 11))
-    assert {unit.classifier_sha256 for unit in units} == {RECIPE.classifier_sha256}
+    assert {unit.models for unit in units} == {RECIPE.models}
     assert create_work(site, RECIPE).units == 0
 
 
@@ -228,7 +229,7 @@ def test_units_of_a_replaced_model_are_packed_anew(tmp_path: Path) -> None:
     newer = replace(RECIPE, classifier_name="fake-2", classifier_sha256="c" * 64)
     assert create_work(site, newer).images == 2
     assert all("replaced by fake-2" in unit.reason for unit in site.imaging.units("withdrawn"))
-    assert {read_work_unit(path).classifier_sha256 for path in unit_files(site.home.queue)} == {"c" * 64}
+    assert {hashes_of(read_work_unit(path).models)["classifier"] for path in unit_files(site.home.queue)} == {"c" * 64}
 
 
 @pytest.mark.parametrize("split", [False, True])

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,18 @@ def test_what_is_written_is_read(folder: Path, unit: WorkUnit) -> None:
 
 
 def test_the_golden_result_is_still_written_and_read(unit: WorkUnit) -> None:
-    golden = (GOLDEN / "result-1.json").read_text()
+    golden = (GOLDEN / "result-2.json").read_text()
     assert result_to_json(result_for(unit)) == golden
     assert result_from_json(golden.encode()) == result_for(unit)
+
+
+def test_a_result_of_version_1_counts_as_well(tmp_path: Path, unit: WorkUnit) -> None:
+    result = result_from_json((GOLDEN / "result-1.json").read_bytes())
+    assert result == result_for(unit)
+    shutil.copy(GOLDEN / "result-1.json", tmp_path / "result.json")
+    assert read_result(tmp_path / "result.json", unit) == result
+    with pytest.raises(ResultError, match=f"scored with classifier {'c' * 64}, drop"):
+        read_result(spoilt(tmp_path, "classifier_sha256", value="c" * 64), unit)
 
 
 def test_a_result_for_another_work_unit_is_refused_as_that(folder: Path, tmp_path: Path) -> None:
@@ -65,9 +75,14 @@ SCORE = ("images", 0, "score")
 
 HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "another format": (("format",), "something"),
-    "another version": (("version",), 2),
-    "another model": (("classifier_sha256",), "c" * 64),
-    "another drop locator": (("drop_sha256",), "c" * 64),
+    "another version": (("version",), 3),
+    "another model": (("models", 0, "sha256"), "c" * 64),
+    "another drop locator": (("models", 1, "sha256"), "c" * 64),
+    "no models": (("models",), []),
+    "two models in a role": (("models", 1, "role"), "classifier"),
+    "a role that nobody knows": (("models", 1, "role"), "oracle"),
+    "a model that says more": (("models", 1, "path"), "/etc/passwd"),
+    "a model of version 1": (("classifier_sha256",), "a" * 64),
     "a field is missing": (("client_version",), KeyError),
     "an unknown field": (("run",), "rm -rf"),
     "no images": (("images",), []),
@@ -204,7 +219,7 @@ def test_every_result_field_is_documented() -> None:
             return set(value) | {name for each in value.values() for name in names(each)}
         return {name for each in value for name in names(each)} if isinstance(value, list) else set()
 
-    fields = names(json.loads((GOLDEN / "result-1.json").read_text())) | {"size_bytes", "file"}
+    fields = names(json.loads((GOLDEN / "result-2.json").read_text())) | {"size_bytes", "file"}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]
 
 

@@ -18,7 +18,7 @@ from crystal_search.work_unit import (
     read_work_unit,
     write_work_unit,
 )
-from tests.unit.builders import CLASSIFIER, DROP, GOLDEN, jpeg, packed
+from tests.unit.builders import GOLDEN, MODELS, jpeg, packed
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -36,9 +36,30 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
 
 def test_the_golden_work_unit_is_still_written_and_read(tmp_path: Path) -> None:
     unit = packed(tmp_path / "u.zip")
-    assert manifest_to_json(unit) == (GOLDEN / "work-unit-1.manifest.json").read_text()
-    assert (tmp_path / "u.zip").read_bytes() == (GOLDEN / "work-unit-1.zip").read_bytes()
-    assert read_work_unit(GOLDEN / "work-unit-1.zip") == unit
+    assert manifest_to_json(unit) == (GOLDEN / "work-unit-2.manifest.json").read_text()
+    assert (tmp_path / "u.zip").read_bytes() == (GOLDEN / "work-unit-2.zip").read_bytes()
+    assert read_work_unit(GOLDEN / "work-unit-2.zip") == unit
+
+
+def test_a_work_unit_of_version_1_is_read_as_well(tmp_path: Path) -> None:
+    found = read_work_unit(GOLDEN / "work-unit-1.zip")
+    assert found == packed(tmp_path / "u.zip")
+    assert image_bytes(GOLDEN / "work-unit-1.zip", found.images[1]) == jpeg(101)
+
+
+@pytest.mark.parametrize(
+    ("models", "trouble"),
+    [
+        ([], "models must be one model for each role, of classifier and drop at least"),
+        ([{"role": "oracle", "name": "", "sha256": "a" * 64}], "role must be one of classifier, drop, got 'oracle'"),
+        ([{"role": "drop", "name": "", "sha256": "a" * 64}] * 2, "models must be one model for each role"),
+        ([{"role": "drop", "name": "", "sha256": "a"}], "sha256 must be like"),
+    ],
+)
+def test_models_that_cannot_score_are_refused(models: list[dict[str, str]], trouble: str, tmp_path: Path) -> None:
+    content = json.loads(manifest_to_json(packed(tmp_path / "u.zip"))) | {"models": models}
+    with pytest.raises(WorkUnitError, match=trouble):
+        manifest_from_json(json.dumps(content).encode())
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "a b", "x" * 101, "a\n"])
@@ -51,7 +72,7 @@ def test_a_name_that_could_be_a_path_is_refused(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("images", [[], [("1", ".jpg", b"x"), ("1", ".jpg", b"y")], [("1", ".exe", b"x")]])
 def test_images_that_cannot_be_packed_are_refused(tmp_path: Path, images: list[tuple[str, str, bytes]]) -> None:
     with pytest.raises(WorkUnitError):
-        write_work_unit(tmp_path / "u.zip", name="u", models=(CLASSIFIER, DROP), parameters=Parameters(), images=images)
+        write_work_unit(tmp_path / "u.zip", name="u", models=MODELS, parameters=Parameters(), images=images)
 
 
 def rebuilt(source: Path, target: Path, change: Callable[[dict[str, bytes]], Any], *, compress: bool = False) -> Path:
@@ -81,13 +102,13 @@ HOSTILE: dict[str, Callable[[dict[str, bytes]], Any]] = {
         {MANIFEST: members[MANIFEST].replace(b"0.85", b"9" * 5000)}
     ),
     "another version": lambda members: members.update(
-        {MANIFEST: members[MANIFEST].replace(b'"version": 1', b'"version": 2')}
+        {MANIFEST: members[MANIFEST].replace(b'"version": 2', b'"version": 3')}
     ),
     "an unknown key": lambda members: members.update(
-        {MANIFEST: members[MANIFEST].replace(b'"version": 1', b'"version": 1, "run": "rm"')}
+        {MANIFEST: members[MANIFEST].replace(b'"version": 2', b'"version": 2, "run": "rm"')}
     ),
     "a key twice": lambda members: members.update(
-        {MANIFEST: members[MANIFEST].replace(b'"version": 1', b'"version": 1, "version": 1')}
+        {MANIFEST: members[MANIFEST].replace(b'"version": 2', b'"version": 2, "version": 2')}
     ),
 }
 
@@ -162,6 +183,6 @@ def test_killed_while_writing_leaves_no_work_unit(tmp_path: Path, monkeypatch: p
 
 def test_every_manifest_field_is_documented() -> None:
     page = (GOLDEN.parent.parent / "docs" / "work-unit.md").read_text()
-    manifest = json.loads((GOLDEN / "work-unit-1.manifest.json").read_text())
-    fields = {*manifest, *manifest["parameters"], *manifest["images"][0]}
+    manifest = json.loads((GOLDEN / "work-unit-2.manifest.json").read_text())
+    fields = {*manifest, *manifest["parameters"], *manifest["images"][0], *manifest["models"][0]}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]

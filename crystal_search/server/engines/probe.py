@@ -23,7 +23,7 @@ def write_probe(path: Path, *, like: Path) -> Path:
     write_work_unit(
         path,
         name="probe",
-        models=(unit.classifier_sha256, unit.drop_sha256),
+        models=unit.models,
         parameters=unit.parameters,
         images=[("probe", ".jpg", good_picture())],
     )

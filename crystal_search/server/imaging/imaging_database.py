@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from crystal_search.model import ModelRef
 from crystal_search.result import BestChop, DropRegion
 from crystal_search.wells import WellKey
 
@@ -52,6 +53,14 @@ class Recipe:
     classifier_sha256: str
     drop_sha256: str
     threshold: float
+
+    @property
+    def models(self) -> tuple[ModelRef, ...]:
+        """The models by role."""
+        return (
+            ModelRef(role="classifier", name=self.classifier_name, sha256=self.classifier_sha256),
+            ModelRef(role="drop", sha256=self.drop_sha256),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

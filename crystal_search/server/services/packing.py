@@ -103,7 +103,7 @@ def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) 
     write_work_unit(
         place_of(site.home, record.name, State.QUEUED),
         name=record.name,
-        models=(record.recipe.classifier_sha256, record.recipe.drop_sha256),
+        models=record.recipe.models,
         parameters=Parameters(
             threshold=record.recipe.threshold,
             best_chops=site.settings.best_chops,
