@@ -75,6 +75,7 @@ def image_result(image: WorkUnitImage, number: int, folder: Path, *, readable: b
 def misbehave(fault: str, folder: Path, unit: WorkUnit) -> None:
     """Do what `fault` says, and end."""
     if fault == "hang":
+        (folder / "hanging").touch()
         time.sleep(1000)
     if fault == "killed":
         os.kill(os.getpid(), signal.SIGKILL)

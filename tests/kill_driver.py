@@ -18,7 +18,7 @@ def main(folder: str, plan: str) -> None:
     site = Installation(home=home, settings=settings, imaging=open_imaging(settings.url(home)))
     command = (sys.executable, str(FAKE_CLIENT), plan)
     with LocalEngine(home, settings, Path("models"), client_command=command) as engine:
-        score_everything(site, engine, patience_s=120)
+        score_everything(site, engine)
     site.imaging.close()
 
 

@@ -77,6 +77,12 @@ class Attached:
         lines = [path.read_text().count("\n") for path in self.folder.glob("slots/*/work/checkpoint.jsonl")]
         return max(lines, default=1) - 1
 
+    def is_still(self) -> bool:
+        """Tell whether no image gets done for a while."""
+        before = self.images_done()
+        time.sleep(3)
+        return self.images_done() == before
+
     def fraction(self) -> float:
         told = self.command("--get_tasks")
         _, _, rest = told.partition("fraction done:")
@@ -140,10 +146,8 @@ def test_a_real_client_downloads_runs_uploads_and_reports(attached: Attached) ->
 def test_a_real_client_suspends_and_resumes(attached: Attached) -> None:
     attached.until(lambda: attached.images_done() >= 2)
     attached.command("--set_run_mode", "never")
-    time.sleep(3)
-    before = attached.images_done()
-    time.sleep(3)
-    assert 2 <= attached.images_done() == before < LONG
+    attached.until(attached.is_still)
+    assert 2 <= attached.images_done() < LONG
     attached.command("--set_run_mode", "always")
     assert_reported(attached)
 

@@ -16,7 +16,7 @@ import pytest
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation
-from tests.service_site import auto_scores, site_at
+from tests.service_site import PATIENCE_S, auto_scores, site_at
 
 KILLS = 20
 IMAGES = 24
@@ -53,7 +53,7 @@ def run_with_kills(folder: Path, moments: random.Random, most: int) -> Counter[s
     driver = start(folder)
     while driver.returncode != 0:
         try:
-            driver.wait(moments.uniform(0.05, 1.5) if sum(killed.values()) < most else 120)
+            driver.wait(moments.uniform(0.05, 1.5) if sum(killed.values()) < most else PATIENCE_S)
         except subprocess.TimeoutExpired:
             process = psutil.Process(driver.pid)
             victim, tree = victim_below(process, moments), running(process)
@@ -62,7 +62,7 @@ def run_with_kills(folder: Path, moments: random.Random, most: int) -> Counter[s
                 killed["supervisor" if victim == process else "client"] += 1
             if victim == process:
                 assert driver.wait() in (0, -9)
-                assert not psutil.wait_procs(tree, timeout=5)[1], "a client outlived its supervisor"
+                assert not psutil.wait_procs(tree, timeout=PATIENCE_S)[1], "a client outlived its supervisor"
         if driver.returncode == -9:
             driver = start(folder)
         assert driver.returncode in (None, 0)

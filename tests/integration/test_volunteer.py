@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from crystal_search.client.program import CHECKPOINT
@@ -20,6 +21,7 @@ from crystal_search.result_reader import read_result
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 from tests.integration.pictures import encoded, well
 from tests.integration.test_client import models, without_times
+from tests.service_site import PATIENCE_S
 from tests.unit.test_slot import INIT, Client, eventually
 
 FROZEN = sorted((Path(__file__).parents[2] / "dist").glob("crystal-search-client_*-linux-gnu"))
@@ -60,6 +62,32 @@ class Place:
         except FileNotFoundError:
             return 0
 
+    def keep(self, images: int) -> None:
+        """Have a program that has ended done so many images only."""
+        path = self.folder / "work" / CHECKPOINT
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[: images + 1]))
+        (self.folder / "boinc_finish_called").unlink()
+
+    def has_heard(self) -> bool:
+        """Tell whether the program has read what it was asked to do."""
+        return (self.folder / "boinc_mmap_file").read_bytes()[REQUEST] == 0
+
+
+def cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Return the processor time that a program and all below it have used; that of one that has ended stands still."""
+    try:
+        program = psutil.Process(process.pid)
+        return sum(each.cpu_times().user + each.cpu_times().system for each in [program, *program.children(True)])
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def rests(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a program leaves the processor alone for a while; what else runs here cannot make it use more."""
+    before = cpu_s(process)
+    time.sleep(1)
+    return cpu_s(process) - before < 0.1
+
 
 @pytest.fixture(params=PROGRAMS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
@@ -95,52 +123,60 @@ def test_a_unit_is_scored_and_its_end_is_told(place: Place) -> None:
 
 def test_killed_in_mid_image_it_goes_on_and_finds_the_same(place: Place) -> None:
     process = place.start()
-    assert eventually(lambda: place.done() >= 2, 60)
+    assert eventually(lambda: place.done() >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (place.folder / "boinc_finish_called").exists()
     half = place.done()
     assert 2 <= half < 6
-    assert place.start().wait(60) == 0
+    assert place.start().wait(PATIENCE_S) == 0
     interrupted = without_times(place.result())
     shutil.rmtree(place.folder / "work")
-    assert place.start().wait(60) == 0
+    assert place.start().wait(PATIENCE_S) == 0
     assert without_times(place.result()) == interrupted
 
 
 def test_suspended_it_uses_no_processor_and_goes_on_when_it_may(place: Place) -> None:
-    client, process = Client(place.folder), place.start()
-    assert eventually(lambda: place.done() >= 1, 60)
-    client.ask("<suspend/>")
-    assert eventually(lambda: (place.folder / "boinc_mmap_file").read_bytes()[REQUEST] == 0)
-    time.sleep(1.5)  # the image in work is finished
-    before = place.done()
-    time.sleep(1.5)
-    assert place.done() == before < 6
+    client = Client(place.folder)
+    client.ask("<suspend/>")  # before it starts, so that it cannot be through before it hears of it
+    process = place.start()
+    assert eventually(lambda: place.has_heard() and rests(process))
+    assert place.done() == 0
     assert process.poll() is None
     client.ask("<resume/>")
-    assert process.wait(60) == 0
+    assert eventually(lambda: place.done() >= 1)
+    client.ask("<suspend/>")
+    assert eventually(lambda: place.has_heard() or process.poll() is not None)
+    done = place.done()
+    assert eventually(lambda: rests(process))
+    assert place.done() <= done + 1  # the image in work is finished
+    client.ask("<resume/>")
+    assert process.wait(PATIENCE_S) == 0
     assert len(place.result().images) == 6
 
 
 def test_asked_to_quit_it_leaves_no_end_behind(place: Place) -> None:
-    client, process = Client(place.folder), place.start()
-    assert eventually(lambda: place.done() >= 1, 60)
+    assert place.start().wait(PATIENCE_S) == 0
+    place.keep(2)
+    client = Client(place.folder)
+    client.ask("<suspend/>")  # so that it cannot be through before it hears the next
+    process = place.start()
+    assert eventually(place.has_heard)
     client.ask("<quit/>")
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE_S) == 0
     assert not (place.folder / "boinc_finish_called").exists()
-    assert place.done() >= 1
+    assert place.done() == 2
 
 
 def test_a_damaged_unit_and_a_missing_model_are_told_apart(place: Place) -> None:
     for path in place.folder.glob("*.onnx"):
         path.unlink()
     process = place.start()
-    assert process.wait(60) == 4
+    assert process.wait(PATIENCE_S) == 4
     assert place.finished() == "4"
     assert b"install the model again" in (process.stderr.read() if process.stderr else b"")
     (place.folder / "unit.zip").write_bytes(b"PK not really")
-    assert place.start().wait(60) == 3
+    assert place.start().wait(PATIENCE_S) == 3
     assert place.finished() == "3"
 
 

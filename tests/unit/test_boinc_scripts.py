@@ -22,6 +22,7 @@ from crystal_search.server.engines.boinc.install import (
 )
 from crystal_search.server.settings import Settings
 from tests.boinc_site import BoincSite, boinc_site
+from tests.service_site import PATIENCE_S
 from tests.unit.builders import packed, result_for
 
 JOB = "demo-1_a1"
@@ -209,7 +210,7 @@ def test_two_assimilators_at_once_spool_a_result_once(place: BoincSite) -> None:
     path, root = uploaded(place, good(place)), place.server.project.root
     command = f"../bin/{ASSIMILATE} 31 {path}"
     many = [subprocess.Popen(command, shell=True, cwd=root / "log_lab") for _ in range(20)]
-    assert [process.wait(30) for process in many] == [0] * 20
+    assert [process.wait(PATIENCE_S) for process in many] == [0] * 20
     (folder,) = place.site.home.incoming.iterdir()
     assert [each.name for each in folder.iterdir()] == [Path(path).name]
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -16,7 +17,7 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.validate import validate
 from crystal_search.server.services.work import work
-from tests.service_site import RECIPE, auto_scores, engine_of, score_everything, site_at, with_settings
+from tests.service_site import PATIENCE_S, RECIPE, auto_scores, engine_of, score_everything, site_at, with_settings
 
 
 def scored_once(site: Installation) -> bool:
@@ -81,8 +82,20 @@ def test_only_the_image_that_crashes_the_client_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_client_that_hangs_is_stopped(tmp_path: Path) -> None:
-    site = with_settings(site_at(tmp_path, images=2), seconds_per_image=1.0)
-    with engine_of(site, once="hang") as engine:
+    site, now = packed_site(tmp_path, 2), [0.0]
+    with engine_of(site, clock=lambda: now[0], once="hang") as engine:
+        engine.submit(unit_files(site.home.queue))
+        engine.step()
+        while len(list(site.home.running.glob("*/hanging"))) < 2:
+            time.sleep(0.01)
+        engine.step()  # which sees the last that they did
+        now[0] += site.settings.seconds_per_image
+        engine.step()
+        assert not list(site.home.failures.iterdir())
+        now[0] += 1
+        engine.step()
+        texts = [failures(site.home, unit.name)[0].read_text() for unit in site.imaging.units("open")]
+        assert [text.strip() for text in texts] == ["the client made no progress for 120 s"] * 2
         score_everything(site, engine)
     assert scored_once(site)
     assert all(scores[0].outcome != "unreadable" for scores in auto_scores(site).values())
@@ -114,7 +127,7 @@ def test_a_stopped_client_goes_on_where_it_was(tmp_path: Path) -> None:
     site = with_settings(site_at(tmp_path, images=6), workers=1, images_per_unit=6)
     create_work(site, RECIPE)
     (tmp_path / "notes").mkdir()
-    plan = {"seconds": 0.1, "notes": str(tmp_path / "notes")}
+    plan: dict[str, Any] = {"seconds": 0.1, "notes": str(tmp_path / "notes")}
     with engine_of(site, **plan) as engine:
         engine.submit(unit_files(site.home.queue))
         engine.step()
@@ -223,6 +236,6 @@ def test_clients_die_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.01)
         process.kill()
-    assert not psutil.wait_procs(clients, timeout=5)[1]
+    assert not psutil.wait_procs(clients, timeout=PATIENCE_S)[1]
     with LocalEngine(site.home, site.settings, Path("models")):
         pass

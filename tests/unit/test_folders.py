@@ -20,7 +20,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.locks import FileLock, only_service
 from crystal_search.server.services.watch import ViewerProcess
-from tests.service_site import site_at
+from tests.service_site import PATIENCE_S, site_at
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_lock_goes_with_its_holder(home: Home) -> None:
     held = context.Event()
     process = context.Process(target=hold, args=(home.engine_lock, held))
     process.start()
-    held.wait(30)
+    held.wait(PATIENCE_S)
     with pytest.raises(AnotherRunningError, match="a test runs already in"):
         FileLock(home.engine_lock, "a test")
     process.kill()

@@ -20,7 +20,7 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services import watch as watching
 from crystal_search.server.services.watch import Complaints, Inbox, ViewerProcess, watch
-from tests.service_site import PICTURE, RECIPE, auto_scores, engine_of, site_at, with_settings
+from tests.service_site import PATIENCE_S, PICTURE, RECIPE, auto_scores, engine_of, site_at, with_settings
 
 
 @dataclass
@@ -98,7 +98,7 @@ def test_images_that_come_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyP
     robot = tmp_path / "robot" / "90j8_2018-04-11_x"
     robot.mkdir(parents=True)
     inbox = Inbox(site, tmp_path / "robot", Naming())
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
 
     def look() -> ImportReport:
         scores = auto_scores(site)
@@ -142,7 +142,7 @@ def starts_of_viewer(site: Installation, port: int, monkeypatch: pytest.MonkeyPa
     """Return how often a viewer that cannot listen is started."""
     monkeypatch.setattr(watching, "VIEWER_REST_S", 0.0)
     viewer, starts = ViewerProcess(site, port), set()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         viewer.look_after()
         starts.add(viewer._process.pid if viewer._process else 0)

@@ -10,9 +10,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import EngineError, WorkUnitError
@@ -42,16 +42,24 @@ class Client:
     folder: Path  #: where it writes
     process: subprocess.Popen[bytes]
     fraction_at_start: float
-    sign: object = None  #: what of its progress was seen last
-    moved_at: float = field(default_factory=time.monotonic)  #: when that changed
+    moved_at: float  #: when its progress changed last
+    sign: object = None  #: what was seen of it then
 
 
 class LocalEngine(HomeEngine):
     """Runs up to ``settings.worker_count`` clients."""
 
-    def __init__(self, home: Home, settings: Settings, models: Path, *, client_command: Sequence[str] = CLIENT) -> None:
+    def __init__(
+        self,
+        home: Home,
+        settings: Settings,
+        models: Path,
+        *,
+        client_command: Sequence[str] = CLIENT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(home, settings)
-        self._models, self._command = models, tuple(client_command)
+        self._models, self._command, self._clock = models, tuple(client_command), clock
         self._clients: dict[str, Client] = {}
         self._sweep()
 
@@ -100,7 +108,7 @@ class LocalEngine(HomeEngine):
     def _start(self, path: Path) -> None:
         folder = attempt_folder(self._home, path.stem)
         process = self._spawn(path, folder)
-        self._clients[path.stem] = Client(path.stem, folder, process, fraction_done(folder))
+        self._clients[path.stem] = Client(path.stem, folder, process, fraction_done(folder), self._clock())
         log.info("client %d works on %s", process.pid, path.stem, extra={"action": "client_started"})
 
     def _spawn(self, path: Path, folder: Path) -> subprocess.Popen[bytes]:
@@ -132,8 +140,8 @@ class LocalEngine(HomeEngine):
     def _hangs(self, client: Client) -> bool:
         sign = _sign_of_life(client.folder)
         if sign != client.sign:
-            client.sign, client.moved_at = sign, time.monotonic()
-        return time.monotonic() - client.moved_at > self._settings.seconds_per_image
+            client.sign, client.moved_at = sign, self._clock()
+        return self._clock() - client.moved_at > self._settings.seconds_per_image
 
     def _failed(self, client: Client, reason: str, *, broken_unit: bool = False) -> None:
         """Write the failure down; what was done so far is kept if it got any further."""
