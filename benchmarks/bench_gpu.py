@@ -15,10 +15,10 @@ import torch
 from benchmarks.gpu_scoring import Clock, Found, GpuScorer, stream
 from benchmarks.table import Row, table
 from crystal_search.direct.benchmark_command import wells
-from crystal_search.direct.score_command import processors
 from crystal_search.images import decode
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.processes import processors
 from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters

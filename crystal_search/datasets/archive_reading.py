@@ -1,25 +1,15 @@
 """Reading archives on several processor cores: images in, records and spooled chops out, always in the same order."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing import get_context
-from typing import TypeVar
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
 from crystal_search.datasets.chop_recipe import Recipe
 from crystal_search.datasets.chopping import ChoppedImage, chopped
 from crystal_search.datasets.image_records import Chop, ImageRecord, KeptChop, LeftOutRow
 from crystal_search.datasets.packing_shards import Spool
-from crystal_search.errors import UserError
-
-AHEAD = 16  #: images for each worker that are worked on or wait to be taken
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
+from crystal_search.processes import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +88,3 @@ def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -
 
 def _spooled(chop: Chop, spool: Spool) -> KeptChop:
     return KeptChop(replace(chop, jpeg=b""), spool.add(chop.jpeg))
-
-
-def in_order(function: Callable[[Item], Answer], items: Iterable[Item], workers: int) -> Iterator[tuple[Item, Answer]]:
-    """Yield each item with what `function` makes of it, in the items' order, computed by several processes.
-
-    Raises
-    ------
-    UserError
-        If a process was ended from outside.
-    """
-    if workers == 1:
-        yield from ((item, function(item)) for item in items)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    waiting: deque[tuple[Item, Future[Answer]]] = deque()
-    try:
-        for item in items:
-            waiting.append((item, pool.submit(function, item)))
-            if len(waiting) >= AHEAD * workers:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process was ended from outside, often for want of memory; try fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)

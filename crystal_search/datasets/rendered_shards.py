@@ -16,7 +16,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +25,7 @@ from crystal_search.datasets.outcome_maps import Bytes, KnownWell, coverage, hig
 from crystal_search.errors import UserError
 from crystal_search.images import resized, to_grey
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
+from crystal_search.processes import in_order
 
 WELLS_PER_SHARD = 64
 
@@ -120,17 +120,13 @@ def fill(
     Raises
     ------
     UserError
-        If `wells` is no multiple of the wells in a shard.
+        If `wells` is no multiple of the wells in a shard, or a process was ended from outside.
     """
     if wells % WELLS_PER_SHARD:
         raise UserError(f"{wells} wells do not fill shards of {WELLS_PER_SHARD}; ask for a multiple")
     write = partial(_write_missing, folder, split, render)
     numbers = range(wells // WELLS_PER_SHARD)
-    if jobs == 1:
-        yield from map(write, numbers)
-        return
-    with get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(write, numbers)
+    yield from (name for _, name in in_order(write, numbers, jobs))
 
 
 def _write_missing(folder: Path, split: str, render: Callable[[int], LabelledWell], number: int) -> str:

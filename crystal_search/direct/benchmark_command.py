@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,10 +21,10 @@ import simplejpeg
 from PIL import Image as Pillow
 
 import crystal_search
-from crystal_search.direct.score_command import processors
 from crystal_search.direct.scored_files import models_in
 from crystal_search.errors import UserError
 from crystal_search.model import default_models_folder
+from crystal_search.processes import pool_of, processors
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, score_data
 from crystal_search.work_unit import Parameters
@@ -133,10 +132,9 @@ def measured(models: Path, *, processes: int, seconds: float) -> Found:
     """
     name = models_in(models).classifier.card.name  # an error here, not in each process
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    spawn = multiprocessing.get_context("spawn")
-    arguments = (models, wells(), spawn.Barrier(processes))
+    arguments = (models, wells(), multiprocessing.get_context("spawn").Barrier(processes))
     try:
-        with ProcessPoolExecutor(processes, spawn, _start_worker, arguments) as pool:
+        with pool_of(processes, _start_worker, *arguments) as pool:
             shares = [each.result() for each in [pool.submit(_work, number, seconds) for number in range(processes)]]
     except (BrokenProcessPool, BrokenBarrierError) as error:
         raise UserError(

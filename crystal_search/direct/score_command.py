@@ -12,6 +12,7 @@ from crystal_search.arguments import count, fraction
 from crystal_search.direct.scored_files import COLUMNS, Job, csv_row, inputs, models_in, scored, to_use
 from crystal_search.errors import UserError
 from crystal_search.outcomes import THRESHOLD
+from crystal_search.processes import processors
 from crystal_search.work_unit import Parameters
 
 
@@ -27,11 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
-
-
-def processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(arguments: argparse.Namespace) -> None:

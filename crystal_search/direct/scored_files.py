@@ -1,6 +1,5 @@
 """Files scored, several at a time: what ``crystal-search score``, `crystal_search.score_many` and evaluation share."""
 
-import multiprocessing
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from crystal_search.hostile_json import printable
 from crystal_search.images import MAX_BYTES, SUFFIXES
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import BY_NAME, GROUPS
+from crystal_search.processes import pool_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, loaded, score_data
@@ -175,8 +175,7 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
 
 
 def _pool(job: Job, workers: int) -> ProcessPoolExecutor:
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start_worker, initargs=(job,))
+    return pool_of(workers, _start_worker, job)
 
 
 def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]:

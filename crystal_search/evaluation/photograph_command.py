@@ -7,7 +7,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crystal_search.arguments import count, fraction
-from crystal_search.direct.score_command import processors
 from crystal_search.direct.scored_files import Job
 from crystal_search.errors import UserError
 from crystal_search.evaluation.photograph_labels import read_labels, unnamed
@@ -15,6 +14,7 @@ from crystal_search.evaluation.photograph_report import write_report
 from crystal_search.evaluation.photographs import verdicts
 from crystal_search.model import default_model, default_models_folder
 from crystal_search.model_card import ROLES
+from crystal_search.processes import processors
 from crystal_search.work_unit import Parameters
 
 

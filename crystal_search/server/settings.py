@@ -1,7 +1,6 @@
 """Settings: one frozen record, read once from ``settings.toml``; unknown keys are refused."""
 
 import os
-import sys
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from crystal_search.errors import ConfigError
 from crystal_search.outcomes import THRESHOLD
+from crystal_search.processes import processors
 from crystal_search.server.home import Home
 
 if TYPE_CHECKING:
@@ -37,20 +37,13 @@ class Settings:
     @property
     def worker_count(self) -> int:
         """Clients at a time."""
-        return self.workers or _processors()
+        return self.workers or processors()
 
     def url(self, home: Home) -> "str | URL":
         """Return the imaging database's URL; the home folder may be called anything, also ``100%?``."""
         from sqlalchemy import URL
 
         return self.database_url or URL.create("sqlite", database=str(home.database.resolve()))
-
-
-def _processors() -> int:
-    """Return how many processors this process may use, where the system says so, else how many there are."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 LIMITS: dict[str, tuple[float, float]] = {
