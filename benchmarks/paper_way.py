@@ -12,7 +12,6 @@ import onnx
 from numpy.typing import NDArray
 
 from crystal_search.chopper.cutting import cut
-from crystal_search.chopper.tiling import window_starts
 from crystal_search.geometry import Box
 from crystal_search.images import MAX_SIDE_PX, decode, normalised, resized, to_grey
 from crystal_search.model import Model
@@ -64,6 +63,28 @@ def _set(node: onnx.NodeProto, name: str, value: int | list[int]) -> None:
     kept = [each for each in node.attribute if each.name != name]
     del node.attribute[:]
     node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+
+
+def window_starts(length_px: int, side_px: int, stride_px: int) -> list[int]:
+    """Return where a window of `side_px` starts when it slides over `length_px` in steps.
+
+    The last window ends with the last pixel, so nothing is left out.
+
+    Raises
+    ------
+    ValueError
+        If the window is longer than what it slides over, or the stride leaves gaps.
+
+    >>> window_starts(400, 256, 50)
+    [0, 50, 100, 144]
+    """
+    if not 0 < side_px <= length_px:
+        raise ValueError(f"cannot slide a window of {side_px} px over {length_px} px; pad the drop first")
+    if not 0 < stride_px <= side_px:
+        raise ValueError(f"a stride of {stride_px} px leaves gaps between windows of {side_px} px")
+    last = length_px - side_px
+    starts = list(range(0, last + 1, stride_px))
+    return starts if starts[-1] == last else [*starts, last]
 
 
 def windows(box: Box, side_px: int) -> list[Box]:

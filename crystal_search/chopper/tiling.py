@@ -1,7 +1,6 @@
-"""Where chops start: the smallest overlap, and the sliding window.
+"""Where chops start: training chops overlap as little as they can, scoring shifts a window in steps.
 
-Both are those of Thielmann et al. (2023), section 2.2: training chops overlap as little as they can, scoring
-shifts a window in steps.
+Both as in Thielmann et al. (2023), section 2.2.
 """
 
 from collections.abc import Iterator
@@ -32,28 +31,6 @@ def tile_starts(length_px: int, side_px: int) -> list[int]:
     if count == 1:
         return [0]
     return [round(number * (length_px - side_px) / (count - 1)) for number in range(count)]
-
-
-def window_starts(length_px: int, side_px: int, stride_px: int) -> list[int]:
-    """Return where a window of `side_px` starts when it slides over `length_px` in steps.
-
-    The last window ends with the last pixel, so nothing is left out.
-
-    Raises
-    ------
-    ValueError
-        If the window is longer than what it slides over, or the stride leaves gaps.
-
-    >>> window_starts(400, 256, 50)
-    [0, 50, 100, 144]
-    """
-    if not 0 < side_px <= length_px:
-        raise ValueError(f"cannot slide a window of {side_px} px over {length_px} px; pad the drop first")
-    if not 0 < stride_px <= side_px:
-        raise ValueError(f"a stride of {stride_px} px leaves gaps between windows of {side_px} px")
-    last = length_px - side_px
-    starts = list(range(0, last + 1, stride_px))
-    return starts if starts[-1] == last else [*starts, last]
 
 
 class ChopGrid(NamedTuple):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystal_search.chopper.cutting import chops_of_drop, cut, cut_all
-from crystal_search.chopper.tiling import ChopGrid, grid_over, tile_starts, window_starts
+from crystal_search.chopper.tiling import ChopGrid, grid_over, tile_starts
 from crystal_search.geometry import Box
 
 
@@ -26,25 +26,13 @@ def test_tiles_are_those_of_the_paper_where_it_needs_no_more(side: int, tiles: i
     assert np.abs(np.subtract(tile_starts(length, side), expected)).max() <= 0.5
 
 
-@given(side=st.integers(1, 300), extra=st.integers(0, 3000), data=st.data())
-def test_windows_cover_every_pixel(side: int, extra: int, data: st.DataObject) -> None:
-    stride = data.draw(st.integers(1, side))
-    starts = window_starts(side + extra, side, stride)
-    assert (starts[0], starts[-1] + side) == (0, side + extra)
-    assert all(0 < b - a <= stride for a, b in pairwise(starts))
-
-
 @pytest.mark.parametrize(("length", "side"), [(100, 101), (10, 0), (10, -1)])
 def test_what_cannot_be_tiled_is_refused(length: int, side: int) -> None:
     with pytest.raises(ValueError, match="pad"):
         tile_starts(length, side)
-    with pytest.raises(ValueError, match="pad"):
-        window_starts(length, side, 1)
 
 
 def test_a_stride_that_leaves_gaps_is_refused() -> None:
-    with pytest.raises(ValueError, match="gaps"):
-        window_starts(100, 10, 11)
     with pytest.raises(ValueError, match="gaps"):
         grid_over(Box(0, 0, 9, 9), image_height=9, image_width=9, side_px=4, stride_px=5)
 

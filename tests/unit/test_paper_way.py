@@ -1,6 +1,7 @@
 """The paper's way of scoring, as the benchmark runs it beside ours."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.bench_scoring import DRAWN, FLOAT32, beside_the_paper
-from benchmarks.paper_way import padded_twin, paper_probabilities, windows
+from benchmarks.paper_way import padded_twin, paper_probabilities, window_starts, windows
 from benchmarks.wells import drawn_jpeg
 from crystal_search.geometry import Box
 from crystal_search.inference import OnnxNetwork
@@ -70,3 +71,25 @@ def test_a_target_that_is_missed_is_said(
     data = drawn_jpeg(drop_px=500)
     rows = beside_the_paper(models, twins, data, replace(FLOAT32, ratio=1e9), what="float32", repeats=1)
     assert [row.reached for row in rows] == [True, None, False, None, None]
+
+
+@given(side=st.integers(1, 300), extra=st.integers(0, 3000), data=st.data())
+def test_windows_cover_every_pixel(side: int, extra: int, data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, side))
+    starts = window_starts(side + extra, side, stride)
+    assert (starts[0], starts[-1] + side) == (0, side + extra)
+    assert all(0 < b - a <= stride for a, b in pairwise(starts))
+
+
+@pytest.mark.parametrize(
+    ("length", "side", "stride", "why"),
+    [
+        (100, 101, 1, "pad"),
+        (10, 0, 1, "pad"),
+        (10, -1, 1, "pad"),
+        (100, 10, 11, "gaps"),
+    ],
+)
+def test_windows_that_cannot_be_are_refused(length: int, side: int, stride: int, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        window_starts(length, side, stride)

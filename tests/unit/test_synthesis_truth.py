@@ -11,13 +11,13 @@ from crystal_search.main import main
 from crystal_search.synthesis.coco import mask_of
 from crystal_search.synthesis.polyhedra import HABITS
 from crystal_search.synthesis.wells.crystal_truth import smallest_box
-from crystal_search.synthesis.wells.rendered_well import RenderedWell, WellSeed, render_well
+from crystal_search.synthesis.wells.rendered_well import RenderedImage, WellSeed, render_well
 
 CRYSTALS = ("crystal_harvestable", "crystal_bad_form", "crystal_overnucleated")
 
 
 @pytest.fixture(scope="module", params=CRYSTALS)
-def well(request: pytest.FixtureRequest) -> RenderedWell:
+def well(request: pytest.FixtureRequest) -> RenderedImage:
     return render_well(WellSeed("test", 11), outcome=request.param, height_px=512, width_px=612, crystals=True)
 
 
@@ -37,7 +37,7 @@ def test_an_upright_box_is_half_a_turn_from_a_level_one() -> None:
     np.testing.assert_allclose(smallest_box(rows, columns), [3, 1, 6, 2, np.pi / 2], atol=1e-6)
 
 
-def test_every_pixel_lies_in_its_box(well: RenderedWell) -> None:
+def test_every_pixel_lies_in_its_box(well: RenderedImage) -> None:
     assert well.crystals
     for crystal in well.crystals:
         row, column = crystal.rows + 0.5 - crystal.oriented_box[0], crystal.columns + 0.5 - crystal.oriented_box[1]
@@ -46,7 +46,7 @@ def test_every_pixel_lies_in_its_box(well: RenderedWell) -> None:
         assert np.abs(row * cosine - column * sine).max() <= crystal.oriented_box[3] / 2 + 1e-6
 
 
-def test_what_counts_as_crystal_is_what_is_not_too_faint(well: RenderedWell) -> None:
+def test_what_counts_as_crystal_is_what_is_not_too_faint(well: RenderedImage) -> None:
     visible = np.zeros(well.crystal_mask.shape, np.bool_)
     for crystal in well.crystals:
         if not crystal.too_faint:
@@ -56,7 +56,7 @@ def test_what_counts_as_crystal_is_what_is_not_too_faint(well: RenderedWell) -> 
     assert max(crystal.contrast for crystal in well.crystals) > 13
 
 
-def test_every_crystal_has_a_name(well: RenderedWell) -> None:
+def test_every_crystal_has_a_name(well: RenderedImage) -> None:
     assert {crystal.habit for crystal in well.crystals} <= set(HABITS)
     assert {crystal.aspect for crystal in well.crystals} <= {"needle", "rod", "plate", "block"}
 
@@ -74,7 +74,7 @@ def test_long_boxes_are_needles() -> None:
     pytest.fail("no well with needles")
 
 
-def test_the_picture_is_the_same_whether_or_not_truth_is_asked_for(well: RenderedWell) -> None:
+def test_the_picture_is_the_same_whether_or_not_truth_is_asked_for(well: RenderedImage) -> None:
     plain = render_well(WellSeed("test", 11), outcome=well.outcome, height_px=512, width_px=612)
     np.testing.assert_array_equal(plain.image, well.image)
     assert plain.crystals == ()

@@ -4,10 +4,10 @@ import pytest
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.synthesis.seeds import RENDERED_SPLITS
-from crystal_search.synthesis.wells.rendered_well import NOTHING, WELL_OUTCOMES, RenderedWell, WellSeed, render_well
+from crystal_search.synthesis.wells.rendered_well import NOTHING, WELL_OUTCOMES, RenderedImage, WellSeed, render_well
 
 
-def small(number: int, outcome: str | None = "any") -> RenderedWell:
+def small(number: int, outcome: str | None = "any") -> RenderedImage:
     return render_well(WellSeed("test", number), outcome=outcome, height_px=384, width_px=459)
 
 
@@ -20,7 +20,7 @@ def test_every_outcome_renders_and_is_visible(outcome: str) -> None:
     assert_consistent(well)
 
 
-def assert_consistent(well: RenderedWell) -> None:
+def assert_consistent(well: RenderedImage) -> None:
     rows, columns = well.drop_mask.shape
     assert well.image.shape == (rows, columns, 3)
     assert well.image.dtype == np.uint8

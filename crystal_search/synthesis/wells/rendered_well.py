@@ -16,7 +16,7 @@ from crystal_search.synthesis.wells.crystal_truth import CrystalTruth, crystals_
 from crystal_search.synthesis.wells.scenes import CRYSTALS, Scene, drawn_scene
 from crystal_search.synthesis.wells.visits import HEIGHT_PX, WIDTH_PX
 
-__all__ = ["NOTHING", "WELL_OUTCOMES", "RenderedWell", "WellSeed", "render_well"]
+__all__ = ["NOTHING", "WELL_OUTCOMES", "RenderedImage", "WellSeed", "render_well"]
 
 NOTHING = 255  #: in an outcome map: no drop here
 WELL_OUTCOMES = tuple(name for name in OUTCOME_NAMES if name != "rim")  #: a whole well can have these
@@ -26,7 +26,7 @@ ATTEMPTS = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RenderedWell:
+class RenderedImage:
     """A picture of a well, and the truth about it."""
 
     image: NDArray[np.uint8]  #: (rows, columns, 3) RGB
@@ -48,7 +48,7 @@ def render_well(
     imager: WellSeed | None = None,
     crystals: bool = False,
     plate_type: str | None = None,
-) -> RenderedWell:
+) -> RenderedImage:
     """Return the well that `seed` names.
 
     Parameters
@@ -106,7 +106,7 @@ def drawn_outcome(rng: np.random.Generator) -> str | None:
     return None if rng.random() < EMPTY_SHARE else WELL_OUTCOMES[rng.integers(len(WELL_OUTCOMES))]
 
 
-def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False) -> RenderedWell:
+def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False) -> RenderedImage:
     """Return the picture of a scene and the truth about it."""
     frame, vessel, filling = scene.frame, scene.vessel, scene.filling
     levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, scene.optics.gamma)
@@ -123,4 +123,4 @@ def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False
             single = crystals_of(filling.content, filling.before, filling.look)
     present = tuple(OUTCOME_NAMES[index] for index in np.unique(outcome_map[drop_mask]))
     image = camera.photographed(rng, levels, scene.optics)
-    return RenderedWell(image, scene.outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS, single)
+    return RenderedImage(image, scene.outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS, single)

@@ -15,7 +15,7 @@ from crystal_search.synthesis.seeds import WellSeed, log_uniform
 from crystal_search.synthesis.things.crystals import seen_as_layer
 from crystal_search.synthesis.things.layers import Layer
 from crystal_search.synthesis.wells.mates import cross_polarised, fluorescence
-from crystal_search.synthesis.wells.rendered_well import RenderedWell, photograph, staged
+from crystal_search.synthesis.wells.rendered_well import RenderedImage, photograph, staged
 from crystal_search.synthesis.wells.scenes import LEAST, Filling, Scene
 from crystal_search.synthesis.wells.stage import Move, moved, moved_well
 from crystal_search.synthesis.wells.visits import DAYS, HEIGHT_PX, MATES, WIDTH_PX
@@ -34,7 +34,7 @@ class Visit:
     """A well at one inspection."""
 
     day: float  #: since the drop was dispensed
-    well: RenderedWell  #: the picture in visible light, and the truth
+    well: RenderedImage  #: the picture in visible light, and the truth
     mates: dict[str, NDArray[np.uint8]]  #: pictures in other channels by name, of the same size, in register
     material: Material | None  #: of the crystals; None where the drop is not meant to show any
 

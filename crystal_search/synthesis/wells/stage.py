@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.synthesis.wells.crystal_truth import CrystalTruth
-from crystal_search.synthesis.wells.rendered_well import RenderedWell
+from crystal_search.synthesis.wells.rendered_well import RenderedImage
 
 Kind = TypeVar("Kind", bound=np.generic)
 Move = tuple[int, int]  #: down and to the right, px
@@ -24,7 +24,7 @@ def moved(pixels: NDArray[Kind], move: Move) -> NDArray[Kind]:
     return np.ascontiguousarray(pixels[rows[:, None], columns])
 
 
-def moved_well(well: RenderedWell, move: Move) -> RenderedWell:
+def moved_well(well: RenderedImage, move: Move) -> RenderedImage:
     """Return a picture of a well and the truth about it, both moved."""
     crystals = (_moved_crystal(crystal, move, well.drop_mask.shape) for crystal in well.crystals)
     return replace(

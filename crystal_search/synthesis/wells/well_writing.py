@@ -16,7 +16,7 @@ from crystal_search.images import picture_file
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of, outcome_named
 from crystal_search.synthesis.coco import annotation
 from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, check_device
-from crystal_search.synthesis.wells.rendered_well import RenderedWell
+from crystal_search.synthesis.wells.rendered_well import RenderedImage
 from crystal_search.synthesis.wells.series import Visit, render_visits
 from crystal_search.synthesis.wells.visits import Well
 from crystal_search.wells import WellKey
@@ -102,7 +102,7 @@ def _write_visit(written: RenderedFolder, names: dict[str, str], visit: Visit, s
         write_whole(place.with_suffix(".outcomes.png"), picture_file(outcomes, optimize=True))
 
 
-def _annotate(written: RenderedFolder, number: int, name: str, well: RenderedWell) -> None:
+def _annotate(written: RenderedFolder, number: int, name: str, well: RenderedImage) -> None:
     size = well.drop_mask.shape[0], well.drop_mask.shape[1]
     written.add_image(number, name, size)
     for crystal in well.crystals:
