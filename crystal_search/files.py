@@ -10,6 +10,7 @@ from pathlib import Path
 
 from crystal_search.errors import UserError
 
+FULL_DISK = (ENOSPC, EDQUOT)  #: error numbers
 PART = ".part"  #: suffix of a file that is not whole yet
 
 
@@ -62,7 +63,7 @@ def whole_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(out)
         part.rename(out)
     except OSError as error:
-        if error.errno not in (ENOSPC, EDQUOT):
+        if error.errno not in FULL_DISK:
             raise
         raise UserError(f"the disk of {out} is full; nothing was kept; free some space and try again") from error
     finally:

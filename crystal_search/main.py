@@ -4,16 +4,16 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from errno import EDQUOT, EFBIG, ENOSPC
+from errno import EFBIG
 
 from crystal_search import __version__
 from crystal_search.commands import COMMANDS, HEADINGS, did_you_mean, parsed
 from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.exit_codes import FAILED, INTERRUPTED, OK, USAGE
+from crystal_search.files import FULL_DISK
 
 #: Libraries of the extra ``train``.
 TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "matplotlib", "tensorboard")
-FULL_DISK = (ENOSPC, EDQUOT, EFBIG)
 
 
 def usage() -> str:
@@ -62,7 +62,7 @@ def _guarded(command: str, words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except OSError as error:
-        advice = "; make room on the disk, then try again" if error.errno in FULL_DISK else ""
+        advice = "; make room on the disk, then try again" if error.errno in (*FULL_DISK, EFBIG) else ""
         what = f"{error.filename or 'the system'}: {error.strerror or error}"
         sys.stderr.write(f"crystal-search {command}: {what}{advice}\n")
         return FAILED

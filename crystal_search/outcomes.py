@@ -56,6 +56,7 @@ OUTCOMES = (
 
 OUTCOME_NAMES = tuple(outcome.name for outcome in OUTCOMES)
 CHOPS_ONLY = "rim"  #: the one outcome that no whole image has
+IMAGE_OUTCOMES = tuple(name for name in OUTCOME_NAMES if name != CHOPS_ONLY)  #: those that a whole image can have
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
 
 #: The well's own answer when no drop was found; not a class, so no network gives it a probability.

@@ -13,7 +13,7 @@ from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
 from crystal_search.model import hashes_of, models_named, sha256_of
-from crystal_search.outcomes import CHOPS_ONLY, GROUPS, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
+from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
     RESULT_VERSION,
@@ -171,7 +171,7 @@ def _ranked(read: Reader | None) -> RankedScore | None:
     if read is None:
         return None
     score = RankedScore(
-        outcome=read.choice("outcome", [name for name in OUTCOME_NAMES if name != CHOPS_ONLY]),
+        outcome=read.choice("outcome", IMAGE_OUTCOMES),
         probability=read.number("probability", 0, 1),
         above_threshold=read.boolean("above_threshold"),
     )

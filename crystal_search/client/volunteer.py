@@ -4,7 +4,6 @@ Without words on the command line it scores ``unit.zip`` of the folder that it i
 there, and leaves ``result.json``. With words it is the client of docs/client.md.
 """
 
-import errno
 import logging
 import shutil
 import sys
@@ -16,10 +15,10 @@ from crystal_search.client.program import attempted
 from crystal_search.client.program import main as client_main
 from crystal_search.client.slot import Slot, resolved
 from crystal_search.exit_codes import FAILED, OK
+from crystal_search.files import FULL_DISK
 from crystal_search.result import RESULT_FILE
 
 UNIT_FILE, WORK_FOLDER = "unit.zip", "work"
-FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 LATER_S = 600  #: after which a program is started again that could not write
 
 log = logging.getLogger(__name__)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from crystal_search.datasets.rendered_shards import LabelledWell
-from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.outcomes import IMAGE_OUTCOMES
 
 #: What well N shows, N modulo the length: every outcome of a well, some more often, and wells without a drop.
 ROTA: tuple[str | None, ...] = (
-    *(name for name in OUTCOME_NAMES if name != "rim"),
+    *IMAGE_OUTCOMES,
     "crystal_harvestable",
     "crystal_bad_form",
     "clear_with_features",
@@ -27,7 +27,8 @@ class Rendering:
         """Return the well with this number."""
         import torch
 
-        from crystal_search.synthesis.wells.rendered_well import WellSeed, render_well
+        from crystal_search.synthesis.seeds import WellSeed
+        from crystal_search.synthesis.wells.rendered_well import render_well
 
         torch.set_num_threads(1)  # processes beside each other are faster
         return render_well(WellSeed(self.split, number), outcome=ROTA[number % len(ROTA)], device=self.device)

@@ -7,12 +7,12 @@ from pathlib import Path
 from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.errors import UserError
 from crystal_search.images import SUFFIXES
-from crystal_search.outcomes import CHOPS_ONLY, GROUPS, NO_DROP, OUTCOME_NAMES, Group, outcome_named
+from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOME_NAMES, Group, outcome_named
 
 NO_CRYSTAL = "no_crystal"  #: a drop without crystals, of which no more is known
 EVERYTHING = "photographs"  #: the source where the table names none
 COLUMNS = {"file": ("file",), "label": ("label",), "source": ("source",), "mask": ("mask",)}
-LABELS = (*(name for name in OUTCOME_NAMES if name != CHOPS_ONLY), *map(str, GROUPS), NO_CRYSTAL, NO_DROP)
+LABELS = (*IMAGE_OUTCOMES, *map(str, GROUPS), NO_CRYSTAL, NO_DROP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,12 @@ from crystal_search.columns import csv_text, plain
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
-from crystal_search.outcomes import CHOPS_ONLY, NO_DROP, OUTCOME_NAMES
+from crystal_search.outcomes import IMAGE_OUTCOMES, NO_DROP
 from crystal_search.review.doubts import image_label
 from crystal_search.wells import SPLITS
 
 COLUMNS = ("image", "well", "old", "new")
-IMAGE_LABELS = (*(name for name in OUTCOME_NAMES if name != CHOPS_ONLY), NO_DROP)
+IMAGE_LABELS = (*IMAGE_OUTCOMES, NO_DROP)
 NAMED = 5  #: images that a message names at the most
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
+from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, StoredImage
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of
@@ -16,7 +16,7 @@ Record = dict[str, Any]
 Version = Callable[[StoredImage], str]  #: what changes when the image file does
 
 #: Outcomes that a person can give: every class of a whole image, and no drop (a rim is only ever a chop).
-BY_HAND = (*(outcome.name for outcome in OUTCOMES if outcome.name != "rim"), NO_DROP)
+BY_HAND = (*IMAGE_OUTCOMES, NO_DROP)
 
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"

@@ -17,7 +17,8 @@ from crystal_search.exit_codes import OK, USAGE
 from crystal_search.geometry import Box
 from crystal_search.main import main
 from crystal_search.result import DropRegion, ImageScore, RankedScore
-from crystal_search.synthesis.wells.rendered_well import WellSeed, render_well
+from crystal_search.synthesis.seeds import WellSeed
+from crystal_search.synthesis.wells.rendered_well import render_well
 
 DROP = DropRegion(box=Box(0, 0, 10, 10), area_fraction=0.25, outline=((0, 0), (0, 10), (10, 10), (10, 0)))
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from crystal_search.errors import UserError
-from crystal_search.outcomes import outcome_named
+from crystal_search.outcomes import IMAGE_OUTCOMES, outcome_named
 from crystal_search.synthesis import render_command as commands
+from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.plate import WELLS_SHOWING, file_name, plate_outcomes, well_seed
-from crystal_search.synthesis.wells.rendered_well import WELL_OUTCOMES, WellSeed, render_well
+from crystal_search.synthesis.wells.rendered_well import render_well
 
 DEMO = Path(commands.__file__).parents[1] / "demo" / "plate"
 
@@ -33,7 +34,7 @@ def truth_of(folder: Path) -> list[dict[str, str]]:
 
 
 def test_a_plate_shows_every_outcome() -> None:
-    assert set(WELLS_SHOWING) == set(WELL_OUTCOMES)
+    assert set(WELLS_SHOWING) == set(IMAGE_OUTCOMES)
     assert sum(WELLS_SHOWING.values()) == len(plate_outcomes(WellSeed("demo", 0))) == 96
 
 

@@ -15,11 +15,12 @@ from crystal_search.robot_names import Naming, ReadName, detected, read_name
 from crystal_search.synthesis.frames import Frame, Stamps
 from crystal_search.synthesis.materials import Material, drawn_material
 from crystal_search.synthesis.polyhedra import gathered, heading_to, polyhedron
+from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.things.drops import Drop
 from crystal_search.synthesis.things.glass import Crystals, Glass
 from crystal_search.synthesis.things.layers import Layer
 from crystal_search.synthesis.wells import mates
-from crystal_search.synthesis.wells.rendered_well import WellSeed, photograph, render_well, staged
+from crystal_search.synthesis.wells.rendered_well import photograph, render_well, staged
 from crystal_search.synthesis.wells.series import Visit, render_visits
 from crystal_search.synthesis.wells.stage import moved_well
 from crystal_search.synthesis.wells.visits import DAYS, PATTERN

@@ -10,8 +10,9 @@ import pytest
 from crystal_search.main import main
 from crystal_search.synthesis.coco import mask_of
 from crystal_search.synthesis.polyhedra import HABITS
+from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.crystal_truth import smallest_box
-from crystal_search.synthesis.wells.rendered_well import RenderedImage, WellSeed, render_well
+from crystal_search.synthesis.wells.rendered_well import RenderedImage, render_well
 
 CRYSTALS = ("crystal_harvestable", "crystal_bad_form", "crystal_overnucleated")
 

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.synthesis.seeds import RENDERED_SPLITS
-from crystal_search.synthesis.wells.rendered_well import NOTHING, WELL_OUTCOMES, RenderedImage, WellSeed, render_well
+from crystal_search.outcomes import IMAGE_OUTCOMES, OUTCOME_NAMES
+from crystal_search.synthesis.seeds import RENDERED_SPLITS, WellSeed
+from crystal_search.synthesis.wells.rendered_well import NOTHING, RenderedImage, render_well
 
 
 def small(number: int, outcome: str | None = "any") -> RenderedImage:
     return render_well(WellSeed("test", number), outcome=outcome, height_px=384, width_px=459)
 
 
-@pytest.mark.parametrize("outcome", WELL_OUTCOMES)
+@pytest.mark.parametrize("outcome", IMAGE_OUTCOMES)
 def test_every_outcome_renders_and_is_visible(outcome: str) -> None:
     well = small(1, outcome)
     assert well.outcome == outcome

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from crystal_search.errors import CrystalSearchError, UnknownNameError
-from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.outcomes import IMAGE_OUTCOMES, OUTCOME_NAMES
 from crystal_search.synthesis.frames import UNITS_PER_WIDTH, Frame
 from crystal_search.synthesis.pictures import camera
 from crystal_search.synthesis.seeds import WellSeed
@@ -16,10 +16,7 @@ from crystal_search.synthesis.wells.crystal_truth import CrystalTruth, crystals_
 from crystal_search.synthesis.wells.scenes import CRYSTALS, Scene, drawn_scene
 from crystal_search.synthesis.wells.visits import HEIGHT_PX, WIDTH_PX
 
-__all__ = ["NOTHING", "WELL_OUTCOMES", "RenderedImage", "WellSeed", "render_well"]
-
 NOTHING = 255  #: in an outcome map: no drop here
-WELL_OUTCOMES = tuple(name for name in OUTCOME_NAMES if name != "rim")  #: a whole well can have these
 EMPTY_SHARE = 0.12  # of wells without a drop
 BEYOND_CONTOUR = 1.3  # of the way to the contour: up to here a drop changes the light
 ATTEMPTS = 16
@@ -54,7 +51,7 @@ def render_well(
     Parameters
     ----------
     outcome
-        What the well shall show: one of `WELL_OUTCOMES`, None for an empty well, or "any" to draw it.
+        What the well shall show: one of `IMAGE_OUTCOMES`, None for an empty well, or "any" to draw it.
     imager
         The seed of lens, lamp and kind of well, for wells that share them; by default the well's own.
     crystals
@@ -89,8 +86,8 @@ def staged(
     """
     if outcome == "any":
         outcome = drawn_outcome(seed.generator("outcome"))
-    if outcome is not None and outcome not in WELL_OUTCOMES:
-        raise UnknownNameError(f"no well has the outcome {outcome!r}; choose from {', '.join(WELL_OUTCOMES)}")
+    if outcome is not None and outcome not in IMAGE_OUTCOMES:
+        raise UnknownNameError(f"no well has the outcome {outcome!r}; choose from {', '.join(IMAGE_OUTCOMES)}")
     frame = Frame(0, 0, *size, size[1] / UNITS_PER_WIDTH, torch.device(device))
     for attempt in range(ATTEMPTS):
         rng = seed.generator(f"well {attempt}")
@@ -103,7 +100,7 @@ def staged(
 
 def drawn_outcome(rng: np.random.Generator) -> str | None:
     """Return a random outcome, None for an empty well; those of wells with a drop are equally frequent."""
-    return None if rng.random() < EMPTY_SHARE else WELL_OUTCOMES[rng.integers(len(WELL_OUTCOMES))]
+    return None if rng.random() < EMPTY_SHARE else IMAGE_OUTCOMES[rng.integers(len(IMAGE_OUTCOMES))]
 
 
 def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False) -> RenderedImage:
