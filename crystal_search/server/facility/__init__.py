@@ -1,0 +1,1 @@
+"""Other people's databases, from which images are pulled and to which scores are pushed."""
