@@ -27,7 +27,7 @@ from crystal_search.result import (
     group_probabilities,
     result_to_json,
 )
-from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Load
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.checking import check
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
@@ -67,10 +67,6 @@ class Nothing:
     def troubles(self, job_id: int) -> list[str]:
         """Return that nothing went wrong."""
         return []
-
-    def load(self) -> Load:
-        """Is not asked for."""
-        raise NotImplementedError
 
 
 def own_project(root: Path) -> Project:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import EngineError
-from crystal_search.server.engines.boinc.boinc_database import Job, Load
+from crystal_search.server.engines.boinc.boinc_database import Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.installation import Installation
@@ -103,9 +103,6 @@ class Server:
 
     def troubles(self, job_id: int) -> list[str]:
         return self.said.get(job_id, [])
-
-    def load(self) -> Load:
-        raise NotImplementedError
 
 
 @dataclass

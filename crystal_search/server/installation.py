@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from crystal_search.model import IN_USE, default_model, default_models_folder
@@ -70,26 +71,21 @@ def recipe_of(site: Installation) -> Recipe:
     )
 
 
-class Renewed:
-    """A recipe that is made again when other models were put to use meanwhile; reading models takes time."""
+def renewed(home: Home, make: Callable[[], Recipe]) -> Callable[[], Recipe]:
+    """Return what tells the recipe, and makes it again only when other models were put to use: reading takes time."""
 
-    def __init__(self, home: Home, make: Callable[[], Recipe]) -> None:
-        self._path, self._make = home.models / IN_USE, make
-        self._known: tuple[object, Recipe] | None = None
+    @lru_cache(maxsize=1)
+    def made(stamp: object) -> Recipe:
+        return make()
 
-    def recipe(self) -> Recipe:
-        """Return what new scores are made with now."""
-        stamp = self._stamp()
-        if self._known is None or self._known[0] != stamp:
-            self._known = stamp, self._make()
-        return self._known[1]
-
-    def _stamp(self) -> object:
+    def recipe() -> Recipe:
         try:
-            status = self._path.stat()
+            status = (home.models / IN_USE).stat()
         except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_mtime_ns
+            return made(None)
+        return made((status.st_ino, status.st_mtime_ns))
+
+    return recipe
 
 
 @contextmanager

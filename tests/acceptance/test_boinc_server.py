@@ -167,6 +167,6 @@ def test_a_failed_work_unit_is_told_and_its_images_are_tried_one_by_one(place: P
 
 def test_load_is_told(place: Place) -> None:
     load = BoincDatabase(place.project).load()
-    assert load.hosts >= 3
-    assert load.successes_last_day > 0
-    assert load.errors_last_day > 0
+    assert load["hosts"] >= 3
+    assert load["successes_last_day"] > 0
+    assert load["errors_last_day"] > 0

@@ -35,8 +35,8 @@ def place(tmp_path: Path) -> BoincSite:
     return found
 
 
-def install_into(place: BoincSite) -> tuple[str, ...]:
-    return install(place.site.home, place.site.settings).changes
+def install_into(place: BoincSite) -> list[str]:
+    return install(place.site.home, place.site.settings)
 
 
 def call(place: BoincSite, script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -252,7 +252,7 @@ def test_installing_again_changes_nothing(tmp_path: Path) -> None:
     assert any("script_assimilator" in line for line in changes)
     assert [each["tool"] for each in place.server.calls] == ["xadd"]
     config = (place.server.project.root / "config.xml").read_text()
-    assert install_into(place) == ()
+    assert install_into(place) == []
     assert (place.server.project.root / "config.xml").read_text() == config
     before = (place.server.project.root / "config.xml.before-crystal_search").read_text()
     assert "script_validator" not in before

@@ -24,7 +24,7 @@ from crystal_search.model_card import ROLES, ClassifierCard, DropCard, ModelCard
 from crystal_search.server import models_in_use as module
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
-from crystal_search.server.installation import Installation, Renewed, opened, recipe_of
+from crystal_search.server.installation import Installation, opened, recipe_of, renewed
 from crystal_search.server.services.create_work import create_work
 from tests.service_site import add_images
 
@@ -315,11 +315,11 @@ def test_a_recipe_is_renewed_when_other_models_are_put_to_use(home: Home, site: 
         made.append(recipe_of(site))
         return made[-1]
 
-    renewed = Renewed(home, make)
-    assert [renewed.recipe().classifier_name for _ in range(3)] == ["squeezenet-wells-2"] * 3
+    recipe = renewed(home, make)
+    assert [recipe().classifier_name for _ in range(3)] == ["squeezenet-wells-2"] * 3
     assert len(made) == 1
     models("use", other_model(tmp_path / "out"), home=home)
-    assert [renewed.recipe().classifier_name for _ in range(3)] == ["ours-1"] * 3
+    assert [recipe().classifier_name for _ in range(3)] == ["ours-1"] * 3
     assert len(made) == 2
 
 

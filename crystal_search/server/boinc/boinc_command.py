@@ -43,7 +43,7 @@ def _told(arguments: argparse.Namespace) -> tuple[Home, Settings, Project]:
 
 def _install(arguments: argparse.Namespace) -> None:
     home, settings, project = _told(arguments)
-    for line in install(home, settings).changes:
+    for line in install(home, settings):
         say(line)
     say(set_replication(project, settings))
     say(f"{project.root} has Crystal Search; stage the program next, then start the project: bin/start")

@@ -36,7 +36,7 @@ def status(site: Installation) -> dict[str, Any]:
         "rates": None if pace is None else asdict(pace),
         "keeps_up": None if pace is None else scored >= images or pace.scores_per_hour >= pace.images_per_hour,
         "free_bytes": shutil.disk_usage(site.home.path).free,
-        "stages": asdict(stages(site.home)),
+        "stages": stages(site.home),
         "running": running_fractions(site.home),
         "failed": [{"work_unit": unit.name, "reason": unit.reason} for unit in site.imaging.units("failed")],
     } | _reports(site)

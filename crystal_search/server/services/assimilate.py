@@ -109,9 +109,7 @@ def _auto_scores(result: Result, recipe: Recipe, scored_at: datetime) -> list[Au
     ]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_home_argument(parser)
+add_arguments = add_home_argument
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -145,9 +145,7 @@ def report(found: ScoresSet) -> None:
         raise DatabaseError("\n".join(found.waiting))
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_home_argument(parser)
+add_arguments = add_home_argument
 
 
 def run(arguments: argparse.Namespace) -> None:

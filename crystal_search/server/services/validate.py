@@ -87,9 +87,7 @@ def drop_strangers(folder: Path, result: Result) -> None:
             path.unlink()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add this command's options."""
-    add_home_argument(parser)
+add_arguments = add_home_argument
 
 
 def run(arguments: argparse.Namespace) -> None:

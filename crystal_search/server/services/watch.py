@@ -26,7 +26,7 @@ from crystal_search.server.importing.import_images import (
     import_folder,
     naming_of,
 )
-from crystal_search.server.installation import Installation, Renewed, add_home_argument, opened, recipe_of, say
+from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, renewed, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
@@ -120,14 +120,14 @@ def watch(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
-    renewed, complaints = Renewed(site.home, lambda: recipe_of(site)), Complaints()
-    renewed.recipe()  # trouble with the models ends the service before it begins
+    recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
+    recipe()  # trouble with the models ends the service before it begins
     order = EVERYTHING
     if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
     def one_pass() -> None:
-        done, scores = cycle(site, renewed.recipe(), engine, order)
+        done, scores = cycle(site, recipe(), engine, order)
         if scores.new:
             say(f"{time.strftime('%H:%M:%S')} scored {scores.new} {'image' if scores.new == 1 else 'images'}")
         complaints.about("set", "; ".join(scores.waiting))

@@ -20,6 +20,22 @@ AT_ONCE = 1000  #: names in one query
 STDERR_CHARACTERS = 2000
 DAY_S = 86_400
 
+_OURS = f"appid = (SELECT id FROM app WHERE name = '{APP}')"
+_LAST_DAY = f"received_time > UNIX_TIMESTAMP() - {DAY_S}"
+
+#: What a server has to do, and who does it: the rows that are counted.
+COUNTED = {
+    "unsent": f"result WHERE {_OURS} AND server_state = {UNSENT}",
+    "in_progress": f"result WHERE {_OURS} AND server_state = {IN_PROGRESS}",
+    "to_validate": f"workunit WHERE {_OURS} AND need_validate = 1",
+    "to_assimilate": f"workunit WHERE {_OURS} AND assimilate_state = 1",
+    "errors_last_day": f"result WHERE {_OURS} AND outcome IN ({CLIENT_ERROR}, {VALIDATE_ERROR}) AND {_LAST_DAY}",
+    "successes_last_day": f"result WHERE {_OURS} AND outcome = {SUCCESS} AND {_LAST_DAY}",
+    "hosts_last_day": f"host WHERE rpc_time > UNIX_TIMESTAMP() - {DAY_S}",
+    "hosts": "host",
+    "users": "user",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -37,21 +53,6 @@ class Job:
         return bool(self.error_mask & (COULD_NOT_BE_SENT | CANCELLED))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """How much the server has to do, and who does it."""
-
-    unsent: int
-    in_progress: int
-    to_validate: int
-    to_assimilate: int
-    errors_last_day: int
-    successes_last_day: int
-    hosts_last_day: int
-    hosts: int
-    users: int
-
-
 class Jobs(Protocol):
     """What the engine asks of the server's database."""
 
@@ -60,9 +61,6 @@ class Jobs(Protocol):
 
     def troubles(self, job_id: int) -> list[str]:
         """Return what went wrong with each copy of a job that failed."""
-
-    def load(self) -> Load:
-        """Return how much there is to do."""
 
 
 class BoincDatabase:
@@ -99,25 +97,12 @@ class BoincDatabase:
             )
             return [_trouble(*row) for row in cursor.fetchall()]
 
-    def load(self) -> Load:
-        """Return how much there is to do."""
-        ours = f"appid = (SELECT id FROM app WHERE name = '{APP}')"
-        day = f"received_time > UNIX_TIMESTAMP() - {DAY_S}"
-        counts = {
-            "unsent": f"result WHERE {ours} AND server_state = {UNSENT}",
-            "in_progress": f"result WHERE {ours} AND server_state = {IN_PROGRESS}",
-            "to_validate": f"workunit WHERE {ours} AND need_validate = 1",
-            "to_assimilate": f"workunit WHERE {ours} AND assimilate_state = 1",
-            "errors_last_day": f"result WHERE {ours} AND outcome IN ({CLIENT_ERROR}, {VALIDATE_ERROR}) AND {day}",
-            "successes_last_day": f"result WHERE {ours} AND outcome = {SUCCESS} AND {day}",
-            "hosts_last_day": f"host WHERE rpc_time > UNIX_TIMESTAMP() - {DAY_S}",
-            "hosts": "host",
-            "users": "user",
-        }
-        query = ", ".join(f"(SELECT COUNT(*) FROM {what})" for what in counts.values())
+    def load(self) -> dict[str, int]:
+        """Return how much the server has to do and who does it, by the names of COUNTED."""
+        query = ", ".join(f"(SELECT COUNT(*) FROM {what})" for what in COUNTED.values())
         with self._cursor() as cursor:
             cursor.execute(f"SELECT {query}")
-            return Load(**dict(zip(counts, cursor.fetchone(), strict=True)))
+            return dict(zip(COUNTED, cursor.fetchone(), strict=True))
 
     @contextmanager
     def writing(self) -> "Iterator[pymysql.cursors.Cursor]":

@@ -21,7 +21,6 @@ from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Jo
 from crystal_search.server.engines.boinc.project import (
     APP,
     IN_TEMPLATE,
-    JOB_NAME,
     OUT_TEMPLATE,
     Project,
     job_name,
@@ -90,16 +89,18 @@ class BoincEngine(HomeEngine):
         attempts = {path.stem: self._attempt(path.stem) for path in self._queued if path.exists()}
         jobs = self._jobs.jobs([job_name(*each) for each in attempts.items()])
         self.take_over()
-        missing = []
+        missing, running = [], set()
         for path in self._queued:
             if (attempt := attempts.get(path.stem)) is None or is_in(self._home, path.stem, *WITH_RESULT):
                 continue
             job = jobs.get(job_name(path.stem, attempt))
+            if job is not None and job.in_progress:
+                running.add(path.stem)
             if job is None:
                 missing.append(Submission(path, attempt))
             elif job.assimilated and path.exists():
                 missing += self._follow_up(path, attempt, job)
-        self._mirror(jobs)
+        self._mirror(running)
         self._submit(missing)
         self._withdraw()
 
@@ -136,12 +137,13 @@ class BoincEngine(HomeEngine):
     def _attempt(self, name: str) -> int:
         """Return the number of the attempt at a work unit that is out, or would be the next."""
         try:
-            return int((self._home.submitted / f"{name}{ATTEMPT_SUFFIX}").read_text(encoding="utf-8"))
+            return int(self._note(name).read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return 1
 
-    def _note(self, each: Submission) -> None:
-        write_whole(self._home.submitted / f"{each.path.stem}{ATTEMPT_SUFFIX}", f"{each.attempt}\n")
+    def _note(self, name: str) -> Path:
+        """Return where the number of the attempt at a work unit is written down."""
+        return self._home.submitted / f"{name}{ATTEMPT_SUFFIX}"
 
     def _follow_up(self, path: Path, attempt: int, job: Job) -> list[Submission]:
         """Return the next attempt at a work unit whose job is over without a result, or set the work unit aside."""
@@ -158,12 +160,11 @@ class BoincEngine(HomeEngine):
                 add_failure(self._home, path.stem, text)
         log.warning("%s failed", job.name, extra={"action": "client_failed"})
         set_aside(self._home, path.stem)
-        discard(self._home, self._home.submitted / f"{path.stem}{ATTEMPT_SUFFIX}")
+        discard(self._home, self._note(path.stem))
         return []
 
-    def _mirror(self, jobs: dict[str, Job]) -> None:
+    def _mirror(self, wanted: set[str]) -> None:
         """Keep a folder for each work unit that a volunteer has, as other engines do for their clients."""
-        wanted = {_unit(job.name) for job in jobs.values() if job.in_progress}
         there = set(names_in(self._home, State.RUNNING))
         for name in wanted - there:
             place_of(self._home, name, State.RUNNING, RUNNING_MARK).mkdir()
@@ -197,7 +198,7 @@ class BoincEngine(HomeEngine):
     def _create(self, batch: list[Submission]) -> None:
         """Create the jobs of one batch; the number of each attempt is written down first."""
         for each in batch:
-            self._note(each)
+            write_whole(self._note(each.path.stem), f"{each.attempt}\n")
         lines = [f"--wu_name {each.job} --priority {each.priority} {each.job}.zip\n" for each in batch]
         flops = FLOPS_PER_IMAGE * self._settings.images_per_unit
         self._project.run(
@@ -210,11 +211,8 @@ class BoincEngine(HomeEngine):
 
     def _withdraw(self) -> None:
         """Cancel the jobs of work units that are no longer wanted, and forget those that are done."""
-        over = [
-            path.name.removesuffix(ATTEMPT_SUFFIX)
-            for path in self._home.submitted.glob(f"*{ATTEMPT_SUFFIX}")
-            if not is_in(self._home, path.name.removesuffix(ATTEMPT_SUFFIX), State.QUEUED)
-        ]
+        noted = [path.name.removesuffix(ATTEMPT_SUFFIX) for path in self._home.submitted.glob(f"*{ATTEMPT_SUFFIX}")]
+        over = [name for name in noted if not is_in(self._home, name, State.QUEUED)]
         names = {job_name(name, self._attempt(name)): name for name in over}
         jobs = self._jobs.jobs(list(names))
         for job, name in names.items():
@@ -226,9 +224,4 @@ class BoincEngine(HomeEngine):
                     log.warning("%s cannot be cancelled: %s", job, error)
                     continue
                 log.info("cancelled %s, which is wanted no more", job)
-            discard(self._home, self._home.submitted / f"{name}{ATTEMPT_SUFFIX}")
-
-
-def _unit(job: str) -> str:
-    found = JOB_NAME.fullmatch(job)
-    return found["unit"] if found else job
+            discard(self._home, self._note(name))

@@ -3,13 +3,12 @@
 import os
 import socket
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crystal_search.errors import ConfigError, CrystalSearchError
-from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Load
-from crystal_search.server.engines.boinc.project import Project, read_project, texts_of
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.engine import EngineReport
 from crystal_search.server.settings import Settings
 
@@ -21,15 +20,15 @@ def report(settings: Settings) -> EngineReport:
         dead, load = dead_daemons(project), BoincDatabase(project).load()
     except (CrystalSearchError, OSError) as error:
         return EngineReport(trouble=str(error), complaints=(str(error),))
-    return EngineReport(load=asdict(load), dead_daemons=tuple(dead), complaints=tuple(complaints(dead, load)))
+    return EngineReport(load=load, dead_daemons=tuple(dead), complaints=tuple(complaints(dead, load)))
 
 
-def complaints(dead: Sequence[str], load: Load) -> Iterator[str]:
+def complaints(dead: Sequence[str], load: Mapping[str, int]) -> Iterator[str]:
     """Yield what somebody should look after, a sentence each."""
     if dead:
         yield f"daemons of the BOINC project do not run: {', '.join(dead)}; bin/start starts them"
-    if load.unsent and not load.hosts_last_day:
-        yield f"{load.unsent} tasks wait, and no volunteer has asked for work since yesterday"
+    if load["unsent"] and not load["hosts_last_day"]:
+        yield f"{load['unsent']} tasks wait, and no volunteer has asked for work since yesterday"
 
 
 def dead_daemons(project: Project) -> list[str]:
@@ -47,7 +46,8 @@ def dead_daemons(project: Project) -> list[str]:
     except (OSError, ET.ParseError) as error:
         raise ConfigError(f"{project.root / 'config.xml'} cannot be read: {error}") from error
     folder = project.root / f"pid_{socket.gethostname().partition('.')[0]}"
-    programs = [words.split()[0] for words in texts_of(root, "daemons/daemon/cmd") if words]
+    commands = [(each.text or "").split() for each in root.findall("daemons/daemon/cmd")]
+    programs = [words[0] for words in commands if words]
     return [program for program in programs if not _runs(folder / f"{program}.pid")]
 
 

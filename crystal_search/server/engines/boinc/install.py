@@ -8,11 +8,11 @@ import os
 import shutil
 import sys
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import ConfigError, EngineError
 from crystal_search.files import write_whole
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import APP, IN_TEMPLATE, OUT_TEMPLATE, Project, read_project
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
@@ -65,15 +65,10 @@ exit 0
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What was changed in a project, a sentence each."""
-
-    changes: tuple[str, ...]
-
-
-def install(home: Home, settings: Settings) -> Installed:
+def install(home: Home, settings: Settings) -> list[str]:
     """Put everything into the project that `settings` names, except for versions of the program (`staging`).
+
+    Return what was changed in it, a sentence each.
 
     Raises
     ------
@@ -84,8 +79,7 @@ def install(home: Home, settings: Settings) -> Installed:
     """
     project = read_project(Path(settings.boinc_project))
     home.made()
-    changes = [*_templates(project, settings), *_scripts(project, home), *_application(project), *_config(project)]
-    return Installed(tuple(changes))
+    return [*_templates(project, settings), *_scripts(project, home), *_application(project), *_config(project)]
 
 
 def input_template(settings: Settings) -> str:
@@ -256,14 +250,8 @@ def set_replication(project: Project, settings: Settings) -> str:
     number = 2 if settings.boinc_replication == "adaptive" else 0
     sql = f"UPDATE app SET target_nresults = {number} WHERE name = '{APP}'"
     try:
-        _execute(project, sql)
+        with BoincDatabase(project).writing() as cursor:
+            cursor.execute(sql)
     except EngineError as error:
         raise EngineError(f"{error}; as the database's owner say: {sql}") from error
     return f"app.target_nresults is {number}"
-
-
-def _execute(project: Project, sql: str) -> None:
-    from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
-
-    with BoincDatabase(project).writing() as cursor:
-        cursor.execute(sql)

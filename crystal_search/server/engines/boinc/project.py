@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from crystal_search.errors import ConfigError, EngineError
 APP = "crystal_search"  #: the application's name in the project
 IN_TEMPLATE, OUT_TEMPLATE = f"templates/{APP}_in", f"templates/{APP}_out"
 RESULT_NAME = re.compile(r"(?P<unit>[A-Za-z0-9][A-Za-z0-9_-]{0,99})_a(?P<attempt>[0-9]{1,6})_[0-9]{1,6}_r[0-9]+_[0-9]+")
-JOB_NAME = re.compile(r"(?P<unit>[A-Za-z0-9][A-Za-z0-9_-]{0,99})_a(?P<attempt>[0-9]{1,6})")
 TOOL_PATIENCE_S = 600.0
 
 
@@ -129,8 +127,3 @@ def read_project(root: Path) -> Project:
         db_password=told.get("db_passwd", ""),
         db_host=told.get("db_host") or "localhost",
     )
-
-
-def texts_of(root: ET.Element, path: str) -> Sequence[str]:
-    """Return the texts of all elements at `path`."""
-    return [(each.text or "").strip() for each in root.findall(path)]
