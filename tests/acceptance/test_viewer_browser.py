@@ -19,6 +19,7 @@ from tests.acceptance.browser import chromium, needs_chromium
 from tests.viewer_site import add_plate, auto_score, hand_score, score_plate
 
 SIZE = {"width": 1280, "height": 800}
+LONGEST_POLL_MS = 3000  # of all pages
 
 pytestmark = needs_chromium
 
@@ -477,15 +478,18 @@ def test_a_page_says_that_it_is_not_connected_until_a_good_answer_comes(
             route.fulfill(status=int(trouble), json={"status": int(trouble), "error": "the database is down"})
 
     path = {"plate": f"/plate/{first.image.key.plate}", "drop": f"/drop/{first.image.id}", "plates": "/"}[kind]
+    rough.clock.install()
     shown(rough, path)
     notice = rough.locator("#connection")
     expect(notice).to_be_hidden()
     rough.route(re.compile("/api/"), fail)
+    rough.clock.run_for(LONGEST_POLL_MS)
     reason = "the viewer does not answer" if trouble == "gone" else "the database is down"
     expect(notice).to_have_text(f"Not connected: {reason}. What you see may be old.")
-    rough.wait_for_timeout(1500)
+    rough.clock.run_for(LONGEST_POLL_MS)
     expect(notice).to_be_visible()
     rough.unroute(re.compile("/api/"))
+    rough.clock.run_for(LONGEST_POLL_MS)
     expect(notice).to_be_hidden()
 
 

@@ -356,6 +356,13 @@ def test_options_say_how_names_are_read() -> None:
     assert set(PLATE_FORMATS) == {48, 96, 384, 1536}
 
 
+@pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command wait less between its two looks at a file."""
+    monkeypatch.setattr("crystal_search.server.importing.import_images.SETTLED_S", 0.05)
+
+
+@pytest.mark.usefixtures("in_a_hurry")
 def test_the_command_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(tmp_path, *session("2026-01-31", "01A_1"), *(f"odd{number:02}.jpg" for number in range(25)))
     words = ["import", str(tmp_path), "--home", str(tmp_path / "home")]
@@ -369,6 +376,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path, capsys: pytest.CaptureFix
     assert not (tmp_path / "missing").exists()
 
 
+@pytest.mark.usefixtures("in_a_hurry")
 def test_names_that_look_like_wells_are_told_of_when_every_file_is_the_next_well(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
