@@ -33,7 +33,7 @@ DARKEST_16_BIT = 16  #: of 8-bit colours read from 16; Pillow keeps the upper by
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class WellImage:
+class DecodedImage:
     """A decoded image, perhaps reduced while decoding, and the size it was stored in."""
 
     colour: Colour  #: (rows, columns, 3) RGB, at least as wide as was asked for, at most as stored
@@ -46,7 +46,7 @@ class WellImage:
         return self.width_px / int(self.colour.shape[1])
 
 
-def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> WellImage:
+def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> DecodedImage:
     """Return the image in `data`: JPEG, PNG, TIFF or BMP, grey or colour, 8 or 16 bit.
 
     A JPEG is reduced while it is decoded, as long as it stays `at_least_width_px` wide, which costs half
@@ -74,7 +74,7 @@ def _check_size(height_px: int, width_px: int) -> None:
         raise ImageError(f"the image is {width_px} x {height_px} px; a well's sides differ at most {MAX_ASPECT} fold")
 
 
-def _decode_jpeg(data: bytes, at_least_width_px: int) -> WellImage:
+def _decode_jpeg(data: bytes, at_least_width_px: int) -> DecodedImage:
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
         _check_size(height, width)
@@ -86,10 +86,10 @@ def _decode_jpeg(data: bytes, at_least_width_px: int) -> WellImage:
         )
     except ValueError as error:
         raise ImageError(f"the JPEG cannot be decoded: {error}; save it again") from error
-    return WellImage(colour, height, width)
+    return DecodedImage(colour, height, width)
 
 
-def _decode_other(data: bytes, at_least_width_px: int) -> WellImage:
+def _decode_other(data: bytes, at_least_width_px: int) -> DecodedImage:
     try:
         picture = Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "BMP"))
         width, height = picture.size
@@ -105,7 +105,7 @@ def _decode_other(data: bytes, at_least_width_px: int) -> WellImage:
         raise ImageError(f"the image cannot be decoded: {error or type(error).__name__}; save it again") from error
     if deep and picture.mode == "RGB" and colour.max() < DARKEST_16_BIT:
         raise ImageError("the image's 16-bit colours use the lowest bits only; save it with 8 bit")
-    return WellImage(colour, height, width)
+    return DecodedImage(colour, height, width)
 
 
 def _to_colour(picture: Pillow.Image, at_least_width_px: int) -> Colour:

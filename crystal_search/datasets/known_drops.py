@@ -10,7 +10,7 @@ from PIL import ImageFilter
 
 from crystal_search.datasets.chop_recipe import SIDE_PX
 from crystal_search.geometry import Box
-from crystal_search.images import WORKING_WIDTH_PX, Grey, WellImage, resized, to_grey
+from crystal_search.images import WORKING_WIDTH_PX, DecodedImage, Grey, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import DropCard
@@ -36,7 +36,7 @@ class Drop:
         return np.asarray(small.resize((columns, rows), Pillow.Resampling.NEAREST)) > 0
 
 
-def grey_view(image: WellImage) -> Grey:
+def grey_view(image: DecodedImage) -> Grey:
     """Return the grey view of an image at working width."""
     return resized(to_grey(image.colour), WORKING_WIDTH_PX)
 

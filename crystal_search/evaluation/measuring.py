@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from crystal_search.datasets.outcome_maps import Bytes, KnownWell
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.exporting.export import write_card
-from crystal_search.images import SUFFIXES, WellImage, decode, to_grey
+from crystal_search.images import SUFFIXES, DecodedImage, decode, to_grey
 from crystal_search.model import default_models
 from crystal_search.model_card import Measurement, ModelCard
 from crystal_search.outcomes import BY_NAME, NO_DROP, Group
@@ -46,7 +46,7 @@ def group_of(answer: str) -> Group | None:
 def judged(well: KnownWell, models: Models) -> Verdict:
     """Return what `models` say of a well whose truth is known."""
     height, width, _ = well.image.shape
-    image = WellImage(well.image, height, width)
+    image = DecodedImage(well.image, height, width)
     score = score_image(image, models, Parameters())
     drop = locate_drop(to_grey(well.image), models.drop)
     found = None if drop is None else drop.mask

@@ -5,7 +5,7 @@ import simplejpeg
 from PIL import Image, ImageDraw, ImageFont
 
 from crystal_search.geometry import Box
-from crystal_search.images import WellImage
+from crystal_search.images import DecodedImage
 from crystal_search.outcomes import GREY, outcome_named
 from crystal_search.result import BestChop, ImageScore
 
@@ -15,7 +15,7 @@ TEXT_PX = 20
 JPEG_QUALITY = 85
 
 
-def overlay_jpeg(image: WellImage, score: ImageScore) -> bytes:
+def overlay_jpeg(image: DecodedImage, score: ImageScore) -> bytes:
     """Return a JPEG of the image cropped to the drop, the best chops framed in the colour of their outcome.
 
     A letter and the probability in each frame say the same as its colour. The picture has the resolution
@@ -46,7 +46,7 @@ def _draw_frame(draw: ImageDraw.ImageDraw, chop: BestChop, scale: float) -> None
     )
 
 
-def _crop(score: ImageScore, image: WellImage, scale: float) -> Box:
+def _crop(score: ImageScore, image: DecodedImage, scale: float) -> Box:
     height, width = image.colour.shape[:2]
     if score.drop is None:
         return Box(0, 0, height, width)

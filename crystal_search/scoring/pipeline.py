@@ -14,7 +14,7 @@ from crystal_search.class_schemes import in_outcomes, scheme_of
 from crystal_search.errors import ImageError, ModelMismatchError
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import printable
-from crystal_search.images import IN_COLOUR, WellImage, decode, normalised, resized, to_grey
+from crystal_search.images import IN_COLOUR, DecodedImage, decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import Model, in_role
 from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
@@ -81,7 +81,7 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[ImageScore, WellImage | None]:
+def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[ImageScore, DecodedImage | None]:
     """Score the bytes of one image file; an image that cannot be read is a score with its error.
 
     Returns
@@ -101,7 +101,7 @@ def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[Ima
     return replace(score, seconds=watch.seconds | score.seconds), image
 
 
-def score_image(image: WellImage, models: Models, parameters: Parameters) -> ImageScore:
+def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> ImageScore:
     """Score one decoded image: locate the drop, score its chops, rank the outcome.
 
     Parameters
@@ -153,7 +153,7 @@ def scored_chops(
     return Chops(chosen, in_outcomes(shares, scheme_of(card.classes)))
 
 
-def summary(chops: Chops, image: WellImage, view_width_px: int, parameters: Parameters) -> ImageScore:
+def summary(chops: Chops, image: DecodedImage, view_width_px: int, parameters: Parameters) -> ImageScore:
     """Return the image's score from its scored chops, positions in stored pixels."""
     score = ranked_score(chops.probabilities, parameters.threshold)
     scale = image.width_px / view_width_px
@@ -172,7 +172,7 @@ def summary(chops: Chops, image: WellImage, view_width_px: int, parameters: Para
     )
 
 
-def _region(drop: LocatedDrop | None, image: WellImage) -> DropRegion | None:
+def _region(drop: LocatedDrop | None, image: DecodedImage) -> DropRegion | None:
     """Return the drop in stored pixels."""
     if drop is None:
         return None

@@ -13,7 +13,7 @@ from PIL import Image
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.geometry import Box
-from crystal_search.images import WellImage
+from crystal_search.images import DecodedImage
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, read_model, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard, Output, card_to_json
@@ -112,12 +112,12 @@ def test_probabilities_do_not_overflow_and_cool_with_temperature() -> None:
     assert np.allclose(rows.sum(axis=1), 1)
 
 
-def well_image(*, drop: bool) -> WellImage:
+def well_image(*, drop: bool) -> DecodedImage:
     """Return a bright picture of 512 x 400 px, stored twice as large, with a dark square drop or none."""
     grey = np.full((400, 512), 200, np.uint8)
     if drop:
         grey[100:300, 150:350] = 60
-    return WellImage(np.repeat(grey[:, :, None], 3, axis=2), 800, 1024)
+    return DecodedImage(np.repeat(grey[:, :, None], 3, axis=2), 800, 1024)
 
 
 def test_the_best_chop_lies_on_what_it_speaks_of() -> None:
