@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.table import Row
-from crystal_search.evaluation.measuring import demo_wells, judged
+from crystal_search.evaluation.image_verdicts import image_verdicts
+from crystal_search.evaluation.known_images import demo_plate as demo_wells
 from crystal_search.images import decode
-from crystal_search.model import default_model
-from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import BY_NAME, Group, outcome_named
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters
@@ -17,11 +17,12 @@ from crystal_search.work_unit import Parameters
 REAL = "CRYSTAL_SEARCH_REAL_WELLS"  #: names a folder with TeXRank, formulatrix_pipe and xchem-chimp below it
 
 
-def demo_plate(models: Models) -> list[Row]:
+def demo_plate() -> list[Row]:
     """Return agreement in group and class, and the drop's overlap, on the 96 demo wells."""
-    verdicts = [judged(well, models) for well in demo_wells()]
-    groups, classes = sum(each.right_group for each in verdicts), sum(each.truth == each.answer for each in verdicts)
-    overlaps = [each.overlap for each in verdicts]
+    verdicts = image_verdicts(demo_wells(), default_models(default_models_folder()), Parameters())
+    groups = sum(each.called is each.known.group for each in verdicts)
+    classes = sum(each.score.outcome == each.known.outcome for each in verdicts)
+    overlaps = [each.overlap or 0.0 for each in verdicts]
     count, mean, right = len(verdicts), float(np.mean(overlaps)), groups / len(verdicts)
     return [
         Row("demo plate, right group", f"{groups} of {count} ({right:.1%})", ">= 95 %", right >= 0.95),
@@ -54,8 +55,8 @@ def real_wells(folder: Path, models: Models) -> list[Row]:
 
 def rows() -> list[Row]:
     """Return every figure of this module."""
-    models = loaded([default_model(ClassifierCard), default_model(DropCard)])
-    found = demo_plate(models)
+    models = loaded(default_models(default_models_folder()))
+    found = demo_plate()
     if folder := os.environ.get(REAL):
         return found + real_wells(Path(folder), models)
     return [*found, Row("real wells", f"not measured: {REAL} names no folder")]

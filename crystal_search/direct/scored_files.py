@@ -13,13 +13,13 @@ from crystal_search.columns import Cell, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import printable
-from crystal_search.images import MAX_BYTES, SUFFIXES
+from crystal_search.images import MAX_BYTES, SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.processes import pool_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
-from crystal_search.scoring.pipeline import Models, loaded, score_data
+from crystal_search.scoring.pipeline import Models, loaded, score_data, score_image
 from crystal_search.server.home import Home
 from crystal_search.server.installation import models_folder
 from crystal_search.server.settings import Settings, read_settings
@@ -61,7 +61,7 @@ class Scored:
 
     path: Path
     score: ImageScore
-    peaks: tuple[float, ...]  #: by group, see `_peaks`; () for what was not read
+    peaks: tuple[float, ...]  #: by group, see `peaks_for_ranking`; () for what was not read
     model: str
     seconds: float
 
@@ -117,7 +117,7 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
             raise ImageError(f"the image file has {size} bytes; at most {MAX_BYTES} are read")
         data = path.read_bytes()
         score, image = score_data(data, models, parameters)
-        peaks = _peaks(score, data, models, parameters)
+        peaks = peaks_for_ranking(score, image, models, parameters)
         if overlay and image and score.error is None:
             write_whole(overlay, overlay_jpeg(image, score))
     except OSError as error:
@@ -138,14 +138,16 @@ def _score_in_worker(number: int, path: Path) -> Scored:
     return score_file(path, models, job.parameters, overlay=overlay)
 
 
-def _peaks(score: ImageScore, data: bytes, models: Models, parameters: Parameters) -> tuple[float, ...]:
+def peaks_for_ranking(
+    score: ImageScore, image: DecodedImage | None, models: Models, parameters: Parameters
+) -> tuple[float, ...]:
     """Return the groups' peaks, so that all images can be ranked, also one whose drop was overlooked.
 
     Where no drop was found they are those of the whole image, by half: most such images hold none.
     """
-    if score.group_peaks or score.error is not None:
+    if score.group_peaks or image is None:
         return score.group_peaks
-    whole, _ = score_data(data, models, replace(parameters, no_drop="whole_image"))
+    whole = score_image(image, models, replace(parameters, no_drop="whole_image"))
     return tuple(WITHOUT_DROP * peak for peak in whole.group_peaks)
 
 

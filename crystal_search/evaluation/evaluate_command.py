@@ -1,118 +1,115 @@
-"""``crystal-search evaluate``: how good trained networks are, side by side (docs/evaluation.md)."""
+"""``crystal-search evaluate``: how good trainings and models are, side by side (docs/evaluation.md)."""
 
 import argparse
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crystal_search.arguments import count, fraction
 from crystal_search.errors import UserError
 from crystal_search.outcomes import THRESHOLD
-from crystal_search.wells import SPLITS
+from crystal_search.processes import processors
 
-THRESHOLDS = (0.5, 0.7, 0.8, THRESHOLD, 0.9)
+if TYPE_CHECKING:
+    from crystal_search.datasets.packed import PackedDataset
+    from crystal_search.evaluation.judging import Truth
+
+WAYS = ("data", "photographs", "demo_plate", "rendered")  #: to judge; one is asked for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the arguments of the command."""
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a training; several are compared")
-    parser.add_argument("--data", type=Path, required=True, metavar="DATASET", help="folder of a packed dataset")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder for page and tables")
-    parser.add_argument("--replace", action="store_true", help="replace the evaluation in FOLDER")
-    parser.add_argument("--split", choices=SPLITS, help="of whole images (default: test)")
-    parser.add_argument("--wells", type=count, help="at most so many whole images (default: all)")
-    add = parser.add_argument_group("of classifiers only").add_argument
-    add("--thresholds", nargs="+", type=fraction, default=THRESHOLDS, help="of the ranked score (default: 0.5 ... 0.9)")
-    add("--chops", type=count, default=2000, help="at most so many chops of a split (default: 2000)")
-    add("--models", type=Path, metavar="DIR", help="folder of the drop locator (default: our own)")
-    add("--device", default="cpu", help="that scores chops: cpu or cuda (default: cpu)")
-    add("--threads", type=count, default=1, help="processor threads (default: 1)")
+    add = parser.add_argument
+    add("networks", nargs="*", type=Path, metavar="NETWORK", help="a training's or models' folder, or a model's card")
+    add("--out", type=Path, required=True, metavar="FOLDER", help="folder for page and tables")
+    add("--replace", action="store_true", help="replace the evaluation in FOLDER")
+    add("--cards", action="store_true", help="write the figures into the models' cards, too")
+    on = parser.add_argument_group("judged on").add_argument
+    on("--data", type=Path, metavar="DATASET", help="whole images and chops of a packed dataset")
+    on("--split", choices=("train", "validation", "test"), help="of the dataset (default: test)")
+    on("--photographs", type=Path, metavar="FOLDER", help="photographs")
+    on("--labels", type=Path, metavar="CSV", help="what they show: columns file and label; source and mask if known")
+    on("--name", help="what photographs are called in cards (default: their folder)")
+    on("--demo-plate", action="store_true", help="the demo plate")
+    on("--rendered", type=count, metavar="N", help="so many rendered wells")
+    how = parser.add_argument_group("how").add_argument
+    how("--wells", type=count, help="at most so many whole images (default: all)")
+    how("--thresholds", nargs="+", type=fraction, help="of the ranked score, side by side (default: 0.5 ... 0.9)")
+    how("--threshold", type=fraction, default=THRESHOLD, help="of all else (default: %(default)s)")
+    how("--chops", type=count, default=2000, help="at most so many chops of a split (default: 2000)")
+    how("--models", type=Path, metavar="DIR", help="folder of the models that go with NETWORK (default: our own)")
+    how("--device", default="cpu", help="that scores chops of trainings: cpu or cuda (default: cpu)")
+    how("--threads", type=count, default=1, help="processor threads (default: 1)")
+    how("--workers", type=count, default=processors(), help="processes that score files (default: all processors)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Evaluate the trainings and say where the page is.
+    """Judge the networks, and say where the page is.
 
     Raises
     ------
     UserError
-        If there is nothing to evaluate, or something stands where the page would.
+        If there is nothing to judge or to judge by, or something stands where the page would.
     """
-    from crystal_search.datasets.packed import open_dataset
-    from crystal_search.evaluation.evaluation_report import check_free
-    from crystal_search.training.run_record import read_run
-
-    check_free(arguments.out, replace=arguments.replace)
-    kinds = {folder: read_run(folder).kind for folder in arguments.runs}
-    dataset = open_dataset(arguments.data)
-    if set(kinds.values()) == {"drop_locator"}:
-        if len(kinds) > 1:
-            raise UserError("drop locators are evaluated one by one; name one")
-        from crystal_search.evaluation.drop_evaluation import evaluate_drop
-
-        evaluate_drop(
-            arguments.runs[0],
-            dataset,
-            arguments.out,
-            split=arguments.split,
-            wells=arguments.wells,
-            replace=arguments.replace,
-        )
-    elif "drop_locator" in kinds.values():
-        drop = next(folder for folder, kind in kinds.items() if kind == "drop_locator")
-        raise UserError(f"{drop} is a drop locator, others are classifiers; evaluate it on its own")
-    else:
-        _classifiers(arguments)
-
-
-def _classifiers(arguments: argparse.Namespace) -> None:
     import torch
 
-    from crystal_search.datasets.packed import open_dataset
-    from crystal_search.evaluation.evaluation_report import write_evaluation
-    from crystal_search.evaluation.examining import Options, examined
-    from crystal_search.evaluation.side_by_side import evaluated
+    from crystal_search.evaluation.contenders import contender, names_of
+    from crystal_search.evaluation.evaluation_report import check_cards, check_free, put_into_cards, write_evaluation
+    from crystal_search.evaluation.judges import evaluated
+    from crystal_search.evaluation.judging import Options
+    from crystal_search.model import default_models_folder
 
+    check_free(arguments.out, replace=arguments.replace)
     torch.set_num_threads(arguments.threads)
-    dataset, judged = open_dataset(arguments.data), arguments.split or "test"
-    if not dataset.wells(judged):
-        there = ", ".join(f"{split} {len(dataset.wells(split))}" for split in SPLITS)
-        raise UserError(f"{arguments.data} has no whole images in the split {judged} ({there}); name another --split")
     options = Options(
-        split=judged,
+        thresholds=tuple(arguments.thresholds or Options().thresholds),
+        threshold=arguments.threshold,
         chops=arguments.chops,
         wells=arguments.wells,
         models=arguments.models,
         device=arguments.device,
         threads=arguments.threads,
+        workers=arguments.workers,
     )
-    runs = []
-    for folder, name in zip(arguments.runs, names_of(arguments.runs), strict=True):
-        with tempfile.TemporaryDirectory() as workshop:
-            runs.append(examined(folder, name, dataset, options, Path(workshop)))
-    command = shlex.join(["crystal-search", *sys.argv[1:]])
-    page = write_evaluation(
-        evaluated(runs, dataset, options, arguments.thresholds, command), arguments.out, replace=arguments.replace
-    )
-    sys.stdout.write(f"{page}\n")
+    paths = arguments.networks or [arguments.models or default_models_folder()]
+    dataset = _dataset(arguments)
+    with tempfile.TemporaryDirectory() as workshop:
+        contenders = [
+            contender(path, name, dataset, options, Path(workshop) / str(number))
+            for number, (path, name) in enumerate(zip(paths, names_of(paths), strict=True))
+        ]
+        if arguments.cards:
+            check_cards(contenders)
+        roles: set[str] = {each.model.card.role for each in contenders}
+        command = shlex.join(["crystal-search", *sys.argv[1:]])
+        evaluation = evaluated(contenders, _truth(arguments, dataset, roles), options, command)
+        page = write_evaluation(evaluation, arguments.out, replace=arguments.replace)
+        if arguments.cards:
+            put_into_cards(evaluation)
+    for name, by_role in evaluation.figures.items():
+        sys.stdout.writelines(f"{name}: {figure.said()}\n" for figures in by_role.values() for figure in figures)
+    sys.stdout.write("".join(f"\n{each.said}" for each in evaluation.chapters if each.said) + f"\n{page}\n")
 
 
-def names_of(folders: Sequence[Path]) -> list[str]:
-    """Return what trainings are called: their folders' names, with the parents' where that is not enough.
+def _dataset(arguments: argparse.Namespace) -> "PackedDataset | None":
+    from crystal_search.datasets.packed import open_dataset
 
-    Raises
-    ------
-    UserError
-        If a folder is named twice.
+    asked = [way for way in WAYS if getattr(arguments, way)]
+    if len(asked) != 1:
+        options = ", ".join(f"--{way.replace('_', '-')}" for way in WAYS)
+        raise UserError(f"name one thing to judge on, got {len(asked)}: {options}")
+    if arguments.labels and asked != ["photographs"]:
+        raise UserError("--labels tells what --photographs show; name their folder")
+    return open_dataset(arguments.data) if arguments.data else None
 
-    >>> names_of([Path("runs/squeezenet"), Path("runs/vgg16")]), names_of([Path("a/x"), Path("b/x")])
-    (['squeezenet', 'vgg16'], ['a/x', 'b/x'])
-    """
-    whole = [folder.resolve() for folder in folders]
-    if len(set(whole)) < len(whole):
-        raise UserError(f"the same training is named twice: {', '.join(map(str, folders))}; name each once")
-    parts = 1
-    while len({each.parts[-parts:] for each in whole}) < len(whole):
-        parts += 1
-    return ["/".join(each.parts[-parts:]) for each in whole]
+
+def _truth(arguments: argparse.Namespace, dataset: "PackedDataset | None", roles: set[str]) -> "Truth":
+    from crystal_search.evaluation.truths import dataset_truth, demo_truth, photograph_truth, rendered_truth
+
+    if dataset is not None:
+        return dataset_truth(dataset, arguments.split, of_drops=roles == {"drop"})
+    if arguments.photographs:
+        return photograph_truth(arguments.photographs, arguments.labels, arguments.name)
+    return demo_truth() if arguments.demo_plate else rendered_truth(arguments.rendered)

@@ -1,24 +1,19 @@
 """Tables 2 and 3 of Thielmann et al. (2023), to have them beside one's own; they were measured on other images."""
 
-from crystal_search.evaluation.tables import Column, Table
+from dataclasses import replace
+
+from crystal_search.columns import column_named
+from crystal_search.evaluation.tables import Table, table
+from crystal_search.outcomes import GROUPS
 
 SOURCE = "Thielmann et al. (2023), Acta Cryst. A79, 331–338"
 
-TABLE_2 = Table(
+TABLE_2 = table(
     "paper-table-2",
     (
-        Column("network", "Network (classes)"),
-        Column("model_mb", "Model (MB)", "number"),
-        Column("weight_layers", "Weight layers", "count"),
-        Column("epochs", "Epochs", "count"),
-        Column("total_s", "Total time (h:min:s)", "duration"),
-        Column("epoch_min", "Time per epoch (min)", "number", 2),
-        Column("train_accuracy_percent", "Training accuracy (%)", "percent"),
-        Column("train_top5_percent", "Training top-5 (%)", "percent"),
-        Column("train_loss", "Training loss", "number", 2),
-        Column("validation_accuracy_percent", "Validation accuracy (%)", "percent"),
-        Column("validation_top5_percent", "Validation top-5 (%)", "percent"),
-        Column("validation_loss", "Validation loss", "number", 2),
+        *("network", "model_mb", "weight_layers", "epochs", "total_s", "epoch_min"),
+        *("train_accuracy_percent", "train_top5_percent", "train_loss"),
+        *("validation_accuracy_percent", "validation_top5_percent", "validation_loss"),
     ),
     (
         ("AlexNet (13)", 223.0, 8, 100, 15260.0, 2.54, 0.837, 0.989, 0.48, 0.782, 0.974, 0.73),
@@ -32,13 +27,9 @@ TABLE_2 = Table(
 
 TABLE_3 = Table(
     "paper-table-3",
-    (
-        Column("network", "Network (threshold)"),
-        Column("crystal_percent", "Crystal (%)", "percent", 2),
-        Column("precipitate_percent", "Precipitate (%)", "percent", 2),
-        Column("other_percent", "Other (%)", "percent", 2),
-        Column("clear_percent", "Clear (%)", "percent", 2),
-        Column("weighted_mean_percent", "Weighted mean (%)", "percent", 2),
+    tuple(
+        replace(column_named(name), digits=2)
+        for name in ("network", *(f"{group}_percent" for group in GROUPS), "weighted_mean_percent")
     ),
     (
         ("AlexNet, 13 classes", 0.7688, 0.6981, 0.5548, 0.8510, 0.7416),

@@ -144,5 +144,14 @@ def reliability_plot(curves: Sequence[tuple[str, Reliability]]) -> str:
     return drawing.svg
 
 
+def overlap_plot(overlaps: Floats) -> str:
+    """Return a histogram of the intersections over union (N,) of drops, in [0, 1], how many above each bar."""
+    with _drawing(7.2, 3.2) as (drawing, (axes,)):
+        _, _, bars = axes.hist(overlaps, bins=20, range=(0, 1), color=COLOURS[0], rwidth=0.94)
+        axes.bar_label(bars, labels=[f"{bar.get_height():.0f}" if bar.get_height() else "" for bar in bars])
+        axes.set(xlabel="intersection over union", ylabel="images", xlim=(0, 1))
+    return drawing.svg
+
+
 def _legend_above(axes: Any, count: int) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(count, 4))

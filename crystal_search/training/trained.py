@@ -1,7 +1,8 @@
 """Trained networks read back from their folders, and what they say of the chops of a dataset."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from crystal_search.training.checkpoints import BEST, load_checkpoint
 from crystal_search.training.run_record import RunRecord, read_run
 
 BATCH = 16
+Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  #: from views (N, side, side[, 3]) to logits (N, classes)
 GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
 
 
@@ -96,9 +98,13 @@ def mean_logits(network: nn.Module, views: NDArray[np.float32], device: str = "c
 
 def chop_scores(trained: Trained, dataset: PackedDataset, rows: Sequence[ChopRow], device: str = "cpu") -> ChopScores:
     """Return what `trained` says of `rows` of a dataset."""
-    network = trained.network.to(device)
-    logits = [mean_logits(network, views, device) for views in _batches(dataset, rows)]
-    classes = trained.record.classes
+    answer = partial(mean_logits, trained.network.to(device), device=device)
+    return scores_of(answer, trained.record.classes, dataset, rows)
+
+
+def scores_of(answer: Answer, classes: Sequence[str], dataset: PackedDataset, rows: Sequence[ChopRow]) -> ChopScores:
+    """Return what a network of `classes` says of `rows` of a dataset; `answer` gives its logits."""
+    logits = [answer(views) for views in _batches(dataset, rows)]
     none = np.zeros((0, len(classes)), np.float32)
     return ChopScores(tuple(rows), np.concatenate([none, *logits]), labels_of(rows, classes))
 

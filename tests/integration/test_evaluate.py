@@ -14,7 +14,8 @@ from tests.unit.dataset_files import coarse, write_dataset
 from tests.unit.evaluation_files import CHOPS, write_demo_dataset, write_training
 
 FILES = {
-    *("index.html", "evaluation.json", "table-2.csv", "table-3.csv", "groups.csv", "classes.csv", "confusion.csv"),
+    *("index.html", "evaluation.json", "table-2.csv", "table-3.csv", "groups.csv", "classes.csv"),
+    *("confusion-of-chops.csv", "confusion-of-images.csv", "figures.csv", "sources.csv"),
     *("tables.md", "ece.csv", "calibration.csv", "needed.csv", "looking.csv", "wells.csv"),
 }
 
@@ -71,7 +72,7 @@ def test_table_3_at_every_threshold(site: Path) -> None:
     assert {row["no_drop_found"] for row in found} == {"0"}
     assert {row["other_percent"] for row in found} == {""}
     wells = [row for row in rows(site / "out" / "wells.csv") if row["network"] == "thirteen"]
-    right = sum(row["truth_group"] == row["answer_group"] for row in wells)
+    right = sum(row["truth_group"] == row["group"] for row in wells)
     assert float(found[3]["weighted_mean_percent"]) == pytest.approx(100 * right / 8)
 
 
@@ -112,8 +113,8 @@ def test_replacing(site: Path, tmp_path: Path) -> None:
 
 
 def test_wells_that_the_network_was_trained_on_are_said(site: Path, tmp_path: Path) -> None:
-    well = rows(site / "data" / "wells-test.csv")[0]["well"]  # of which there are two images
-    table = write_dataset(tmp_path / "earlier", CHOPS) / "chops-train.csv"
+    well = rows(site / "data" / "images-test-00000.csv")[0]["well"]  # of which there are two images
+    table = write_dataset(tmp_path / "earlier", CHOPS) / "chops-train-00000.csv"
     table.write_text(table.read_text().replace(",W0000,", f",{well},"))
     run = write_training(tmp_path / "run", tmp_path / "earlier", scheme="groups-4")
     words = [str(run), "--data", str(site / "data"), "--out", str(tmp_path / "out"), "--chops", "2"]

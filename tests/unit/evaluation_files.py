@@ -7,17 +7,18 @@ import numpy as np
 import torch
 
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.datasets.packed import IMAGE, IMAGES, WellRow, open_dataset
-from crystal_search.evaluation.examining import Examined
-from crystal_search.evaluation.judged_wells import JudgedWell
-from crystal_search.evaluation.training_effort import Effort
+from crystal_search.datasets.packed import IMAGE, IMAGES, open_dataset
+from crystal_search.evaluation.image_verdicts import ImageVerdict
+from crystal_search.evaluation.judging import Contender, Judged
+from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.geometry import Box
+from crystal_search.model import Model
 from crystal_search.networks.architectures import build
+from crystal_search.networks.cards import classifier_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import DropRegion, ImageScore, RankedScore
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
-from crystal_search.training.trained import ChopScores
 from tests.unit.dataset_files import write_about, write_dataset, write_shard
 
 CHOPS = {
@@ -61,50 +62,40 @@ def write_demo_dataset(folder: Path, images: Sequence[tuple[str, str, bytes]]) -
     return folder
 
 
-def examined_wells(wells: Sequence[JudgedWell], name: str = "net") -> Examined:
+def contender(name: str = "net") -> Contender:
+    """Return a network of which nothing is asked."""
+    card = classifier_card(name)
+    return Contender(name=name, model=Model(card, b""), folder=Path())
+
+
+def judged_images(verdicts: Sequence[ImageVerdict], name: str = "net") -> Judged[tuple[ImageVerdict, ...]]:
     """Return a network of which only its answers to whole images are known."""
-    nothing = ChopScores((), np.zeros((0, 13), np.float32), np.zeros(0, np.int64))
-    record = RunRecord(
-        kind="classifier",
-        architecture="squeezenet",
-        classes=OUTCOME_NAMES,
-        normalisation="local-contrast-1",
-        working_width_px=1224,
-        data="data",
-        taught_by="chops",
-        command="",
-        seed=0,
-    )
-    return Examined(
-        name=name,
-        record=record,
-        model_bytes=2_900_000,
-        parameters=700_000,
-        weight_layers=18,
-        effort=Effort(),
-        temperature=2.0,
-        train=nothing,
-        validation=nothing,
-        judged=nothing,
-        wells=tuple(wells),
+    return Judged(contender(name), tuple(verdicts))
+
+
+def known_image(name: str, label: str, *, source: str = "a", masked: bool = False) -> KnownImage:
+    """Return an image of a well of its own, grey all over."""
+    picture = np.full((20, 30, 3), 90, np.uint8)
+    return KnownImage(
+        name=f"{name}.jpg", label=label, content=lambda: picture, masked=masked, source=source, well=name, plate="P"
     )
 
 
-def scored_well(
-    well: str, outcome: str, peaks: tuple[float, ...] = (), *, error: str | None = None, likeliest: str = "clear"
-) -> JudgedWell:
+def scored_image(
+    well: str,
+    label: str,
+    peaks: tuple[float, ...] = (),
+    *,
+    error: str | None = None,
+    likeliest: str = "clear",
+    source: str = "a",
+    overlap: float | None = None,
+) -> ImageVerdict:
     """Return a whole image with its truth and the peaks of its groups; without peaks, no drop was found."""
-    row = WellRow(
-        key=well,
-        outcome=outcome,
-        image=f"{well}.jpg",
-        well=well,
-        plate="P",
-        shard="",
-        parts="",
-    )
+    known = known_image(well, label, source=source)
     if not peaks:
-        return JudgedWell(row, ImageScore(height_px=200, width_px=256, error=error))
+        score = ImageScore(height_px=200, width_px=256, error=error)
+        return ImageVerdict(known=known, score=score, overlap=overlap, seconds=0.5)
     score = ImageScore(
         height_px=200,
         width_px=256,
@@ -113,4 +104,4 @@ def scored_well(
         class_probabilities=tuple(float(name == likeliest) for name in OUTCOME_NAMES),
         group_peaks=peaks,
     )
-    return JudgedWell(row, score)
+    return ImageVerdict(known=known, score=score, peaks=peaks, overlap=overlap, seconds=0.5)

@@ -2,25 +2,23 @@
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from crystal_search.direct.scored_files import Scored
 from crystal_search.errors import UserError
-from crystal_search.evaluation.photograph_labels import Label, read_labels, unnamed
-from crystal_search.evaluation.photograph_report import mistakes, well_table
-from crystal_search.evaluation.photographs import Verdict, real_well_table, separation
+from crystal_search.evaluation.image_judge import mistakes
+from crystal_search.evaluation.image_tables import image_table, separation, source_table
+from crystal_search.evaluation.image_verdicts import ImageVerdict
+from crystal_search.evaluation.known_images import labelled_photographs
 from crystal_search.exit_codes import OK, USAGE
-from crystal_search.geometry import Box
 from crystal_search.main import main
-from crystal_search.result import DropRegion, ImageScore, RankedScore
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.rendered_well import render_well
-
-DROP = DropRegion(box=Box(0, 0, 10, 10), area_fraction=0.25, outline=((0, 0), (0, 10), (10, 10), (10, 0)))
+from tests.unit.evaluation_files import judged_images, scored_image
 
 
 def verdict(
@@ -31,16 +29,12 @@ def verdict(
     source: str = "a",
     overlap: float | None = None,
     error: str | None = None,
-) -> Verdict:
+) -> ImageVerdict:
     """A verdict as the models would give it; no drop where the answer is ``no_drop``."""
-    score = ImageScore(height_px=20, width_px=20, error=error)
-    if answer != "no_drop" and error is None:
-        ranked = RankedScore(outcome=answer, probability=0.9, above_threshold=True)
-        score = ImageScore(height_px=20, width_px=20, score=ranked, drop=DROP)
-    peaks = () if error else (crystal, 0.1, 0.1, 0.1)
-    found = Scored(path=Path("x.jpg"), score=score, peaks=peaks, model="m", seconds=0.5)
-    name = f"{source}-{label}-{answer}-{crystal}.jpg"
-    return Verdict(Label(name, Path(name), label, source, None), found, overlap)
+    name = f"{source}-{label}-{answer}-{crystal}"
+    peaks = () if answer == "no_drop" or error else (crystal, 0.1, 0.1, 0.1)
+    found = scored_image(name, label, peaks, error=error, likeliest=answer, source=source, overlap=overlap)
+    return replace(found, peaks=() if error else (crystal, 0.1, 0.1, 0.1))
 
 
 def write(folder: Path, text: str, *files: str) -> Path:
@@ -52,14 +46,14 @@ def write(folder: Path, text: str, *files: str) -> Path:
 
 def test_labels_are_outcomes_groups_and_less(tmp_path: Path) -> None:
     text = "file,label,source,mask\na.png,crystal_bad_form,,\nb.png,Crystal,imager 2,a.png\nc.png,no-drop,,\n"
-    labels = read_labels(write(tmp_path, text, "a.png", "b.png", "c.png", "d.png"), tmp_path)
+    labels, ignored = labelled_photographs(write(tmp_path, text, "a.png", "b.png", "c.png", "d.png"), tmp_path)
     assert [each.label for each in labels] == ["crystal_bad_form", "crystal", "no_drop"]
     assert [each.outcome for each in labels] == ["crystal_bad_form", None, None]
     assert [each.crystal for each in labels] == [True, True, False]
     assert [each.empty for each in labels] == [False, False, True]
     assert [each.source for each in labels] == ["photographs", "imager 2", "photographs"]
-    assert labels[1].mask == tmp_path / "a.png"
-    assert unnamed(tmp_path, labels) == 1
+    assert [each.masked for each in labels] == [False, True, True]
+    assert ignored == 1
 
 
 @pytest.mark.parametrize(
@@ -76,7 +70,7 @@ def test_labels_are_outcomes_groups_and_less(tmp_path: Path) -> None:
 )
 def test_a_table_that_cannot_be_used_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        read_labels(write(tmp_path, text, "a.png"), tmp_path)
+        labelled_photographs(write(tmp_path, text, "a.png"), tmp_path)
 
 
 def test_figures_by_source_against_a_count_by_hand() -> None:
@@ -90,20 +84,21 @@ def test_figures_by_source_against_a_count_by_hand() -> None:
         verdict("no_drop", "no_drop", 0.1, source="b"),
         verdict("no_drop", "clear", 0.3, source="b"),
     ]
-    rows = {str(row["source"]): row for row in real_well_table(found).records()}
+    rows = {str(row["source"]): row for row in source_table([judged_images(found)]).records()}
     a, b, everything = rows["a"], rows["b"], rows["all"]
-    assert (a["wells"], a["unreadable"], a["drops_found"]) == (6, 1, "4 of 5")
+    assert (a["images"], a["unreadable"], a["drops_found"]) == (6, 1, "4 of 5")
     assert (a["crystals_called"], a["false_crystals"]) == ("1 of 2", "1 of 3")
     assert a["auroc"] == pytest.approx(5 / 6)  # of 2 x 3 pairs one is the wrong way round
     assert (a["groups_right"], a["outcomes_right"]) == ("2 of 4", "1 of 3")
     assert a["mean_iou"] == pytest.approx(0.8)
     assert (b["drops_found"], b["empty_reported"], b["auroc"]) == (None, "1 of 2", None)
-    assert (everything["wells"], everything["empty_reported"]) == (8, "1 of 2")
+    assert (everything["images"], everything["empty_reported"]) == (8, "1 of 2")
 
 
 def test_a_share_is_told_only_where_there_are_enough() -> None:
     for count, text in ((19, "19 of 19"), (20, "20 of 20 (100.0 %)")):
-        table = real_well_table([verdict("clear", "clear", number / 100) for number in range(count)])
+        found = [verdict("clear", "clear", number / 100) for number in range(count)]
+        table = source_table([judged_images(found)])
         assert table.records()[0]["drops_found"] == text
 
 
@@ -126,10 +121,10 @@ def test_mistakes_come_with_the_worst_first() -> None:
         verdict("no_drop", "clear", 0.0),
         verdict("clear", "clear", 0.0),
     ]
-    kinds = mistakes(found)
-    assert [each.crystal_score for each in kinds["Called crystal without one"]] == [0.9, 0.5]
-    assert [len(each) for each in kinds.values()] == [2, 1, 1, 1]
-    assert well_table(found).records()[0]["crystal_score"] == 0.5
+    kinds = mistakes(found, 0.85)
+    assert [each.crystal_peak for each in kinds["Called crystal without one"]] == [0.9, 0.5]
+    assert [len(each) for each in kinds.values()] == [1, 2, 1, 1]
+    assert image_table([judged_images(found)], 0.85).records()[0]["p_crystal"] == 0.5
 
 
 def test_a_report_is_written_for_rendered_wells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,13 +137,13 @@ def test_a_report_is_written_for_rendered_wells(tmp_path: Path, capsys: pytest.C
     (tmp_path / "broken.png").write_bytes(b"no picture")
     (tmp_path / "labels.csv").write_text("\n".join([*lines, "broken.png,clear,two,"]))
     out = tmp_path / "report"
-    words = ["--images", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--out", str(out), "--workers", "1"]
-    assert main(["evaluate-wells", *words]) == OK
-    assert "| one | 3 |" in capsys.readouterr().out
+    words = ["--photographs", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--out", str(out)]
+    assert main(["evaluate", *words, "--workers", "1"]) == OK
+    assert "| models | one | 3 |" in capsys.readouterr().out
     wells = list(csv.DictReader((out / "wells.csv").read_text().splitlines()))
-    assert [each["label"] for each in wells] == ["crystal_harvestable", "clear", "no_drop", "clear"]
+    assert [each["truth"] for each in wells] == ["crystal_harvestable", "clear", "no_drop", "clear"]
     assert wells[3]["error"]
-    assert 0 <= float(wells[0]["crystal_score"]) <= 1
+    assert 0 <= float(wells[0]["p_crystal"]) <= 1
     assert not math.isnan(float(wells[0]["iou"]))
     page = (out / "index.html").read_text()
     assert "outlines-one-1.png" in page
@@ -158,6 +153,6 @@ def test_a_report_is_written_for_rendered_wells(tmp_path: Path, capsys: pytest.C
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--images", str(tmp_path / "no"), "--labels", str(tmp_path / "x.csv"), "--out", str(tmp_path / "r")]
-    assert main(["evaluate-wells", *words]) == USAGE
+    words = ["--photographs", str(tmp_path / "no"), "--labels", str(tmp_path / "x.csv"), "--out", str(tmp_path / "r")]
+    assert main(["evaluate", *words]) == USAGE
     assert "is no folder" in capsys.readouterr().err

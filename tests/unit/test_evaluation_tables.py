@@ -9,20 +9,14 @@ import pytest
 from crystal_search.errors import UserError
 from crystal_search.evaluation import paper
 from crystal_search.evaluation.bootstrap import Interval
-from crystal_search.evaluation.evaluate_command import names_of
-from crystal_search.evaluation.tables import Column, Table, csv_of, markdown_of
+from crystal_search.evaluation.contenders import names_of
+from crystal_search.evaluation.tables import csv_of, markdown_of, table
 from crystal_search.evaluation.training_effort import Effort, effort
 
 NAN = float("nan")
-TABLE = Table(
+TABLE = table(
     "some",
-    (
-        Column("network", "Network"),
-        Column("right_percent", "Right (%)", "percent"),
-        Column("loss", "Loss", "number", 2),
-        Column("chops", "Chops", "count"),
-        Column("total_s", "Time", "duration"),
-    ),
+    ("network", "weighted_mean_percent", "train_loss", "chops", "total_s"),
     (
         ("a|b", Interval(0.5, 0.25, 0.756), 0.123456789, 1234567, 3661.0),
         ("c", Interval(NAN, NAN, NAN), None, 0, None),
@@ -39,7 +33,7 @@ def test_people_read_short_figures_with_intervals() -> None:
 
 def test_csv_has_bounds_in_columns_and_empty_cells_empty() -> None:
     assert csv_of(TABLE).splitlines() == [
-        "network,right_percent,right_percent_low,right_percent_high,loss,chops,total_s",
+        "network,weighted_mean_percent,weighted_mean_percent_low,weighted_mean_percent_high,train_loss,chops,total_s",
         "a|b,50.0,25.0,75.6,0.123457,1234567,3661.0",
         "c,,,,,0,",
     ]
@@ -47,7 +41,7 @@ def test_csv_has_bounds_in_columns_and_empty_cells_empty() -> None:
 
 def test_markdown_lines_up_and_keeps_its_bars() -> None:
     assert markdown_of(TABLE).splitlines() == [
-        "| Network | Right (%) | Loss | Chops | Time |",
+        "| Network | Weighted mean (%) | Train loss | Chops | Total time (h:min:s) |",
         "| --- | ---: | ---: | ---: | ---: |",
         r"| a\|b | 50.0 (25.0–75.6) | 0.12 | 1 234 567 | 1:01:01 |",
         "| c | – | – | 0 | – |",
@@ -56,15 +50,15 @@ def test_markdown_lines_up_and_keeps_its_bars() -> None:
 
 def test_rows_and_columns_are_picked() -> None:
     picked = TABLE.only(network="c")
-    assert [column.key for column in picked.columns] == ["right_percent", "loss", "chops", "total_s"]
+    assert [column.name for column in picked.columns] == ["weighted_mean_percent", "train_loss", "chops", "total_s"]
     assert picked.shown() == [["–", "–", "0", "–"]]
-    assert TABLE.columns_but("loss", "chops", "total_s", "right_percent").rows == (("a|b",), ("c",))
+    assert TABLE.columns_but("train_loss", "chops", "total_s", "weighted_mean_percent").rows == (("a|b",), ("c",))
 
 
 def test_the_papers_tables_are_whole() -> None:
-    for table in (paper.TABLE_2, paper.TABLE_3):
-        assert all(len(row) == len(table.columns) for row in table.rows)
-        assert len(list(csv.DictReader(io.StringIO(csv_of(table))))) == len(table.rows)
+    for each in (paper.TABLE_2, paper.TABLE_3):
+        assert all(len(row) == len(each.columns) for row in each.rows)
+        assert len(list(csv.DictReader(io.StringIO(csv_of(each))))) == len(each.rows)
     squeezenet = paper.TABLE_2.only(network="SqueezeNet (13)").shown()[0]
     assert squeezenet == ["2.9", "18", "200", "8:26:48", "2.53", "81.7", "98.3", "0.54", "79.4", "97.6", "0.64"]
 

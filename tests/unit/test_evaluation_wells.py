@@ -7,35 +7,35 @@ import numpy as np
 import pytest
 
 from crystal_search.evaluation.bootstrap import Interval
-from crystal_search.evaluation.mistakes import missed
-from crystal_search.evaluation.tables import Cell, csv_of
-from crystal_search.evaluation.well_tables import (
-    confusion_of_wells,
-    confusion_table,
+from crystal_search.evaluation.image_judge import mistakes
+from crystal_search.evaluation.image_tables import (
+    confusion_of_images,
     group_table,
+    image_confusion_table,
+    image_table,
     looking_of,
     needed_table,
     table_3,
-    well_table,
 )
-from tests.unit.evaluation_files import examined_wells, scored_well
+from crystal_search.evaluation.tables import Cell, csv_of
+from tests.unit.evaluation_files import judged_images, scored_image
 
 WELLS = (
-    scored_well("A", "crystal_harvestable", (0.95, 0.1, 0.1, 0.2)),
-    scored_well("B", "crystal_bad_form", (0.75, 0.1, 0.1, 0.9)),  # crystal below 75 %, else clear
-    scored_well("C", "crystal_bad_form"),  # no drop found
-    scored_well("D", "clear", (0.1, 0.1, 0.1, 0.99)),
-    scored_well("E", "clear", (0.82, 0.1, 0.1, 0.99)),  # crystal below 82 %
-    scored_well("F", "spherulites", (0.2, 0.3, 0.4, 0.3)),  # nothing above: clear is likeliest in the mean
-    scored_well("G", "no_drop"),
-    scored_well("H", "clear", error="cut off"),
+    scored_image("A", "crystal_harvestable", (0.95, 0.1, 0.1, 0.2)),
+    scored_image("B", "crystal_bad_form", (0.75, 0.1, 0.1, 0.9)),  # crystal below 75 %, else clear
+    scored_image("C", "crystal_bad_form"),  # no drop found
+    scored_image("D", "clear", (0.1, 0.1, 0.1, 0.99)),
+    scored_image("E", "clear", (0.82, 0.1, 0.1, 0.99)),  # crystal below 82 %
+    scored_image("F", "spherulites", (0.2, 0.3, 0.4, 0.3)),  # nothing above: clear is likeliest in the mean
+    scored_image("G", "no_drop"),
+    scored_image("H", "clear", error="cut off"),
 )
-RUN = examined_wells(WELLS)
+RUN = judged_images(WELLS)
 
 
 def cells(threshold: float) -> dict[str, Cell]:
     table = table_3([RUN], [threshold])
-    return dict(zip([column.key for column in table.columns], table.rows[0], strict=True))
+    return dict(zip([column.name for column in table.columns], table.rows[0], strict=True))
 
 
 def rate(cell: Cell) -> float:
@@ -63,7 +63,7 @@ def test_an_absent_group_is_empty_and_lost_drops_are_told() -> None:
 
 
 def test_confusion_of_groups() -> None:
-    counts = confusion_of_wells(RUN, 0.85)
+    counts = confusion_of_images(WELLS, 0.85)
     assert counts.tolist() == [
         [1, 0, 0, 1, 1],
         [0, 0, 0, 0, 0],
@@ -71,37 +71,39 @@ def test_confusion_of_groups() -> None:
         [0, 0, 0, 2, 1],
         [0, 0, 0, 0, 1],
     ]
-    table = confusion_table([RUN])
-    assert ("net", "images", "crystal", "no_drop", 1) in table.rows
-    assert len(table.rows) == 13 * 13 + 5 * 5
+    table = image_confusion_table([RUN], 0.85)
+    assert ("net", "crystal", "no_drop", 1) in table.rows
+    assert len(table.rows) == 5 * 5
 
 
 def test_rates_of_groups() -> None:
-    crystal, precipitate, _, clear = group_table([RUN]).rows
+    crystal, precipitate, _, clear = group_table([RUN], 0.85).rows
     assert crystal == ("net", "crystal", 3, 1.0, 1 / 3, 0.5)
     assert precipitate[2] == 0
     assert clear[3:5] == (2 / 4, 2 / 3)
-    assert csv_of(group_table([RUN])).splitlines()[2] == "net,precipitate,0,,,"
+    assert csv_of(group_table([RUN], 0.85)).splitlines()[2] == "net,precipitate,0,,,"
 
 
 def test_looking_ranks_by_the_best_chop_and_puts_lost_drops_last() -> None:
-    curve = looking_of(RUN)
+    curve = looking_of(WELLS)
     assert curve.crystal_wells == 3
     assert curve.needed.value == 1  # the well whose drop was not found comes last, with the others like it
     assert curve.found[25] == pytest.approx(1 / 3)  # two of eight images looked at: A and E
     assert np.isclose(curve.found[38], 2 / 3)
-    assert needed_table([(RUN, curve)]).shown()[0][2:] == ["3", "8"]
+    assert needed_table([("net", curve)]).shown()[0][2:] == ["3", "8"]
 
 
 def test_every_whole_image_is_told() -> None:
-    lines = csv_of(well_table([RUN])).splitlines()
+    lines = csv_of(image_table([RUN], 0.85)).splitlines()
     assert len(lines) == 1 + len(WELLS)
-    assert lines[1].startswith("net,A,A.jpg,A,P,crystal_harvestable,crystal,clear,crystal,1,,0.95,0.1,0.1,0.2,0.0")
-    assert lines[3].startswith("net,C,C.jpg,C,P,crystal_bad_form,crystal,no_drop,,0,,,,")
-    assert ",unreadable,,0,cut off," in lines[8]
-    json.dumps(well_table([RUN]).records(), allow_nan=False)
+    answer = "net,A.jpg,a,A,P,crystal_harvestable,crystal,clear,crystal"
+    assert lines[1].startswith(f"{answer},yes,yes,0.5,,0.5,,0.95,0.1,0.1,0.2,0.0")
+    assert lines[3].startswith("net,C.jpg,a,C,P,crystal_bad_form,crystal,no_drop,,yes,no,,,0.5,,,,")
+    assert lines[7].startswith("net,G.jpg,a,G,P,no_drop,,no_drop,,no,no,")
+    assert ",unreadable,,yes,no,,,0.5,cut off," in lines[8]
+    json.dumps(image_table([RUN], 0.85).records(), allow_nan=False)
 
 
 def test_missed_crystals_worst_first() -> None:
-    assert [well.row.well for well in missed(WELLS, 0.85)] == ["C", "B"]
-    assert [well.row.well for well in missed(WELLS, 0.7)] == ["C"]
+    assert [each.known.well for each in mistakes(WELLS, 0.85)["Crystals missed"]] == ["C", "B"]
+    assert [each.known.well for each in mistakes(WELLS, 0.7)["Crystals missed"]] == ["C"]

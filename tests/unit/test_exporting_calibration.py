@@ -1,6 +1,5 @@
 """Temperature, shifts, and the figures that go into cards."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,6 @@ import torch
 from crystal_search.datasets.cell_labels import IGNORED
 from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.errors import UserError
-from crystal_search.evaluation.measuring import (
-    Verdict,
-    classifier_figures,
-    drop_figures,
-    measure_photographs,
-    measure_wells,
-)
 from crystal_search.exporting.calibration import (
     ScoredWell,
     chop_accuracy,
@@ -31,15 +23,13 @@ from crystal_search.exporting.calibration import (
 from crystal_search.exporting.export import export
 from crystal_search.exporting.exported_runs import export_run
 from crystal_search.model import read_model
-from crystal_search.model_card import Measurement
 from crystal_search.networks.architectures import build
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES, Group
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.unet_drop.network import UNet
-from crystal_search.unet_drop.regions import overlap
-from tests.unit.networks_fakes import CLEAR, CRYSTAL, FakeWell, fake_well
+from tests.unit.networks_fakes import CLEAR, CRYSTAL, fake_well
 
 NO_SHIFTS = np.zeros(len(OUTCOMES))
 
@@ -148,63 +138,3 @@ def test_a_drop_gives_as_many_chops_as_the_client_takes(models: Path) -> None:
 def test_without_validation_wells_there_is_no_export(models: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no validation wells"):
         export_run(models, "classes", tmp_path, tmp_path)
-
-
-def test_figures_go_into_both_cards_and_replace_older_ones(models: Path) -> None:
-    wells: list[FakeWell] = [fake_well(number) for number in (0, 7)]
-    for _ in range(2):
-        verdicts = measure_wells(wells, models, "discs")
-    assert [verdict.truth for verdict in verdicts] == ["crystal_harvestable", "no_drop"]
-    located = read_model(models / "unet.card.json").card.measured
-    assert [(figure.measure, figure.count) for figure in located] == [
-        ("mean intersection over union of drops", 1),
-        ("drops found", 1),
-        ("empty wells reported empty", 1),
-    ]
-
-
-def test_a_figure_of_nothing_is_left_out(models: Path) -> None:
-    measure_wells([fake_well(0)], models, "one disc")
-    figures = read_model(models / "unet.card.json").card.measured
-    assert [figure.measure for figure in figures if figure.data == "one disc"] == [
-        "mean intersection over union of drops",
-        "drops found",
-    ]
-
-
-def test_photographs_are_scored_file_by_file(models: Path, tmp_path: Path) -> None:
-    from PIL import Image
-
-    Image.fromarray(fake_well(0).image).save(tmp_path / "one.png")
-    assert list(measure_photographs(tmp_path, models, "a photograph")) == ["one.png"]
-    figures = read_model(models / "classes.card.json").card.measured
-    assert [figure.measure for figure in figures if figure.data == "a photograph"] == ["images called crystal"]
-
-
-def test_a_missed_drop_counts_against_both_models() -> None:
-    verdicts = [
-        Verdict(truth="clear", answer="no_drop", overlap=0.0),
-        Verdict(truth="spherulites", answer="other", overlap=1.0),
-        Verdict(truth="no_drop", answer="no_drop", overlap=1.0),
-    ]
-    assert [figure.value for figure in drop_figures(verdicts, "d")] == [0.5, 0.5, 1.0]
-    assert [figure.value for figure in classifier_figures(verdicts, "d")] == [0.5, 0.0, 0.0, 0.0]
-    assert classifier_figures(verdicts, "d")[0] == Measurement(
-        data="d", measure="4-group accuracy of wells with a drop", value=0.5, count=2
-    )
-
-
-def test_overlap_is_one_only_where_masks_agree() -> None:
-    mask = np.zeros((8, 8), bool)
-    mask[:4] = True
-    assert overlap(mask, mask) == 1
-    assert overlap(mask, ~mask) == 0
-    assert overlap(mask, None) == 0
-    assert overlap(np.repeat(mask, 2, axis=1).repeat(2, axis=0), mask) == 1
-    assert overlap(mask, np.ones_like(mask)) == 0.5
-
-
-def test_verdicts_compare_groups() -> None:
-    verdict = Verdict(truth="spherulites", answer="phase_separation", overlap=1.0)
-    assert verdict.right_group
-    assert not replace(verdict, answer="clear").right_group

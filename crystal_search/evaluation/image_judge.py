@@ -1,0 +1,256 @@
+"""Classifiers judged on whole images: with the drop locator that goes with them, by the function that scores."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from crystal_search.datasets.packed import sampled
+from crystal_search.errors import UserError
+from crystal_search.evaluation import paper
+from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.evaluation.image_tables import (
+    OF_GROUPS,
+    JudgedImages,
+    Verdicts,
+    confusion_of_images,
+    group_table,
+    image_confusion_table,
+    image_table,
+    looking_of,
+    looking_table,
+    needed_table,
+    source_table,
+    table_3,
+)
+from crystal_search.evaluation.image_verdicts import ImageVerdict, classifier_figures, drop_figures, image_verdicts
+from crystal_search.evaluation.judging import (
+    Chapter,
+    Contender,
+    Figure,
+    Folded,
+    Gallery,
+    Links,
+    Options,
+    Part,
+    Picture,
+    Plot,
+    Section,
+    Truth,
+)
+from crystal_search.evaluation.looking import Looking
+from crystal_search.evaluation.plots import confusion_plot, looking_plot, success_plot, threshold_plot
+from crystal_search.evaluation.tables import Cell, Table, markdown_of
+from crystal_search.evaluation.thumbnails import framed, jpeg_of
+from crystal_search.images import contact_sheet
+from crystal_search.model import default_model
+from crystal_search.model_card import DropCard
+from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, Group
+from crystal_search.work_unit import Parameters
+
+SHOWN = 48  #: mistakes of a kind and a network on the page
+CELLS, COLUMNS = 96, 12  #: of a contact sheet: how many pictures, how many in a row
+
+LOOKING = (
+    "Somebody looks through the images in order, those first whose best chop speaks most for a crystal; the higher a "
+    "line rises on the left, the fewer images have to be looked at."
+)
+SOURCES = (
+    "AUROC: how often an image with crystals has a higher crystal score than one without. Over several sources it can "
+    "flatter: where one source has only crystals and another none, what tells the sources apart tells the images "
+    "apart. Look at the rows of sources that have both."
+)
+WHOLE = (
+    "Each image goes through everything that scores it in earnest: the drop is found, its chops are scored, and the "
+    "first group, in the order crystal, precipitate, other, clear, that reaches the threshold in some chop counts. A "
+    "drop that was not found, or an image that cannot be read, counts as wrong. The mean is weighted by how frequent "
+    "the groups are."
+)
+CONFUSED = (
+    "A row is what people say, a column what the network says; the darker a field, the larger its share of the row. "
+    "Precision: of the images called so, how many are. Recall: of those that are, how many are called so. F1: the "
+    "harmonic mean of both."
+)
+SHEETS = (
+    "Contact sheets of all images, to count the drops that are well outlined. The frame has the colour of the answer; "
+    "the letter says the same, and the number is the crystal score."
+)
+OTHERS = "Measured on other images (2400 of 16 plates); for orientation only."
+
+
+class ImageJudge:
+    """Judges classifiers on whole images."""
+
+    def verdicts(self, contender: Contender, truth: Truth, options: Options) -> Verdicts:
+        """Return what the classifier says of each image, the drop found by the locator that goes with it."""
+        if not truth.images:
+            raise UserError(f"{truth.name} has no whole images; name something that has")
+        models = (contender.model, default_model(DropCard, contender.companions))
+        images = sampled(truth.images, options.wells)
+        parameters = Parameters(threshold=options.threshold)
+        return image_verdicts(images, models, parameters, threads=options.threads, workers=options.workers)
+
+    def figures(self, verdicts: Verdicts) -> Mapping[str, Sequence[Figure]]:
+        """Return figures of the classifier and of the drop locator that was used with it."""
+        return {"classifier": classifier_figures(verdicts), "drop": drop_figures(verdicts)}
+
+    def chapter(self, judged: JudgedImages, truth: Truth, options: Options) -> Chapter:
+        """Return tables, plots and mistakes."""
+        curves = [(each.name, looking_of(each.verdicts)) for each in judged]
+        threes, groups = table_3(judged, options.thresholds), group_table(judged, options.threshold)
+        sources, needed = source_table(judged), needed_table(curves)
+        sheets = dict(_sheets(judged)) if truth.sheets else {}
+        return Chapter(
+            sentences=tuple(_sentence(threes, options, *each) for each in curves),
+            warnings=tuple(_warnings(judged[0].verdicts)),
+            sections=(
+                Section("By source", (SOURCES, sources)),
+                Section("How many images must a person look at?", (LOOKING, *_looking_plots(curves), needed)),
+                Section("Whole images: how often is the group right?", tuple(_rates(judged, threes, options))),
+                Section("What is taken for what", (CONFUSED, *_confusions(judged, options), groups)),
+                *([Section("Outlines", (SHEETS, Links(tuple(sheets))))] if sheets else []),
+                *_mistakes(judged, options),
+            ),
+            tables=(
+                *(sources, threes, groups, image_confusion_table(judged, options.threshold)),
+                *(needed, looking_table(curves), image_table(judged, options.threshold)),
+            ),
+            files=sheets,
+            said=markdown_of(sources),
+        )
+
+
+def _shown_threshold(options: Options) -> float:
+    """Return the threshold nearest to the one that is used."""
+    return min(options.thresholds, key=lambda each: abs(each - options.threshold))
+
+
+def _rates_at(threes: Table, network: str, threshold: float) -> list[Interval]:
+    """Return the success rates of a network at a threshold: four groups and their weighted mean."""
+    row = threes.only(network=network, threshold_percent=threshold)
+    names = [column.name for column in row.columns]
+    return [_interval(row.rows[0][names.index(name)]) for name in OF_GROUPS]
+
+
+def _interval(cell: Cell) -> Interval:
+    return cell if isinstance(cell, Interval) else Interval(*[float("nan")] * 3)
+
+
+def _sentence(threes: Table, options: Options, network: str, curve: Looking) -> str:
+    threshold = _shown_threshold(options)
+    crystal, *_, mean = _rates_at(threes, network, threshold)
+    if np.isnan(mean.value):
+        return f"{network}: nobody knows the group of these images."
+    said = f"{network} puts {_percent(mean)} of the images into the right group at a threshold of {100 * threshold:g} %"
+    if np.isnan(curve.needed.value):
+        return f"{said}; there are no crystal wells to find."
+    return (
+        f"{said} and finds {_percent(crystal)} of the crystals. To find 90 % of the crystal wells, "
+        f"look at {_percent(curve.needed)} of the images."
+    )
+
+
+def _percent(figure: Interval) -> str:
+    if np.isnan(figure.low):
+        return f"{100 * figure.value:.0f} %"
+    return f"{100 * figure.value:.0f} % ({100 * figure.low:.0f}–{100 * figure.high:.0f})"
+
+
+def _warnings(verdicts: Verdicts) -> Iterator[str]:
+    absent = [group for group in GROUPS if all(each.known.group is not group for each in verdicts)]
+    if 0 < len(absent) < len(GROUPS):
+        yield f"No whole image is {' or '.join(absent)}: its cells are empty."
+    lost = sum(each.known.group is not None and each.score.outcome == NO_DROP for each in verdicts)
+    if lost:
+        yield f"Images with a drop in which none was found: {lost}. They count as wrong, whatever the network."
+    if unreadable := [each.known.name for each in verdicts if not each.readable]:
+        yield f"Not readable: {len(unreadable)}. They count as wrong: {', '.join(unreadable)}."
+    empty = [each for each in verdicts if each.known.empty]
+    if empty:
+        right = sum(each.score.outcome == NO_DROP for each in empty)
+        yield f"{len(empty)} wells hold no drop and are in no success rate; {right} were reported empty."
+
+
+def _looking_plots(curves: Sequence[tuple[str, Looking]]) -> Iterator[Plot]:
+    if any(curve.crystal_wells for _, curve in curves):
+        yield Plot(looking_plot(curves), "Crystal wells found against images looked at")
+
+
+def _rates(judged: JudgedImages, threes: Table, options: Options) -> Iterator[Part]:
+    yield WHOLE
+    names, at = [each.name for each in judged], _shown_threshold(options)
+    rows = [_rates_at(threes, name, at) for name in names]
+    if not all(np.isnan(row[-1].value) for row in rows):
+        yield Plot(success_plot(names, [*map(str, GROUPS), "weighted mean"], rows), "Success rates by group")
+    yield threes
+    if len(options.thresholds) > 1:
+        yield "A lower threshold finds more crystals and takes more for crystals that is none:"
+        lines = []
+        for name in names:
+            rates = np.array([[each.value for each in _rates_at(threes, name, t)] for t in options.thresholds])
+            lines.append((name, rates[:, 0], rates[:, -1]))
+        yield Plot(threshold_plot(options.thresholds, lines), "Success rate against threshold")
+    yield Folded(f"The same table in {paper.SOURCE}", (OTHERS, paper.TABLE_3))
+
+
+def _confusions(judged: JudgedImages, options: Options) -> Iterator[Part]:
+    """Yield plots of groups; with wells that hold no drop where there are some."""
+    for each in judged:
+        counts = confusion_of_images(each.verdicts, options.threshold)
+        groups = list(map(str, GROUPS))
+        told = [*groups, "no drop"] if counts[-1].any() else groups
+        plot = confusion_plot(counts[: len(told)], told, [*groups, "no drop"])
+        yield f"{each.name}, at a threshold of {100 * options.threshold:g} %:"
+        yield Plot(plot, f"Confusion of groups, {each.name}")
+
+
+def mistakes(verdicts: Sequence[ImageVerdict], threshold: float) -> dict[str, list[ImageVerdict]]:
+    """Return the images about which models are wrong at `threshold`, by kind, the worst first."""
+    readable = [each for each in verdicts if each.readable and each.known.label]
+    called = [each for each in readable if each.answer(threshold) is Group.CRYSTAL and not each.known.crystal]
+    missed = [each for each in readable if each.answer(threshold) is not Group.CRYSTAL and each.known.crystal]
+    return {
+        "Crystals missed": sorted(missed, key=lambda each: (each.crystal_peak, each.known.name)),
+        "Called crystal without one": sorted(called, key=lambda each: (-each.crystal_peak, each.known.name)),
+        "Drops not found": [each for each in readable if not each.known.empty and not each.drop_found],
+        "Drops found in empty wells": [each for each in readable if each.known.empty and each.drop_found],
+    }
+
+
+def _mistakes(judged: JudgedImages, options: Options) -> Iterator[Section]:
+    found = [(each.name, mistakes(each.verdicts, options.threshold)) for each in judged]
+    for kind in found[0][1]:
+        if any(wrong[kind] for _, wrong in found):
+            yield Section(kind, tuple(part for name, wrong in found for part in _wrong(name, wrong[kind])))
+
+
+def _wrong(network: str, wrong: Sequence[ImageVerdict]) -> Iterator[Part]:
+    shown = f"; the worst {SHOWN} are shown" if len(wrong) > SHOWN else ""
+    yield f"{network}: {len(wrong)} images{shown}. Look at them: some may be scored wrongly by people."
+    yield Gallery(tuple(_picture(each) for each in wrong[:SHOWN]))
+
+
+def _picture(verdict: ImageVerdict) -> Picture:
+    known, answer = verdict.known, verdict.score.outcome
+    lines = (
+        f"{_label(known.label)} → {_label(answer)}",
+        f"crystal in its best chop: {100 * verdict.crystal_peak:.0f} %",
+        f"{known.source}: {known.name}",
+    )
+    return Picture(jpeg_of(framed(verdict)), lines)
+
+
+def _label(answer: str) -> str:
+    return BY_NAME[answer].label if answer in BY_NAME else answer.replace("_", " ").capitalize()
+
+
+def _sheets(judged: JudgedImages) -> Iterator[tuple[str, bytes]]:
+    """Yield the contact sheets of each network and source, by name."""
+    for each in judged:
+        prefix = f"{each.name}-" if len(judged) > 1 else ""
+        for source in dict.fromkeys(verdict.known.source for verdict in each.verdicts):
+            mine = [verdict for verdict in each.verdicts if verdict.known.source == source]
+            name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{prefix}{source}")
+            for number, start in enumerate(range(0, len(mine), CELLS), start=1):
+                cells = [framed(verdict) for verdict in mine[start : start + CELLS]]
+                yield f"outlines-{name}-{number}.png", contact_sheet(cells, COLUMNS)

@@ -1,0 +1,204 @@
+"""Tables of whole images: by source, Table 3, groups, confusion, looking, and every single one."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
+from crystal_search.evaluation.image_verdicts import NOTHING, ImageVerdict
+from crystal_search.evaluation.judging import Judged
+from crystal_search.evaluation.known_images import UNKNOWN
+from crystal_search.evaluation.looking import LOOKED_AT, Looking, looking
+from crystal_search.evaluation.tables import Cell, Table, table
+from crystal_search.metrics import Floats, Labels, auroc, class_rates, confusion
+from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOME_NAMES, Group
+
+Verdicts = tuple[ImageVerdict, ...]
+JudgedImages = Sequence[Judged[Verdicts]]
+FEW = 20  #: fewer images are told as counts, for a share would say too much
+ALL_SOURCES = "all"
+OF_SOURCES = ("drops_found", "empty_reported", "crystals_called", "false_crystals", "auroc", "groups_right")
+RATES = ("precision_percent", "recall_percent", "f1_percent")
+OF_GROUPS = (*(f"{group}_percent" for group in GROUPS), "weighted_mean_percent")
+
+
+def draws_of(verdicts: Sequence[ImageVerdict]) -> Draws:
+    """Return draws of the wells that images show."""
+    return drawn([each.known.drawn_with for each in verdicts])
+
+
+def source_table(judged: JudgedImages) -> Table:
+    """Return a row for each source of images, and one for all if there are several."""
+    names = ("network", "source", "images", *OF_SOURCES, "outcomes_right", "mean_iou", "seconds", "unreadable")
+    return table("sources", names, (row for each in judged for row in _source_rows(each)))
+
+
+def _source_rows(judged: Judged[Verdicts]) -> Iterator[tuple[Cell, ...]]:
+    sources = list(dict.fromkeys(each.known.source for each in judged.verdicts))
+    for source in sources:
+        mine = [each for each in judged.verdicts if each.known.source == source]
+        yield judged.name, source, *_of_source(mine)
+    if len(sources) > 1:
+        yield judged.name, ALL_SOURCES, *_of_source(judged.verdicts)
+
+
+def _of_source(every: Sequence[ImageVerdict]) -> Iterator[Cell]:
+    found = [each for each in every if each.readable]
+    full = [each for each in found if not each.known.empty]
+    known = [each for each in found if each.known.label != UNKNOWN]
+    yield len(every)
+    yield _counted(full, lambda each: each.drop_found)
+    yield _counted([each for each in found if each.known.empty], lambda each: not each.drop_found)
+    yield _counted([each for each in full if each.known.crystal], lambda each: each.called is Group.CRYSTAL)
+    yield _counted([each for each in known if not each.known.crystal], lambda each: each.called is Group.CRYSTAL)
+    yield separation(known)
+    yield _counted([each for each in full if each.known.group], lambda each: each.called is each.known.group)
+    yield _counted([each for each in full if each.known.outcome], lambda e: e.score.outcome == e.known.outcome)
+    yield _mean([each.overlap for each in full if each.overlap is not None])
+    yield _mean([each.seconds for each in found])
+    yield len(every) - len(found)
+
+
+def _counted(among: Sequence[ImageVerdict], is_so: Callable[[ImageVerdict], bool]) -> str | None:
+    """Return for how many it is so, of how many, and the share where they are not few."""
+    if not among:
+        return None
+    count = sum(map(is_so, among))
+    share = f" ({100 * count / len(among):.1f} %)" if len(among) >= FEW else ""
+    return f"{count} of {len(among)}{share}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def separation(found: Sequence[ImageVerdict]) -> Interval | None:
+    """Return the area under the ROC curve of the crystal score, with its interval; None where a kind is missing."""
+    crystal = np.array([each.known.crystal for each in found], np.bool_)
+    if not crystal.any() or crystal.all():
+        return None
+    scores = np.array([each.crystal_peak for each in found])
+    return draws_of(found).figure(lambda times: auroc(scores, crystal, times))
+
+
+def truths(verdicts: Sequence[ImageVerdict]) -> Labels:
+    """Return the position of each image's group among `GROUPS`, `NOTHING` where it shows no drop."""
+    return _places([each.known.group for each in verdicts])
+
+
+def answers(verdicts: Sequence[ImageVerdict], threshold: float) -> Labels:
+    """Return the position of each image's answer among `GROUPS`, `NOTHING` where no drop was found."""
+    return _places([each.answer(threshold) for each in verdicts])
+
+
+def _places(groups: Sequence[Group | None]) -> Labels:
+    return np.array([NOTHING if group is None else GROUPS.index(group) for group in groups], dtype=np.int64)
+
+
+def table_3(judged: JudgedImages, thresholds: Sequence[float]) -> Table:
+    """Return success rates of whole images by group, as Table 3 of Thielmann et al. (2023).
+
+    Only images of drops whose group is known are counted. The mean is weighted by how frequent the groups are.
+    """
+    names = ("network", "threshold_percent", *OF_GROUPS, "images", "no_drop_found", "unreadable")
+    return table("table-3", names, (_table_3_row(each, at) for each in judged for at in thresholds))
+
+
+def _table_3_row(judged: Judged[Verdicts], threshold: float) -> tuple[Cell, ...]:
+    verdicts = [each for each in judged.verdicts if each.known.group is not None]
+    draws, truth = draws_of(verdicts), truths(verdicts)
+    right = (truth == answers(verdicts, threshold)).astype(np.float64)
+    return (
+        judged.name,
+        threshold,
+        *(draws.mean(right, truth == index) for index in range(len(GROUPS))),
+        draws.mean(right),
+        len(verdicts),
+        sum(each.readable and each.score.score is None for each in verdicts),
+        sum(not each.readable for each in verdicts),
+    )
+
+
+def confusion_of_images(verdicts: Sequence[ImageVerdict], threshold: float) -> Floats:
+    """Return how often an image of a group (row) was answered with one (column), or with no drop, (5, 5)."""
+    told = [each for each in verdicts if each.known.empty or each.known.group]
+    return confusion(truths(told), answers(told, threshold), len(GROUPS) + 1)
+
+
+def group_table(judged: JudgedImages, threshold: float) -> Table:
+    """Return precision, recall and F1 of every group of whole images."""
+    rows: list[tuple[Cell, ...]] = []
+    for each in judged:
+        rates = class_rates(confusion_of_images(each.verdicts, threshold)[: len(GROUPS)])
+        for index, group in enumerate(GROUPS):
+            figures = (float(rate[index]) for rate in (rates.precision, rates.recall, rates.f1))
+            rows.append((each.name, str(group), int(rates.support[index]), *figures))
+    return table("groups", ("network", "group", "images", *RATES), rows)
+
+
+def confusion_table(name: str, counted: Sequence[tuple[str, Sequence[str], Floats]]) -> Table:
+    """Return confusion matrices, one row for each cell; each has a network, what it tells apart, and counts."""
+    rows = (
+        (network, truth, answer, int(counts[row, column]))
+        for network, names, counts in counted
+        for row, truth in enumerate(names)
+        for column, answer in enumerate(names)
+    )
+    return table(name, ("network", "truth", "answer", "count"), rows)
+
+
+def image_confusion_table(judged: JudgedImages, threshold: float) -> Table:
+    """Return which groups of whole images are taken for which."""
+    names = (*map(str, GROUPS), NO_DROP)
+    counted = [(each.name, names, confusion_of_images(each.verdicts, threshold)) for each in judged]
+    return confusion_table("confusion-of-images", counted)
+
+
+def looking_of(verdicts: Sequence[ImageVerdict]) -> Looking:
+    """Return how many crystal wells are found by looking at the images that look most like crystals first."""
+    known = [each for each in verdicts if each.known.label != UNKNOWN]
+    scores = np.array([each.crystal_peak for each in known], dtype=np.float64)
+    crystal = np.array([each.known.crystal for each in known], dtype=np.bool_)
+    return looking(scores, crystal, [each.known.drawn_with for each in known])
+
+
+def looking_table(found: Sequence[tuple[str, Looking]]) -> Table:
+    """Return the curves of `looking_of` by network."""
+    names = ("network", "images_percent", "found_percent", "found_percent_low", "found_percent_high")
+    rows: list[tuple[Cell, ...]] = []
+    for name, curve in found:
+        points = np.stack([LOOKED_AT, curve.found, curve.low, curve.high], axis=1)  # (101, 4)
+        rows += [(name, *map(float, each)) for each in points]
+    return table("looking", names, rows)
+
+
+def needed_table(found: Sequence[tuple[str, Looking]]) -> Table:
+    """Return how many images must be looked at to find 90 % of the crystal wells."""
+    rows = ((name, curve.needed, curve.crystal_wells, curve.images) for name, curve in found)
+    return table("needed", ("network", "images_needed_percent", "crystal_wells", "images"), rows)
+
+
+def image_table(judged: JudgedImages, threshold: float) -> Table:
+    """Return every whole image with its truth, its answer and all probabilities."""
+    names = (
+        *("network", "image", "source", "well", "plate", "truth", "truth_group", "outcome", "group"),
+        *("drop_there", "drop_found", "drop_share", "iou", "seconds", "error"),
+        *(f"p_{group}" for group in GROUPS),
+        *(f"mean_{name}" for name in OUTCOME_NAMES),
+    )
+    return table(
+        "wells", names, (_image_row(each.name, verdict, threshold) for each in judged for verdict in each.verdicts)
+    )
+
+
+def _image_row(network: str, verdict: ImageVerdict, threshold: float) -> tuple[Cell, ...]:
+    known, score = verdict.known, verdict.score
+    return (
+        *(network, known.name, known.source, known.well, known.plate, known.label, str(known.group or "")),
+        *(score.outcome, str(verdict.answer(threshold) or "")),
+        None if known.label == UNKNOWN else not known.empty,
+        *(verdict.drop_found, score.drop.area_fraction if score.drop else None),
+        *(verdict.overlap, verdict.seconds, score.error),
+        *(verdict.peaks or (None,) * len(GROUPS)),
+        *(score.class_probabilities or (None,) * len(OUTCOME_NAMES)),
+    )

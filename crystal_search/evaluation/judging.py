@@ -1,0 +1,175 @@
+"""Where truth and answers meet: what a judge is, and what it leaves for files, cards and the page.
+
+A judge takes known images and a model's answers. It gives verdicts, figures with intervals from drawing wells again,
+and a chapter of the page with the worst cases to look at. A new kind of model is judged by a class of this protocol,
+in a line of `judges.JUDGES`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from crystal_search.datasets.packed import PackedDataset
+from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.tables import Table
+from crystal_search.evaluation.training_effort import Effort
+from crystal_search.model import Model
+from crystal_search.model_card import Measurement, ModelCard
+from crystal_search.outcomes import THRESHOLD
+from crystal_search.training.run_record import RunRecord
+from crystal_search.training.trained import Trained
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Truth:
+    """What answers are compared with."""
+
+    name: str  #: in titles and on cards
+    source: str  #: in words
+    images: Sequence[KnownImage]
+    split: str = ""  #: of the dataset
+    dataset: PackedDataset | None = None  #: that has chops, too
+    ignored: int = 0  #: images beside them of which nothing is known
+    sheets: bool = False  #: whether contact sheets of all images are wanted
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Contender:
+    """A model to judge, with what is known of its training."""
+
+    name: str
+    model: Model[ModelCard]
+    folder: Path  #: of its card
+    companions: Path | None = None  #: folder of the models that go with it; None: the package's own
+    record: RunRecord | None = None  #: of its training; None: all that there is, is the model
+    trained: Trained | None = None  #: a classifier in torch
+    effort: Effort = field(default_factory=Effort)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How models are judged."""
+
+    thresholds: tuple[float, ...] = (0.5, 0.7, 0.8, THRESHOLD, 0.9)  #: of the ranked score, side by side
+    threshold: float = THRESHOLD  #: of all else
+    chops: int = 2000  #: at most so many of each split
+    wells: int | None = None  #: at most so many images; None: all
+    models: Path | None = None  #: folder of the models that go with those that are judged; None: the package's own
+    device: str = "cpu"  #: that scores the chops of trainings
+    threads: int = 1
+    workers: int = 1  #: processes that score files
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with its 95 % interval, from drawing wells again."""
+
+    measure: str
+    interval: Interval
+    count: int  #: images that it was measured on
+
+    def said(self) -> str:
+        """Return the figure as a line of text."""
+        value, low, high = self.interval
+        return f"{self.measure}: {value:.3f} ({low:.3f} to {high:.3f}), {self.count} images"
+
+    def measurement(self, data: str) -> Measurement:
+        """Return the figure as cards have it; `data` is what it was measured on."""
+        return Measurement(data=data, measure=self.measure, value=round(self.interval.value, 4), count=self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A plot as SVG text."""
+
+    svg: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture with lines of text below, the first one in bold."""
+
+    jpeg: bytes  #: empty where there is nothing to show
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Pictures side by side."""
+
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What is shown when somebody clicks on its title."""
+
+    title: str
+    parts: tuple["Part", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Files beside the page."""
+
+    names: tuple[str, ...]
+
+
+Part = str | Table | Plot | Gallery | Folded | Links
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page; of `Folded` parts and others."""
+
+    heading: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """What a judge has to say of all that it judged."""
+
+    sentences: tuple[str, ...] = ()  #: what people should know first
+    warnings: tuple[str, ...] = ()  #: what makes figures less true
+    sections: tuple[Section, ...] = ()
+    tables: tuple[Table, ...] = ()  #: each a CSV file
+    files: Mapping[str, bytes] = field(default_factory=dict)  #: others, by name
+    said: str = ""  #: on the terminal
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged(Generic[V]):
+    """A contender and the verdicts on it."""
+
+    contender: Contender
+    verdicts: V
+
+    @property
+    def name(self) -> str:
+        """What the contender is called."""
+        return self.contender.name
+
+
+class Judge(Protocol[V]):
+    """Judges models of one role."""
+
+    def verdicts(self, contender: Contender, truth: Truth, options: Options) -> V:
+        """Return what the contender says of everything in `truth` that it can be judged by.
+
+        Raises
+        ------
+        UserError
+            If there is nothing to judge it by.
+        """
+
+    def figures(self, verdicts: V) -> Mapping[str, Sequence[Figure]]:
+        """Return figures by the role of the model whose card they go into."""
+
+    def chapter(self, judged: Sequence[Judged[V]], truth: Truth, options: Options) -> Chapter:
+        """Return what goes to files and page."""

@@ -1,0 +1,211 @@
+"""Images whose truth is known: of a dataset, photographs with a table, the demo plate, rendered wells."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from crystal_search.archives.csv_rows import TableRow, read_rows
+from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
+from crystal_search.datasets.packed import DROPS, PackedDataset, WellRow
+from crystal_search.datasets.rendered_shards import LabelledWell
+from crystal_search.datasets.rendering import ROTA, Rendering
+from crystal_search.demo.truth import plate_folder, read_truth
+from crystal_search.errors import ImageError, UserError
+from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode
+from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOME_NAMES, Group, outcome_named
+from crystal_search.unet_drop.regions import Mask
+
+NO_CRYSTAL = "no_crystal"  #: a drop without crystals, of which no more is known
+UNKNOWN = ""  #: the label of an image of which nothing is known
+EVERYTHING = "photographs"  #: the source where the table names none
+COLUMNS = {"file": ("file",), "label": ("label",), "source": ("source",), "mask": ("mask",)}
+LABELS = (*IMAGE_OUTCOMES, *map(str, GROUPS), NO_CRYSTAL, NO_DROP)
+
+Content = Callable[[], bytes | Colour]  #: an image file, or its pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KnownImage:
+    """An image and what is known of it."""
+
+    name: str
+    label: str  #: one of `LABELS`, or `UNKNOWN`
+    content: Content
+    mask: Callable[[DecodedImage], Mask | None] = lambda _: None  #: where the drop is, any size; None: nobody knows
+    masked: bool = False  #: whether it is known where the drop is
+    path: Path | None = None  #: of the file, where it is one
+    source: str = ""
+    well: str = ""
+    plate: str = ""
+
+    def image(self, at_least_width_px: int = 0) -> DecodedImage:
+        """Return the picture.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be read.
+        """
+        content = self.content()
+        if isinstance(content, bytes):
+            return decode(content, at_least_width_px=at_least_width_px)
+        return DecodedImage(content, *content.shape[:2])
+
+    @property
+    def drawn_with(self) -> str:
+        """The well that is drawn again for intervals, with all its images."""
+        return self.well or self.name
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no drop."""
+        return self.label == NO_DROP
+
+    @property
+    def crystal(self) -> bool:
+        """Whether there are crystals."""
+        return self.group is Group.CRYSTAL
+
+    @property
+    def group(self) -> Group | None:
+        """The group, if it is known."""
+        if self.label in map(str, GROUPS):
+            return Group(self.label)
+        return outcome_named(self.label).group if self.label in OUTCOME_NAMES else None
+
+    @property
+    def outcome(self) -> str | None:
+        """The outcome, if it is known."""
+        return self.label if self.label in OUTCOME_NAMES else None
+
+
+def _nothing(_: DecodedImage) -> Mask:
+    return np.zeros((1, 1), np.bool_)
+
+
+def _in_dataset(dataset: PackedDataset, row: WellRow, image: DecodedImage) -> Mask | None:
+    if row.part(DROPS):
+        return np.asarray(dataset.array(row, DROPS)) > BRIGHT
+    data = dataset.mask(row)
+    return None if data is None else mask_over(data, image.colour.shape)
+
+
+def of_dataset(dataset: PackedDataset, rows: Sequence[WellRow]) -> list[KnownImage]:
+    """Return whole images of a dataset."""
+    return [
+        KnownImage(
+            name=row.image,
+            label=row.outcome,
+            content=partial(dataset.image, row),
+            mask=_nothing if row.outcome == NO_DROP else partial(_in_dataset, dataset, row),
+            masked=row.knows_drop or row.outcome == NO_DROP,
+            source=dataset.folder.resolve().name,
+            well=row.well,
+            plate=row.plate,
+        )
+        for row in rows
+    ]
+
+
+def demo_plate() -> list[KnownImage]:
+    """Return the wells of the demo plate."""
+    folder = plate_folder()
+    return [
+        _file(folder / file, file, outcome, "demo plate", (folder / file).with_suffix(".mask.png"))
+        for file, outcome in read_truth(folder).items()
+    ]
+
+
+def rendered(wells: int) -> list[KnownImage]:
+    """Return rendered wells that no network was trained on, which are drawn when they are asked for."""
+    return [_rendered(number) for number in range(wells)]
+
+
+@lru_cache(maxsize=1)  # picture and mask are asked for one after the other
+def _well(number: int) -> LabelledWell:
+    return Rendering("test")(number)
+
+
+def _rendered(number: int) -> KnownImage:
+    return KnownImage(
+        name=f"rendered well {number}",
+        label=ROTA[number % len(ROTA)] or NO_DROP,
+        content=lambda: _well(number).image,
+        mask=lambda _: _well(number).drop_mask,
+        masked=True,
+        source="rendered wells",
+    )
+
+
+def photographs(folder: Path) -> list[KnownImage]:
+    """Return the images below `folder`, of which nothing is known.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+    if not files:
+        raise UserError(f"no images in {folder}; images end in {', '.join(SUFFIXES)}")
+    return [_file(path, path.relative_to(folder).as_posix(), UNKNOWN, folder.name) for path in files]
+
+
+def labelled_photographs(table: Path, folder: Path) -> tuple[list[KnownImage], int]:
+    """Return what `table` says of the photographs in `folder`, and how many images there it does not name.
+
+    Raises
+    ------
+    UserError
+        If the table cannot be read, lacks a column, holds nothing, names a label that there is none, or a file that
+        is not there or that it named before.
+    """
+    found: dict[str, KnownImage] = {}
+    named: set[Path] = set()
+    for row in read_rows(table, COLUMNS, ("file", "label")):
+        if row["file"] in found:
+            raise UserError(f"{table} line {row.line}: {row['file']} is there twice; take one line out")
+        label, path, mask = _label(table, row), _place(table, row, folder, "file"), _place(table, row, folder, "mask")
+        found[row["file"]] = _file(folder / row["file"], row["file"], label, row["source"] or EVERYTHING, mask)
+        named |= {each.resolve() for each in (path, mask) if each}
+    if not found:
+        raise UserError(f"{table} names no photograph; add a line for each")
+    there = (each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+    return list(found.values()), sum(each.resolve() not in named for each in there)
+
+
+def _label(table: Path, row: TableRow) -> str:
+    name = row["label"].casefold().replace("-", "_").replace(" ", "_")
+    if name not in LABELS:
+        raise UserError(f"{table} line {row.line}: no label {row['label']!r}; choose from {', '.join(LABELS)}")
+    return name
+
+
+def _place(table: Path, row: TableRow, folder: Path, column: str) -> Path | None:
+    path = folder / row[column] if row[column] else None
+    if path is not None and not path.is_file():
+        raise UserError(f"{table} line {row.line}: {path} is not there; correct the name, or the folder")
+    return path
+
+
+def _file(path: Path, name: str, label: str, source: str, mask: Path | None = None) -> KnownImage:
+    return KnownImage(
+        name=name,
+        label=label,
+        content=path.read_bytes,
+        mask=_nothing if label == NO_DROP else partial(_mask_beside, mask),
+        masked=mask is not None or label == NO_DROP,
+        path=path,
+        source=source,
+    )
+
+
+def _mask_beside(mask: Path | None, image: DecodedImage) -> Mask | None:
+    """Return the drawn mask; a picture that is none tells nothing."""
+    try:
+        return None if mask is None else mask_over(mask.read_bytes(), image.colour.shape)
+    except ImageError:
+        return None
