@@ -41,8 +41,8 @@ from crystal_search.metrics import (
 from crystal_search.model import in_role
 from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.architectures import ARCHITECTURES
-from crystal_search.scoring.classify import channels_first, probabilities
-from crystal_search.training.trained import Answer, ChopScores, check_labels, mean_logits, scores_of
+from crystal_search.scoring.classify import probabilities
+from crystal_search.training.trained import Answer, ChopScores, cell_means, check_labels, mean_logits, scores_of
 
 TOP = 5
 MB = 1e6  #: bytes
@@ -134,8 +134,7 @@ def _answering(contender: Contender, options: Options) -> Answer:
     """Return what gives logits (N, classes) for views (N, side, side[, 3])."""
     if contender.trained is not None:
         return partial(mean_logits, contender.trained.network.to(options.device), device=options.device)
-    network = OnnxNetwork(contender.model, threads=options.threads)
-    return lambda views: network.logits(channels_first(views)).mean(axis=(2, 3))
+    return partial(cell_means, OnnxNetwork(in_role(contender.model, ClassifierCard), threads=options.threads))
 
 
 def draws_of(scores: ChopScores) -> Draws:

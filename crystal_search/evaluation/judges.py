@@ -60,7 +60,7 @@ def judges_of(role: str) -> tuple[Judge[Any], ...]:
         If nobody judges such models.
     """
     if role not in JUDGES:
-        raise UnknownNameError(f"nobody judges a {role}; choose from {', '.join(JUDGES)}")
+        raise UnknownNameError(f"nobody judges models of the role {role}; choose from {', '.join(JUDGES)}")
     return JUDGES[role]
 
 

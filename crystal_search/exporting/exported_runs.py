@@ -1,28 +1,29 @@
 """Trained networks made into model files: calibrated on what they never saw, exported, described."""
 
 import logging
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
 from crystal_search.datasets.rendered_shards import shard_names
-from crystal_search.errors import UserError
+from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.exporting.calibration import (
-    ScoredWell,
     calibrated,
-    chop_accuracy,
-    scored_wells,
+    calibration_error,
+    likeliest_temperature,
     shift_logits,
     well_accuracy,
 )
 from crystal_search.exporting.export import export, write_model
-from crystal_search.exporting.export_examples import check_fit, examples_in
+from crystal_search.exporting.int8_chops import check_fit, examples_in
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, quantised
-from crystal_search.exporting.temperature import calibration_error, likeliest_temperature
+from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import in_role, read_model
-from crystal_search.model_card import ClassifierCard, Measurement
+from crystal_search.model_card import ClassifierCard, DropCard, Measurement, ModelCard
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.scoring.classify import probabilities
@@ -35,6 +36,17 @@ log = logging.getLogger(__name__)
 
 MOST_CHOPS = 2000  #: that a temperature is fitted to, and no more, for the sake of time
 VALIDATION = "rendered validation wells, true drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be exported."""
+
+    run: Path
+    record: RunRecord
+    name: str  #: of the model
+    data: Path  #: to calibrate on
+    chops: int  #: at most so many are looked at
 
 
 def record_in(run: Path) -> RunRecord:
@@ -77,15 +89,41 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
         If its weights cannot be read, or the exported numbers differ.
     """
     record = record_in(run)
-    if record.kind == "drop_locator":
-        return _export_drop_locator(run, record, name, folder)
-    trained, data = load_trained(run), data or Path(record.data)
-    card = card_of(record, name)
-    if record.taught_by == "cells":
-        card = _calibrated_on_wells(trained, card, data)
-    else:
-        card = _calibrated_on_chops(trained, card, data, chops)
-    return export(trained.network, card, folder)
+    if record.kind not in EXPORTERS:
+        raise UnknownNameError(
+            f"nobody exports trainings of the kind {record.kind}; choose from {', '.join(EXPORTERS)}"
+        )
+    order = Order(run=run, record=record, name=name, data=data or Path(record.data), chops=chops)
+    return export(*EXPORTERS[record.kind](order), folder)
+
+
+def export_classifier(order: Order) -> tuple[nn.Module, ClassifierCard]:
+    """Return a trained classifier, calibrated, and its card."""
+    trained, card = load_trained(order.run), card_of(order.record, order.name)
+    if order.record.taught_by == "cells":
+        return trained.network, _calibrated_on_wells(trained, card, order.data)
+    return trained.network, _calibrated_on_chops(trained, card, order.data, order.chops)
+
+
+def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
+    """Return a trained drop locator and its card."""
+    network = UNet()
+    load_checkpoint(order.run, network, name=BEST if (order.run / BEST).exists() else None)
+    card = replace(
+        drop_locator_card(order.name),
+        working_width_px=order.record.working_width_px,
+        normalisation=order.record.normalisation,
+        training_data=f"drops of {Path(order.record.data).name}",
+        training_command=order.record.command,
+    )
+    return network, card
+
+
+#: What makes a network and its card of a training, by what was trained. A new kind of model is a line here.
+EXPORTERS: dict[str, Callable[[Order], tuple[nn.Module, ModelCard]]] = {
+    "classifier": export_classifier,
+    "drop_locator": export_drop_locator,
+}
 
 
 def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
@@ -138,19 +176,6 @@ def card_of(record: RunRecord, name: str) -> ClassifierCard:
         working_width_px=record.working_width_px,
     )
     return replace(card, training_command=record.command)
-
-
-def _export_drop_locator(run: Path, record: RunRecord, name: str, folder: Path) -> Path:
-    network = UNet()
-    load_checkpoint(run, network, name=BEST if (run / BEST).exists() else None)
-    card = replace(
-        drop_locator_card(name),
-        working_width_px=record.working_width_px,
-        normalisation=record.normalisation,
-        training_data=f"drops of {Path(record.data).name}",
-        training_command=record.command,
-    )
-    return export(network, card, folder)
 
 
 def _calibrated_on_wells(trained: Trained, card: ClassifierCard, shards: Path) -> ClassifierCard:

@@ -14,6 +14,8 @@ from crystal_search.class_schemes import columns_by_outcome, scheme_of
 from crystal_search.datasets.packed import ChopRow, PackedDataset
 from crystal_search.errors import UserError
 from crystal_search.images import View, channels_of, normalised
+from crystal_search.inference import Network
+from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.architectures import build
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.checkpoints import BEST, load_checkpoint
@@ -93,6 +95,12 @@ def mean_logits(network: nn.Module, views: NDArray[np.float32], device: str = "c
     with torch.inference_mode():
         cells = network(torch.from_numpy(channels_first(views)).to(device))  # (N, classes, h, w)
     means: NDArray[np.float32] = cells.float().mean(dim=(2, 3)).cpu().numpy()  # (N, classes)
+    return means
+
+
+def cell_means(network: Network[ClassifierCard], views: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the logits that a model file gives chops, (N, classes), as `mean_logits` does of a network in torch."""
+    means: NDArray[np.float32] = network.logits(channels_first(views)).mean(axis=(2, 3))
     return means
 
 

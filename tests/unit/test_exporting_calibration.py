@@ -10,18 +10,16 @@ from crystal_search.datasets.cell_labels import IGNORED
 from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.errors import UserError
 from crystal_search.exporting.calibration import (
-    ScoredWell,
-    chop_accuracy,
     fitted_shifts,
     fitted_temperature,
     group_of,
-    scored_wells,
     shift_logits,
     well_accuracy,
     with_few_false_crystals,
 )
 from crystal_search.exporting.export import export
 from crystal_search.exporting.exported_runs import export_run
+from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import read_model
 from crystal_search.networks.architectures import build
 from crystal_search.networks.cards import classifier_card, drop_locator_card
@@ -56,6 +54,20 @@ def test_a_group_that_cries_wolf_is_lowered_until_it_does_not() -> None:
     assert well_accuracy(wells, 1.0, shifts) == 1.0
     assert shifts[CRYSTAL] < 0
     assert shifts[CLEAR] == 0
+
+
+def test_a_group_counts_only_above_the_threshold_of_the_ranked_score() -> None:
+    for odds, group in ((0.7, Group.CLEAR), (0.84, Group.CLEAR), (0.86, Group.CRYSTAL)):
+        logits = np.full((2, len(OUTCOMES)), -30.0)
+        logits[0, [CRYSTAL, CLEAR]] = np.log([odds, 1 - odds])
+        logits[1, CLEAR] = 0.0
+        assert group_of(ScoredWell(logits, np.array([CRYSTAL, CLEAR]), group), 1.0, NO_SHIFTS) is group
+
+
+def test_the_threshold_decides_what_needs_a_shift() -> None:
+    wells = [well_saying(CRYSTAL, 7.0, Group.CLEAR), well_saying(CRYSTAL, 12.0, Group.CRYSTAL)]
+    assert well_accuracy(wells, 1.0, NO_SHIFTS) == 1.0  # crystals at 73 % in the best chop are below the threshold
+    np.testing.assert_array_equal(with_few_false_crystals(wells, 1.0, NO_SHIFTS), NO_SHIFTS)
 
 
 def test_what_needs_no_shift_gets_none() -> None:

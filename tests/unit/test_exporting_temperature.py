@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crystal_search.exporting.temperature import HIGHEST, LOWEST, calibration_error, likeliest_temperature
+from crystal_search.exporting.calibration import HIGHEST, LOWEST, calibration_error, likeliest_temperature
 from crystal_search.scoring.classify import probabilities
 
 

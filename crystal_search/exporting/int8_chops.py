@@ -1,6 +1,5 @@
-"""Chops that an exported model is calibrated and judged by: those of a dataset, or of rendered wells."""
+"""Chops that int8 models are made and judged by: those of a dataset, or of rendered wells."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -9,17 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystal_search.datasets.packed import ABOUT, ChopRow, PackedDataset, open_dataset
+from crystal_search.datasets.packed import ABOUT, PackedDataset, open_dataset
 from crystal_search.datasets.rendered_shards import shard_names
 from crystal_search.errors import UserError
-from crystal_search.exporting.calibration import chop_accuracy, scored_wells
 from crystal_search.exporting.quantising import Examples
+from crystal_search.exporting.rendered_chops import chop_accuracy, scored_wells
 from crystal_search.inference import Network
 from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.crops import CropSource
-from crystal_search.training.trained import BATCH, check_labels, chop_view, labels_of
+from crystal_search.training.trained import cell_means, check_labels, chop_view, scores_of
 
 
 def examples_in(folder: Path, card: ClassifierCard) -> Examples:
@@ -79,13 +78,8 @@ class DatasetExamples:
     def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
         """Return the share of validation chops that `network` is right about, and how many there are."""
         rows = self._dataset.chops("validation")
-        right = sum(self._right(network, rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
-        return right / len(rows), len(rows)
-
-    def _right(self, network: Network[ClassifierCard], rows: Sequence[ChopRow]) -> int:
-        views = channels_first(np.stack([chop_view(self._dataset, row) for row in rows]))
-        answers = network.logits(views).mean(axis=(2, 3)).argmax(axis=1)  # (n,)
-        return int(np.count_nonzero(answers == labels_of(rows, self._card.classes)))
+        scores = scores_of(partial(cell_means, network), self._card.classes, self._dataset, rows)
+        return float((scores.logits.argmax(axis=1) == scores.labels).mean()), len(rows)
 
 
 class ShardExamples:
