@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.table import Row, table
 from crystal_search.geometry import Box
+from crystal_search.model import ModelRef
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
     BestChop,
@@ -46,7 +47,10 @@ from crystal_search.wells import WellKey
 from crystal_search.work_unit import WorkUnit, read_work_unit
 
 DEMO = Path(__file__).parents[1] / "crystal_search" / "demo" / "plate"
-RECIPE = Recipe(classifier_name="bench-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
+RECIPE = Recipe(
+    models=(ModelRef(role="classifier", name="bench-1", sha256="a" * 64), ModelRef(role="drop", sha256="b" * 64)),
+    threshold=0.85,
+)
 TOOL = "#!/bin/sh\ncat >/dev/null\n"
 CONFIG = """<boinc><config><db_name>none</db_name><db_user>none</db_user><uldl_dir_fanout>1024</uldl_dir_fanout>
 <master_url>http://127.0.0.1/none/</master_url><download_dir>{root}/download</download_dir>

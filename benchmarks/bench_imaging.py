@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from crystal_search.model import ModelRef
+from crystal_search.result import ImageScore, RankedScore
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
@@ -27,8 +29,14 @@ from crystal_search.wells import WellKey
 DROPS_OF_A_PLATE = 288
 IMAGES_OF_A_UNIT = 1000
 START = datetime(2020, 1, 1, tzinfo=UTC)
-RECIPE = Recipe(classifier_name="bench-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
-OTHER = Recipe(classifier_name="bench-2", classifier_sha256="c" * 64, drop_sha256="b" * 64, threshold=0.85)
+RECIPE = Recipe(
+    models=(ModelRef(role="classifier", name="bench-1", sha256="a" * 64), ModelRef(role="drop", sha256="b" * 64)),
+    threshold=0.85,
+)
+OTHER = Recipe(
+    models=(ModelRef(role="classifier", name="bench-2", sha256="c" * 64), ModelRef(role="drop", sha256="b" * 64)),
+    threshold=0.85,
+)
 
 
 def images(count: int) -> Iterator[NewImage]:
@@ -49,13 +57,13 @@ def score(image: StoredImage, unit: str) -> AutoScore:
         work_unit=unit,
         recipe=RECIPE,
         scored_at=START,
-        outcome="clear",
-        probability=0.9,
-        above_threshold=True,
-        class_probabilities=(0.1, *[0.075] * 12),
-        group_peaks=(0.1, 0.1, 0.1, 0.9),
-        height_px=960,
-        width_px=1280,
+        found=ImageScore(
+            height_px=960,
+            width_px=1280,
+            score=RankedScore(outcome="clear", probability=0.9, above_threshold=True),
+            class_probabilities=(0.1, *[0.075] * 12),
+            group_peaks=(0.1, 0.1, 0.1, 0.9),
+        ),
     )
 
 

@@ -82,6 +82,16 @@ class ImageScore:
             return "unreadable"
         return self.score.outcome if self.score else "no_drop"
 
+    @property
+    def probability(self) -> float | None:
+        """Of the outcome's group in the best chop, None without a score."""
+        return self.score.probability if self.score else None
+
+    @property
+    def above_threshold(self) -> bool:
+        """Whether that probability reached the threshold."""
+        return self.score is not None and self.score.above_threshold
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
@@ -132,6 +142,24 @@ def winning_group(
             return group, True
     means = group_probabilities(class_probabilities)
     return GROUPS[means.index(max(means))], False
+
+
+def image_score_of(plain: dict[str, Any]) -> ImageScore:
+    """Return the score that was made ``asdict`` and JSON by ourselves; `result_reader` reads what others wrote."""
+    drop, score = plain["drop"], plain["score"]
+    if drop:
+        outline = tuple((row, column) for row, column in drop["outline"])
+        drop = DropRegion(box=Box(*drop["box"]), area_fraction=drop["area_fraction"], outline=outline)
+    return ImageScore(
+        **plain
+        | {
+            "drop": drop,
+            "score": RankedScore(**score) if score else None,
+            "class_probabilities": tuple(plain["class_probabilities"]),
+            "group_peaks": tuple(plain["group_peaks"]),
+            "best_chops": tuple(BestChop(**chop | {"box": Box(*chop["box"])}) for chop in plain["best_chops"]),
+        }
+    )
 
 
 def image_result_to_json(result: ImageResult) -> str:

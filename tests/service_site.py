@@ -15,7 +15,7 @@ from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.engines.probe import good_picture
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, NewImage, Recipe
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, NewImage
 from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import Order
@@ -24,9 +24,10 @@ from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, move
 from crystal_search.wells import WellKey
 from tests.fake_client import Plan, score
+from tests.recipes import made_by
 
 FAKE_CLIENT = Path(__file__).parent / "fake_client.py"
-RECIPE = Recipe(classifier_name="fake-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
+RECIPE = made_by("fake-1")
 #: Nothing here waits for a time to pass: these are for machines that have much else to do.
 PATIENCE_S = 120.0
 SETTINGS = Settings(workers=2, images_per_unit=4, seconds_per_image=PATIENCE_S, attempts=2)

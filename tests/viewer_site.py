@@ -13,20 +13,20 @@ from starlette.types import ASGIApp
 
 from crystal_search.geometry import Box
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
-from crystal_search.result import BestChop, DropRegion
+from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
     ImagingDatabase,
     ManualScore,
     NewImage,
-    Recipe,
 )
 from crystal_search.wells import WellKey
+from tests.recipes import made_by
 
 WIDTH_PX, HEIGHT_PX = 320, 240
 NOON = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)
-RECIPE = Recipe(classifier_name="test-net", classifier_sha256="c" * 64, drop_sha256="d" * 64, threshold=0.85)
+RECIPE = made_by("test-net", "c", drop="d")
 DROP = DropRegion(box=Box(60, 80, 180, 240), area_fraction=0.25, outline=((60, 80), (60, 240), (180, 240), (180, 80)))
 
 
@@ -70,25 +70,23 @@ def auto_score(image_id: int, outcome: str, probability: float = 0.97, *, minute
         "work_unit": f"unit-{image_id}-{minute}",
         "recipe": RECIPE,
         "scored_at": NOON + timedelta(minutes=minute),
-        "outcome": outcome,
     }
     if outcome == "unreadable":
-        return AutoScore(**common, error="the JPEG is cut off")
+        return AutoScore(**common, found=ImageScore(height_px=0, width_px=0, error="the JPEG is cut off"))
     if outcome == "no_drop":
-        return AutoScore(**common, height_px=HEIGHT_PX, width_px=WIDTH_PX)
+        return AutoScore(**common, found=ImageScore(height_px=HEIGHT_PX, width_px=WIDTH_PX))
     position, group = OUTCOME_NAMES.index(outcome), BY_NAME[outcome].group
     rest = (1 - probability) / (len(OUTCOME_NAMES) - 1)
-    return AutoScore(
-        **common,
-        probability=probability,
-        above_threshold=probability >= RECIPE.threshold,
+    found = ImageScore(
+        height_px=HEIGHT_PX,
+        width_px=WIDTH_PX,
+        drop=DROP,
+        score=RankedScore(outcome=outcome, probability=probability, above_threshold=probability >= RECIPE.threshold),
         class_probabilities=tuple(probability if at == position else rest for at in range(len(OUTCOME_NAMES))),
         group_peaks=tuple(probability if each is group else 0.1 for each in GROUPS),
         best_chops=(BestChop(box=Box(70, 90, 130, 150), outcome=outcome, probability=probability),),
-        drop=DROP,
-        height_px=HEIGHT_PX,
-        width_px=WIDTH_PX,
     )
+    return AutoScore(**common, found=found)
 
 
 def hand_score(image_id: int, outcome: str, *, person: str = "Ada", minute: int = 0, comment: str = "") -> ManualScore:

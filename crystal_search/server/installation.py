@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from crystal_search.model import IN_USE, default_model, default_models_folder
-from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.model import IN_USE, default_models, default_models_folder, references
 from crystal_search.server.engines.engine import Engine, EngineKind
 from crystal_search.server.engines.registry import engine_kind
 from crystal_search.server.home import Home
@@ -59,16 +58,9 @@ def recipe_of(site: Installation) -> Recipe:
     Raises
     ------
     ModelError
-        If the folder of the models in use does not hold one classifier and one drop locator to use.
+        If the folder of the models in use does not hold one for each role that is needed.
     """
-    folder = site.models
-    classifier, drop = default_model(ClassifierCard, folder).card, default_model(DropCard, folder).card
-    return Recipe(
-        classifier_name=classifier.name,
-        classifier_sha256=classifier.sha256,
-        drop_sha256=drop.sha256,
-        threshold=site.settings.threshold,
-    )
+    return Recipe(models=references(default_models(site.models)), threshold=site.settings.threshold)
 
 
 def renewed(home: Home, make: Callable[[], Recipe]) -> Callable[[], Recipe]:

@@ -29,6 +29,7 @@ from crystal_search.model import (
     default_model,
     default_models,
     default_models_folder,
+    hashes_of,
     models_in_use,
     read_model,
 )
@@ -214,4 +215,4 @@ def forget(site: Installation, model: KnownModel) -> None:
 
 
 def _names(recipe: Recipe, sha256: str) -> bool:
-    return sha256 in (recipe.classifier_sha256, recipe.drop_sha256)
+    return sha256 in hashes_of(recipe.models).values()

@@ -3,11 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
+from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, StoredImage
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of
@@ -153,24 +155,24 @@ def image_record(image: StoredImage, version: Version) -> Record:
 
 def auto_record(score: AutoScore) -> Record:
     """Return a machine's score in short."""
-    crystal = score.group_peaks[GROUPS.index(Group.CRYSTAL)] if score.group_peaks else None
+    found = score.found
     return {
         "outcome": score.outcome,
-        "probability": score.probability,
-        "above_threshold": score.above_threshold,
-        "p_crystal": crystal,
+        "probability": found.probability,
+        "above_threshold": found.above_threshold,
+        "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,
         "scored_at": moment(score.scored_at),
-        "drop_box": _relative_box(score),
-        "aspect": score.width_px / score.height_px if score.height_px else None,
+        "drop_box": _relative_box(found),
+        "aspect": found.width_px / found.height_px if found.height_px else None,
     }
 
 
-def _relative_box(score: AutoScore) -> list[float] | None:
+def _relative_box(found: ImageScore) -> list[float] | None:
     """Return the drop's top, left, bottom and right as fractions of the image."""
-    if score.drop is None or not score.height_px or not score.width_px:
+    if found.drop is None or not found.height_px or not found.width_px:
         return None
-    top, left, bottom, right = score.drop.box
-    edges = (top / score.height_px, left / score.width_px, bottom / score.height_px, right / score.width_px)
+    top, left, bottom, right = found.drop.box
+    edges = (top / found.height_px, left / found.width_px, bottom / found.height_px, right / found.width_px)
     return [round(edge, 4) for edge in edges]
 
 
@@ -186,25 +188,16 @@ def manual_record(score: ManualScore) -> Record:
 
 def full_auto_record(score: AutoScore) -> Record:
     """Return all that a machine's score says."""
-    return auto_record(score) | {
-        "by": "machine",
-        "work_unit": score.work_unit,
-        "classifier": score.recipe.classifier_name,
-        "classifier_sha256": score.recipe.classifier_sha256,
-        "drop_sha256": score.recipe.drop_sha256,
-        "threshold": score.recipe.threshold,
-        "class_probabilities": list(score.class_probabilities),
-        "group_peaks": list(score.group_peaks),
-        "best_chops": [
-            {"box": list(chop.box), "outcome": chop.outcome, "probability": chop.probability}
-            for chop in score.best_chops
-        ],
-        "outline": [list(point) for point in score.drop.outline] if score.drop else None,
-        "area_fraction": score.drop.area_fraction if score.drop else None,
-        "height_px": score.height_px,
-        "width_px": score.width_px,
-        "error": score.error,
-    }
+    found = asdict(score.found)
+    drop = found["drop"] or {"outline": None, "area_fraction": None}
+    told = ("class_probabilities", "group_peaks", "best_chops", "height_px", "width_px", "error")
+    return (
+        auto_record(score)
+        | {"by": "machine", "work_unit": score.work_unit, "threshold": score.recipe.threshold}
+        | {"models": [asdict(model) for model in score.recipe.models]}
+        | {name: found[name] for name in told}
+        | {name: drop[name] for name in ("outline", "area_fraction")}
+    )
 
 
 def ledger_record(image: StoredImage, ledger: Iterable[AutoScore | ManualScore], version: Version) -> Record:

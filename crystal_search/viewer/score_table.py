@@ -36,14 +36,14 @@ def _auto(score: AutoScore | None) -> dict[str, Cell]:
         return {}
     recipe = score.recipe
     found = _answer(score.outcome) | {
-        "probability": score.probability,
-        "above_threshold": score.above_threshold,
+        "probability": score.found.probability,
+        "above_threshold": score.found.above_threshold,
         "scored_at": moment(score.scored_at),
-        "classifier": recipe.classifier_name,
-        "classifier_sha256": recipe.classifier_sha256,
+        "classifier": recipe.model("classifier").name,
+        "classifier_sha256": recipe.model("classifier").sha256,
         "threshold": recipe.threshold,
     }
-    found |= {f"p_{group}": peak for group, peak in zip(GROUPS, score.group_peaks, strict=False)}
+    found |= {f"p_{group}": peak for group, peak in zip(GROUPS, score.found.group_peaks, strict=False)}
     return {f"auto_{name}": cell for name, cell in found.items()}
 
 

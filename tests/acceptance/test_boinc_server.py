@@ -156,7 +156,7 @@ def test_wrong_numbers_are_outvoted(place: Place) -> None:
     (image,) = place.add(1)
     place.until_scored([image], liar)
     (score,) = place.scores(image)
-    assert score.class_probabilities[0] < 0.99
+    assert score.found.class_probabilities[0] < 0.99
 
 
 def test_a_failed_work_unit_is_told_and_its_images_are_tried_one_by_one(place: Place) -> None:

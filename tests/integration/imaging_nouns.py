@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from crystal_search.geometry import Box
-from crystal_search.result import BestChop, DropRegion
+from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     ImagingDatabase,
@@ -14,10 +14,25 @@ from crystal_search.server.imaging.imaging_database import (
     UnitRecord,
 )
 from crystal_search.wells import WellKey
+from tests.recipes import made_by
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
-RECIPE = Recipe(classifier_name="wells-1", classifier_sha256="a" * 64, drop_sha256="b" * 64, threshold=0.85)
-OTHER_RECIPE = Recipe(classifier_name="wells-2", classifier_sha256="c" * 64, drop_sha256="b" * 64, threshold=0.1 + 0.2)
+RECIPE = made_by("wells-1")
+OTHER_RECIPE = made_by("wells-2", "c", threshold=0.1 + 0.2)
+
+
+FOUND = ImageScore(
+    height_px=960,
+    width_px=1280,
+    drop=DropRegion(box=Box(0, 1, 900, 1000), area_fraction=0.4, outline=((0, 1), (900, 1), (900, 1000))),
+    score=RankedScore(outcome="crystal_harvestable", probability=1 / 3, above_threshold=True),
+    class_probabilities=(0.1, *[0.075] * 12),
+    group_peaks=(0.9, 0.1, 1e-6, 0.0),
+    best_chops=(BestChop(box=Box(1, 2, 257, 258), outcome="crystal_harvestable", probability=0.9),),
+    chops=30,
+    seconds={"decode": 0.01, "classify": 0.2},
+)
+NO_DROP = ImageScore(height_px=960, width_px=1280)
 
 
 def key(plate: str = "P1", **fields: int | str) -> WellKey:
@@ -41,15 +56,7 @@ def auto(image: StoredImage, work_unit: str = "unit-1", *, recipe: Recipe = RECI
         work_unit=work_unit,
         recipe=recipe,
         scored_at=NOON + timedelta(hours=hours),
-        outcome="crystal_harvestable",
-        probability=1 / 3,
-        above_threshold=True,
-        class_probabilities=(0.1, *[0.075] * 12),
-        group_peaks=(0.9, 0.1, 1e-6, 0.0),
-        best_chops=(BestChop(box=Box(1, 2, 257, 258), outcome="crystal_harvestable", probability=0.9),),
-        drop=DropRegion(box=Box(0, 1, 900, 1000), area_fraction=0.4, outline=((0, 1), (900, 1), (900, 1000))),
-        height_px=960,
-        width_px=1280,
+        found=FOUND,
     )
 
 
@@ -59,8 +66,7 @@ def unreadable(image: StoredImage, work_unit: str = "unit-1") -> AutoScore:
         work_unit=work_unit,
         recipe=RECIPE,
         scored_at=NOON,
-        outcome="unreadable",
-        error="the JPEG cannot be decoded: «…» 'quoted'\n",
+        found=ImageScore(height_px=0, width_px=0, error="the JPEG cannot be decoded: «…» 'quoted'\n"),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from crystal_search.errors import DatabaseError, UnknownNameError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, PlateSummary
 from tests.integration.imaging_nouns import (
+    NO_DROP,
     NOON,
     OTHER_RECIPE,
     RECIPE,
@@ -116,7 +117,11 @@ def test_a_score_counts_for_its_recipe_only(imaging: ImagingDatabase) -> None:
     assert imaging.images_without_score(RECIPE, limit=10) == []
     assert imaging.images_without_score(OTHER_RECIPE, limit=10) == [image]
     assert imaging.images_without_score(replace(RECIPE, threshold=0.9), limit=10) == [image]
-    assert imaging.images_without_score(replace(RECIPE, classifier_name="other"), limit=10) == [image]
+    classifier, drop = RECIPE.models
+    for changed in ((replace(classifier, sha256="d" * 64), drop), (classifier, replace(drop, sha256="d" * 64))):
+        assert imaging.images_without_score(replace(RECIPE, models=changed), limit=10) == [image]
+    renamed = replace(RECIPE, models=(replace(classifier, name="other"), drop))
+    assert imaging.images_without_score(renamed, limit=10) == []
 
 
 def test_going_back_to_an_earlier_recipe_scores_nothing_twice(imaging: ImagingDatabase) -> None:
@@ -180,7 +185,7 @@ def test_a_work_unit_with_unknown_images_is_not_recorded(imaging: ImagingDatabas
 def test_scores_come_back_as_they_were_added(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
     scores = [auto(image, "u1", recipe=OTHER_RECIPE, hours=1), unreadable(image, "u2")]
-    no_drop = replace(unreadable(image, "u3"), outcome="no_drop", error=None, height_px=960, width_px=1280)
+    no_drop = replace(unreadable(image, "u3"), found=NO_DROP)
     assert imaging.add_auto_scores([*scores, no_drop]) == 3
     imaging.add_manual_score(manual(image, hours=0.5))
     assert imaging.ledger(image.id) == [*scores, no_drop, manual(image, hours=0.5)]
@@ -189,7 +194,7 @@ def test_scores_come_back_as_they_were_added(imaging: ImagingDatabase) -> None:
 
 def test_an_automatic_score_is_new_once_for_an_image_and_a_work_unit(imaging: ImagingDatabase) -> None:
     one, two = stored(imaging, key(row=0)), stored(imaging, key(row=1))
-    assert imaging.add_auto_scores([auto(one), replace(auto(one), outcome="clear")]) == 1
+    assert imaging.add_auto_scores([auto(one), replace(auto(one), found=NO_DROP)]) == 1
     assert imaging.add_auto_scores([auto(one, hours=3), auto(two), auto(one, "unit-2")]) == 2
     assert imaging.add_auto_scores([]) == 0
     assert imaging.ledger(one.id) == [auto(one), auto(one, "unit-2")]

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import ConfigError, DatabaseError, SchemaError
-from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import schema, schema_upgrades
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_connection import parsed
 from crystal_search.server.imaging.sql_imaging import open_imaging
@@ -46,7 +46,7 @@ def test_an_older_schema_is_upgraded_and_keeps_its_scores(
     def add_colour(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE plate ADD COLUMN colour VARCHAR(20) DEFAULT 'grey'"))
 
-    monkeypatch.setattr(schema, "UPGRADES", (*schema.UPGRADES, add_colour))
+    monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, add_colour))
     for _ in range(2):
         database = open_imaging(empty_url)
         assert database.ledger(image.id) == [auto(image)]
@@ -64,7 +64,7 @@ def test_an_upgrade_that_fails_leaves_the_older_version(
         connection.execute(text("ALTER TABLE no_such_table ADD COLUMN colour VARCHAR(20)"))
 
     before = schema.newest_version()
-    monkeypatch.setattr(schema, "UPGRADES", (*schema.UPGRADES, fail))
+    monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, fail))
     with pytest.raises(DatabaseError, match="cannot open it"):
         open_imaging(empty_url)
     with engine.connect() as connection:
@@ -76,7 +76,7 @@ def test_an_upgrade_that_fails_leaves_the_older_version(
 def test_a_newer_schema_is_refused(empty_url: str, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO schema_version (version, applied_at) VALUES (99, '2030')"))
-    with pytest.raises(SchemaError, match="version 99, this program knows 1; install the newest"):
+    with pytest.raises(SchemaError, match="version 99, this program knows 2; install the newest"):
         open_imaging(empty_url)
 
 

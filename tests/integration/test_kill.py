@@ -74,7 +74,7 @@ def check_all_there(site: Installation) -> None:
     scores = auto_scores(site)
     assert len(scores) == IMAGES
     assert {image_id: len(found) for image_id, found in scores.items() if len(found) != 1} == {}
-    assert [found[0].error for found in scores.values() if found[0].error] == []
+    assert [found[0].found.error for found in scores.values() if found[0].found.error] == []
     rows = [
         row["image_id"]
         for path in site.home.scored.glob("*.csv")

@@ -26,6 +26,7 @@ from crystal_search.server.services.cycle import cycle, is_finished, publish_sco
 from crystal_search.server.services.work import work
 from crystal_search.work_unit import Parameters
 from tests.integration.pictures import encoded, well
+from tests.recipes import made_by
 from tests.service_site import auto_scores
 
 SHIPPED = ("squeezenet-wells-2",)
@@ -107,7 +108,7 @@ def home_with(images: int, folder: Path) -> Path:
 
 
 def names_of_models(site: Installation) -> list[list[str]]:
-    return [[score.recipe.classifier_name for score in scores] for scores in auto_scores(site).values()]
+    return [[score.recipe.model("classifier").name for score in scores] for scores in auto_scores(site).values()]
 
 
 def finish(site: Installation, engine: LocalEngine) -> None:
@@ -138,7 +139,7 @@ def test_work_begun_with_one_model_is_counted_as_its_own_when_another_is_put_to_
         assert names_of_models(site) == expected
         (kept, *_) = auto_scores(site)[number]
         assert (kept.recipe, kept.work_unit) == (first, begun.stem)
-        assert auto_scores(site)[number][1].recipe.classifier_sha256 == read_model(card).card.sha256
+        assert auto_scores(site)[number][1].recipe.model("classifier").sha256 == read_model(card).card.sha256
         assert [unit.name for unit in site.imaging.units("withdrawn")] == [waiting.stem]
         create_work(site, recipe_of(site))
         assert not site.imaging.units("open")
@@ -159,7 +160,7 @@ def test_work_that_a_stopped_client_began_is_finished_with_its_own_model(tmp_pat
 def test_units_of_a_model_that_is_gone_are_packed_anew_even_if_begun(tmp_path: Path) -> None:
     home = home_with(1, tmp_path)
     with opened(home) as site:
-        gone = replace(recipe_of(site), classifier_name="gone", classifier_sha256="e" * 64)
+        gone = made_by("gone", "e")
         create_work(site, gone)
         (begun,) = unit_files(site.home.queue)
         (site.home.running / f"{begun.stem}.0123abcd").mkdir()

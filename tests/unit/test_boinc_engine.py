@@ -22,6 +22,7 @@ from crystal_search.server.services.validate import validate
 from crystal_search.work_unit import read_work_unit
 from tests.boinc_site import BoincSite, boinc_site
 from tests.fake_client import Plan, score
+from tests.recipes import made_by
 from tests.service_site import RECIPE, add_images, auto_scores
 
 
@@ -191,7 +192,7 @@ def test_a_unit_that_fails_is_split_and_a_single_image_given_up_with_the_reason(
     step(place)
     given_up = [scores[0] for scores in auto_scores(place.site).values() if scores]
     assert [score.outcome for score in given_up] == ["unreadable"]
-    assert "again" in str(given_up[0].error)
+    assert "again" in str(given_up[0].found.error)
 
 
 def test_what_volunteers_have_is_running(tmp_path: Path) -> None:
@@ -210,9 +211,7 @@ def test_a_retired_model_s_work_is_cancelled_unless_a_volunteer_has_it(tmp_path:
     place = boinc_site(tmp_path, images=4)
     step(place)
     (old,) = place.server.created
-    other = type(RECIPE)(
-        classifier_name="fake-2", classifier_sha256="c" * 64, drop_sha256=RECIPE.drop_sha256, threshold=0.85
-    )
+    other = made_by("fake-2", "c")
     create_work(place.site, other)
     with place.engine as engine:
         engine.submit(reversed(unit_files(place.site.home.queue)))

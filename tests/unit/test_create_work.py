@@ -21,6 +21,7 @@ from crystal_search.server.services.packing import unit_name
 from crystal_search.server.services.validate import Validated
 from crystal_search.wells import WellKey
 from crystal_search.work_unit import read_work_unit
+from tests.recipes import made_by
 from tests.service_site import PICTURE, RECIPE, add_images, auto_scores, site_at, with_settings
 
 
@@ -124,7 +125,7 @@ def test_a_vanished_image_is_in_the_ledger_and_blocks_no_other(tmp_path: Path) -
     assert [len(scores) for scores in auto_scores(site).values()] == [0, 0, 1, 0]
     (score,) = auto_scores(site)[3]
     assert score.outcome == "unreadable"
-    assert "No such file" in str(score.error)
+    assert "No such file" in str(score.found.error)
     assert sum(len(read_work_unit(path).images) for path in unit_files(site.home.queue)) == 3
 
 
@@ -143,7 +144,7 @@ def test_images_of_no_known_kind_are_unreadable(tmp_path: Path) -> None:
     path.write_bytes(b"GIF89a")
     site.imaging.add_images([NewImage(key=WellKey(plate="p", row=0, column=0), path=str(path))])
     create_work(site, RECIPE)
-    assert "none of .jpg" in str(auto_scores(site)[1][0].error)
+    assert "none of .jpg" in str(auto_scores(site)[1][0].found.error)
 
 
 def test_a_share_that_is_not_mounted_condemns_nothing(tmp_path: Path) -> None:
@@ -220,13 +221,13 @@ def test_a_failed_unit_of_one_image_is_given_up(tmp_path: Path) -> None:
         assert create_work(site, RECIPE).units == 0
     (score,) = auto_scores(site)[1]
     assert (score.outcome, score.work_unit) == ("unreadable", unit.name)
-    assert "it crashed" in str(score.error)
+    assert "it crashed" in str(score.found.error)
 
 
 def test_units_of_a_replaced_model_are_packed_anew(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=2)
     create_work(site, RECIPE)
-    newer = replace(RECIPE, classifier_name="fake-2", classifier_sha256="c" * 64)
+    newer = made_by("fake-2", "c")
     assert create_work(site, newer).images == 2
     assert all("replaced by fake-2" in unit.reason for unit in site.imaging.units("withdrawn"))
     assert {hashes_of(read_work_unit(path).models)["classifier"] for path in unit_files(site.home.queue)} == {"c" * 64}
@@ -240,7 +241,7 @@ def test_a_model_that_comes_back_scores_what_it_left(tmp_path: Path, split: bool
     if split:
         set_aside(site.home, before[0].name)
         create_work(site, RECIPE)
-    create_work(site, replace(RECIPE, classifier_name="fake-2", classifier_sha256="c" * 64))
+    create_work(site, made_by("fake-2", "c"))
     assert create_work(site, RECIPE).images == 3
     assert site.imaging.units("open") == before
     assert [path.stem for path in unit_files(site.home.queue)] == [before[0].name]

@@ -11,6 +11,7 @@ from crystal_search.demo.bars import Bar
 from crystal_search.demo.run import Done, view_line
 from crystal_search.demo.truth import NAMING, ClassAgreement, agreement, read_truth, table
 from crystal_search.errors import UserError
+from crystal_search.result import ImageScore, RankedScore
 from crystal_search.robot_names import ReadName, read_name
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore
@@ -18,7 +19,9 @@ from tests.service_site import RECIPE
 
 
 def scored(outcome: str) -> AutoScore:
-    return AutoScore(image_id=1, work_unit="u", recipe=RECIPE, scored_at=datetime.now(UTC), outcome=outcome)
+    ranked = RankedScore(outcome=outcome, probability=0.9, above_threshold=True)
+    found = ImageScore(height_px=9, width_px=9, score=ranked)
+    return AutoScore(image_id=1, work_unit="u", recipe=RECIPE, scored_at=datetime.now(UTC), found=found)
 
 
 def test_agreement_counts_groups_and_classes() -> None:

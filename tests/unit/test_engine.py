@@ -77,7 +77,7 @@ def test_only_the_image_that_crashes_the_client_is_lost(tmp_path: Path) -> None:
     scores = auto_scores(site)
     assert scored_once(site)
     assert [image_id for image_id, (score,) in scores.items() if score.outcome == "unreadable"] == [3, 8]
-    assert "SIGSEGV" in str(scores[3][0].error)
+    assert "SIGSEGV" in str(scores[3][0].found.error)
     assert not site.imaging.units("open")
 
 

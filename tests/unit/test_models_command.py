@@ -64,14 +64,14 @@ def models(*words: object, home: Home) -> int:
 
 
 def hashes(site: Installation) -> set[str]:
-    return {unit.recipe.classifier_sha256 for unit in site.imaging.units("open")}
+    return {unit.recipe.model("classifier").sha256 for unit in site.imaging.units("open")}
 
 
 def test_new_work_units_carry_the_hash_of_the_model_that_was_put_to_use(
     home: Home, site: Installation, tmp_path: Path, capsys: Told
 ) -> None:
     shipped = default_model(ClassifierCard).card
-    assert recipe_of(site).classifier_sha256 == shipped.sha256
+    assert recipe_of(site).model("classifier").sha256 == shipped.sha256
     card = other_model(tmp_path / "out")
     assert models("use", card, home=home) == 0
     told = capsys.readouterr().out
@@ -80,8 +80,8 @@ def test_new_work_units_carry_the_hash_of_the_model_that_was_put_to_use(
     add_images(site, tmp_path / "images", 2)
     create_work(site, recipe_of(site))
     assert hashes(site) == {new.sha256}
-    assert recipe_of(site).classifier_name == "ours-1"
-    assert recipe_of(site).drop_sha256 == default_model(DropCard).card.sha256
+    assert recipe_of(site).model("classifier").name == "ours-1"
+    assert recipe_of(site).model("drop").sha256 == default_model(DropCard).card.sha256
 
 
 def test_models_that_were_in_use_stay_for_the_work_that_names_them(
@@ -89,7 +89,7 @@ def test_models_that_were_in_use_stay_for_the_work_that_names_them(
 ) -> None:
     before = recipe_of(site)
     models("use", other_model(tmp_path / "out"), home=home)
-    for sha256 in (before.classifier_sha256, before.drop_sha256):
+    for sha256 in (before.model("classifier").sha256, before.model("drop").sha256):
         assert model_in_any([home.models], sha256).card.sha256 == sha256
     assert (home.models / IN_USE).exists()
     names = sorted(path.name.split("-")[0] for path in home.models.glob("*.onnx"))
@@ -101,11 +101,11 @@ def test_the_older_model_comes_back_by_name_or_hash(home: Home, site: Installati
     shipped = default_model(ClassifierCard).card
     models("use", other_model(tmp_path / "out"), home=home)
     assert models("use", "squeezenet-wells-2", home=home) == 0
-    assert recipe_of(site).classifier_sha256 == shipped.sha256
+    assert recipe_of(site).model("classifier").sha256 == shipped.sha256
     models("use", "ours-1", home=home)
-    assert recipe_of(site).classifier_name == "ours-1"
+    assert recipe_of(site).model("classifier").name == "ours-1"
     assert models("use", shipped.sha256[:12], home=home) == 0
-    assert recipe_of(site).classifier_sha256 == shipped.sha256
+    assert recipe_of(site).model("classifier").sha256 == shipped.sha256
 
 
 def test_the_time_of_a_model_that_stays_in_use_stays(
@@ -301,7 +301,7 @@ def test_a_folder_in_the_settings_decides(home: Home, tmp_path: Path, capsys: To
     models("use", card, home=home)
     home.settings.write_text(f"models = {str(default_models_folder())!r}\n")
     with opened(home.path) as site:
-        assert recipe_of(site).classifier_name == "squeezenet-wells-2"
+        assert recipe_of(site).model("classifier").name == "squeezenet-wells-2"
     assert models("use", card, home=home) == 2
     assert "which decides; take that line out first" in capsys.readouterr().err
     models("list", home=home)
@@ -316,10 +316,10 @@ def test_a_recipe_is_renewed_when_other_models_are_put_to_use(home: Home, site: 
         return made[-1]
 
     recipe = renewed(home, make)
-    assert [recipe().classifier_name for _ in range(3)] == ["squeezenet-wells-2"] * 3
+    assert [recipe().model("classifier").name for _ in range(3)] == ["squeezenet-wells-2"] * 3
     assert len(made) == 1
     models("use", other_model(tmp_path / "out"), home=home)
-    assert [recipe().classifier_name for _ in range(3)] == ["ours-1"] * 3
+    assert [recipe().model("classifier").name for _ in range(3)] == ["ours-1"] * 3
     assert len(made) == 2
 
 

@@ -1,7 +1,8 @@
 """A model in a new role, ``crystals``, with a network of two outputs: all that it takes, in one file."""
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,12 +10,23 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from crystal_search.errors import ModelCardError, ModelError
+from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError, ResultError
 from crystal_search.hostile_json import Reader
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, default_model, default_models, default_models_folder, read_model, sha256_of
 from crystal_search.model_card import ROLES, ModelCard, Output, card_from_json, card_to_json
+from crystal_search.result import ImageResult, Result, write_result
+from crystal_search.result_reader import check_against, read_result
+from crystal_search.scoring.pipeline import loaded
+from crystal_search.server.folders import unit_files
+from crystal_search.server.home import Home
+from crystal_search.server.installation import opened, recipe_of
 from crystal_search.server.models_in_use import check_answer
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.packing import unreadable
+from crystal_search.work_unit import read_work_unit
+from tests.service_site import add_images
+from tests.unit.builders import crystal_score
 
 STRIDE_PX = 8
 
@@ -116,3 +128,42 @@ def test_it_is_used_where_there_is_one_and_missed_nowhere(tmp_path: Path) -> Non
     model: Model[CrystalsCard] = default_model(CrystalsCard, tmp_path)
     check_answer(model)
     assert model.card.name == "crystals-1"
+
+
+def all_three(folder: Path) -> Path:
+    """Return a folder with the shipped models and one that finds crystals."""
+    folder.mkdir()
+    for path in default_models_folder().iterdir():
+        shutil.copy(path, folder)
+    crystals(folder)
+    return folder
+
+
+def test_work_unit_result_recipe_and_ledger_name_it(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text(f"models = {str(all_three(tmp_path / 'models'))!r}\n")
+    with opened(home.path) as site:
+        recipe = recipe_of(site)
+        assert [model.name for model in recipe.models] == ["squeezenet-wells-2", "crystals-1", "drop-unet-2"]
+        add_images(site, tmp_path / "images", 1)
+        create_work(site, recipe)
+        (packed,) = unit_files(home.queue)
+        unit = read_work_unit(packed)
+        assert unit.models == recipe.models
+        image = ImageResult(id=unit.images[0].id, sha256=unit.images[0].sha256, score=crystal_score())
+        result = Result(work_unit=unit.name, client_version="1", models=unit.models, images=(image,))
+        assert read_result(write_result(result, tmp_path), unit) == result
+        without = replace(result, models=(unit.models[0], unit.models[2]))
+        with pytest.raises(ResultError, match=r"scored with classifier .*, drop .*, expected classifier .*, crystals "):
+            check_against(without, unit)
+        (record,) = site.imaging.units("open")
+        assert record.recipe == recipe
+        score = unreadable(record, record.image_ids[0], "cut off")
+        site.imaging.add_auto_scores([score])
+        assert site.imaging.ledger(record.image_ids[0]) == [score]
+
+
+def test_what_a_version_does_not_know_is_not_scored_by_half(tmp_path: Path) -> None:
+    models = default_models(all_three(tmp_path / "models"))
+    with pytest.raises(ModelMismatchError, match=r"expected one classifier and one drop locator, got .*crystal finder"):
+        loaded(models)

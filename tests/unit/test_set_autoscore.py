@@ -89,8 +89,9 @@ def test_setting_scores_closes_the_units(tmp_path: Path) -> None:
     assert len(site.imaging.units("done")) == 2
     assert not list(site.home.finalized.iterdir())
     score = auto_scores(site)[1][0]
-    assert (score.probability, score.recipe, len(score.best_chops), score.width_px) == (0.99, RECIPE, 1, 200)
-    assert auto_scores(site)[2][0].error == "bad"
+    found = score.found
+    assert (found.probability, score.recipe, len(found.best_chops), found.width_px) == (0.99, RECIPE, 1, 200)
+    assert auto_scores(site)[2][0].found.error == "bad"
     (site.home.scored / path.name).rename(path)
     assert set_autoscores(site).new == 0
 

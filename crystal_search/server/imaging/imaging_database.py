@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from crystal_search.model import ModelRef
-from crystal_search.result import BestChop, DropRegion
+from crystal_search.result import ImageScore
 from crystal_search.wells import WellKey
 
 CLOSED = ("done", "failed", "withdrawn")  #: the states of a work unit that nobody works on
@@ -49,18 +49,12 @@ class Added:
 class Recipe:
     """What makes two automatic scores of one image comparable: models and threshold."""
 
-    classifier_name: str
-    classifier_sha256: str
-    drop_sha256: str
+    models: tuple[ModelRef, ...]  #: by role
     threshold: float
 
-    @property
-    def models(self) -> tuple[ModelRef, ...]:
-        """The models by role."""
-        return (
-            ModelRef(role="classifier", name=self.classifier_name, sha256=self.classifier_sha256),
-            ModelRef(role="drop", sha256=self.drop_sha256),
-        )
+    def model(self, role: str) -> ModelRef:
+        """Return the model that plays a role which every recipe has."""
+        return next(model for model in self.models if model.role == role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +65,12 @@ class AutoScore:
     work_unit: str
     recipe: Recipe
     scored_at: datetime  #: UTC, time-zone aware
-    outcome: str  #: an outcome's name, ``no_drop`` or ``unreadable``
-    probability: float | None = None  #: of the outcome's group in its best chop
-    above_threshold: bool = False
-    class_probabilities: tuple[float, ...] = ()
-    group_peaks: tuple[float, ...] = ()
-    best_chops: tuple[BestChop, ...] = ()
-    drop: DropRegion | None = None
-    height_px: int = 0
-    width_px: int = 0
-    error: str | None = None  #: why an image is unreadable
+    found: ImageScore  #: as the result has it
+
+    @property
+    def outcome(self) -> str:
+        """An outcome's name, ``no_drop`` or ``unreadable``."""
+        return self.found.outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,10 @@
-"""The imaging database's tables, version 1, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 2, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
 """
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 
 from crystal_search.errors import SchemaError
+from crystal_search.server.imaging import schema_upgrades
 
 log = logging.getLogger(__name__)
 
@@ -108,15 +108,15 @@ recipe = Table(
     "recipe",
     metadata,
     Column("id", NUMBER, primary_key=True),
-    Column("classifier_name", String(200), nullable=False, comment="the model's name"),
-    Column("classifier_sha256", String(64), nullable=False, comment="of the classifier's ONNX file"),
-    Column("drop_sha256", String(64), nullable=False, comment="of the drop locator's ONNX file"),
+    Column("models", Text, nullable=False, comment="JSON, role, name and sha256 of each model, by role"),
+    Column("models_digest", String(32), nullable=False, comment="BLAKE2b of roles and sha256, 128 bit, in hex"),
     Column("threshold", Double, nullable=False, comment="a group counts when its best chop reaches it"),
-    UniqueConstraint("classifier_sha256", "drop_sha256", "threshold", "classifier_name", name="uq_recipe_all"),
+    UniqueConstraint("models_digest", "threshold", name="uq_recipe_models"),
     comment="Models and threshold: what makes two automatic scores comparable",
     **EXACT,
 )
 
+#: What a machine's row has told since version 2 is in column ``found``; the seven columns before it are of older rows.
 score = Table(
     "score",
     metadata,
@@ -137,6 +137,7 @@ score = Table(
     Column("height_px", Integer, comment="of the stored image; 0 when unreadable"),
     Column("width_px", Integer, comment="of the stored image; 0 when unreadable"),
     Column("error", Text, comment="why the image is unreadable"),
+    Column("found", Text, comment="JSON, the image's score as the result file has it"),
     UniqueConstraint("image_id", "work_unit", name="uq_score_image_work_unit"),
     CheckConstraint("(person IS NULL) <> (recipe_id IS NULL)", name="person_or_machine"),
     CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
@@ -170,12 +171,6 @@ work_unit_image = Table(
     **EXACT,
 )
 
-Upgrade = Callable[[Connection], None]
-
-#: Upgrades in order: the first brings version 1 to version 2. A new database gets the tables above at once.
-#: MariaDB commits after each change of a table, so an upgrade must stand being begun again half-way.
-UPGRADES: tuple[Upgrade, ...] = ()
-
 _REFUSAL = "scores are never changed or deleted"
 _GUARDS = {
     "sqlite": (
@@ -199,7 +194,7 @@ _GUARDS = {
 
 def newest_version() -> int:
     """Return the schema version that this program works with."""
-    return 1 + len(UPGRADES)
+    return 1 + len(schema_upgrades.UPGRADES)
 
 
 def prepare(connection: Connection) -> None:
@@ -223,7 +218,7 @@ def prepare(connection: Connection) -> None:
         _create(connection)
         _stamp(connection, newest)
         return
-    for number, upgrade in enumerate(UPGRADES[version - 1 :], start=version + 1):
+    for number, upgrade in enumerate(schema_upgrades.UPGRADES[version - 1 :], start=version + 1):
         log.info("upgrading the imaging database to schema version %d", number, extra={"action": "schema_upgraded"})
         upgrade(connection)
         _stamp(connection, number)

@@ -10,7 +10,15 @@ from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches, conflict
 from crystal_search.server.imaging.imaging_database import Added, AutoScore, NewImage, Recipe, StoredImage, UnitRecord
-from crystal_search.server.imaging.sql_rows import Values, auto_values, digest_of, key_values, stored_image, time_text
+from crystal_search.server.imaging.sql_rows import (
+    Values,
+    auto_values,
+    digest_of,
+    key_values,
+    recipe_values,
+    stored_image,
+    time_text,
+)
 from crystal_search.server.imaging.sql_statements import InspectionKey
 from crystal_search.wells import WellKey
 
@@ -95,13 +103,7 @@ def _recipe_id(connection: Connection, recipe: Recipe) -> int:
     known = connection.scalar(statements.recipe_id(recipe))
     if known is not None:
         return int(known)
-    values = {
-        "classifier_name": recipe.classifier_name,
-        "classifier_sha256": recipe.classifier_sha256,
-        "drop_sha256": recipe.drop_sha256,
-        "threshold": recipe.threshold,
-    }
-    return _insert_one(connection, schema.recipe.insert().values(values))
+    return _insert_one(connection, schema.recipe.insert().values(recipe_values(recipe)))
 
 
 def _plate_ids(connection: Connection, barcodes: Sequence[str]) -> dict[str, int]:

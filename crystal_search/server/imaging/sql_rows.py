@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
-from crystal_search.geometry import Box
-from crystal_search.result import BestChop, DropRegion
+from crystal_search.model import ModelRef, hashes_of
+from crystal_search.result import image_score_of
 from crystal_search.server.imaging.adding_rules import in_utc
 from crystal_search.server.imaging.imaging_database import AutoScore, ManualScore, Recipe, StoredImage
 from crystal_search.wells import WellKey
@@ -75,12 +77,18 @@ def stored_image(row: AnyRow) -> StoredImage:
 
 def recipe_of(row: AnyRow) -> Recipe:
     """Return the recipe in a row that has its columns."""
-    return Recipe(
-        classifier_name=row.classifier_name,
-        classifier_sha256=row.classifier_sha256,
-        drop_sha256=row.drop_sha256,
-        threshold=row.threshold,
-    )
+    return Recipe(models=tuple(ModelRef(**model) for model in json.loads(row.models)), threshold=row.threshold)
+
+
+def recipe_values(recipe: Recipe) -> Values:
+    """Return the row of a recipe."""
+    models = [asdict(model) for model in recipe.models]
+    return {"models": _json(models), "models_digest": models_digest(recipe.models), "threshold": recipe.threshold}
+
+
+def models_digest(models: Iterable[ModelRef]) -> str:
+    """Return what two recipes share when their models do, whatever the models are called; 32 hex digits."""
+    return digest_of(json.dumps(hashes_of(models), sort_keys=True))
 
 
 def score_of(row: AnyRow) -> AutoScore | ManualScore:
@@ -111,46 +119,27 @@ def manual_values(score: ManualScore) -> Values:
 
 
 def auto_score(row: AnyRow) -> AutoScore:
-    """Return a machine's score."""
-    drop = json.loads(row.drop_region) if row.drop_region else None
+    """Return a machine's score; rows of version 1 have it in columns of their own."""
     return AutoScore(
         image_id=row.image_id,
         work_unit=row.work_unit,
         recipe=recipe_of(row),
         scored_at=known_time_of(row.scored_at),
-        outcome=row.outcome,
-        probability=row.probability,
-        above_threshold=bool(row.above_threshold),
-        class_probabilities=tuple(json.loads(row.class_probabilities)),
-        group_peaks=tuple(json.loads(row.group_peaks)),
-        best_chops=tuple(_chop(each) for each in json.loads(row.best_chops)),
-        drop=_drop(drop) if drop else None,
-        height_px=row.height_px,
-        width_px=row.width_px,
-        error=row.error,
+        found=image_score_of(json.loads(row.found) if row.found else _found_before(row)),
     )
 
 
 def auto_values(score: AutoScore, recipe_id: int) -> Values:
-    """Return the row of a machine's score."""
-    chops = [{"box": chop.box, "outcome": chop.outcome, "probability": chop.probability} for chop in score.best_chops]
-    drop = score.drop
-    region = drop and {"box": drop.box, "area_fraction": drop.area_fraction, "outline": drop.outline}
+    """Return the row of a machine's score: what is asked for in columns, and all of it as one value."""
     return {
         "image_id": score.image_id,
         "work_unit": score.work_unit,
         "recipe_id": recipe_id,
         "scored_at": time_text(score.scored_at),
         "outcome": score.outcome,
-        "probability": score.probability,
-        "above_threshold": score.above_threshold,
-        "class_probabilities": _json(score.class_probabilities),
-        "group_peaks": _json(score.group_peaks),
-        "best_chops": _json(chops),
-        "drop_region": _json(region) if region else None,
-        "height_px": score.height_px,
-        "width_px": score.width_px,
-        "error": score.error,
+        "probability": score.found.probability,
+        "above_threshold": score.found.above_threshold,
+        "found": _json(asdict(score.found)),
     }
 
 
@@ -158,10 +147,13 @@ def _json(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
-def _chop(value: Values) -> BestChop:
-    return BestChop(box=Box(*value["box"]), outcome=value["outcome"], probability=value["probability"])
-
-
-def _drop(value: Values) -> DropRegion:
-    outline = tuple((row, column) for row, column in value["outline"])
-    return DropRegion(box=Box(*value["box"]), area_fraction=value["area_fraction"], outline=outline)
+def _found_before(row: AnyRow) -> Values:
+    ranked = {name: getattr(row, name) for name in ("outcome", "probability", "above_threshold")}
+    lists = {name: json.loads(getattr(row, name)) for name in ("class_probabilities", "group_peaks", "best_chops")}
+    return lists | {
+        "height_px": row.height_px,
+        "width_px": row.width_px,
+        "error": row.error,
+        "drop": json.loads(row.drop_region) if row.drop_region else None,
+        "score": None if row.probability is None else ranked | {"above_threshold": bool(row.above_threshold)},
+    }

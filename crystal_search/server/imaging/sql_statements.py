@@ -11,18 +11,13 @@ from sqlalchemy import ColumnElement, Select, Update, case, exists, func, select
 
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.imaging.schema import image, inspection, plate, recipe, score, work_unit, work_unit_image
-from crystal_search.server.imaging.sql_rows import digest_of
+from crystal_search.server.imaging.sql_rows import digest_of, models_digest
 from crystal_search.wells import WellKey
 
 Query = Select[*tuple[Any, ...]]
 InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
 
-_RECIPE_COLUMNS = (
-    recipe.c.classifier_name,
-    recipe.c.classifier_sha256,
-    recipe.c.drop_sha256,
-    recipe.c.threshold,
-)
+_RECIPE_COLUMNS = (recipe.c.models, recipe.c.threshold)
 _NEWEST = (image.c.imaged_at.desc(), image.c.id.desc())
 
 
@@ -81,12 +76,8 @@ def recipe_ids() -> Query:
 
 def recipe_id(wanted: Recipe) -> Query:
     """Select the id of a recipe."""
-    return select(recipe.c.id).where(
-        recipe.c.classifier_sha256 == wanted.classifier_sha256,
-        recipe.c.drop_sha256 == wanted.drop_sha256,
-        recipe.c.threshold == wanted.threshold,
-        recipe.c.classifier_name == wanted.classifier_name,
-    )
+    digest = models_digest(wanted.models)
+    return select(recipe.c.id).where(recipe.c.models_digest == digest, recipe.c.threshold == wanted.threshold)
 
 
 def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, limit: int) -> Query:

@@ -14,6 +14,7 @@ from pathlib import Path
 from crystal_search.errors import DatabaseError, ResultError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, loads
+from crystal_search.model import models_named
 from crystal_search.result import RESULT_FILE, Result
 from crystal_search.result_reader import result_from_json
 from crystal_search.server.folders import discard
@@ -79,12 +80,8 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
 
 
 def _recipe(read: Reader) -> Recipe:
-    return Recipe(
-        classifier_name=read.text("classifier_name"),
-        classifier_sha256=read.sha256("classifier_sha256"),
-        drop_sha256=read.sha256("drop_sha256"),
-        threshold=read.number("threshold", 0, 1),
-    )
+    models = models_named(read, 2 if read.has("models") else 1)  # a record of version 1 may wait in the spool
+    return Recipe(models=models, threshold=read.number("threshold", 0, 1))
 
 
 def _auto_scores(result: Result, recipe: Recipe, scored_at: datetime) -> list[AutoScore]:
@@ -94,16 +91,7 @@ def _auto_scores(result: Result, recipe: Recipe, scored_at: datetime) -> list[Au
             work_unit=result.work_unit,
             recipe=recipe,
             scored_at=scored_at,
-            outcome=image.score.outcome,
-            probability=image.score.score.probability if image.score.score else None,
-            above_threshold=image.score.score.above_threshold if image.score.score else False,
-            class_probabilities=image.score.class_probabilities,
-            group_peaks=image.score.group_peaks,
-            best_chops=image.score.best_chops,
-            drop=image.score.drop,
-            height_px=image.score.height_px,
-            width_px=image.score.width_px,
-            error=image.score.error,
+            found=image.score,
         )
         for image in result.images
     ]

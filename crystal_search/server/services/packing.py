@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crystal_search.images import SUFFIXES
-from crystal_search.outcomes import UNREADABLE
+from crystal_search.model import hashes_of
+from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
 from crystal_search.server.unit_states import State, place_of
@@ -28,7 +29,7 @@ def unit_name(recipe: Recipe, images: Sequence[StoredImage]) -> str:
     The plate and the inspection come first, for people; a digest of everything makes it unique.
     """
     plate = re.sub(r"[^A-Za-z0-9]+", "-", images[0].key.plate).strip("-")[:PREFIX_LENGTH] or "plate"
-    content = [recipe.classifier_sha256, recipe.drop_sha256, recipe.threshold, [[i.id, i.path] for i in images]]
+    content = [*hashes_of(recipe.models).values(), recipe.threshold, [[i.id, i.path] for i in images]]
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
     return f"{plate}-{images[0].key.inspection}-{digest}"
 
@@ -130,6 +131,5 @@ def unreadable(record: UnitRecord, image_id: int, reason: str) -> AutoScore:
         work_unit=record.name,
         recipe=record.recipe,
         scored_at=datetime.now(UTC),
-        outcome=UNREADABLE,
-        error=reason,
+        found=ImageScore(height_px=0, width_px=0, error=reason),
     )

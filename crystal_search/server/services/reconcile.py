@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 
-from crystal_search.model import cards_in
+from crystal_search.model import cards_in, hashes_of
 from crystal_search.server.folders import discard, empty_trash
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
@@ -68,15 +68,19 @@ def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
     What a client has begun is finished with the models that it was begun with, as long as they are still there.
     """
     for unit in site.imaging.units("open"):
-        same = (unit.recipe.classifier_sha256, unit.recipe.drop_sha256) == (
-            recipe.classifier_sha256,
-            recipe.drop_sha256,
-        )
-        if not same and not is_in(site.home, unit.name, *CANONICAL) and not _is_in_work(site, unit):
-            log.info("%s is withdrawn: %s is no longer in use", unit.name, unit.recipe.classifier_name)
+        if (
+            unit.recipe.models != recipe.models
+            and not is_in(site.home, unit.name, *CANONICAL)
+            and not _is_in_work(site, unit)
+        ):
+            log.info("%s is withdrawn: %s is no longer in use", unit.name, _listed(unit.recipe))
             move(site.home, unit.name, State.QUEUED, State.GONE)
             discard(site.home, site.home.failures / unit.name)
-            site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {recipe.classifier_name}")
+            site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {_listed(recipe)}")
+
+
+def _listed(recipe: Recipe) -> str:
+    return ", ".join(model.name for model in recipe.models if model.name)
 
 
 def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
@@ -84,7 +88,7 @@ def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
     if not is_in(home, unit.name, State.RUNNING, State.RETURNED):
         return False
     there = cards_in(site.models).keys() | cards_in(home.models).keys()
-    return {unit.recipe.classifier_sha256, unit.recipe.drop_sha256} <= there
+    return set(hashes_of(unit.recipe.models).values()) <= there
 
 
 def recreate_lost(site: Installation) -> tuple[int, int]:

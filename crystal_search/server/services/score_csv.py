@@ -61,14 +61,14 @@ def cells_of(score: AutoScore, image: StoredImage | None) -> Cells:
         "drop": key.drop if key else None,
         "inspection": key.inspection if key else None,
         "path": image.path if image else None,
-        "classifier": recipe.classifier_name,
+        "classifier": recipe.model("classifier").name,
         "threshold": recipe.threshold,
         "work_unit": score.work_unit,
         "image_id": score.image_id,
-        "classifier_sha256": recipe.classifier_sha256,
-        "drop_sha256": recipe.drop_sha256,
+        "classifier_sha256": recipe.model("classifier").sha256,
+        "drop_sha256": recipe.model("drop").sha256,
         "scored_at": score.scored_at.isoformat(timespec="seconds"),
-        "error": " ".join((score.error or "").split()),
+        "error": " ".join((score.found.error or "").split()),
     }
     return values | _score_cells(score) | _drop_cells(score)
 
@@ -79,15 +79,16 @@ def _score_cells(score: AutoScore) -> Cells:
         "outcome": score.outcome,
         "score_number": outcome.score_number if outcome else None,
         "group": str(outcome.group) if outcome else None,
-        "probability": None if score.probability is None else f"{score.probability:.6f}",
-        "above_threshold": score.above_threshold,
+        "probability": None if (peak := score.found.probability) is None else f"{peak:.6f}",
+        "above_threshold": score.found.above_threshold,
     }
-    return answer | {f"p_{group}": f"{peak:.6f}" for group, peak in zip(GROUPS, score.group_peaks, strict=False)}
+    return answer | {f"p_{group}": f"{peak:.6f}" for group, peak in zip(GROUPS, score.found.group_peaks, strict=False)}
 
 
 def _drop_cells(score: AutoScore) -> Cells:
-    edges = score.drop.box._asdict() if score.drop else {}
-    return {"drop_found": score.drop is not None} | {f"drop_{side}": edge for side, edge in edges.items()}
+    drop = score.found.drop
+    edges = drop.box._asdict() if drop else {}
+    return {"drop_found": drop is not None} | {f"drop_{side}": edge for side, edge in edges.items()}
 
 
 def read_csv(path: Path) -> list[Row]:

@@ -2,7 +2,10 @@
 import { el } from "./dom.js";
 import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, percent, shortLabel } from "./words.js";
 
-const model = (score) => `${score.classifier} · ${score.classifier_sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
+const model = (score) => {
+  const { name, sha256 } = score.models.find((each) => each.role === "classifier");
+  return `${name} · ${sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
+};
 
 function verdict(badge, outcome, probability, who, kind = "") {
   return el(
@@ -69,7 +72,7 @@ function entry(score, counts) {
   const machine = score.by === "machine";
   const who = machine ? model(score) : score.person + (score.comment ? ` · “${score.comment}”` : "");
   return el(
-    "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}`, title: machine ? `work unit ${score.work_unit}\nclassifier ${score.classifier_sha256}\ndrop locator ${score.drop_sha256}` : "" },
+    "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}`, title: machine ? [`work unit ${score.work_unit}`, ...score.models.map((each) => `${each.role} ${each.name} ${each.sha256}`)].join("\n") : "" },
     machine ? autoBadge(score) : handBadge(score),
     el("b", { textContent: `${outcome.label}${machine && score.probability !== null ? ` ${percent(score.probability)}` : ""}` }),
     el("time", { dateTime: score.scored_at, textContent: momentText(score.scored_at) }),
