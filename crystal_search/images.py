@@ -65,6 +65,31 @@ def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> DecodedImage
     return _decode_other(data, at_least_width_px)
 
 
+def from_array(pixels: NDArray[np.generic], *, at_least_width_px: int = MAX_SIDE_PX) -> DecodedImage:
+    """Return the image whose pixels are `pixels`; the same as that of a file that holds them unchanged.
+
+    Parameters
+    ----------
+    pixels
+        Grey of shape (rows, columns) or RGB of shape (rows, columns, 3), uint8 or uint16.
+    at_least_width_px
+        As of `decode`.
+
+    Raises
+    ------
+    ImageError
+        If the array is no such image, or has sides outside 128 to 10000 px.
+    """
+    if pixels.dtype.kind != "u" or pixels.dtype.itemsize > 2:
+        raise ImageError(f"the pixels are {pixels.dtype}; expected uint8 or uint16")
+    if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[2] != 3):
+        raise ImageError(f"the array has shape {pixels.shape}; expected (rows, columns), or (rows, columns, 3) in RGB")
+    height, width = pixels.shape[:2]
+    _check_size(height, width)
+    eight_bits = pixels if pixels.dtype == np.uint8 else _to_eight_bits(pixels)
+    return DecodedImage(_to_colour(Pillow.fromarray(eight_bits), at_least_width_px), height, width)
+
+
 def _check_size(height_px: int, width_px: int) -> None:
     if not (MIN_SIDE_PX <= height_px <= MAX_SIDE_PX and MIN_SIDE_PX <= width_px <= MAX_SIDE_PX):
         raise ImageError(

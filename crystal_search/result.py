@@ -13,7 +13,7 @@ from typing import Any
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.model import ModelRef
-from crystal_search.outcomes import GROUPS, Group, classes_of, outcome_named
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, Group, classes_of, outcome_named
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 2
 RESULT_FILE = "result.json"
@@ -91,6 +91,11 @@ class ImageScore:
     def above_threshold(self) -> bool:
         """Whether that probability reached the threshold."""
         return self.score is not None and self.score.above_threshold
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Probability of each outcome, mean over the chops; empty without a score."""
+        return dict(zip(OUTCOME_NAMES, self.class_probabilities, strict=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
