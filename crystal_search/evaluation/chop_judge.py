@@ -21,8 +21,8 @@ from crystal_search.evaluation.judging import (
     Part,
     Plot,
     Section,
-    Truth,
 )
+from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.plots import confusion_plot, reliability_plot
 from crystal_search.evaluation.tables import Cell, Table, table
 from crystal_search.inference import OnnxNetwork

@@ -1,13 +1,13 @@
 """Drop locators judged against masks that people drew, image by image."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from crystal_search.datasets.packed import sampled
 from crystal_search.errors import ImageError, UserError
-from crystal_search.evaluation.image_verdicts import drop_figures, located
+from crystal_search.evaluation.image_figures import drop_figures
+from crystal_search.evaluation.image_verdicts import DropVerdict, located
 from crystal_search.evaluation.judging import (
     Chapter,
     Contender,
@@ -18,16 +18,14 @@ from crystal_search.evaluation.judging import (
     Picture,
     Plot,
     Section,
-    Truth,
 )
-from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.known_images import KnownImage, Truth
 from crystal_search.evaluation.plots import overlap_plot
 from crystal_search.evaluation.tables import Cell, table
 from crystal_search.evaluation.thumbnails import with_masks
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import in_role
 from crystal_search.model_card import DropCard
-from crystal_search.unet_drop.regions import Mask
 
 WORST = 24  #: images on the page
 OVERLAP = (
@@ -39,21 +37,6 @@ COLUMNS = (
     *("network", "image", "source", "well", "plate", "truth"),
     *("drop_there", "drop_found", "iou", "drop_share_true", "drop_share"),
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DropVerdict:
-    """What a locator says of one image, and what is true."""
-
-    known: KnownImage
-    true: Mask  #: any size
-    found: Mask | None
-    overlap: float  #: intersection over union; 1 for an empty well reported empty
-
-    @property
-    def drop_found(self) -> bool:
-        """Whether the locator sees a drop."""
-        return self.found is not None
 
 
 Verdicts = tuple[DropVerdict, ...]
@@ -96,27 +79,28 @@ def verdict_of(known: KnownImage, locator: Network[DropCard]) -> DropVerdict:
         If the image or its mask cannot be read.
     """
     try:
-        found = located(known, locator)
+        verdict = located(known, locator)
     except ImageError as error:
         raise UserError(f"{known.name}: {error}; take it out, and try again") from error
-    if found.true is None or found.overlap is None:
+    if verdict.true is None:
         raise UserError(f"the mask of {known.name} cannot be read; save it again")
-    return DropVerdict(known, found.true, None if found.drop is None else found.drop.mask, found.overlap)
+    return verdict
 
 
 def _cells(verdict: DropVerdict) -> tuple[Cell, ...]:
-    known, share = verdict.known, 0.0 if verdict.found is None else float(verdict.found.mean())
+    known = verdict.known
+    true, found = (0.0 if mask is None else float(mask.mean()) for mask in (verdict.true, verdict.found))
     return (
         *(known.name, known.source, known.well, known.plate, known.label),
-        *(not known.empty, verdict.drop_found, verdict.overlap, float(verdict.true.mean()), share),
+        *(not known.empty, verdict.drop_found, verdict.overlap, true, found),
     )
 
 
 def _parts(judged: Judged[Verdicts]) -> Iterator[str | Plot | Gallery]:
-    overlaps = [each.overlap for each in judged.verdicts if not each.known.empty]
+    overlaps = [each.overlap or 0.0 for each in judged.verdicts if not each.known.empty]
     yield f"{judged.name}: {len(overlaps)} images with a drop, {len(judged.verdicts) - len(overlaps)} empty wells."
     yield Plot(overlap_plot(np.array(overlaps)), "Histogram of intersection over union")
-    worst = sorted(judged.verdicts, key=lambda each: each.overlap)[:WORST]
+    worst = sorted(judged.verdicts, key=lambda each: each.overlap or 0.0)[:WORST]
     yield f"The {len(worst)} images where it did worst. {KEY}"
     yield Gallery(tuple(_picture(each) for each in worst))
 

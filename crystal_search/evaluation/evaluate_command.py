@@ -14,7 +14,7 @@ from crystal_search.processes import processors
 
 if TYPE_CHECKING:
     from crystal_search.datasets.packed import PackedDataset
-    from crystal_search.evaluation.judging import Truth
+    from crystal_search.evaluation.known_images import Truth
 
 WAYS = ("data", "photographs", "demo_plate", "rendered")  #: to judge; one is asked for
 
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> None:
             put_into_cards(evaluation)
     for name, by_role in evaluation.figures.items():
         sys.stdout.writelines(f"{name}: {figure.said()}\n" for figures in by_role.values() for figure in figures)
-    sys.stdout.write("".join(f"\n{each.said}" for each in evaluation.chapters if each.said) + f"\n{page}\n")
+    sys.stdout.write(f"{page}\n")
 
 
 def _dataset(arguments: argparse.Namespace) -> "PackedDataset | None":
@@ -106,7 +106,7 @@ def _dataset(arguments: argparse.Namespace) -> "PackedDataset | None":
 
 
 def _truth(arguments: argparse.Namespace, dataset: "PackedDataset | None", roles: set[str]) -> "Truth":
-    from crystal_search.evaluation.truths import dataset_truth, demo_truth, photograph_truth, rendered_truth
+    from crystal_search.evaluation.known_images import dataset_truth, demo_truth, photograph_truth, rendered_truth
 
     if dataset is not None:
         return dataset_truth(dataset, arguments.split, of_drops=roles == {"drop"})

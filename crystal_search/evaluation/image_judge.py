@@ -9,6 +9,7 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.errors import UserError
 from crystal_search.evaluation import paper
 from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.evaluation.image_figures import classifier_figures, drop_figures
 from crystal_search.evaluation.image_tables import (
     OF_GROUPS,
     JudgedImages,
@@ -23,7 +24,7 @@ from crystal_search.evaluation.image_tables import (
     source_table,
     table_3,
 )
-from crystal_search.evaluation.image_verdicts import ImageVerdict, classifier_figures, drop_figures, image_verdicts
+from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts
 from crystal_search.evaluation.judging import (
     Chapter,
     Contender,
@@ -36,11 +37,11 @@ from crystal_search.evaluation.judging import (
     Picture,
     Plot,
     Section,
-    Truth,
 )
+from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.looking import Looking
 from crystal_search.evaluation.plots import confusion_plot, looking_plot, success_plot, threshold_plot
-from crystal_search.evaluation.tables import Cell, Table, markdown_of
+from crystal_search.evaluation.tables import Cell, Table
 from crystal_search.evaluation.thumbnails import framed, jpeg_of
 from crystal_search.images import contact_sheet
 from crystal_search.model import default_model
@@ -99,12 +100,13 @@ class ImageJudge:
         curves = [(each.name, looking_of(each.verdicts)) for each in judged]
         threes, groups = table_3(judged, options.thresholds), group_table(judged, options.threshold)
         sources, needed = source_table(judged), needed_table(curves)
+        several = len({each.known.source for each in judged[0].verdicts}) > 1
         sheets = dict(_sheets(judged)) if truth.sheets else {}
         return Chapter(
             sentences=tuple(_sentence(threes, options, *each) for each in curves),
             warnings=tuple(_warnings(judged[0].verdicts)),
             sections=(
-                Section("By source", (SOURCES, sources)),
+                *([Section("By source", (SOURCES, sources))] if several else []),
                 Section("How many images must a person look at?", (LOOKING, *_looking_plots(curves), needed)),
                 Section("Whole images: how often is the group right?", tuple(_rates(judged, threes, options))),
                 Section("What is taken for what", (CONFUSED, *_confusions(judged, options), groups)),
@@ -116,7 +118,6 @@ class ImageJudge:
                 *(needed, looking_table(curves), image_table(judged, options.threshold)),
             ),
             files=sheets,
-            said=markdown_of(sources),
         )
 
 

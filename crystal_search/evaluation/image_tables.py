@@ -1,23 +1,22 @@
 """Tables of whole images: by source, Table 3, groups, confusion, looking, and every single one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
-from crystal_search.evaluation.image_verdicts import NOTHING, ImageVerdict
+from crystal_search.evaluation.bootstrap import Draws, drawn
+from crystal_search.evaluation.image_figures import classifier_figures, drop_figures, reading_figures
+from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.judging import Judged
 from crystal_search.evaluation.known_images import UNKNOWN
 from crystal_search.evaluation.looking import LOOKED_AT, Looking, looking
 from crystal_search.evaluation.tables import Cell, Table, table
-from crystal_search.metrics import Floats, Labels, auroc, class_rates, confusion
+from crystal_search.metrics import Floats, Labels, class_rates, confusion
 from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOME_NAMES, Group
 
 Verdicts = tuple[ImageVerdict, ...]
 JudgedImages = Sequence[Judged[Verdicts]]
-FEW = 20  #: fewer images are told as counts, for a share would say too much
-ALL_SOURCES = "all"
-OF_SOURCES = ("drops_found", "empty_reported", "crystals_called", "false_crystals", "auroc", "groups_right")
+NOTHING = len(GROUPS)  #: the answer of an image without a drop or that cannot be read; right for no group
 RATES = ("precision_percent", "recall_percent", "f1_percent")
 OF_GROUPS = (*(f"{group}_percent" for group in GROUPS), "weighted_mean_percent")
 
@@ -28,57 +27,14 @@ def draws_of(verdicts: Sequence[ImageVerdict]) -> Draws:
 
 
 def source_table(judged: JudgedImages) -> Table:
-    """Return a row for each source of images, and one for all if there are several."""
-    names = ("network", "source", "images", *OF_SOURCES, "outcomes_right", "mean_iou", "seconds", "unreadable")
-    return table("sources", names, (row for each in judged for row in _source_rows(each)))
-
-
-def _source_rows(judged: Judged[Verdicts]) -> Iterator[tuple[Cell, ...]]:
-    sources = list(dict.fromkeys(each.known.source for each in judged.verdicts))
-    for source in sources:
-        mine = [each for each in judged.verdicts if each.known.source == source]
-        yield judged.name, source, *_of_source(mine)
-    if len(sources) > 1:
-        yield judged.name, ALL_SOURCES, *_of_source(judged.verdicts)
-
-
-def _of_source(every: Sequence[ImageVerdict]) -> Iterator[Cell]:
-    found = [each for each in every if each.readable]
-    full = [each for each in found if not each.known.empty]
-    known = [each for each in found if each.known.label != UNKNOWN]
-    yield len(every)
-    yield _counted(full, lambda each: each.drop_found)
-    yield _counted([each for each in found if each.known.empty], lambda each: not each.drop_found)
-    yield _counted([each for each in full if each.known.crystal], lambda each: each.called is Group.CRYSTAL)
-    yield _counted([each for each in known if not each.known.crystal], lambda each: each.called is Group.CRYSTAL)
-    yield separation(known)
-    yield _counted([each for each in full if each.known.group], lambda each: each.called is each.known.group)
-    yield _counted([each for each in full if each.known.outcome], lambda e: e.score.outcome == e.known.outcome)
-    yield _mean([each.overlap for each in full if each.overlap is not None])
-    yield _mean([each.seconds for each in found])
-    yield len(every) - len(found)
-
-
-def _counted(among: Sequence[ImageVerdict], is_so: Callable[[ImageVerdict], bool]) -> str | None:
-    """Return for how many it is so, of how many, and the share where they are not few."""
-    if not among:
-        return None
-    count = sum(map(is_so, among))
-    share = f" ({100 * count / len(among):.1f} %)" if len(among) >= FEW else ""
-    return f"{count} of {len(among)}{share}"
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
-
-
-def separation(found: Sequence[ImageVerdict]) -> Interval | None:
-    """Return the area under the ROC curve of the crystal score, with its interval; None where a kind is missing."""
-    crystal = np.array([each.known.crystal for each in found], np.bool_)
-    if not crystal.any() or crystal.all():
-        return None
-    scores = np.array([each.crystal_peak for each in found])
-    return draws_of(found).figure(lambda times: auroc(scores, crystal, times))
+    """Return the figures of each source of images."""
+    rows: list[tuple[Cell, ...]] = []
+    for each in judged:
+        for source in dict.fromkeys(verdict.known.source for verdict in each.verdicts):
+            mine = [verdict for verdict in each.verdicts if verdict.known.source == source]
+            figures = [*classifier_figures(mine), *drop_figures(mine), *reading_figures(mine)]
+            rows += [(each.name, source, figure.measure, figure.interval, figure.count) for figure in figures]
+    return table("sources", ("network", "source", "measure", "value", "images"), rows)
 
 
 def truths(verdicts: Sequence[ImageVerdict]) -> Labels:

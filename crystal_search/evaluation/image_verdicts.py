@@ -3,20 +3,15 @@
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from crystal_search.direct.scored_files import Job, Scored, peaks_for_ranking, scored, unreadable
 from crystal_search.errors import ImageError
-from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
-from crystal_search.evaluation.judging import Figure
-from crystal_search.evaluation.known_images import UNKNOWN, KnownImage
+from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.exporting.export import write_model
 from crystal_search.images import WORKING_WIDTH_PX, to_grey
 from crystal_search.inference import Network
@@ -25,14 +20,11 @@ from crystal_search.model_card import DropCard, ModelCard
 from crystal_search.outcomes import BY_NAME, GROUPS, Group
 from crystal_search.result import ImageScore, winning_group
 from crystal_search.scoring.pipeline import Models, loaded, score_image
-from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
-from crystal_search.unet_drop.regions import overlap
+from crystal_search.unet_drop.locate import locate_drop
+from crystal_search.unet_drop.regions import Mask, overlap
 from crystal_search.work_unit import Parameters
 
 CRYSTAL = GROUPS.index(Group.CRYSTAL)
-NOTHING = len(GROUPS)  #: the answer of an image without a drop or that cannot be read; right for no group
-Statistic = Callable[[Draws, NDArray[np.float64], NDArray[np.bool_]], Interval]
-GOOD, USABLE = 0.9, 0.5  #: intersection over union
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -122,15 +114,22 @@ def _verdict(known: KnownImage, found: Scored, models: Models) -> ImageVerdict:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Located:
-    """A drop as a locator sees it, and the true one, at the locator's size."""
+class DropVerdict:
+    """What a locator says of the drop in an image, and what is true."""
 
-    drop: LocatedDrop | None
-    true: NDArray[np.bool_] | None  #: any size; None: nobody knows
-    overlap: float | None  #: intersection over union; 1 for an empty well reported empty
+    known: KnownImage
+    true: Mask | None  #: any size; None: nobody knows
+    found: Mask | None  #: at the locator's size; None: no drop
+    overlap: float | None  #: intersection over union; 1 for an empty well reported empty; None: nobody knows
+    readable: bool = True
+
+    @property
+    def drop_found(self) -> bool:
+        """Whether the locator sees a drop."""
+        return self.found is not None
 
 
-def located(known: KnownImage, locator: Network[DropCard]) -> Located:
+def located(known: KnownImage, locator: Network[DropCard]) -> DropVerdict:
     """Return what `locator` says of the drop in an image: the one way in which drops are compared with masks.
 
     Raises
@@ -140,82 +139,5 @@ def located(known: KnownImage, locator: Network[DropCard]) -> Located:
     """
     image = known.image(WORKING_WIDTH_PX)
     drop, true = locate_drop(to_grey(image.colour), locator), known.mask(image)
-    return Located(drop, true, None if true is None else overlap(true, None if drop is None else drop.mask))
-
-
-class SeesDrop(Protocol):
-    """What is said of the drop in an image."""
-
-    @property
-    def known(self) -> KnownImage:
-        """The image."""
-
-    @property
-    def drop_found(self) -> bool:
-        """Whether a drop was found."""
-
-    @property
-    def overlap(self) -> float | None:
-        """Intersection over union of drop and mask, if there is a mask."""
-
-
-def drop_figures(verdicts: Sequence[SeesDrop]) -> list[Figure]:
-    """Return the figures of a drop locator; a figure of nothing is left out."""
-    count = _Counting([each.known for each in verdicts])
-    full = count.those(lambda known: not known.empty and known.label != UNKNOWN)
-    empty, unknown = count.those(lambda known: known.empty), count.those(lambda known: known.label == UNKNOWN)
-    overlaps = np.array([np.nan if each.overlap is None else each.overlap for each in verdicts])
-    masked, found = full & ~np.isnan(overlaps), np.array([each.drop_found for each in verdicts], np.bool_)
-    overlaps = np.nan_to_num(overlaps)
-    return count.figures(
-        ("mean intersection over union of drops", overlaps, masked),
-        ("median intersection over union of drops", overlaps, masked, _median),
-        (f"drops with at least {GOOD}", overlaps >= GOOD, masked),
-        (f"drops with at least {USABLE}", overlaps >= USABLE, masked),
-        ("drops found", found, full),
-        ("empty wells reported empty", ~found, empty),
-        ("empty wells with a false drop", found, empty),
-        ("images with a drop found", found, unknown),
-    )
-
-
-def classifier_figures(verdicts: Sequence[ImageVerdict]) -> list[Figure]:
-    """Return the figures of a classifier, with the drops that its locator found; a figure of nothing is left out."""
-    count = _Counting([each.known for each in verdicts])
-    grouped, exact = count.those(lambda known: known.group is not None), count.those(lambda known: bool(known.outcome))
-    crystal, unknown = count.those(lambda known: known.crystal), count.those(lambda known: known.label == UNKNOWN)
-    others = count.those(lambda known: not known.crystal and not known.empty and known.label != UNKNOWN)
-    called = np.array([each.called is Group.CRYSTAL for each in verdicts], np.bool_)
-    return count.figures(
-        ("4-group accuracy of wells with a drop", [each.called is each.known.group for each in verdicts], grouped),
-        ("12-outcome accuracy of wells with a drop", [v.score.outcome == v.known.outcome for v in verdicts], exact),
-        ("crystal wells called crystal", called, crystal),
-        ("other wells called crystal", called, others),
-        ("images called crystal", called, unknown),
-    )
-
-
-class _Counting:
-    """Figures of some of the images of verdicts."""
-
-    def __init__(self, known: Sequence[KnownImage]) -> None:
-        self._known = known
-        self._draws = drawn([each.drawn_with for each in known])
-
-    def those(self, chosen: Callable[[KnownImage], bool]) -> NDArray[np.bool_]:
-        return np.array([chosen(each) for each in self._known], np.bool_)
-
-    def figures(self, *asked: Any) -> list[Figure]:
-        """Return a figure for each measure, values and those they are of, and how, where it is no mean."""
-        return [self._figure(*each) for each in asked if each[2].any()]
-
-    def _figure(self, measure: str, values: Any, among: NDArray[np.bool_], how: Statistic = Draws.mean) -> Figure:
-        return Figure(measure, how(self._draws, np.asarray(values, np.float64), among), int(among.sum()))
-
-
-def _median(draws: Draws, values: NDArray[np.float64], among: NDArray[np.bool_]) -> Interval:
-    def median(times: NDArray[np.float64]) -> float:
-        chosen = np.repeat(values[among], times[among].astype(np.int64))
-        return float(np.median(chosen)) if len(chosen) else float("nan")
-
-    return draws.figure(median)
+    found = None if drop is None else drop.mask
+    return DropVerdict(known, true, found, None if true is None else overlap(true, found))

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from crystal_search.datasets.packed import PackedDataset
 from crystal_search.evaluation.bootstrap import Interval
-from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.tables import Table
 from crystal_search.evaluation.training_effort import Effort
 from crystal_search.model import Model
@@ -22,19 +21,6 @@ from crystal_search.training.run_record import RunRecord
 from crystal_search.training.trained import Trained
 
 V = TypeVar("V")
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Truth:
-    """What answers are compared with."""
-
-    name: str  #: in titles and on cards
-    source: str  #: in words
-    images: Sequence[KnownImage]
-    split: str = ""  #: of the dataset
-    dataset: PackedDataset | None = None  #: that has chops, too
-    ignored: int = 0  #: images beside them of which nothing is known
-    sheets: bool = False  #: whether contact sheets of all images are wanted
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -140,7 +126,6 @@ class Chapter:
     sections: tuple[Section, ...] = ()
     tables: tuple[Table, ...] = ()  #: each a CSV file
     files: Mapping[str, bytes] = field(default_factory=dict)  #: others, by name
-    said: str = ""  #: on the terminal
 
 
 @dataclass(frozen=True, slots=True, eq=False)

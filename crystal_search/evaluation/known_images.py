@@ -17,6 +17,7 @@ from crystal_search.errors import ImageError, UserError
 from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOME_NAMES, Group, outcome_named
 from crystal_search.unet_drop.regions import Mask
+from crystal_search.wells import SPLITS
 
 NO_CRYSTAL = "no_crystal"  #: a drop without crystals, of which no more is known
 UNKNOWN = ""  #: the label of an image of which nothing is known
@@ -82,6 +83,83 @@ class KnownImage:
         return self.label if self.label in OUTCOME_NAMES else None
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Truth:
+    """What answers are compared with."""
+
+    name: str  #: in titles and on cards
+    source: str  #: in words
+    images: Sequence[KnownImage]
+    split: str = ""  #: of the dataset
+    dataset: PackedDataset | None = None  #: that has chops, too
+    ignored: int = 0  #: images beside them of which nothing is known
+    sheets: bool = False  #: whether contact sheets of all images are wanted
+
+
+def dataset_truth(dataset: PackedDataset, split: str | None, *, of_drops: bool) -> Truth:
+    """Return the whole images of a split of a dataset: of the one that was asked for, else of ``test``.
+
+    Where only drops are judged and no test image has a mask, validation images do.
+
+    Raises
+    ------
+    UserError
+        If there are no images that can be judged.
+    """
+    split = _masked_split(dataset, split) if of_drops else split or "test"
+    if not dataset.wells(split):
+        there = ", ".join(f"{each} {len(dataset.wells(each))}" for each in SPLITS)
+        raise UserError(f"{dataset.folder} has no whole images in the split {split} ({there}); name another --split")
+    return Truth(
+        name=f"{dataset.folder.resolve().name}, {split}",
+        source=f"Dataset {dataset.folder}: {'; '.join(dataset.about.sources)}.",
+        images=of_dataset(dataset, dataset.wells(split)),
+        split=split,
+        dataset=dataset,
+    )
+
+
+def _masked_split(dataset: PackedDataset, asked: str | None) -> str:
+    for split in ("test", "validation") if asked is None else (asked,):
+        if any(row.knows_drop for row in dataset.wells(split)):
+            return split
+    raise UserError(
+        f"no {asked or 'test or validation'} image of {dataset.folder} has a mask of its drop; "
+        "draw some (docs/training-drops.md)"
+    )
+
+
+def photograph_truth(folder: Path, labels: Path | None, name: str | None) -> Truth:
+    """Return the photographs in `folder` with what the table `labels` says of them; of nothing, where there is none.
+
+    Raises
+    ------
+    UserError
+        If `folder` is none, or the table cannot be used.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; name the one with the photographs")
+    name = name or folder.resolve().name
+    if labels is None:
+        return Truth(
+            name=name, source=f"Photographs in {folder}; nobody says what they show.", images=photographs(folder)
+        )
+    images, ignored = labelled_photographs(labels, folder)
+    source = f"Photographs in {folder}, labels of {labels}."
+    return Truth(name=name, source=source, images=images, ignored=ignored, sheets=True)
+
+
+def demo_truth() -> Truth:
+    """Return the demo plate."""
+    return Truth(name="demo plate (rendered)", source="The demo plate, which is rendered.", images=demo_plate())
+
+
+def rendered_truth(wells: int) -> Truth:
+    """Return rendered wells that no network was trained on, which are drawn when they are asked for."""
+    images = [_rendered(number) for number in range(wells)]
+    return Truth(name="rendered test wells", source="Rendered wells of the split test.", images=images)
+
+
 def _nothing(_: DecodedImage) -> Mask:
     return np.zeros((1, 1), np.bool_)
 
@@ -117,11 +195,6 @@ def demo_plate() -> list[KnownImage]:
         _file(folder / file, file, outcome, "demo plate", (folder / file).with_suffix(".mask.png"))
         for file, outcome in read_truth(folder).items()
     ]
-
-
-def rendered(wells: int) -> list[KnownImage]:
-    """Return rendered wells that no network was trained on, which are drawn when they are asked for."""
-    return [_rendered(number) for number in range(wells)]
 
 
 @lru_cache(maxsize=1)  # picture and mask are asked for one after the other

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from crystal_search.class_schemes import Scheme, columns_by_outcome, in_outcomes, scheme_of
 from crystal_search.datasets.packed import ChopRow, PackedDataset
+from crystal_search.metrics import losses
 from crystal_search.outcomes import CHOPS_ONLY, OUTCOME_NAMES
 from crystal_search.scoring.classify import probabilities
 from crystal_search.scoring.ranking import ranked_score
@@ -64,27 +65,16 @@ def suspects(scores: ChopScores, classes: Sequence[str], labels: Mapping[str, st
     """
     scheme = scheme_of(classes)
     shares = probabilities(scores.logits.astype(np.float64), 1.0)
-    losses = chop_losses(scores.logits, scores.labels)
+    doubts = losses(shares, scores.labels)
     places: defaultdict[str, list[int]] = defaultdict(list)
     for place, row in enumerate(scores.rows):
         places[row.image].append(place)
     found = []
     for image, at in places.items():
         outcome = labels.get(image) or image_label(scores.rows[place].outcome for place in at)
-        chops = _doubted([scores.rows[place] for place in at], shares[at], losses[at], classes)
+        chops = _doubted([scores.rows[place] for place in at], shares[at], doubts[at], classes)
         found.append(_suspect(chops, outcome, shares[at], scheme))
     return sorted(found, key=lambda each: (-each.loss, each.image))
-
-
-def chop_losses(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the cross-entropy of each chop against its label, in nats.
-
-    >>> chop_losses(np.zeros((1, 4), np.float32), np.array([2])).round(3).tolist()
-    [1.386]
-    """
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    normaliser = np.log(np.exp(shifted).sum(axis=1))
-    return np.asarray(normaliser - shifted[np.arange(len(labels)), labels])
 
 
 def image_labels(dataset: PackedDataset, split: str) -> dict[str, str]:
@@ -99,11 +89,11 @@ def image_label(outcomes: Iterable[str]) -> str:
 
 
 def _doubted(
-    rows: Sequence[ChopRow], shares: NDArray[np.float64], losses: NDArray[np.float64], classes: Sequence[str]
+    rows: Sequence[ChopRow], shares: NDArray[np.float64], doubts: NDArray[np.float64], classes: Sequence[str]
 ) -> list[DoubtedChop]:
     chops = [
         DoubtedChop(row=row, says=classes[int(share.argmax())], probability=float(share.max()), loss=float(loss))
-        for row, share, loss in zip(rows, shares, losses, strict=True)
+        for row, share, loss in zip(rows, shares, doubts, strict=True)
     ]
     return sorted(chops, key=lambda chop: -chop.loss)
 

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,12 @@ from crystal_search.errors import UserError
 from crystal_search.wells import SPLITS
 
 if TYPE_CHECKING:
-    from crystal_search.datasets.packed import ChopRow, PackedDataset
+    from crystal_search.datasets.packed import PackedDataset
     from crystal_search.review.doubts import Suspect
     from crystal_search.review.review_page import Review
-    from crystal_search.training.trained import ChopScores, Trained
+    from crystal_search.training.trained import Trained
 
 APPLY = "apply"
-CHOPS_AT_A_TIME = 1024
 USAGE = """crystal-search review RUN --data DATASET --out FOLDER [--split train] [--top 200]
        crystal-search review apply CORRECTIONS ARCHIVE.csv --out FILE [--scheme outcomes-13]
        crystal-search review apply CORRECTIONS --dataset DATASET --out FILE"""
@@ -79,12 +78,13 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
     from crystal_search.review.doubts import image_labels, suspects
     from crystal_search.review.review_page import Review
     from crystal_search.review.review_pictures import write_pictures
+    from crystal_search.training.trained import chop_scores
 
     _check_fit(trained, dataset)
     rows = dataset.chops(split)
     if not rows:
         raise UserError(f"the split {split} of {dataset.folder} has no chops; choose another split")
-    ranked = suspects(_scores(trained, dataset, rows), trained.record.classes, image_labels(dataset, split))
+    ranked = suspects(chop_scores(trained, dataset, rows), trained.record.classes, image_labels(dataset, split))
     shown: Sequence[Suspect] = ranked[:top]
     wells = {row.image: row for row in dataset.wells(split)}
     return Review(
@@ -112,26 +112,6 @@ def _check_fit(trained: "Trained", dataset: "PackedDataset") -> None:
             f"{trained.folder} reads {reads[0]} at {reads[1]} px, {dataset.folder} is for {cut[0]} at {cut[1]} px; "
             f"name the dataset that it was trained on"
         )
-
-
-def _scores(trained: "Trained", dataset: "PackedDataset", rows: Sequence["ChopRow"]) -> "ChopScores":
-    import numpy as np
-    from tqdm import tqdm
-
-    from crystal_search.training.trained import ChopScores, chop_scores
-
-    parts = []
-    with tqdm(total=len(rows), unit="chop", disable=None) as bar:
-        for part in _parts(rows):
-            parts.append(chop_scores(trained, dataset, part))
-            bar.update(len(part))
-    logits, labels = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "labels"))
-    return ChopScores(tuple(rows), logits, labels)
-
-
-def _parts(rows: Sequence["ChopRow"]) -> Iterator[Sequence["ChopRow"]]:
-    for start in range(0, len(rows), CHOPS_AT_A_TIME):
-        yield rows[start : start + CHOPS_AT_A_TIME]
 
 
 def _apply(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from tqdm import tqdm
 
 from crystal_search.class_schemes import columns_by_outcome, scheme_of
 from crystal_search.datasets.packed import ChopRow, PackedDataset
@@ -118,5 +119,5 @@ def scores_of(answer: Answer, classes: Sequence[str], dataset: PackedDataset, ro
 
 
 def _batches(dataset: PackedDataset, rows: Sequence[ChopRow]) -> Iterator[NDArray[np.float32]]:
-    for start in range(0, len(rows), BATCH):
+    for start in tqdm(range(0, len(rows), BATCH), "chops", unit="batch", disable=None, leave=False):
         yield np.stack([chop_view(dataset, row) for row in rows[start : start + BATCH]])

@@ -11,10 +11,10 @@ from PIL import Image as Pillow
 from crystal_search.errors import UserError
 from crystal_search.evaluation.contenders import contender
 from crystal_search.evaluation.evaluation_report import check_cards, put_into_cards
-from crystal_search.evaluation.image_verdicts import classifier_figures, drop_figures
+from crystal_search.evaluation.image_figures import classifier_figures, drop_figures
 from crystal_search.evaluation.judges import evaluated
-from crystal_search.evaluation.judging import Options, Truth
-from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.judging import Options
+from crystal_search.evaluation.known_images import KnownImage, Truth
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.exporting.export import export
 from crystal_search.main import main

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import UserError
-from crystal_search.evaluation.drop_judge import WORST, DropJudge, DropVerdict, verdict_of
+from crystal_search.evaluation.drop_judge import WORST, DropJudge, verdict_of
 from crystal_search.evaluation.evaluation_report import page_of
-from crystal_search.evaluation.image_verdicts import drop_figures
+from crystal_search.evaluation.image_figures import drop_figures
+from crystal_search.evaluation.image_verdicts import DropVerdict
 from crystal_search.evaluation.judges import Evaluation
-from crystal_search.evaluation.judging import Judged, Options, Truth
-from crystal_search.evaluation.truths import dataset_truth
+from crystal_search.evaluation.judging import Judged, Options
+from crystal_search.evaluation.known_images import Truth, dataset_truth
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import default_models_folder
@@ -104,7 +105,8 @@ def test_a_locator_that_sees_the_drops_overlaps_them(tmp_path: Path) -> None:
     truth = dataset_truth(open_dataset(folder), None, of_drops=True)
     verdicts = [verdict_of(each, Bright(drop_locator_card("bright"))) for each in truth.images]
     assert [each.known.empty for each in verdicts] == [False, False, True, True]
-    assert all(0.3 < each.overlap < 1 for each in verdicts[:2])  # stripes: only the bright ones are found
+    assert all(0.3 < (each.overlap or 0) < 1 for each in verdicts[:2])  # stripes: only the bright ones are found
+    assert verdicts[0].true is not None
     assert verdicts[0].true.mean() == pytest.approx(np.pi * 0.45**2 * 512 / 612, abs=0.01)
 
 

@@ -23,9 +23,8 @@ from crystal_search.evaluation.judging import (
     Options,
     Picture,
     Section,
-    Truth,
 )
-from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.known_images import KnownImage, Truth
 from crystal_search.evaluation.tables import table
 from crystal_search.evaluation.thumbnails import with_masks
 from crystal_search.exit_codes import OK, USAGE

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image as Pillow
 
 from crystal_search.errors import UserError
+from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.evaluation.image_figures import classifier_figures
 from crystal_search.evaluation.image_judge import mistakes
-from crystal_search.evaluation.image_tables import image_table, separation, source_table
+from crystal_search.evaluation.image_tables import image_table, source_table
 from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.known_images import labelled_photographs
 from crystal_search.exit_codes import OK, USAGE
@@ -19,6 +21,8 @@ from crystal_search.main import main
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.rendered_well import render_well
 from tests.unit.evaluation_files import judged_images, scored_image
+
+AUROC = "AUROC of crystal against no crystal"
 
 
 def verdict(
@@ -84,22 +88,27 @@ def test_figures_by_source_against_a_count_by_hand() -> None:
         verdict("no_drop", "no_drop", 0.1, source="b"),
         verdict("no_drop", "clear", 0.3, source="b"),
     ]
-    rows = {str(row["source"]): row for row in source_table([judged_images(found)]).records()}
-    a, b, everything = rows["a"], rows["b"], rows["all"]
-    assert (a["images"], a["unreadable"], a["drops_found"]) == (6, 1, "4 of 5")
-    assert (a["crystals_called"], a["false_crystals"]) == ("1 of 2", "1 of 3")
-    assert a["auroc"] == pytest.approx(5 / 6)  # of 2 x 3 pairs one is the wrong way round
-    assert (a["groups_right"], a["outcomes_right"]) == ("2 of 4", "1 of 3")
-    assert a["mean_iou"] == pytest.approx(0.8)
-    assert (b["drops_found"], b["empty_reported"], b["auroc"]) == (None, "1 of 2", None)
-    assert (everything["images"], everything["empty_reported"]) == (8, "1 of 2")
+    rows = {(row["source"], row["measure"]): row for row in source_table([judged_images(found)]).records()}
+    told = {
+        key: (round(float(row["value"] or 0) * int(row["images"] or 0)), row["images"]) for key, row in rows.items()
+    }
+    assert told["a", "drops found"] == (4, 5)  # one of six cannot be read
+    assert told["a", "crystal wells called crystal"] == (1, 2)
+    assert told["a", "other wells called crystal"] == (1, 3)
+    assert rows["a", AUROC]["value"] == pytest.approx(5 / 6, abs=1e-5)  # of 2 x 3 pairs one is the wrong way round
+    assert told["a", "4-group accuracy of wells with a drop"] == (2, 4)
+    assert told["a", "12-outcome accuracy of wells with a drop"] == (1, 3)
+    assert rows["a", "mean intersection over union of drops"]["value"] == pytest.approx(0.8)
+    assert rows["a", "mean intersection over union of drops"]["images"] == 1
+    assert told["b", "empty wells reported empty"] == (1, 2)
+    assert ("b", "drops found") not in rows
+    assert ("b", AUROC) not in rows
+    assert told["a", "images that cannot be read"] == (1, 6)
+    assert (rows["a", "seconds an image"]["value"], rows["a", "seconds an image"]["images"]) == (0.5, 5)
 
 
-def test_a_share_is_told_only_where_there_are_enough() -> None:
-    for count, text in ((19, "19 of 19"), (20, "20 of 20 (100.0 %)")):
-        found = [verdict("clear", "clear", number / 100) for number in range(count)]
-        table = source_table([judged_images(found)])
-        assert table.records()[0]["drops_found"] == text
+def separation(found: list[ImageVerdict]) -> Interval | None:
+    return next((each.interval for each in classifier_figures(found) if each.measure == AUROC), None)
 
 
 def test_separation_has_an_interval_that_holds_it() -> None:
@@ -139,7 +148,8 @@ def test_a_report_is_written_for_rendered_wells(tmp_path: Path, capsys: pytest.C
     out = tmp_path / "report"
     words = ["--photographs", str(tmp_path), "--labels", str(tmp_path / "labels.csv"), "--out", str(out)]
     assert main(["evaluate", *words, "--workers", "1"]) == OK
-    assert "| models | one | 3 |" in capsys.readouterr().out
+    assert "models: drops found: " in capsys.readouterr().out
+    assert {row["source"] for row in csv.DictReader((out / "sources.csv").read_text().splitlines())} == {"one", "two"}
     wells = list(csv.DictReader((out / "wells.csv").read_text().splitlines()))
     assert [each["truth"] for each in wells] == ["crystal_harvestable", "clear", "no_drop", "clear"]
     assert wells[3]["error"]
