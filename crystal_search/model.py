@@ -27,12 +27,9 @@ class ModelRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInUse:
+class ModelInUse(ModelRef):
     """Which model of a folder is the one to use in its role."""
 
-    role: str
-    name: str
-    sha256: str
     since: str  #: when it was put to use, ISO 8601 in UTC
 
 
@@ -134,17 +131,6 @@ def cards_in(folder: Path) -> dict[str, Path]:
     return found
 
 
-def model_with_hash(folder: Path, sha256: str) -> Model[ModelCard]:
-    """Return the model in `folder` with this hash.
-
-    Raises
-    ------
-    ModelError
-        If no card in the folder names the hash.
-    """
-    return model_in_any([folder], sha256)
-
-
 def model_in_any(folders: Sequence[Path], sha256: str) -> Model[ModelCard]:
     """Return the model with this hash from the first of `folders` that has it.
 
@@ -209,7 +195,7 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
     """
     folder = folder or default_models_folder()
     if chosen := models_in_use(folder).get(kind.role):
-        return in_role(model_with_hash(folder, chosen.sha256), kind)
+        return in_role(model_in_any([folder], chosen.sha256), kind)
     fitting = _models_in(folder, kind)
     if len(fitting) != 1:
         names = ", ".join(model.card.name for model in fitting) or "none"

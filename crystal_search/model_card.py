@@ -75,14 +75,11 @@ class ModelCard:
         """Return the side of the map in which `output` answers a trial."""
         return self.trial_side_px // output.stride_px
 
-    def check(self) -> None:
-        """Refuse what no model of this role can be, as a `ModelCardError`."""
-
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ModelCard":
         """Return the card with the fields `told` that all cards have, and those of its role, which are still to read.
 
-        `version` is the card file's.
+        `version` is the card file's. What no model of this role can be is refused as a `ModelCardError`.
         """
         return cls(**told)
 
@@ -115,20 +112,10 @@ class ClassifierCard(ModelCard):
         """Return the side of the map in which `output` answers a trial."""
         return self.cells_per_chop
 
-    def check(self) -> None:
-        """Refuse what no classifier can be, as a `ModelCardError`."""
-        if self.classes not in CLASSIFIER_CLASSES:
-            known = "; or ".join(", ".join(classes) for classes in CLASSIFIER_CLASSES)
-            raise ModelCardError(f"a classifier's classes are {known}; got {', '.join(self.classes)}")
-        if self.chop_stride_px % self.output_stride_px:
-            raise ModelCardError(
-                f"chop_stride_px {self.chop_stride_px} is no multiple of output stride_px {self.output_stride_px}"
-            )
-
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ClassifierCard":
         """Return the card with the fields `told` that all cards have, and those of a classifier."""
-        return cls(
+        card = cls(
             side_px=read.integer("side_px", 1, 4096),
             cells_per_chop=read.integer("cells_per_chop", 1, 256),
             chop_stride_px=read.integer("chop_stride_px", 1, 4096),
@@ -136,6 +123,16 @@ class ClassifierCard(ModelCard):
             temperature=read.number("temperature", 0.01, 100),
             **told,
         )
+        if card.classes not in CLASSIFIER_CLASSES:
+            known = "; or ".join(", ".join(classes) for classes in CLASSIFIER_CLASSES)
+            raise ModelCardError(f"a classifier's classes are {known}; got {', '.join(card.classes)}")
+        if card.chop_stride_px % card.output_stride_px:
+            read.fail(
+                "chop_stride_px",
+                f"a multiple of {card.output_stride_px}, the stride_px of its output",
+                card.chop_stride_px,
+            )
+        return card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,19 +150,15 @@ class DropCard(ModelCard):
         """The side of a square input to try the model with."""
         return -(-self.working_width_px // self.side_multiple_px) * self.side_multiple_px
 
-    def check(self) -> None:
-        """Refuse what no drop locator can be, as a `ModelCardError`."""
-        if self.normalisation in IN_COLOUR:
-            raise ModelCardError(f"a drop locator reads grey images, got normalisation {self.normalisation}")
-
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "DropCard":
         """Return the card with the fields `told` that all cards have, and those of a drop locator."""
-        if version > 1:
-            return cls(side_multiple_px=read.integer("side_multiple_px", 1, 4096), **told)
-        for meaningless in ("cells_per_chop", "chop_stride_px", "padded", "temperature"):
+        if told["normalisation"] in IN_COLOUR:
+            read.fail("normalisation", "of grey images, which a drop locator reads", told["normalisation"])
+        for meaningless in ("cells_per_chop", "chop_stride_px", "padded", "temperature") if version == 1 else ():
             read.take(meaningless)
-        return cls(side_multiple_px=read.integer("side_px", 1, 4096), **told)
+        side = read.integer("side_px" if version == 1 else "side_multiple_px", 1, 4096)
+        return cls(side_multiple_px=side, **told)
 
 
 #: The card of each role that this version knows, by the role's name in cards, work units, results and recipes.
@@ -207,7 +200,6 @@ def card_from_json(text: bytes) -> ModelCard:
     }
     card = kind.of(told, read, version)
     read.finish()
-    card.check()
     return card
 
 

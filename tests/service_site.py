@@ -90,7 +90,7 @@ def score_everything(site: Installation, engine: LocalEngine, *, patience_s: flo
 def auto_scores(site: Installation) -> dict[int, list[AutoScore]]:
     """Return every automatic score in the ledger by image."""
     image_id, found = 1, {}
-    while image := site.imaging.image(image_id):
+    while image := site.imaging.images([image_id]).get(image_id):
         ledger = site.imaging.ledger(image.id)
         found[image.id] = [score for score in ledger if isinstance(score, AutoScore)]
         image_id += 1

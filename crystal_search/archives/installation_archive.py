@@ -12,7 +12,7 @@ from crystal_search.class_schemes import SCHEMES, Scheme, scheme_named
 from crystal_search.errors import UserError
 from crystal_search.outcomes import CHOPS_ONLY
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, PlateSummary, StoredImage
+from crystal_search.server.imaging.imaging_database import DropScores, Ledger, PlateSummary, StoredImage
 from crystal_search.server.installation import opened
 
 UV = "uv"
@@ -49,7 +49,7 @@ class ImagingArchive:
             yield from scored_images(site.imaging)
 
 
-def scored_images(imaging: ImagingDatabase) -> Iterator[ArchiveImage | LeftOut]:
+def scored_images(imaging: Ledger) -> Iterator[ArchiveImage | LeftOut]:
     """Yield the images of a database that people scored; what counts is what was said last."""
     for plate in imaging.plates():
         for inspection in plate.inspections:
@@ -80,9 +80,7 @@ def _scored(drop: DropScores, mate: StoredImage | None) -> Iterator[ArchiveImage
     )
 
 
-def _ultraviolet(
-    imaging: ImagingDatabase, plate: PlateSummary, inspection: int
-) -> dict[tuple[int, int, int], StoredImage]:
+def _ultraviolet(imaging: Ledger, plate: PlateSummary, inspection: int) -> dict[tuple[int, int, int], StoredImage]:
     """Return the ultraviolet images of an inspection by row, column and drop."""
     if UV not in plate.channels:
         return {}

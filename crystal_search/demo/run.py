@@ -12,7 +12,7 @@ from crystal_search.demo.truth import NAMING, agreement, plate_folder, read_trut
 from crystal_search.robot_names import ReadName, read_name
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase
+from crystal_search.server.imaging.imaging_database import AutoScore, Ledger
 from crystal_search.server.importing.import_images import import_folder
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.interrupts import terminated_as_interrupt
@@ -51,7 +51,7 @@ def score_plate(site: Installation, folder: Path) -> Done:
     return Done(imported=report.added, scored=scores.new, seconds=time.monotonic() - began)
 
 
-def plate_scores(imaging: ImagingDatabase, folder: Path) -> dict[str, AutoScore]:
+def plate_scores(imaging: Ledger, folder: Path) -> dict[str, AutoScore]:
     """Return the newest automatic score of each file in `folder`, by file name.
 
     Plate and file name tell which image it is: the folder may have been elsewhere when it was imported.

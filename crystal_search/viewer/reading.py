@@ -99,7 +99,7 @@ class PlateReader:
 
     def image(self, image_id: int) -> StoredImage:
         """Return one image."""
-        image = self._imaging.image(image_id)
+        image = self._imaging.images([image_id]).get(image_id)
         if image is None:
             raise HTTPException(404, f"there is no image {image_id}")
         return image

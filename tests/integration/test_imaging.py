@@ -27,8 +27,7 @@ def test_images_come_back_as_they_were_added(imaging: ImagingDatabase) -> None:
     imaging.add_images([new_image(where, path="/imager/Größe 'x'/%s/a.jpg")])
     (image,) = imaging.plate_images("Plätte 1/ß")
     assert (image.key, image.path, image.imaged_at) == (where, "/imager/Größe 'x'/%s/a.jpg", NOON)
-    assert imaging.image(image.id) == image
-    assert imaging.image(image.id + 1) is None
+    assert imaging.images([image.id, image.id + 1]) == {image.id: image}
 
 
 def test_times_come_back_in_utc(imaging: ImagingDatabase) -> None:

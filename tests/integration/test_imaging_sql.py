@@ -31,7 +31,7 @@ def test_a_new_database_has_the_newest_version_and_is_opened_again(empty_url: st
     image = stored(database, key())
     database.close()
     database = open_imaging(empty_url)
-    assert database.image(image.id) == image
+    assert database.images([image.id]) == {image.id: image}
     database.close()
 
 

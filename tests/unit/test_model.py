@@ -7,7 +7,7 @@ import pytest
 
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
-from crystal_search.model import default_model, model_with_hash, read_model, sha256_of
+from crystal_search.model import default_model, model_in_any, read_model, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard, Output, card_from_json, card_to_json
 from tests.unit.builders import GOLDEN, card
 
@@ -54,7 +54,7 @@ def test_a_card_of_version_1_is_refused_by_the_same_rules(key: str, value: Any) 
 
 
 def test_a_drop_locator_reads_grey_images() -> None:
-    with pytest.raises(ModelCardError, match="reads grey images, got normalisation rgb-1"):
+    with pytest.raises(ModelCardError, match="of grey images, which a drop locator reads, got 'rgb-1'"):
         card_from_json(json.dumps(first_drop_card() | {"normalisation": "rgb-1"}).encode())
 
 
@@ -71,7 +71,7 @@ def test_a_model_in_another_role_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_is_a_file_and_its_card(tmp_path: Path) -> None:
     installed(tmp_path)
-    assert model_with_hash(tmp_path, sha256_of(b"weights")).onnx == b"weights"
+    assert model_in_any([tmp_path], sha256_of(b"weights")).onnx == b"weights"
     assert default_model(ClassifierCard, tmp_path).card.name == "squeezenet-wells-1"
 
 
@@ -85,7 +85,7 @@ def test_another_file_under_the_card_is_refused(tmp_path: Path) -> None:
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
     path = installed(tmp_path)
     with pytest.raises(ModelError, match="install it there"):
-        model_with_hash(tmp_path, "0" * 64)
+        model_in_any([tmp_path], "0" * 64)
     with pytest.raises(ModelError, match="expected one drop locator"):
         default_model(DropCard, tmp_path)
     (tmp_path / "squeezenet-wells-1.onnx").unlink()

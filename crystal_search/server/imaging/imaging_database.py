@@ -1,4 +1,4 @@
-"""The imaging database as everything else sees it: its nouns and one small interface.
+"""The imaging database as everything else sees it: its nouns, and what is asked about images, scores and work units.
 
 `ImagingDatabase` is implemented by `sql_imaging.SqlImaging` (SQLite, PostgreSQL, MariaDB by URL) and by
 `memory_imaging.MemoryImaging`; one test suite runs on both. Scores form a ledger: rows are added, never
@@ -117,20 +117,14 @@ class PlateSummary:
     last_scored_at: datetime | None
 
 
-class ImagingDatabase(Protocol):
-    """What the services and the viewer ask of an imaging database."""
+class Images(Protocol):
+    """The images that robots made."""
 
     def add_images(self, images: Iterable[NewImage]) -> Added:
         """Add the images that are not there yet, in one transaction; never change one that is."""
 
-    def image(self, image_id: int) -> StoredImage | None:
-        """Return one image."""
-
     def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
         """Return by id those of these images that the database knows."""
-
-    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
-        """Return those of these images that have an automatic score by `recipe`."""
 
     def plate_images(self, plate: str) -> list[StoredImage]:
         """Return every image of a plate, by inspection, channel, row, column, drop."""
@@ -138,13 +132,39 @@ class ImagingDatabase(Protocol):
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
 
+
+class Ledger(Protocol):
+    """The scores of images by people and machines, and what the overview of plates shows of them."""
+
+    def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
+        """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
+
+    def add_manual_score(self, score: ManualScore) -> None:
+        """Add a person's score to the ledger."""
+
+    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
+        """Return those of these images that have an automatic score by `recipe`."""
+
+    def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
+        """Return every score of an image, in the order in which they came, whatever the clocks said."""
+
+    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
+
+    def plates(self) -> list[PlateSummary]:
+        """Return every plate, by barcode."""
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+
+
+class Units(Protocol):
+    """The work units that create-work made, and the images that wait for one."""
+
     def images_without_score(
         self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
     ) -> list[StoredImage]:
         """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
-
-    def oldest_unscored(self) -> datetime | None:
-        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
@@ -155,20 +175,9 @@ class ImagingDatabase(Protocol):
     def close_unit(self, name: str, state: str, reason: str = "") -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
 
-    def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
-        """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
 
-    def add_manual_score(self, score: ManualScore) -> None:
-        """Add a person's score to the ledger."""
-
-    def plates(self) -> list[PlateSummary]:
-        """Return every plate, by barcode."""
-
-    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
-        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
-
-    def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
-        """Return every score of an image, in the order in which they came, whatever the clocks said."""
+class ImagingDatabase(Images, Ledger, Units, Protocol):
+    """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:
         """Give back connections."""

@@ -60,10 +60,6 @@ class MemoryImaging:
         image = StoredImage(id=len(self._images) + 1, key=new.key, path=new.path, imaged_at=imaged_at)
         self._images[image.id] = self._by_path[image.path] = self._by_key[image.key] = image
 
-    def image(self, image_id: int) -> StoredImage | None:
-        """Return one image."""
-        return self._images.get(image_id)
-
     def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
         """Return by id those of these images that the database knows."""
         return {image_id: self._images[image_id] for image_id in image_ids if image_id in self._images}

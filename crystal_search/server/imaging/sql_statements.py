@@ -26,11 +26,6 @@ def images() -> Query:
     return select(image, plate.c.barcode).join(plate)
 
 
-def image_by_id(image_id: int) -> Query:
-    """Select one image."""
-    return images().where(image.c.id == image_id)
-
-
 def images_by_path(paths: Sequence[str]) -> Query:
     """Select the images with these paths."""
     return images().where(image.c.path_digest.in_([digest_of(path) for path in paths]))

@@ -23,7 +23,7 @@ from crystal_search.robot_names import (
     is_utf8,
     read_name,
 )
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, NewImage
+from crystal_search.server.imaging.imaging_database import Images, NewImage
 from crystal_search.server.importing.inspections import next_wells, numbered
 from crystal_search.server.installation import add_home_argument, opened, say
 
@@ -78,7 +78,7 @@ class Remembered:
 
 def import_folder(
     folder: Path,
-    imaging: ImagingDatabase,
+    imaging: Images,
     naming: Naming = AUTO,
     *,
     settled_seconds: float = 0.0,
@@ -134,7 +134,7 @@ def import_folder(
 
 
 def import_settled(
-    folder: Path, imaging: ImagingDatabase, naming: Naming = AUTO, *, leave_out: Sequence[Path] = ()
+    folder: Path, imaging: Images, naming: Naming = AUTO, *, leave_out: Sequence[Path] = ()
 ) -> ImportReport:
     """Add the images in `folder` that the database does not know, after a second look at those that are new.
 
@@ -221,7 +221,7 @@ def _readable(paths: Sequence[str], naming: Naming, memory: Remembered) -> dict[
     return names
 
 
-def _known(paths: Iterable[str], imaging: ImagingDatabase) -> set[str]:
+def _known(paths: Iterable[str], imaging: Images) -> set[str]:
     asked = list(paths)
     return imaging.known_paths(asked) if asked else set()
 
@@ -255,7 +255,7 @@ def _look_at(path: str) -> Look | None:
 def _placed(
     paths: Sequence[str],
     names: dict[str, ReadName | None],
-    imaging: ImagingDatabase,
+    imaging: Images,
     naming: Naming,
     left_out: list[str],
 ) -> list[NewImage]:
@@ -269,7 +269,7 @@ def _placed(
     return [well for well in wells.values() if isinstance(well, NewImage)]
 
 
-def _add(images: Sequence[NewImage], imaging: ImagingDatabase, memory: Remembered) -> int:
+def _add(images: Sequence[NewImage], imaging: Images, memory: Remembered) -> int:
     """Add images plate by plate, so that the inspections of a plate come in together or not at all."""
     added = 0
     for batch in _whole_plates(images):

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 from crystal_search.errors import UserError
 from crystal_search.robot_names import PLATE_FORMATS, Naming, ReadName, Refused, read_name, well_of
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, NewImage
+from crystal_search.server.imaging.imaging_database import Images, NewImage
 from crystal_search.wells import WellKey
 
 Placed = NewImage | Refused
 
 
-def numbered(names: Sequence[tuple[str, ReadName]], imaging: ImagingDatabase, naming: Naming) -> list[NewImage]:
+def numbered(names: Sequence[tuple[str, ReadName]], imaging: Images, naming: Naming) -> list[NewImage]:
     """Return images with their inspections, plate by plate, for paths and what their names say."""
     by_plate: dict[str, list[tuple[str, ReadName]]] = defaultdict(list)
     for path, name in names:
@@ -29,7 +29,7 @@ def numbered(names: Sequence[tuple[str, ReadName]], imaging: ImagingDatabase, na
     return images
 
 
-def _session_numbers(plate: str, sessions: set[str], imaging: ImagingDatabase, naming: Naming) -> dict[str, int]:
+def _session_numbers(plate: str, sessions: set[str], imaging: Images, naming: Naming) -> dict[str, int]:
     """Return the inspection of each session of a plate: the known one, else the next, in the sessions' order."""
     numbers: dict[str, int] = {}
     highest = 0
@@ -55,7 +55,7 @@ def _image(path: str, name: ReadName, dated_inspection: int) -> NewImage:
     return NewImage(key=key, path=path, imaged_at=name.imaged_at)
 
 
-def next_wells(paths: Sequence[str], imaging: ImagingDatabase, naming: Naming) -> dict[str, Placed]:
+def next_wells(paths: Sequence[str], imaging: Images, naming: Naming) -> dict[str, Placed]:
     """Return new files as the next wells of the plate that `naming` gives, in name order, row by row.
 
     Raises

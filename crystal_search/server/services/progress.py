@@ -2,7 +2,7 @@
 
 from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.imaging_database import Units
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, names_in
 
 #: What is told of, in the order in which work moves.
@@ -18,7 +18,7 @@ def stages(home: Home) -> dict[str, int]:
     return counts | {"csv_files": len(list(home.finalized.glob("*.csv")))}
 
 
-def images_in_work(home: Home, imaging: ImagingDatabase) -> tuple[float, int]:
+def images_in_work(home: Home, imaging: Units) -> tuple[float, int]:
     """Return how many images of the open work units are scored, parts of units included, and how many there are."""
     fractions = running_fractions(home)
     done, total = 0.0, 0

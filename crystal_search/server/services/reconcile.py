@@ -1,12 +1,11 @@
 """Bringing the queue into line with the imaging database: lost files, units set aside, models replaced."""
 
 import logging
-from collections.abc import Iterable
 
 from crystal_search.model import cards_in, hashes_of
 from crystal_search.server.folders import discard, empty_trash
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
+from crystal_search.server.imaging.imaging_database import Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.packing import can_be_packed, pack, record_of, unreadable
 from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
@@ -41,25 +40,16 @@ def reason_of(home: Home, name: str) -> str:
 
 
 def _split(site: Installation, unit: UnitRecord, reason: str) -> None:
-    for image in _images(site, unit):
-        if not is_scored(site, image.id, unit.recipe):
-            site.imaging.add_unit(record_of(unit.recipe, [image]))
+    for image in _unscored(site, unit):
+        site.imaging.add_unit(record_of(unit.recipe, [image]))
     log.warning("%s failed; its images are tried one by one: %s", unit.name, reason)
     site.imaging.close_unit(unit.name, "withdrawn", f"split into units of one image: {reason}")
 
 
 def _give_up(site: Installation, unit: UnitRecord, reason: str) -> None:
-    (image_id,) = unit.image_ids
-    if not is_scored(site, image_id, unit.recipe):
-        site.imaging.add_auto_scores([unreadable(unit, image_id, reason)])
-    log.warning("%s failed; image %d is given up: %s", unit.name, image_id, reason)
+    site.imaging.add_auto_scores([unreadable(unit, image.id, reason) for image in _unscored(site, unit)])
+    log.warning("%s failed; image %d is given up: %s", unit.name, *unit.image_ids, reason)
     site.imaging.close_unit(unit.name, "failed", reason)
-
-
-def is_scored(site: Installation, image_id: int, recipe: Recipe) -> bool:
-    """Tell whether the ledger holds a score of the image by `recipe`."""
-    ledger = site.imaging.ledger(image_id)
-    return any(isinstance(score, AutoScore) and score.recipe == recipe for score in ledger)
 
 
 def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
@@ -109,8 +99,7 @@ def recreate_lost(site: Installation) -> tuple[int, int]:
             log.info("%s waits: an image of it cannot be read now", unit.name)
             unreachable += len(unit.image_ids)
             continue
-        images = [image for image in _images(site, unit) if not is_scored(site, image.id, unit.recipe)]
-        again += pack(site, unit, images) or 0
+        again += pack(site, unit, _unscored(site, unit)) or 0
     return again, unreachable
 
 
@@ -124,8 +113,11 @@ def _is_lost(site: Installation, unit: UnitRecord) -> bool:
 
 
 def _images(site: Installation, unit: UnitRecord) -> list[StoredImage]:
-    return _known(site.imaging.image(image_id) for image_id in unit.image_ids)
+    known = site.imaging.images(unit.image_ids)
+    return [known[image_id] for image_id in unit.image_ids if image_id in known]
 
 
-def _known(images: Iterable[StoredImage | None]) -> list[StoredImage]:
-    return [image for image in images if image is not None]
+def _unscored(site: Installation, unit: UnitRecord) -> list[StoredImage]:
+    """Return the images of a work unit that have no score by its recipe, be it of another work unit."""
+    scored = site.imaging.scored(unit.image_ids, unit.recipe)
+    return [image for image in _images(site, unit) if image.id not in scored]

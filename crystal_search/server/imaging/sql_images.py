@@ -1,0 +1,109 @@
+"""The images of an imaging database in SQL."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import sql_statements as statements
+from crystal_search.server.imaging.adding_rules import batches, conflict
+from crystal_search.server.imaging.imaging_database import Added, NewImage, StoredImage
+from crystal_search.server.imaging.sql_rows import Values, digest_of, key_values, stored_image, time_text
+from crystal_search.server.imaging.sql_statements import InspectionKey
+from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, rows_of
+from crystal_search.wells import WellKey
+
+
+class SqlImages(SqlTransactions):
+    """`Images` in SQL."""
+
+    def add_images(self, images: Iterable[NewImage]) -> Added:
+        """Add the images that are not there yet, in one transaction; never change one that is."""
+        wanted = list(images)
+        return self._write("add images", lambda connection: _add_images(connection, wanted))
+
+    def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
+        """Return by id those of these images that the database knows."""
+
+        def work(connection: Connection) -> dict[int, StoredImage]:
+            return {row.id: stored_image(row) for row in rows_of(connection, image_ids, statements.images_by_ids)}
+
+        return self._read("read images", work)
+
+    def plate_images(self, plate: str) -> list[StoredImage]:
+        """Return every image of a plate, by inspection, channel, row, column, drop."""
+        rows = self._read("read a plate's images", lambda c: c.execute(statements.images_of_plate(plate)).all())
+        return [stored_image(row) for row in rows]
+
+    def known_paths(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` that are in the database."""
+        return self._read("look up paths", lambda c: {row.path for row in rows_of(c, paths, statements.paths_among)})
+
+
+def _add_images(connection: Connection, wanted: Sequence[NewImage]) -> Added:
+    """Add the images that are not there yet, and count them at their inspections."""
+    added = known = 0
+    conflicts: list[str] = []
+    for batch in batches(wanted, BATCH):
+        plates = _plate_ids(connection, sorted({image.key.plate for image in batch}))
+        there = _images_there(connection, batch, plates)
+        keys = {image.path: image.key for image in there}
+        paths = {image.key: image.path for image in there}
+        new = []
+        for image in batch:
+            if trouble := conflict(image, keys.get(image.path), paths.get(image.key)):
+                conflicts.append(trouble)
+            elif image.path in keys:
+                known += 1
+            else:
+                keys[image.path], paths[image.key] = image.key, image.path
+                new.append(_image_values(image, plates[image.key.plate]))
+        insert(connection, schema.image, new)
+        _count_images(connection, new)
+        added += len(new)
+    return Added(added=added, known=known, conflicts=tuple(conflicts))
+
+
+def _plate_ids(connection: Connection, barcodes: Sequence[str]) -> dict[str, int]:
+    """Return the id of each plate, recorded now when it is new."""
+    ids = {row.barcode: row.id for row in connection.execute(statements.plate_ids(barcodes))}
+    for barcode in barcodes:
+        if barcode not in ids:
+            ids[barcode] = insert_one(connection, schema.plate.insert().values(barcode=barcode))
+    return ids
+
+
+def _images_there(connection: Connection, batch: Sequence[NewImage], plates: dict[str, int]) -> list[StoredImage]:
+    """Return the images that have a path or a key of the batch."""
+    rows = list(connection.execute(statements.images_by_path([image.path for image in batch])))
+    keys: dict[str, list[WellKey]] = defaultdict(list)
+    for image in batch:
+        keys[image.key.plate].append(image.key)
+    for plate, wanted in keys.items():
+        rows += connection.execute(statements.images_by_key(plates[plate], wanted))
+    return [stored_image(row) for row in rows]
+
+
+def _image_values(image: NewImage, plate_id: int) -> Values:
+    return key_values(image.key) | {
+        "plate_id": plate_id,
+        "path": image.path,
+        "path_digest": digest_of(image.path),
+        "imaged_at": time_text(image.imaged_at),
+        "last_recipe_id": 0,
+    }
+
+
+def _count_images(connection: Connection, images: Sequence[Values]) -> None:
+    counts = Counter[InspectionKey]((each["plate_id"], each["inspection"], each["channel"]) for each in images)
+    if not counts:
+        return
+    plates = sorted({plate_id for plate_id, _, _ in counts})
+    there = {tuple[Any, ...](row) for row in connection.execute(statements.inspection_keys(plates))}
+    empty = {"images": 0, "scored": 0, "last_scored_at": ""}
+    missing = [dict(zip(("plate_id", "number", "channel"), key, strict=True)) for key in counts if key not in there]
+    insert(connection, schema.inspection, [key | empty for key in missing])
+    for key, count in sorted(counts.items()):
+        connection.execute(statements.counting_images(key, count))

@@ -1,0 +1,127 @@
+"""The ledger of scores of an imaging database in SQL, and what the overview of plates shows of it."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from crystal_search.outcomes import NO_DROP, outcome_named
+from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import sql_statements as statements
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, Recipe
+from crystal_search.server.imaging.sql_rows import (
+    auto_score,
+    auto_values,
+    manual_score,
+    manual_values,
+    score_of,
+    stored_image,
+    time_of,
+    time_text,
+)
+from crystal_search.server.imaging.sql_statements import InspectionKey
+from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, recipe_id_of, rows_of
+
+
+class SqlLedger(SqlTransactions):
+    """`Ledger` in SQL."""
+
+    def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
+        """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
+        wanted = list(scores)
+        return self._write("add automatic scores", lambda connection: _add_scores(connection, wanted))
+
+    def add_manual_score(self, score: ManualScore) -> None:
+        """Add a person's score to the ledger.
+
+        Raises
+        ------
+        UnknownNameError
+            If the outcome is none.
+        """
+        if score.outcome != NO_DROP:
+            outcome_named(score.outcome)
+        row = manual_values(score)
+        self._write("add a person's score", lambda c: c.execute(schema.score.insert().values(row)))
+
+    def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
+        """Return those of these images that have an automatic score by `recipe`."""
+
+        def work(connection: Connection) -> set[int]:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            found = rows_of(connection, image_ids, lambda ids: statements.scored_among(ids, recipe_id))
+            return {row.image_id for row in found}
+
+        return self._read("look up scores", work)
+
+    def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
+        """Return every score of an image, in the order in which they came, whatever the clocks said."""
+        rows = self._read("read the ledger", lambda c: c.execute(statements.scores_of_image(image_id)).all())
+        return [score_of(row) for row in rows]
+
+    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
+        where = (plate, inspection, channel)
+
+        def work(connection: Connection) -> list[DropScores]:
+            images = [stored_image(row) for row in connection.execute(statements.images_of_inspection(*where))]
+            newest = connection.execute(statements.newest_scores_of_inspection(*where)).all()
+            auto = {row.image_id: auto_score(row) for row in newest if row.person is None}
+            manual = {row.image_id: manual_score(row) for row in newest if row.person is not None}
+            return [DropScores(image=image, auto=auto.get(image.id), manual=manual.get(image.id)) for image in images]
+
+        return self._read(f"read plate {plate}", work)
+
+    def plates(self) -> list[PlateSummary]:
+        """Return every plate, by barcode."""
+        rows = self._read("read the plates", lambda c: c.execute(statements.inspections()).all())
+        parts = defaultdict(list)
+        for row in rows:
+            parts[row.barcode].append(row)
+        return [_summary(barcode, parts[barcode]) for barcode in sorted(parts)]
+
+    def oldest_unscored(self) -> datetime | None:
+        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+        return time_of(self._read("look for the oldest image", lambda c: c.scalar(statements.oldest_unscored())) or "")
+
+
+def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
+    """Add the automatic scores that are not there yet, and note them at their images and inspections."""
+    wanted: dict[tuple[int, str], AutoScore] = {}
+    for score in scores:
+        wanted.setdefault((score.image_id, score.work_unit), score)
+    ids = sorted({image_id for image_id, _ in wanted})
+    there = {tuple(row) for row in rows_of(connection, ids, statements.machine_scores_among)}
+    new = [score for key, score in wanted.items() if key not in there]
+    recipes = {recipe: recipe_id_of(connection, recipe) for recipe in {score.recipe for score in new}}
+    insert(connection, schema.score, [auto_values(score, recipes[score.recipe]) for score in new])
+    for recipe, recipe_id in recipes.items():
+        _note_scores(connection, [score for score in new if score.recipe == recipe], recipe_id)
+    return len(new)
+
+
+def _note_scores(connection: Connection, scores: Sequence[AutoScore], recipe_id: int) -> None:
+    """Note new scores by one recipe at their images, and count those scored for the first time."""
+    times: dict[int, str] = {}
+    for score in scores:
+        times[score.image_id] = max(times.get(score.image_id, ""), time_text(score.scored_at))
+    members: dict[InspectionKey, list[int]] = defaultdict(list)
+    for row in rows_of(connection, sorted(times), statements.inspections_of_images):
+        members[row.plate_id, row.inspection, row.channel].append(row.id)
+    for key, ids in sorted(members.items()):
+        first = connection.execute(statements.first_scored(ids, recipe_id)).rowcount
+        connection.execute(statements.scored_again(ids, recipe_id))
+        connection.execute(statements.counting_scores(key, first, max(times[image_id] for image_id in ids)))
+
+
+def _summary(barcode: str, parts: Sequence[Any]) -> PlateSummary:
+    return PlateSummary(
+        plate=barcode,
+        inspections=tuple(sorted({row.number for row in parts})),
+        channels=tuple(sorted({row.channel for row in parts})),
+        images=sum(row.images for row in parts),
+        scored=sum(row.scored for row in parts),
+        last_scored_at=time_of(max(row.last_scored_at for row in parts)),
+    )

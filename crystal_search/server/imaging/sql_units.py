@@ -1,0 +1,89 @@
+"""The work units of an imaging database in SQL, and the images that wait for one."""
+
+import math
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import sql_statements as statements
+from crystal_search.server.imaging.imaging_database import CLOSED, Recipe, StoredImage, UnitRecord
+from crystal_search.server.imaging.sql_rows import known_time_of, recipe_of, stored_image, time_text
+from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, insert_one, recipe_id_of
+
+
+class SqlUnits(SqlTransactions):
+    """`Units` in SQL."""
+
+    def images_without_score(
+        self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
+    ) -> list[StoredImage]:
+        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
+
+        def work(connection: Connection) -> list[StoredImage]:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            if plate is not None:
+                query = statements.images_of_plate_to_score(recipe_id, channel, barcode=plate, limit=limit)
+                return [stored_image(row) for row in connection.execute(query)]
+            others = {0, *connection.scalars(statements.recipe_ids())} - {recipe_id or None}
+            found: dict[int, StoredImage] = {}  # an image that is scored meanwhile may be met twice
+            for other in others:
+                query = statements.images_to_score(recipe_id, channel, last_recipe_id=other, limit=limit)
+                found.update((row.id, stored_image(row)) for row in connection.execute(query))
+            return sorted(found.values(), key=_age)[:limit]
+
+        return self._read("look for images without a score", work)
+
+    def add_unit(self, unit: UnitRecord) -> bool:
+        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+        return self._write(f"record work unit {unit.name}", lambda connection: _add_unit(connection, unit))
+
+    def units(self, state: str) -> list[UnitRecord]:
+        """Return the work units in `state`, oldest first."""
+        rows = self._read("read work units", lambda c: c.execute(statements.units_with_images(state)).all())
+        units = []
+        for _, grouped in groupby(rows, key=lambda row: row.id):
+            members = list(grouped)
+            first = members[0]
+            unit = UnitRecord(
+                name=first.name,
+                recipe=recipe_of(first),
+                image_ids=tuple(row.image_id for row in members if row.image_id is not None),
+                created_at=known_time_of(first.created_at),
+                state=first.state,
+                reason=first.reason,
+            )
+            units.append(unit)
+        return units
+
+    def close_unit(self, name: str, state: str, reason: str = "") -> None:
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
+        if state not in CLOSED:
+            raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
+        self._write(f"close work unit {name}", lambda c: c.execute(statements.closing(name, state, reason)))
+
+
+def _add_unit(connection: Connection, unit: UnitRecord) -> bool:
+    """Add a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+    if connection.execute(statements.opening_again(unit.name)).rowcount:
+        return True
+    if connection.scalar(statements.unit_by_name(unit.name)) is not None:
+        return False
+    values = {
+        "name": unit.name,
+        "recipe_id": recipe_id_of(connection, unit.recipe),
+        "created_at": time_text(unit.created_at),
+        "state": unit.state,
+        "reason": unit.reason,
+    }
+    unit_id = insert_one(connection, schema.work_unit.insert().values(values))
+    members = [
+        {"work_unit_id": unit_id, "position": position, "image_id": image_id}
+        for position, image_id in enumerate(unit.image_ids)
+    ]
+    insert(connection, schema.work_unit_image, members)
+    return True
+
+
+def _age(image: StoredImage) -> tuple[float, int]:
+    return (-image.imaged_at.timestamp() if image.imaged_at else math.inf), -image.id
