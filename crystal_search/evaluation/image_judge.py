@@ -11,7 +11,6 @@ from crystal_search.evaluation import paper
 from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures
 from crystal_search.evaluation.image_tables import (
-    OF_GROUPS,
     JudgedImages,
     Verdicts,
     confusion_of_images,
@@ -22,6 +21,7 @@ from crystal_search.evaluation.image_tables import (
     looking_table,
     needed_table,
     source_table,
+    success_rates,
     table_3,
 )
 from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts
@@ -31,6 +31,7 @@ from crystal_search.evaluation.judging import (
     Figure,
     Folded,
     Gallery,
+    Judged,
     Links,
     Options,
     Part,
@@ -41,7 +42,7 @@ from crystal_search.evaluation.judging import (
 from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.looking import Looking
 from crystal_search.evaluation.plots import confusion_plot, looking_plot, success_plot, threshold_plot
-from crystal_search.evaluation.tables import Cell, Table
+from crystal_search.evaluation.tables import Table
 from crystal_search.evaluation.thumbnails import framed, jpeg_of
 from crystal_search.images import contact_sheet
 from crystal_search.model import default_model
@@ -49,6 +50,7 @@ from crystal_search.model_card import DropCard
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, Group
 from crystal_search.work_unit import Parameters
 
+NAMED = 20  #: images that a warning names
 SHOWN = 48  #: mistakes of a kind and a network on the page
 CELLS, COLUMNS = 96, 12  #: of a contact sheet: how many pictures, how many in a row
 
@@ -103,7 +105,7 @@ class ImageJudge:
         several = len({each.known.source for each in judged[0].verdicts}) > 1
         sheets = dict(_sheets(judged)) if truth.sheets else {}
         return Chapter(
-            sentences=tuple(_sentence(threes, options, *each) for each in curves),
+            sentences=tuple(_sentence(each, curve, options) for each, (_, curve) in zip(judged, curves, strict=True)),
             warnings=tuple(_warnings(judged[0].verdicts)),
             sections=(
                 *([Section("By source", (SOURCES, sources))] if several else []),
@@ -126,23 +128,13 @@ def _shown_threshold(options: Options) -> float:
     return min(options.thresholds, key=lambda each: abs(each - options.threshold))
 
 
-def _rates_at(threes: Table, network: str, threshold: float) -> list[Interval]:
-    """Return the success rates of a network at a threshold: four groups and their weighted mean."""
-    row = threes.only(network=network, threshold_percent=threshold)
-    names = [column.name for column in row.columns]
-    return [_interval(row.rows[0][names.index(name)]) for name in OF_GROUPS]
-
-
-def _interval(cell: Cell) -> Interval:
-    return cell if isinstance(cell, Interval) else Interval(*[float("nan")] * 3)
-
-
-def _sentence(threes: Table, options: Options, network: str, curve: Looking) -> str:
+def _sentence(judged: Judged[Verdicts], curve: Looking, options: Options) -> str:
     threshold = _shown_threshold(options)
-    crystal, *_, mean = _rates_at(threes, network, threshold)
+    crystal, *_, mean = success_rates(judged.verdicts, threshold)
     if np.isnan(mean.value):
-        return f"{network}: nobody knows the group of these images."
-    said = f"{network} puts {_percent(mean)} of the images into the right group at a threshold of {100 * threshold:g} %"
+        return f"{judged.name}: nobody knows the group of these images."
+    at = f"at a threshold of {100 * threshold:g} %"
+    said = f"{judged.name} puts {_percent(mean)} of the images into the right group {at}"
     if np.isnan(curve.needed.value):
         return f"{said}; there are no crystal wells to find."
     return (
@@ -165,7 +157,8 @@ def _warnings(verdicts: Verdicts) -> Iterator[str]:
     if lost:
         yield f"Images with a drop in which none was found: {lost}. They count as wrong, whatever the network."
     if unreadable := [each.known.name for each in verdicts if not each.readable]:
-        yield f"Not readable: {len(unreadable)}. They count as wrong: {', '.join(unreadable)}."
+        more = "" if len(unreadable) <= NAMED else " and others, which wells.csv names"
+        yield f"Not readable: {len(unreadable)}. They count as wrong: {', '.join(unreadable[:NAMED])}{more}."
     empty = [each for each in verdicts if each.known.empty]
     if empty:
         right = sum(each.score.outcome == NO_DROP for each in empty)
@@ -179,18 +172,16 @@ def _looking_plots(curves: Sequence[tuple[str, Looking]]) -> Iterator[Plot]:
 
 def _rates(judged: JudgedImages, threes: Table, options: Options) -> Iterator[Part]:
     yield WHOLE
-    names, at = [each.name for each in judged], _shown_threshold(options)
-    rows = [_rates_at(threes, name, at) for name in names]
+    names, thresholds = [each.name for each in judged], options.thresholds
+    rows = [success_rates(each.verdicts, _shown_threshold(options)) for each in judged]
     if not all(np.isnan(row[-1].value) for row in rows):
         yield Plot(success_plot(names, [*map(str, GROUPS), "weighted mean"], rows), "Success rates by group")
     yield threes
-    if len(options.thresholds) > 1:
+    if len(thresholds) > 1:
         yield "A lower threshold finds more crystals and takes more for crystals that is none:"
-        lines = []
-        for name in names:
-            rates = np.array([[each.value for each in _rates_at(threes, name, t)] for t in options.thresholds])
-            lines.append((name, rates[:, 0], rates[:, -1]))
-        yield Plot(threshold_plot(options.thresholds, lines), "Success rate against threshold")
+        rates = [np.array([success_rates(each.verdicts, at) for at in thresholds])[:, :, 0] for each in judged]
+        lines = [(name, each[:, 0], each[:, -1]) for name, each in zip(names, rates, strict=True)]
+        yield Plot(threshold_plot(thresholds, lines), "Success rate against threshold")
     yield Folded(f"The same table in {paper.SOURCE}", (OTHERS, paper.TABLE_3))
 
 

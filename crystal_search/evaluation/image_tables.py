@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crystal_search.evaluation.bootstrap import Draws, drawn
+from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures, reading_figures
 from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.judging import Judged
@@ -61,18 +61,18 @@ def table_3(judged: JudgedImages, thresholds: Sequence[float]) -> Table:
 
 
 def _table_3_row(judged: Judged[Verdicts], threshold: float) -> tuple[Cell, ...]:
-    verdicts = [each for each in judged.verdicts if each.known.group is not None]
-    draws, truth = draws_of(verdicts), truths(verdicts)
-    right = (truth == answers(verdicts, threshold)).astype(np.float64)
-    return (
-        judged.name,
-        threshold,
-        *(draws.mean(right, truth == index) for index in range(len(GROUPS))),
-        draws.mean(right),
-        len(verdicts),
-        sum(each.readable and each.score.score is None for each in verdicts),
-        sum(not each.readable for each in verdicts),
-    )
+    told = [each for each in judged.verdicts if each.known.group is not None]
+    lost = sum(each.readable and each.score.score is None for each in told)
+    counts = (len(told), lost, sum(not each.readable for each in told))
+    return judged.name, threshold, *success_rates(judged.verdicts, threshold), *counts
+
+
+def success_rates(verdicts: Sequence[ImageVerdict], threshold: float) -> list[Interval]:
+    """Return how often the group is right at a threshold: for each of four groups, and their weighted mean."""
+    told = [each for each in verdicts if each.known.group is not None]
+    draws, truth = draws_of(told), truths(told)
+    right = (truth == answers(told, threshold)).astype(np.float64)
+    return [*(draws.mean(right, truth == index) for index in range(len(GROUPS))), draws.mean(right)]
 
 
 def confusion_of_images(verdicts: Sequence[ImageVerdict], threshold: float) -> Floats:

@@ -1,6 +1,5 @@
 """From a torch network to an ONNX file with its card; an export whose numbers differ is none."""
 
-import hashlib
 import os
 import warnings
 from collections.abc import Sequence
@@ -42,7 +41,7 @@ def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
     try:
         _write_onnx(network, temporary, channels)
         compare(network, temporary, sizes_to_compare(card), channels=channels)
-        card = replace(card, file=f"{card.name}.onnx", sha256=_sha256_of_file(temporary))
+        card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(temporary.read_bytes()))
         temporary.replace(folder / card.file)
     finally:
         temporary.unlink(missing_ok=True)
@@ -129,11 +128,6 @@ def _run(network: nn.Module, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     with torch.no_grad():
         logits: NDArray[np.float32] = network(torch.from_numpy(batch)).numpy()
     return logits
-
-
-def _sha256_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write_onnx(network: nn.Module, path: Path, channels: int = 1) -> None:
