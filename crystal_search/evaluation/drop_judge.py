@@ -20,9 +20,9 @@ from crystal_search.evaluation.judging import (
     Section,
 )
 from crystal_search.evaluation.known_images import KnownImage, Truth
+from crystal_search.evaluation.page_pictures import with_masks
 from crystal_search.evaluation.plots import overlap_plot
 from crystal_search.evaluation.tables import Cell, table
-from crystal_search.evaluation.thumbnails import with_masks
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import in_role
 from crystal_search.model_card import DropCard

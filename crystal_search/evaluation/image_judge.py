@@ -41,9 +41,9 @@ from crystal_search.evaluation.judging import (
 )
 from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.looking import Looking
+from crystal_search.evaluation.page_pictures import framed, jpeg_of
 from crystal_search.evaluation.plots import confusion_plot, looking_plot, success_plot, threshold_plot
 from crystal_search.evaluation.tables import Table
-from crystal_search.evaluation.thumbnails import framed, jpeg_of
 from crystal_search.images import contact_sheet
 from crystal_search.model import default_model
 from crystal_search.model_card import DropCard

@@ -25,8 +25,8 @@ from crystal_search.evaluation.judging import (
     Section,
 )
 from crystal_search.evaluation.known_images import KnownImage, Truth
+from crystal_search.evaluation.page_pictures import with_masks
 from crystal_search.evaluation.tables import table
-from crystal_search.evaluation.thumbnails import with_masks
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.exporting.exported_runs import EXPORTERS, Order
 from crystal_search.images import normalised, resized, to_grey
