@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.table import Row, table
 from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.images import channels_of
-from crystal_search.networks.architectures import ARCHITECTURES, build
+from crystal_search.networks.architectures import CLASSIFIERS, build
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.training.train_chops import Request, train_on_chops
+from crystal_search.training.requests import ChopRequest
+from crystal_search.training.train import train
 from crystal_search.training.trained import labels_of
 
 BATCH, SHORT = 16, 1  #: chops a step, steps of the shorter run
@@ -67,13 +68,13 @@ def train_plainly(network: nn.Module, files: Files, steps: int) -> None:
                 break
 
 
-def seconds_a_chop(train: Callable[[int], object], steps: int) -> float:
+def seconds_a_chop(training: Callable[[int], object], steps: int) -> float:
     """Return the processor seconds that each further chop takes."""
-    train(SHORT)  # imports, and what torch sets up once
+    training(SHORT)  # imports, and what torch sets up once
     spent = []
     for length in (SHORT, SHORT + steps):
         began = time.process_time()
-        train(length)
+        training(length)
         spent.append(time.process_time() - began)
     return (spent[1] - spent[0]) / (steps * BATCH)
 
@@ -86,9 +87,10 @@ def row(name: str, data: Path, folder: Path) -> Row:
 
     def ours(length: int) -> None:
         out = Path(tempfile.mkdtemp(dir=folder)) / name
-        train_on_chops(
-            Request(network=name, data=data, out=out, command="", steps=length, batch_size=BATCH, classes=13,
-                    device="cpu", precision="float32", validation_chops=BATCH, quiet=True)
+        train(
+            "chops",
+            ChopRequest(network=name, data=data, out=out, command="", steps=length, batch_size=BATCH, classes=13,
+                    device="cpu", precision="float32", validation_chops=BATCH, quiet=True),
         )  # fmt: skip
 
     def plain(length: int) -> None:
@@ -107,7 +109,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row(name, arguments.data, Path(folder)) for name in arguments.network or ARCHITECTURES]
+        rows = [row(name, arguments.data, Path(folder)) for name in arguments.network or CLASSIFIERS]
     print(table(rows))
 
 

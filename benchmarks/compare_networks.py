@@ -31,7 +31,7 @@ class Comparison:
     networks: tuple[str, ...]
     hours_each: float | None  #: training time of each network; None: as long as the training's own default
     as_they_are: bool  #: train only networks that have no weights yet
-    train_options: tuple[str, ...]  #: handed to ``crystal-search train classifier``
+    train_options: tuple[str, ...]  #: handed to ``crystal-search train chops``
     evaluate_options: tuple[str, ...]  #: handed to ``crystal-search evaluate``
 
 
@@ -50,7 +50,7 @@ def program(*words: str) -> None:
 def training_words(comparison: Comparison, network: str) -> list[str]:
     """Return the command that trains a network, or goes on with it."""
     run = comparison.out / network
-    words = ["train", "classifier", "--network", network, "--data", str(comparison.data), "--out", str(run)]
+    words = ["train", "chops", "--network", network, "--data", str(comparison.data), "--out", str(run)]
     if comparison.hours_each is not None:
         words += ["--hours", f"{comparison.hours_each:g}"]
     words += comparison.train_options
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--hours-each", type=float, help="training time of each (default: the training's own)")
     found.add_argument("--as-they-are", action="store_true", help="go on with no training that has weights already")
     found.add_argument(
-        "--train", default="", metavar="OPTIONS", help="further options of `train classifier`, in one pair of quotes"
+        "--train", default="", metavar="OPTIONS", help="further options of `train chops`, in one pair of quotes"
     )
     found.add_argument(
         "--evaluate", default="", metavar="OPTIONS", help="further options of `evaluate`, in one pair of quotes"

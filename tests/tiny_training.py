@@ -1,12 +1,13 @@
-"""``crystal-search`` with two tiny networks beside its own: a program for tests that start and kill trainings."""
+"""``crystal-search`` with tiny networks beside its own: a program for tests that start and kill trainings."""
 
 import sys
 from collections.abc import Callable
 
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
 from crystal_search.main import main
-from crystal_search.networks.architectures import ARCHITECTURES, Architecture
+from crystal_search.networks.architectures import CLASSIFIERS, DROP_LOCATORS, Architecture, Classifier
 
 
 class Tiny(nn.Module):
@@ -24,6 +25,11 @@ class Tiny(nn.Module):
         logits: Tensor = self.head(self.middle(self.first(self.entrance(x))))
         return logits
 
+    def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return maps of as many cells as SqueezeNet's have for crops (N, channels, 288, 288)."""
+        logits = self(x)
+        return adaptive_avg_pool2d(logits, 6), adaptive_avg_pool2d(logits, 29)
+
 
 def plain(classes: int, channels: int) -> nn.Module:
     """Return a network that gives the same numbers however a batch is divided."""
@@ -35,11 +41,18 @@ def random(classes: int, channels: int) -> nn.Module:
     return Tiny(classes, channels, nn.BatchNorm2d(4), nn.Dropout(0.3))
 
 
-def tiny(name: str, build: Callable[[int, int], nn.Module]) -> Architecture:
-    """Return the entry of a tiny network for the registry."""
-    return Architecture(
+def random_locator(classes: int, channels: int) -> nn.Module:
+    """Return such a network that answers for every pixel."""
+    layers = (nn.Conv2d(channels, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3))
+    return nn.Sequential(*layers, nn.Conv2d(4, classes, 1))
+
+
+def tiny(name: str, build: Callable[[int, int], nn.Module]) -> Classifier:
+    """Return the entry of a tiny classifier for the registry."""
+    return Classifier(
         name=name,
         build=build,
+        tasks=("chops", "cells"),
         paper="none",
         weight_layers=2,
         padded=True,
@@ -51,7 +64,11 @@ def tiny(name: str, build: Callable[[int, int], nn.Module]) -> Architecture:
 
 
 TINY = {each.name: each for each in (tiny("plain", plain), tiny("random", random))}
+TINY_LOCATOR = Architecture(
+    name="random-locator", build=random_locator, tasks=("drops",), paper="none", weight_layers=2, padded=True
+)
 
 if __name__ == "__main__":
-    ARCHITECTURES.update(TINY)
+    CLASSIFIERS.update(TINY)
+    DROP_LOCATORS[TINY_LOCATOR.name] = TINY_LOCATOR
     sys.exit(main())

@@ -40,7 +40,7 @@ from crystal_search.metrics import (
 )
 from crystal_search.model import in_role
 from crystal_search.model_card import ClassifierCard
-from crystal_search.networks.architectures import ARCHITECTURES
+from crystal_search.networks.architectures import CLASSIFIERS
 from crystal_search.scoring.classify import probabilities
 from crystal_search.training.trained import Answer, ChopScores, cell_means, check_labels, mean_logits, scores_of
 
@@ -155,7 +155,7 @@ def table_2(judged: JudgedChops) -> Table:
 def _table_2_row(judged: Judged[ChopVerdicts]) -> tuple[Cell, ...]:
     contender, verdicts, effort = judged.contender, judged.verdicts, judged.contender.effort
     known, network = (
-        ARCHITECTURES.get(contender.model.card.architecture),
+        CLASSIFIERS.get(contender.model.card.architecture),
         contender.trained and contender.trained.network,
     )
     return (

@@ -27,10 +27,9 @@ from crystal_search.model_card import ClassifierCard, DropCard, Measurement, Mod
 from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.scoring.classify import probabilities
-from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_checkpoint
+from crystal_search.training.checkpoints import CHECKPOINT
 from crystal_search.training.run_record import RUN, RunRecord, read_run
 from crystal_search.training.trained import ChopScores, Trained, chop_scores, load_trained
-from crystal_search.unet_drop.network import UNet
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ def record_in(run: Path) -> RunRecord:
     if (run / CHECKPOINT).exists() and not (run / RUN).exists():
         raise UserError(
             f"{run} has weights but no {RUN}, so an older version trained it; train for a few steps more from there: "
-            f"crystal-search train classifier ... --start-from {run}, and export that"
+            f"crystal-search train chops ... --start-from {run}, and export that"
         )
     return read_run(run)
 
@@ -107,8 +106,6 @@ def export_classifier(order: Order) -> tuple[nn.Module, ClassifierCard]:
 
 def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
     """Return a trained drop locator and its card."""
-    network = UNet()
-    load_checkpoint(order.run, network, name=BEST if (order.run / BEST).exists() else None)
     card = replace(
         drop_locator_card(order.name),
         working_width_px=order.record.working_width_px,
@@ -116,7 +113,7 @@ def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
         training_data=f"drops of {Path(order.record.data).name}",
         training_command=order.record.command,
     )
-    return network, card
+    return load_trained(order.run, "drop_locator").network, card
 
 
 #: What makes a network and its card of a training, by what was trained. A new kind of model is a line here.

@@ -1,6 +1,6 @@
 """Networks by name, and what each is to the client: sides, strides, padding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -11,17 +11,25 @@ from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.resnet50 import ResNet50
 from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet, wide_squeezenet
 from crystal_search.networks.vgg16 import Vgg16
+from crystal_search.unet_drop.network import UNet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """A classifier of chops that can be built for any number of classes."""
+    """A network that can be built and trained."""
 
     name: str
     build: Callable[[int, int], nn.Module]  #: from numbers of classes and of input channels (1 or 3)
     paper: str
     weight_layers: int  #: convolutional and fully connected layers, as Table 2 of Thielmann et al. (2023) counts
-    padded: bool  #: convolutions pad with zeros, so that it is scored windowed
+    padded: bool  #: convolutions pad with zeros
+    tasks: tuple[str, ...]  #: in which it can be trained, by the names that ``crystal-search train`` takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier(Architecture):
+    """A classifier of chops, for any number of classes; a padded one is scored windowed."""
+
     side_px: int  #: of a chop
     output_stride_px: int
     cells_per_chop: int  #: cells of the output map on a side of a chop; their mean is the chop's logits
@@ -30,12 +38,13 @@ class Architecture:
 
 #: All classifiers by the name that a model card gives as ``architecture``. Chops lie at the multiple of the output
 #: stride that is nearest to the 50 px which Thielmann et al. (2023) found best.
-ARCHITECTURES: dict[str, Architecture] = {
+CLASSIFIERS: dict[str, Classifier] = {
     each.name: each
     for each in (
-        Architecture(
+        Classifier(
             name="alexnet",
             build=AlexNet,
+            tasks=("chops",),
             paper="Krizhevsky et al. (2012), Advances in Neural Information Processing Systems 25",
             weight_layers=8,
             padded=False,
@@ -44,9 +53,10 @@ ARCHITECTURES: dict[str, Architecture] = {
             cells_per_chop=alexnet.CELLS_PER_CHOP,
             chop_stride_px=64,
         ),
-        Architecture(
+        Classifier(
             name="vgg16",
             build=Vgg16,
+            tasks=("chops",),
             paper="Simonyan and Zisserman (2015), arXiv:1409.1556",
             weight_layers=16,
             padded=False,
@@ -55,9 +65,10 @@ ARCHITECTURES: dict[str, Architecture] = {
             cells_per_chop=vgg16.CELLS_PER_CHOP,
             chop_stride_px=64,
         ),
-        Architecture(
+        Classifier(
             name="resnet50",
             build=ResNet50,
+            tasks=("chops",),
             paper="He et al. (2016), arXiv:1512.03385",
             weight_layers=50,
             padded=True,
@@ -66,9 +77,10 @@ ARCHITECTURES: dict[str, Architecture] = {
             cells_per_chop=resnet50.CELLS_PER_CHOP,
             chop_stride_px=64,
         ),
-        Architecture(
+        Classifier(
             name="squeezenet",
             build=SqueezeNet,
+            tasks=("chops", "cells"),
             paper="Iandola et al. (2017), arXiv:1602.07360",
             weight_layers=18,
             padded=False,
@@ -77,9 +89,10 @@ ARCHITECTURES: dict[str, Architecture] = {
             cells_per_chop=squeezenet.CELLS_PER_CHOP,
             chop_stride_px=48,
         ),
-        Architecture(
+        Classifier(
             name="squeezenet-wide",
             build=wide_squeezenet,
+            tasks=("chops", "cells"),
             paper="Iandola et al. (2017), arXiv:1602.07360",
             weight_layers=18,
             padded=False,
@@ -92,27 +105,65 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def architecture_named(name: str) -> Architecture:
-    """Return the architecture called `name`.
+#: All drop locators. They answer with one map, of grey images.
+DROP_LOCATORS: dict[str, Architecture] = {
+    "u-net": Architecture(
+        name="u-net",
+        build=lambda classes, channels: UNet(),
+        tasks=("drops",),
+        paper="Ronneberger, Fischer and Brox (2015), arXiv:1505.04597",
+        weight_layers=25,
+        padded=True,
+    )
+}
+#: All networks, by what they are for.
+NETWORKS: dict[str, Mapping[str, Architecture]] = {"classifier": CLASSIFIERS, "drop_locator": DROP_LOCATORS}
+
+
+def classifier_named(name: str) -> Classifier:
+    """Return the classifier called `name`.
 
     Raises
     ------
     UnknownNameError
         If there is no such network; the message lists those there are.
     """
-    if name not in ARCHITECTURES:
-        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(ARCHITECTURES))}")
-    return ARCHITECTURES[name]
+    if name not in CLASSIFIERS:
+        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(CLASSIFIERS))}")
+    return CLASSIFIERS[name]
+
+
+def network_for(task: str, name: str) -> Architecture:
+    """Return the network called `name`, which can be trained in a task.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network, or it does not claim that task; the message lists those that do.
+    """
+    known = _all()
+    fitting = ", ".join(sorted(each for each, network in known.items() if task in network.tasks))
+    if name not in known:
+        raise UnknownNameError(f"no network {name!r}; choose from {fitting}")
+    if task not in known[name].tasks:
+        raise UnknownNameError(f"{name} cannot be trained on {task}; choose from {fitting}")
+    return known[name]
 
 
 def build(name: str, classes: int, channels: int = 1) -> nn.Module:
     """Return a new network `name`, its weights drawn from torch's global generator.
 
-    It maps images (N, channels, H, W) to logits (N, classes, h, w), one cell for every output stride.
+    A classifier maps images (N, channels, H, W) to logits (N, classes, h, w), one cell for every output stride.
 
     Raises
     ------
     UnknownNameError
         If there is no such network.
     """
-    return architecture_named(name).build(classes, channels)
+    if name not in (known := _all()):
+        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(known))}")
+    return known[name].build(classes, channels)
+
+
+def _all() -> dict[str, Architecture]:
+    return {name: network for kind in NETWORKS.values() for name, network in kind.items()}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from crystal_search.images import WORKING_WIDTH_PX
 from crystal_search.model_card import ClassifierCard, DropCard, Output
-from crystal_search.networks.architectures import architecture_named
+from crystal_search.networks.architectures import classifier_named
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX
 
@@ -27,7 +27,7 @@ def classifier_card(
     UnknownNameError
         If there is no such architecture.
     """
-    network = architecture_named(architecture)
+    network = classifier_named(architecture)
     return ClassifierCard(
         name=name,
         file=f"{name}.onnx",

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from crystal_search.errors import UserError
-from crystal_search.networks.architectures import architecture_named
+from crystal_search.networks.architectures import classifier_named
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def load_imagenet(network: nn.Module, architecture: str) -> Pretrained:
     UnknownNameError
         If there is no such architecture.
     """
-    architecture_named(architecture)
+    classifier_named(architecture)
     try:
         state = download(architecture)
     except PretrainedUnavailableError as reason:

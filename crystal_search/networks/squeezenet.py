@@ -87,11 +87,6 @@ class SqueezeNet(nn.Module):
         features = self.lower_half(x)
         return self.upper_half(self.pool(features)), self.texture_head(features)
 
-    def textures(self, x: Tensor) -> Tensor:
-        """Return the map from half-way up alone; images of 63 px suffice."""
-        logits: Tensor = self.texture_head(self.lower_half(x))  # (N, classes, h, w)
-        return logits
-
     def lower_half(self, x: Tensor) -> Tensor:
         """Return features (N, 256, h, w) of images (N, channels, H, W), one for every 8 px."""
         x = self.entrance(x)  # (N, channels, 256, 256)

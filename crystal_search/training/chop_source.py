@@ -1,26 +1,24 @@
 """Batches of a packed dataset's chops; which ones, and how they are changed, depends on seed and step alone."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from crystal_search.datasets.packed import AGAIN, CHOPS, ChopRow, PackedDataset, ShardFile, ShardsInUse
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import View, normalised
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.augmentation import chop_seen_differently
+from crystal_search.training.task import Batch
 from crystal_search.training.trained import chop_view, labels_of
 
 #: By the name of a balance, the power of a class's size that its share of an epoch goes with.
 BALANCES = {"none": 1.0, "sqrt": 0.5, "equal": 0.0}
 #: Of random numbers, so that no two kinds of draws share a generator.
 ORDER, CHANGES, SAMPLE = 1, 2, 3
-Batch = tuple[Tensor, Tensor]  #: views (N, channels, side, side) float32, labels (N,) int64
 
 
 def class_shares(counts: NDArray[np.int64], balance: str) -> NDArray[np.float64]:
@@ -93,7 +91,10 @@ class ChopSource(ShardsInUse):
         raise UserError(f"{shard.file} was added to {self.dataset.folder}; an epoch does not grow: {AGAIN}")
 
     def batch(self, step: int, size: int) -> Batch:
-        """Return this rank's part of the batch of `size` chops; the same step gives the same batch."""
+        """Return this rank's part of the batch of `size` chops; the same step gives the same batch.
+
+        Views are (n, channels, side, side) float32, labels (n,) int64.
+        """
         mine = range(self.rank, size, self.ranks)
         positions = self.positions(step, size)
         views = [self._view(self.rows[positions[place]], step, place) for place in mine]
@@ -150,20 +151,3 @@ def validation_chops(
     drawn = np.sort(np.random.default_rng([SAMPLE]).permutation(len(rows))[:most])[rank::ranks]
     mine = [rows[position] for position in drawn]
     return PlainChops(dataset, mine, labels_of(mine, classes))
-
-
-class _ByStep(Dataset[Batch]):
-    def __init__(self, source: ChopSource | PlainChops, size: int) -> None:
-        self.source, self.size = source, size
-
-    def __getitem__(self, step: int) -> Batch:
-        return self.source.batch(step, self.size)
-
-
-def batches(source: ChopSource | PlainChops, steps: Iterable[int], size: int, *, workers: int = 0) -> Iterator[Batch]:
-    """Yield the batches of `steps` in order, made ahead by `workers` processes; their number changes nothing."""
-    if not workers:
-        return (source.batch(step, size) for step in steps)
-    pinned = torch.cuda.is_available()
-    loader = DataLoader(_ByStep(source, size), None, sampler=steps, num_workers=workers, pin_memory=pinned)
-    return iter(loader)

@@ -8,11 +8,7 @@ from pathlib import Path
 from crystal_search.files import write_whole
 
 CURVE, PICTURE = "learning-curve.csv", "learning-curve.png"
-#: Columns of a picture's two panels.
-PANELS = {
-    "loss": ("train_loss", "validation_loss"),
-    "accuracy": ("train_accuracy", "validation_accuracy", "validation_top5"),
-}
+PARTS = ("train", "validation")  #: of a column's name, before that of its figure
 
 
 def append_row(curve: Path, row: Mapping[str, float]) -> None:
@@ -43,16 +39,20 @@ def curve_rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def draw_curve(folder: Path, title: str, panels: Mapping[str, Sequence[str]] = PANELS) -> None:
-    """Draw the table in `folder` as a picture beside it; `panels` are columns by what they have in common."""
+def draw_curve(folder: Path, title: str, panels: Mapping[str, Sequence[str]]) -> None:
+    """Draw the table in `folder` as a picture beside it; `panels` are figures by what they have in common."""
     from matplotlib.figure import Figure
 
     rows = curve_rows(folder)
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    figure.suptitle(title)
-    drawn = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (name, columns) in zip(drawn, panels.items(), strict=True):
-        for column in columns:
+    columns = {
+        name: [each for part in PARTS for figure in figures if (each := f"{part}_{figure}") in rows[0]]
+        for name, figures in panels.items()
+    }
+    shown = {name: there for name, there in columns.items() if there}
+    picture = Figure(figsize=(10, 4), layout="constrained")
+    picture.suptitle(title)
+    for axes, (name, there) in zip(picture.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+        for column in there:
             points = [(int(row["step"]), float(row[column])) for row in rows]
             axes.plot(*zip(*points, strict=True), marker=".", label=column.replace("_", " ").replace("top5", "top-5"))
         axes.set(xlabel="step", ylabel=name)
@@ -61,5 +61,5 @@ def draw_curve(folder: Path, title: str, panels: Mapping[str, Sequence[str]] = P
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100)
+    picture.savefig(stream, format="png", dpi=100)
     write_whole(folder / PICTURE, stream.getvalue())

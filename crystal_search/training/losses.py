@@ -82,10 +82,10 @@ def chop_loss(chops: Tensor, labels: Tensor, smoothing: float) -> Tensor:
 
 
 def hits(chops: Tensor, labels: Tensor, among: int) -> Tensor:
-    """Return how many labels (N,) are among the likeliest classes of logits (N, classes), a number.
+    """Return which part of the labels (N,) is among the likeliest classes of logits (N, classes), a number.
 
     >>> hits(torch.tensor([[0.1, 0.2, 0.7], [0.5, 0.3, 0.2]]), torch.tensor([2, 1]), 1).item()
-    1.0
+    0.5
     """
     likeliest = chops.topk(min(among, chops.shape[1]), dim=1).indices  # (N, among)
-    return (likeliest == labels[:, None]).any(dim=1).sum().float()
+    return (likeliest == labels[:, None]).any(dim=1).float().mean()

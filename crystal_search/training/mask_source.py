@@ -1,4 +1,4 @@
-"""Whole images with masks of their drops, from a packed dataset, to train the drop locator on and to check it with.
+"""Whole images with masks of their drops, packed or rendered, to train a drop locator on and to check it with.
 
 A mask is a picture of any size as people draw it: bright where the drop is. An image that was called ``no_drop`` is an
 empty well and needs no mask.
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from crystal_search.datasets.drawn_masks import mask_over
 from crystal_search.datasets.packed import PackedDataset, ShardFile, ShardsInUse, WellRow
+from crystal_search.datasets.rendered_shards import Shard
+from crystal_search.datasets.rendered_shards import ShardsInUse as RenderedShards
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import Grey, decode, normalised, resized, to_grey
 from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX, DROP_NORMALISATION, DROP_WIDTH_PX
@@ -117,6 +119,29 @@ class MaskSource(ShardsInUse):
         if len(self._kept) < MOST_KEPT:
             self._kept[row.key] = pair
         return pair
+
+
+@dataclass
+class ImageSource(RenderedShards):
+    """Draws batches of whole images from the shards that are there; the same step gives the same batch."""
+
+    seed: int
+    _full: list[tuple[int, int]] = field(default_factory=list)
+    _empty: list[tuple[int, int]] = field(default_factory=list)
+
+    def _take_up(self, number: int, shard: Shard) -> None:
+        for well, winner in enumerate(shard.winners):
+            (self._empty if winner is None else self._full).append((number, well))
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+        """Return views (N, 1, 224, 256) float32 and how much of each pixel is drop, the same shape."""
+        generator = np.random.default_rng([self.seed, step])
+        return stacked(seen_differently(*self._draw(generator), generator) for _ in range(size))
+
+    def _draw(self, generator: np.random.Generator) -> tuple[Grey, Grey]:
+        wells = self._empty if self._empty and generator.random() < EMPTY_SHARE else self._full
+        shard, well = wells[int(generator.integers(len(wells)))]
+        return self.shards[shard].grey[well], self.shards[shard].drops[well]
 
 
 def stacked(pairs: Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ class RunRecord:
     """What was trained, on what, and how."""
 
     kind: Literal["classifier", "drop_locator"]
-    architecture: str  #: of `architectures.ARCHITECTURES`; ``u-net`` for a drop locator
+    architecture: str  #: of `architectures.NETWORKS`
     classes: tuple[str, ...]  #: in the order of the outputs
     normalisation: str  #: of `images.NORMALISATIONS`; it decides how many channels the network reads
     working_width_px: int

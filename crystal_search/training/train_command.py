@@ -1,19 +1,17 @@
-"""``crystal-search train``: render shards, train the networks (docs/training.md)."""
+"""``crystal-search train``: train the networks (docs/training.md)."""
 
 import argparse
 import logging
+import os
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from crystal_search.arguments import count
-from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
-from crystal_search.training import chop_command as chop_commands
-from crystal_search.training import drop_command as drop_commands
-from crystal_search.training.device_options import device_arguments
-
-if TYPE_CHECKING:
-    from crystal_search.training.cell_training import Plan, Whereabouts
+from crystal_search.datasets.packed import ABOUT
+from crystal_search.training.requests import add_options, asked
+from crystal_search.training.tasks import TASKS
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_shards(_command(commands, "shards", _shards, "render wells to train on"))
-    chop_commands.add_arguments(
-        _command(commands, "classifier", chop_commands.run, "train a classifier on the chops of a dataset")
-    )
-    drop_commands.add_arguments(_command(commands, "drop", drop_commands.run, "train the drop locator"))
-    _add_cells(_command(commands, "cells", _cells, "train a classifier on every cell of rendered wells"))
+    for name, kind in TASKS.items():
+        task = _command(commands, name, _train, kind.purpose)
+        task.set_defaults(task=name)
+        add_options(task, kind.request)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -47,7 +44,7 @@ def _command(
     run_command: Callable[[argparse.Namespace], None],
     what: str,
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=what, description=what)
+    command = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
     command.set_defaults(train_command=run_command)
     command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help="log what is done")
     command.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="processor threads (default: 1)")
@@ -71,57 +68,25 @@ def _shards(arguments: argparse.Namespace) -> None:
         log.info("%s is there", name)
 
 
-def _add_cells(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--shards", type=Path, default=DEFAULT_SHARDS, help="folder of rendered wells")
-    parser.add_argument("--folder", type=Path, required=True, help="folder for checkpoint and learning curve")
-    parser.add_argument("--steps", type=int, default=6000, help="default: 6000")
-    parser.add_argument("--batch-size", type=int, default=12, help="default: 12")
-    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate (default: 2e-3)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in the folder")
-    parser.add_argument("--start-from", type=Path, metavar="FOLDER", help="begin with the weights of another training")
-    parser.add_argument("--architecture", default="squeezenet", help="network (default: squeezenet)")
-    parser.add_argument("--stage", default="all", help="textures, upper or all (default: all)")
-    parser.add_argument(
-        "--width", type=int, default=CLASSIFIER_WIDTH_PX, help="of the images it is for, px (default: %(default)s)"
-    )
-    device_arguments(parser)
+def _train(arguments: argparse.Namespace) -> None:
+    from crystal_search.training.train import train
+
+    command = shlex.join(["crystal-search", *sys.argv[1:]])
+    steps = train(arguments.task, asked(TASKS[arguments.task].request, arguments, command))
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one tells
+        sys.stdout.write(what_now(arguments.out, arguments.data, steps))
 
 
-def _plan(arguments: argparse.Namespace) -> "Plan":
-    import torch
+def what_now(run: Path, data: Path, steps: int) -> str:
+    """Return what a person does after a training that made so many steps.
 
-    from crystal_search.training.cell_training import Plan
-    from crystal_search.training.precision import precision_for
-
-    return Plan(
-        steps=arguments.steps,
-        batch_size=arguments.batch_size,
-        peak_rate=arguments.rate,
-        seed=arguments.seed,
-        seconds=arguments.minutes and 60 * arguments.minutes,
-        precision=precision_for("auto", torch.device(arguments.device)) if arguments.device else "float32",
-    )
-
-
-def _whereabouts(arguments: argparse.Namespace) -> "Whereabouts":
-    from crystal_search.training.cell_training import Whereabouts
-
-    return Whereabouts(arguments.folder, resume=arguments.resume, start_from=arguments.start_from)
-
-
-def _cells(arguments: argparse.Namespace) -> None:
-    import torch
-
-    from crystal_search.training.train_cells import train_cells
-
-    train_cells(
-        arguments.architecture,
-        arguments.stage,
-        arguments.shards,
-        _plan(arguments),
-        _whereabouts(arguments),
-        width_px=arguments.width,
-        device=torch.device(arguments.device) if arguments.device else None,
-        command=chop_commands.typed(),
+    >>> print(what_now(Path("runs/x"), Path("shards"), 300), end="")
+    300 steps are done; weights and learning-curve.png are in runs/x
+    put it to work:  crystal-search export runs/x
+    """
+    how_good = f"how good it is:  crystal-search evaluate {run} --data {data} --out {run}-evaluation\n"
+    return (
+        f"{steps} steps are done; weights and learning-curve.png are in {run}\n"
+        f"{how_good if (data / ABOUT).exists() else ''}"
+        f"put it to work:  crystal-search export {run}\n"
     )

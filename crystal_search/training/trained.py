@@ -29,7 +29,7 @@ GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 out
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trained:
-    """A classifier as its training left it."""
+    """A network as its training left it."""
 
     folder: Path
     record: RunRecord
@@ -45,19 +45,20 @@ class ChopScores:
     labels: NDArray[np.int64]  #: (chops,), positions in the network's classes
 
 
-def load_trained(folder: Path) -> Trained:
-    """Return the classifier whose training is in `folder`, with its best weights where some were kept as the best.
+def load_trained(folder: Path, kind: str = "classifier") -> Trained:
+    """Return the network whose training is in `folder`, with its best weights where some were kept as the best.
 
     Raises
     ------
     UserError
-        If there is no record of a training, or it is one of a drop locator.
+        If there is no record of a training, or it is one of another kind of network.
     ModelError
         If there are no weights, or they are of another network.
     """
     record = read_run(folder)
-    if record.kind != "classifier":
-        raise UserError(f"{folder} trained a {record.kind.replace('_', ' ')}; name the training of a classifier")
+    if record.kind != kind:
+        there, expected = (each.replace("_", " ") for each in (record.kind, kind))
+        raise UserError(f"{folder} trained a {there}; name the training of a {expected}")
     network = build(record.architecture, len(record.classes), channels_of(record.normalisation))
     load_checkpoint(folder, network, name=BEST if (folder / BEST).exists() else None)
     return Trained(folder, record, network.eval())

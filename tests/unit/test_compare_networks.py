@@ -32,7 +32,7 @@ def test_networks_are_trained_then_evaluated_side_by_side(called: list[list[str]
     assert main([*words, "--train=--batch-size 8", "--evaluate=--wells 5 --chops 7"]) == 0
     hours = ["--hours", "1.5", "--batch-size", "8"]
     assert called[:-1] == [
-        ["train", "classifier", "--network", each, "--data", "chops", "--out", f"{out}/{each}", *hours]
+        ["train", "chops", "--network", each, "--data", "chops", "--out", f"{out}/{each}", *hours]
         for each in ("vgg16", "squeezenet")
     ]
     runs, options = [f"{out}/vgg16", f"{out}/squeezenet"], ["--wells", "5", "--chops", "7"]

@@ -20,7 +20,7 @@ from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import read_model
 from crystal_search.model_card import ClassifierCard, card_from_json, card_to_json
 from crystal_search.networks.alexnet import AlexNet
-from crystal_search.networks.architectures import ARCHITECTURES, build
+from crystal_search.networks.architectures import CLASSIFIERS, build
 from crystal_search.networks.cards import classifier_card
 from crystal_search.networks.convolutions import Entrance
 from crystal_search.networks.vgg16 import Vgg16
@@ -32,13 +32,13 @@ WEIGHT_LAYERS = {"alexnet": 8, "vgg16": 16, "resnet50": 50, "squeezenet": 18, "s
 
 
 def test_the_four_networks_of_the_paper_are_there_and_a_wide_one() -> None:
-    assert {name: each.weight_layers for name, each in ARCHITECTURES.items()} == WEIGHT_LAYERS
+    assert {name: each.weight_layers for name, each in CLASSIFIERS.items()} == WEIGHT_LAYERS
 
 
 @pytest.mark.parametrize("name", WEIGHT_LAYERS)
 @pytest.mark.parametrize(("classes", "channels"), [(13, 1), (4, 3)])
 def test_a_chop_gives_the_cells_that_the_registry_names(name: str, classes: int, channels: int) -> None:
-    cells = ARCHITECTURES[name].cells_per_chop
+    cells = CLASSIFIERS[name].cells_per_chop
     with torch.no_grad():
         logits = build(name, classes, channels).eval()(torch.rand(1, channels, 256, 256))
     assert logits.shape == (1, classes, cells, cells)
@@ -47,12 +47,12 @@ def test_a_chop_gives_the_cells_that_the_registry_names(name: str, classes: int,
 @pytest.mark.parametrize("name", WEIGHT_LAYERS)
 def test_only_a_network_that_says_so_pads(name: str) -> None:
     convolutions = [layer for layer in build(name, 5).modules() if isinstance(layer, nn.Conv2d)]
-    assert any(layer.padding != (0, 0) for layer in convolutions) == ARCHITECTURES[name].padded
+    assert any(layer.padding != (0, 0) for layer in convolutions) == CLASSIFIERS[name].padded
 
 
 @pytest.mark.parametrize("name", WEIGHT_LAYERS)
 def test_a_card_says_what_the_registry_says(name: str) -> None:
-    card, network = classifier_card("mine", name), ARCHITECTURES[name]
+    card, network = classifier_card("mine", name), CLASSIFIERS[name]
     assert card_from_json(card_to_json(card).encode()) == card
     assert (card.architecture, card.file, card.classes) == (name, "mine.onnx", OUTCOME_NAMES)
     assert (card.side_px, card.padded) == (256, network.padded)
@@ -79,7 +79,7 @@ def multiply_adds(network: nn.Module, channels: int) -> int:
 
 @pytest.mark.parametrize("name", WEIGHT_LAYERS)
 def test_the_page_on_the_networks_has_their_numbers(name: str) -> None:
-    each, network = ARCHITECTURES[name], build(name, 13)
+    each, network = CLASSIFIERS[name], build(name, 13)
     weights = sum(values.numel() for key, values in network.named_parameters() if not key.startswith("texture_head"))
     billions = multiply_adds(network, 1) / 1e9
     page = (Path(__file__).parent.parent.parent / "docs" / "networks.md").read_text(encoding="utf-8")
@@ -134,7 +134,7 @@ def test_every_block_of_resnet50_begins_as_its_shortcut() -> None:
 # Dense scoring is exact: for every unpadded network, over sizes, places, strides and colours.
 
 NARROW = {"alexnet": AlexNet, "vgg16": Vgg16}  #: so wide that tests over many sizes take an eighth of their width
-UNPADDED = [name for name, each in ARCHITECTURES.items() if not each.padded]
+UNPADDED = [name for name, each in CLASSIFIERS.items() if not each.padded]
 NORMALISATIONS = {1: "local-contrast-1", 3: "rgb-1"}
 ALMOST = 1e-5  #: largest difference between a logit of one pass and one of a chop on its own
 

@@ -1,146 +1,33 @@
-"""The training loop: exact resuming, growing data, learning curve; and crops to train on."""
+"""Training on rendered wells: crops of them, and what a training on their cells leaves."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
-from crystal_search.datasets.cell_labels import cell_labels
 from crystal_search.datasets.rendered_shards import write_shard
-from crystal_search.errors import ModelError, UnknownNameError, UserError
+from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import normalised
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
-from crystal_search.networks.squeezenet import SqueezeNet
+from crystal_search.training import cells_task, loop
 from crystal_search.training.augmentation import recorded_differently, turned
-from crystal_search.training.cell_training import CURVE, Plan, Training, Whereabouts
+from crystal_search.training.checkpoints import BEST
 from crystal_search.training.crops import CropSource
-from crystal_search.training.features import FeatureSource
-from crystal_search.training.train_cells import train_cells
+from crystal_search.training.learning_curve import curve_rows
+from crystal_search.training.requests import CellRequest
+from crystal_search.training.run_record import read_run
+from crystal_search.training.train import train
+from crystal_search.training.trained import load_trained
 from tests.unit.networks_fakes import CRYSTAL, fake_well
-
-PLAN = Plan(steps=6, batch_size=3, peak_rate=1e-2, steps_per_epoch=2, steps_per_checkpoint=2)
-
-
-class StoppedError(Exception):
-    """The power is off."""
-
-
-@dataclass
-class Numbers:
-    """A source that grows by one shard an epoch and fails at a step when told to."""
-
-    fails_at: int = -1
-    shards: list[str] = field(default_factory=list)
-
-    def names(self) -> list[str]:
-        return list(self.shards)
-
-    def refresh(self) -> None:
-        self.shards.append(f"train-{len(self.shards):05d}")
-
-    def use(self, names: list[str]) -> None:
-        self.shards = list(names)
-
-    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        if step == self.fails_at:
-            raise StoppedError
-        generator = np.random.default_rng([step, len(self.shards)])
-        inputs = torch.from_numpy(generator.normal(size=(size, 1, 4, 4)).astype(np.float32))
-        return inputs, inputs.mean(dim=(1, 2, 3))
-
-
-def tiny() -> nn.Module:
-    torch.manual_seed(3)
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(16, 1))
-
-
-def squared(network: nn.Module, inputs: Tensor, truth: Tensor) -> dict[str, Tensor]:
-    return {"loss": (network(inputs)[:, 0] - truth).square().mean()}
-
-
-def trained(where: Whereabouts, source: Numbers) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = Training(tiny(), source, squared, PLAN, where).run().state_dict()
-    return weights
-
-
-@pytest.mark.parametrize("fails_at", [2, 3, 5])
-def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path: Path, fails_at: int) -> None:
-    whole = trained(Whereabouts(tmp_path / "whole"), Numbers())
-    with pytest.raises(StoppedError):
-        trained(Whereabouts(tmp_path / "stopped"), Numbers(fails_at))
-    resumed = trained(Whereabouts(tmp_path / "stopped", resume=True), Numbers())
-    for name, weights in whole.items():
-        torch.testing.assert_close(resumed[name], weights, rtol=0, atol=0)
-
-
-def test_the_learning_curve_has_every_epoch_once(tmp_path: Path) -> None:
-    with pytest.raises(StoppedError):
-        trained(Whereabouts(tmp_path), Numbers(5))
-    trained(Whereabouts(tmp_path, resume=True), Numbers())
-    lines = (tmp_path / CURVE).read_text(encoding="utf-8").splitlines()
-    assert [line.split(",")[0] for line in lines] == ["step", "2", "4", "6"]
-    assert [line.split(",")[2] for line in lines] == ["shards", "1", "2", "3"]
-
-
-def test_a_folder_with_a_training_is_not_overwritten(tmp_path: Path) -> None:
-    trained(Whereabouts(tmp_path), Numbers())
-    with pytest.raises(UserError, match="holds a training; resume it"):
-        trained(Whereabouts(tmp_path), Numbers())
-
-
-def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"holds no weights: there is no checkpoint\.pt in it; train first"):
-        trained(Whereabouts(tmp_path, resume=True), Numbers())
-
-
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "A01.jpg").write_bytes(b"somebody's image")
-    with pytest.raises(UserError, match=r"holds something that is no training \(A01\.jpg\); name a new folder"):
-        trained(Whereabouts(tmp_path), Numbers())
-    assert [each.name for each in tmp_path.iterdir()] == ["A01.jpg"]
-
-
-def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(ModelError, match=r"cannot go on from [^.]*checkpoint\.pt: [^.]*; train from the start"):
-        trained(Whereabouts(tmp_path, resume=True), Numbers())
-
-
-def test_a_training_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
-    first = trained(Whereabouts(tmp_path / "first"), Numbers())
-    network = tiny()
-    none = Plan(steps=0, batch_size=1, peak_rate=1.0)
-    Training(network, Numbers(), squared, none, Whereabouts(tmp_path / "next", start_from=tmp_path / "first")).run()
-    torch.testing.assert_close(network.state_dict(), first)
-
-
-def test_a_training_does_not_begin_with_the_weights_of_a_larger_network(tmp_path: Path) -> None:
-    trained(Whereabouts(tmp_path / "first"), Numbers())
-    start = Whereabouts(tmp_path / "next", start_from=tmp_path / "first")
-    with pytest.raises(ModelError, match=r"has layers that the network has not: 1\.bias"):
-        Training(nn.Sequential(nn.Conv2d(1, 4, 3)), Numbers(), squared, PLAN, start).run()
-
-
-def test_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="cannot begin with"):
-        trained(Whereabouts(tmp_path / "next", start_from=tmp_path / "nowhere"), Numbers())
-
-
-def test_the_rate_rises_once_and_falls_to_almost_nothing() -> None:
-    plan = Plan(steps=1000, batch_size=1, peak_rate=2.0)
-    rates = [plan.rate(step) for step in range(1000)]
-    assert max(rates) == pytest.approx(2.0, rel=1e-3)
-    assert np.argmax(rates) == pytest.approx(100, abs=2)
-    assert rates[-1] == pytest.approx(0.01)
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shards")
     write_shard(folder, "train-00000", 0, [fake_well(number) for number in range(8)])
+    write_shard(folder, "validation-00000", 0, [fake_well(number) for number in range(8, 12)])
     return folder
 
 
@@ -174,19 +61,6 @@ def test_rare_outcomes_are_aimed_at(shards: Path) -> None:
     assert (outcomes == CRYSTAL).flatten(1).any(dim=1).float().mean() > 0.3
 
 
-def test_kept_features_are_those_that_the_whole_network_would_see(shards: Path) -> None:
-    torch.manual_seed(0)
-    network = SqueezeNet(13).eval()
-    source = FeatureSource(shards, "train", 0, lambda views: network.pool(network.lower_half(views)))
-    source.refresh()
-    features, outcomes = source.batch(0, 3)
-    assert (features.shape, outcomes.shape) == ((3, 256, 14, 14), (3, 72, 72))
-    with torch.no_grad():
-        assert network.upper_half(features).shape == (3, 13, 6, 6)
-    assert cell_labels(outcomes).shape == (3, 6, 6)
-    assert len(source._wells) == 7  # one fake well of eight has no drop
-
-
 def test_the_eight_turns_differ_and_keep_every_value() -> None:
     field = np.arange(6).reshape(2, 3)
     turns = {(turned(field, turn).shape, turned(field, turn).tobytes()) for turn in range(8)}
@@ -202,15 +76,43 @@ def test_a_different_recording_keeps_shape_and_type() -> None:
     assert not np.array_equal(other, grey)
 
 
-@pytest.mark.parametrize("stage", ["textures", "upper", "all"])
-def test_the_classifier_learns_on_a_few_wells(shards: Path, tmp_path: Path, stage: str) -> None:
-    plan = Plan(steps=4, batch_size=2, peak_rate=2e-3, steps_per_epoch=2)
-    network = train_cells("squeezenet", stage, shards, plan, Whereabouts(tmp_path))
-    assert not network.training
-    losses = [float(line.split(",")[3]) for line in (tmp_path / CURVE).read_text().splitlines()[1:]]
+def request(shards: Path, out: Path, **options: Any) -> CellRequest:
+    usual: dict[str, Any] = {"steps": 4, "batch_size": 2, "validate_every": 2, "device": "cpu", "quiet": True}
+    return CellRequest(data=shards, out=out, **usual | options)
+
+
+@pytest.fixture(scope="module")
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small training."""
+    out = tmp_path_factory.mktemp("runs") / "squeezenet"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "add_events", lambda *_: None)
+        patch.setattr(cells_task, "HELD_CROPS", 4)
+        train("cells", request(shards, out))
+    return out
+
+
+def test_the_classifier_learns_on_a_few_wells(run: Path) -> None:
+    losses = [float(row["train_loss"]) for row in curve_rows(run)]
     assert losses[1] < losses[0]
+    assert {"train_cell", "train_chop", "train_alarm", "train_texture", "validation_loss"} <= curve_rows(run)[0].keys()
 
 
-def test_an_unknown_stage_is_refused(shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="no stage 'colours'; choose from textures, upper, all"):
-        train_cells("squeezenet", "colours", shards, PLAN, Whereabouts(tmp_path))
+def test_a_training_leaves_a_record_and_the_best_weights(run: Path) -> None:
+    record = read_run(run)
+    assert (record.kind, record.architecture, record.taught_by) == ("classifier", "squeezenet", "cells")
+    assert (run / BEST).exists()
+    assert load_trained(run).network(torch.zeros(1, 1, 256, 256)).shape == (1, 13, 4, 4)
+
+
+def test_a_network_that_cannot_learn_cells_is_refused(shards: Path, tmp_path: Path) -> None:
+    message = "alexnet cannot be trained on cells; choose from squeezenet, squeezenet-wide"
+    with pytest.raises(UnknownNameError, match=message):
+        train("cells", request(shards, tmp_path / "run", network="alexnet"))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("width_px", [1224, 612])
+def test_without_wells_there_is_no_training(width_px: int, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no rendered wells to train on"):
+        train("cells", request(tmp_path, tmp_path / "run", width_px=width_px))

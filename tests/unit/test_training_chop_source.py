@@ -16,11 +16,11 @@ from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.chop_source import (
     ChopSource,
-    batches,
     class_shares,
     epoch_order,
     validation_chops,
 )
+from crystal_search.training.task import batches
 from crystal_search.training.trained import chop_view
 from tests.unit.dataset_files import ABOUT_SMALL, write_dataset
 
@@ -82,6 +82,16 @@ def test_labels_are_those_of_the_chops(dataset: PackedDataset) -> None:
     source = source_of(dataset)
     rows = [dataset.chops("train")[position] for position in source.positions(2, 6)]
     assert [OUTCOME_NAMES[label] for label in source.batch(2, 6)[1]] == [row.outcome for row in rows]
+
+
+def test_no_chop_is_shown_as_it_is_nor_twice_alike(dataset: PackedDataset) -> None:
+    source = source_of(dataset)
+    for step in range(2):
+        views = source.batch(step, 12)[0][:, 0].numpy()
+        for view, position in zip(views, source.positions(step, 12), strict=True):
+            assert np.abs(view - chop_view(dataset, source.rows[position])).mean() > 0.02
+    first, second = (source._view(source.rows[0], step, 0) for step in range(2))
+    assert np.abs(first - second).mean() > 0.02
 
 
 def test_an_epochs_batches_hold_classes_in_their_shares(dataset: PackedDataset) -> None:

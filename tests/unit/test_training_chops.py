@@ -2,9 +2,11 @@
 
 import csv
 import errno
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,22 +16,27 @@ from torch import Tensor, nn
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import ModelError, UnknownNameError, UserError
-from crystal_search.networks.architectures import ARCHITECTURES
+from crystal_search.networks.architectures import CLASSIFIERS
 from crystal_search.networks.pretrained import Pretrained
 from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.training import chop_training, train_chops
+from crystal_search.training import chops_task, loop
 from crystal_search.training.checkpoints import BEST, CHECKPOINT
-from crystal_search.training.chop_training import ChopPlan, memory_explained
+from crystal_search.training.chops_task import classes_for, freeze_idle
+from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.learning_curve import CURVE
+from crystal_search.training.machine import memory_explained
+from crystal_search.training.requests import ChopRequest
 from crystal_search.training.run_record import read_run, write_run
 from crystal_search.training.schedules import OneCycle, StepwiseRates
-from crystal_search.training.train_chops import Request, classes_for, freeze_idle, plan_for, schedule_for
+from crystal_search.training.task import Verdict
+from crystal_search.training.train import plan_for, schedule_for
+from crystal_search.training.train import train as train_task
 from crystal_search.training.trained import load_trained
 from tests.tiny_training import TINY
 from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
+from tests.unit.tiny_tasks import tiny_task
 
-CPU = torch.device("cpu")
 SIX = {"train": {"clear": 4, "crystal_bad_form": 4}, "validation": {"clear": 2, "crystal_bad_form": 2}}
 
 
@@ -42,15 +49,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the tiny networks into the registry, and leave out pictures and events: they take longer than all else."""
     for name, architecture in TINY.items():
-        monkeypatch.setitem(ARCHITECTURES, name, architecture)
-    monkeypatch.setattr(chop_training, "draw_curve", lambda folder, title: None)
-    monkeypatch.setattr(chop_training, "add_events", lambda folder, step, row: None)
+        monkeypatch.setitem(CLASSIFIERS, name, architecture)
+    monkeypatch.setattr(loop, "draw_curve", lambda *_: None)
+    monkeypatch.setattr(loop, "add_events", lambda *_: None)
 
 
 @pytest.fixture
-def ask(data: Path, tmp_path: Path) -> Callable[..., Request]:
-    def request(**options: Any) -> Request:
-        usual = Request(
+def ask(data: Path, tmp_path: Path) -> Callable[..., ChopRequest]:
+    def request(**options: Any) -> ChopRequest:
+        usual = ChopRequest(
             network="random", data=data, out=tmp_path / "run", command="typed", steps=6, batch_size=4, quiet=True
         )
         return replace(usual, **options)
@@ -58,7 +65,7 @@ def ask(data: Path, tmp_path: Path) -> Callable[..., Request]:
     return request
 
 
-Ask = Callable[..., Request]
+Ask = Callable[..., ChopRequest]
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -71,8 +78,8 @@ def weights(folder: Path, name: str = CHECKPOINT) -> dict[str, Tensor]:
     return loaded
 
 
-def train(request: Request) -> Path:
-    train_chops.train_on_chops(request)
+def train(request: ChopRequest) -> Path:
+    train_task("chops", request)
     return request.out
 
 
@@ -84,7 +91,7 @@ def test_a_training_leaves_all_that_evaluation_and_people_need(ask: Ask) -> None
     assert (record.command, record.seed) == ("typed", 0)
     assert [row["step"] for row in rows(run)] == ["2", "4", "6"]
     assert [float(row["epoch"]) for row in rows(run)] == [1, 2, 3]
-    assert all(float(row["chops_per_second"]) > 0 for row in rows(run))
+    assert all(float(row["samples_per_second"]) > 0 for row in rows(run))
     assert {path.name for path in run.iterdir()} == {"run.json", CHECKPOINT, BEST, CURVE}
     assert load_trained(run).network(torch.zeros(1, 1, 256, 256)).shape == (1, 13, 4, 4)
 
@@ -92,27 +99,27 @@ def test_a_training_leaves_all_that_evaluation_and_people_need(ask: Ask) -> None
 def test_the_best_weights_are_those_of_the_lowest_validation_loss(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     losses = iter([0.5, 0.2, 0.9])
     seen: list[dict[str, Tensor]] = []
-    training = chop_training.ChopTraining
 
-    def validation_sums(self: chop_training.ChopTraining) -> Tensor:
-        seen.append({name: each.clone() for name, each in self.network.state_dict().items()})
-        return torch.tensor([next(losses), 0, 0, 1], dtype=torch.float64)
+    def judged(self: HeldLosses, network: nn.Module) -> Verdict:
+        seen.append({name: each.clone() for name, each in network.state_dict().items()})
+        return Verdict({}, next(losses))
 
-    monkeypatch.setattr(training, "_validation_sums", validation_sums)
+    monkeypatch.setattr(HeldLosses, "__call__", judged)
     run = train(ask())
     torch.testing.assert_close(weights(run, BEST), seen[1], rtol=0, atol=0)
     torch.testing.assert_close(weights(run), seen[2], rtol=0, atol=0)
 
 
 def test_stagnation_ends_a_training(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    same = torch.tensor([1.0, 0, 0, 1], dtype=torch.float64)
-    monkeypatch.setattr(chop_training.ChopTraining, "_validation_sums", lambda self: same.clone())
+    monkeypatch.setattr(HeldLosses, "__call__", lambda *_: Verdict({}, 1.0))
     run = train(ask(schedule="steps", steps=None, patience=1))
     assert [float(row["rate"]) for row in rows(run)] == [1e-2, 1e-2, 1e-3, 1e-4, 1e-5]
 
 
-def test_a_training_ends_in_time(ask: Ask) -> None:
-    run = train(ask(steps=None, hours=0.5 / 3600))
+def test_a_training_ends_in_time(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    run = train(ask(steps=None, hours=100 / 3600))
     steps = [int(row["step"]) for row in rows(run)]
     assert steps[:-1] == list(range(2, 2 * len(steps), 2))  # no step is left out
     last = rows(run)[-1]
@@ -127,7 +134,7 @@ def test_a_part_of_an_epoch_is_validated_at_the_end(ask: Ask) -> None:
 def test_a_finished_training_that_is_resumed_does_nothing(ask: Ask) -> None:
     run = train(ask())
     before = weights(run), rows(run)
-    assert train_chops.train_on_chops(ask(resume=True)) == 6
+    assert train_task("chops", ask(resume=True)) == 6
     torch.testing.assert_close(weights(run), before[0], rtol=0, atol=0)
     assert rows(run) == before[1]
 
@@ -175,7 +182,7 @@ def test_imagenet_weights_are_asked_for(ask: Ask, monkeypatch: pytest.MonkeyPatc
         asked.append(architecture)
         return Pretrained(taken=0, random=(), unavailable="none here")
 
-    monkeypatch.setattr(train_chops, "load_imagenet", load)
+    monkeypatch.setattr(chops_task, "load_imagenet", load)
     train(ask(pretrained=True, steps=1))
     train(ask(pretrained=True, steps=1, resume=True))
     assert asked == ["random"]
@@ -296,7 +303,7 @@ def test_a_batch_of_one_is_refused(ask: Ask) -> None:
 def test_a_loss_that_is_no_number_stops_the_training(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     run = train(ask(steps=3))
     before = weights(run)
-    monkeypatch.setattr(chop_training, "chop_loss", lambda chops, labels, smoothing: chops.sum() * float("nan"))
+    monkeypatch.setattr(chops_task, "chop_loss", lambda chops, labels, smoothing: chops.sum() * float("nan"))
     message = (
         r"the loss is no number any more at step 3, rate \S+; train with a lower --rate.*checkpoint.pt is of before"
     )
@@ -328,7 +335,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(ask: Ask, monkeypatch: pytest.
     ],
 )
 def test_full_memory_is_explained(error: Exception, where: str) -> None:
-    message = f"{where} does not hold a batch of 64 chops; train with --batch-size 32, or with --precision bf16"
+    message = f"{where} does not hold a batch of 64; train with --batch-size 32, or with --precision bf16"
     with pytest.raises(UserError, match=message), memory_explained(64):
         raise error
 
@@ -341,27 +348,28 @@ def test_other_errors_are_not_taken_for_full_memory() -> None:
 @pytest.mark.parametrize("options", [{"epochs": 1.0}, {"steps": 0}, {"steps": None, "hours": -1.0}])
 def test_how_long_must_be_clear(ask: Ask, options: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="say how long to train"):
-        plan_for(ask(**options), 100, CPU)
+        plan_for(ask(**options), tiny_task(samples=100))
 
 
 def test_how_long_by_default(ask: Ask) -> None:
-    assert plan_for(ask(steps=None), 1000, CPU).steps == 2500
-    assert plan_for(ask(steps=None, schedule="steps"), 1000, CPU).steps == 25_000
-    assert plan_for(ask(steps=None, epochs=0.5), 1000, CPU).steps == 125
-    assert plan_for(ask(steps=None, hours=2.0), 1000, CPU).steps is None
+    task = tiny_task(samples=1000)
+    assert plan_for(ask(steps=None), task).steps == 2500
+    assert plan_for(ask(steps=None, schedule="steps"), task).steps == 25_000
+    assert plan_for(ask(steps=None, epochs=0.5), task).steps == 125
+    assert plan_for(ask(steps=None, hours=2.0), task).steps is None
+    assert plan_for(ask(steps=None), tiny_task(usual_steps=70)).steps == 70
 
 
-def test_progress_is_that_of_steps_or_of_time_whichever_is_further() -> None:
-    plan = ChopPlan(batch_size=2, steps=100, seconds=50.0, validate_every=10)
-    assert plan.progress(20, 5.0) == 0.2
-    assert plan.progress(20, 25.0) == 0.5
+def test_a_task_without_epochs_says_so(ask: Ask) -> None:
+    with pytest.raises(UserError, match="draws anew, so that it has no epochs; name --steps or --hours"):
+        plan_for(ask(steps=None, epochs=2.0), tiny_task())
 
 
-def test_rates_by_network_and_schedule(ask: Ask) -> None:
-    one_cycle = schedule_for(ask(network="squeezenet"))
+def test_rates_by_task_and_schedule(ask: Ask) -> None:
+    one_cycle = schedule_for(ask(), tiny_task(peak_rate=4e-4))
     assert isinstance(one_cycle, OneCycle)
-    assert one_cycle.peak_rate == train_chops.PEAK_RATES["squeezenet"]
-    steps = schedule_for(ask(schedule="steps", rate=3e-3))
+    assert one_cycle.peak_rate == 4e-4
+    steps = schedule_for(ask(schedule="steps", rate=3e-3), tiny_task())
     assert isinstance(steps, StepwiseRates)
     assert steps.rates == (3e-3, 1e-3, 1e-4, 1e-5)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,16 +17,21 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, DropCard
-from crystal_search.training.cell_training import CURVE, Plan, Whereabouts
+from crystal_search.networks.architectures import DROP_LOCATORS
 from crystal_search.training.checkpoints import BEST
+from crystal_search.training.distributed import Group
+from crystal_search.training.drops_task import GENTLE_RATE, DropJudge, Held, taught_by
 from crystal_search.training.learning_curve import PICTURE, curve_rows
 from crystal_search.training.mask_source import MaskSource, coverage_at, known_drop, masked_wells
+from crystal_search.training.requests import DropRequest
 from crystal_search.training.run_record import read_run
 from crystal_search.training.shipped_weights import begin_with
-from crystal_search.training.train_drops import DropExaminer, Held, taught_by, train_drop_locator
+from crystal_search.training.train import train
 from crystal_search.unet_drop.network import UNet
+from tests.tiny_training import TINY_LOCATOR
 from tests.unit.dataset_files import write_dataset
 
+CPU = torch.device("cpu")
 WELLS = {"train": {"clear": 3, "precipitate_bad": 2, "no_drop": 2}, "validation": {"clear": 1, "no_drop": 1}}
 
 
@@ -73,13 +79,13 @@ def test_the_same_step_gives_the_same_batch(data: Path) -> None:
 
 def test_a_dataset_without_masks_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_dataset(tmp_path / "data", wells={"train": {"no_drop": 2}})
-    assert main(["train", "drop", "--data", str(folder), "--out", str(tmp_path / "run")]) == 2
+    assert main(["train", "drops", "--data", str(folder), "--out", str(tmp_path / "run")]) == 2
     assert "has a mask of its drop; draw some" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_that_is_no_data_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "drop", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 2
+    assert main(["train", "drops", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 2
     assert "neither a packed dataset nor a folder of rendered wells" in capsys.readouterr().err
 
 
@@ -101,84 +107,65 @@ def test_a_file_of_another_network_is_no_beginning() -> None:
         begin_with(default_model(ClassifierCard), UNet(), torch.zeros(1, 1, 32, 32))
 
 
-class TestExaminer:
-    def test_it_keeps_the_best_and_ends(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        mask = np.ones((208, 256), np.bool_)
-        answers = iter([0.5, 0.8, 0.7, 0.6])
-        monkeypatch.setattr("crystal_search.training.train_drops.overlap", lambda *_: next(answers))
-        examiner = DropExaminer([Held(np.zeros((208, 256), np.uint8), mask)], tmp_path, patience=2)
-        kept = []
-        for step in range(1, 5):
-            assert not examiner.ended
-            examiner.examine(step, UNet())
-            kept.append(torch.load(tmp_path / BEST, weights_only=True)["step"])
-        assert kept == [1, 2, 2, 2]
-        assert examiner.ended
-
-    def test_it_remembers_by_the_checkpoint(self, tmp_path: Path) -> None:
-        examiner, other = (DropExaminer([], tmp_path, patience=2) for _ in range(2))
-        for loss in (0.5, 0.2, 0.3):
-            examiner.stagnation.see(loss)
-        other.restore(examiner.state())
-        assert other == examiner
-        assert not other.ended
+def test_drops_are_judged_by_their_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([0.5, 0.8])
+    monkeypatch.setattr("crystal_search.training.drops_task.overlap", lambda *_: next(answers))
+    held = Held(np.zeros((208, 256), np.uint8), np.ones((208, 256), np.bool_))
+    verdict = DropJudge([held, held], Group(CPU))(UNet())
+    assert verdict.figures == {"validation_iou": 0.65}
+    assert verdict.falls == pytest.approx(0.35)
 
 
-def test_training_on_masks_leaves_a_record_a_curve_and_the_best_weights(data: Path, tmp_path: Path) -> None:
-    words = ["--steps", "4", "--batch-size", "2", "--validate-every", "2"]
-    assert main(["train", "drop", "--data", str(data), "--out", str(tmp_path / "run"), *words]) == 0
-    record = read_run(tmp_path / "run")
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a small training, as people run it."""
+    out = tmp_path_factory.mktemp("runs") / "drops"
+    words = ["--steps", "4", "--batch-size", "2", "--validate-every", "2", "--device", "cpu"]
+    assert main(["train", "drops", "--data", str(data), "--out", str(out), *words]) == 0
+    return out
+
+
+def test_training_on_masks_leaves_a_record_a_curve_and_the_best_weights(run: Path) -> None:
+    record = read_run(run)
     assert (record.kind, record.architecture, record.taught_by) == ("drop_locator", "u-net", "masks")
     assert (record.normalisation, record.working_width_px, record.classes) == ("centred-1", 256, ("drop",))
-    rows = curve_rows(tmp_path / "run")
+    rows = curve_rows(run)
     assert [row["step"] for row in rows] == ["2", "4"]
     assert all(0 <= float(row["validation_iou"]) <= 1 for row in rows)
-    assert (tmp_path / "run" / PICTURE).read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "run" / BEST).exists()
+    assert (run / PICTURE).read_bytes().startswith(b"\x89PNG")
+    assert (run / BEST).exists()
+    assert list((run / "tensorboard").iterdir())
 
 
-def test_weights_that_a_training_only_makes_worse_stay_the_best(data: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=2, batch_size=1, peak_rate=5.0, steps_per_epoch=2)
-    train_drop_locator(data, plan, Whereabouts(tmp_path), shipped=True)
-    assert torch.load(tmp_path / BEST, weights_only=True)["step"] == 0
+def test_photographs_are_learnt_from_shipped_weights_gently(run: Path) -> None:
+    assert float(curve_rows(run)[-1]["rate"]) == pytest.approx(GENTLE_RATE * 0.005, rel=1e-3)
 
 
-def test_a_training_that_was_stopped_ends_as_one_that_was_not(data: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=4, batch_size=2, peak_rate=1e-3, steps_per_epoch=2, steps_per_checkpoint=3)
-    whole = train_drop_locator(data, plan, Whereabouts(tmp_path / "whole"))
-    with pytest.raises(KeyboardInterrupt):
-        _stopped_after(3, data, plan, tmp_path / "stopped")
-    resumed = train_drop_locator(data, plan, Whereabouts(tmp_path / "stopped", resume=True))
-    for mine, its in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
-        torch.testing.assert_close(mine, its, rtol=0, atol=0)
-    columns = [(row["step"], row["validation_iou"]) for row in curve_rows(tmp_path / "whole")]
-    assert columns == [(row["step"], row["validation_iou"]) for row in curve_rows(tmp_path / "stopped")]
-    assert (tmp_path / "stopped" / CURVE).exists()
+def test_shipped_weights_that_a_training_only_makes_worse_stay_the_best(data: Path, tmp_path: Path) -> None:
+    train("drops", request(data, tmp_path / "run", steps=2, rate=5.0))
+    assert torch.load(tmp_path / "run" / BEST, weights_only=True)["step"] == 0
 
 
-def _stopped_after(steps: int, data: Path, plan: Plan, folder: Path) -> None:
-    def batch(self: MaskSource, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        if step == steps:
-            raise KeyboardInterrupt
-        return untouched(self, step, size)
+def request(data: Path, out: Path, **options: Any) -> DropRequest:
+    usual: dict[str, Any] = {"batch_size": 1, "validate_every": 2, "device": "cpu", "quiet": True}
+    return DropRequest(data=data, out=out, **usual | options)
 
-    untouched = MaskSource.batch
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(MaskSource, "batch", batch)
-        train_drop_locator(data, plan, Whereabouts(folder))
+
+def test_shipped_weights_are_those_of_one_network(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DROP_LOCATORS, TINY_LOCATOR.name, TINY_LOCATOR)
+    with pytest.raises(UserError, match="the shipped weights are those of the network u-net"):
+        train("drops", request(data, tmp_path / "run", network=TINY_LOCATOR.name))
 
 
 def test_what_is_validated_on_comes_from_the_whole_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crystal_search.training.train_drops.MOST_VALIDATED", 4)
+    monkeypatch.setattr("crystal_search.training.drops_task.MOST_VALIDATED", 4)
     wells = {"train": {"clear": 1}, "validation": {"clear": 6, "no_drop": 6}}
-    _, held = taught_by(write_dataset(tmp_path, {}, wells=wells), seed=0)
+    _, held = taught_by(write_dataset(tmp_path, {}, wells=wells), 0, CPU)
     assert {bool(each.mask.any()) for each in held} == {True, False}  # by the seed of the sample
     assert len(held) == 4
 
 
-def test_another_dataset_does_not_go_on_with_a_training(data: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=1, batch_size=1, peak_rate=1e-3)
-    train_drop_locator(data, plan, Whereabouts(tmp_path / "run"))
+def test_another_dataset_does_not_go_on_with_a_training(data: Path, run: Path, tmp_path: Path) -> None:
     other = write_dataset(tmp_path / "other", {}, wells={"train": {"other": 1}, "validation": {"other": 1}})
     with pytest.raises(UserError, match="not the dataset that the training began with"):
-        train_drop_locator(other, replace(plan, steps=2), Whereabouts(tmp_path / "run", resume=True))
+        train("drops", request(other, run, steps=6, batch_size=2, resume=True))

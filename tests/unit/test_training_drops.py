@@ -1,6 +1,8 @@
 """The drop locator's network and training."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,8 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from crystal_search.datasets.rendered_shards import write_shard
-from crystal_search.training.cell_training import CURVE, Plan, Whereabouts
-from crystal_search.training.train_drops import ImageSource, drop_losses, train_drop_locator
+from crystal_search.training import loop
+from crystal_search.training.drops_task import RATE, drop_losses
+from crystal_search.training.learning_curve import curve_rows
+from crystal_search.training.mask_source import ImageSource
+from crystal_search.training.requests import DropRequest
+from crystal_search.training.train import train
 from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
 from tests.unit.networks_fakes import fake_well
 
@@ -59,9 +65,21 @@ def test_nothing_found_where_nothing_is_costs_nothing() -> None:
     assert drop_losses(Answer(torch.full_like(empty, 20)), empty, empty)["loss"] > 1
 
 
-def test_losses_fall(shards: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=6, batch_size=2, peak_rate=4e-3, steps_per_epoch=3)
-    assert not train_drop_locator(shards, plan, Whereabouts(tmp_path)).training
-    losses = [float(line.split(",")[3]) for line in (tmp_path / CURVE).read_text().splitlines()[1:]]
+def test_the_losses_are_entropy_and_dice() -> None:
+    logits, drops = torch.zeros(1, 1, 20, 20), torch.zeros(1, 1, 20, 20)
+    drops[..., :10] = 1
+    losses = drop_losses(Answer(logits), drops, drops)  # each pixel is half a drop's, half of them are
+    dice = 1 - (2 * 100 + 50) / (200 + 200 + 50)
+    assert float(losses["entropy"]) == pytest.approx(math.log(2))
+    assert float(losses["dice"]) == pytest.approx(dice)
+    assert float(losses["loss"]) == pytest.approx(math.log(2) + dice)
+
+
+def test_losses_fall_on_rendered_wells(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "add_events", lambda *_: None)
+    asked: dict[str, Any] = {"steps": 6, "batch_size": 2, "validate_every": 3, "device": "cpu", "quiet": True}
+    train("drops", DropRequest(data=shards, out=tmp_path / "run", **asked))
+    losses = [float(row["train_loss"]) for row in curve_rows(tmp_path / "run")]
     assert losses[1] < losses[0]
     assert np.isfinite(losses).all()
+    assert float(curve_rows(tmp_path / "run")[-1]["rate"]) == pytest.approx(RATE * 0.005)  # nothing to begin with

@@ -1,6 +1,9 @@
 """Rendered wells kept in a device's memory, and batches of them."""
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,12 +12,14 @@ import torch
 from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
 from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.errors import UserError
+from crystal_search.training import loop
 from crystal_search.training import resident_crops as resident
-from crystal_search.training.cell_training import Plan, Whereabouts
+from crystal_search.training.distributed import Group
+from crystal_search.training.machine import Machine, workers_for
+from crystal_search.training.requests import CellRequest
 from crystal_search.training.resident_crops import ResidentCrops
 from crystal_search.training.resident_images import ResidentImages
-from crystal_search.training.train_cells import train_cells
-from crystal_search.training.train_drops import train_drop_locator
+from crystal_search.training.train import train
 from tests.unit.networks_fakes import CRYSTAL, fake_well
 
 CPU = torch.device("cpu")
@@ -97,32 +102,28 @@ def test_views_and_drops_agree(shards: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert bool((found > 0.5).any())
 
 
-def test_trainings_run_where_the_wells_are(shards: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=2, batch_size=8, peak_rate=1e-3, steps_per_epoch=1)
-    network = train_cells("squeezenet", "textures", shards, plan, Whereabouts(tmp_path / "cells"), device=CPU)
-    assert not network.training
-    train_drop_locator(shards, plan, Whereabouts(tmp_path / "drop"), device=CPU)
-    assert (tmp_path / "drop" / "checkpoint.pt").exists()
-
-
-def test_what_needs_the_memory_of_a_processor_is_refused(shards: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=1, batch_size=8, peak_rate=1e-3)
-    with pytest.raises(UserError, match="--stage upper keeps features"):
-        train_cells("squeezenet", "upper", shards, plan, Whereabouts(tmp_path / "x"), device=CPU)
-    with pytest.raises(UserError, match="--width 612 takes --device"):
-        train_cells("squeezenet", "all", shards, plan, Whereabouts(tmp_path / "x"), width_px=612)
-
-
-@pytest.mark.parametrize("device", [None, CPU])
-def test_without_wells_there_is_no_training(device: torch.device | None, tmp_path: Path) -> None:
-    plan = Plan(steps=1, batch_size=8, peak_rate=1e-3)
-    with pytest.raises(UserError, match="no rendered wells to train on"):
-        train_cells("squeezenet", "all", tmp_path, plan, Whereabouts(tmp_path / "x"), device=device)
-
-
-def test_a_training_ends_when_its_time_is_over(shards: Path, tmp_path: Path) -> None:
-    plan = Plan(steps=1000, batch_size=8, peak_rate=1e-3, seconds=1e-6)
-    train_cells("squeezenet", "textures", shards, plan, Whereabouts(tmp_path / "run"), device=CPU)
-    state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+def test_a_training_runs_where_the_wells_are_and_ends_when_its_time_is_over(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    asked: dict[str, Any] = {
+        "steps": None,
+        "hours": 2 / 3600,
+        "batch_size": 8,
+        "device": "cpu",
+        "quiet": True,
+        "width_px": 612,
+    }
+    assert train("cells", CellRequest(data=shards, out=tmp_path / "cells", **asked)) == 1
+    state = torch.load(tmp_path / "cells" / "checkpoint.pt", weights_only=True)
     assert state["step"] == 1
     assert state["settings"]["seconds"] > 0
+
+
+def test_workers_are_refused_where_batches_are_made_on_the_device() -> None:
+    machine = Machine(group=Group(CPU), batch_size=2, workers=3)
+    assert workers_for(None, machine, on_device=True) == 0
+    assert workers_for(None, machine, on_device=False) == workers_for(3, machine, on_device=False) == 3
+    with pytest.raises(UserError, match="made in the memory of the device itself; leave out --workers"):
+        workers_for(3, machine, on_device=True)

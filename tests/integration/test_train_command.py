@@ -1,4 +1,4 @@
-"""``train classifier`` as people run it: killed and resumed, on several processes, on a disk that is full."""
+"""``train`` as people run it: killed and resumed, on several processes, on a disk that is full."""
 
 import csv
 import os
@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 import torch
 
+from crystal_search.datasets.rendered_shards import write_shard
+from crystal_search.main import main
+from crystal_search.networks.architectures import CLASSIFIERS, DROP_LOCATORS
 from crystal_search.training.checkpoints import BEST, CHECKPOINT
 from crystal_search.training.learning_curve import CURVE, PICTURE
+from tests.tiny_training import TINY, TINY_LOCATOR
 from tests.unit.dataset_files import write_dataset
+from tests.unit.networks_fakes import fake_well
 
 MANY = {"train": {"clear": 10, "crystal_bad_form": 10}, "validation": {"clear": 3, "crystal_bad_form": 3}}
+WELLS = {"train": {"clear": 3, "no_drop": 1}, "validation": {"clear": 1, "no_drop": 1}}
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -24,9 +30,23 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_dataset(tmp_path_factory.mktemp("data"), MANY)
 
 
+@pytest.fixture(scope="module")
+def folders(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return what each task learns from."""
+    shards = tmp_path_factory.mktemp("shards")
+    for split in ("train", "validation"):
+        write_shard(shards, f"{split}-00000", 0, [fake_well(number) for number in range(4)])
+    photographs = write_dataset(tmp_path_factory.mktemp("photographs"), {}, wells=WELLS)
+    return {"chops": data, "cells": shards, "drops": photographs}
+
+
+def typed(task: str, network: str, data: Path, out: Path, *options: str) -> list[str]:
+    folders = ["--network", network, "--data", str(data), "--out", str(out)]
+    return ["train", task, *folders, "--device", "cpu", "--batch-size", "4", *options]
+
+
 def words(network: str, data: Path, out: Path, *options: str) -> list[str]:
-    training = ["train", "classifier", "--network", network, "--data", str(data), "--out", str(out)]
-    return ["-m", "tests.tiny_training", *training, "--device", "cpu", "--batch-size", "4", *options]
+    return ["-m", "tests.tiny_training", *typed("chops", network, data, out, *options)]
 
 
 def start(python: list[str]) -> "subprocess.Popen[str]":
@@ -42,7 +62,7 @@ def finish(process: "subprocess.Popen[str]") -> str:
 def curve(folder: Path) -> list[dict[str, str]]:
     with (folder / CURVE).open(encoding="utf-8", newline="") as file:
         return [
-            {name: number for name, number in row.items() if name not in ("seconds", "chops_per_second")}
+            {name: number for name, number in row.items() if name not in ("seconds", "samples_per_second")}
             for row in csv.DictReader(file)
         ]
 
@@ -59,16 +79,33 @@ def kill_after_rows(process: "subprocess.Popen[str]", folder: Path, count: int) 
     assert process.returncode == -signal.SIGKILL
 
 
-def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(data: Path, tmp_path: Path) -> None:
-    options = ("--epochs", "6", "--checkpoint-minutes", "0")
-    whole = start(words("random", data, tmp_path / "whole", *options))
-    killed = start(words("random", data, tmp_path / "killed", *options))
+#: By task, a tiny network and how long it learns.
+KILLED = {
+    "chops": ("random", "--epochs", "6"),
+    "cells": ("random", "--steps", "12", "--validate-every", "4"),
+    "drops": (TINY_LOCATOR.name, "--steps", "12", "--validate-every", "4", "--start-from", "nothing"),
+}
+
+
+@pytest.mark.parametrize("task", KILLED)
+def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(
+    task: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, architecture in TINY.items():
+        monkeypatch.setitem(CLASSIFIERS, name, architecture)
+    monkeypatch.setitem(DROP_LOCATORS, TINY_LOCATOR.name, TINY_LOCATOR)
+    network, *options = KILLED[task]
+    whole, out = (
+        typed(task, network, folders[task], tmp_path / name, *options, "--checkpoint-minutes", "0")
+        for name in ("whole", "killed")
+    )
+    killed = start(["-m", "tests.tiny_training", *out])
     kill_after_rows(killed, tmp_path / "killed", 1)
     step = torch.load(tmp_path / "killed" / CHECKPOINT, weights_only=True)["step"]
-    assert 0 < step < 30
-    finish(start(words("random", data, tmp_path / "killed", *options, "--resume")))
-    finish(whole)
+    assert main([*out, "--resume"]) == 0
+    assert main(whole) == 0
     states = [torch.load(tmp_path / name / CHECKPOINT, weights_only=True) for name in ("whole", "killed")]
+    assert 0 < step < states[0]["step"]
     for part in ("step", "network", "optimiser"):
         torch.testing.assert_close(states[1][part], states[0][part], rtol=0, atol=0)
     assert curve(tmp_path / "killed") == curve(tmp_path / "whole")
@@ -94,7 +131,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_half_written_is_left(data: Path
     program = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); "
-        "from tests.tiny_training import ARCHITECTURES, TINY, main; ARCHITECTURES.update(TINY); sys.exit(main())"
+        "from tests.tiny_training import CLASSIFIERS, TINY, main; CLASSIFIERS.update(TINY); sys.exit(main())"
     )
     python = ["-c", program, *words("plain", data, tmp_path / "run")[2:]]
     process = start(python)

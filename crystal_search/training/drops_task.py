@@ -1,0 +1,185 @@
+"""The task ``drops``: a drop locator learns masks of drops, in photographs of a packed dataset or in rendered wells."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from crystal_search.datasets.packed import ABOUT, open_dataset, sampled
+from crystal_search.datasets.rendered_shards import read_shard, shard_names
+from crystal_search.errors import UserError
+from crystal_search.images import Grey, resized
+from crystal_search.model import default_model
+from crystal_search.model_card import DropCard
+from crystal_search.networks.architectures import network_for
+from crystal_search.networks.cards import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card
+from crystal_search.training.checkpoints import load_weights
+from crystal_search.training.distributed import Group
+from crystal_search.training.machine import Machine, workers_for
+from crystal_search.training.mask_source import ImageSource, MaskSource, known_drop, masked_wells
+from crystal_search.training.requests import NOTHING, SHIPPED, DropRequest
+from crystal_search.training.resident_images import ResidentImages
+from crystal_search.training.run_record import RunRecord
+from crystal_search.training.shipped_weights import begin_with
+from crystal_search.training.task import DrawnApart, Losses, Source, Task, Verdict
+from crystal_search.unet_drop.locate import locate_drop
+from crystal_search.unet_drop.network import UNet
+from crystal_search.unet_drop.regions import Mask, overlap
+
+log = logging.getLogger(__name__)
+
+DICE_SMOOTHING = 50.0  #: pixels; makes the Dice of an empty well well-defined
+MOST_VALIDATED = 256  #: images that are looked at in every validation
+STEADYING = 32  #: images from which the shipped weights get their statistics
+RATE, GENTLE_RATE = 4e-3, 2e-4  #: from nothing, and from weights that find drops already
+STEPS = 1000  #: where nothing else is asked for
+PANELS = {"loss": ("loss", "entropy", "dice"), "intersection over union": ("iou",)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """An image that is not trained on, at the width that the network sees, and where its drop is."""
+
+    grey: Grey
+    mask: Mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatorInTraining:
+    """A drop locator in torch, asked like a model file."""
+
+    network: nn.Module
+    card: DropCard
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return maps (N, 1, H, W) for views (N, 1, H, W)."""
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            maps: NDArray[np.float32] = self.network(torch.from_numpy(batch).to(device)).cpu().numpy()
+        return maps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DropJudge:
+    """Judges a network by the mean intersection over union of the drops that it finds; 1 less it must fall."""
+
+    held: Sequence[Held]
+    group: Group
+
+    def __call__(self, network: nn.Module) -> Verdict:
+        """Return the mean over the images of all processes."""
+        mine = self.held[self.group.rank :: self.group.size]
+        locator = LocatorInTraining(network, drop_locator_card("drop locator in training"))
+        found = [locate_drop(each.grey, locator) for each in mine]
+        each_iou = [overlap(each.mask, drop.mask if drop else None) for each, drop in zip(mine, found, strict=True)]
+        sums = torch.tensor([sum(each_iou), len(mine)], dtype=torch.float64, device=self.group.device)
+        total, count = self.group.total(sums).tolist()
+        iou = round(total / count, 5)
+        return Verdict({"validation_iou": iou}, 1 - iou)
+
+
+def opened(request: DropRequest, machine: Machine) -> Task:
+    """Return what the network of a request learns.
+
+    Raises
+    ------
+    UserError
+        If the data are neither a packed dataset with masks nor rendered wells.
+    """
+    architecture = network_for("drops", request.network)
+    source, held = taught_by(request.data, request.seed, machine.group.device)
+    if not held:
+        log.warning(
+            "%s has no validation images with a known drop: the last weights are kept, not the best", request.data
+        )
+    start = request.start_from or (SHIPPED if isinstance(source, MaskSource) else NOTHING)
+    return Task(
+        record=_record(request),
+        title=f"drop locator on {request.data}",
+        build=partial(architecture.build, 1, 1),
+        begin=None if start == NOTHING else partial(_begin, start, source),
+        source=DrawnApart(source, machine.group.rank, machine.group.size),
+        losses=drop_losses,
+        judge=DropJudge(held, machine.group) if held else None,
+        panels=PANELS,
+        usual_steps=STEPS,
+        peak_rate=RATE if start == NOTHING else GENTLE_RATE,
+        grows=not isinstance(source, MaskSource),
+        workers=workers_for(request.workers, machine, on_device=isinstance(source, ResidentImages)),
+    )
+
+
+def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> Losses:
+    """Return binary cross-entropy and Dice loss by name, their sum as ``loss``; all shapes (N, 1, H, W)."""
+    logits = network(views).float()  # (N, 1, H, W)
+    entropy = binary_cross_entropy_with_logits(logits, drops)
+    found = logits.sigmoid()
+    shared, both = (found * drops).sum(dim=(1, 2, 3)), (found + drops).sum(dim=(1, 2, 3))  # (N,)
+    dice = 1 - ((2 * shared + DICE_SMOOTHING) / (both + DICE_SMOOTHING)).mean()
+    return {"loss": entropy + dice, "entropy": entropy, "dice": dice}
+
+
+def taught_by(
+    data: Path, seed: int, device: torch.device
+) -> tuple[ImageSource | ResidentImages | MaskSource, list[Held]]:
+    """Return what to train on and what to validate on in the folder `data`.
+
+    Raises
+    ------
+    UserError
+        If it is neither a packed dataset with masks nor a folder of rendered shards.
+    """
+    if (data / ABOUT).exists():
+        dataset = open_dataset(data)
+        rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
+        known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
+        return MaskSource(dataset, seed), [Held(each.grey, each.mask) for each in known]
+    if not shard_names(data, "train"):
+        raise UserError(
+            f"{data} is neither a packed dataset nor a folder of rendered wells; build one (crystal-search dataset "
+            f"build), or render some (crystal-search train shards)"
+        )
+    held = list(islice(_rendered(data), MOST_VALIDATED))
+    if device.type == "cuda":
+        return ResidentImages(data, "train", seed, device), held
+    return ImageSource(data, "train", seed), held
+
+
+def _rendered(folder: Path) -> Iterator[Held]:
+    for name in shard_names(folder, "validation"):
+        shard = read_shard(folder / name)
+        for grey, drop in zip(shard.grey, shard.drops, strict=True):
+            yield Held(resized(np.asarray(grey), DROP_WIDTH_PX), np.asarray(drop) > 127)
+
+
+def _begin(start: Path, source: Source, network: nn.Module) -> None:
+    if start != SHIPPED:
+        load_weights(start, network)
+        return
+    if not isinstance(network, UNet):
+        raise UserError("the shipped weights are those of the network u-net; name it, or another --start-from")
+    source.refresh()
+    begin_with(default_model(DropCard), network, source.batch(0, STEADYING)[0].cpu())
+
+
+def _record(request: DropRequest) -> RunRecord:
+    return RunRecord(
+        kind="drop_locator",
+        architecture=request.network,
+        classes=("drop",),
+        normalisation=DROP_NORMALISATION,
+        working_width_px=DROP_WIDTH_PX,
+        data=os.path.abspath(request.data),
+        taught_by="masks",
+        command=request.command,
+        seed=request.seed,
+    )

@@ -1,0 +1,170 @@
+"""The training loop: exact resuming, growing data, learning curve, gradients; weights to begin with."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from crystal_search.errors import ModelError, UserError
+from crystal_search.training import loop
+from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_weights
+from crystal_search.training.learning_curve import curve_rows
+from crystal_search.training.loop import LARGEST_GRADIENT, Plan
+from crystal_search.training.schedules import OneCycle, StepwiseRates
+from crystal_search.training.task import Losses, Verdict
+from tests.unit.tiny_tasks import Numbers, StoppedError, squared, tiny, tiny_task, training
+
+
+@pytest.fixture(autouse=True)
+def _often_and_without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "STEPS_PER_REFRESH", 2)
+    monkeypatch.setattr(loop, "draw_curve", lambda *_: None)
+    monkeypatch.setattr(loop, "add_events", lambda *_: None)
+
+
+def trained(folder: Path, source: Numbers, *, resume: bool = False) -> dict[str, Tensor]:
+    made = training(folder, tiny_task(source=source))
+    made.run(resume=resume)
+    weights: dict[str, Tensor] = made.network.state_dict()
+    return weights
+
+
+@pytest.mark.parametrize("fails_at", [2, 3, 5])
+def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path: Path, fails_at: int) -> None:
+    whole = trained(tmp_path / "whole", Numbers())
+    with pytest.raises(StoppedError):
+        trained(tmp_path / "stopped", Numbers(fails_at))
+    resumed = trained(tmp_path / "stopped", Numbers(), resume=True)
+    for name, weights in whole.items():
+        torch.testing.assert_close(resumed[name], weights, rtol=0, atol=0)
+
+
+def test_the_learning_curve_has_every_validation_once(tmp_path: Path) -> None:
+    with pytest.raises(StoppedError):
+        trained(tmp_path, Numbers(5))
+    trained(tmp_path, Numbers(), resume=True)
+    assert [row["step"] for row in curve_rows(tmp_path)] == ["2", "4", "6"]
+    assert [row["shards"] for row in curve_rows(tmp_path)] == ["1", "2", "3"]
+
+
+def test_a_checkpoint_in_the_middle_of_a_stretch_keeps_the_shards_of_then(tmp_path: Path) -> None:
+    training(tmp_path, tiny_task(), steps=3).run()
+    assert curve_rows(tmp_path)[-1]["shards"] == "2"
+    source = Numbers()
+    training(tmp_path, tiny_task(source=source), steps=4).run(resume=True)
+    assert source.names() == ["train-00000", "train-00001"]
+
+
+def test_nothing_to_resume_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no weights: there is no checkpoint\.pt in it; train first"):
+        trained(tmp_path, Numbers(), resume=True)
+
+
+def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(ModelError, match=r"cannot go on from [^.]*checkpoint\.pt: [^.]*; train from the start"):
+        trained(tmp_path, Numbers(), resume=True)
+
+
+def test_a_checkpoint_of_an_older_version_is_said(tmp_path: Path) -> None:
+    trained(tmp_path, Numbers())
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    del state["settings"]["version"]
+    torch.save(state, tmp_path / CHECKPOINT)
+    with pytest.raises(UserError, match=r"an older version began the training in .*; begin another with its weights"):
+        trained(tmp_path, Numbers(), resume=True)
+
+
+def test_a_training_may_begin_with_the_weights_of_another(tmp_path: Path) -> None:
+    first = trained(tmp_path / "first", Numbers())
+    network = tiny()
+    load_weights(tmp_path / "first", network)
+    torch.testing.assert_close(network.state_dict(), first)
+
+
+def test_a_training_does_not_begin_with_the_weights_of_a_larger_network(tmp_path: Path) -> None:
+    trained(tmp_path / "first", Numbers())
+    with pytest.raises(ModelError, match=r"has layers that the network has not: 1\.bias"):
+        load_weights(tmp_path / "first", nn.Sequential(nn.Conv2d(1, 4, 3)))
+
+
+def test_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot begin with"):
+        load_weights(tmp_path / "nowhere", tiny())
+
+
+class Judge:
+    """Says what it was told to, one number after the other, and remembers the weights that it saw."""
+
+    def __init__(self, *numbers: float) -> None:
+        self.numbers = iter(numbers)
+        self.seen: list[dict[str, Tensor]] = []
+
+    def __call__(self, network: nn.Module) -> Verdict:
+        assert not network.training
+        self.seen.append({name: each.clone() for name, each in network.state_dict().items()})
+        number = next(self.numbers)
+        return Verdict({"validation_overlap": 1 - number}, number)
+
+
+def test_the_best_weights_are_kept_and_stagnation_ends_a_training(tmp_path: Path) -> None:
+    judge = Judge(0.5, 0.2, 0.3, 0.4)
+    done = training(tmp_path, tiny_task(judge=judge), OneCycle(1e-2, 2), steps=20).run()
+    assert done == 8
+    best = torch.load(tmp_path / BEST, weights_only=True)
+    assert best["step"] == 4
+    torch.testing.assert_close(best["network"], judge.seen[1], rtol=0, atol=0)
+    assert [row["validation_overlap"] for row in curve_rows(tmp_path)] == ["0.5", "0.8", "0.7", "0.6"]
+
+
+def test_what_the_judge_said_is_remembered(tmp_path: Path) -> None:
+    training(tmp_path, tiny_task(judge=Judge(0.5, 0.2)), OneCycle(1e-2, 2), steps=4).run()
+    going_on = training(tmp_path, tiny_task(judge=Judge(0.3, 0.4, 0.1)), OneCycle(1e-2, 2), steps=20)
+    assert going_on.run(resume=True) == 8
+    assert torch.load(tmp_path / BEST, weights_only=True)["step"] == 4
+
+
+def test_weights_that_a_training_only_makes_worse_stay_the_best(tmp_path: Path) -> None:
+    trained(tmp_path / "first", Numbers())
+    begin = partial(load_weights, tmp_path / "first")
+    training(tmp_path / "next", tiny_task(judge=Judge(0.1, 0.2, 0.3, 0.4), begin=begin)).run()
+    assert torch.load(tmp_path / "next" / BEST, weights_only=True)["step"] == 0
+
+
+def test_without_a_judge_the_last_weights_are_kept(tmp_path: Path) -> None:
+    trained(tmp_path, Numbers())
+    assert not (tmp_path / BEST).exists()
+
+
+class Weight(nn.Module):
+    """One weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+
+def steep(network: nn.Module, inputs: Tensor, truth: Tensor) -> Losses:
+    return {"loss": 1e6 * network.get_parameter("weight").sum()}
+
+
+def test_gradients_are_cut(tmp_path: Path) -> None:
+    made = training(tmp_path, tiny_task(build=Weight, losses=steep), StepwiseRates(1), steps=1)
+    made.run()
+    assert made.network.get_parameter("weight").item() == pytest.approx(-1e-2 * LARGEST_GRADIENT, rel=1e-4)
+
+
+def test_the_curve_has_the_means_of_all_losses(tmp_path: Path) -> None:
+    def losses(network: nn.Module, inputs: Tensor, truth: Tensor) -> Losses:
+        return squared(network, inputs, truth) | {"three": torch.tensor(3.0)}
+
+    training(tmp_path, tiny_task(losses=losses)).run()
+    assert [float(row["train_three"]) for row in curve_rows(tmp_path)] == [3, 3, 3]
+
+
+def test_progress_is_that_of_steps_or_of_time_whichever_is_further() -> None:
+    plan = Plan(steps=100, seconds=50.0, validate_every=10)
+    assert plan.progress(20, 5.0) == 0.2
+    assert plan.progress(20, 25.0) == 0.5
