@@ -25,6 +25,7 @@ class ArchiveImage:
     drop_mask: Content | None = None  #: picture of any size, bright where the drop is
     outcome_map: Content | None = None  #: PNG of the image's size, each pixel's outcome as an index, 255 outside
     objects: tuple[SeenObject, ...] | None = None  #: its crystals one by one; None where nobody says which there are
+    in_suspension: bool = False  #: crystals in a liquid that fills the image: no drop, and so no chops
     is_chop: bool = False  #: a chop that somebody cut already, not an image of a well
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crystal_search.archives.archive import Archive
 from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.image_folder import open_folder
 from crystal_search.archives.image_table import open_csv
 from crystal_search.archives.installation_archive import open_imaging_archive
@@ -22,6 +23,7 @@ ARCHIVES: dict[str, Callable[[Path, ArchiveOptions], Archive]] = {
     "marco": open_marco,
     "vmxi": open_vmxi,
     "recordio": open_recordio,
+    "coco": open_coco,
     "imaging": open_imaging_archive,
 }
 

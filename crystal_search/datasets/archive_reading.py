@@ -79,7 +79,8 @@ def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -
             digest=answer.digest,
             fingerprint=answer.fingerprint,
             bytes=answer.bytes,
-            has_mask=answer.has_mask,
+            worth_keeping=answer.worth_keeping,
+            has_objects=image.objects is not None,
             is_chop=image.is_chop,
             chops=tuple(_spooled(chop, spool) for chop in answer.chops),
         )

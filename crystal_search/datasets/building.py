@@ -169,6 +169,8 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, le
         raise UserError(f"no image could be used{_why(left_out)}; see that the archive's folder and --from are right")
     for split, records in by_split.items():
         outcomes = {kept.chop.outcome for record in records for kept in record.chops}
+        if not outcomes and any(record.has_objects for record in records):
+            continue
         if not outcomes:
             raise UserError(
                 f"nothing is left for {split}, of {len(records)} images; give more images, other --shares, "
@@ -212,12 +214,12 @@ def write_chops(
 def write_images(
     folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], archives: Sequence[Archive]
 ) -> list[ShardFile]:
-    """Write whole images: all to validate and test on, and to train on those whose drop is known, or that have none."""
+    """Write whole images: all to validate and test on, and to train on those of which more is known."""
     wanted = {
         record.name: (split, record)
         for split, records in by_split.items()
         for record in records
-        if not record.is_chop and (split != TRAIN or record.has_mask or record.outcome == NO_DROP)
+        if not record.is_chop and (split != TRAIN or record.worth_keeping or record.outcome == NO_DROP)
     }
     with ExitStack() as stack:
         writers = {}

@@ -28,6 +28,7 @@ from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES
 from crystal_search.unet_drop.regions import Mask
 
 JPEG_QUALITY = 95
+BYTES_MAPPED = WORKING_WIDTH_PX**2  #: of an image whose outcomes are known place by place, about
 ALIGNED_PX = 4  #: patches start and end here, where the local mean's own cells do (`images.local_contrast`)
 
 UNREADABLE = "cannot be read"
@@ -44,8 +45,8 @@ class ChoppedImage:
 
     digest: bytes = b""  #: SHA-256 of its file
     fingerprint: NDArray[np.uint64] | None = None
-    has_mask: bool = False  #: somebody drew its drop
-    bytes: int = 0  #: of its file
+    worth_keeping: bool = False  #: whole, to train on: it is known where its drop or its crystals are
+    bytes: int = 0  #: of its file, and of what is mapped into memory
     chops: tuple[Chop, ...] = ()
     refused: LeftOut | None = None  #: why it has no chops at all
     left_out: tuple[LeftOut, ...] = ()  #: chops that were not taken
@@ -64,12 +65,14 @@ def chopped(image: ArchiveImage, recipe: Recipe) -> ChoppedImage:
         return ChoppedImage(refused=LeftOut(image.name, BAD_MASK, str(error)))
     known = ChoppedImage(
         digest=hashlib.sha256(data).digest(),
-        has_mask=given is not None,
-        bytes=len(data),
+        worth_keeping=given is not None or image.objects is not None or image.outcome_map is not None,
+        bytes=len(data) + (BYTES_MAPPED if image.outcome_map else 0),
     )
     if image.is_chop:
         return _taken_as_it_is(image, decoded.colour, known, recipe)
     grey = grey_view(decoded)
+    if image.in_suspension:
+        return replace(known, fingerprint=fingerprint(grey))
     drop = None if image.outcome == NO_DROP else find_drop(grey, given, recipe.models)
     if drop is None or min(drop.box.height, drop.box.width) < SIDE_PX:
         reason = LABELLED_NO_DROP if image.outcome == NO_DROP else NO_DROP_FOUND if drop is None else TOO_FLAT

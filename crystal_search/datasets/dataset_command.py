@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import logging
 import os
 import shlex
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crystal_search.arguments import count
 from crystal_search.errors import UserError
 from crystal_search.model import default_models_folder
 
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
     from crystal_search.archives.archive import Archive
     from crystal_search.datasets.building import Plan
 
+log = logging.getLogger(__name__)
+
 #: Kinds of archives by how a file's name ends, where that tells.
 KIND_BY_SUFFIX = {".csv": "csv", ".rec": "recordio", ".tfrecord": "marco"}
 CLASSES = (13, 5, 4)
-IMAGING_DATABASE = "imaging.sqlite"  #: in an installation's folder
+RENDER = "render wells whose truth is known place by place, shard by shard"
+#: Kinds of archives by a file in a folder: crystals that ``render`` wrote, an installation.
+KIND_BY_FILE = {"annotations.json": "coco", "imaging.sqlite": "imaging"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_archive(build)
     _add_choice(build)
     _add_division(build)
+    _add_rendering(commands.add_parser("render", help=RENDER, description=RENDER, allow_abbrev=False))
     show = commands.add_parser("show", help="say what a dataset holds", allow_abbrev=False)
     show.set_defaults(dataset_command=_show)
     show.add_argument("dataset", type=Path, help="folder of the dataset")
@@ -85,6 +92,17 @@ def _add_division(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_rendering(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(dataset_command=_render)
+    add = parser.add_argument
+    add("dataset", type=Path, metavar="OUT", help="folder of the dataset; goes on where it was stopped")
+    add("--split", choices=("train", "validation"), default="train", help="default: train")
+    add("--wells", type=int, default=4096, help="how many wells in all, a multiple of 64 (default: 4096)")
+    add("--objects", action="store_true", help="keep each single crystal too")
+    add("--jobs", type=count, default=1, help="processes that render (default: 1)")
+    add("--device", default="cpu", help="cpu or cuda (default: cpu)")
+
+
 def _build(arguments: argparse.Namespace) -> None:
     from crystal_search.datasets.building import build
     from crystal_search.datasets.chop_recipe import Recipe, thresholds_with
@@ -98,6 +116,15 @@ def _build(arguments: argparse.Namespace) -> None:
     build(_archives(arguments), arguments.out, recipe, _plan(arguments))
     _say(arguments.out)
     _say_what_to_look_at(arguments.out)
+
+
+def _render(arguments: argparse.Namespace) -> None:
+    from crystal_search.datasets.rendering import Rendering, fill
+
+    split, objects = arguments.split, arguments.objects
+    render = Rendering(split, arguments.device, objects)
+    for shard in fill(arguments.dataset, split, arguments.wells, render, jobs=arguments.jobs, objects=objects):
+        log.info("%s is there", shard.file)
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -138,8 +165,9 @@ def kind_of(path: Path) -> str:
 
     if path.suffix.lower() in KIND_BY_SUFFIX:
         return KIND_BY_SUFFIX[path.suffix.lower()]
-    if (path / IMAGING_DATABASE).is_file():
-        return "imaging"
+    for file, kind in KIND_BY_FILE.items():
+        if (path / file).is_file():
+            return kind
     if path.is_dir() and any(each.is_dir() and not each.name.startswith(".") for each in path.iterdir()):
         return "folder"
     if not path.exists():

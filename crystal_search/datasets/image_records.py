@@ -44,7 +44,8 @@ class ImageRecord:
     digest: bytes
     fingerprint: Fingerprint
     bytes: int
-    has_mask: bool
+    worth_keeping: bool  #: whole, to train on
+    has_objects: bool
     is_chop: bool
     chops: tuple[KeptChop, ...]
 

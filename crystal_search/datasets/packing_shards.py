@@ -91,8 +91,12 @@ class Shard:
         size = self._path.stat().st_size
         return ShardFile(file=self._path.name, kind=self._kind, split=self._split, bytes=size, sha256=digest)
 
-    def abandon(self) -> None:
-        """Let go of the files."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            return
         with suppress(OSError):
             self._tar.close()
         with suppress(OSError):
@@ -116,7 +120,7 @@ class ShardWriter:
         if kind is None:
             self._close()
         elif self._open:
-            self._open.abandon()
+            self._open.__exit__(kind)
 
     def write(self, known: Mapping[str, Any], parts: Mapping[str, bytes]) -> None:
         """Write one sample, as `Shard.write` does."""

@@ -19,6 +19,7 @@ class FakeWell:
     outcome: str | None
     drop_mask: NDArray[np.bool_]
     outcome_map: NDArray[np.uint8]
+    crystals: tuple[()] = ()
 
 
 def fake_well(number: int, *, rows: int = 512, columns: int = 1224) -> FakeWell:
