@@ -23,9 +23,9 @@ from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.images import channels_of
 from crystal_search.networks.architectures import CLASSIFIERS, build
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.training.chop_scores import labels_of
 from crystal_search.training.requests import ChopRequest
 from crystal_search.training.train import train
-from crystal_search.training.trained import labels_of
 
 BATCH, SHORT = 16, 1  #: chops a step, steps of the shorter run
 STEPS = {"squeezenet": 6, "alexnet": 6, "vgg16": 1, "resnet50": 2}  #: by which the longer run is longer

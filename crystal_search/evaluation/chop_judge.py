@@ -42,7 +42,7 @@ from crystal_search.model import in_role
 from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.architectures import CLASSIFIERS
 from crystal_search.scoring.classify import probabilities
-from crystal_search.training.trained import Answer, ChopScores, cell_means, check_labels, mean_logits, scores_of
+from crystal_search.training.chop_scores import Answer, ChopScores, cell_means, check_labels, mean_logits, scores_of
 
 TOP = 5
 MB = 1e6  #: bytes

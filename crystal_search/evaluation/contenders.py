@@ -10,8 +10,8 @@ from crystal_search.evaluation.training_effort import effort
 from crystal_search.exporting.exported_runs import export_run, record_in
 from crystal_search.model import CARD_SUFFIX, default_model, read_model
 from crystal_search.model_card import ClassifierCard
+from crystal_search.training.loading import load_trained
 from crystal_search.training.run_record import RUN
-from crystal_search.training.trained import load_trained
 
 
 def contender(path: Path, name: str, dataset: PackedDataset | None, options: Options, workshop: Path) -> Contender:
@@ -43,9 +43,9 @@ def contender(path: Path, name: str, dataset: PackedDataset | None, options: Opt
         model = default_model(ClassifierCard, path)
         return Contender(name=name, model=model, folder=path, companions=options.models or path)
     record = record_in(path)
-    data = dataset.folder if dataset is not None and record.taught_by == "chops" else None
+    data = dataset.folder if dataset is not None and record.task == "chops" else None
     card = export_run(path, "examined", workshop, data, chops=options.chops)
-    trained = load_trained(path) if record.kind == "classifier" else None
+    trained = load_trained(path) if record.role == "classifier" else None
     return Contender(
         name=name,
         model=read_model(card),

@@ -120,7 +120,7 @@ def learnt_from(record: RunRecord, dataset: PackedDataset, rows: Sequence[WellRo
     asked where it is no longer there. Wells of two archives may have the same names.
     """
     taught = Path(record.data)
-    if record.taught_by == "cells" or not (taught / ABOUT).exists():
+    if record.task == "cells" or not (taught / ABOUT).exists():
         return 0
     its = open_dataset(taught)
     if not set(its.about.sources) & set(dataset.about.sources):

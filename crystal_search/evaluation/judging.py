@@ -17,8 +17,8 @@ from crystal_search.evaluation.training_effort import Effort
 from crystal_search.model import Model
 from crystal_search.model_card import Measurement, ModelCard
 from crystal_search.outcomes import THRESHOLD
+from crystal_search.training.loading import Trained
 from crystal_search.training.run_record import RunRecord
-from crystal_search.training.trained import Trained
 
 V = TypeVar("V")
 

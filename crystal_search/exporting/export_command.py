@@ -43,8 +43,8 @@ def _export_training(arguments: argparse.Namespace) -> None:
 
     record = record_in(arguments.source)
     name, folder = arguments.name or arguments.source.resolve().name, arguments.models or arguments.source
-    if arguments.int8 and record.kind != "classifier":
-        raise UserError(f"{arguments.source} trained a {record.kind}; only classifiers become int8: leave out --int8")
+    if arguments.int8 and record.role != "classifier":
+        raise UserError(f"{arguments.source} trained a {record.role}; only classifiers become int8: leave out --int8")
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
     card = export_run(arguments.source, name, folder, arguments.data)

@@ -28,8 +28,9 @@ from crystal_search.networks.cards import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.scoring.classify import probabilities
 from crystal_search.training.checkpoints import CHECKPOINT
+from crystal_search.training.chop_scores import ChopScores, chop_scores
+from crystal_search.training.loading import Trained, load_trained
 from crystal_search.training.run_record import RUN, RunRecord, read_run
-from crystal_search.training.trained import ChopScores, Trained, chop_scores, load_trained
 
 log = logging.getLogger(__name__)
 
@@ -88,18 +89,18 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
         If its weights cannot be read, or the exported numbers differ.
     """
     record = record_in(run)
-    if record.kind not in EXPORTERS:
+    if record.role not in EXPORTERS:
         raise UnknownNameError(
-            f"nobody exports trainings of the kind {record.kind}; choose from {', '.join(EXPORTERS)}"
+            f"nobody exports trainings of the role {record.role}; choose from {', '.join(EXPORTERS)}"
         )
     order = Order(run=run, record=record, name=name, data=data or Path(record.data), chops=chops)
-    return export(*EXPORTERS[record.kind](order), folder)
+    return export(*EXPORTERS[record.role](order), folder)
 
 
 def export_classifier(order: Order) -> tuple[nn.Module, ClassifierCard]:
     """Return a trained classifier, calibrated, and its card."""
     trained, card = load_trained(order.run), card_of(order.record, order.name)
-    if order.record.taught_by == "cells":
+    if order.record.task == "cells":
         return trained.network, _calibrated_on_wells(trained, card, order.data)
     return trained.network, _calibrated_on_chops(trained, card, order.data, order.chops)
 
@@ -113,13 +114,13 @@ def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
         training_data=f"drops of {Path(order.record.data).name}",
         training_command=order.record.command,
     )
-    return load_trained(order.run, "drop_locator").network, card
+    return load_trained(order.run, "drop").network, card
 
 
 #: What makes a network and its card of a training, by what was trained. A new kind of model is a line here.
 EXPORTERS: dict[str, Callable[[Order], tuple[nn.Module, ModelCard]]] = {
     "classifier": export_classifier,
-    "drop_locator": export_drop_locator,
+    "drop": export_drop_locator,
 }
 
 

@@ -17,8 +17,8 @@ from crystal_search.inference import Network
 from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.classify import channels_first
+from crystal_search.training.chop_scores import cell_means, check_labels, chop_view, scores_of
 from crystal_search.training.crops import CropSource
-from crystal_search.training.trained import cell_means, check_labels, chop_view, scores_of
 
 
 def examples_in(folder: Path, card: ClassifierCard) -> Examples:

@@ -116,8 +116,8 @@ DROP_LOCATORS: dict[str, Architecture] = {
         padded=True,
     )
 }
-#: All networks, by what they are for.
-NETWORKS: dict[str, Mapping[str, Architecture]] = {"classifier": CLASSIFIERS, "drop_locator": DROP_LOCATORS}
+#: All networks, by the role of the models that become of them.
+NETWORKS: dict[str, Mapping[str, Architecture]] = {"classifier": CLASSIFIERS, "drop": DROP_LOCATORS}
 
 
 def classifier_named(name: str) -> Classifier:

@@ -18,7 +18,7 @@ from crystal_search.metrics import losses
 from crystal_search.outcomes import CHOPS_ONLY, OUTCOME_NAMES
 from crystal_search.scoring.classify import probabilities
 from crystal_search.scoring.ranking import ranked_score
-from crystal_search.training.trained import ChopScores
+from crystal_search.training.chop_scores import ChopScores
 from crystal_search.work_unit import Parameters
 
 

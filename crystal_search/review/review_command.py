@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from crystal_search.datasets.packed import PackedDataset
     from crystal_search.review.doubts import Suspect
     from crystal_search.review.review_page import Review
-    from crystal_search.training.trained import Trained
+    from crystal_search.training.loading import Trained
 
 APPLY = "apply"
 USAGE = """crystal-search review RUN --data DATASET --out FOLDER [--split train] [--top 200]
@@ -48,7 +48,7 @@ def _review(arguments: argparse.Namespace) -> None:
 
     from crystal_search.datasets.packed import open_dataset
     from crystal_search.review.review_page import PAGE, write_page
-    from crystal_search.training.trained import load_trained
+    from crystal_search.training.loading import load_trained
 
     if arguments.data is None or arguments.files:
         raise UserError(f"expected one training and --data DATASET; usage: {USAGE}")
@@ -78,7 +78,7 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
     from crystal_search.review.doubts import image_labels, suspects
     from crystal_search.review.review_page import Review
     from crystal_search.review.review_pictures import write_pictures
-    from crystal_search.training.trained import chop_scores
+    from crystal_search.training.chop_scores import chop_scores
 
     _check_fit(trained, dataset)
     rows = dataset.chops(split)
@@ -102,7 +102,7 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
 
 
 def _check_fit(trained: "Trained", dataset: "PackedDataset") -> None:
-    from crystal_search.training.trained import check_labels
+    from crystal_search.training.chop_scores import check_labels
 
     record, about = trained.record, dataset.about
     check_labels(record.classes, dataset)

@@ -1,6 +1,5 @@
 """The task ``cells``: a classifier learns what is in every cell of wells whose truth is known place by place."""
 
-import os
 from functools import partial
 from typing import Protocol, cast
 
@@ -18,7 +17,7 @@ from crystal_search.training.losses import classifier_losses
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.resident_crops import ResidentCrops
-from crystal_search.training.run_record import RunRecord
+from crystal_search.training.run_record import recorded
 from crystal_search.training.task import DrawnApart, Losses, Source, Task
 
 CROP_SIDE_PX = 288
@@ -47,7 +46,14 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         raise UserError(f"no rendered wells to train on in {request.data}; render some (crystal-search train shards)")
     resident = machine.group.device.type == "cuda" or request.width_px != CLASSIFIER_WIDTH_PX
     return Task(
-        record=_record(request),
+        record=recorded(
+            request,
+            task="cells",
+            role="classifier",
+            classes=OUTCOME_NAMES,
+            normalisation=CLASSIFIER_NORMALISATION,
+            working_width_px=request.width_px,
+        ),
         title=f"{request.network}, cells of {request.data}",
         build=partial(architecture.build, len(OUTCOME_NAMES), 1),
         begin=None if request.start_from is None else partial(load_weights, request.start_from),
@@ -86,17 +92,3 @@ def _judge(request: CellRequest, machine: Machine, *, resident: bool) -> HeldLos
         held = ResidentCrops(request.data, "validation", CROP_SIDE_PX, 0, device, request.width_px, wells)
     held.use(names)
     return HeldLosses(held, HELD_CROPS, cell_losses_at_two_depths, machine)
-
-
-def _record(request: CellRequest) -> RunRecord:
-    return RunRecord(
-        kind="classifier",
-        architecture=request.network,
-        classes=OUTCOME_NAMES,
-        normalisation=CLASSIFIER_NORMALISATION,
-        working_width_px=request.width_px,
-        data=os.path.abspath(request.data),
-        taught_by="cells",
-        command=request.command,
-        seed=request.seed,
-    )

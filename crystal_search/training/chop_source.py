@@ -12,8 +12,8 @@ from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import View, normalised
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.augmentation import chop_seen_differently
+from crystal_search.training.chop_scores import chop_view, labels_of
 from crystal_search.training.task import Batch
-from crystal_search.training.trained import chop_view, labels_of
 
 #: By the name of a balance, the power of a class's size that its share of an epoch goes with.
 BALANCES = {"none": 1.0, "sqrt": 0.5, "equal": 0.0}

@@ -1,7 +1,6 @@
 """The task ``chops``: a classifier learns the labels of whole chops, cut from the images of an archive."""
 
 import logging
-import os
 from functools import partial
 
 import torch
@@ -19,7 +18,7 @@ from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.losses import chop_loss, hits
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import ChopRequest
-from crystal_search.training.run_record import RunRecord
+from crystal_search.training.run_record import recorded
 from crystal_search.training.task import Losses, Task
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,14 @@ def opened(request: ChopRequest, machine: Machine) -> Task:
     losses = partial(chop_losses, smoothing=request.label_smoothing)
     begins = request.pretrained or request.start_from is not None
     return Task(
-        record=_record(request, dataset, classes),
+        record=recorded(
+            request,
+            task="chops",
+            role="classifier",
+            classes=classes,
+            normalisation=dataset.about.normalisation,
+            working_width_px=dataset.about.working_width_px,
+        ),
         title=f"{request.network}, {len(classes)} classes, {len(source.rows)} chops",
         build=partial(_network, request, dataset, len(classes)),
         begin=partial(_begin, request) if begins else None,
@@ -119,20 +125,6 @@ def _check_fit(request: ChopRequest, dataset: PackedDataset, machine: Machine) -
             f"{request.network} reads chops of {architecture.side_px} px, those of {dataset.folder} have "
             f"{dataset.about.side_px}; build the dataset with that side"
         )
-
-
-def _record(request: ChopRequest, dataset: PackedDataset, classes: tuple[str, ...]) -> RunRecord:
-    return RunRecord(
-        kind="classifier",
-        architecture=request.network,
-        classes=classes,
-        normalisation=dataset.about.normalisation,
-        working_width_px=dataset.about.working_width_px,
-        data=os.path.abspath(request.data),
-        taught_by="chops",
-        command=request.command,
-        seed=request.seed,
-    )
 
 
 def _network(request: ChopRequest, dataset: PackedDataset, classes: int) -> nn.Module:

@@ -1,7 +1,6 @@
 """The task ``drops``: a drop locator learns masks of drops, in photographs of a packed dataset or in rendered wells."""
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +27,7 @@ from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.mask_source import ImageSource, MaskSource, known_drop, masked_wells
 from crystal_search.training.requests import NOTHING, SHIPPED, DropRequest
 from crystal_search.training.resident_images import ResidentImages
-from crystal_search.training.run_record import RunRecord
+from crystal_search.training.run_record import recorded
 from crystal_search.training.shipped_weights import begin_with
 from crystal_search.training.task import DrawnApart, Losses, Source, Task, Verdict
 from crystal_search.unet_drop.locate import locate_drop
@@ -103,7 +102,14 @@ def opened(request: DropRequest, machine: Machine) -> Task:
         )
     start = request.start_from or (SHIPPED if isinstance(source, MaskSource) else NOTHING)
     return Task(
-        record=_record(request),
+        record=recorded(
+            request,
+            task="drops",
+            role="drop",
+            classes=("drop",),
+            normalisation=DROP_NORMALISATION,
+            working_width_px=DROP_WIDTH_PX,
+        ),
         title=f"drop locator on {request.data}",
         build=partial(architecture.build, 1, 1),
         begin=None if start == NOTHING else partial(_begin, start, source),
@@ -169,17 +175,3 @@ def _begin(start: Path, source: Source, network: nn.Module) -> None:
         raise UserError("the shipped weights are those of the network u-net; name it, or another --start-from")
     source.refresh()
     begin_with(default_model(DropCard), network, source.batch(0, STEADYING)[0].cpu())
-
-
-def _record(request: DropRequest) -> RunRecord:
-    return RunRecord(
-        kind="drop_locator",
-        architecture=request.network,
-        classes=("drop",),
-        normalisation=DROP_NORMALISATION,
-        working_width_px=DROP_WIDTH_PX,
-        data=os.path.abspath(request.data),
-        taught_by="masks",
-        command=request.command,
-        seed=request.seed,
-    )

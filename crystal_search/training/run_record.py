@@ -1,14 +1,22 @@
 """What a training is: the record ``run.json`` in its folder, which evaluation and export read."""
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.training.requests import Request
 
-RUN, RUN_FORMAT, RUN_VERSION = "run.json", "crystal-search training", 1
+RUN, RUN_FORMAT, RUN_VERSION = "run.json", "crystal-search training", 2
+#: What version 1 says as ``taught_by``.
+FIRST_VERSION = {
+    "chops": {"task": "chops", "role": "classifier"},
+    "cells": {"task": "cells", "role": "classifier"},
+    "masks": {"task": "drops", "role": "drop"},
+}
 TRACES = (RUN, "checkpoint.pt", "learning-curve.csv")  #: files by which a training's folder is known
 
 
@@ -16,15 +24,21 @@ TRACES = (RUN, "checkpoint.pt", "learning-curve.csv")  #: files by which a train
 class RunRecord:
     """What was trained, on what, and how."""
 
-    kind: Literal["classifier", "drop_locator"]
+    task: str  #: of `tasks.TASKS`
+    role: str  #: of the model that becomes of it
     architecture: str  #: of `architectures.NETWORKS`
     classes: tuple[str, ...]  #: in the order of the outputs
     normalisation: str  #: of `images.NORMALISATIONS`; it decides how many channels the network reads
     working_width_px: int
     data: str  #: folder of the dataset, or of rendered shards
-    taught_by: Literal["chops", "cells", "masks"]  #: chops of a dataset, cells of rendered wells, masks of drops
     command: str  #: as it was typed
     seed: int
+
+
+def recorded(request: Request, **learnt: Any) -> RunRecord:
+    """Return the record of a training that was asked for; `learnt` is what its task decides."""
+    data = os.path.abspath(request.data)
+    return RunRecord(architecture=request.network, data=data, command=request.command, seed=request.seed, **learnt)
 
 
 def check_free(folder: Path) -> None:
@@ -62,10 +76,11 @@ def read_run(folder: Path) -> RunRecord:
         raise UserError(f"no training in {folder}: {path.name}: {error.strerror}; name a training's folder") from error
     except ValueError as error:
         raise UserError(f"{path} is no JSON: {error}; train again") from error
-    if not isinstance(read, dict) or (read.get("format"), read.get("version")) != (RUN_FORMAT, RUN_VERSION):
-        raise UserError(f"{path} is no record of a training of version {RUN_VERSION}; train again")
+    if not isinstance(read, dict) or read.get("format") != RUN_FORMAT or read.get("version") not in (1, RUN_VERSION):
+        raise UserError(f"{path} is no record of a training of version 1 or {RUN_VERSION}; train again")
     try:
-        known = {field.name: read[field.name] for field in fields(RunRecord)}
+        told = read | FIRST_VERSION[read["taught_by"]] if read["version"] == 1 else read
+        known = {field.name: told[field.name] for field in fields(RunRecord)}
         return RunRecord(**(known | {"classes": tuple(known["classes"])}))
     except (KeyError, TypeError) as error:
-        raise UserError(f"{path} lacks {error}; train again") from error
+        raise UserError(f"{path} lacks or misnames {error}; train again") from error

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 EPOCHS = {"one-cycle": 10.0, "steps": 100.0}  #: where it is not said how long to train
 PATIENCE = {"one-cycle": 10, "steps": 3}  #: validations
-SAME = ("kind", "taught_by", "architecture", "classes", "normalisation", "working_width_px")  #: of runs that go on
+SAME = ("task", "architecture", "classes", "normalisation", "working_width_px")  #: of runs that go on
 
 
 def train(name: str, request: Request) -> int:

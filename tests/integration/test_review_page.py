@@ -214,8 +214,8 @@ def run_folder(folder: Path) -> Path:
     network = build("squeezenet", 13)
     save_checkpoint(folder, 1, network, torch.optim.AdamW(network.parameters()), {})
     record = RunRecord(
-        kind="classifier", architecture="squeezenet", classes=OUTCOME_NAMES, normalisation="local-contrast-1",
-        working_width_px=1224, data="data", taught_by="chops", command="crystal-search train classifier", seed=0,
+        role="classifier", architecture="squeezenet", classes=OUTCOME_NAMES, normalisation="local-contrast-1",
+        working_width_px=1224, data="data", task="chops", command="crystal-search train chops", seed=0,
     )  # fmt: skip
     write_run(folder, record)
     return folder

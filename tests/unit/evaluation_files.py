@@ -36,14 +36,14 @@ def write_training(folder: Path, data: Path, *, scheme: str = "outcomes-13", see
     network = build("squeezenet", len(classes))
     save_checkpoint(folder, 20, network, None, {})
     record = RunRecord(
-        kind="classifier",
+        role="classifier",
         architecture="squeezenet",
         classes=classes,
         normalisation="local-contrast-1",
         working_width_px=1224,
         data=str(data),
-        taught_by="chops",
-        command="crystal-search train classifier",
+        task="chops",
+        command="crystal-search train chops",
         seed=seed,
     )
     write_run(folder, record)

@@ -31,13 +31,13 @@ from tests.unit.dataset_files import write_dataset
 from tests.unit.evaluation_files import contender, known_image
 
 RECORD = RunRecord(
-    kind="drop_locator",
+    role="drop",
     architecture="u-net",
     classes=("drop",),
     normalisation="centred-1",
     working_width_px=256,
     data="masks",
-    taught_by="masks",
+    task="drops",
     command="crystal-search train drop --data masks --out runs/y",
     seed=0,
 )

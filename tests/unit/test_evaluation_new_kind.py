@@ -117,13 +117,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(JUDGES, ROLE, (CrystalsJudge(),))
     save_checkpoint(tmp_path / "run", 1, Bright(), None, {})
     record = RunRecord(
-        kind=ROLE,  # type: ignore[arg-type]
+        role=ROLE,
         architecture="bright",
         classes=("crystal",),
         normalisation="centred-1",
         working_width_px=256,
         data=str(tmp_path),
-        taught_by="masks",
+        task="drops",
         command="crystal-search train crystals",
         seed=0,
     )
@@ -162,6 +162,4 @@ def test_a_kind_that_nobody_registered_is_refused_by_name(
     assert "nobody judges models of the role crystals; choose from classifier, drop" in capsys.readouterr().err
     monkeypatch.delitem(EXPORTERS, ROLE)
     assert main(["export", str(run), "--name", "tiny"]) == USAGE
-    assert (
-        "nobody exports trainings of the kind crystals; choose from classifier, drop_locator" in capsys.readouterr().err
-    )
+    assert "nobody exports trainings of the role crystals; choose from classifier, drop" in capsys.readouterr().err

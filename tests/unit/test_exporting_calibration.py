@@ -115,14 +115,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(
         folder,
         RunRecord(
-            kind="classifier",
+            role="classifier",
             architecture="squeezenet",
             classes=OUTCOME_NAMES,
             normalisation="local-contrast-1",
             working_width_px=1224,
             data=str(folder),
-            taught_by="cells",
-            command="crystal-search train classifier",
+            task="cells",
+            command="crystal-search train chops",
             seed=0,
         ),
     )
@@ -133,7 +133,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_exported_card_tells_what_was_fitted(models: Path) -> None:
     card = read_model(models / "classes.card.json").card
     assert card.training_data.startswith("rendered wells only")
-    assert card.training_command == "crystal-search train classifier"
+    assert card.training_command == "crystal-search train chops"
     assert [figure.measure for figure in card.measured] == ["13-class accuracy of chops", "4-group accuracy of wells"]
     assert card.measured[1].count == 2
 

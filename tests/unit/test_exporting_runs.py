@@ -22,22 +22,23 @@ from crystal_search.model_card import ClassifierCard, Output
 from crystal_search.networks.architectures import build
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.checkpoints import save_checkpoint
+from crystal_search.training.chop_scores import chop_scores, chop_view
+from crystal_search.training.loading import load_trained
 from crystal_search.training.run_record import RunRecord, write_run
-from crystal_search.training.trained import chop_scores, chop_view, load_trained
 from crystal_search.unet_drop.network import UNet
 from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
 from tests.unit.networks_fakes import fake_well
 
 CARD = default_models_folder() / "squeezenet-wells-2.card.json"
 RECORD = RunRecord(
-    kind="classifier",
+    role="classifier",
     architecture="squeezenet",
     classes=SCHEMES["groups-5"].class_names,
     normalisation="local-contrast-1",
     working_width_px=1224,
     data="",
-    taught_by="chops",
-    command="crystal-search train classifier --network squeezenet",
+    task="chops",
+    command="crystal-search train chops --network squeezenet",
     seed=0,
 )
 
@@ -91,7 +92,7 @@ def test_the_best_weights_are_exported_not_the_last(run: Path, tmp_path: Path) -
 def test_a_drop_locator_s_training_becomes_a_model(tmp_path: Path) -> None:
     network = UNet()
     save_checkpoint(tmp_path / "drop", 1, network, torch.optim.AdamW(network.parameters()), {})
-    record = replace(RECORD, kind="drop_locator", architecture="u-net", classes=("drop",), taught_by="masks")
+    record = replace(RECORD, role="drop", architecture="u-net", classes=("drop",), task="drops")
     write_run(tmp_path / "drop", replace(record, normalisation="centred-1", working_width_px=256, data="wells"))
     assert main(["export", str(tmp_path / "drop")]) == 0
     assert read_model(tmp_path / "drop" / "drop.card.json").card.role == "drop"

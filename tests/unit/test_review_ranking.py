@@ -10,7 +10,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import ChopRow
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.review.doubts import Suspect, suspects
-from crystal_search.training.trained import ChopScores, labels_of
+from crystal_search.training.chop_scores import ChopScores, labels_of
 
 CLEAR, CRYSTAL, RIM = (OUTCOME_NAMES.index(name) for name in ("clear", "crystal_harvestable", "rim"))
 

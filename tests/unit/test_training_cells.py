@@ -16,10 +16,10 @@ from crystal_search.training.augmentation import recorded_differently, turned
 from crystal_search.training.checkpoints import BEST
 from crystal_search.training.crops import CropSource
 from crystal_search.training.learning_curve import curve_rows
+from crystal_search.training.loading import load_trained
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.run_record import read_run
 from crystal_search.training.train import train
-from crystal_search.training.trained import load_trained
 from tests.unit.networks_fakes import CRYSTAL, fake_well
 
 
@@ -100,7 +100,7 @@ def test_the_classifier_learns_on_a_few_wells(run: Path) -> None:
 
 def test_a_training_leaves_a_record_and_the_best_weights(run: Path) -> None:
     record = read_run(run)
-    assert (record.kind, record.architecture, record.taught_by) == ("classifier", "squeezenet", "cells")
+    assert (record.role, record.architecture, record.task) == ("classifier", "squeezenet", "cells")
     assert (run / BEST).exists()
     assert load_trained(run).network(torch.zeros(1, 1, 256, 256)).shape == (1, 13, 4, 4)
 

@@ -14,6 +14,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.training.chop_scores import chop_view
 from crystal_search.training.chop_source import (
     ChopSource,
     class_shares,
@@ -21,7 +22,6 @@ from crystal_search.training.chop_source import (
     validation_chops,
 )
 from crystal_search.training.task import batches
-from crystal_search.training.trained import chop_view
 from tests.unit.dataset_files import ABOUT_SMALL, write_dataset
 
 

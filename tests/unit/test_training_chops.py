@@ -3,6 +3,7 @@
 import csv
 import errno
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,14 +26,14 @@ from crystal_search.training.checkpoints import BEST, CHECKPOINT
 from crystal_search.training.chops_task import classes_for, freeze_idle
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.learning_curve import CURVE
+from crystal_search.training.loading import load_trained
 from crystal_search.training.machine import memory_explained
 from crystal_search.training.requests import ChopRequest
-from crystal_search.training.run_record import read_run, write_run
+from crystal_search.training.run_record import RUN, read_run, write_run
 from crystal_search.training.schedules import OneCycle, StepwiseRates
 from crystal_search.training.task import Verdict
 from crystal_search.training.train import plan_for, schedule_for
 from crystal_search.training.train import train as train_task
-from crystal_search.training.trained import load_trained
 from tests.tiny_training import TINY
 from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
 from tests.unit.tiny_tasks import tiny_task
@@ -86,7 +87,7 @@ def train(request: ChopRequest) -> Path:
 def test_a_training_leaves_all_that_evaluation_and_people_need(ask: Ask) -> None:
     run = train(ask())
     record = read_run(run)
-    assert (record.kind, record.architecture, record.taught_by) == ("classifier", "random", "chops")
+    assert (record.role, record.architecture, record.task) == ("classifier", "random", "chops")
     assert (record.classes, record.normalisation, record.working_width_px) == (OUTCOME_NAMES, "local-contrast-1", 1224)
     assert (record.command, record.seed) == ("typed", 0)
     assert [row["step"] for row in rows(run)] == ["2", "4", "6"]
@@ -208,9 +209,21 @@ def test_a_folder_with_something_else_is_left_alone(ask: Ask, tmp_path: Path) ->
 
 def test_a_drop_locators_training_is_no_classifiers(ask: Ask) -> None:
     run = train(ask(steps=1))
-    write_run(run, replace(read_run(run), kind="drop_locator"))
+    write_run(run, replace(read_run(run), role="drop"))
     with pytest.raises(UserError, match="trained a drop locator; name the training of a classifier"):
         load_trained(run)
+
+
+@pytest.mark.parametrize(
+    ("taught_by", "task", "role"),
+    [("chops", "chops", "classifier"), ("cells", "cells", "classifier"), ("masks", "drops", "drop")],
+)
+def test_a_record_of_version_1_is_read(ask: Ask, taught_by: str, task: str, role: str) -> None:
+    run = train(ask(steps=1))
+    told = json.loads((run / RUN).read_text())
+    del told["task"], told["role"]
+    (run / RUN).write_text(json.dumps(told | {"version": 1, "kind": "of then", "taught_by": taught_by}))
+    assert read_run(run) == replace(read_run(train(ask(steps=1, out=run.parent / "other"))), task=task, role=role)
 
 
 def test_nothing_to_resume(ask: Ask) -> None:

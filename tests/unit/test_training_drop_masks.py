@@ -127,7 +127,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_training_on_masks_leaves_a_record_a_curve_and_the_best_weights(run: Path) -> None:
     record = read_run(run)
-    assert (record.kind, record.architecture, record.taught_by) == ("drop_locator", "u-net", "masks")
+    assert (record.role, record.architecture, record.task) == ("drop", "u-net", "drops")
     assert (record.normalisation, record.working_width_px, record.classes) == ("centred-1", 256, ("drop",))
     rows = curve_rows(run)
     assert [row["step"] for row in rows] == ["2", "4"]

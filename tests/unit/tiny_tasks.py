@@ -17,8 +17,8 @@ from crystal_search.training.task import Losses, Task
 
 CPU = torch.device("cpu")
 RECORD = RunRecord(
-    kind="classifier", architecture="tiny", classes=("mean",), normalisation="centred-1", working_width_px=4,
-    data="numbers", taught_by="cells", command="typed", seed=0,
+    role="classifier", architecture="tiny", classes=("mean",), normalisation="centred-1", working_width_px=4,
+    data="numbers", task="cells", command="typed", seed=0,
 )  # fmt: skip
 
 

@@ -1,9 +1,8 @@
-"""Trained networks read back from their folders, and what they say of the chops of a dataset."""
+"""What trained networks say of the chops of a dataset."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,26 +13,15 @@ from tqdm import tqdm
 from crystal_search.class_schemes import columns_by_outcome, scheme_of
 from crystal_search.datasets.packed import ChopRow, PackedDataset
 from crystal_search.errors import UserError
-from crystal_search.images import View, channels_of, normalised
+from crystal_search.images import View, normalised
 from crystal_search.inference import Network
 from crystal_search.model_card import ClassifierCard
-from crystal_search.networks.architectures import build
 from crystal_search.scoring.classify import channels_first
-from crystal_search.training.checkpoints import BEST, load_checkpoint
-from crystal_search.training.run_record import RunRecord, read_run
+from crystal_search.training.loading import Trained
 
 BATCH = 16
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  #: from views (N, side, side[, 3]) to logits (N, classes)
 GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trained:
-    """A network as its training left it."""
-
-    folder: Path
-    record: RunRecord
-    network: nn.Module  #: set to evaluation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,25 +31,6 @@ class ChopScores:
     rows: tuple[ChopRow, ...]
     logits: NDArray[np.float32]  #: (chops, classes)
     labels: NDArray[np.int64]  #: (chops,), positions in the network's classes
-
-
-def load_trained(folder: Path, kind: str = "classifier") -> Trained:
-    """Return the network whose training is in `folder`, with its best weights where some were kept as the best.
-
-    Raises
-    ------
-    UserError
-        If there is no record of a training, or it is one of another kind of network.
-    ModelError
-        If there are no weights, or they are of another network.
-    """
-    record = read_run(folder)
-    if record.kind != kind:
-        there, expected = (each.replace("_", " ") for each in (record.kind, kind))
-        raise UserError(f"{folder} trained a {there}; name the training of a {expected}")
-    network = build(record.architecture, len(record.classes), channels_of(record.normalisation))
-    load_checkpoint(folder, network, name=BEST if (folder / BEST).exists() else None)
-    return Trained(folder, record, network.eval())
 
 
 def chop_view(dataset: PackedDataset, row: ChopRow) -> View:
