@@ -1,5 +1,6 @@
 """The task ``cells``: a classifier learns what is in every cell of wells whose truth is known place by place."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, cast
 
@@ -13,7 +14,7 @@ from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.crops import CropSource
 from crystal_search.training.held_losses import HeldLosses
-from crystal_search.training.losses import classifier_losses
+from crystal_search.training.losses import cell_losses
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.resident_crops import ResidentCrops
@@ -45,6 +46,7 @@ def opened(request: CellRequest, machine: Machine) -> Task:
     if not shard_names(request.data, "train"):
         raise UserError(f"no rendered wells to train on in {request.data}; render some (crystal-search train shards)")
     resident = machine.group.device.type == "cuda" or request.width_px != CLASSIFIER_WIDTH_PX
+    machine = replace(machine, workers=workers_for(request.workers, machine, on_device=resident))
     return Task(
         record=recorded(
             request,
@@ -58,21 +60,21 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         build=partial(architecture.build, len(OUTCOME_NAMES), 1),
         begin=None if request.start_from is None else partial(load_weights, request.start_from),
         source=DrawnApart(_source(request, machine, resident=resident), machine.group.rank, machine.group.size),
-        losses=cell_losses_at_two_depths,
+        losses=losses_at_two_depths,
         judge=_judge(request, machine, resident=resident),
         panels=PANELS,
         usual_steps=STEPS,
         peak_rate=PEAK_RATE,
         grows=True,
-        workers=workers_for(request.workers, machine, on_device=resident),
+        workers=machine.workers,
         same={"width": request.width_px},
     )
 
 
-def cell_losses_at_two_depths(network: nn.Module, views: Tensor, outcome_maps: Tensor) -> Losses:
+def losses_at_two_depths(network: nn.Module, views: Tensor, outcome_maps: Tensor) -> Losses:
     """Return the losses of crops (N, 1, side, side) whose outcome maps are (N, side/4, side/4), by name."""
     cells, textures = cast(TaughtAtTwoDepths, network).at_two_depths(views)
-    return classifier_losses(cells.float(), textures.float(), outcome_maps)
+    return cell_losses(cells.float(), textures.float(), outcome_maps)
 
 
 def _source(request: CellRequest, machine: Machine, *, resident: bool) -> Source:
@@ -91,4 +93,4 @@ def _judge(request: CellRequest, machine: Machine, *, resident: bool) -> HeldLos
         wells, device = len(names) * WELLS_PER_SHARD, machine.group.device
         held = ResidentCrops(request.data, "validation", CROP_SIDE_PX, 0, device, request.width_px, wells)
     held.use(names)
-    return HeldLosses(held, HELD_CROPS, cell_losses_at_two_depths, machine)
+    return HeldLosses(held, HELD_CROPS, losses_at_two_depths, machine)

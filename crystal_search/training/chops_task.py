@@ -5,6 +5,7 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from crystal_search.class_schemes import TRAINABLE, scheme_named
 from crystal_search.datasets.packed import PackedDataset, open_dataset
@@ -15,7 +16,7 @@ from crystal_search.networks.pretrained import load_imagenet
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.chop_source import ChopSource, validation_chops
 from crystal_search.training.held_losses import HeldLosses
-from crystal_search.training.losses import chop_loss, hits
+from crystal_search.training.losses import hits
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import ChopRequest
 from crystal_search.training.run_record import recorded
@@ -45,6 +46,8 @@ def opened(request: ChopRequest, machine: Machine) -> Task:
     _check_fit(request, dataset, machine)
     source = ChopSource(dataset, classes, request.seed, request.balance, group.rank, group.size)
     held = validation_chops(dataset, classes, request.validation_chops, rank=group.rank, ranks=group.size)
+    if not held.rows:
+        raise UserError(f"{request.data} has fewer validation chops than there are processes; start fewer")
     losses = partial(chop_losses, smoothing=request.label_smoothing)
     begins = request.pretrained or request.start_from is not None
     return Task(
@@ -75,7 +78,7 @@ def chop_losses(network: nn.Module, views: Tensor, labels: Tensor, smoothing: fl
     """Return loss, accuracy and top-5 accuracy of chops; only while the network learns are labels smoothed."""
     cells = network(views)  # (N, classes, h, w)
     chops = cells.float().mean(dim=(2, 3))  # (N, classes)
-    loss = chop_loss(chops, labels, smoothing if network.training else 0.0)
+    loss = cross_entropy(chops, labels, label_smoothing=smoothing if network.training else 0.0)
     found = chops.detach()
     return {"loss": loss, "accuracy": hits(found, labels, 1), "top5": hits(found, labels, 5)}
 

@@ -17,7 +17,7 @@ TEXTURE_CLASS_WEIGHTS = tuple({"rim": 0.5, "clear": 0.15}.get(outcome.name, 1.0)
 LARGEST_CERTAINTY = 1 - 1e-3  #: keeps the logarithm of an alarm finite
 
 
-def classifier_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
+def cell_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
     """Return the losses at both depths by name, the one to descend as ``loss``.
 
     Parameters
@@ -29,25 +29,14 @@ def classifier_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> 
     outcome_maps : Tensor
         What can be seen in the crops, (N, side/4, side/4) uint8.
     """
-    losses = cell_losses(cells, outcome_maps)
-    texture = texture_loss(textures, outcome_maps)
-    return losses | {"loss": losses["loss"] + TEXTURE_WEIGHT * texture, "texture": texture}
-
-
-def cell_losses(cells: Tensor, outcome_maps: Tensor) -> dict[str, Tensor]:
-    """Return the losses of the cells alone, by name, the one to descend as ``loss``."""
     chops = chop_logits(cells)  # (N, 13, h - 3, w - 3)
     cell = _class_loss(cells, cell_labels(outcome_maps))
     chop = _class_loss(chops, chop_labels(outcome_maps))
     alarm = _alarm_loss(chops, outcome_maps)
-    return {"loss": cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm, "cell": cell, "chop": chop, "alarm": alarm}
-
-
-def texture_loss(textures: Tensor, outcome_maps: Tensor) -> Tensor:
-    """Return the loss of the logits half-way up, (N, 13, h, w)."""
-    return cross_entropy(
-        textures, texture_labels(outcome_maps), torch.tensor(TEXTURE_CLASS_WEIGHTS, device=textures.device)
-    )
+    weights = torch.tensor(TEXTURE_CLASS_WEIGHTS, device=textures.device)
+    texture = cross_entropy(textures, texture_labels(outcome_maps), weights)
+    loss = cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm + TEXTURE_WEIGHT * texture
+    return {"loss": loss, "cell": cell, "chop": chop, "alarm": alarm, "texture": texture}
 
 
 def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -74,11 +63,6 @@ def _alarm_loss(chops: Tensor, outcome_maps: Tensor) -> Tensor:
 def _holds(outcome_maps: Tensor, classes: tuple[int, ...]) -> Tensor:
     inside = (outcome_maps >= classes[0]) & (outcome_maps <= classes[-1]) & (outcome_maps != OUTSIDE)
     return inside.flatten(1).any(dim=1)
-
-
-def chop_loss(chops: Tensor, labels: Tensor, smoothing: float) -> Tensor:
-    """Return the cross-entropy of whole chops' logits (N, classes) against labels (N,)."""
-    return cross_entropy(chops, labels, label_smoothing=smoothing)
 
 
 def hits(chops: Tensor, labels: Tensor, among: int) -> Tensor:

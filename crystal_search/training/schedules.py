@@ -1,9 +1,10 @@
 """How the learning rate goes, and when a training has ended: the paper's steps, and one cycle."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -28,56 +29,64 @@ def one_cycle(progress: float) -> float:
     return FINAL_RATE + (1 - FINAL_RATE) * fall
 
 
-class Schedule(Protocol):
-    """What decides on learning rates; all that it remembers is in its state."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more is to be gained."""
-
-    def optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """Return the optimiser that goes with the schedule."""
-
-    def rate(self, progress: float) -> float:
-        """Return the learning rate when a share `progress` of the training is done."""
-
-    def validated(self, loss: float) -> None:
-        """Take notice of a validation loss."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what is remembered, for a checkpoint."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Remember what a checkpoint says."""
-
-
 @dataclass
 class Stagnation:
-    """Counts validations without a lower loss."""
+    """Counts validations without a gain."""
 
     best: float = math.inf
     since: int = 0  #: validations after the best one
 
-    def see(self, loss: float) -> None:
-        """Take notice of a validation loss."""
-        if loss < self.best * (1 - SMALLEST_GAIN):
-            self.best, self.since = loss, 0
+    def see(self, falls: float) -> None:
+        """Take notice of what a judge said."""
+        if falls < self.best * (1 - SMALLEST_GAIN):
+            self.best, self.since = falls, 0
         else:
             self.since += 1
 
 
 @dataclass
-class OneCycle:
+class Schedule(ABC):
+    """What decides on learning rates, and when nothing more is to be gained; all that it remembers is in its state."""
+
+    stagnation: Stagnation = field(default_factory=Stagnation, kw_only=True)
+
+    @property
+    @abstractmethod
+    def ended(self) -> bool:
+        """Whether nothing more is to be gained."""
+
+    @abstractmethod
+    def optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Return the optimiser that goes with the schedule."""
+
+    @abstractmethod
+    def rate(self, progress: float) -> float:
+        """Return the learning rate when a share `progress` of the training is done."""
+
+    def validated(self, falls: float) -> None:
+        """Take notice of what a judge said."""
+        self.stagnation.see(falls)
+
+    def state(self) -> dict[str, Any]:
+        """Return what is remembered, for a checkpoint."""
+        return asdict(self.stagnation)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Remember what a checkpoint says."""
+        self.stagnation = Stagnation(state["best"], state["since"])
+
+
+@dataclass
+class OneCycle(Schedule):
     """AdamW; the rate rises once and falls to almost nothing by the end; stops early when validation stagnates."""
 
     peak_rate: float
-    patience: int  #: validations without a lower loss after which to stop; 0: never
+    patience: int  #: validations without a gain after which to stop; 0: never
     weight_decay: float = 1e-2
-    stagnation: Stagnation = field(default_factory=Stagnation)
 
     @property
     def ended(self) -> bool:
-        """Whether the validation loss has stagnated for too long."""
+        """Whether validation has stagnated for too long."""
         return bool(self.patience) and self.stagnation.since >= self.patience
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -88,31 +97,18 @@ class OneCycle:
         """Return the learning rate when a share `progress` of the training is done."""
         return self.peak_rate * one_cycle(progress)
 
-    def validated(self, loss: float) -> None:
-        """Take notice of a validation loss."""
-        self.stagnation.see(loss)
-
-    def state(self) -> dict[str, Any]:
-        """Return what is remembered, for a checkpoint."""
-        return {"best": self.stagnation.best, "since": self.stagnation.since}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Remember what a checkpoint says."""
-        self.stagnation = Stagnation(state["best"], state["since"])
-
 
 @dataclass
-class StepwiseRates:
+class StepwiseRates(Schedule):
     """The paper's way: momentum; the rate is lowered whenever validation stagnates, and after the last one it ends."""
 
-    patience: int  #: validations without a lower loss after which the rate is lowered
+    patience: int  #: validations without a gain after which the rate is lowered
     rates: tuple[float, ...] = PAPER_RATES
     stage: int = 0  #: position of the rate in use; as many as there are rates when all is done
-    stagnation: Stagnation = field(default_factory=Stagnation)
 
     @property
     def ended(self) -> bool:
-        """Whether the validation loss has stagnated at the last rate."""
+        """Whether validation has stagnated at the last rate."""
         return self.stage >= len(self.rates)
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
@@ -123,17 +119,18 @@ class StepwiseRates:
         """Return the learning rate in use."""
         return self.rates[min(self.stage, len(self.rates) - 1)]
 
-    def validated(self, loss: float) -> None:
-        """Take notice of a validation loss, and lower the rate when it has stagnated."""
-        self.stagnation.see(loss)
+    def validated(self, falls: float) -> None:
+        """Take notice of what a judge said, and lower the rate when it has stagnated."""
+        super().validated(falls)
         if self.stagnation.since >= self.patience:
             self.stage += 1
             self.stagnation.since = 0
 
     def state(self) -> dict[str, Any]:
         """Return what is remembered, for a checkpoint."""
-        return {"best": self.stagnation.best, "since": self.stagnation.since, "stage": self.stage}
+        return super().state() | {"stage": self.stage}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Remember what a checkpoint says."""
-        self.stagnation, self.stage = Stagnation(state["best"], state["since"]), state["stage"]
+        super().restore(state)
+        self.stage = state["stage"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from crystal_search.datasets.cell_labels import IGNORED, cell_labels, chop_labels, texture_labels
 from crystal_search.datasets.outcome_maps import OUTSIDE
 from crystal_search.outcomes import OUTCOME_NAMES, Group, classes_of
-from crystal_search.training.losses import classifier_losses, group_probabilities
+from crystal_search.training.losses import cell_losses, group_probabilities
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, RIM
 
 SIDE = 384 // 4
@@ -63,7 +63,7 @@ def test_from_near_the_empty_plate_is_clear_and_a_crystal_is_one_only_where_it_i
 
 
 def losses_of(logits: Tensor, outcomes: Tensor) -> dict[str, Tensor]:
-    return classifier_losses(logits, torch.zeros(1, 13, 41, 41), outcomes)
+    return cell_losses(logits, torch.zeros(1, 13, 41, 41), outcomes)
 
 
 def logits_for(outcome: int, side: int = 12) -> Tensor:

@@ -41,6 +41,13 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path: Path, 
         torch.testing.assert_close(resumed[name], weights, rtol=0, atol=0)
 
 
+def test_processes_that_make_batches_see_what_a_source_grew_by(tmp_path: Path) -> None:
+    here = trained(tmp_path / "here", Numbers())
+    made = training(tmp_path / "elsewhere", tiny_task(workers=1))
+    made.run()
+    torch.testing.assert_close(made.network.state_dict(), here, rtol=0, atol=0)
+
+
 def test_the_learning_curve_has_every_validation_once(tmp_path: Path) -> None:
     with pytest.raises(StoppedError):
         trained(tmp_path, Numbers(5))

@@ -12,9 +12,10 @@ import torch
 from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
 from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.errors import UserError
-from crystal_search.training import loop
+from crystal_search.training import cells_task, loop
 from crystal_search.training import resident_crops as resident
 from crystal_search.training.distributed import Group
+from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.resident_crops import ResidentCrops
@@ -119,6 +120,15 @@ def test_a_training_runs_where_the_wells_are_and_ends_when_its_time_is_over(
     state = torch.load(tmp_path / "cells" / "checkpoint.pt", weights_only=True)
     assert state["step"] == 1
     assert state["settings"]["seconds"] > 0
+
+
+def test_wells_in_the_memory_of_a_device_are_not_handed_to_other_processes(shards: Path, tmp_path: Path) -> None:
+    write_shard(shards, "validation-00000", 8, [fake_well(each) for each in range(8, 12)])
+    machine = Machine(group=Group(CPU), batch_size=2, workers=3)
+    for width_px, workers in ((612, 0), (1224, 3)):
+        task = cells_task.opened(CellRequest(data=shards, out=tmp_path / "run", width_px=width_px), machine)
+        assert isinstance(task.judge, HeldLosses)
+        assert task.workers == task.judge.machine.workers == workers
 
 
 def test_workers_are_refused_where_batches_are_made_on_the_device() -> None:
