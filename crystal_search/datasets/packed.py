@@ -46,6 +46,7 @@ AGAIN = "build the dataset again (crystal-search dataset build)"
 Pixels = NDArray[np.uint8]  #: (rows, columns), or (rows, columns, 3) in colour
 Row = TypeVar("Row", "ChopRow", "WellRow")
 Each = TypeVar("Each")
+RENDERED = "rendered wells"  #: the source of a dataset that `dataset render` makes
 SAMPLE_SEED = 0  #: whoever takes a sample of a split sees the same one
 
 
@@ -149,6 +150,11 @@ class PackedDataset:
     def in_colour(self) -> bool:
         """Whether chops have three channels."""
         return self.about.normalisation in IN_COLOUR
+
+    @property
+    def rendered(self) -> bool:
+        """Whether its wells were rendered straight into it; then it may be growing."""
+        return self.about.sources == (RENDERED,)
 
     def shards(self, kind: str, split: str) -> tuple[ShardFile, ...]:
         """Return the shards of a split, in the order in which they were written."""

@@ -12,7 +12,7 @@ from crystal_search.archives.seen_objects import SeenObject, from_coco, objects_
 from crystal_search.class_schemes import TRAINABLE
 from crystal_search.datasets.chop_recipe import GREY_NORMALISATION, MARGIN_PX, SIDE_PX
 from crystal_search.datasets.outcome_maps import Bytes, KnownWell
-from crystal_search.datasets.packed import ABOUT, IMAGES, OBJECTS, About, ShardFile, about_json, open_dataset
+from crystal_search.datasets.packed import ABOUT, IMAGES, OBJECTS, RENDERED, About, ShardFile, about_json, open_dataset
 from crystal_search.datasets.packing_shards import Shard
 from crystal_search.datasets.whole_images import mapped_parts
 from crystal_search.errors import UserError
@@ -24,7 +24,6 @@ from crystal_search.server.locks import FileLock
 from crystal_search.synthesis.coco import annotation
 
 WELLS_PER_SHARD = 64
-SOURCE = "rendered wells"
 LOCK, PATIENCE_S = ".dataset.lock", 60.0  #: two splits may be rendered side by side; each adds its shards in turn
 
 #: What well N shows, N modulo the length: every outcome of a well, some more often, and wells without a drop.
@@ -109,7 +108,7 @@ def _add(folder: Path, shards: tuple[ShardFile, ...]) -> None:
     """Put shards into ``dataset.json``, which is there from now on."""
     with FileLock(folder / LOCK, "another rendering", patience_s=PATIENCE_S):
         about = open_dataset(folder).about if (folder / ABOUT).exists() else _nothing_yet()
-        if about.sources != (SOURCE,):
+        if about.sources != (RENDERED,):
             raise UserError(f"{folder} holds a dataset of {', '.join(about.sources)}; name a folder for rendered wells")
         write_whole(folder / ABOUT, about_json(replace(about, shards=(*about.shards, *shards))))
 
@@ -121,7 +120,7 @@ def _nothing_yet() -> About:
         margin_px=MARGIN_PX,
         working_width_px=WORKING_WIDTH_PX,
         normalisation=GREY_NORMALISATION,
-        sources=(SOURCE,),
+        sources=(RENDERED,),
         command=shlex.join(["crystal-search", *sys.argv[1:]]),
     )
 

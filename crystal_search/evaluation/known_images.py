@@ -10,8 +10,7 @@ import numpy as np
 from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, PackedDataset, WellRow
-from crystal_search.datasets.rendered_shards import LabelledWell
-from crystal_search.datasets.rendering import ROTA, Rendering
+from crystal_search.datasets.rendering import ROTA, LabelledWell, Rendering
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, metavar="RUN", help="a training's folder; with --int8 also a model's card")
     parser.add_argument("--name", help="of the model (default: the folder's; of an int8 model: that with -int8)")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is)")
-    parser.add_argument("--data", type=Path, help="dataset or shards to calibrate on (default: what RUN learnt from)")
+    parser.add_argument("--data", type=Path, help="dataset to calibrate on (default: what RUN learnt from)")
     parser.add_argument("--int8", action="store_true", help="write an int8 model as well, if it is as accurate")
     parser.add_argument("--replace", action="store_true", help="write over models of the same name")
 
@@ -61,7 +61,7 @@ def _export_model(arguments: argparse.Namespace) -> None:
     if not arguments.int8:
         raise UserError(f"{arguments.source} is a model already; say --int8 for an int8 version of it")
     if arguments.data is None:
-        raise UserError("an int8 version of a model needs --data: a dataset, or shards of rendered wells")
+        raise UserError("an int8 version of a model needs --data: a dataset")
     original = arguments.source.name.removesuffix(CARD_SUFFIX)
     name, folder = arguments.name or f"{original}-int8", arguments.models or arguments.source.parent
     check_name(name, folder, replacing=arguments.replace)

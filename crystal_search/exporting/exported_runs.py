@@ -9,7 +9,6 @@ import numpy as np
 from torch import nn
 
 from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
-from crystal_search.datasets.rendered_shards import shard_names
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.exporting.calibration import (
     calibrated,
@@ -77,7 +76,7 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
     folder
         For ``NAME.onnx`` and ``NAME.card.json``.
     data
-        What a classifier is calibrated on: a dataset, or shards (default: what it was trained with).
+        What a classifier is calibrated on: a dataset (default: what it was trained with).
     chops
         At most so many validation chops of a dataset are looked at.
 
@@ -136,7 +135,7 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
     folder
         For ``NAME.onnx`` and ``NAME.card.json``.
     data
-        Dataset or shards: ranges are fixed on training chops, accuracy is compared on validation chops.
+        A dataset: ranges are fixed on training chops, accuracy is compared on validation chops.
 
     Raises
     ------
@@ -176,11 +175,12 @@ def card_of(record: RunRecord, name: str) -> ClassifierCard:
     return replace(card, training_command=record.command)
 
 
-def _calibrated_on_wells(trained: Trained, card: ClassifierCard, shards: Path) -> ClassifierCard:
+def _calibrated_on_wells(trained: Trained, card: ClassifierCard, data: Path) -> ClassifierCard:
     """Move the last layer's constants, and return the card with temperature and figures."""
-    wells = list(scored_wells(trained.network, card, shards, "validation"))
+    dataset = open_dataset(data)
+    wells = list(scored_wells(trained.network, card, dataset, "validation"))
     if not wells:
-        raise UserError(f"no validation wells in {shards}; render some (crystal-search train shards)")
+        raise UserError(f"no validation wells in {data}; render some (crystal-search dataset render)")
     temperature, shifts = calibrated(wells)
     shift_logits(trained.network, shifts, temperature)
     moved = [replace(well, logits=well.logits + shifts * temperature) for well in wells]
@@ -188,7 +188,7 @@ def _calibrated_on_wells(trained: Trained, card: ClassifierCard, shards: Path) -
     return replace(
         card,
         temperature=round(temperature, 4),
-        training_data=f"rendered wells only: {len(shard_names(shards, 'train'))} shards of {shards.name}",
+        training_data=f"rendered wells only: {len(dataset.wells('train'))} of {data.resolve().name}",
         measured=_well_figures(moved, temperature),
     )
 

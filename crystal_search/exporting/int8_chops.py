@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystal_search.datasets.packed import ABOUT, PackedDataset, open_dataset
-from crystal_search.datasets.rendered_shards import shard_names
+from crystal_search.datasets.packed import OUTCOMES, PackedDataset, open_dataset
 from crystal_search.errors import UserError
 from crystal_search.exporting.quantising import Examples
 from crystal_search.exporting.rendered_chops import chop_accuracy, scored_wells
@@ -22,25 +21,23 @@ from crystal_search.training.crops import CropSource
 
 
 def examples_in(folder: Path, card: ClassifierCard) -> Examples:
-    """Return the chops in `folder`, a dataset or shards of rendered wells, for the model of `card`.
+    """Return the chops in the dataset `folder` for the model of `card`; of a rendered one, those of its wells.
 
     Raises
     ------
     UserError
         If there are none, or they are nothing that the model reads.
     """
-    if (folder / ABOUT).exists():
-        dataset = open_dataset(folder)
+    dataset = open_dataset(folder)
+    if dataset.chops("validation") or not any(row.part(OUTCOMES) for row in dataset.wells("validation")):
         check_fit(dataset, card)
         return DatasetExamples(dataset, card)
-    if shard_names(folder, "validation"):
-        if card.classes != OUTCOME_NAMES:
-            raise UserError(
-                f"{card.name} tells {len(card.classes)} classes apart, rendered wells are labelled in "
-                f"{len(OUTCOME_NAMES)}; name a dataset (crystal-search dataset build)"
-            )
-        return ShardExamples(folder, card)
-    raise UserError(f"no chops in {folder}; name a dataset (crystal-search dataset build), or shards of rendered wells")
+    if card.classes != OUTCOME_NAMES:
+        raise UserError(
+            f"{card.name} tells {len(card.classes)} classes apart, rendered wells are labelled in "
+            f"{len(OUTCOME_NAMES)}; name a dataset with chops (crystal-search dataset build)"
+        )
+    return RenderedExamples(dataset, card)
 
 
 def check_fit(dataset: PackedDataset, card: ClassifierCard) -> None:
@@ -82,23 +79,24 @@ class DatasetExamples:
         return float((scores.logits.argmax(axis=1) == scores.labels).mean()), len(rows)
 
 
-class ShardExamples:
+class RenderedExamples:
     """Chops of rendered wells."""
 
-    def __init__(self, folder: Path, card: ClassifierCard) -> None:
-        self._folder, self._card = folder, card
+    def __init__(self, dataset: PackedDataset, card: ClassifierCard) -> None:
+        self._dataset, self._card = dataset, card
         self.name = "rendered wells"
 
     def views(self, count: int, seed: int) -> NDArray[np.float32]:
         """Return `count` training crops; of validation where there are none to train on."""
-        split = "train" if shard_names(self._folder, "train") else "validation"
-        source = CropSource(self._folder, split, self._card.side_px, seed, augmented=False)
+        split = "train" if self._dataset.wells("train") else "validation"
+        side_px, width_px = self._card.side_px, self._card.working_width_px
+        source = CropSource(self._dataset, seed, side_px, width_px, augmented=False, split=split)
         source.refresh()
         return np.asarray(source.batch(0, count)[0].numpy())
 
     def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
         """Return the share of labelled validation chops that `network` is right about, and how many there are."""
-        return chop_accuracy(list(scored_wells(partial(_answer, network), self._card, self._folder, "validation")))
+        return chop_accuracy(list(scored_wells(partial(_answer, network), self._card, self._dataset, "validation")))
 
 
 def _answer(network: Network[ClassifierCard], views: Tensor) -> Tensor:

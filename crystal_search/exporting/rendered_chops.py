@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,12 +12,12 @@ from crystal_search.chopper.cutting import chops_of_drop, cut
 from crystal_search.chopper.tiling import ChopGrid, grid_over
 from crystal_search.datasets.cell_labels import IGNORED, chop_labels
 from crystal_search.datasets.outcome_maps import OUTSIDE, REDUCTION, Bytes, highest_priority
-from crystal_search.datasets.rendered_shards import read_shard, shard_names
+from crystal_search.datasets.packed import DROPS, GREY, OUTCOMES, PackedDataset
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.squeezenet import chop_logits
-from crystal_search.outcomes import Group, outcome_named
+from crystal_search.outcomes import NO_DROP, Group, outcome_named
 from crystal_search.unet_drop.regions import box_around
 
 Cells = Callable[[Tensor], Tensor]  #: from views (N, 1, H, W) to logits (N, classes, h, w), as a network does
@@ -33,18 +32,17 @@ class ScoredWell:
     group: Group  #: the well's own
 
 
-def scored_wells(network: Cells, card: ClassifierCard, shards: Path, split: str) -> Iterator[ScoredWell]:
-    """Yield the chops of every well of `split` that holds a drop."""
-    for name in shard_names(shards, split):
-        shard = read_shard(shards / name)
-        for grey, outcomes, drop, winner in zip(shard.grey, shard.outcomes, shard.drops, shard.winners, strict=True):
-            if winner is not None:
-                seen = _at_width((grey, outcomes, drop), card.working_width_px)
-                yield _scored(network, card, seen, outcome_named(winner).group)
+def scored_wells(network: Cells, card: ClassifierCard, dataset: PackedDataset, split: str) -> Iterator[ScoredWell]:
+    """Yield the chops of every well of `split` that holds a drop and is known place by place."""
+    for row in dataset.wells(split):
+        if row.part(OUTCOMES) and row.outcome != NO_DROP:
+            grey, outcomes, drop = (dataset.array(row, name) for name in (GREY, OUTCOMES, DROPS))
+            seen = _at_width((grey, outcomes, drop), card.working_width_px)
+            yield _scored(network, card, seen, outcome_named(row.outcome).group)
 
 
 def _at_width(well: tuple[Bytes, Bytes, Bytes], width_px: int) -> tuple[Bytes, Bytes, Bytes]:
-    """Return a shard's image, outcome map and coverage for an image of another width, the maps in blocks of 4 px."""
+    """Return an image, outcome map and coverage for an image of another width, the maps in blocks of 4 px."""
     grey, outcomes, drop = (np.asarray(each) for each in well)
     if grey.shape[1] == width_px:
         return grey, outcomes, drop

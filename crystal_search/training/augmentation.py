@@ -9,7 +9,6 @@ from PIL import Image as Pillow
 from PIL import ImageFilter
 
 from crystal_search.geometry import Box
-from crystal_search.images import Grey
 
 Value = TypeVar("Value", bound=np.generic)
 Pixels = NDArray[np.uint8]  #: (rows, columns), or (rows, columns, 3) in colour
@@ -50,14 +49,6 @@ def turned(field: NDArray[Value], turn: int) -> NDArray[Value]:
     """
     field = np.rot90(field, turn % 4)
     return np.ascontiguousarray(field[:, ::-1] if turn >= 4 else field)
-
-
-def enlarged(field: Grey, height: int, width: int, *, smooth: bool) -> Grey:
-    """Return `field` at another size: averaged and interpolated if `smooth`, else nearest values kept."""
-    if field.shape == (height, width):
-        return field
-    kind = Pillow.Resampling.BILINEAR if smooth else Pillow.Resampling.NEAREST
-    return np.asarray(Pillow.fromarray(field).resize((width, height), kind))
 
 
 def chop_seen_differently(pixels: Pixels, box: Box, generator: np.random.Generator) -> tuple[Pixels, Box]:

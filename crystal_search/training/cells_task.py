@@ -6,10 +6,10 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from crystal_search.datasets.rendered_shards import WELLS_PER_SHARD, shard_names
+from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_dataset
 from crystal_search.errors import UserError
 from crystal_search.networks.architectures import network_for
-from crystal_search.networks.cards import CLASSIFIER_NORMALISATION, CLASSIFIER_WIDTH_PX
+from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.crops import CropSource
@@ -17,9 +17,8 @@ from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.losses import cell_losses
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.requests import CellRequest
-from crystal_search.training.resident_crops import ResidentCrops
 from crystal_search.training.run_record import recorded
-from crystal_search.training.task import DrawnApart, Losses, Source, Task
+from crystal_search.training.task import DrawnApart, Losses, Task
 
 CROP_SIDE_PX = 288
 HELD_CROPS, HELD_SHARDS = 128, 4  #: that a network is judged by, and of how many shards they are
@@ -43,10 +42,12 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         If there are no rendered wells, or the network does not learn cells.
     """
     architecture = network_for("cells", request.network)
-    if not shard_names(request.data, "train"):
-        raise UserError(f"no rendered wells to train on in {request.data}; render some (crystal-search train shards)")
-    resident = machine.group.device.type == "cuda" or request.width_px != CLASSIFIER_WIDTH_PX
-    machine = replace(machine, workers=workers_for(request.workers, machine, on_device=resident))
+    dataset = open_dataset(request.data)
+    if not any(row.part(OUTCOMES) for row in dataset.wells("train")):
+        raise UserError(f"no wells known place by place in {request.data}; render some (crystal-search dataset render)")
+    device = machine.group.device
+    machine = replace(machine, workers=workers_for(request.workers, machine, on_device=device.type == "cuda"))
+    source = CropSource(dataset, request.seed, CROP_SIDE_PX, request.width_px, device)
     return Task(
         record=recorded(
             request,
@@ -59,9 +60,9 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         title=f"{request.network}, cells of {request.data}",
         build=partial(architecture.build, len(OUTCOME_NAMES), 1),
         begin=None if request.start_from is None else partial(load_weights, request.start_from),
-        source=DrawnApart(_source(request, machine, resident=resident), machine.group.rank, machine.group.size),
+        source=DrawnApart(source, machine.group.rank, machine.group.size),
         losses=losses_at_two_depths,
-        judge=_judge(request, machine, resident=resident),
+        judge=_judge(dataset, request, machine),
         panels=PANELS,
         usual_steps=STEPS,
         peak_rate=PEAK_RATE,
@@ -77,20 +78,13 @@ def losses_at_two_depths(network: nn.Module, views: Tensor, outcome_maps: Tensor
     return cell_losses(cells.float(), textures.float(), outcome_maps)
 
 
-def _source(request: CellRequest, machine: Machine, *, resident: bool) -> Source:
-    if not resident:
-        return CropSource(request.data, "train", CROP_SIDE_PX, request.seed)
-    return ResidentCrops(request.data, "train", CROP_SIDE_PX, request.seed, machine.group.device, request.width_px)
-
-
-def _judge(request: CellRequest, machine: Machine, *, resident: bool) -> HeldLosses | None:
+def _judge(dataset: PackedDataset, request: CellRequest, machine: Machine) -> HeldLosses | None:
     """Return a judge by crops of the validation wells, as far as there are some."""
-    names = shard_names(request.data, "validation")[:HELD_SHARDS]
-    if not names:
+    shards = dataset.shards(IMAGES, "validation")[:HELD_SHARDS]
+    if not shards:
         return None
-    held: Source = CropSource(request.data, "validation", CROP_SIDE_PX, 0, augmented=False)
-    if resident:
-        wells, device = len(names) * WELLS_PER_SHARD, machine.group.device
-        held = ResidentCrops(request.data, "validation", CROP_SIDE_PX, 0, device, request.width_px, wells)
-    held.use(names)
+    held = CropSource(
+        dataset, 0, CROP_SIDE_PX, request.width_px, machine.group.device, augmented=False, split="validation"
+    )
+    held.use([shard.sha256 for shard in shards])
     return HeldLosses(held, HELD_CROPS, losses_at_two_depths, machine)

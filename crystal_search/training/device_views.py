@@ -1,11 +1,11 @@
-"""Views of images that lie in a device's memory: cut out, recorded differently and normalised there, many at once.
+"""Views of images, cut out, recorded differently and normalised many at once, on whatever device they are.
 
-The same as `augmentation` and `images.normalised` do one by one on a processor, which could not keep a GPU
-busy.
+A GPU could not be kept busy by `images.normalised`, one by one on a processor; the numbers are the same.
 """
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
@@ -26,15 +26,13 @@ def reduced(images: Tensor, factor: int) -> Tensor:
     return torch.cat(parts).round().byte()
 
 
-def sampled(store: Tensor, numbers: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return parts of stored images, interpolated; beyond an image's border its edge goes on.
+def sampled(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return a part of each image, interpolated; beyond an image's border its edge goes on.
 
     Parameters
     ----------
-    store
-        (images, height, width) uint8.
-    numbers
-        (N,) int64, which image each part is from.
+    images
+        (N, height, width) uint8.
     rows, columns
         (N, h) and (N, w) float32, positions in pixels; whole numbers are centres of pixels.
 
@@ -43,23 +41,25 @@ def sampled(store: Tensor, numbers: Tensor, rows: Tensor, columns: Tensor) -> Te
     Tensor
         (N, h, w) float32 in [0, 1].
     """
-    height, width = store.shape[1:]
+    count, height, width = images.shape
+    numbers = torch.arange(count, device=images.device)
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     top, left = rows.floor().clamp(max=height - 2), columns.floor().clamp(max=width - 2)
     down, right = (rows - top)[:, :, None], (columns - left)[:, None, :]
-    flat = store.view(-1)
+    flat = images.view(-1)
     first = (numbers[:, None] * height + top.long())[:, :, None] * width + left.long()[:, None, :]  # (N, h, w)
     upper = torch.lerp(flat[first].float(), flat[first + 1].float(), right.expand(first.shape))
     lower = torch.lerp(flat[first + width].float(), flat[first + width + 1].float(), right.expand(first.shape))
     return torch.lerp(upper, lower, down.expand(first.shape)) / 255
 
 
-def looked_up(store: Tensor, numbers: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return parts of stored maps, the nearest cell each; arguments as of `sampled`, but whole numbers are edges."""
-    height, width = store.shape[1:]
+def looked_up(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return a part of each map (N, height, width), nearest cells; as `sampled`, but whole numbers are edges."""
+    count, height, width = maps.shape
+    numbers = torch.arange(count, device=maps.device)
     row = rows.floor().long().clamp(0, height - 1)
     column = columns.floor().long().clamp(0, width - 1)
-    return store[numbers[:, None, None], row[:, :, None], column[:, None, :]]
+    return maps[numbers[:, None, None], row[:, :, None], column[:, None, :]]
 
 
 def _kernel(sigma: Tensor, radius: int) -> Tensor:
@@ -113,7 +113,8 @@ def recorded_differently(views: Tensor, generator: np.random.Generator) -> Tenso
     middle = views.mean(dim=(1, 2), keepdim=True)
     views = middle + drawn(*CONTRAST_RANGE) * (views - middle) + drawn(-BRIGHTNESS_RANGE, BRIGHTNESS_RANGE)
     amount = drawn(*NOISE_RANGE) * (drawn(0, 1) < NOISY_SHARE)
-    views = views + amount * torch.randn(views.shape, device=device)
+    noise = torch.Generator(device).manual_seed(int(generator.integers(2**63)))
+    views = views + amount * torch.randn(views.shape, generator=noise, device=device)
     return (views.clamp(0, 1) * 255).round() / 255
 
 
@@ -128,9 +129,11 @@ def _coarser(views: Tensor, which: Tensor, generator: np.random.Generator) -> Te
     return views.index_copy(0, which, many)
 
 
-def turned(views: Tensor) -> Tensor:
-    """Return square fields (8 n, h, h), an eighth of them each in one of the 8 turned and mirrored versions."""
-    parts = views.chunk(8)
-    return torch.cat(
-        [torch.rot90(part.flip(2) if turn >= 4 else part, turn % 4, (1, 2)) for turn, part in enumerate(parts)]
-    )
+def turned(views: Tensor, turns: NDArray[np.int_]) -> Tensor:
+    """Return square fields (N, h, h), each in one of the 8 turned and mirrored versions, as `turns` (N,) say."""
+    versions = torch.empty_like(views)
+    for turn in set(turns.tolist()):
+        which = torch.from_numpy(np.flatnonzero(turns == turn)).to(views.device)
+        part = views[which].flip(2) if turn >= 4 else views[which]
+        versions[which] = torch.rot90(part, turn % 4, (1, 2))
+    return versions

@@ -1,10 +1,9 @@
 """The task ``drops``: a drop locator learns masks of drops, in photographs of a packed dataset or in rendered wells."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from crystal_search.datasets.packed import ABOUT, open_dataset, sampled
-from crystal_search.datasets.rendered_shards import read_shard, shard_names
+from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
 from crystal_search.errors import UserError
-from crystal_search.images import Grey, resized
+from crystal_search.images import Grey
 from crystal_search.model import default_model
 from crystal_search.model_card import DropCard
 from crystal_search.networks.architectures import network_for
@@ -24,9 +22,8 @@ from crystal_search.networks.cards import DROP_NORMALISATION, DROP_WIDTH_PX, dro
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.distributed import Group
 from crystal_search.training.machine import Machine, workers_for
-from crystal_search.training.mask_source import ImageSource, MaskSource, known_drop, masked_wells
+from crystal_search.training.mask_source import MaskSource, known_drop, masked_wells
 from crystal_search.training.requests import NOTHING, SHIPPED, DropRequest
-from crystal_search.training.resident_images import ResidentImages
 from crystal_search.training.run_record import recorded
 from crystal_search.training.shipped_weights import begin_with
 from crystal_search.training.task import DrawnApart, Losses, Source, Task, Verdict
@@ -92,15 +89,16 @@ def opened(request: DropRequest, machine: Machine) -> Task:
     Raises
     ------
     UserError
-        If the data are neither a packed dataset with masks nor rendered wells.
+        If there is no dataset, or it has no image whose drop is known.
     """
     architecture = network_for("drops", request.network)
-    source, held = taught_by(request.data, request.seed, machine.group.device)
+    dataset, device = open_dataset(request.data), machine.group.device
+    source, held = MaskSource(dataset, request.seed, device), held_images(dataset)
     if not held:
         log.warning(
             "%s has no validation images with a known drop: the last weights are kept, not the best", request.data
         )
-    start = request.start_from or (SHIPPED if isinstance(source, MaskSource) else NOTHING)
+    start = request.start_from or (NOTHING if dataset.rendered else SHIPPED)
     return Task(
         record=recorded(
             request,
@@ -119,8 +117,8 @@ def opened(request: DropRequest, machine: Machine) -> Task:
         panels=PANELS,
         usual_steps=STEPS,
         peak_rate=RATE if start == NOTHING else GENTLE_RATE,
-        grows=not isinstance(source, MaskSource),
-        workers=workers_for(request.workers, machine, on_device=isinstance(source, ResidentImages)),
+        grows=dataset.rendered,
+        workers=workers_for(request.workers, machine, on_device=device.type == "cuda"),
     )
 
 
@@ -134,37 +132,11 @@ def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> Losses:
     return {"loss": entropy + dice, "entropy": entropy, "dice": dice}
 
 
-def taught_by(
-    data: Path, seed: int, device: torch.device
-) -> tuple[ImageSource | ResidentImages | MaskSource, list[Held]]:
-    """Return what to train on and what to validate on in the folder `data`.
-
-    Raises
-    ------
-    UserError
-        If it is neither a packed dataset with masks nor a folder of rendered shards.
-    """
-    if (data / ABOUT).exists():
-        dataset = open_dataset(data)
-        rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
-        known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
-        return MaskSource(dataset, seed), [Held(each.grey, each.mask) for each in known]
-    if not shard_names(data, "train"):
-        raise UserError(
-            f"{data} is neither a packed dataset nor a folder of rendered wells; build one (crystal-search dataset "
-            f"build), or render some (crystal-search train shards)"
-        )
-    held = list(islice(_rendered(data), MOST_VALIDATED))
-    if device.type == "cuda":
-        return ResidentImages(data, "train", seed, device), held
-    return ImageSource(data, "train", seed), held
-
-
-def _rendered(folder: Path) -> Iterator[Held]:
-    for name in shard_names(folder, "validation"):
-        shard = read_shard(folder / name)
-        for grey, drop in zip(shard.grey, shard.drops, strict=True):
-            yield Held(resized(np.asarray(grey), DROP_WIDTH_PX), np.asarray(drop) > 127)
+def held_images(dataset: PackedDataset) -> list[Held]:
+    """Return what is validated on."""
+    rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
+    known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
+    return [Held(each.grey, each.mask) for each in known]
 
 
 def _begin(start: Path, source: Source, network: nn.Module) -> None:

@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.main import main
 from crystal_search.networks.architectures import CLASSIFIERS, DROP_LOCATORS
 from crystal_search.training.checkpoints import BEST, CHECKPOINT
 from crystal_search.training.learning_curve import CURVE, PICTURE
 from tests.tiny_training import TINY, TINY_LOCATOR
-from tests.unit.dataset_files import write_dataset
+from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 
 MANY = {"train": {"clear": 10, "crystal_bad_form": 10}, "validation": {"clear": 3, "crystal_bad_form": 3}}
@@ -33,11 +32,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def folders(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return what each task learns from."""
-    shards = tmp_path_factory.mktemp("shards")
-    for split in ("train", "validation"):
-        write_shard(shards, f"{split}-00000", 0, [fake_well(number) for number in range(4)])
+    wells = [fake_well(number) for number in range(4)]
+    rendered = write_rendered(tmp_path_factory.mktemp("rendered"), train=[wells], validation=[wells])
     photographs = write_dataset(tmp_path_factory.mktemp("photographs"), {}, wells=WELLS)
-    return {"chops": data, "cells": shards, "drops": photographs}
+    return {"chops": data, "cells": rendered, "drops": photographs}
 
 
 def typed(task: str, network: str, data: Path, out: Path, *options: str) -> list[str]:

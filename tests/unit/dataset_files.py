@@ -1,6 +1,6 @@
 """Small packed datasets, written as the builder writes them: chops with a pattern that tells their outcome."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,20 @@ from numpy.typing import NDArray
 
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.drawn_masks import mask_png
-from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGE, IMAGES, JPEG, MASK, About, ShardFile, about_json
+from crystal_search.datasets.packed import (
+    ABOUT,
+    CHOPS,
+    IMAGE,
+    IMAGES,
+    JPEG,
+    MASK,
+    RENDERED,
+    About,
+    ShardFile,
+    about_json,
+)
 from crystal_search.datasets.packing_shards import Shard
+from crystal_search.datasets.rendering import LabelledWell, sample_of
 from crystal_search.files import write_whole
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.wells import SPLITS
@@ -77,6 +89,18 @@ def write_shard(folder: Path, kind: str, split: str, samples: Iterable[Sample], 
     for known, parts in samples:
         shard.write(known, parts)
     return shard.close()
+
+
+def write_rendered(folder: Path, **wells: Sequence[Sequence[LabelledWell]]) -> Path:
+    """Write a dataset of rendered wells, of each split a shard for each sequence of wells, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = []
+    for split, each in wells.items():
+        for number, some in enumerate(each):
+            samples = [sample_of(well, f"{split}-{number}-{place}") for place, well in enumerate(some)]
+            shards.append(write_shard(folder, IMAGES, split, samples, number))
+    write_about(folder, shards, replace(ABOUT_SMALL, sources=(RENDERED,)))
+    return folder
 
 
 def write_about(folder: Path, shards: Iterable[ShardFile], about: About = ABOUT_SMALL) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from crystal_search.datasets import rendering
-from crystal_search.datasets.outcome_maps import OUTSIDE
+from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
 from crystal_search.datasets.packed import ABOUT, DROPS, GREY, IMAGES, OBJECTS, OUTCOMES, PackedDataset, open_dataset
 from crystal_search.datasets.rendering import LOCK, Rendering, fill
 from crystal_search.errors import UserError
 from crystal_search.images import decode
+from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.dataset_files import write_dataset
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, FakeWell, fake_well
 
@@ -41,6 +42,14 @@ def test_wells_come_back_as_they_went_in(tmp_path: Path) -> None:
     assert [each[64, 153] for each in drops] == [255, 255, 0]
     assert isinstance(grey, np.memmap)  # nothing is read before somebody looks at it
     np.testing.assert_array_equal(decode(dataset.image(rows[1])).colour[:, :, 0], grey)  # what reads images reads these
+
+
+def test_a_feature_hides_the_clear_and_anything_hides_what_is_outside() -> None:
+    order = ["crystal_harvestable", "phase_separation", "clear_with_features", "rim", "clear"]
+    for higher, lower in zip(order, [*order[1:], None], strict=True):
+        block = np.full((4, 4), OUTSIDE if lower is None else OUTCOME_NAMES.index(lower), np.uint8)
+        block[3, 0] = OUTCOME_NAMES.index(higher)
+        assert OUTCOME_NAMES[highest_priority(block)[0, 0]] == higher
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from crystal_search.datasets.cell_labels import IGNORED
-from crystal_search.datasets.rendered_shards import write_shard
+from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import UserError
 from crystal_search.exporting.calibration import (
     fitted_shifts,
@@ -27,6 +27,7 @@ from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES, Group
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.unet_drop.network import UNet
+from tests.unit.dataset_files import write_rendered
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, fake_well
 
 NO_SHIFTS = np.zeros(len(OUTCOMES))
@@ -111,7 +112,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = build("squeezenet", len(OUTCOMES))
     save_checkpoint(folder, 1, network, torch.optim.AdamW(network.parameters()), {"shards": []})
     export(UNet(), drop_locator_card("unet"), folder)
-    write_shard(folder, "validation-00000", 0, [fake_well(number) for number in (0, 1, 7)])
+    write_rendered(folder, validation=[[fake_well(number) for number in (0, 1, 7)]])
     write_run(
         folder,
         RunRecord(
@@ -140,7 +141,7 @@ def test_the_exported_card_tells_what_was_fitted(models: Path) -> None:
 
 def test_a_drop_gives_as_many_chops_as_the_client_takes(models: Path) -> None:
     card = classifier_card("x")
-    wells = list(scored_wells(build("squeezenet", 13).eval(), card, models, "validation"))
+    wells = list(scored_wells(build("squeezenet", 13).eval(), card, open_dataset(models), "validation"))
     assert [well.group for well in wells] == [Group.CRYSTAL, Group.CLEAR]
     assert all(len(well.logits) == len(well.labels) > 9 for well in wells)
     assert CRYSTAL in wells[0].labels
@@ -149,4 +150,4 @@ def test_a_drop_gives_as_many_chops_as_the_client_takes(models: Path) -> None:
 
 def test_without_validation_wells_there_is_no_export(models: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no validation wells"):
-        export_run(models, "classes", tmp_path, tmp_path)
+        export_run(models, "classes", tmp_path, write_rendered(tmp_path / "data", train=[[fake_well(0)]]))

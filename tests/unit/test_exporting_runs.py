@@ -10,7 +10,6 @@ import torch
 
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
-from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.errors import UserError
 from crystal_search.exporting.exported_runs import export_run
 from crystal_search.exporting.int8_chops import examples_in
@@ -26,7 +25,7 @@ from crystal_search.training.chop_scores import chop_scores, chop_view
 from crystal_search.training.loading import load_trained
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.unet_drop.network import UNet
-from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
+from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 
 CARD = default_models_folder() / "squeezenet-wells-2.card.json"
@@ -158,14 +157,14 @@ def test_labels_too_coarse_for_a_model_neither_calibrate_nor_judge_it(
 
 
 def test_rendered_wells_do_not_judge_a_model_of_other_classes(tmp_path: Path) -> None:
-    write_shard(tmp_path, "validation-00000", 0, [fake_well(0)])
+    write_rendered(tmp_path, validation=[[fake_well(0)]])
     card = replace(read_model(CARD, ClassifierCard).card, outputs=(Output(classes=RECORD.classes),))
     with pytest.raises(UserError, match="5 classes apart, rendered wells are labelled in 13"):
         examples_in(tmp_path, card)
 
 
 def test_rendered_wells_serve_as_examples_too(tmp_path: Path) -> None:
-    write_shard(tmp_path, "validation-00000", 0, [fake_well(number) for number in (0, 1)])
+    write_rendered(tmp_path, validation=[[fake_well(number) for number in (0, 1)]])
     model = read_model(CARD, ClassifierCard)
     examples = examples_in(tmp_path, model.card)
     views = examples.views(3, 0)
@@ -194,7 +193,7 @@ def test_chops_of_a_dataset_are_drawn_by_their_seed(data: Path) -> None:
         (["OLD"], "an older version trained it"),
         ([str(CARD)], "is a model already; say --int8"),
         ([str(CARD), "--int8"], "needs --data"),
-        ([str(CARD), "--int8", "--data", "EMPTY", "--models", "EMPTY"], "no chops in"),
+        ([str(CARD), "--int8", "--data", "EMPTY", "--models", "EMPTY"], "no dataset in"),
         ([str(CARD), "--int8", "--data", "COLOUR", "--models", "EMPTY"], "its chops have normalisation rgb-1"),
         ([str(CARD), "--int8", "--data", "UNJUDGED", "--models", "EMPTY"], "has no validation chops"),
         ([str(CARD), "--int8", "--data", "EMPTY", "--name", "squeezenet-wells-2"], "is there already"),

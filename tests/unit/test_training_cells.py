@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from crystal_search.datasets.rendered_shards import write_shard
+from crystal_search.datasets.packed import GREY, open_dataset
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import normalised
 from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
@@ -20,25 +20,30 @@ from crystal_search.training.loading import load_trained
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.run_record import read_run
 from crystal_search.training.train import train
+from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import CRYSTAL, fake_well
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shards")
-    write_shard(folder, "train-00000", 0, [fake_well(number) for number in range(8)])
-    write_shard(folder, "validation-00000", 0, [fake_well(number) for number in range(8, 12)])
-    return folder
+    wells = [fake_well(number) for number in range(12)]
+    return write_rendered(tmp_path_factory.mktemp("shards"), train=[wells[:8]], validation=[wells[8:]])
+
+
+def crops_of(data: Path, **options: Any) -> CropSource:
+    source = CropSource(open_dataset(data), 0, 256, **options)
+    source.refresh()
+    return source
 
 
 def test_a_crop_holds_the_numbers_that_the_client_sees(shards: Path) -> None:
-    source = CropSource(shards, "train", 256, seed=0, augmented=False)
-    source.refresh()
+    source = crops_of(shards, augmented=False)
     views, outcomes = source.batch(0, 6)
     assert (views.shape, outcomes.shape) == ((6, 1, 256, 256), (6, 64, 64))
-    whole = [normalised(np.asarray(grey), CLASSIFIER_NORMALISATION) for grey in source.shards[0].grey]
+    rows = source.dataset.wells("train")
+    whole = [normalised(np.array(source.dataset.array(row, GREY)), CLASSIFIER_NORMALISATION) for row in rows]
     for view in views[:, 0].numpy():
-        assert min(_least_difference(view, each) for each in whole) < 0.02
+        assert min(_least_difference(view, each) for each in whole) < 0.001
 
 
 def _least_difference(view: np.ndarray, whole: np.ndarray) -> float:
@@ -47,16 +52,14 @@ def _least_difference(view: np.ndarray, whole: np.ndarray) -> float:
 
 
 def test_the_same_step_gives_the_same_crops_and_another_step_others(shards: Path) -> None:
-    source = CropSource(shards, "train", 256, seed=0)
-    source.refresh()
+    source = crops_of(shards)
     one, same, other = source.batch(4, 2)[0], source.batch(4, 2)[0], source.batch(5, 2)[0]
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
 def test_rare_outcomes_are_aimed_at(shards: Path) -> None:
-    source = CropSource(shards, "train", 256, seed=0)
-    source.refresh()
+    source = crops_of(shards)
     _, outcomes = source.batch(0, 40)
     assert (outcomes == CRYSTAL).flatten(1).any(dim=1).float().mean() > 0.3
 
@@ -114,5 +117,6 @@ def test_a_network_that_cannot_learn_cells_is_refused(shards: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("width_px", [1224, 612])
 def test_without_wells_there_is_no_training(width_px: int, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no rendered wells to train on"):
-        train("cells", request(tmp_path, tmp_path / "run", width_px=width_px))
+    data = write_dataset(tmp_path / "data", wells={"train": {"clear": 1}})
+    with pytest.raises(UserError, match=r"no wells known place by place in .*data; render some"):
+        train("cells", request(data, tmp_path / "run", width_px=width_px))

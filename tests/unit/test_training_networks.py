@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.datasets.rendered_shards import write_shard
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.networks.architectures import NETWORKS
 from crystal_search.training import cells_task, loop
 from crystal_search.training.tasks import TASKS
-from tests.unit.dataset_files import write_dataset
+from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 
 ALL = {name: network for kind in NETWORKS.values() for name, network in kind.items()}
@@ -24,12 +23,11 @@ TWO = {"clear": 2, "crystal_bad_form": 2}
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return what each task learns from."""
-    shards = tmp_path_factory.mktemp("shards")
-    for split in ("train", "validation"):
-        write_shard(shards, f"{split}-00000", 0, [fake_well(number) for number in range(2)])
+    two = [[fake_well(number) for number in range(2)]]
+    rendered = write_rendered(tmp_path_factory.mktemp("rendered"), train=two, validation=two)
     wells = {"train": {"clear": 2}, "validation": {"clear": 1}}
     data = write_dataset(tmp_path_factory.mktemp("data"), {"train": TWO, "validation": TWO}, wells=wells)
-    return {"chops": data, "cells": shards, "drops": data}
+    return {"chops": data, "cells": rendered, "drops": data}
 
 
 @pytest.fixture(autouse=True, scope="module")
