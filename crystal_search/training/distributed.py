@@ -1,5 +1,6 @@
 """One process or several of the same training, as ``torchrun`` starts them; all see the same batches in parts."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def joined(device: str) -> Iterator[Group]:
     try:
         yield Group(place, distributed.get_rank(), size)
     finally:
+        gc.collect()  # a network that still holds the group keeps its threads until Python ends, and then it may abort
         distributed.destroy_process_group()
 
 

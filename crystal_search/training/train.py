@@ -41,23 +41,27 @@ def train(name: str, request: Request) -> int:
     """
     goes_on = _goes_on(request)
     with joined(request.device) as group:
-        machine = machine_for(request, group)
-        task = TASKS[name].opened(request, machine)
-        if request.resume:
-            _check_same(request, task.record)
-        training = Training(
-            task,
-            _network(task, request, machine, begins=not goes_on),
-            plan_for(request, task),
-            schedule_for(request, task),
-            machine,
-            request.out,
-            request.quiet,
-        )
-        if group.is_first and not goes_on:
-            write_run(request.out, task.record)
-            write_whole(request.out / CURVE, "")
-        return training.run(resume=goes_on)
+        return _train(name, request, group, goes_on=goes_on)
+
+
+def _train(name: str, request: Request, group: Group, *, goes_on: bool) -> int:
+    machine = machine_for(request, group)
+    task = TASKS[name].opened(request, machine)
+    if request.resume:
+        _check_same(request, task.record)
+    training = Training(
+        task,
+        _network(task, request, machine, begins=not goes_on),
+        plan_for(request, task),
+        schedule_for(request, task),
+        machine,
+        request.out,
+        request.quiet,
+    )
+    if group.is_first and not goes_on:
+        write_run(request.out, task.record)
+        write_whole(request.out / CURVE, "")
+    return training.run(resume=goes_on)
 
 
 def _goes_on(request: Request) -> bool:

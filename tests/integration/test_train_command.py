@@ -1,6 +1,7 @@
 """``train`` as people run it: killed and resumed, on several processes, on a disk that is full."""
 
 import csv
+import math
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from tests.unit.networks_fakes import fake_well
 
 MANY = {"train": {"clear": 10, "crystal_bad_form": 10}, "validation": {"clear": 3, "crystal_bad_form": 3}}
 WELLS = {"train": {"clear": 3, "no_drop": 1}, "validation": {"clear": 1, "no_drop": 1}}
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -77,6 +79,14 @@ def kill_after_rows(process: "subprocess.Popen[str]", folder: Path, count: int) 
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.fixture(autouse=True)
+def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the tiny networks into the registry of this process, as `tests.tiny_training` does in others."""
+    for name, architecture in TINY.items():
+        monkeypatch.setitem(CLASSIFIERS, name, architecture)
+    monkeypatch.setitem(DROP_LOCATORS, TINY_LOCATOR.name, TINY_LOCATOR)
+
+
 #: By task, a tiny network and how long it learns.
 KILLED = {
     "chops": ("random", "--epochs", "6"),
@@ -87,11 +97,8 @@ KILLED = {
 
 @pytest.mark.parametrize("task", KILLED)
 def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(
-    task: str, folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    task: str, folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    for name, architecture in TINY.items():
-        monkeypatch.setitem(CLASSIFIERS, name, architecture)
-    monkeypatch.setitem(DROP_LOCATORS, TINY_LOCATOR.name, TINY_LOCATOR)
     network, *options = KILLED[task]
     whole, out = (
         typed(task, network, folders[task], tmp_path / name, *options, "--checkpoint-minutes", "0")
@@ -113,15 +120,23 @@ def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(
 
 def test_two_processes_train_as_one_with_the_same_batches(data: Path, tmp_path: Path) -> None:
     options = ("--steps", "6", "--schedule", "steps", "--label-smoothing", "0", "--precision", "float32")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    finish(start([*torchrun, *words("plain", data, tmp_path / "two", *options)]))
-    finish(start(words("plain", data, tmp_path / "one", *options)))
+    finish(start([*TORCHRUN, *words("plain", data, tmp_path / "two", *options)]))
+    assert main(typed("chops", "plain", data, tmp_path / "one", *options)) == 0
     one, two = (torch.load(tmp_path / name / CHECKPOINT, weights_only=True)["network"] for name in ("one", "two"))
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
     for row, other in zip(curve(tmp_path / "two"), curve(tmp_path / "one"), strict=True):
         assert {name: float(number) for name, number in row.items()} == pytest.approx(
             {name: float(number) for name, number in other.items()}, rel=1e-3
         )
+
+
+@pytest.mark.parametrize("task", ["cells", "drops"])
+def test_two_processes_train_every_task(task: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    network, *options = KILLED[task]
+    finish(start([*TORCHRUN, "-m", "tests.tiny_training", *typed(task, network, folders[task], tmp_path, *options)]))
+    assert [row["step"] for row in curve(tmp_path)] == ["4", "8", "12"]  # one of them writes
+    assert all(math.isfinite(float(row["train_loss"])) for row in curve(tmp_path))
+    assert (tmp_path / BEST).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes")
