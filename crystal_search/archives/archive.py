@@ -1,12 +1,13 @@
 """What an archive of scored images is: something that yields labelled images, and says what it left out."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.class_schemes import Scheme
+from crystal_search.errors import UserError
 
 Content = Path | bytes  #: a file that lies by itself, or one that was packed in another
 
@@ -38,19 +39,41 @@ class LeftOut:
     detail: str = ""  #: what is special to this one
 
 
-class Archive(Protocol):
-    """An archive of scored images; it can be read more than once, always in the same order."""
+Items = Iterator[ArchiveImage | LeftOut]
 
-    @property
-    def name(self) -> str:
-        """What people call it, for reports and cards."""
 
-    @property
-    def scheme(self) -> Scheme:
-        """The classes in which people scored its images."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """An archive of scored images."""
 
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield its images, and what cannot be taken."""
+    name: str  #: what people call it, for reports and cards
+    scheme: Scheme  #: the classes in which people scored its images
+    images: Callable[[], Items]
+    """Yields its images, and what cannot be taken, always in the same order; it can be called more than once.
+
+    It raises UserError where something cannot be read, is damaged, or has a label that nobody knows.
+    """
+    corrected: int = 0  #: labels that people corrected, in this and the archives beside it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveOptions:
+    """What a person may say about an archive; every kind reads what concerns it (docs/archives.md)."""
+
+    scheme: str | None = None  #: of `class_schemes.SCHEMES`; None: that of the kind of archive
+    chops: bool = False  #: folder, csv: the pictures are chops that somebody cut already, not images of wells
+    columns: Mapping[str, str] = field(default_factory=dict)  #: csv, vmxi: what a column is called that is read
+    csv: Path | None = None  #: vmxi: the table of labels, where it does not lie among the images
+    classes: str | None = None  #: recordio: names of the classes 0, 1, ... with commas between, or a file of them
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Have what is wrong within say where: at a `place` in an archive."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(f"{place}: {error}") from error
 
 
 def content_of(content: Content) -> bytes:

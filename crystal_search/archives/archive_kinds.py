@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from crystal_search.archives.archive import Archive
-from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive import Archive, ArchiveOptions
 from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.image_folder import open_folder
 from crystal_search.archives.image_table import open_csv

@@ -1,17 +1,17 @@
 """An archive that is a folder with COCO annotations, as ``crystal-search render`` writes it (docs/archives.md)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
 from crystal_search.archives.channel_mates import is_there
-from crystal_search.archives.image_table import CsvArchive, open_csv
+from crystal_search.archives.image_table import open_csv
 from crystal_search.archives.seen_objects import SeenObject, from_coco
-from crystal_search.class_schemes import SCHEMES, Scheme
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import loads
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -20,55 +20,13 @@ ANNOTATIONS, TRUTH, PICTURES = "annotations.json", "truth.csv", "images"
 SCHEME, A_CRYSTAL = "outcomes-13", "crystal_harvestable"  #: what an image with crystals of any other name counts as
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CocoArchive:
-    """Images whose crystals are known one by one."""
-
-    folder: Path
-    objects: Mapping[str, tuple[SeenObject, ...]]  #: by the image's file
-    table: CsvArchive | None  #: what else is known of each image; None for crystals in suspension
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return f"annotations {self.folder.name or self.folder}"
-
-    @property
-    def scheme(self) -> Scheme:
-        """The classes in which people scored its images."""
-        return SCHEMES[SCHEME] if self.table is None else self.table.scheme
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield its images, by the table where there is one.
-
-        Raises
-        ------
-        UserError
-            If the table cannot be read, or has a label that nobody knows.
-        """
-        for item in self._of_annotations() if self.table is None else self.table.images():
-            if isinstance(item, ArchiveImage) and item.name in self.objects:
-                yield replace(item, objects=self.objects[item.name])
-            else:
-                yield item
-
-    def _of_annotations(self) -> Iterator[ArchiveImage | LeftOut]:
-        for file, objects in self.objects.items():
-            found = [path for path in (self.folder / file, self.folder / PICTURES / file) if is_there(path)]
-            if not found:
-                yield LeftOut(file, "the file is missing")
-                continue
-            seen = outcome_of(objects)
-            yield ArchiveImage(name=file, content=found[0], outcome=seen, well=file, plate="", in_suspension=True)
-
-
 def outcome_of(objects: tuple[SeenObject, ...]) -> str:
     """Return what an image shows by its crystals, those aside that are too faint to see."""
     categories = {each.category for each in objects if not each.too_faint}
     return next((name for name in OUTCOME_NAMES if name in categories), A_CRYSTAL if categories else "clear")
 
 
-def open_coco(path: Path, options: ArchiveOptions) -> CocoArchive:
+def open_coco(path: Path, options: ArchiveOptions) -> Archive:
     """Return the archive in the folder `path`.
 
     Raises
@@ -78,14 +36,18 @@ def open_coco(path: Path, options: ArchiveOptions) -> CocoArchive:
     """
     table = open_csv(path / TRUTH, options) if is_there(path / TRUTH) else None
     try:
-        objects = _objects(loads((path / ANNOTATIONS).read_bytes(), UserError))
+        text = (path / ANNOTATIONS).read_bytes()
+        with naming(str(path / ANNOTATIONS)):
+            objects = _objects(loads(text, UserError))
     except OSError as error:
         raise UserError(f"cannot read {path / ANNOTATIONS}: {error.strerror}; name a folder that has it") from error
-    except UserError as error:
-        raise UserError(f"{path / ANNOTATIONS}: {error}") from error
     except (KeyError, TypeError) as error:
         raise UserError(f"{path / ANNOTATIONS} lacks or misnames {error}; render the folder again") from error
-    return CocoArchive(folder=path, objects=objects, table=table)
+    return Archive(
+        name=f"annotations {path.name or path}",
+        scheme=SCHEMES[SCHEME] if table is None else table.scheme,
+        images=partial(_images, path, objects, table),
+    )
 
 
 def _objects(truth: Any) -> dict[str, tuple[SeenObject, ...]]:
@@ -94,3 +56,22 @@ def _objects(truth: Any) -> dict[str, tuple[SeenObject, ...]]:
     for each in truth["annotations"]:
         found[each["image_id"]].append(from_coco(each, categories[each["category_id"]]))
     return {str(each["file_name"]): tuple(found[each["id"]]) for each in truth["images"]}
+
+
+def _images(folder: Path, objects: Mapping[str, tuple[SeenObject, ...]], table: Archive | None) -> Items:
+    """Yield images with their crystals by the name of the file; all else is in a table, if they are of wells."""
+    for item in _in_suspension(folder, objects) if table is None else table.images():
+        if isinstance(item, ArchiveImage) and item.name in objects:
+            yield replace(item, objects=objects[item.name])
+        else:
+            yield item
+
+
+def _in_suspension(folder: Path, objects: Mapping[str, tuple[SeenObject, ...]]) -> Items:
+    for file, seen in objects.items():
+        found = [path for path in (folder / file, folder / PICTURES / file) if is_there(path)]
+        if not found:
+            yield LeftOut(file, "the file is missing")
+            continue
+        outcome = outcome_of(seen)
+        yield ArchiveImage(name=file, content=found[0], outcome=outcome, well=file, plate="", in_suspension=True)

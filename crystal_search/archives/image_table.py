@@ -1,19 +1,17 @@
 """An archive that is a CSV file with the names of images and their outcomes (docs/archives.md)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.archives.archive_options import ArchiveOptions
-from crystal_search.archives.archive_splits import split_named
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
 from crystal_search.archives.channel_mates import is_there, mates_of
 from crystal_search.archives.csv_rows import TableRow, read_rows
-from crystal_search.archives.image_places import Place, Places
+from crystal_search.archives.image_places import Place, Places, split_named
 from crystal_search.archives.label_names import Labels
-from crystal_search.class_schemes import Scheme, scheme_named
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.class_schemes import scheme_named
+from crystal_search.errors import UserError
 
 DEFAULT_SCHEME = "outcomes-13"
 NEEDED = ("file", "outcome")
@@ -23,32 +21,16 @@ SAMPLE = 1000  #: names that are looked at to find out the robot's convention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CsvArchive:
+class _Table:
     """One row an image, the files beside the table."""
 
     table: Path
-    columns: dict[str, tuple[str, ...]]
+    columns: Mapping[str, tuple[str, ...]]
     labels: Labels
     contradicted: frozenset[str]  #: files with more than one outcome
 
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return f"table {self.table.parent.name}/{self.table.name}".replace(" /", " ")
-
-    @property
-    def scheme(self) -> Scheme:
-        """The classes in which people scored its images."""
-        return self.labels.scheme
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield its images in the order of the table.
-
-        Raises
-        ------
-        UserError
-            If the table cannot be read, or has a label or split that nobody knows.
-        """
+    def images(self) -> Items:
+        """Yield its images in the order of the table."""
         places = Places(self._path(file_of(row)).as_posix() for row in islice(self._rows(), SAMPLE))
         seen: set[str] = set()
         for row in self._rows():
@@ -64,7 +46,7 @@ class CsvArchive:
                 yield from self._taken(name, row, places)
             seen.add(name)
 
-    def _taken(self, name: str, row: TableRow, places: Places) -> Iterator[ArchiveImage | LeftOut]:
+    def _taken(self, name: str, row: TableRow, places: Places) -> Items:
         path = self._path(name)
         place = place_in(row, places.of(path.as_posix()))
         beside = mates_of(path)
@@ -81,7 +63,7 @@ class CsvArchive:
             outcome=self.labels.outcome(row["outcome"]),
             well=place.well,
             plate=place.plate,
-            split=split_of(row, self.table),
+            split=split_named(row["split"]),
             uv=mates["uv"],
             drop_mask=mates["mask"],
             outcome_map=mates["outcome_map"],
@@ -95,7 +77,7 @@ class CsvArchive:
         return self.table.parent / file
 
 
-def open_csv(path: Path, options: ArchiveOptions) -> CsvArchive:
+def open_csv(path: Path, options: ArchiveOptions) -> Archive:
     """Return the archive that the table `path` lists.
 
     Raises
@@ -103,49 +85,30 @@ def open_csv(path: Path, options: ArchiveOptions) -> CsvArchive:
     UserError
         If it cannot be read, lacks a column, or has a label or split that nobody knows, with its line.
     """
-    columns = columns_called(COLUMNS, options)
+    check_renamed(options, COLUMNS)
+    columns = {column: (options.columns.get(column, column),) for column in COLUMNS}
     labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME), chops=options.chops)
     outcomes: dict[str, str] = {}
     contradicted = set()
     for row in read_rows(path, columns, (*NEEDED, *options.columns)):
-        outcome, name = outcome_of(row, labels, path), file_of(row)
-        split_of(row, path)
+        name = file_of(row)
+        with naming(f"{path} line {row.line}"):
+            outcome, _ = labels.outcome(row["outcome"]), split_named(row["split"])
         if not row["file"]:
             raise UserError(f"{path} line {row.line} names no file; write one or take the line out")
         if outcomes.setdefault(name, outcome) != outcome:
             contradicted.add(name)
     if not outcomes:
         raise UserError(f"{path} lists no image, expected a line for each; add them")
-    return CsvArchive(table=path, columns=columns, labels=labels, contradicted=frozenset(contradicted))
+    table = _Table(table=path, columns=columns, labels=labels, contradicted=frozenset(contradicted))
+    name = f"table {path.parent.name}/{path.name}".replace(" /", " ")
+    return Archive(name=name, scheme=labels.scheme, images=table.images)
 
 
-def columns_called(columns: tuple[str, ...], options: ArchiveOptions) -> dict[str, tuple[str, ...]]:
-    """Return what each column is called in a table.
-
-    Raises
-    ------
-    UserError
-        If the options rename a column that nobody reads.
-    """
+def check_renamed(options: ArchiveOptions, columns: Collection[str]) -> None:
+    """Refuse options that rename a column that nobody reads."""
     if unknown := sorted(options.columns.keys() - set(columns)):
         raise UserError(f"no column {', '.join(unknown)} is read; choose from {', '.join(columns)}")
-    return {column: (options.columns.get(column, column),) for column in columns}
-
-
-def outcome_of(row: TableRow, labels: Labels, table: Path) -> str:
-    """Return the outcome in a row; a label that nobody knows is refused with its line."""
-    try:
-        return labels.outcome(row["outcome"])
-    except UserError as error:
-        raise type(error)(f"{table} line {row.line}: {error}") from error
-
-
-def split_of(row: TableRow, table: Path) -> str | None:
-    """Return the split in a row; one that nobody knows is refused with its line."""
-    try:
-        return split_named(row["split"])
-    except UnknownNameError as error:
-        raise UnknownNameError(f"{table} line {row.line}: {error}") from error
 
 
 def place_in(row: TableRow, by_name: Place) -> Place:

@@ -1,14 +1,12 @@
 """An archive that is an installation's own imaging database: the images that people scored (docs/archives.md)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut
 from crystal_search.archives.channel_mates import is_there
 from crystal_search.archives.image_places import drop_name
-from crystal_search.class_schemes import SCHEMES, Scheme, scheme_named
+from crystal_search.class_schemes import SCHEMES, scheme_named
 from crystal_search.errors import UserError
 from crystal_search.outcomes import CHOPS_ONLY
 from crystal_search.server.home import Home
@@ -19,37 +17,12 @@ UV = "uv"
 SCHEME = "outcomes-13"
 
 
-@dataclass(frozen=True, slots=True)
-class ImagingArchive:
-    """What people said last of the images of an installation."""
-
-    home: Path
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return f"imaging database of {self.home.absolute().name}"
-
-    @property
-    def scheme(self) -> Scheme:
-        """The classes in which people scored its images."""
-        return SCHEMES[SCHEME]
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield the images with a person's score, plate after plate.
-
-        Raises
-        ------
-        UserError
-            If there is no installation any more.
-        DatabaseError
-            If the database does not answer.
-        """
-        with opened(self.home, create=False) as site:
-            yield from scored_images(site.imaging)
+def _images(home: Path) -> Items:
+    with opened(home, create=False) as site:
+        yield from scored_images(site.imaging)
 
 
-def scored_images(imaging: Ledger) -> Iterator[ArchiveImage | LeftOut]:
+def scored_images(imaging: Ledger) -> Items:
     """Yield the images of a database that people scored; what counts is what was said last."""
     for plate in imaging.plates():
         for inspection in plate.inspections:
@@ -59,7 +32,7 @@ def scored_images(imaging: Ledger) -> Iterator[ArchiveImage | LeftOut]:
                     yield from _scored(drop, mates.get(_place(drop.image)))
 
 
-def _scored(drop: DropScores, mate: StoredImage | None) -> Iterator[ArchiveImage | LeftOut]:
+def _scored(drop: DropScores, mate: StoredImage | None) -> Items:
     path, key = Path(drop.image.path), drop.image.key
     if drop.manual is None or drop.manual.outcome == CHOPS_ONLY:
         yield LeftOut(drop.image.path, f"scored as a {CHOPS_ONLY}, which only chops are")
@@ -92,8 +65,8 @@ def _place(image: StoredImage) -> tuple[int, int, int]:
     return image.key.row, image.key.column, image.key.drop
 
 
-def open_imaging_archive(path: Path, options: ArchiveOptions) -> ImagingArchive:
-    """Return the archive in the installation at `path`.
+def open_imaging_archive(path: Path, options: ArchiveOptions) -> Archive:
+    """Return the archive in the installation at `path`: what people said last of its images, plate after plate.
 
     Raises
     ------
@@ -103,4 +76,5 @@ def open_imaging_archive(path: Path, options: ArchiveOptions) -> ImagingArchive:
     if scheme_named(options.scheme or SCHEME).name != SCHEME:
         raise UserError(f"people score in the scheme {SCHEME} in the imaging database, not in {options.scheme}")
     Home(path).found()
-    return ImagingArchive(path)
+    name = f"imaging database of {path.absolute().name}"
+    return Archive(name=name, scheme=SCHEMES[SCHEME], images=partial(_images, path))

@@ -7,16 +7,14 @@ program that packed the files, https://github.com/ubccr/terf, for their names, f
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.archives.archive_options import ArchiveOptions
-from crystal_search.archives.archive_splits import split_in_name
-from crystal_search.archives.image_places import Place, Places, drop_name
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
+from crystal_search.archives.image_places import Place, Places, drop_name, split_in_name
 from crystal_search.archives.label_names import Labels
 from crystal_search.archives.tfrecord import Record, read_examples
-from crystal_search.class_schemes import Scheme, scheme_named
+from crystal_search.class_schemes import scheme_named
 from crystal_search.errors import UserError
 
 DEFAULT_SCHEME = "groups-4"
@@ -30,55 +28,29 @@ _ROCKMAKER = re.compile(
 _HWI_STEM = re.compile(r"(?P<plate>[A-Z0-9]{10})[0-9]{4}(?P<time>[0-9]{12})\.[a-z]+", re.I)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarcoArchive:
-    """Files of records, each an image with its class."""
+def _images(shards: tuple[Path, ...], labels: Labels) -> Items:
+    """Yield the images of files of records, file after file."""
+    yield from incomplete_series(shards)
+    seen: set[str] = set()
+    for shard in shards:
+        for record in read_examples(shard):
+            image = _image(record, shard, labels)
+            yield LeftOut(image.name, "packed again", shard.name) if image.name in seen else image
+            seen.add(image.name)
 
-    shards: tuple[Path, ...]
-    labels: Labels
 
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return "MARCO"
-
-    @property
-    def scheme(self) -> Scheme:
-        """The classes in which people scored its images."""
-        return self.labels.scheme
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield its images, file after file.
-
-        Raises
-        ------
-        UserError
-            If a file is damaged, or an image has a class that nobody knows.
-        """
-        yield from incomplete_series(self.shards)
-        seen: set[str] = set()
-        for shard in self.shards:
-            split = split_in_name(shard.name)
-            for record in read_examples(shard):
-                image = self._image(record, shard, split)
-                if image.name in seen:
-                    image = LeftOut(image.name, "packed again", shard.name)
-                seen.add(image.name)
-                yield image
-
-    def _image(self, record: Record, shard: Path, split: str | None) -> ArchiveImage | LeftOut:
-        features = record.features
-        file = PurePosixPath(features.text(FILE_NAME).replace("\\", "/")).name
-        identifier = features.number(IDENTIFIER)
-        name = f"{identifier} {file}".strip() if identifier is not None else f"{shard.name}/{record.number} {file}"
-        if not (data := features.data(ENCODED)):
-            return LeftOut(name, "a record without an image", shard.name)
-        place = place_of(file) if file else Place(name)
-        try:
-            outcome = self.labels.outcome(label_of(record))
-        except UserError as error:
-            raise type(error)(f"{shard}, record {record.number}: {error}") from error
-        return ArchiveImage(name=name, content=data, outcome=outcome, well=place.well, plate=place.plate, split=split)
+def _image(record: Record, shard: Path, labels: Labels) -> ArchiveImage | LeftOut:
+    features = record.features
+    file = PurePosixPath(features.text(FILE_NAME).replace("\\", "/")).name
+    identifier = features.number(IDENTIFIER)
+    name = f"{identifier} {file}".strip() if identifier is not None else f"{shard.name}/{record.number} {file}"
+    if not (data := features.data(ENCODED)):
+        return LeftOut(name, "a record without an image", shard.name)
+    place = place_of(file) if file else Place(name)
+    with naming(f"{shard}, record {record.number}"):
+        outcome = labels.outcome(label_of(record))
+    split = split_in_name(shard.name)
+    return ArchiveImage(name=name, content=data, outcome=outcome, well=place.well, plate=place.plate, split=split)
 
 
 def label_of(record: Record) -> str:
@@ -123,7 +95,7 @@ def incomplete_series(shards: tuple[Path, ...]) -> Iterator[LeftOut]:
             yield LeftOut(f"{series}-...-of-{total}", "some files of a series are missing", f"{count} are here")
 
 
-def open_marco(path: Path, options: ArchiveOptions) -> MarcoArchive:
+def open_marco(path: Path, options: ArchiveOptions) -> Archive:
     """Return the archive of the records in the file `path` or in the folder `path`, at any depth.
 
     Raises
@@ -132,17 +104,16 @@ def open_marco(path: Path, options: ArchiveOptions) -> MarcoArchive:
         If there are none.
     """
     labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME))
-    if path.is_file():
-        return MarcoArchive(shards=(path,), labels=labels)
-    if not path.is_dir():
+    if not path.exists():
         raise UserError(f"there is no file or folder {path}; name the folder of MARCO's files")
-    shards = tuple(sorted(each for each in path.rglob("*") if is_shard(each.name) and each.is_file()))
+    below = sorted(each for each in path.rglob("*") if is_shard(each.name) and each.is_file())
+    shards = (path,) if path.is_file() else tuple(below)
     if not shards:
         raise UserError(
             f"{path} has no TFRecord files, expected names like train-00001-of-00407 or ending in .tfrecord; "
             f"unpack the downloaded archive and name its folder"
         )
-    return MarcoArchive(shards=shards, labels=labels)
+    return Archive(name="MARCO", scheme=labels.scheme, images=partial(_images, shards, labels))
 
 
 def is_shard(name: str) -> bool:

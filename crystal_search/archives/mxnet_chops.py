@@ -1,77 +1,21 @@
 """Archives that im2rec packed for MXNet: chops, each with the number of its class (docs/archives.md)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.archives.archive_options import ArchiveOptions
-from crystal_search.archives.archive_splits import split_in_name
-from crystal_search.archives.image_places import Place, Places
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
+from crystal_search.archives.image_places import Place, Places, split_in_name
 from crystal_search.archives.label_names import Labels
 from crystal_search.archives.recordio import PackedImage, read_images
-from crystal_search.class_schemes import Scheme, scheme_named
+from crystal_search.class_schemes import scheme_named
 from crystal_search.errors import UserError
 
 DEFAULT_SCHEME = "outcomes-13"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordioArchive:
-    """A ``.rec`` file of chops; a ``.lst`` file beside it tells what they were called."""
-
-    path: Path
-    scheme: Scheme
-    outcomes: tuple[str, ...]  #: of the classes 0, 1, ...
-    paths: dict[int, str]  #: of the packed files, by their identifiers
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return f"packed chops {self.path.name}"
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield its chops.
-
-        Raises
-        ------
-        UserError
-            If the file is damaged, or a chop has a number that stands for no class.
-        """
-        places = Places(self.paths.values())
-        split = split_in_name(self.path.name)
-        seen: set[int] = set()
-        for number, packed in enumerate(read_images(self.path)):
-            outcome = self._outcome(packed, number)
-            listed = self.paths.get(packed.identifier)
-            place = places.of(listed) if listed else Place(f"{self.path.stem}/{packed.identifier}")
-            name = f"{self.path.stem}/{packed.identifier}" + (f" {PurePosixPath(listed).name}" if listed else "")
-            if packed.identifier in seen:
-                yield LeftOut(name, "packed again", f"record {number}")
-                continue
-            seen.add(packed.identifier)
-            yield ArchiveImage(
-                name=name,
-                content=packed.encoded,
-                outcome=outcome,
-                well=place.well,
-                plate=place.plate,
-                split=split,
-                is_chop=True,
-            )
-
-    def _outcome(self, packed: PackedImage, number: int) -> str:
-        if len(packed.labels) != 1 or packed.labels[0] not in range(len(self.outcomes)):
-            labels = ", ".join(f"{label:g}" for label in packed.labels)
-            raise UserError(
-                f"{self.path}, record {number}: the label is {labels}, expected a whole number below "
-                f"{len(self.outcomes)}, the number of classes that were named; name them all, in order"
-            )
-        return self.outcomes[int(packed.labels[0])]
-
-
-def open_recordio(path: Path, options: ArchiveOptions) -> RecordioArchive:
-    """Return the archive in the ``.rec`` file `path`.
+def open_recordio(path: Path, options: ArchiveOptions) -> Archive:
+    """Return the archive in the ``.rec`` file `path`; a ``.lst`` file beside it tells what its chops were called.
 
     Raises
     ------
@@ -83,12 +27,9 @@ def open_recordio(path: Path, options: ArchiveOptions) -> RecordioArchive:
     labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME), chops=True)
     names = class_names(path, options.classes)
     listed = path.with_suffix(".lst")
-    return RecordioArchive(
-        path=path,
-        scheme=labels.scheme,
-        outcomes=tuple(labels.outcome(name) for name in names),
-        paths=_listed(listed) if listed.is_file() else {},
-    )
+    outcomes = tuple(labels.outcome(name) for name in names)
+    images = partial(_images, path, outcomes, _listed(listed) if listed.is_file() else {})
+    return Archive(name=f"packed chops {path.name}", scheme=labels.scheme, images=images)
 
 
 def class_names(path: Path, classes: str | None) -> list[str]:
@@ -128,3 +69,38 @@ def _listed(path: Path) -> dict[int, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}; take it away or copy it again") from error
     return found
+
+
+def _images(path: Path, outcomes: Sequence[str], paths: Mapping[int, str]) -> Items:
+    """Yield the chops of classes 0, 1, ... with `outcomes`; `paths` are those of the packed files by identifier."""
+    places, split = Places(paths.values()), split_in_name(path.name)
+    seen: set[int] = set()
+    for number, packed in enumerate(read_images(path)):
+        with naming(f"{path}, record {number}"):
+            outcome = _outcome(packed, outcomes)
+        listed, numbered = paths.get(packed.identifier), f"{path.stem}/{packed.identifier}"
+        place = places.of(listed) if listed else Place(numbered)
+        name = f"{numbered} {PurePosixPath(listed).name}" if listed else numbered
+        if packed.identifier in seen:
+            yield LeftOut(name, "packed again", f"record {number}")
+            continue
+        seen.add(packed.identifier)
+        yield ArchiveImage(
+            name=name,
+            content=packed.encoded,
+            outcome=outcome,
+            well=place.well,
+            plate=place.plate,
+            split=split,
+            is_chop=True,
+        )
+
+
+def _outcome(packed: PackedImage, outcomes: Sequence[str]) -> str:
+    if len(packed.labels) != 1 or packed.labels[0] not in range(len(outcomes)):
+        labels = ", ".join(f"{label:g}" for label in packed.labels)
+        raise UserError(
+            f"the label is {labels}, expected a whole number below {len(outcomes)}, the number of classes that were "
+            f"named; name them all, in order"
+        )
+    return outcomes[int(packed.labels[0])]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from crystal_search.archives.archive import naming
 from crystal_search.archives.crc32c import crc32c, masked
 from crystal_search.archives.tf_example import Features, parse_example
 from crystal_search.errors import UserError
@@ -39,17 +40,12 @@ def read_examples(path: Path) -> Iterator[Record]:
         with path.open("rb") as file:
             number = 0
             while (at := file.tell()) >= 0 and (data := _record(file, path)) is not None:
-                yield Record(number, _features(data, path, at))
+                with naming(f"{path}, record at byte {at}"):
+                    features = parse_example(data)
+                yield Record(number, features)
                 number += 1
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a file that is there") from error
-
-
-def _features(data: bytes, path: Path, at: int) -> Features:
-    try:
-        return parse_example(data)
-    except UserError as error:
-        raise UserError(f"{path}, record at byte {at}: {error}") from error
 
 
 def _record(file: BinaryIO, path: Path) -> bytes | None:

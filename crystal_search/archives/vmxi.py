@@ -6,17 +6,16 @@ but that the first is the file and the second its label is: https://github.com/O
 """
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.archives.archive_options import ArchiveOptions
-from crystal_search.archives.archive_splits import split_in_name, split_named
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
 from crystal_search.archives.channel_mates import is_image, is_there
 from crystal_search.archives.csv_rows import TableRow, column_names, read_rows
-from crystal_search.archives.image_places import Places
-from crystal_search.archives.image_table import plain_path
+from crystal_search.archives.image_places import Places, split_in_name, split_named
+from crystal_search.archives.image_table import check_renamed, file_of
 from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import SCHEMES, Scheme, scheme_named
 from crystal_search.errors import UnknownNameError, UserError
@@ -53,46 +52,7 @@ class Listed:
     problem: str = ""  #: why it cannot be taken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VmxiArchive:
-    """Images below a folder, their labels in tables."""
-
-    folder: Path
-    labels: Labels
-    listed: tuple[Listed, ...]
-    others: tuple[str, ...] = field(default=())  #: images that no table lists
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        return "VMXi Classification Dataset"
-
-    @property
-    def scheme(self) -> Scheme:
-        """The classes in which people scored its images."""
-        return self.labels.scheme
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        """Yield its images in the order of the tables."""
-        places = Places((self.folder / each.name).as_posix() for each in self.listed if each.found)
-        for each in self.listed:
-            if each.problem:
-                yield LeftOut(each.name, each.problem, f"{each.table.name} line {each.row.line}")
-                continue
-            path = self.folder / each.name
-            place = places.of(path.as_posix())
-            yield ArchiveImage(
-                name=each.name,
-                content=path,
-                outcome=self.labels.outcome(each.row["outcome"]),
-                well=place.well,
-                plate=place.plate,
-                split=split_of(each),
-            )
-        yield from (LeftOut(name, "listed in no table") for name in self.others)
-
-
-def open_vmxi(path: Path, options: ArchiveOptions) -> VmxiArchive:
+def open_vmxi(path: Path, options: ArchiveOptions) -> Archive:
     """Return the archive of the images below the folder `path`, or beside the table `path`.
 
     Raises
@@ -108,10 +68,33 @@ def open_vmxi(path: Path, options: ArchiveOptions) -> VmxiArchive:
         raise UserError(f"{', '.join(map(str, tables))}: no image is listed, expected a line for each")
     labels = Labels(_scheme(listed, options))
     for each in listed:
-        _check(each, labels)
+        with naming(f"{each.table} line {each.row.line}"):
+            labels.outcome(each.row["outcome"])
+            split_of(each)
     used = {each.name for each in listed}
     others = tuple(sorted(name for names in files.values() for name in names if name not in used))
-    return VmxiArchive(folder=folder, labels=labels, listed=_settled(listed, labels), others=others)
+    images = partial(_images, folder, labels, _settled(listed, labels), others)
+    return Archive(name="VMXi Classification Dataset", scheme=labels.scheme, images=images)
+
+
+def _images(folder: Path, labels: Labels, listed: Sequence[Listed], others: Sequence[str]) -> Items:
+    """Yield the listed images below a folder, in the order of the tables, then which `others` no table lists."""
+    places = Places((folder / each.name).as_posix() for each in listed if each.found)
+    for each in listed:
+        if each.problem:
+            yield LeftOut(each.name, each.problem, f"{each.table.name} line {each.row.line}")
+            continue
+        path = folder / each.name
+        place = places.of(path.as_posix())
+        yield ArchiveImage(
+            name=each.name,
+            content=path,
+            outcome=labels.outcome(each.row["outcome"]),
+            well=place.well,
+            plate=place.plate,
+            split=split_of(each),
+        )
+    yield from (LeftOut(name, "listed in no table") for name in others)
 
 
 def tables_of(path: Path, options: ArchiveOptions) -> list[Path]:
@@ -147,8 +130,7 @@ def split_of(listed: Listed) -> str | None:
 
 def _rows(table: Path, options: ArchiveOptions) -> Iterator[TableRow]:
     """Yield the rows of a table whose columns may be called in many ways."""
-    if unknown := sorted(options.columns.keys() - COLUMNS.keys()):
-        raise UserError(f"no column {', '.join(unknown)} is read; choose from {', '.join(COLUMNS)}")
+    check_renamed(options, COLUMNS)
     columns = COLUMNS | {column: (called,) for column, called in options.columns.items()}
     names = column_names(table)
     if len(names) == 2 and not options.columns and not any(_called(names, column) for column in NEEDED):
@@ -191,15 +173,6 @@ def _scheme(listed: list[Listed], options: ArchiveOptions) -> Scheme:
     )
 
 
-def _check(listed: Listed, labels: Labels) -> None:
-    """Refuse a label or split that nobody knows, with its line."""
-    try:
-        labels.outcome(listed.row["outcome"])
-        split_of(listed)
-    except UserError as error:
-        raise type(error)(f"{listed.table} line {listed.row.line}: {error}") from error
-
-
 def _images_below(folder: Path) -> dict[str, list[str]]:
     """Return the paths, relative to the folder, of all images below it, by their names."""
     found: dict[str, list[str]] = {}
@@ -211,7 +184,7 @@ def _images_below(folder: Path) -> dict[str, list[str]]:
 
 def _located(row: TableRow, table: Path, folder: Path, files: dict[str, list[str]]) -> Listed:
     """Look for a row's image: beside the table, below the folder, else anywhere by its name alone."""
-    written = plain_path(row["file"])
+    written = file_of(row)
     for path in (table.parent / written, folder / written):
         if row["file"] and path.is_relative_to(folder) and ".." not in path.parts and is_there(path):
             return Listed(path.relative_to(folder).as_posix(), True, row, table)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crystal_search.archives.archive import Archive, ArchiveImage
-from crystal_search.archives.corrected import CorrectedArchive
 from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
 from crystal_search.datasets.archive_reading import Read, items_of, read_archives
 from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
@@ -89,7 +88,7 @@ def about_dataset(archives: Sequence[Archive], recipe: Recipe, plan: Plan, shard
 
 def sources_of(archives: Sequence[Archive]) -> tuple[str, ...]:
     """Return the names of the archives, and how many of their labels people corrected."""
-    corrected = next((len(each.outcomes) for each in archives if isinstance(each, CorrectedArchive)), 0)
+    corrected = max((each.corrected for each in archives), default=0)
     names = tuple(archive.name for archive in archives)
     return (*names, f"{corrected} labels corrected by people") if corrected else names
 

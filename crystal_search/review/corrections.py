@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive import ArchiveOptions
 from crystal_search.archives.csv_rows import DELIMITERS, read_rows
 from crystal_search.archives.image_table import open_csv, plain_path
 from crystal_search.archives.label_names import Labels

@@ -6,7 +6,7 @@ import io
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ import pytest
 import simplejpeg
 from PIL import Image, ImageDraw
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
-from crystal_search.class_schemes import SCHEMES, Scheme
+from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets import building, chopping
 from crystal_search.datasets.building import DUPLICATE, Plan, build
 from crystal_search.datasets.chop_recipe import Recipe
@@ -67,14 +67,8 @@ def image(number: int, outcome: str, **more: Any) -> ArchiveImage:
     return ArchiveImage(name=f"{number}.jpg", content=jpeg(well(outcome, number)), outcome=outcome, **given)
 
 
-@dataclass
-class Fake:
-    items: list[ArchiveImage | LeftOut]
-    name: str = "fake"
-    scheme: Scheme = field(default_factory=lambda: SCHEMES["outcomes-13"])
-
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        yield from self.items
+def fake(items: list[ArchiveImage | LeftOut]) -> Archive:
+    return Archive(name="fake", scheme=SCHEMES["outcomes-13"], images=lambda: iter(items))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +82,7 @@ def left_out(folder: Path) -> list[dict[str, str]]:
 
 
 def built(items: list[ArchiveImage | LeftOut], out: Path, recipe: Recipe | None = None, **plan: Any) -> PackedDataset:
-    build([Fake(items)], out, recipe or Recipe(), Plan(**plan))
+    build([fake(items)], out, recipe or Recipe(), Plan(**plan))
     return open_dataset(out)
 
 
@@ -273,7 +267,7 @@ def test_a_uv_image_without_contours_loses_a_crystal_only_if_asked(
 def test_names_stay_apart_in_several_archives(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
     others = [image(number + 100, (CRYSTAL, CLEAR)[number % 2]) for number in range(4)]
     build(
-        [Fake(images), Fake([replace(each, name=f"{k}.jpg") for k, each in enumerate(others)])],
+        [fake(images), fake([replace(each, name=f"{k}.jpg") for k, each in enumerate(others)])],
         tmp_path / "out",
         Recipe(),
         Plan(),
@@ -310,19 +304,20 @@ def test_a_split_without_chops_is_refused(tmp_path: Path) -> None:
     assert nothing_left(tmp_path)
 
 
-@dataclass
-class Shrinking(Fake):
-    """An archive that has lost its last image when it is read again."""
+def shrinking(items: list[ArchiveImage | LeftOut]) -> Archive:
+    """Return an archive that has lost its last image when it is read again."""
 
-    def images(self) -> Iterator[ArchiveImage | LeftOut]:
-        yield from self.items
-        del self.items[-1:]
+    def images() -> Iterator[ArchiveImage | LeftOut]:
+        yield from items
+        del items[-1:]
+
+    return replace(fake([]), images=images)
 
 
 def test_images_that_go_away_meanwhile_are_missed(images: list[ArchiveImage | LeftOut], tmp_path: Path) -> None:
     given = [replace(each, split=SPLITS[n % 3]) for n, each in enumerate(images) if isinstance(each, ArchiveImage)]
     with pytest.raises(UserError, match=r"11\.jpg went away while the dataset was built"):
-        build([Shrinking(list(given))], tmp_path / "out", Recipe(), Plan())
+        build([shrinking(list(given))], tmp_path / "out", Recipe(), Plan())
     assert nothing_left(tmp_path)
 
 

@@ -4,15 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.archives.archive import ArchiveImage
-from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions
 from crystal_search.archives.corrected import corrected
-from crystal_search.archives.image_table import CsvArchive, open_csv
+from crystal_search.archives.image_table import open_csv
 from crystal_search.datasets.building import sources_of
 from crystal_search.errors import UserError
 
 
-def archive(folder: Path, name: str) -> CsvArchive:
+def archive(folder: Path, name: str) -> Archive:
     for image in ("a.jpg", "b.jpg"):
         (folder / image).touch()
     path = folder / name
@@ -26,7 +25,7 @@ def fixes(folder: Path, *lines: str) -> Path:
     return path
 
 
-def outcomes(archives: list[CsvArchive], corrections: Path) -> list[list[str]]:
+def outcomes(archives: list[Archive], corrections: Path) -> list[list[str]]:
     return [
         [each.outcome for each in one.images() if isinstance(each, ArchiveImage)]
         for one in corrected(archives, corrections)

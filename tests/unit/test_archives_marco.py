@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOut
 from crystal_search.archives.archive_kinds import open_archive
-from crystal_search.archives.archive_options import ArchiveOptions
 from crystal_search.errors import UserError
 from tests.tfrecord_writer import example, framed
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.archives.archive import ArchiveImage, LeftOut
+from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOut
 from crystal_search.archives.archive_kinds import open_archive
-from crystal_search.archives.archive_options import ArchiveOptions
 from crystal_search.errors import UserError
 
 

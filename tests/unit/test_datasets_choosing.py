@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crystal_search.class_schemes import SCHEMES, Scheme
+from crystal_search.archives.archive import Archive
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.building import scheme_for
 from crystal_search.datasets.choosing import NO_UV_CONTOUR, NO_UV_IMAGE, TOO_FEW_CONTOURS, Seen, as_people_said
 from crystal_search.datasets.chop_recipe import THRESHOLDS, Recipe, thresholds_with
@@ -77,15 +78,8 @@ def test_shares_that_are_none_are_refused(text: str) -> None:
         shares_of(text)
 
 
-class Scored:
-    def __init__(self, scheme: str) -> None:
-        self.name, self.scheme = f"archive in {scheme}", SCHEMES[scheme]
-
-    name: str
-    scheme: Scheme
-
-    def images(self):  # type: ignore[no-untyped-def]
-        return iter(())
+def scored(scheme: str) -> Archive:
+    return Archive(name=f"archive in {scheme}", scheme=SCHEMES[scheme], images=lambda: iter(()))
 
 
 @pytest.mark.parametrize(
@@ -99,13 +93,13 @@ class Scored:
     ],
 )
 def test_the_coarsest_archive_decides(schemes: list[str], classes: int | None, expected: str) -> None:
-    assert scheme_for([Scored(each) for each in schemes], classes) == expected
+    assert scheme_for([scored(each) for each in schemes], classes) == expected
 
 
 @pytest.mark.parametrize("scheme", ["groups-4", "groups-5", "vmxi-10"])
 def test_finer_classes_than_people_used_are_refused(scheme: str) -> None:
     with pytest.raises(UserError, match=f"{scheme}, too coarse for 13"):
-        scheme_for([Scored("outcomes-13"), Scored(scheme)], 13)
+        scheme_for([scored("outcomes-13"), scored(scheme)], 13)
 
 
 def test_the_kind_of_an_archive_is_seen_by_its_name(tmp_path: Path) -> None:

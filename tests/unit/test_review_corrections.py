@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.archives.archive_options import ArchiveOptions
+from crystal_search.archives.archive import ArchiveOptions
 from crystal_search.archives.image_table import open_csv
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UserError
