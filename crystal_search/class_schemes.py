@@ -7,11 +7,12 @@ every scheme that is as coarse or coarser. The sources are Table 1 and section 2
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES, OUTCOMES
 
 
@@ -93,6 +94,24 @@ def scheme_named(name: str) -> Scheme:
     if name not in SCHEMES:
         raise UnknownNameError(f"no class scheme {name!r}; choose from {', '.join(SCHEMES)}")
     return SCHEMES[name]
+
+
+def names_listed(text: str) -> list[str]:
+    """Return names from a list with commas, or from a file, one a line.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read.
+
+    >>> names_listed("clear, rim")
+    ['clear', 'rim']
+    """
+    try:
+        listed = Path(text).read_text(encoding="utf-8-sig") if Path(text).is_file() else text
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the names of classes in {text}: {error}; save it as text") from error
+    return [name.strip() for name in listed.replace(",", "\n").splitlines() if name.strip()]
 
 
 def scheme_of(classes: Sequence[str]) -> Scheme:

@@ -59,7 +59,6 @@ def tiny(name: str, build: Callable[[int, int], nn.Module]) -> Classifier:
         side_px=256,
         output_stride_px=64,
         cells_per_chop=4,
-        chop_stride_px=64,
     )
 
 

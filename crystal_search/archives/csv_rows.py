@@ -5,22 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from crystal_search.columns import plain
 from crystal_search.errors import UserError
 
 DELIMITERS = ",;\t"
-
-
-class Lines(Protocol):
-    """What ``csv.reader`` returns."""
-
-    @property
-    def line_num(self) -> int:
-        """How many lines were read."""
-
-    def __iter__(self) -> Iterator[list[str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +41,15 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
         If it cannot be read, lacks a column, or a line has too few or too many cells.
     """
     with _opened(path) as (names, lines):
-        yield from _rows(path, names, lines, columns, needed)
+        positions = _positions(path, names, columns, needed)
+        for line, cells in lines:
+            if not any(cells):
+                continue
+            if len(cells) != len(names):
+                raise UserError(
+                    f"{path} line {line} has {len(cells)} cells, expected {len(names)} as in the first line; correct it"
+                )
+            yield TableRow(line, {column: plain(cells[at].strip()) for column, at in positions.items()})
 
 
 def column_names(path: Path) -> tuple[str, ...]:
@@ -68,39 +65,21 @@ def column_names(path: Path) -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[tuple[str, ...], Lines]]:
-    """Open a table; its first line is read, errors say what to do about it."""
+def _opened(path: Path) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]]:
+    """Give what a table calls its columns, and its other lines by number; errors say what to do about it."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
             delimiter = max(DELIMITERS, key=header.count)
             names = next(csv.reader([header], delimiter=delimiter), [])
-            yield tuple(name.strip().casefold() for name in names), csv.reader(file, delimiter=delimiter)
+            lines = csv.reader(file, delimiter=delimiter)
+            yield tuple(name.strip().casefold() for name in names), ((lines.line_num + 1, cells) for cells in lines)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; name a table that is there") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as CSV UTF-8") from error
     except csv.Error as error:
         raise UserError(f"{path} is no table with commas, semicolons or tabs: {error}; save it again") from error
-
-
-def _rows(
-    path: Path,
-    names: Sequence[str],
-    lines: Lines,
-    columns: Mapping[str, Sequence[str]],
-    needed: Sequence[str],
-) -> Iterator[TableRow]:
-    positions = _positions(path, names, columns, needed)
-    for cells in lines:
-        if not any(cells):
-            continue
-        if len(cells) != len(names):
-            raise UserError(
-                f"{path} line {lines.line_num + 1} has {len(cells)} cells, expected {len(names)} as in the first line; "
-                f"correct it"
-            )
-        yield TableRow(lines.line_num + 1, {column: plain(cells[at].strip()) for column, at in positions.items()})
 
 
 def _positions(

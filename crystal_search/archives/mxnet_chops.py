@@ -8,7 +8,7 @@ from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOption
 from crystal_search.archives.image_places import Place, Places, split_in_name
 from crystal_search.archives.label_names import Labels
 from crystal_search.archives.recordio import PackedImage, read_images
-from crystal_search.class_schemes import scheme_named
+from crystal_search.class_schemes import names_listed, scheme_named
 from crystal_search.errors import UserError
 
 DEFAULT_SCHEME = "outcomes-13"
@@ -25,33 +25,15 @@ def open_recordio(path: Path, options: ArchiveOptions) -> Archive:
     if not path.is_file():
         raise UserError(f"there is no file {path}; name a file NAME.rec that im2rec packed")
     labels = Labels(scheme_named(options.scheme or DEFAULT_SCHEME), chops=True)
-    names = class_names(path, options.classes)
-    listed = path.with_suffix(".lst")
-    outcomes = tuple(labels.outcome(name) for name in names)
-    images = partial(_images, path, outcomes, _listed(listed) if listed.is_file() else {})
-    return Archive(name=f"packed chops {path.name}", scheme=labels.scheme, images=images)
-
-
-def class_names(path: Path, classes: str | None) -> list[str]:
-    """Return the names of classes 0, 1, ...: written with commas between, or in a file, one a line.
-
-    Raises
-    ------
-    UserError
-        If there are none, or their file cannot be read.
-    """
-    if not classes:
+    if not options.classes:
         raise UserError(
             f"{path} keeps numbers for classes, not names; say which they are, in the order of the numbers, with "
             f"--class-names NAME,NAME,... or --class-names FILE that has one name a line"
         )
-    written = classes.replace(",", "\n")
-    if Path(classes).is_file():
-        try:
-            written = Path(classes).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read the names of classes in {classes}: {error}; save it as text") from error
-    return [name.strip() for name in written.splitlines() if name.strip()]
+    listed = path.with_suffix(".lst")
+    outcomes = tuple(labels.outcome(name) for name in names_listed(options.classes))
+    images = partial(_images, path, outcomes, _listed(listed) if listed.is_file() else {})
+    return Archive(name=f"packed chops {path.name}", scheme=labels.scheme, images=images)
 
 
 def _listed(path: Path) -> dict[int, str]:

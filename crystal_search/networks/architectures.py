@@ -1,7 +1,7 @@
 """Networks by name, and what each is to the client: sides, strides, padding."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -13,6 +13,8 @@ from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet, wide_sq
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.unet_drop.network import UNet
 
+BEST_STRIDE_PX = 50  #: between chops
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
@@ -22,85 +24,67 @@ class Architecture:
     build: Callable[[int, int], nn.Module]  #: from numbers of classes and of input channels (1 or 3)
     paper: str
     weight_layers: int  #: convolutional and fully connected layers, as Table 2 of Thielmann et al. (2023) counts
-    padded: bool  #: convolutions pad with zeros
-    tasks: tuple[str, ...]  #: in which it can be trained, by the names that ``crystal-search train`` takes
+    padded: bool = False  #: convolutions pad with zeros
+    tasks: tuple[str, ...] = ("chops",)  #: in which it can be trained, by the names that ``crystal-search train`` takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier(Architecture):
     """A classifier of chops, for any number of classes; a padded one is scored windowed."""
 
-    side_px: int  #: of a chop
+    side_px: int = CHOP_SIDE_PX  #: of a chop
     output_stride_px: int
     cells_per_chop: int  #: cells of the output map on a side of a chop; their mean is the chop's logits
-    chop_stride_px: int  #: between neighbouring chops in scoring; a multiple of the output stride
+
+    @property
+    def chop_stride_px(self) -> int:
+        """Return what lies between neighbouring chops in scoring.
+
+        It is the multiple of the output stride that is nearest to the 50 px which Thielmann et al. (2023) found best.
+        """
+        return self.output_stride_px * round(BEST_STRIDE_PX / self.output_stride_px)
 
 
-#: All classifiers by the name that a model card gives as ``architecture``. Chops lie at the multiple of the output
-#: stride that is nearest to the 50 px which Thielmann et al. (2023) found best.
+_SQUEEZENET = Classifier(
+    name="squeezenet",
+    build=SqueezeNet,
+    tasks=("chops", "cells"),
+    paper="Iandola et al. (2017), arXiv:1602.07360",
+    weight_layers=18,
+    output_stride_px=squeezenet.OUTPUT_STRIDE_PX,
+    cells_per_chop=squeezenet.CELLS_PER_CHOP,
+)
+#: All classifiers by the name that a model card gives as ``architecture``.
 CLASSIFIERS: dict[str, Classifier] = {
     each.name: each
     for each in (
         Classifier(
             name="alexnet",
             build=AlexNet,
-            tasks=("chops",),
             paper="Krizhevsky et al. (2012), Advances in Neural Information Processing Systems 25",
             weight_layers=8,
-            padded=False,
-            side_px=CHOP_SIDE_PX,
             output_stride_px=alexnet.OUTPUT_STRIDE_PX,
             cells_per_chop=alexnet.CELLS_PER_CHOP,
-            chop_stride_px=64,
         ),
         Classifier(
             name="vgg16",
             build=Vgg16,
-            tasks=("chops",),
             paper="Simonyan and Zisserman (2015), arXiv:1409.1556",
             weight_layers=16,
-            padded=False,
-            side_px=CHOP_SIDE_PX,
             output_stride_px=vgg16.OUTPUT_STRIDE_PX,
             cells_per_chop=vgg16.CELLS_PER_CHOP,
-            chop_stride_px=64,
         ),
         Classifier(
             name="resnet50",
             build=ResNet50,
-            tasks=("chops",),
             paper="He et al. (2016), arXiv:1512.03385",
             weight_layers=50,
             padded=True,
-            side_px=CHOP_SIDE_PX,
             output_stride_px=resnet50.OUTPUT_STRIDE_PX,
             cells_per_chop=resnet50.CELLS_PER_CHOP,
-            chop_stride_px=64,
         ),
-        Classifier(
-            name="squeezenet",
-            build=SqueezeNet,
-            tasks=("chops", "cells"),
-            paper="Iandola et al. (2017), arXiv:1602.07360",
-            weight_layers=18,
-            padded=False,
-            side_px=CHOP_SIDE_PX,
-            output_stride_px=squeezenet.OUTPUT_STRIDE_PX,
-            cells_per_chop=squeezenet.CELLS_PER_CHOP,
-            chop_stride_px=48,
-        ),
-        Classifier(
-            name="squeezenet-wide",
-            build=wide_squeezenet,
-            tasks=("chops", "cells"),
-            paper="Iandola et al. (2017), arXiv:1602.07360",
-            weight_layers=18,
-            padded=False,
-            side_px=CHOP_SIDE_PX,
-            output_stride_px=squeezenet.OUTPUT_STRIDE_PX,
-            cells_per_chop=squeezenet.CELLS_PER_CHOP,
-            chop_stride_px=48,
-        ),
+        _SQUEEZENET,
+        replace(_SQUEEZENET, name="squeezenet-wide", build=wide_squeezenet),
     )
 }
 

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crystal_search.class_schemes import names_listed
 from crystal_search.errors import UserError
 from crystal_search.model_card import ClassifierCard, DropCard, Output
 
@@ -71,19 +72,6 @@ def numbers(text: str) -> tuple[float, ...]:
     return tuple(float(each) for each in text.split(","))
 
 
-def class_names(text: str) -> list[str]:
-    """Return names from a file, one a line, or from a list with commas.
-
-    >>> class_names("clear, rim")
-    ['clear', 'rim']
-    """
-    try:
-        listed = Path(text).read_text(encoding="utf-8").splitlines() if Path(text).is_file() else text.split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read the class names in {text}: {error}") from error
-    return [name.strip() for name in listed if name.strip()]
-
-
 def _reading(arguments: argparse.Namespace) -> "Reading":
     from crystal_search.old_weights.imported import classes_in_order
     from crystal_search.old_weights.mxnet_graph import Reading
@@ -96,7 +84,7 @@ def _reading(arguments: argparse.Namespace) -> "Reading":
         raise UserError(f"--mean must be from 0 to 255, got {arguments.mean}")
     return Reading(
         side_px=_between("side", arguments.side, 1, MAX_SIDE_PX),
-        class_positions=classes_in_order(class_names(arguments.classes))[1],
+        class_positions=classes_in_order(names_listed(arguments.classes))[1],
         mean=arguments.mean,
         std=arguments.std,
         channel_order=arguments.channels,
@@ -113,7 +101,7 @@ def _classifier_card(arguments: argparse.Namespace) -> ClassifierCard:
     from crystal_search.old_weights.imported import classes_in_order
 
     stride = _between("stride", arguments.stride, 1, 256)
-    scheme, _ = classes_in_order(class_names(arguments.classes))
+    scheme, _ = classes_in_order(names_listed(arguments.classes))
     return ClassifierCard(
         name=arguments.name or arguments.files[0].stem,
         file="",

@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import ModelError
-from crystal_search.old_weights.mxnet_attributes import Attributes
+from crystal_search.old_weights.mxnet_layers import Attributes, Layer, Source
 from crystal_search.old_weights.mxnet_operators import BUILDERS
 from crystal_search.old_weights.mxnet_params import Array
 from crystal_search.old_weights.mxnet_symbol import VARIABLE, Node, Symbol
 from crystal_search.old_weights.onnx_graph import INPUT, OnnxGraph
-from crystal_search.old_weights.onnx_layers import Layer, Source
 
 #: What ends a classifier; dropped, for our client takes the softmax itself, at the card's temperature.
 LAST = ("SoftmaxOutput", "Softmax", "softmax", "SoftmaxActivation", "log_softmax")

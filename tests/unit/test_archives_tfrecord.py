@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystal_search.archives.crc32c import crc32c, masked
-from crystal_search.archives.tf_example import parse_example
-from crystal_search.archives.tfrecord import Record, read_examples
+from crystal_search.archives.tfrecord import Record, parse_example, read_examples
 from crystal_search.errors import UserError
 from tests.tfrecord_writer import checksum, example, feature, framed, part
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from crystal_search.errors import ModelError
-from crystal_search.old_weights.mxnet_attributes import Attributes
+from crystal_search.old_weights.mxnet_layers import Attributes
 from crystal_search.old_weights.mxnet_params import read_params
 from crystal_search.old_weights.mxnet_symbol import Output, read_symbol
 from tests.unit.old_weights_files import DENSE, Arrays, SymbolFile, array_bytes, params_bytes

@@ -1,11 +1,19 @@
-"""An operator's attributes as MXNet writes them, all text: each is read by name, and what is not read is refused."""
+"""What a builder gets of one of MXNet's operators: its attributes, all text, and its inputs, tensors or weights."""
 
 import math
 import re
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from crystal_search.errors import ModelError
+from crystal_search.old_weights.onnx_graph import OnnxGraph
+
+Weights = NDArray[np.float32]
+Source = str | NDArray[Any]  #: a tensor of the graph by name, or learnt numbers
 
 BOOLEANS = {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}
 NUMBERS = re.compile(r"[(\[]?\s*(-?\d{1,9}L?(\s*,\s*-?\d{1,9}L?)*)?\s*,?\s*[)\]]?")
@@ -100,3 +108,47 @@ class Attributes:
         """Refuse attributes that were not asked for and might change the answer."""
         if left := sorted(self._values.keys() - WITHOUT_EFFECT):
             raise ModelError(f"{self._where}: unknown attribute {', '.join(left)}; this network cannot be imported")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One operator, about to be built."""
+
+    where: str  #: what an error says about it
+    attributes: Attributes
+    sources: tuple[Source, ...]
+
+    def tensor(self, graph: OnnxGraph, position: int = 0) -> str:
+        """Return an input as a tensor; weights become a constant."""
+        source = self._source(position)
+        return source if isinstance(source, str) else graph.constant(source.astype(np.float32, copy=False))
+
+    def weights(self, position: int, shape: tuple[int | None, ...]) -> Weights:
+        """Return an input as weights of a shape; None stands for any size.
+
+        Raises
+        ------
+        ModelError
+            If the input is missing, is computed, or has another shape.
+        """
+        source = self._source(position)
+        if isinstance(source, str):
+            raise ModelError(f"{self.where}: input {position} must be weights of the file, not computed")
+        fits = len(source.shape) == len(shape) and all(
+            want in (None, got) for want, got in zip(shape, source.shape, strict=True)
+        )
+        if not fits:
+            expected = ", ".join("any" if side is None else str(side) for side in shape)
+            raise ModelError(
+                f"{self.where}: weights {position} have shape {source.shape}, expected ({expected}); "
+                "do both files belong together?"
+            )
+        return source.astype(np.float32, copy=False)
+
+    def _source(self, position: int) -> Source:
+        if position >= len(self.sources):
+            raise ModelError(f"{self.where}: input {position} is missing, there are {len(self.sources)}")
+        return self.sources[position]
+
+
+Builder = Callable[[OnnxGraph, Layer], str]  #: adds an operator to the graph and returns its output
