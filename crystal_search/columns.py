@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crystal_search.errors import UnknownNameError
-from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
+from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
+from crystal_search.result import ImageScore
 from crystal_search.wells import CHANNELS
 
 Cell = str | int | float | bool | None
@@ -256,6 +257,28 @@ def _text(cell: Cell) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
     return harmless(cell) if isinstance(cell, str) else str(cell)
+
+
+def outcome_cells(name: str) -> dict[str, Cell]:
+    """Return the columns that tell an outcome; what is none of the 13 has no number and no group.
+
+    >>> outcome_cells("no_drop")
+    {'outcome': 'no_drop', 'score_number': None, 'group': None}
+    """
+    known = BY_NAME.get(name)
+    number, group = (known.score_number, known.group.value) if known else (None, None)
+    return {"outcome": name, "score_number": number, "group": group}
+
+
+def score_cells(found: ImageScore) -> dict[str, Cell]:
+    """Return the columns that tell what was found in an image; those that would say nothing are missing or None."""
+    cells = outcome_cells(found.outcome) | {
+        "probability": found.probability,
+        "above_threshold": found.above_threshold,
+        "drop_found": found.drop is not None,
+    }
+    cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, found.group_peaks, strict=False)}
+    return cells | ({f"drop_{side}": edge for side, edge in found.drop.box._asdict().items()} if found.drop else {})
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:

@@ -3,8 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
 
 from crystal_search.errors import CrystalSearchError
 
@@ -12,6 +12,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 #: What no database and no file name takes: control characters but tab and newline, lone surrogates.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 ErrorType = type[CrystalSearchError]
+Made = TypeVar("Made")
 
 
 def loads(text: bytes, error_type: ErrorType) -> Any:
@@ -49,8 +50,19 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub("?", text)
 
 
+def read_whole(text: bytes, where: str, error_type: ErrorType, make: "Callable[[Reader], Made]") -> Made:
+    """Return what `make` makes of the JSON object in `text`, all of which it must read.
+
+    Raises
+    ------
+    CrystalSearchError
+        Of `error_type`, about `where`: as `loads` does, or a field is missing, unknown, or not as it must be.
+    """
+    return Reader(loads(text, error_type), where, error_type).whole(make)
+
+
 class Reader:
-    """One JSON object, read field by field; `finish` refuses what was not asked for."""
+    """One JSON object, read field by field; `whole` refuses what was not asked for."""
 
     def __init__(self, value: Any, where: str, error_type: ErrorType) -> None:
         if not isinstance(value, dict):
@@ -117,9 +129,7 @@ class Reader:
 
     def texts(self, key: str, *, limit: int) -> tuple[str, ...]:
         """Return a list of at most `limit` strings."""
-        value = self.take(key)
-        if not isinstance(value, list) or len(value) > limit:
-            self.fail(key, f"a list of at most {limit} texts", value)
+        value = self.items(key, limit=limit, what="texts")
         for each in value:
             self._check_text(key, each, limit)
         return tuple(value)
@@ -156,26 +166,36 @@ class Reader:
             self.fail(key, "true or false", value)
         return value
 
-    def optional(self, key: str) -> "Reader | None":
-        """Return an object, or None for null."""
-        value = self.take(key)
-        return None if value is None else Reader(value, f"{self._where}.{key}", self._error_type)
-
-    def object(self, key: str) -> "Reader":
-        """Return an object."""
-        return Reader(self.take(key), f"{self._where}.{key}", self._error_type)
-
-    def objects(self, key: str, *, limit: int) -> "list[Reader]":
-        """Return a list of at most `limit` objects."""
+    def items(self, key: str, *, limit: int, what: str) -> list[Any]:
+        """Return a list of at most `limit` values, raw; `what` says what they are to be."""
         value = self.take(key)
         if not isinstance(value, list) or len(value) > limit:
-            self.fail(key, f"a list of at most {limit} objects", value)
-        return [Reader(each, f"{self._where}.{key}[{n}]", self._error_type) for n, each in enumerate(value)]
+            self.fail(key, f"a list of at most {limit} {what}", value)
+        return value
 
-    def finish(self) -> None:
-        """Refuse members that were not asked for."""
+    def optional(self, key: str, make: "Callable[[Reader], Made]") -> Made | None:
+        """Return what `make` makes of a whole object, or None for null."""
+        value = self.take(key)
+        return None if value is None else self._inside(key, value).whole(make)
+
+    def object(self, key: str, make: "Callable[[Reader], Made]") -> Made:
+        """Return what `make` makes of a whole object."""
+        return self._inside(key, self.take(key)).whole(make)
+
+    def objects(self, key: str, make: "Callable[[Reader], Made]", *, limit: int) -> tuple[Made, ...]:
+        """Return what `make` makes of each of at most `limit` whole objects."""
+        values = self.items(key, limit=limit, what="objects")
+        return tuple(self._inside(f"{key}[{n}]", each).whole(make) for n, each in enumerate(values))
+
+    def _inside(self, key: str, value: Any) -> "Reader":
+        return Reader(value, f"{self._where}.{key}", self._error_type)
+
+    def whole(self, make: "Callable[[Reader], Made]") -> Made:
+        """Return what `make` makes of this object, and refuse members that it did not ask for."""
+        made = make(self)
         if self._members:
             raise self._error_type(f"{self._where}: unknown {_short(', '.join(sorted(self._members)))}")
+        return made
 
 
 def _short(value: Any) -> str:

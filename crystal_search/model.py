@@ -3,11 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar, overload
 
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
-from crystal_search.hostile_json import Reader, loads
+from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model_card import ROLES, ModelCard, card_from_json, role_in
 
 CARD_SUFFIX = ".card.json"
@@ -69,7 +70,7 @@ def models_named(read: Reader, version: int) -> tuple[ModelRef, ...]:
     """Return the models that a work unit or result names, by role; version 1 named a classifier and a drop locator."""
     if version == 1:
         return tuple(ModelRef(role=role, sha256=read.sha256(f"{role}_sha256")) for role in ("classifier", "drop"))
-    models = sorted((_ref(each) for each in read.objects("models", limit=100)), key=lambda each: each.role)
+    models = sorted(read.objects("models", _ref, limit=100), key=lambda each: each.role)
     roles = [each.role for each in models]
     needed = {role for role, kind in ROLES.items() if kind.needed}
     if len(set(roles)) != len(roles) or not needed <= set(roles):
@@ -78,9 +79,7 @@ def models_named(read: Reader, version: int) -> tuple[ModelRef, ...]:
 
 
 def _ref(read: Reader) -> ModelRef:
-    ref = ModelRef(role=read.choice("role", ROLES), name=read.text("name", limit=100), sha256=read.sha256("sha256"))
-    read.finish()
-    return ref
+    return ModelRef(role=read.choice("role", ROLES), name=read.text("name", limit=100), sha256=read.sha256("sha256"))
 
 
 def sha256_of(data: bytes) -> str:
@@ -160,22 +159,21 @@ def models_in_use(folder: Path) -> dict[str, ModelInUse]:
         return {}
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}; put the models to use again") from error
-    read = Reader(loads(text, ModelError), str(path), ModelError)
+    return {each.role: each for each in read_whole(text, str(path), ModelError, _all_in_use)}
+
+
+def _all_in_use(read: Reader) -> tuple[ModelInUse, ...]:
     version = read.format(IN_USE_FORMAT, IN_USE_VERSION)
-    found = [_in_use(each, version) for each in read.objects("models", limit=len(ROLES))]
-    read.finish()
-    return {each.role: each for each in found}
+    return read.objects("models", partial(_in_use, version=version), limit=len(ROLES))
 
 
 def _in_use(read: Reader, version: int) -> ModelInUse:
-    found = ModelInUse(
+    return ModelInUse(
         role=role_in(read, version),
         name=read.text("name", limit=100),
         sha256=read.sha256("sha256"),
         since=read.text("since", limit=40),
     )
-    read.finish()
-    return found
 
 
 def default_models_folder() -> Path:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from crystal_search.class_schemes import SCHEMES, TRAINABLE
 from crystal_search.errors import ModelCardError
-from crystal_search.hostile_json import Reader, loads
+from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.images import IN_COLOUR, NORMALISATIONS
 
 CARD_FORMAT, CARD_VERSION = "crystal-search model card", 2
@@ -183,7 +183,10 @@ def card_from_json(text: bytes) -> ModelCard:
     """
     if len(text) > MAX_CARD_BYTES:
         raise ModelCardError(f"the card has {len(text)} bytes; at most {MAX_CARD_BYTES} are read")
-    read = Reader(loads(text, ModelCardError), "card", ModelCardError)
+    return read_whole(text, "card", ModelCardError, _card)
+
+
+def _card(read: Reader) -> ModelCard:
     version = read.format(CARD_FORMAT, CARD_VERSION)
     kind = ROLES[role_in(read, version)]
     told = {
@@ -196,11 +199,9 @@ def card_from_json(text: bytes) -> ModelCard:
         "outputs": _outputs(read, version),
         "training_data": read.text("training_data", limit=10_000),
         "training_command": read.text("training_command", limit=10_000),
-        "measured": tuple(_measurement(each) for each in read.objects("measured", limit=1000)),
+        "measured": read.objects("measured", _measurement, limit=1000),
     }
-    card = kind.of(told, read, version)
-    read.finish()
-    return card
+    return kind.of(told, read, version)
 
 
 def role_in(read: Reader, version: int) -> str:
@@ -209,32 +210,26 @@ def role_in(read: Reader, version: int) -> str:
 
 
 def _outputs(read: Reader, version: int) -> tuple[Output, ...]:
-    if version == 1:
-        return (_output(read),)
-    outputs = tuple(_output(each, named=True) for each in read.objects("outputs", limit=100))
+    if version == 1:  # it has one output, and its fields in the card itself
+        return (Output(classes=read.texts("classes", limit=100), stride_px=read.integer("output_stride_px", 1, 256)),)
+    outputs = read.objects("outputs", _output, limit=100)
     if not outputs or len({each.name for each in outputs}) != len(outputs):
         read.fail("outputs", "one output or more, each of another name", [each.name for each in outputs])
     return outputs
 
 
-def _output(read: Reader, *, named: bool = False) -> Output:
-    if not named:  # version 1 has one output, and its fields in the card itself
-        return Output(classes=read.texts("classes", limit=100), stride_px=read.integer("output_stride_px", 1, 256))
-    output = Output(
+def _output(read: Reader) -> Output:
+    return Output(
         name=read.text("name", limit=100),
         classes=read.texts("classes", limit=100),
         stride_px=read.integer("stride_px", 1, 256),
     )
-    read.finish()
-    return output
 
 
 def _measurement(read: Reader) -> Measurement:
-    measurement = Measurement(
+    return Measurement(
         data=read.text("data", limit=1000),
         measure=read.text("measure", limit=200),
         value=read.number("value", -1e12, 1e12),
         count=read.integer("count", 0, 10**9),
     )
-    read.finish()
-    return measurement

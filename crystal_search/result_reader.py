@@ -5,12 +5,13 @@ The format is described in docs/result.md.
 
 import math
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.geometry import Box
-from crystal_search.hostile_json import Reader, loads
+from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
 from crystal_search.model import hashes_of, models_named, sha256_of
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
@@ -38,6 +39,8 @@ SUM_TOLERANCE = 1e-3  #: probabilities are written with six decimals and add up 
 ROUNDED = 2e-6  #: two numbers that were equal before they were rounded
 TIE = 1e-5  #: two means that rounding may have put in the other order
 
+Size = tuple[int, int]  #: height and width of the image, stored pixels
+
 
 def read_result(path: Path, unit: WorkUnit) -> Result:
     """Return the result in the file `path` and check it, and the overlays beside it, against its work unit.
@@ -63,7 +66,7 @@ def read_result(path: Path, unit: WorkUnit) -> Result:
     check_against(result, unit)
     for image in result.images:
         if image.overlay:
-            _check_overlay(image.overlay, path.parent)
+            check_overlay(image.overlay, path.parent)
     return result
 
 
@@ -75,80 +78,69 @@ def result_from_json(text: bytes) -> Result:
     ResultError
         If the text is no result of version 2 or 1, or contradicts itself.
     """
-    read = Reader(loads(text, ResultError), "result", ResultError)
+    return read_whole(text, "result", ResultError, _result)
+
+
+def _result(read: Reader) -> Result:
     version = read.format(RESULT_FORMAT, RESULT_VERSION)
-    result = Result(
+    return Result(
         work_unit=read.text("work_unit", pattern=NAME),
         client_version=read.text("client_version", limit=100),
         models=models_named(read, version),
-        images=tuple(_image_result(each) for each in read.objects("images", limit=10_000)),
+        images=read.objects("images", _image_result, limit=10_000),
     )
-    read.finish()
-    return result
 
 
 def _image_result(read: Reader) -> ImageResult:
-    image = ImageResult(
+    return ImageResult(
         id=read.text("id", pattern=IMAGE_ID),
         sha256=read.sha256("sha256"),
-        score=_image_score(read.object("score")),
-        overlay=_overlay(read.optional("overlay")),
+        score=read.object("score", _image_score),
+        overlay=read.optional("overlay", _overlay),
     )
-    read.finish()
-    return image
 
 
-def _overlay(read: Reader | None) -> Overlay | None:
-    if read is None:
-        return None
-    overlay = Overlay(
+def _overlay(read: Reader) -> Overlay:
+    return Overlay(
         file=read.text("file", pattern=OVERLAY_NAME),
         sha256=read.sha256("sha256"),
         size_bytes=read.integer("size_bytes", 1, MAX_OVERLAY_BYTES),
     )
-    read.finish()
-    return overlay
 
 
 def _image_score(read: Reader) -> ImageScore:
-    height, width = read.integer("height_px", 0, MAX_SIDE_PX), read.integer("width_px", 0, MAX_SIDE_PX)
+    size = read.integer("height_px", 0, MAX_SIDE_PX), read.integer("width_px", 0, MAX_SIDE_PX)
     error = read.optional_text("error", limit=10_000)
-    drop = _drop(read.optional("drop"), height, width)
-    score = _ranked(read.optional("score"))
+    drop = read.optional("drop", partial(_drop, size=size))
+    score = read.optional("score", _ranked)
     scored = score is not None
     image = ImageScore(
-        height_px=height,
-        width_px=width,
+        height_px=size[0],
+        width_px=size[1],
         error=error,
         drop=drop,
         score=score,
         class_probabilities=read.numbers("class_probabilities", count=len(OUTCOMES) if scored else 0, low=0, high=1),
         group_peaks=read.numbers("group_peaks", count=len(GROUPS) if scored else 0, low=0, high=1),
-        best_chops=tuple(_chop(each, height, width) for each in read.objects("best_chops", limit=MAX_BEST_CHOPS)),
+        best_chops=read.objects("best_chops", partial(_chop, size=size), limit=MAX_BEST_CHOPS),
         chops=read.integer("chops", 0, 10**7),
-        seconds=_seconds(read.object("seconds")),
+        seconds=read.object("seconds", _seconds),
     )
-    read.finish()
     _check_score(image)
     return image
 
 
-def _drop(read: Reader | None, height: int, width: int) -> DropRegion | None:
-    if read is None:
-        return None
-    points = read.take("outline")
-    if not isinstance(points, list) or len(points) > MAX_OUTLINE_POINTS:
-        read.fail("outline", f"a list of at most {MAX_OUTLINE_POINTS} points", points)
-    drop = DropRegion(
-        box=_box(read, height, width),
+def _drop(read: Reader, size: Size) -> DropRegion:
+    points = read.items("outline", limit=MAX_OUTLINE_POINTS, what="points")
+    return DropRegion(
+        box=_box(read, size),
         area_fraction=read.number("area_fraction", 0, 1),
-        outline=tuple(_point(read, each, height, width) for each in points),
+        outline=tuple(_point(read, each, size) for each in points),
     )
-    read.finish()
-    return drop
 
 
-def _point(read: Reader, value: Any, height: int, width: int) -> tuple[int, int]:
+def _point(read: Reader, value: Any, size: Size) -> tuple[int, int]:
+    height, width = size
     if not (isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)):
         read.fail("outline", "made of [row, column]", value)
     row, column = value
@@ -157,8 +149,8 @@ def _point(read: Reader, value: Any, height: int, width: int) -> tuple[int, int]
     return row, column
 
 
-def _box(read: Reader, height: int, width: int) -> Box:
-    value = read.take("box")
+def _box(read: Reader, size: Size) -> Box:
+    value, (height, width) = read.take("box"), size
     if not (isinstance(value, list) and len(value) == 4 and all(type(each) is int for each in value)):
         read.fail("box", "[top, left, bottom, right]", value)
     box = Box(*value)
@@ -167,33 +159,25 @@ def _box(read: Reader, height: int, width: int) -> Box:
     return box
 
 
-def _ranked(read: Reader | None) -> RankedScore | None:
-    if read is None:
-        return None
-    score = RankedScore(
+def _ranked(read: Reader) -> RankedScore:
+    return RankedScore(
         outcome=read.choice("outcome", IMAGE_OUTCOMES),
         probability=read.number("probability", 0, 1),
         above_threshold=read.boolean("above_threshold"),
     )
-    read.finish()
-    return score
 
 
-def _chop(read: Reader, height: int, width: int) -> BestChop:
-    chop = BestChop(
-        box=_box(read, height, width),
+def _chop(read: Reader, size: Size) -> BestChop:
+    return BestChop(
+        box=_box(read, size),
         outcome=read.choice("outcome", OUTCOME_NAMES),
         probability=read.number("probability", 0, 1),
     )
-    read.finish()
-    return chop
 
 
 def _seconds(read: Reader) -> dict[str, float]:
     steps = ("decode", "normalise", "drop", "classify", "overlay")
-    seconds = {step: read.number(step, 0, 1e6) for step in steps if read.has(step)}
-    read.finish()
-    return seconds
+    return {step: read.number(step, 0, 1e6) for step in steps if read.has(step)}
 
 
 def _check_score(image: ImageScore) -> None:
@@ -275,7 +259,8 @@ def _right_answers(found: ImageScore, threshold: float) -> set[tuple[Group, bool
     return right
 
 
-def _check_overlay(overlay: Overlay, folder: Path) -> None:
+def check_overlay(overlay: Overlay, folder: Path) -> None:
+    """Refuse an overlay whose file in `folder` is not the picture that it names, as a ResultError."""
     path = folder / overlay.file
     try:
         if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
@@ -297,4 +282,4 @@ def image_result_from_json(text: bytes) -> ImageResult:
     ResultError
         If the text is no such result.
     """
-    return _image_result(Reader(loads(text, ResultError), "image", ResultError))
+    return read_whole(text, "image", ResultError, _image_result)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from crystal_search.errors import WorkUnitError
-from crystal_search.hostile_json import Reader, loads
+from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import ModelRef, models_named, sha256_of
 from crystal_search.outcomes import THRESHOLD
 
@@ -129,15 +129,7 @@ def manifest_from_json(text: bytes) -> WorkUnit:
     WorkUnitError
         If the text is no manifest of version 2 or 1.
     """
-    read = Reader(loads(text, WorkUnitError), "manifest", WorkUnitError)
-    version = read.format(UNIT_FORMAT, UNIT_VERSION)
-    unit = WorkUnit(
-        name=read.text("name", pattern=NAME),
-        models=models_named(read, version),
-        parameters=_parameters(read.object("parameters")),
-        images=tuple(_image(each) for each in read.objects("images", limit=MAX_IMAGES)),
-    )
-    read.finish()
+    unit = read_whole(text, "manifest", WorkUnitError, _unit)
     if not unit.images:
         raise WorkUnitError(f"{unit.name}: a work unit has at least one image")
     for field in ("id", "member"):
@@ -146,27 +138,33 @@ def manifest_from_json(text: bytes) -> WorkUnit:
     return unit
 
 
+def _unit(read: Reader) -> WorkUnit:
+    version = read.format(UNIT_FORMAT, UNIT_VERSION)
+    return WorkUnit(
+        name=read.text("name", pattern=NAME),
+        models=models_named(read, version),
+        parameters=read.object("parameters", _parameters),
+        images=read.objects("images", _image, limit=MAX_IMAGES),
+    )
+
+
 def _parameters(read: Reader) -> Parameters:
-    parameters = Parameters(
+    return Parameters(
         threshold=read.number("threshold", 0.01, 1),
         best_chops=read.integer("best_chops", 0, 100),
         scoring=read.choice("scoring", SCORINGS),  # type: ignore[arg-type]
         overlays=read.boolean("overlays"),
         no_drop=read.choice("no_drop", NO_DROP_RULES),  # type: ignore[arg-type]
     )
-    read.finish()
-    return parameters
 
 
 def _image(read: Reader) -> WorkUnitImage:
-    image = WorkUnitImage(
+    return WorkUnitImage(
         id=read.text("id", pattern=IMAGE_ID),
         member=read.text("member", pattern=MEMBER),
         sha256=read.sha256("sha256"),
         size_bytes=read.integer("size_bytes", 0, MAX_IMAGE_BYTES),
     )
-    read.finish()
-    return image
 
 
 @contextmanager

@@ -20,14 +20,8 @@ from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, FAILED, OK
 from crystal_search.files import write_whole
 from crystal_search.model import default_models_folder, in_role, model_in_any, sha256_of
 from crystal_search.model_card import ROLES
-from crystal_search.result import (
-    ImageResult,
-    Overlay,
-    Result,
-    image_result_to_json,
-    write_result,
-)
-from crystal_search.result_reader import image_result_from_json
+from crystal_search.result import ImageResult, Overlay, Result, image_result_to_json, write_result
+from crystal_search.result_reader import check_overlay, image_result_from_json
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, Stopwatch, loaded, score_data
 from crystal_search.work_unit import WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit
@@ -116,22 +110,16 @@ def _read_checkpoint(folder: Path, unit: WorkUnit) -> list[ImageResult]:
         for line, image in zip(lines[1:-1], unit.images, strict=False):
             try:
                 result = image_result_from_json(line.encode())
+                if result.overlay:
+                    check_overlay(result.overlay, folder)
             except ResultError:
                 break
-            if result.id != image.id or not _overlay_is_there(folder, result):
+            if result.id != image.id:
                 break
             done.append(result)
     kept = [_checkpoint_head(unit), *(image_result_to_json(result) for result in done)]
     write_whole(path, "\n".join([*kept, ""]))
     return done
-
-
-def _overlay_is_there(folder: Path, result: ImageResult) -> bool:
-    overlay = result.overlay
-    if overlay is None:
-        return True
-    path = folder / overlay.file
-    return path.is_file() and sha256_of(path.read_bytes()) == overlay.sha256
 
 
 def _append_checkpoint(folder: Path, result: ImageResult) -> None:

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crystal_search.columns import Cell, written
+from crystal_search.columns import PLACES, Cell, score_cells, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import printable
 from crystal_search.images import MAX_BYTES, SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
-from crystal_search.outcomes import BY_NAME, GROUPS
+from crystal_search.outcomes import GROUPS
 from crystal_search.processes import pool_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
@@ -26,21 +26,10 @@ from crystal_search.server.settings import Settings, read_settings
 from crystal_search.work_unit import Parameters
 
 COLUMNS = (
-    "path",
-    "outcome",
-    "score_number",
-    "group",
-    "probability",
+    *("path", "outcome", "score_number", "group", "probability"),
     *(f"p_{group}" for group in GROUPS),
-    "above_threshold",
-    "drop_found",
-    "drop_top",
-    "drop_left",
-    "drop_bottom",
-    "drop_right",
-    "classifier",
-    "seconds",
-    "error",
+    *("above_threshold", "drop_found", *(f"drop_{side}" for side in PLACES["SIDE"])),
+    *("classifier", "seconds", "error"),
 )
 DECIMALS = {"probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
@@ -238,16 +227,11 @@ def _scored_alone(number: int, path: Path, job: Job) -> Scored:
 
 def row(found: Scored) -> dict[str, Cell]:
     """Return what was found by column, in the order of `COLUMNS`; None where there is nothing to say."""
-    score, outcome = found.score, BY_NAME.get(found.score.outcome)
+    score = found.score
     cells: dict[str, Cell] = dict.fromkeys(COLUMNS)
-    cells |= {
+    cells |= score_cells(score) | {
         "path": str(found.path),
-        "outcome": score.outcome,
-        "score_number": outcome.score_number if outcome else None,
-        "group": outcome.group.value if outcome else None,
-        "probability": score.score.probability if score.score else None,
-        "above_threshold": score.score.above_threshold if score.score else None,
-        "drop_found": score.drop is not None,
+        "above_threshold": score.above_threshold if score.score else None,
         "classifier": found.model,
         "seconds": found.seconds,
         "error": score.error,
@@ -255,8 +239,6 @@ def row(found: Scored) -> dict[str, Cell]:
     if score.error is None:
         peaks = found.peaks or (0.0,) * len(GROUPS)
         cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, peaks, strict=True)}
-    if score.drop:
-        cells |= {f"drop_{edge}": value for edge, value in score.drop.box._asdict().items()}
     return cells
 
 

@@ -51,7 +51,8 @@ def read_symbol(text: bytes) -> Symbol:
     if len(text) > MAX_SYMBOL_BYTES:
         raise ModelError(f"the symbol file has {len(text)} bytes; at most {MAX_SYMBOL_BYTES} are read")
     read = Reader(loads(text, ModelError), "symbol", ModelError)
-    nodes = tuple(_node(each, n) for n, each in enumerate(read.objects("nodes", limit=MAX_NODES)))
+    told = read.items("nodes", limit=MAX_NODES, what="objects")
+    nodes = tuple(_node(Reader(each, f"symbol.nodes[{n}]", ModelError), n) for n, each in enumerate(told))
     heads = _outputs(read.take("heads"), "heads", len(nodes))
     if not heads:
         raise ModelError("the symbol file names no output (heads); save the network again")

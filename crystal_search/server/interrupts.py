@@ -1,7 +1,7 @@
 """Ending in order: SIGTERM, which systemd and ``kill`` send, ends a service as Ctrl-C does."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -28,12 +28,19 @@ class Ending:
 
 
 @contextmanager
+def asked_to_end(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have `handler` called at SIGTERM and SIGINT inside the block; after it they mean what they meant before."""
+    former = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, before in former.items():
+            signal.signal(number, before)
+
+
+@contextmanager
 def terminated_as_interrupt() -> Iterator[Ending]:
     """Turn SIGTERM and SIGINT into KeyboardInterrupt inside the block, so that whatever runs is stopped in order."""
     ending = Ending()
-    former = {number: signal.signal(number, ending.interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
+    with asked_to_end(ending.interrupt):
         yield ending
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

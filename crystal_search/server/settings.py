@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,21 +73,37 @@ def read_settings(path: Path) -> Settings:
     -----
     Folders of models and of the BOINC project are relative to the file's folder, whatever the current folder is.
     """
-    if not path.exists():
-        return Settings()
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    known = {field.name: field.type for field in fields(Settings)}
-    if unknown := table.keys() - known.keys():
-        raise ConfigError(f"{path}: unknown key {', '.join(sorted(unknown))}; choose from {', '.join(sorted(known))}")
+    table = read_toml(path, "key", sorted(field.name for field in fields(Settings)))
     for key, value in table.items():
         _check(path, key, value, getattr(Settings(), key))
     for key in ("models", "boinc_project"):
         if table.get(key):
             table[key] = os.path.abspath(path.parent / table[key])
     return Settings(**table)
+
+
+def read_toml(path: Path, what: str, known: Collection[str]) -> dict[str, Any]:
+    """Return what a file of settings says; nothing when there is no such file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not TOML, or names on its highest level a `what` that is none of `known`.
+    """
+    if not path.exists():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    check_known(path, what, table, known)
+    return table
+
+
+def check_known(path: Path, what: str, given: Collection[str], known: Collection[str]) -> None:
+    """Refuse names in a file of settings that are none of `known`, as a ConfigError that lists these."""
+    if unknown := sorted(set(given) - set(known)):
+        raise ConfigError(f"{path}: unknown {what} {', '.join(unknown)}; choose from {', '.join(known)}")
 
 
 def _check(path: Path, key: str, value: Any, default: Any) -> None:

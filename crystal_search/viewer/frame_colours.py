@@ -1,13 +1,13 @@
 """Frame colours as a facility wants them: ``frames.toml`` in the home folder, described in docs/viewer.md."""
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import ConfigError
 from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOMES, UNREADABLE
+from crystal_search.server.settings import check_known, read_toml
 
 UNSCORED = "unscored"
 ANSWERS = (*(outcome.name for outcome in OUTCOMES), NO_DROP, UNREADABLE, UNSCORED)
@@ -24,13 +24,7 @@ def read_frames(path: Path) -> Frames:
     ConfigError
         If the file is not TOML, names what is none of ours, or gives something else than a colour.
     """
-    if not path.exists():
-        return {}
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    _check_known(path, "table", tables, TABLES)
+    tables = read_toml(path, "table", TABLES)
     colours = {name: _colours(path, name, tables.get(name, {})) for name in TABLES}
     of_groups = {
         outcome.name: colours["groups"][outcome.group] for outcome in OUTCOMES if outcome.group in colours["groups"]
@@ -38,15 +32,10 @@ def read_frames(path: Path) -> Frames:
     return of_groups | colours["outcomes"]
 
 
-def _check_known(path: Path, what: str, given: Collection[str], known: Collection[str]) -> None:
-    if unknown := sorted(set(given) - set(known)):
-        raise ConfigError(f"{path}: unknown {what} {', '.join(unknown)}; choose from {', '.join(known)}")
-
-
 def _colours(path: Path, table: str, colours: Any) -> dict[str, str]:
     if not isinstance(colours, dict):
         raise ConfigError(f"{path}: {table} must be a table, [{table}], got {colours!r:.40}")
-    _check_known(path, f"name in [{table}]:", colours, TABLES[table])
+    check_known(path, f"name in [{table}]:", colours, TABLES[table])
     for name, colour in colours.items():
         if not isinstance(colour, str) or not re.fullmatch("#[0-9a-fA-F]{6}", colour):
             raise ConfigError(f'{path}: {name} must be a colour like "#2ca02c", got {colour!r:.40}')

@@ -81,14 +81,7 @@ def moment(at: datetime | None) -> str | None:
 
 def plate_record(summary: PlateSummary) -> Record:
     """Return one line of the list of plates."""
-    return {
-        "plate": summary.plate,
-        "inspections": list(summary.inspections),
-        "channels": list(summary.channels),
-        "images": summary.images,
-        "scored": summary.scored,
-        "last_scored_at": moment(summary.last_scored_at),
-    }
+    return asdict(summary) | {"last_scored_at": moment(summary.last_scored_at)}
 
 
 def counts_record(drops: Iterable[DropScores]) -> Record:
@@ -114,10 +107,7 @@ def board_record(
     """Return everything that the plate overview shows."""
     drops = list(drops)
     times = [drop.auto.scored_at for drop in drops if drop.auto]
-    return {
-        "plate": summary.plate,
-        "inspections": list(summary.inspections),
-        "channels": list(summary.channels),
+    return asdict(summary) | {
         "inspection": board[1],
         "channel": board[2],
         "images": len(drops),
@@ -138,19 +128,8 @@ def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, versi
 
 def image_record(image: StoredImage, version: Version) -> Record:
     """Return which drop an image shows, and when it was made."""
-    key = image.key
-    return {
-        "id": image.id,
-        "plate": key.plate,
-        "well": key.well,
-        "row": key.row,
-        "column": key.column,
-        "drop": key.drop,
-        "inspection": key.inspection,
-        "channel": key.channel,
-        "imaged_at": moment(image.imaged_at),
-        "version": version(image),
-    }
+    told = {"id": image.id, "well": image.key.well, "imaged_at": moment(image.imaged_at), "version": version(image)}
+    return asdict(image.key) | told
 
 
 def auto_record(score: AutoScore) -> Record:
@@ -178,12 +157,8 @@ def _relative_box(found: ImageScore) -> list[float] | None:
 
 def manual_record(score: ManualScore) -> Record:
     """Return a person's score."""
-    return {
-        "outcome": score.outcome,
-        "person": score.person,
-        "scored_at": moment(score.scored_at),
-        "comment": score.comment,
-    }
+    told = {name: getattr(score, name) for name in ("outcome", "person", "comment")}
+    return told | {"scored_at": moment(score.scored_at)}
 
 
 def full_auto_record(score: AutoScore) -> Record:

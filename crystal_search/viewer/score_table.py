@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from crystal_search.columns import Cell, csv_text
-from crystal_search.outcomes import BY_NAME, GROUPS
+from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
+from crystal_search.outcomes import GROUPS
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
 from crystal_search.viewer.records import moment
 
@@ -25,32 +25,24 @@ def _key(drop: DropScores) -> dict[str, Cell]:
     return dict(zip(_KEY, (*place, drop.image.id, moment(drop.image.imaged_at)), strict=True))
 
 
-def _answer(outcome: str) -> dict[str, Cell]:
-    known = BY_NAME.get(outcome)
-    number_and_group = {"score_number": known.score_number, "group": known.group.value} if known else {}
-    return {"outcome": outcome, **number_and_group}
-
-
 def _auto(score: AutoScore | None) -> dict[str, Cell]:
     if score is None:
         return {}
     recipe = score.recipe
-    found = _answer(score.outcome) | {
-        "probability": score.found.probability,
-        "above_threshold": score.found.above_threshold,
+    found: dict[str, Cell] = {name: cell for name, cell in score_cells(score.found).items() if name in _AUTO}
+    found |= {
         "scored_at": moment(score.scored_at),
         "classifier": recipe.model("classifier").name,
         "classifier_sha256": recipe.model("classifier").sha256,
         "threshold": recipe.threshold,
     }
-    found |= {f"p_{group}": peak for group, peak in zip(GROUPS, score.found.group_peaks, strict=False)}
     return {f"auto_{name}": cell for name, cell in found.items()}
 
 
 def _manual(score: ManualScore | None) -> dict[str, Cell]:
     if score is None:
         return {}
-    found = _answer(score.outcome) | {
+    found = outcome_cells(score.outcome) | {
         "person": score.person,
         "scored_at": moment(score.scored_at),
         "comment": score.comment,

@@ -1,15 +1,14 @@
 """Scores by hand: what a browser sends, checked before it goes to the ledger."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from crystal_search.errors import UserError
-from crystal_search.hostile_json import loads
+from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.viewer.records import BY_HAND
 
 MAX_BODY_BYTES = 20_000
 MAX_PERSON, MAX_COMMENT = 100, 1000
-FIELDS = {"image_id", "outcome", "person", "comment"}
+MAX_IMAGE_ID = 2**53 - 1  #: what a browser counts exactly
 
 
 class ScoreRequestError(UserError):
@@ -37,24 +36,21 @@ def read_score(body: bytes) -> ScoreRequest:
     >>> read_score(b'{"image_id": 7, "outcome": "clear", "person": "Ada"}').outcome
     'clear'
     """
-    fields = loads(body, ScoreRequestError)
-    if not isinstance(fields, dict) or not {"image_id", "outcome", "person"} <= fields.keys() <= FIELDS:
-        raise ScoreRequestError("expected an object with image_id, outcome, person, and perhaps comment")
-    image_id = fields["image_id"]
-    if type(image_id) is not int or not 0 < image_id < 2**53:
-        raise ScoreRequestError(f"image_id must be the number of an image, got {image_id!r:.40}")
-    if fields["outcome"] not in BY_HAND:
-        raise ScoreRequestError(f"outcome must be one of {', '.join(BY_HAND)}, got {fields['outcome']!r:.40}")
+    return read_whole(body, "score", ScoreRequestError, _score)
+
+
+def _score(read: Reader) -> ScoreRequest:
     return ScoreRequest(
-        image_id=image_id,
-        outcome=fields["outcome"],
-        person=_text("person", fields["person"], at_least=1, at_most=MAX_PERSON),
-        comment=_text("comment", fields.get("comment", ""), at_least=0, at_most=MAX_COMMENT),
+        image_id=read.integer("image_id", 1, MAX_IMAGE_ID),
+        outcome=read.choice("outcome", BY_HAND),
+        person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
+        comment=_text(read, "comment", at_least=0, at_most=MAX_COMMENT) if read.has("comment") else "",
     )
 
 
-def _text(name: str, value: Any, *, at_least: int, at_most: int) -> str:
+def _text(read: Reader, key: str, *, at_least: int, at_most: int) -> str:
+    value = read.take(key)
     text = value.strip() if isinstance(value, str) else None
     if text is None or not at_least <= len(text) <= at_most or not text.isprintable():
-        raise ScoreRequestError(f"{name} must be {at_least} to {at_most} printable characters")
+        read.fail(key, f"{at_least} to {at_most} printable characters", value)
     return text

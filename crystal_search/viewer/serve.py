@@ -3,18 +3,18 @@
 import argparse
 import errno
 import logging
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 import uvicorn
 
 from crystal_search.errors import UserError
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, opened
+from crystal_search.server.interrupts import asked_to_end
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 FRAMES_FILE = "frames.toml"  #: in the home folder
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
-HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,12 +138,6 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """End the service on Ctrl-C and SIGTERM; afterwards signals mean what they meant before."""
-        if threading.current_thread() is not threading.main_thread():
+        here = threading.current_thread() is threading.main_thread()
+        with asked_to_end(self.handle_exit) if here else nullcontext():
             yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)

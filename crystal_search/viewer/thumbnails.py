@@ -5,8 +5,6 @@ changes gets a new picture, and the old one goes.
 """
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ import simplejpeg
 from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
+from crystal_search.files import write_whole
 from crystal_search.images import JPEG_MAGIC, MAX_BYTES, Colour, decode
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.versions import MISSING, Versions, version_of
@@ -87,7 +86,7 @@ class Thumbnails:
         if version == MISSING or not path.is_file():
             picture = make(_content(image))
             folder.mkdir(parents=True, exist_ok=True)
-            _write(path, picture)
+            write_whole(path, picture)
             for old in folder.glob(f"{kind}-{image.id}-*.jpg"):
                 if old != path:
                     old.unlink(missing_ok=True)
@@ -104,18 +103,6 @@ def _content(image: StoredImage) -> bytes:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise _unreadable(image, error) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all, whoever else writes it now."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def small_jpeg(data: bytes) -> bytes:

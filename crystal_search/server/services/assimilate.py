@@ -76,7 +76,7 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
         raise DatabaseError(f"{folder} holds no assimilated result: {error}") from error
     if strangers or not read.text("work_unit") == result.work_unit == folder.name:
         raise DatabaseError(f"{folder} holds the result of another work unit, {result.work_unit}")
-    return _auto_scores(result, _recipe(read.object("recipe")), scored_at)
+    return _auto_scores(result, _recipe(Reader(read.take("recipe"), "recipe", DatabaseError)), scored_at)
 
 
 def _recipe(read: Reader) -> Recipe:

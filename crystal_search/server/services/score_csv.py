@@ -9,9 +9,9 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.columns import Cell, plain, written
+from crystal_search.columns import Cell, plain, score_cells, written
 from crystal_search.errors import UserError
-from crystal_search.outcomes import BY_NAME, GROUPS
+from crystal_search.outcomes import GROUPS
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
 
@@ -70,25 +70,8 @@ def cells_of(score: AutoScore, image: StoredImage | None) -> Cells:
         "scored_at": score.scored_at.isoformat(timespec="seconds"),
         "error": " ".join((score.found.error or "").split()),
     }
-    return values | _score_cells(score) | _drop_cells(score)
-
-
-def _score_cells(score: AutoScore) -> Cells:
-    outcome = BY_NAME.get(score.outcome)
-    answer: Cells = {
-        "outcome": score.outcome,
-        "score_number": outcome.score_number if outcome else None,
-        "group": str(outcome.group) if outcome else None,
-        "probability": None if (peak := score.found.probability) is None else f"{peak:.6f}",
-        "above_threshold": score.found.above_threshold,
-    }
-    return answer | {f"p_{group}": f"{peak:.6f}" for group, peak in zip(GROUPS, score.found.group_peaks, strict=False)}
-
-
-def _drop_cells(score: AutoScore) -> Cells:
-    drop = score.found.drop
-    edges = drop.box._asdict() if drop else {}
-    return {"drop_found": drop is not None} | {f"drop_{side}": edge for side, edge in edges.items()}
+    found = score_cells(score.found)
+    return values | {name: f"{cell:.6f}" if isinstance(cell, float) else cell for name, cell in found.items()}
 
 
 def read_csv(path: Path) -> list[Row]:
@@ -119,7 +102,7 @@ def _texts(cells: dict[str | None, str | list[str] | None]) -> dict[str, str]:
 
 def disagreement(row: Row, score: AutoScore) -> str:
     """Return which cell of a row no longer says what the result says; empty when all agree."""
-    expected = written(_score_cells(score))
+    expected = written(score_cells(score.found))
     for name in AGREEING:
         if name in row.cells and row.cells[name] != expected[name]:
             return f"{name} is {row.cells[name][:40]!r}, the result says {expected[name]!r}"
