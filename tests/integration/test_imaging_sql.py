@@ -19,8 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from crystal_search.errors import ConfigError, DatabaseError, SchemaError
 from crystal_search.server.imaging import schema, schema_upgrades
 from crystal_search.server.imaging.imaging_database import NewImage
-from crystal_search.server.imaging.sql_connection import parsed
-from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
 from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto, key, manual, new_image, stored
 
 

@@ -15,8 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import schema, schema_upgrades
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, Recipe
-from crystal_search.server.imaging.sql_connection import parsed
-from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
 from crystal_search.server.installation import opened
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.finalize import finalize

@@ -9,16 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from crystal_search.files import write_whole
 from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.engines.registry import ENGINES
 from crystal_search.server.health.samples import add_sample, rates
+from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
-from crystal_search.server.services.progress import stages
+from crystal_search.server.unit_states import State, names_in
 
 MAX_AGE_HOURS = 24.0  #: of an image without a score
 LEAST_FREE_BYTES = 2_000_000_000
 SHOWN_FAILURES = 20
 HOUR_S = 3_600.0
+#: The states of work units that are told of, in the order in which work moves.
+TOLD = (State.QUEUED, State.RUNNING, State.RETURNED, State.VALIDATED, State.SPOOLED, State.SET_ASIDE)
 
 
 def status(site: Installation) -> dict[str, Any]:
@@ -40,6 +44,15 @@ def status(site: Installation) -> dict[str, Any]:
         "running": running_fractions(site.home),
         "failed": [{"work_unit": unit.name, "reason": unit.reason} for unit in site.imaging.units("failed")],
     } | _reports(site)
+
+
+def stages(home: Home) -> dict[str, int]:
+    """Return how many work units are in each state, and how many CSV files wait for set-autoscore.
+
+    A work unit that is queued may be running, too, or returned: its file stays until its result is in the spool.
+    """
+    counts = {state.replace(" ", "_"): len(names_in(home, state)) for state in TOLD}
+    return counts | {"csv_files": len(list(home.finalized.glob("*.csv")))}
 
 
 def _hours_since(moment: datetime) -> float:
@@ -154,8 +167,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the status."""
-    from crystal_search.files import write_whole
-
     with opened(arguments.home, create=False) as site:
         found = status(site)
     text = as_metrics(found) if arguments.metrics else json.dumps(found, indent=1) if arguments.json else as_text(found)

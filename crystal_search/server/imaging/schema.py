@@ -6,6 +6,7 @@ database. Text compares byte by byte everywhere: two barcodes that differ in cas
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import SchemaItem
 
 from crystal_search.errors import SchemaError
 from crystal_search.server.imaging import schema_upgrades
@@ -50,27 +52,29 @@ CONSTRAINT_NAMES = {
 }
 metadata = MetaData(naming_convention=CONSTRAINT_NAMES)
 
-schema_version = Table(
+
+def _table(name: str, *parts: SchemaItem, **options: Any) -> Table:
+    return Table(name, metadata, *parts, **options, **EXACT)
+
+
+_key = partial(Column, primary_key=True, autoincrement=False)  #: one column of a key of several
+
+schema_version = _table(
     "schema_version",
-    metadata,
-    Column("version", Integer, primary_key=True, autoincrement=False, comment="counts from 1; the highest row is it"),
+    _key("version", Integer, comment="counts from 1; the highest row is it"),
     Column("applied_at", TIME, nullable=False, comment="when this database came to that version, UTC"),
     comment="The versions this database went through",
-    **EXACT,
 )
 
-plate = Table(
+plate = _table(
     "plate",
-    metadata,
     Column("id", NUMBER, primary_key=True),
     Column("barcode", String(100), nullable=False, unique=True, comment="as the robot reads it"),
     comment="Crystallization plates",
-    **EXACT,
 )
 
-image = Table(
+image = _table(
     "image",
-    metadata,
     Column("id", NUMBER, primary_key=True),
     Column("plate_id", NUMBER, ForeignKey(plate.c.id), nullable=False),
     Column("well_row", Integer, nullable=False, comment="from 0; 0 is A"),
@@ -88,38 +92,32 @@ image = Table(
     Index("ix_image_waiting", "channel", "last_recipe_id", "imaged_at", "id"),
     comment="Files that robots made, one for a drop at an inspection in a channel",
     sqlite_autoincrement=True,
-    **EXACT,
 )
 
-inspection = Table(
+inspection = _table(
     "inspection",
-    metadata,
-    Column("plate_id", NUMBER, ForeignKey(plate.c.id), primary_key=True, autoincrement=False),
-    Column("number", Integer, primary_key=True, autoincrement=False, comment="from 1"),
+    _key("plate_id", NUMBER, ForeignKey(plate.c.id)),
+    _key("number", Integer, comment="from 1"),
     Column("channel", String(20), primary_key=True),
     Column("images", Integer, nullable=False, comment="how many there are"),
     Column("scored", Integer, nullable=False, comment="how many of them have an automatic score"),
     Column("last_scored_at", TIME, nullable=False, comment="UTC, of the newest automatic score; empty without one"),
     comment="What the list of plates shows, counted whenever images or scores are added",
-    **EXACT,
 )
 
-recipe = Table(
+recipe = _table(
     "recipe",
-    metadata,
     Column("id", NUMBER, primary_key=True),
     Column("models", Text, nullable=False, comment="JSON, role, name and sha256 of each model, by role"),
     Column("models_digest", String(32), nullable=False, comment="BLAKE2b of roles and sha256, 128 bit, in hex"),
     Column("threshold", Double, nullable=False, comment="a group counts when its best chop reaches it"),
     UniqueConstraint("models_digest", "threshold", name="uq_recipe_models"),
     comment="Models and threshold: what makes two automatic scores comparable",
-    **EXACT,
 )
 
 #: What a machine's row has told since version 2 is in column ``found``; the seven columns before it are of older rows.
-score = Table(
+score = _table(
     "score",
-    metadata,
     Column("id", NUMBER, primary_key=True),
     Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
     Column("scored_at", TIME, nullable=False, comment="UTC"),
@@ -143,12 +141,10 @@ score = Table(
     CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
     comment="The ledger of scores by people and machines; rows are added, never changed, never deleted",
     sqlite_autoincrement=True,
-    **EXACT,
 )
 
-work_unit = Table(
+work_unit = _table(
     "work_unit",
-    metadata,
     Column("id", NUMBER, primary_key=True),
     Column("name", String(100), nullable=False, unique=True),
     Column("recipe_id", NUMBER, ForeignKey(recipe.c.id), nullable=False),
@@ -157,18 +153,15 @@ work_unit = Table(
     Column("reason", Text, nullable=False, comment="why it failed or was withdrawn; else empty"),
     Index("ix_work_unit_state", "state", "created_at"),
     comment="Work units that create-work made",
-    **EXACT,
 )
 
-work_unit_image = Table(
+work_unit_image = _table(
     "work_unit_image",
-    metadata,
-    Column("work_unit_id", NUMBER, ForeignKey(work_unit.c.id), primary_key=True, autoincrement=False),
-    Column("position", Integer, primary_key=True, autoincrement=False, comment="order in the work unit, from 0"),
+    _key("work_unit_id", NUMBER, ForeignKey(work_unit.c.id)),
+    _key("position", Integer, comment="order in the work unit, from 0"),
     Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
     Index("ix_work_unit_image_image_id", "image_id", "work_unit_id"),
     comment="The images of each work unit",
-    **EXACT,
 )
 
 _REFUSAL = "scores are never changed or deleted"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,15 @@ from crystal_search.wells import WellKey
 
 Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]
+
+#: The columns of table image that with the plate make its key, and what they are in it; in the order of lists.
+KEY_COLUMNS = {
+    "inspection": "inspection",
+    "channel": "channel",
+    "well_row": "row",
+    "well_column": "column",
+    "drop_number": "drop",
+}
 
 
 def digest_of(path: str) -> str:
@@ -46,32 +55,14 @@ def time_of(text: str) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def known_time_of(text: str) -> datetime:
-    """Return the time that `time_text` wrote of a time."""
-    return datetime.fromisoformat(text)
-
-
 def key_values(key: WellKey) -> Values:
     """Return the columns of table image that a key fills, all but the plate."""
-    return {
-        "well_row": key.row,
-        "well_column": key.column,
-        "drop_number": key.drop,
-        "inspection": key.inspection,
-        "channel": key.channel,
-    }
+    return {column: getattr(key, part) for column, part in KEY_COLUMNS.items()}
 
 
 def stored_image(row: AnyRow) -> StoredImage:
     """Return the image in a row of `sql_statements.images`."""
-    key = WellKey(
-        plate=row.barcode,
-        row=row.well_row,
-        column=row.well_column,
-        drop=row.drop_number,
-        inspection=row.inspection,
-        channel=row.channel,
-    )
+    key = WellKey(plate=row.barcode, **{part: getattr(row, column) for column, part in KEY_COLUMNS.items()})
     return StoredImage(id=row.id, key=key, path=row.path, imaged_at=time_of(row.imaged_at))
 
 
@@ -98,24 +89,13 @@ def score_of(row: AnyRow) -> AutoScore | ManualScore:
 
 def manual_score(row: AnyRow) -> ManualScore:
     """Return a person's score."""
-    return ManualScore(
-        image_id=row.image_id,
-        person=row.person,
-        scored_at=known_time_of(row.scored_at),
-        outcome=row.outcome,
-        comment=row.comment,
-    )
+    told = {field.name: getattr(row, field.name) for field in fields(ManualScore)}
+    return ManualScore(**told | {"scored_at": datetime.fromisoformat(row.scored_at)})
 
 
 def manual_values(score: ManualScore) -> Values:
     """Return the row of a person's score."""
-    return {
-        "image_id": score.image_id,
-        "person": score.person,
-        "scored_at": time_text(score.scored_at),
-        "outcome": score.outcome,
-        "comment": score.comment,
-    }
+    return asdict(score) | {"scored_at": time_text(score.scored_at)}
 
 
 def auto_score(row: AnyRow) -> AutoScore:
@@ -124,7 +104,7 @@ def auto_score(row: AnyRow) -> AutoScore:
         image_id=row.image_id,
         work_unit=row.work_unit,
         recipe=recipe_of(row),
-        scored_at=known_time_of(row.scored_at),
+        scored_at=datetime.fromisoformat(row.scored_at),
         found=image_score_of(json.loads(row.found) if row.found else _found_before(row)),
     )
 

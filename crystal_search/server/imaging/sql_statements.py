@@ -11,13 +11,14 @@ from sqlalchemy import ColumnElement, Select, Update, case, exists, func, select
 
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.imaging.schema import image, inspection, plate, recipe, score, work_unit, work_unit_image
-from crystal_search.server.imaging.sql_rows import digest_of, models_digest
+from crystal_search.server.imaging.sql_rows import KEY_COLUMNS, digest_of, key_values, models_digest
 from crystal_search.wells import WellKey
 
 Query = Select[*tuple[Any, ...]]
 InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
 
 _RECIPE_COLUMNS = (recipe.c.models, recipe.c.threshold)
+_KEY = tuple(image.c[column] for column in KEY_COLUMNS)
 _NEWEST = (image.c.imaged_at.desc(), image.c.id.desc())
 
 
@@ -33,9 +34,8 @@ def images_by_path(paths: Sequence[str]) -> Query:
 
 def images_by_key(plate_id: int, keys: Sequence[WellKey]) -> Query:
     """Select the images of one plate with these keys."""
-    columns = (image.c.inspection, image.c.channel, image.c.well_row, image.c.well_column, image.c.drop_number)
-    wanted = [(key.inspection, key.channel, key.row, key.column, key.drop) for key in keys]
-    return images().where(image.c.plate_id == plate_id, tuple_(*columns).in_(wanted))
+    wanted = [tuple(key_values(key).values()) for key in keys]
+    return images().where(image.c.plate_id == plate_id, tuple_(*_KEY).in_(wanted))
 
 
 def images_by_ids(image_ids: Sequence[int]) -> Query:
@@ -50,8 +50,7 @@ def scored_among(image_ids: Sequence[int], recipe_id: int) -> Query:
 
 def images_of_plate(barcode: str) -> Query:
     """Select all images of a plate, by inspection, channel, row, column, drop."""
-    order = (image.c.inspection, image.c.channel, image.c.well_row, image.c.well_column, image.c.drop_number)
-    return images().where(plate.c.barcode == barcode).order_by(*order)
+    return images().where(plate.c.barcode == barcode).order_by(*_KEY)
 
 
 def paths_among(paths: Sequence[str]) -> Query:
@@ -134,16 +133,10 @@ def units_with_images(state: str) -> Query:
     )
 
 
-def closing(name: str, state: str, reason: str) -> Update:
-    """Close one open work unit; a closed one stays as it is."""
-    open_one = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == "open")
-    return open_one.values(state=state, reason=reason)
-
-
-def opening_again(name: str) -> Update:
-    """Open one work unit again if it was withdrawn."""
-    withdrawn = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == "withdrawn")
-    return withdrawn.values(state="open", reason="")
+def unit_moved(name: str, source: str, target: str, reason: str = "") -> Update:
+    """Bring one work unit from state `source` to `target`; one in another state stays as it is."""
+    there = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == source)
+    return there.values(state=target, reason=reason)
 
 
 def machine_scores_among(image_ids: Sequence[int]) -> Query:
@@ -165,8 +158,7 @@ def scores_of_image(image_id: int) -> Query:
 
 def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
     """Select the images of one inspection of a plate in one channel, by row, column, drop."""
-    order = (image.c.well_row, image.c.well_column, image.c.drop_number)
-    return images().where(*_of_inspection(barcode, number, channel)).order_by(*order)
+    return images().where(*_of_inspection(barcode, number, channel)).order_by(*_KEY)
 
 
 def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:

@@ -1,6 +1,7 @@
 """The work units of an imaging database in SQL, and the images that wait for one."""
 
 import math
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import Connection
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.imaging_database import CLOSED, Recipe, StoredImage, UnitRecord
-from crystal_search.server.imaging.sql_rows import known_time_of, recipe_of, stored_image, time_text
+from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text
 from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, insert_one, recipe_id_of
 
 
@@ -49,7 +50,7 @@ class SqlUnits(SqlTransactions):
                 name=first.name,
                 recipe=recipe_of(first),
                 image_ids=tuple(row.image_id for row in members if row.image_id is not None),
-                created_at=known_time_of(first.created_at),
+                created_at=datetime.fromisoformat(first.created_at),
                 state=first.state,
                 reason=first.reason,
             )
@@ -60,12 +61,12 @@ class SqlUnits(SqlTransactions):
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
         if state not in CLOSED:
             raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
-        self._write(f"close work unit {name}", lambda c: c.execute(statements.closing(name, state, reason)))
+        self._write(f"close work unit {name}", lambda c: c.execute(statements.unit_moved(name, "open", state, reason)))
 
 
 def _add_unit(connection: Connection, unit: UnitRecord) -> bool:
     """Add a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
-    if connection.execute(statements.opening_again(unit.name)).rowcount:
+    if connection.execute(statements.unit_moved(unit.name, "withdrawn", "open")).rowcount:
         return True
     if connection.scalar(statements.unit_by_name(unit.name)) is not None:
         return False
