@@ -108,10 +108,10 @@ def names_listed(text: str) -> list[str]:
     ['clear', 'rim']
     """
     try:
-        listed = Path(text).read_text(encoding="utf-8-sig") if Path(text).is_file() else text
+        listed = Path(text).read_text(encoding="utf-8-sig").splitlines() if Path(text).is_file() else text.split(",")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the names of classes in {text}: {error}; save it as text") from error
-    return [name.strip() for name in listed.replace(",", "\n").splitlines() if name.strip()]
+    return [name.strip() for name in listed if name.strip()]
 
 
 def scheme_of(classes: Sequence[str]) -> Scheme:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
-from crystal_search.synthesis.coco import mask_of
+from crystal_search.synthesis.rendered_folder import mask_of
 from crystal_search.unet_drop.regions import box_around
 
 

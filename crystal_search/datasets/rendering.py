@@ -21,7 +21,7 @@ from crystal_search.images import WORKING_WIDTH_PX, resized, to_grey
 from crystal_search.outcomes import IMAGE_OUTCOMES, NO_DROP
 from crystal_search.processes import in_order
 from crystal_search.server.locks import FileLock
-from crystal_search.synthesis.coco import annotation
+from crystal_search.synthesis.rendered_folder import annotation
 
 WELLS_PER_SHARD = 64
 LOCK, PATIENCE_S = ".dataset.lock", 60.0  #: two splits may be rendered side by side; each adds its shards in turn

@@ -5,13 +5,14 @@ same scene is drawn at any size.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crystal_search.errors import UserError
 from crystal_search.images import WORKING_WIDTH_PX
 
 UNITS_PER_WIDTH = float(WORKING_WIDTH_PX)
@@ -70,14 +71,8 @@ class Frame:
         first_column = min(max(int(left * self.px_per_unit), self.left), self.left + self.width - 2)
         last_row = min(max(int(bottom * self.px_per_unit) + 1, first_row + 2), self.top + self.height)
         last_column = min(max(int(right * self.px_per_unit) + 1, first_column + 2), self.left + self.width)
-        return Frame(
-            first_row,
-            first_column,
-            last_row - first_row,
-            last_column - first_column,
-            self.px_per_unit,
-            self.device,
-        )
+        height, width = last_row - first_row, last_column - first_column
+        return replace(self, top=first_row, left=first_column, height=height, width=width)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,3 +148,17 @@ def _stamp_bucket(
     flat = index.reshape(len(numbers), -1)  # (N, p * p)
     field.view(-1).index_add_(0, flat.reshape(-1), values.reshape(-1))
     return Stamps(flat, values.reshape(len(numbers), -1) != 0, numbers)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises
+    ------
+    UserError
+        If torch does not know it, or it is a GPU and there is none.
+    """
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no device {device!r} here; choose cpu, or cuda where there is a GPU") from error

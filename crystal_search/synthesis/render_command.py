@@ -8,8 +8,20 @@ from crystal_search.arguments import count
 from crystal_search.errors import UserError
 from crystal_search.synthesis.seeds import RENDERED_SPLITS, WellSeed
 from crystal_search.synthesis.things.plate_types import PLATE_TYPES
-from crystal_search.synthesis.wells.plate import COLUMNS, ROWS, plate_outcomes, well_seed
-from crystal_search.synthesis.wells.visits import DAYS, HEIGHT_PX, MATES, PATTERN, WIDTH_PX, OnPlate, Well
+from crystal_search.synthesis.wells.visits import (
+    COLUMNS,
+    DAYS,
+    HEIGHT_PX,
+    MATES,
+    PATTERN,
+    ROWS,
+    WIDTH_PX,
+    OnPlate,
+    Settings,
+    Well,
+    plate_outcomes,
+    well_seed,
+)
 
 WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
@@ -114,7 +126,7 @@ def _write_wells(arguments: argparse.Namespace) -> str:
     wells = _plate_wells(arguments) if arguments.what == "plate" else _single_wells(arguments)
     if not wells:
         raise UserError(f"--count is {arguments.count}; render at least 1 well")
-    from crystal_search.synthesis.wells.well_writing import Settings, write_wells
+    from crystal_search.synthesis.wells.well_writing import write_wells
 
     settings = Settings(
         size=(arguments.height, arguments.width),

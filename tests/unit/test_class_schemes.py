@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,10 +9,11 @@ from crystal_search.class_schemes import (
     class_labelled,
     columns_by_outcome,
     in_outcomes,
+    names_listed,
     scheme_named,
     scheme_of,
 )
-from crystal_search.errors import UnknownNameError
+from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES, OUTCOMES, Group, classes_of
 
 KING_TABLE_1 = {
@@ -73,3 +76,13 @@ def test_probabilities_of_a_scheme_keep_their_sum_in_every_group(name: str) -> N
     for group in GROUPS:
         members = [i for i, each in enumerate(scheme.classes) if BY_NAME[each.outcome].group is Group(group)]
         np.testing.assert_allclose(spread[:, classes_of(group)].sum(axis=1), probabilities[:, members].sum(axis=1))
+
+
+def test_names_come_from_a_list_or_a_file_whose_lines_may_have_commas(tmp_path: Path) -> None:
+    file = tmp_path / "names.txt"
+    file.write_text("\ufeffClear\n\nPrecipitate, heavy\n", encoding="utf-8")
+    assert names_listed(str(file)) == ["Clear", "Precipitate, heavy"]
+    assert names_listed(" clear,rim,") == ["clear", "rim"]
+    file.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(UserError, match="cannot read the names of classes"):
+        names_listed(str(file))

@@ -8,7 +8,7 @@ from crystal_search.synthesis.frames import Frame, stamp
 from crystal_search.synthesis.pictures.optics import drawn_optics, transmission
 from crystal_search.synthesis.polyhedra import HABITS, gathered, polyhedron, rotation
 from crystal_search.synthesis.textures import blurred, fractal_noise, spread
-from crystal_search.synthesis.things.glass import Crystals, Glass
+from crystal_search.synthesis.things.layers import Crystals, Glass
 
 GLASS = Glass(1.0, 0.1, None, (1.0, 1.0, 1.0))
 FRAME = Frame(0, 0, 120, 160, 2.0, torch.device("cpu"))

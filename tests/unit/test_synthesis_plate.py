@@ -12,8 +12,8 @@ from crystal_search.errors import UserError
 from crystal_search.outcomes import IMAGE_OUTCOMES, outcome_named
 from crystal_search.synthesis import render_command as commands
 from crystal_search.synthesis.seeds import WellSeed
-from crystal_search.synthesis.wells.plate import WELLS_SHOWING, file_name, plate_outcomes, well_seed
 from crystal_search.synthesis.wells.rendered_well import render_well
+from crystal_search.synthesis.wells.visits import WELLS_SHOWING, file_name, plate_outcomes, well_seed
 
 DEMO = Path(commands.__file__).parents[1] / "demo" / "plate"
 

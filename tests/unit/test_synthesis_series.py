@@ -13,17 +13,15 @@ from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.main import main
 from crystal_search.robot_names import Naming, ReadName, detected, read_name
 from crystal_search.synthesis.frames import Frame, Stamps
-from crystal_search.synthesis.materials import Material, drawn_material
 from crystal_search.synthesis.polyhedra import gathered, heading_to, polyhedron
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.things.drops import Drop
-from crystal_search.synthesis.things.glass import Crystals, Glass
-from crystal_search.synthesis.things.layers import Layer
+from crystal_search.synthesis.things.layers import Crystals, Glass, Layer
 from crystal_search.synthesis.wells import mates
+from crystal_search.synthesis.wells.mates import Material, drawn_material
 from crystal_search.synthesis.wells.rendered_well import photograph, render_well, staged
-from crystal_search.synthesis.wells.series import Visit, render_visits
-from crystal_search.synthesis.wells.stage import moved_well
-from crystal_search.synthesis.wells.visits import DAYS, PATTERN
+from crystal_search.synthesis.wells.series import Visit, moved_well, render_visits
+from crystal_search.synthesis.wells.visits import DAYS, PATTERN, Settings, Well
 
 SIZE = (384, 459)
 CRYSTALS = ("crystal_harvestable", "crystal_bad_form", "crystal_overnucleated")
@@ -33,7 +31,7 @@ SALT = Material("salt", 0.05, 0.0, chromophore=False)
 
 @pytest.fixture(scope="module", params=CRYSTALS)
 def visits(request: pytest.FixtureRequest) -> tuple[Visit, ...]:
-    return render_visits(WellSeed("test", 5), outcome=request.param, size=SIZE, inspections=6, channels=("uv",))
+    return render_visits(Well(WellSeed("test", 5), request.param), Settings(size=SIZE, inspections=6, channels=("uv",)))
 
 
 def test_the_last_visit_is_the_well_itself(visits: tuple[Visit, ...]) -> None:
@@ -66,11 +64,8 @@ def test_what_a_visit_shows_is_told(visits: tuple[Visit, ...]) -> None:
 def test_the_same_seed_gives_the_same_visits() -> None:
     one, other = (
         render_visits(
-            WellSeed("test", 6),
-            outcome="crystal_harvestable",
-            size=(192, 230),
-            inspections=3,
-            channels=("uv", "cross-polarised"),
+            Well(WellSeed("test", 6), "crystal_harvestable"),
+            Settings(size=(192, 230), inspections=3, channels=("uv", "cross-polarised")),
         )
         for _ in range(2)
     )
@@ -83,7 +78,8 @@ def test_the_same_seed_gives_the_same_visits() -> None:
 @pytest.mark.parametrize("outcome", ["precipitate", "phase_separation", "spherulites", "other", "clear", None])
 def test_wells_without_crystals_have_visits_too(outcome: str | None) -> None:
     visits = render_visits(
-        WellSeed("test", 8), outcome=outcome, size=(192, 230), inspections=4, channels=("uv", "cross-polarised")
+        Well(WellSeed("test", 8), outcome),
+        Settings(size=(192, 230), inspections=4, channels=("uv", "cross-polarised")),
     )
     assert visits[-1].well.outcome == outcome
     assert all(visit.material is None and visit.well.crystals == () for visit in visits)
@@ -95,9 +91,9 @@ def test_wells_without_crystals_have_visits_too(outcome: str | None) -> None:
 
 def test_what_cannot_be_rendered_is_refused() -> None:
     with pytest.raises(UserError, match="give 1 to 8"):
-        render_visits(WellSeed("test", 0), inspections=9)
+        render_visits(Well(WellSeed("test", 0), "any"), Settings(inspections=9))
     with pytest.raises(UnknownNameError, match="uv, cross-polarised"):
-        render_visits(WellSeed("test", 0), channels=("infrared",))
+        render_visits(Well(WellSeed("test", 0), "any"), Settings(channels=("infrared",)))
 
 
 def test_a_moved_picture_takes_its_truth_along() -> None:
@@ -207,10 +203,10 @@ def test_single_wells_are_written_with_all_their_visits(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_plate(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("render_command", "wells.plate"):
+    for module in ("render_command", "wells.visits"):
         monkeypatch.setattr(f"crystal_search.synthesis.{module}.COLUMNS", 1)
     counts = {"crystal_harvestable": 4, "clear": 4}
-    monkeypatch.setattr("crystal_search.synthesis.wells.plate.WELLS_SHOWING", counts)
+    monkeypatch.setattr("crystal_search.synthesis.wells.visits.WELLS_SHOWING", counts)
 
 
 @pytest.mark.usefixtures("small_plate")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from crystal_search.exit_codes import USAGE
 from crystal_search.main import main
-from crystal_search.synthesis.coco import mask_of, run_lengths
+from crystal_search.synthesis.rendered_folder import mask_of, run_lengths
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.suspension.calipers import smallest_rectangles, wrapped
 from crystal_search.synthesis.suspension.crystal_model import AREA_RANGE_PX, LARGEST_RATIO, SIDE_PX, drawn, library

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from crystal_search.main import main
-from crystal_search.synthesis.coco import mask_of
 from crystal_search.synthesis.polyhedra import HABITS
+from crystal_search.synthesis.rendered_folder import mask_of
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.crystal_truth import smallest_box
 from crystal_search.synthesis.wells.rendered_well import RenderedImage, render_well

@@ -4,7 +4,7 @@ A slope of the optical path bends light out of the lens' aperture; what the lamp
 on one side. Out of focus, curvature gathers or scatters light.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ def drawn_optics(rng: np.random.Generator) -> Optics:
     """Return a random microscope."""
     aperture = rng.uniform(0.12, 0.4)
     angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45) * aperture
-    optics = Optics(
+    return Optics(
         aperture=aperture,
         softness=aperture * rng.uniform(0.15, 0.45),
         lamp=(offset * np.sin(angle), offset * np.cos(angle)),
@@ -45,11 +45,6 @@ def drawn_optics(rng: np.random.Generator) -> Optics:
         blur=log_uniform(rng, 0.3, 3.0),
         gamma=rng.uniform(0.6, 1.3),
         monochrome=rng.random() < 0.2,
-        resolution=1.0,
-        sharpening=0.0,
-    )
-    return replace(
-        optics,
         resolution=log_uniform(rng, *COARSE) if rng.random() < COARSE_SHARE else 1.0,
         sharpening=rng.uniform(0.2, 1.5) if rng.random() < SHARPENED_SHARE else 0.0,
     )

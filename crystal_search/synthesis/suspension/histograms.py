@@ -81,7 +81,6 @@ def as_csv(found: list[Spread]) -> str:
 
 def as_picture(found: list[Spread]) -> bytes:
     """Return distributions as a PNG, with what is intended as a line."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.2), layout="constrained")
@@ -92,6 +91,5 @@ def as_picture(found: list[Spread]) -> bytes:
         axes.set_title(f"{each.name}{tested}")
         axes.set_xlabel(each.unit or "long side over short side")
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -8,9 +8,9 @@ from PIL import Image as Pillow
 
 from crystal_search.files import write_whole
 from crystal_search.images import picture_file
-from crystal_search.synthesis.coco import annotation
+from crystal_search.synthesis.frames import check_device
 from crystal_search.synthesis.polyhedra import HABITS
-from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, check_device
+from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation
 from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
 from crystal_search.synthesis.suspension.histograms import as_csv, as_picture, spreads
 from crystal_search.synthesis.suspension.scene import Settings, Suspension, suspension_images

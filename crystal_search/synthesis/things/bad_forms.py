@@ -9,12 +9,11 @@ from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import fractal_noise
 from crystal_search.synthesis.things.crystals import (
     COMPACT,
-    Placed,
+    Pieces,
     body,
     crystal_layer,
     seen_as_layer,
     singly,
-    together,
 )
 from crystal_search.synthesis.things.drops import Drop
 from crystal_search.synthesis.things.layers import Layer
@@ -28,20 +27,18 @@ def _needle(rng: np.random.Generator, half_length: float, half_width: float, ang
     return polyhedron(rng, "box", axes, heading_to(angle, rng.normal(0, 0.1)), 0.1)
 
 
-def _urchins(rng: np.random.Generator, drop: Drop) -> Placed:
+def _urchins(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return bundles of needles that grow from common centres."""
-    pieces = []
     length, thin = log_uniform(rng, 25, min(110, 0.4 * drop.radius)), log_uniform(rng, 1.2, 3.5)
     fan = rng.uniform(0.3, np.pi)
     for hub in drop.places(rng, int(rng.integers(2, 9)), 0.75):
         heading = rng.uniform(0, 2 * np.pi)
         for _ in range(rng.integers(6, 26)):
             angle, half = heading + rng.uniform(-fan, fan), length * rng.uniform(0.3, 1) / 2
-            pieces.append((_needle(rng, half, thin, angle), hub + half * np.array([np.sin(angle), np.cos(angle)]), hub))
-    return together(pieces)
+            yield _needle(rng, half, thin, angle), hub + half * np.array([np.sin(angle), np.cos(angle)]), hub
 
 
-def _needles_or_plates(rng: np.random.Generator, drop: Drop) -> Placed:
+def _needles_or_plates(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return single needles, or thin plates."""
     count = int(log_uniform(rng, 5, 40))
     length = log_uniform(rng, 18, min(80, 0.35 * drop.radius))
@@ -59,18 +56,16 @@ def _needles_or_plates(rng: np.random.Generator, drop: Drop) -> Placed:
     return singly(drop.places(rng, count, 0.85), bodies)
 
 
-def _intergrown(rng: np.random.Generator, drop: Drop) -> Placed:
+def _intergrown(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return clusters of crystals grown through each other."""
-    pieces = []
     habit, size = str(rng.choice(COMPACT)), log_uniform(rng, 12, min(48, 0.2 * drop.radius))
     for hub in drop.places(rng, int(rng.integers(2, 10)), 0.8):
         for _ in range(rng.integers(4, 12)):
             axes = np.maximum(size * rng.uniform(0.5, 1.1) * rng.uniform(0.3, 1, 3), 2)
-            pieces.append((body(rng, habit, axes, flat=False, jitter=0.25), hub + rng.normal(0, 0.45 * size, 2), hub))
-    return together(pieces)
+            yield body(rng, habit, axes, flat=False, jitter=0.25), hub + rng.normal(0, 0.45 * size, 2), hub
 
 
-def _long_needles(rng: np.random.Generator, drop: Drop) -> Placed:
+def _long_needles(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return a few needles across much of the drop, often about parallel."""
     count, heading = int(log_uniform(rng, 2, 30)), rng.uniform(0, np.pi)
     spread = rng.choice([0.1, 0.4, np.pi])
@@ -82,7 +77,7 @@ def _long_needles(rng: np.random.Generator, drop: Drop) -> Placed:
     return singly(drop.places(rng, count, 0.7), bodies)
 
 
-def _hairs(rng: np.random.Generator, drop: Drop) -> Placed:
+def _hairs(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return very many short, thin needles, in clouds or everywhere."""
     count = int(log_uniform(rng, 60, 350))
     length, thin = log_uniform(rng, 7, 28), log_uniform(rng, 0.9, 1.8)
@@ -94,40 +89,35 @@ def _hairs(rng: np.random.Generator, drop: Drop) -> Placed:
     return singly(centres, [_needle(rng, length * rng.uniform(0.4, 1), thin, float(angle)) for angle in angles])
 
 
-def _sheaves(rng: np.random.Generator, drop: Drop) -> Placed:
+def _sheaves(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return sheaves: needles through a common waist that open on both sides like a bow tie."""
-    pieces = []
     length, thin = log_uniform(rng, 20, min(130, 0.45 * drop.radius)), log_uniform(rng, 1.0, 3)
     opening = rng.uniform(0.1, 0.7)
     for hub in drop.places(rng, int(rng.integers(1, 8)), 0.75):
         heading = rng.uniform(0, np.pi)
         for _ in range(rng.integers(8, 30)):
             needle = _needle(rng, length * rng.uniform(0.6, 1), thin, heading + rng.normal(0, opening))
-            pieces.append((needle, hub + rng.normal(0, thin, 2), hub))
-    return together(pieces)
+            yield needle, hub + rng.normal(0, thin, 2), hub
 
 
-def _branches(rng: np.random.Generator, drop: Drop) -> Placed:
+def _branches(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return dendrites: a stem with side branches at a fixed angle, shorter towards the tip."""
-    pieces = []
     length, thin = log_uniform(rng, 40, min(220, 0.6 * drop.radius)), log_uniform(rng, 1.2, 4)
     side = rng.uniform(0.6, np.pi / 2)
     for hub in drop.places(rng, int(rng.integers(1, 6)), 0.7):
         heading = rng.uniform(0, 2 * np.pi)
         along = np.array([np.sin(heading), np.cos(heading)])
-        pieces.append((_needle(rng, length / 2, thin, heading), hub, hub))
+        yield _needle(rng, length / 2, thin, heading), hub, hub
         for place in np.arange(-0.45, 0.5, rng.uniform(0.06, 0.15)):
             half = max(3.0, 0.35 * length * (0.5 - place) * rng.uniform(0.7, 1.1))
             for angle in (heading + side, heading - side):
                 outward = np.array([np.sin(angle), np.cos(angle)])
                 centre = hub + place * length * along + half * outward
-                pieces.append((_needle(rng, half, 0.7 * thin, angle), centre, hub))
-    return together(pieces)
+                yield _needle(rng, half, 0.7 * thin, angle), centre, hub
 
 
-def _stacks(rng: np.random.Generator, drop: Drop) -> Placed:
+def _stacks(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return stacks of plates that grew on each other, slightly turned and shifted."""
-    pieces = []
     size = log_uniform(rng, 18, min(120, 0.4 * drop.radius))
     habit = str(rng.choice(("box", "lozenge", "hexagonal prism")))
     for hub in drop.places(rng, int(rng.integers(1, 8)), 0.8):
@@ -135,8 +125,7 @@ def _stacks(rng: np.random.Generator, drop: Drop) -> Placed:
         for _ in range(rng.integers(3, 9)):
             axes = np.array([size * rng.uniform(0.3, 0.9), size * rng.uniform(0.6, 1), rng.uniform(1.5, 5)])
             turned = heading_to(angle + rng.normal(0, 0.12), rng.normal(0, 0.25))
-            pieces.append((polyhedron(rng, habit, axes, turned, 0.2), hub + rng.normal(0, 0.2 * size, 2), hub))
-    return together(pieces)
+            yield polyhedron(rng, habit, axes, turned, 0.2), hub + rng.normal(0, 0.2 * size, 2), hub
 
 
 BAD_FORMS = (
@@ -153,8 +142,8 @@ BAD_FORMS = (
 
 def bad_form(rng: np.random.Generator, drop: Drop) -> Layer:
     """Return needles, plates, urchins or intergrown clusters; sometimes with a broken surface."""
-    placed = BAD_FORMS[rng.integers(len(BAD_FORMS))](rng, drop)
-    layer = crystal_layer(rng, drop, "crystal_bad_form", placed)
+    pieces = BAD_FORMS[rng.integers(len(BAD_FORMS))](rng, drop)
+    layer = crystal_layer(rng, drop, "crystal_bad_form", pieces)
     if layer.crystals is None or rng.random() >= BROKEN_SHARE:
         return layer
     rough = 1 + 0.25 * fractal_noise(rng, drop.frame, 20, 3)

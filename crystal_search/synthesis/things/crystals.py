@@ -1,7 +1,6 @@
 """Crystals as layers; well-formed ones, few and large or too many."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,8 +8,7 @@ from crystal_search.synthesis.polyhedra import HABITS, Array, Body, gathered, ly
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import blurred
 from crystal_search.synthesis.things.drops import Drop
-from crystal_search.synthesis.things.glass import ABSORBING_UNITS, Crystals, Glass
-from crystal_search.synthesis.things.layers import Layer
+from crystal_search.synthesis.things.layers import ABSORBING_UNITS, Crystals, Glass, Layer
 
 LARGE_SHARE = 0.35  # of wells with few crystals, in which they may fill much of the drop
 OUT_OF_FOCUS_SHARE = 0.3
@@ -22,33 +20,24 @@ def body(rng: np.random.Generator, habit: str, half_axes: Array, *, flat: bool, 
     return polyhedron(rng, habit, half_axes, lying(rng, rng.uniform(0.02, 0.22)) if flat else rotation(rng), jitter)
 
 
-class Placed(NamedTuple):
-    """Crystals of a drop, and where they lie."""
-
-    centres: Array  #: (N, 2), row and column in units
-    bodies: list[Body]
-    hubs: Array  #: (N, 2), where each began to grow
+#: Crystals, each with the place where it lies, row and column in units, and the place from which it grew.
+Pieces = Iterable[tuple[Body, Array, Array]]
 
 
-def together(pieces: Sequence[tuple[Body, Array, Array]]) -> Placed:
-    """Return crystals given as body, centre and hub."""
-    bodies, centres, hubs = zip(*pieces, strict=True)
-    return Placed(np.array(centres), list(bodies), np.array(hubs))
+def singly(centres: Array, bodies: Sequence[Body]) -> Pieces:
+    """Return crystals that grew each by itself."""
+    return zip(bodies, centres, centres, strict=True)
 
 
-def singly(centres: Array, bodies: list[Body]) -> Placed:
-    """Return crystals that grow each by itself."""
-    return Placed(centres, bodies, centres)
-
-
-def crystal_layer(rng: np.random.Generator, drop: Drop, outcome: str, placed: Placed) -> Layer:
+def crystal_layer(rng: np.random.Generator, drop: Drop, outcome: str, pieces: Pieces) -> Layer:
     """Return polyhedra as a layer of glassy crystals."""
+    bodies, centres, hubs = zip(*pieces, strict=True)
     softness = log_uniform(rng, 0.9, 4.5) if rng.random() < OUT_OF_FOCUS_SHARE else rng.uniform(0.4, 0.9)
     contrast = log_uniform(rng, 0.03, 0.2)
     absorbance = rng.uniform(0, 0.45) if rng.random() < 0.35 else None  # a tint, or light lost at edges
     red, green, blue = (1.0, 1.0, 1.0) if rng.random() < 0.8 else rng.uniform(0.6, 1.4, 3).tolist()
     glass = Glass(softness, contrast, absorbance, (red, green, blue))
-    return seen_as_layer(Crystals(placed.centres, placed.hubs, gathered(placed.bodies), glass), drop, outcome)
+    return seen_as_layer(Crystals(np.array(centres), np.array(hubs), gathered(bodies), glass), drop, outcome)
 
 
 def seen_as_layer(crystals: Crystals, drop: Drop, outcome: str) -> Layer:

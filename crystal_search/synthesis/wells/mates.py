@@ -8,14 +8,13 @@ Ultraviolet light makes tryptophan glow. A protein crystal is so concentrated th
 where a face is seen from the side; a salt crystal stays dark and displaces what glows in the liquor.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from crystal_search.synthesis.frames import Frame
-from crystal_search.synthesis.materials import Material
 from crystal_search.synthesis.pictures import camera
 from crystal_search.synthesis.pictures.looks import within
 from crystal_search.synthesis.pictures.optics import Optics
@@ -33,6 +32,10 @@ STRAIN_NM = (3.0, 80.0)  # retardation by the plate's own strain
 SPHERULITE_NM = 250.0  # retardation of a dense one
 UV_DEPTH_MICRONS = 12.0  # in which a protein crystal swallows most of the ultraviolet light
 LIQUOR_DEPTH_MICRONS = 300.0
+
+SALT_SHARE = 0.2
+ISOTROPIC_SHARE = 0.1  # of crystals are cubic, and stay dark between crossed polars
+CHROMOPHORE_SHARE = 0.12  # of proteins carry something that swallows the light
 
 #: Light that a thing without crystals scatters past crossed polars, at full density.
 DEPOLARISING = {
@@ -53,6 +56,35 @@ GLOWING = {
     "spherulites": 0.7,
     "clear_with_features": 0.4,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The one substance of all crystals in a drop, and of what is dissolved."""
+
+    kind: str  #: protein or salt
+    birefringence: float  #: difference of refractive indices; 0 for cubic crystals
+    fluorescence: float  #: of a thick crystal, 1 for the brightest protein; 0 for salt
+    chromophore: bool  #: whether something in the protein dims its fluorescence
+    dissolved: float = 0.03  #: fluorescence of the liquor where the drop is highest
+
+
+def drawn_material(rng: np.random.Generator) -> Material:
+    """Return a random substance.
+
+    Crystals of protein hold much water: their birefringence is a tenth of that of salts, and less. Salts do not
+    fluoresce; proteins do so by their tryptophan, some with much, some with little.
+    """
+    salt, isotropic, chromophore = rng.random(3) < (SALT_SHARE, ISOTROPIC_SHARE, CHROMOPHORE_SHARE)
+    birefringence = log_uniform(rng, 0.01, 0.15) if salt else log_uniform(rng, 0.001, 0.02)
+    tryptophan = log_uniform(rng, 0.3, 1.0) * (rng.uniform(0.05, 0.35) if chromophore else 1.0)
+    return Material(
+        kind="salt" if salt else "protein",
+        birefringence=0.0 if isotropic else birefringence,
+        fluorescence=0.0 if salt else tryptophan,
+        chromophore=bool(chromophore and not salt),
+        dissolved=log_uniform(rng, 0.005, 0.2),
+    )
 
 
 def cross_polarised(rng: np.random.Generator, shared: np.random.Generator, scene: Scene, material: Material) -> Array:

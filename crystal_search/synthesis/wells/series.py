@@ -1,30 +1,34 @@
-"""A well at several inspections, in several channels: crystals nucleate and grow between the visits."""
+"""A well at several inspections, in several channels: crystals nucleate and grow between the visits.
+
+The robot's stage never stops quite where it did: earlier pictures and their truth are moved by a few pixels.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.synthesis.materials import Material, drawn_material
 from crystal_search.synthesis.pictures.looks import with_layer
-from crystal_search.synthesis.seeds import WellSeed, log_uniform
+from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.things.crystals import seen_as_layer
 from crystal_search.synthesis.things.layers import Layer
-from crystal_search.synthesis.wells.mates import cross_polarised, fluorescence
+from crystal_search.synthesis.wells.crystal_truth import CrystalTruth
+from crystal_search.synthesis.wells.mates import Material, cross_polarised, drawn_material, fluorescence
 from crystal_search.synthesis.wells.rendered_well import RenderedImage, photograph, staged
 from crystal_search.synthesis.wells.scenes import LEAST, Filling, Scene
-from crystal_search.synthesis.wells.stage import Move, moved, moved_well
-from crystal_search.synthesis.wells.visits import DAYS, HEIGHT_PX, MATES, WIDTH_PX
+from crystal_search.synthesis.wells.visits import DAYS, MATES, Settings, Well
 
 RIPENING = ("null_experiment", "other", "spherulites")  # come by and by; precipitates and phases part at once
 FIRST_NUCLEATION = (0.02, 0.35)  # of the days until the last visit
 STAGE_UNITS = 4.0  # standard deviation of where the stage stops
 LAMP = 0.03  # standard deviation of its brightness
 
+Kind = TypeVar("Kind", bound=np.generic)
+Move = tuple[int, int]  #: of a picture, down and to the right, px
 Picture = Callable[[np.random.Generator, np.random.Generator, Scene, Material], NDArray[np.uint8]]
 CHANNELS: dict[str, Picture] = {"uv": fluorescence, "cross-polarised": cross_polarised}  #: beside visible light
 
@@ -39,29 +43,10 @@ class Visit:
     material: Material | None  #: of the crystals; None where the drop is not meant to show any
 
 
-def render_visits(
-    seed: WellSeed,
-    *,
-    outcome: str | Literal["any"] | None = "any",
-    size: tuple[int, int] = (HEIGHT_PX, WIDTH_PX),
-    device: str = "cpu",
-    imager: WellSeed | None = None,
-    plate_type: str | None = None,
-    inspections: int = 1,
-    channels: tuple[str, ...] = (),
-) -> tuple[Visit, ...]:
-    """Return the well that `seed` names at every inspection, first to last; the last is what `render_well` gives.
+def render_visits(well: Well, settings: Settings) -> tuple[Visit, ...]:
+    """Return a well at every inspection, first to last; the last is what `render_well` gives.
 
-    Parameters
-    ----------
-    outcome
-        What the well shows at the last inspection, as for `wells.render_well`.
-    size
-        Height and width, px.
-    inspections
-        How many, on the first of `visits.DAYS`.
-    channels
-        Of `visits.MATES`, what is wanted beside visible light.
+    Its outcome is what it shows at the last inspection.
 
     Raises
     ------
@@ -72,11 +57,20 @@ def render_visits(
     CrystalSearchError
         If the outcome could not be made visible.
     """
+    seed, inspections, channels = well.seed, settings.inspections, settings.channels
+    imager = None if well.on_plate is None else well.on_plate.imager
     if not 1 <= inspections <= len(DAYS):
         raise UserError(f"{inspections} inspections were asked for; give 1 to {len(DAYS)}")
     if unknown := [name for name in channels if name not in CHANNELS]:
         raise UnknownNameError(f"no channel {unknown[0]!r} can be rendered; choose from {', '.join(MATES)}")
-    last, rng = staged(seed, outcome, size, device=device, imager=imager, plate_type=plate_type)
+    last, rng = staged(
+        seed,
+        well.outcome,
+        settings.size,
+        device=settings.device,
+        imager=imager,
+        plate_type=settings.plate_type,
+    )
     growth = _growth(seed.generator("growth"), last, DAYS[:inspections])
     material = drawn_material(seed.generator("material"))
     grows = _crystal_count(last) is not None
@@ -86,13 +80,13 @@ def render_visits(
         final = number == inspections - 1
         scene = last if final else _dimmed(own, _at(last, growth[number]))
         move = (0, 0) if final else _stop(own, scene)
-        well = moved_well(photograph(rng if final else own, scene, crystals=True), move)
+        seen = moved_well(photograph(rng if final else own, scene, crystals=True), move)
         mates = {}
         for name in channels:
             shared = (imager or seed).generator(f"imager {name}")
             picture = CHANNELS[name](seed.generator(f"{name} {number}"), shared, scene, material)
             mates[name] = moved(picture, move)
-        visits.append(Visit(day, well, mates, material if grows else None))
+        visits.append(Visit(day, seen, mates, material if grows else None))
     return tuple(visits)
 
 
@@ -157,3 +151,34 @@ def _stop(rng: np.random.Generator, scene: Scene) -> Move:
     """Return by how many pixels the stage stops elsewhere."""
     row, column = np.rint(rng.normal(0, STAGE_UNITS, 2) * scene.frame.px_per_unit).astype(int).tolist()
     return row, column
+
+
+def moved(pixels: NDArray[Kind], move: Move) -> NDArray[Kind]:
+    """Return a picture (rows, columns, ...) moved down and to the right; what comes into view is like the border.
+
+    >>> moved(np.array([[1, 2, 3], [4, 5, 6]]), (1, -1)).tolist()
+    [[2, 3, 3], [2, 3, 3]]
+    """
+    rows = (np.arange(pixels.shape[0]) - move[0]).clip(0, pixels.shape[0] - 1)
+    columns = (np.arange(pixels.shape[1]) - move[1]).clip(0, pixels.shape[1] - 1)
+    return np.ascontiguousarray(pixels[rows[:, None], columns])
+
+
+def moved_well(well: RenderedImage, move: Move) -> RenderedImage:
+    """Return a picture of a well and the truth about it, both moved."""
+    crystals = (_moved_crystal(crystal, move, well.drop_mask.shape) for crystal in well.crystals)
+    return replace(
+        well,
+        image=moved(well.image, move),
+        drop_mask=moved(well.drop_mask, move),
+        outcome_map=moved(well.outcome_map, move),
+        crystal_mask=moved(well.crystal_mask, move),
+        crystals=tuple(crystal for crystal in crystals if len(crystal.rows)),
+    )
+
+
+def _moved_crystal(crystal: CrystalTruth, move: Move, shape: tuple[int, ...]) -> CrystalTruth:
+    rows, columns = crystal.rows + move[0], crystal.columns + move[1]
+    within = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
+    box = crystal.oriented_box + np.array([*move, 0, 0, 0])
+    return replace(crystal, rows=rows[within], columns=columns[within], oriented_box=box)

@@ -1,7 +1,6 @@
 """Rendered wells as files: pictures in every channel at every inspection, masks, truth, a contact sheet."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,11 @@ from crystal_search.columns import Cell, csv_text
 from crystal_search.files import write_whole
 from crystal_search.images import picture_file
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of, outcome_named
-from crystal_search.synthesis.coco import annotation
-from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, check_device
+from crystal_search.synthesis.frames import check_device
+from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation
 from crystal_search.synthesis.wells.rendered_well import RenderedImage
 from crystal_search.synthesis.wells.series import Visit, render_visits
-from crystal_search.synthesis.wells.visits import Well
+from crystal_search.synthesis.wells.visits import Settings, Well
 from crystal_search.wells import WellKey
 
 MASK_REDUCTION = 4  # of the stored drop masks
@@ -27,25 +26,6 @@ SHEET_COLUMNS, SHEET_CELLS = 12, 384  # of a contact sheet; more pictures are le
 CATEGORIES = tuple(OUTCOME_NAMES[index] for index in classes_of(Group.CRYSTAL))  #: of annotations
 TRUTH_FIELDS = ("file", "well", "row", "column", "drop", "outcome", "score_number", "group", "present")
 SERIES_FIELDS = ("inspection", "day", "material", "birefringence", "fluorescence", "chromophore")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What is rendered of every well, and what is written."""
-
-    size: tuple[int, int]  #: height and width, px
-    inspections: int = 1
-    channels: tuple[str, ...] = ()  #: beside visible light
-    device: str = "cpu"
-    plate_type: str | None = None
-    quality: int = 80  #: of JPEGs
-    maps: bool = False  #: each pixel's outcome too
-    sheet: bool = True  #: a contact sheet
-
-    @property
-    def plain(self) -> bool:
-        """Whether there is one picture of every well."""
-        return self.inspections == 1 and not self.channels
 
 
 def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None:
@@ -62,26 +42,13 @@ def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None
     sheet = Sheet(cell_px=CELL_PX, across=across, most=SHEET_CELLS) if settings.sheet else None
     written, lines = RenderedFolder(folder, CATEGORIES, sheet), []
     for well in tqdm(wells, "rendering", unit="well", disable=None):
-        for number, visit in enumerate(_visits(well, settings), start=1):
+        for number, visit in enumerate(render_visits(well, settings), start=1):
             names = _names(well, number, visit, settings)
             _write_visit(written, names, visit, settings)
             lines.append(_truth(well, number, visit, names))
             _annotate(written, len(lines), names["visible"], visit.well)
     written.finish()
     write_whole(folder / "truth.csv", _table(lines, settings))
-
-
-def _visits(well: Well, settings: Settings) -> Iterator[Visit]:
-    yield from render_visits(
-        well.seed,
-        outcome=well.outcome,
-        size=settings.size,
-        device=settings.device,
-        imager=None if well.on_plate is None else well.on_plate.imager,
-        plate_type=settings.plate_type,
-        inspections=settings.inspections,
-        channels=settings.channels,
-    )
 
 
 def _names(well: Well, number: int, visit: Visit, settings: Settings) -> dict[str, str]:
