@@ -85,14 +85,9 @@ def batch_norm(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
     return graph.add("BatchNormalization", inputs.tensors[0], *constants, epsilon=_number(layer, "epsilon", 1e-3))
 
 
-def leaky_relu(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
-    """Build ``LeakyReLU``."""
-    return graph.add("LeakyRelu", inputs.tensors[0], alpha=_number(layer, "alpha", 0.3))
-
-
-def elu(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
-    """Build ``ELU``."""
-    return graph.add("Elu", inputs.tensors[0], alpha=_number(layer, "alpha", 1.0))
+def with_alpha(op: str, default: float) -> Callable[[OnnxGraph, KerasLayer, Inputs], str]:
+    """Return the builder of an activation with a slope or scale for what is negative."""
+    return lambda graph, layer, inputs: graph.add(op, inputs.tensors[0], alpha=_number(layer, "alpha", default))
 
 
 def addition(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
@@ -186,6 +181,6 @@ BUILDERS: dict[str, Callable[[OnnxGraph, KerasLayer, Inputs], str]] = {
     "SpatialDropout2D": identity,
     "BatchNormalization": batch_norm,
     "Activation": activation,
-    "LeakyReLU": leaky_relu,
-    "ELU": elu,
+    "LeakyReLU": with_alpha("LeakyRelu", 0.3),
+    "ELU": with_alpha("Elu", 1.0),
 }

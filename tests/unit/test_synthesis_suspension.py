@@ -17,13 +17,12 @@ from crystal_search.exit_codes import USAGE
 from crystal_search.main import main
 from crystal_search.synthesis.rendered_folder import mask_of, run_lengths
 from crystal_search.synthesis.seeds import WellSeed
-from crystal_search.synthesis.suspension.calipers import smallest_rectangles, wrapped
 from crystal_search.synthesis.suspension.crystal_model import AREA_RANGE_PX, LARGEST_RATIO, SIDE_PX, drawn, library
 from crystal_search.synthesis.suspension.histograms import kolmogorov_smirnov, spreads
 from crystal_search.synthesis.suspension.microscope import normal
 from crystal_search.synthesis.suspension.noise import Layers, clouds, equalised, waves
 from crystal_search.synthesis.suspension.pixels import under
-from crystal_search.synthesis.suspension.placing import Placed, placed, reach
+from crystal_search.synthesis.suspension.placing import Placed, placed, reach, smallest_rectangles, wrapped
 from crystal_search.synthesis.suspension.scene import Settings, Suspension, rendered, suspension_images
 
 CPU = torch.device("cpu")
