@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar
 
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.hostile_json import Reader, read_whole
@@ -87,23 +87,15 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@overload
-def read_model(card_path: Path) -> Model[ModelCard]: ...
-
-
-@overload
-def read_model(card_path: Path, kind: type[Card]) -> Model[Card]: ...
-
-
-def read_model(card_path: Path, kind: type[ModelCard] = ModelCard) -> Model[ModelCard]:
-    """Return the model whose card is the file `card_path`, in the role that `kind` is the card of, or in any.
+def read_model(card_path: Path) -> Model[ModelCard]:
+    """Return the model whose card is the file `card_path`.
 
     Raises
     ------
     ModelCardError
         If the card breaks the format.
     ModelMismatchError
-        If the ONNX file beside it has another hash, or the model plays another role.
+        If the ONNX file beside it has another hash.
     ModelError
         If a file cannot be read.
     """
@@ -116,7 +108,7 @@ def read_model(card_path: Path, kind: type[ModelCard] = ModelCard) -> Model[Mode
         raise ModelCardError(f"{card_path}: {error}") from error
     if (digest := sha256_of(onnx)) != card.sha256:
         raise ModelMismatchError(f"{card.file}: sha256 is {digest}, its card says {card.sha256}; fetch it again")
-    return in_role(Model(card, onnx), kind)
+    return Model(card, onnx)
 
 
 def cards_in(folder: Path) -> dict[str, Path]:

@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from crystal_search.server.engines.attempts import attempt_folder
-from crystal_search.server.engines.local_engine import LocalEngine
-from crystal_search.server.engines.probe import good_picture
+from crystal_search.server.engines.local_engine import LocalEngine, good_picture
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, NewImage

@@ -135,11 +135,6 @@ class Slot:
         if self._shared is not None:
             threading.Thread(target=self._listen, name="boinc", daemon=True).start()
 
-    @property
-    def has_client(self) -> bool:
-        """Whether a client looks after this program."""
-        return self._shared is not None
-
     def pause(self, fraction: float) -> None:
         """Take note of how much is done, from 0 to 1, all of it kept; return when the program may go on."""
         self._fraction, self._cpu_at_checkpoint_s = fraction, self._cpu_s()

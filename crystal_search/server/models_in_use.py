@@ -35,7 +35,6 @@ from crystal_search.model import (
 )
 from crystal_search.model_card import ABOUT, ModelCard, card_from_json, card_to_json
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 
 log = logging.getLogger(__name__)
@@ -207,12 +206,10 @@ def forget(site: Installation, model: KnownModel) -> None:
         raise UserError(f"{model.card.name} lies in {model.path.parent}, not in {site.home.models}; nothing to forget")
     if model.in_use:
         raise UserError(f"{model.card.name} is in use; put another {model.card.title} to use first")
-    waiting = [unit.name for unit in site.imaging.units("open") if _names(unit.recipe, model.card.sha256)]
+    waiting = [
+        unit.name for unit in site.imaging.units("open") if model.card.sha256 in hashes_of(unit.recipe.models).values()
+    ]
     if waiting:
         raise UserError(f"{len(waiting)} open work units name {model.card.name}, as {waiting[0]}; wait for them")
     model.path.unlink()
     (model.path.parent / model.card.file).unlink(missing_ok=True)
-
-
-def _names(recipe: Recipe, sha256: str) -> bool:
-    return sha256 in hashes_of(recipe.models).values()

@@ -90,12 +90,6 @@ def is_in(home: Home, name: str, *states: State) -> bool:
     return any(_things(home, name, state) for state in State if state in states)
 
 
-def state_of(home: Home, name: str) -> State:
-    """Return how far a work unit has got: the state of its result if there is one, else of its file."""
-    there = [state for state in State if state is State.GONE or _things(home, name, state)]
-    return there[-1]
-
-
 def names_in(home: Home, state: State) -> list[str]:
     """Return the work units in a state, those that are there longest first."""
     row = STATES[state]

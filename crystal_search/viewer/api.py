@@ -1,13 +1,10 @@
 """What the pages' programs ask: JSON for plates, drops and scores."""
 
-from datetime import UTC, datetime
-
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from crystal_search.server.imaging.imaging_database import ManualScore
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.reading import Board
@@ -99,18 +96,10 @@ async def _body(request: Request) -> bytes:
 
 def _add_score(viewer: Viewer, body: bytes) -> Response:
     try:
-        asked = read_score(body)
+        score = read_score(body)
     except ScoreRequestError as error:
         raise HTTPException(400, str(error)) from error
-    viewer.reader.image(asked.image_id)
-    viewer.imaging.add_manual_score(
-        ManualScore(
-            image_id=asked.image_id,
-            person=asked.person,
-            scored_at=datetime.now(UTC),
-            outcome=asked.outcome,
-            comment=asked.comment,
-        )
-    )
+    viewer.reader.image(score.image_id)
+    viewer.imaging.add_manual_score(score)
     viewer.reader.forget()
-    return JSONResponse(ledger_value(viewer, asked.image_id), 201)
+    return JSONResponse(ledger_value(viewer, score.image_id), 201)

@@ -1,9 +1,10 @@
 """Scores by hand: what a browser sends, checked before it goes to the ledger."""
 
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.server.imaging.imaging_database import ManualScore
 from crystal_search.viewer.records import BY_HAND
 
 MAX_BODY_BYTES = 20_000
@@ -15,18 +16,8 @@ class ScoreRequestError(UserError):
     """The score cannot be taken as it was sent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoreRequest:
-    """A person's score as the browser sends it."""
-
-    image_id: int
-    outcome: str  #: one of BY_HAND
-    person: str
-    comment: str = ""
-
-
-def read_score(body: bytes) -> ScoreRequest:
-    """Return the score in the JSON object `body`.
+def read_score(body: bytes) -> ManualScore:
+    """Return the score in the JSON object `body`, given now.
 
     Raises
     ------
@@ -39,8 +30,9 @@ def read_score(body: bytes) -> ScoreRequest:
     return read_whole(body, "score", ScoreRequestError, _score)
 
 
-def _score(read: Reader) -> ScoreRequest:
-    return ScoreRequest(
+def _score(read: Reader) -> ManualScore:
+    return ManualScore(
+        scored_at=datetime.now(UTC),
         image_id=read.integer("image_id", 1, MAX_IMAGE_ID),
         outcome=read.choice("outcome", BY_HAND),
         person=_text(read, "person", at_least=1, at_most=MAX_PERSON),

@@ -13,7 +13,7 @@ from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
-from crystal_search.model import Model, default_model, default_models_folder, read_model, sha256_of
+from crystal_search.model import Model, default_model, default_models_folder, in_role, read_model, sha256_of
 from crystal_search.model_card import ROLES, ClassifierCard, DropCard, card_to_json
 from crystal_search.outcomes import GROUPS, Group
 from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
@@ -33,7 +33,7 @@ SHIPPED = ("squeezenet-wells-2",)
 
 
 def shipped(name: str) -> Model[ClassifierCard]:
-    return read_model(default_models_folder() / f"{name}.card.json", ClassifierCard)
+    return in_role(read_model(default_models_folder() / f"{name}.card.json"), ClassifierCard)
 
 
 @pytest.mark.parametrize("width", [1224, 1001, 777])

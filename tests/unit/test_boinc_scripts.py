@@ -11,7 +11,7 @@ import pytest
 
 from crystal_search.errors import ConfigError
 from crystal_search.result import result_to_json
-from crystal_search.server.engines.boinc.agreement import disagreement
+from crystal_search.server.engines.boinc.checking import disagreement
 from crystal_search.server.engines.boinc.install import (
     ASSIMILATE,
     CHECK,

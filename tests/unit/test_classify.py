@@ -15,7 +15,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.geometry import Box
 from crystal_search.images import DecodedImage
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import Model, read_model, sha256_of
+from crystal_search.model import Model, in_role, read_model, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard, Output, card_to_json
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore, write_result
@@ -180,7 +180,7 @@ def classifier_file(folder: Path, classes: tuple[str, ...]) -> Model[ClassifierC
         working_width_px=512,
     )
     (folder / "coarse.card.json").write_text(card_to_json(described))
-    return read_model(folder / "coarse.card.json", ClassifierCard)
+    return in_role(read_model(folder / "coarse.card.json"), ClassifierCard)
 
 
 @pytest.mark.parametrize("scheme", ["groups-5", "groups-4"])

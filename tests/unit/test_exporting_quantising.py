@@ -16,14 +16,14 @@ from crystal_search.exporting.quantising import RECIPES, by_recipe, quantised
 from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import Model, default_models_folder, read_model
+from crystal_search.model import Model, default_models_folder, in_role, read_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.scoring.classify import dense_logits, windowed_logits
 
 
 @pytest.fixture(scope="module")
 def model() -> Model[ClassifierCard]:
-    return read_model(default_models_folder() / "squeezenet-wells-2.card.json", ClassifierCard)
+    return in_role(read_model(default_models_folder() / "squeezenet-wells-2.card.json"), ClassifierCard)
 
 
 @pytest.fixture(scope="module")

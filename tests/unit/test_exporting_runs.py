@@ -16,7 +16,7 @@ from crystal_search.exporting.int8_chops import examples_in
 from crystal_search.exporting.quantising import RECIPES, quantised
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
-from crystal_search.model import default_models_folder, read_model
+from crystal_search.model import default_models_folder, in_role, read_model
 from crystal_search.model_card import ClassifierCard, Output
 from crystal_search.networks.architectures import build
 from crystal_search.scoring.classify import channels_first
@@ -59,7 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 def test_a_training_on_chops_becomes_a_model_with_its_figures(run: Path, data: Path, tmp_path: Path) -> None:
-    model = read_model(export_run(run, "five", tmp_path), ClassifierCard)
+    model = in_role(read_model(export_run(run, "five", tmp_path)), ClassifierCard)
     card, dataset = model.card, open_dataset(data)
     assert (card.classes, card.architecture, card.role) == (RECORD.classes, "squeezenet", "classifier")
     assert card.training_command == RECORD.command
@@ -115,8 +115,8 @@ def test_int8_is_as_accurate_or_not_there(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr("crystal_search.exporting.quantising.ALLOWED_LOSS", 1.1)
     assert main(words) == 0
-    card = read_model(tmp_path / "squeezenet-wells-2-int8.card.json", ClassifierCard).card
-    original = read_model(CARD, ClassifierCard).card
+    card = in_role(read_model(tmp_path / "squeezenet-wells-2-int8.card.json"), ClassifierCard).card
+    original = in_role(read_model(CARD), ClassifierCard).card
     assert (card.architecture, card.temperature, card.classes) == (
         original.architecture,
         original.temperature,
@@ -158,14 +158,14 @@ def test_labels_too_coarse_for_a_model_neither_calibrate_nor_judge_it(
 
 def test_rendered_wells_do_not_judge_a_model_of_other_classes(tmp_path: Path) -> None:
     write_rendered(tmp_path, validation=[[fake_well(0)]])
-    card = replace(read_model(CARD, ClassifierCard).card, outputs=(Output(classes=RECORD.classes),))
+    card = replace(in_role(read_model(CARD), ClassifierCard).card, outputs=(Output(classes=RECORD.classes),))
     with pytest.raises(UserError, match="5 classes apart, rendered wells are labelled in 13"):
         examples_in(tmp_path, card)
 
 
 def test_rendered_wells_serve_as_examples_too(tmp_path: Path) -> None:
     write_rendered(tmp_path, validation=[[fake_well(number) for number in (0, 1)]])
-    model = read_model(CARD, ClassifierCard)
+    model = in_role(read_model(CARD), ClassifierCard)
     examples = examples_in(tmp_path, model.card)
     views = examples.views(3, 0)
     assert views.shape == (3, 1, 256, 256)
@@ -176,7 +176,7 @@ def test_rendered_wells_serve_as_examples_too(tmp_path: Path) -> None:
 
 
 def test_chops_of_a_dataset_are_drawn_by_their_seed(data: Path) -> None:
-    model, dataset = read_model(CARD, ClassifierCard), open_dataset(data)
+    model, dataset = in_role(read_model(CARD), ClassifierCard), open_dataset(data)
     examples = examples_in(data, model.card)
     views = examples.views(4, 0)
     every = channels_first(np.stack([chop_view(dataset, row) for row in dataset.chops("train")]))

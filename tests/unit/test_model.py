@@ -7,7 +7,7 @@ import pytest
 
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
-from crystal_search.model import default_model, model_in_any, read_model, sha256_of
+from crystal_search.model import default_model, in_role, model_in_any, read_model, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard, Output, card_from_json, card_to_json
 from tests.unit.builders import GOLDEN, card
 
@@ -66,7 +66,7 @@ def test_a_role_of_a_newer_version_is_refused_by_name() -> None:
 
 def test_a_model_in_another_role_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelMismatchError, match="squeezenet-wells-1 is a classifier, expected a drop locator"):
-        read_model(installed(tmp_path), DropCard)
+        in_role(read_model(installed(tmp_path)), DropCard)
 
 
 def test_a_model_is_a_file_and_its_card(tmp_path: Path) -> None:

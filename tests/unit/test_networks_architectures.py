@@ -17,7 +17,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UnknownNameError
 from crystal_search.exporting.export import export
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import read_model
+from crystal_search.model import in_role, read_model
 from crystal_search.model_card import ClassifierCard, card_from_json, card_to_json
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.architectures import CLASSIFIERS, build
@@ -228,7 +228,7 @@ def test_dense_equals_windowed_in_full_width(name: str) -> None:
 @pytest.mark.parametrize("name", UNPADDED)
 def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> None:
     network = trained(name, 1, narrow=name in NARROW).float()
-    exported = OnnxNetwork(read_model(export(network, described(name, 1), tmp_path), ClassifierCard))
+    exported = OnnxNetwork(in_role(read_model(export(network, described(name, 1), tmp_path)), ClassifierCard))
     stride = exported.card.chop_stride_px
     for rows, columns in ((1, 1), (2, 3)):
         check_dense_is_windowed(exported, ChopGrid(11, -7, rows, columns, 256, stride), noise(380, 400, 1))
@@ -237,7 +237,9 @@ def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NARROW)
 def test_dense_equals_windowed_in_onnx_runtime_in_full_width(name: str, tmp_path: Path) -> None:
-    exported = OnnxNetwork(read_model(export(trained(name, 1).float(), described(name, 1), tmp_path), ClassifierCard))
+    exported = OnnxNetwork(
+        in_role(read_model(export(trained(name, 1).float(), described(name, 1), tmp_path)), ClassifierCard)
+    )
     check_dense_is_windowed(exported, ChopGrid(0, 0, 2, 2, 256, 64), noise(320, 320, 1))
 
 

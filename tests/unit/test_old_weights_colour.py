@@ -10,7 +10,7 @@ from crystal_search import images
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import read_model
+from crystal_search.model import in_role, read_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.classify import windowed_logits
@@ -26,7 +26,7 @@ SIDE_PX = 17
 @pytest.fixture
 def network(tmp_path: Path) -> OnnxNetwork[ClassifierCard]:
     import_weights(PARAMS, SYMBOL, "--classes", ",".join(OUTCOME_NAMES), "--side", str(SIDE_PX), "--out", tmp_path)
-    return OnnxNetwork(read_model(tmp_path / "operators-0000.card.json", ClassifierCard))
+    return OnnxNetwork(in_role(read_model(tmp_path / "operators-0000.card.json"), ClassifierCard))
 
 
 def well() -> NDArray[np.uint8]:

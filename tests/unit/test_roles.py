@@ -13,7 +13,15 @@ from onnx import TensorProto, helper, numpy_helper
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError, ResultError
 from crystal_search.hostile_json import Reader
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import Model, default_model, default_models, default_models_folder, read_model, sha256_of
+from crystal_search.model import (
+    Model,
+    default_model,
+    default_models,
+    default_models_folder,
+    in_role,
+    read_model,
+    sha256_of,
+)
 from crystal_search.model_card import ROLES, ModelCard, Output, card_from_json, card_to_json
 from crystal_search.result import ImageResult, Result, write_result
 from crystal_search.result_reader import check_against, read_result
@@ -89,7 +97,7 @@ def crystals(folder: Path, onnx: bytes | None = None) -> Path:
 
 def test_its_card_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = crystals(tmp_path)
-    card = read_model(path, CrystalsCard).card
+    card = in_role(read_model(path), CrystalsCard).card
     assert (card.least_area_px, card.classes, len(card.outputs)) == (30, ("crystal",), 2)
     assert json.loads(path.read_text())["role"] == "crystals"
 

@@ -129,7 +129,7 @@ def test_links_of_both_kinds_are_followed(tmp_path: Path) -> None:
 
 def test_without_a_client_nothing_waits(tmp_path: Path) -> None:
     slot = Slot(tmp_path)
-    assert not slot.has_client
+    assert slot._shared is None
     slot.pause(0.5)
     slot.finish(0)
     assert (tmp_path / FINISH_FILE).read_text() == "0\n"
@@ -137,7 +137,7 @@ def test_without_a_client_nothing_waits(tmp_path: Path) -> None:
 
 def test_progress_and_time_are_told(tmp_path: Path) -> None:
     client, slot = Client(with_client(tmp_path)), Slot(tmp_path, leave=Left())
-    assert slot.has_client
+    assert slot._shared is not None
     slot.pause(0.25)
     assert eventually(lambda: "<fraction_done>2.5" in client.hear())
     assert eventually(lambda: "<current_cpu_time>" in client.hear())

@@ -27,7 +27,6 @@ from crystal_search.server.unit_states import (
     move,
     names_in,
     place_of,
-    state_of,
 )
 from tests.service_site import RECIPE, auto_scores, return_results, site_at
 
@@ -121,6 +120,11 @@ def test_nobody_joins_the_folders_by_hand() -> None:
     for path in SERVER.rglob("*.py"):
         by_hand = re.search(rf"home\.({folders})\b(?!\.below)", path.read_text())
         assert not by_hand or path.stem == "unit_states", path
+
+
+def state_of(home: Home, name: str) -> State:
+    """Return how far a work unit has got: the state of its result if there is one, else of its file."""
+    return [state for state in State if state is State.GONE or is_in(home, name, state)][-1]
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -15,23 +15,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image, ImageDraw
+
 from crystal_search.errors import EngineError, WorkUnitError
 from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, USAGE
+from crystal_search.images import picture_file
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.attempts import add_failure, attempt_folder, failures, fraction_done, set_aside
 from crystal_search.server.engines.engine import HomeEngine
 from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
-from crystal_search.server.engines.probe import write_probe
 from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, move, names_in
+from crystal_search.work_unit import read_work_unit, write_work_unit
 
 log = logging.getLogger(__name__)
 
 CLIENT = (*PYTHON, "-m", "crystal_search.client")
 LOG_FILE = "client.log"
 LOG_TAIL_BYTES = 4000
+PROBE_SIDE_PX = 600
 
 
 @dataclass(slots=True)
@@ -196,6 +200,20 @@ class LocalEngine(HomeEngine):
             return f"{_ending(process.returncode)}{_tail(folder / LOG_FILE)}"
         finally:
             discard(self._home, folder)
+
+
+def good_picture() -> bytes:
+    """Return the JPEG of a bright field with a dark ring, the plainest well there is: every sound client scores it."""
+    picture = Image.new("L", (PROBE_SIDE_PX, PROBE_SIDE_PX), 200)
+    ImageDraw.Draw(picture).ellipse((150, 150, 450, 450), fill=180, outline=90, width=8)
+    return picture_file(picture, "JPEG", quality=90)
+
+
+def write_probe(path: Path, *, like: Path) -> Path:
+    """Write a work unit of one good picture to `path`, with the models and parameters of the one at `like`."""
+    unit, images = read_work_unit(like), [("probe", ".jpg", good_picture())]
+    write_work_unit(path, name="probe", models=unit.models, parameters=unit.parameters, images=images)
+    return path
 
 
 def _sign_of_life(folder: Path) -> object:

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -116,7 +116,7 @@ def import_folder(
         memory.convention = _convention(paths, naming)
     naming = replace(naming, convention=memory.convention) if memory.convention else naming
     names = _readable(fresh, naming, memory)
-    known = _known(names, imaging)
+    known = imaging.known_paths(list(names)) if names else set()
     memory.known |= known
     unknown = [path for path in names if path not in known]
     settled = _settled(unknown, settled_seconds, memory)
@@ -219,11 +219,6 @@ def _readable(paths: Sequence[str], naming: Naming, memory: Remembered) -> dict[
         else:
             names[path] = name
     return names
-
-
-def _known(paths: Iterable[str], imaging: Images) -> set[str]:
-    asked = list(paths)
-    return imaging.known_paths(asked) if asked else set()
 
 
 def _settled(paths: Sequence[str], seconds: float, memory: Remembered) -> list[str]:

@@ -9,13 +9,14 @@ import json
 import logging
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from crystal_search.errors import DatabaseError, ResultError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.model import models_named
-from crystal_search.result import RESULT_FILE, Result
+from crystal_search.result import RESULT_FILE
 from crystal_search.result_reader import result_from_json
 from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
@@ -76,25 +77,14 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
         raise DatabaseError(f"{folder} holds no assimilated result: {error}") from error
     if strangers or not read.text("work_unit") == result.work_unit == folder.name:
         raise DatabaseError(f"{folder} holds the result of another work unit, {result.work_unit}")
-    return _auto_scores(result, _recipe(Reader(read.take("recipe"), "recipe", DatabaseError)), scored_at)
+    recipe = _recipe(Reader(read.take("recipe"), "recipe", DatabaseError))
+    score = partial(AutoScore, work_unit=result.work_unit, recipe=recipe, scored_at=scored_at)
+    return [score(image_id=int(image.id), found=image.score) for image in result.images]
 
 
 def _recipe(read: Reader) -> Recipe:
     models = models_named(read, 2 if read.has("models") else 1)  # a record of version 1 may wait in the spool
     return Recipe(models=models, threshold=read.number("threshold", 0, 1))
-
-
-def _auto_scores(result: Result, recipe: Recipe, scored_at: datetime) -> list[AutoScore]:
-    return [
-        AutoScore(
-            image_id=int(image.id),
-            work_unit=result.work_unit,
-            recipe=recipe,
-            scored_at=scored_at,
-            found=image.score,
-        )
-        for image in result.images
-    ]
 
 
 add_arguments = add_home_argument

@@ -2,11 +2,10 @@
 
 import os
 import socket
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from crystal_search.errors import ConfigError, CrystalSearchError
+from crystal_search.errors import CrystalSearchError
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.engine import EngineReport
@@ -35,20 +34,9 @@ def dead_daemons(project: Project) -> list[str]:
     """Return the programs among the project's daemons that do not run on this host.
 
     Each leaves its process number in ``pid_HOST/PROGRAM.pid``.
-
-    Raises
-    ------
-    ConfigError
-        If ``config.xml`` cannot be read.
     """
-    try:
-        root = ET.parse(project.root / "config.xml").getroot()
-    except (OSError, ET.ParseError) as error:
-        raise ConfigError(f"{project.root / 'config.xml'} cannot be read: {error}") from error
     folder = project.root / f"pid_{socket.gethostname().partition('.')[0]}"
-    commands = [(each.text or "").split() for each in root.findall("daemons/daemon/cmd")]
-    programs = [words[0] for words in commands if words]
-    return [program for program in programs if not _runs(folder / f"{program}.pid")]
+    return [program for program in project.daemons if not _runs(folder / f"{program}.pid")]
 
 
 def _runs(path: Path) -> bool:

@@ -29,6 +29,7 @@ class Project:
     db_user: str
     db_password: str
     db_host: str
+    daemons: tuple[str, ...]  #: programs that run as long as it does
 
     def place_of(self, name: str) -> Path:
         """Return where the server looks for an input file called `name`."""
@@ -105,10 +106,10 @@ def read_project(root: Path) -> Project:
     """
     path = root / "config.xml"
     try:
-        config = ET.parse(path).getroot().find("config")
+        tree = ET.parse(path).getroot()
     except (OSError, ET.ParseError) as error:
         raise ConfigError(f"{root} holds no BOINC project: {error}; make one first (docs/boinc.md)") from error
-    if config is None:
+    if (config := tree.find("config")) is None:
         raise ConfigError(f"{path} has no <config> in <boinc>")
     told = {each.tag: (each.text or "").strip() for each in config}
     if not (told.get("uldl_dir_fanout") or "0").isdigit():
@@ -116,6 +117,7 @@ def read_project(root: Path) -> Project:
     needed = ("db_name", "db_user", "download_dir", "upload_dir", "master_url")
     if missing := [name for name in needed if not told.get(name)]:
         raise ConfigError(f"{path} lacks <{missing[0]}>")
+    commands = [(each.text or "").split() for each in tree.findall("daemons/daemon/cmd")]
     return Project(
         root=root,
         download_dir=Path(told["download_dir"]),
@@ -126,4 +128,5 @@ def read_project(root: Path) -> Project:
         db_user=told["db_user"],
         db_password=told.get("db_passwd", ""),
         db_host=told.get("db_host") or "localhost",
+        daemons=tuple(words[0] for words in commands if words),
     )
