@@ -19,7 +19,7 @@ from starlette.types import Scope
 from crystal_search import __version__
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
-from crystal_search.viewer import api, pages, pictures
+from crystal_search.viewer import api, pages
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
@@ -37,7 +37,7 @@ class KeptFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file with the header that says so."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = pictures.FOR_GOOD
+        response.headers["Cache-Control"] = api.FOR_GOOD
         return response
 
 
@@ -108,8 +108,8 @@ def _routes() -> list[Route]:
         Route("/plate/{plate}/scores.csv", api.get_score_table),
         Route("/drop/{image_id:int}", pages.get_drop_page),
         Route("/outcomes.css", pages.get_outcome_colours),
-        Route("/thumbnail/{image_id:int}", pictures.get_thumbnail),
-        Route("/image/{image_id:int}", pictures.get_image),
+        Route("/thumbnail/{image_id:int}", api.get_thumbnail),
+        Route("/image/{image_id:int}", api.get_image),
         Route("/api/plates", api.get_plates),
         Route("/api/plate/{plate}", api.get_board),
         Route("/api/plate/{plate}/counts", api.get_counts),

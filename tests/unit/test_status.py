@@ -11,8 +11,16 @@ import pytest
 from crystal_search.main import main
 from crystal_search.server.engines.boinc import boinc_database as database
 from crystal_search.server.engines.boinc.boinc_report import complaints, dead_daemons
-from crystal_search.server.health.samples import Sample, add_sample, rates, read_samples
-from crystal_search.server.health.status import as_metrics, as_text, status, troubles
+from crystal_search.server.health.status import (
+    Sample,
+    add_sample,
+    as_metrics,
+    as_text,
+    rates,
+    read_samples,
+    status,
+    troubles,
+)
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.services.create_work import create_work
 from crystal_search.wells import WellKey

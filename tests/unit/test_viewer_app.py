@@ -15,7 +15,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.memory_imaging import MemoryImaging
-from crystal_search.viewer import pictures
+from crystal_search.viewer import api
 from crystal_search.viewer.app import viewer_app
 from crystal_search.wells import WellKey
 from tests.viewer_site import Client, add_plate, auto_score, hand_score, picture, score_plate
@@ -276,7 +276,7 @@ def test_a_share_that_hangs_stops_no_page(
         return look(path, *more, **options)
 
     monkeypatch.setattr(os, "stat", hang)
-    monkeypatch.setattr(pictures, "PATIENCE_S", 0.2, raising=False)
+    monkeypatch.setattr(api, "PATIENCE_S", 0.2, raising=False)
     started = time.monotonic()
     hung = client.get("/api/plate/HUNG").json()
     assert [each["version"] for each in hung["drops"]] == [""] * 6
