@@ -18,7 +18,7 @@ from crystal_search.training.losses import cell_losses
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.run_record import recorded
-from crystal_search.training.task import DrawnApart, Losses, Task
+from crystal_search.training.task import Losses, Task
 
 CROP_SIDE_PX = 288
 HELD_CROPS, HELD_SHARDS = 128, 4  #: that a network is judged by, and of how many shards they are
@@ -60,7 +60,7 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         title=f"{request.network}, cells of {request.data}",
         build=partial(architecture.build, len(OUTCOME_NAMES), 1),
         begin=None if request.start_from is None else partial(load_weights, request.start_from),
-        source=DrawnApart(source, machine.group.rank, machine.group.size),
+        source=source,
         losses=losses_at_two_depths,
         judge=_judge(dataset, request, machine),
         panels=PANELS,

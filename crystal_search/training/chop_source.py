@@ -61,14 +61,12 @@ def _repeated(positions: NDArray[np.int64], count: int, generator: np.random.Gen
 
 @dataclass
 class ChopSource(ShardsInUse):
-    """Batches of chops to train on; ranks of a group draw their parts of the same batches."""
+    """Batches of chops to train on, one after another of an endless row of epochs."""
 
     kind = CHOPS
     classes: tuple[str, ...]
     seed: int
     balance: str = "sqrt"
-    rank: int = 0
-    ranks: int = 1
     _orders: dict[int, NDArray[np.int64]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,18 +89,16 @@ class ChopSource(ShardsInUse):
         raise UserError(f"{shard.file} was added to {self.dataset.folder}; an epoch does not grow: {AGAIN}")
 
     def batch(self, step: int, size: int) -> Batch:
-        """Return this rank's part of the batch of `size` chops; the same step gives the same batch.
+        """Return a batch of `size` chops; the same step gives the same batch.
 
         Views are (n, channels, side, side) float32, labels (n,) int64.
         """
-        mine = range(self.rank, size, self.ranks)
         positions = self.positions(step, size)
-        views = [self._view(self.rows[positions[place]], step, place) for place in mine]
-        labels = self.labels[positions[list(mine)]]
-        return torch.from_numpy(channels_first(np.stack(views))), torch.from_numpy(labels)
+        views = [self._view(self.rows[each], place) for place, each in enumerate(positions, start=step * size)]
+        return torch.from_numpy(channels_first(np.stack(views))), torch.from_numpy(self.labels[positions])
 
     def positions(self, step: int, size: int) -> NDArray[np.int64]:
-        """Return which chops of the training split are in a batch, (size,), all ranks' parts together."""
+        """Return which chops of the training split are in a batch, (size,)."""
         chops = len(self.rows)
         places = np.arange(step * size, (step + 1) * size)
         orders = {epoch: self._order(epoch) for epoch in range(int(places[0] // chops), int(places[-1] // chops) + 1)}
@@ -114,8 +110,8 @@ class ChopSource(ShardsInUse):
             return self._orders[epoch]
         return epoch_order(self.labels, self._shares, np.random.default_rng([self.seed, ORDER, epoch]))
 
-    def _view(self, row: ChopRow, step: int, place: int) -> View:
-        generator = np.random.default_rng([self.seed, CHANGES, step, place])
+    def _view(self, row: ChopRow, place: int) -> View:
+        generator = np.random.default_rng([self.seed, CHANGES, place])
         pixels, box = chop_seen_differently(self.dataset.patch(row), self.dataset.box(row), generator)
         return normalised(pixels, self.dataset.about.normalisation)[box.slices]
 

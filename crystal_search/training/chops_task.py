@@ -44,7 +44,7 @@ def opened(request: ChopRequest, machine: Machine) -> Task:
     log.info("%s learns from %s", request.network, "; ".join(dataset.about.sources))
     classes = classes_for(request.classes, dataset)
     _check_fit(request, dataset, machine)
-    source = ChopSource(dataset, classes, request.seed, request.balance, group.rank, group.size)
+    source = ChopSource(dataset, classes, request.seed, request.balance)
     held = validation_chops(dataset, classes, request.validation_chops, rank=group.rank, ranks=group.size)
     if not held.rows:
         raise UserError(f"{request.data} has fewer validation chops than there are processes; start fewer")

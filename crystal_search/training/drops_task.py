@@ -14,7 +14,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
 from crystal_search.errors import UserError
-from crystal_search.images import Grey
 from crystal_search.model import default_model
 from crystal_search.model_card import DropCard
 from crystal_search.networks.architectures import network_for
@@ -22,14 +21,14 @@ from crystal_search.networks.cards import DROP_NORMALISATION, DROP_WIDTH_PX, dro
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.distributed import Group
 from crystal_search.training.machine import Machine, workers_for
-from crystal_search.training.mask_source import MaskSource, known_drop, masked_wells
+from crystal_search.training.mask_source import KnownDrop, MaskSource, known_drop, masked_wells
 from crystal_search.training.requests import NOTHING, SHIPPED, DropRequest
 from crystal_search.training.run_record import recorded
 from crystal_search.training.shipped_weights import begin_with
-from crystal_search.training.task import DrawnApart, Losses, Source, Task, Verdict
+from crystal_search.training.task import Losses, Source, Task, Verdict
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.unet_drop.network import UNet
-from crystal_search.unet_drop.regions import Mask, overlap
+from crystal_search.unet_drop.regions import overlap
 
 log = logging.getLogger(__name__)
 
@@ -39,14 +38,6 @@ STEADYING = 32  #: images from which the shipped weights get their statistics
 RATE, GENTLE_RATE = 4e-3, 2e-4  #: from nothing, and from weights that find drops already
 STEPS = 1000  #: where nothing else is asked for
 PANELS = {"loss": ("loss", "entropy", "dice"), "intersection over union": ("iou",)}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Held:
-    """An image that is not trained on, at the width that the network sees, and where its drop is."""
-
-    grey: Grey
-    mask: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +59,7 @@ class LocatorInTraining:
 class DropJudge:
     """Judges a network by the mean intersection over union of the drops that it finds; 1 less it must fall."""
 
-    held: Sequence[Held]
+    held: Sequence[KnownDrop]
     group: Group
 
     def __call__(self, network: nn.Module) -> Verdict:
@@ -111,7 +102,7 @@ def opened(request: DropRequest, machine: Machine) -> Task:
         title=f"drop locator on {request.data}",
         build=partial(architecture.build, 1, 1),
         begin=None if start == NOTHING else partial(_begin, start, source),
-        source=DrawnApart(source, machine.group.rank, machine.group.size),
+        source=source,
         losses=drop_losses,
         judge=DropJudge(held, machine.group) if held else None,
         panels=PANELS,
@@ -132,11 +123,10 @@ def drop_losses(network: nn.Module, views: Tensor, drops: Tensor) -> Losses:
     return {"loss": entropy + dice, "entropy": entropy, "dice": dice}
 
 
-def held_images(dataset: PackedDataset) -> list[Held]:
-    """Return what is validated on."""
+def held_images(dataset: PackedDataset) -> list[KnownDrop]:
+    """Return what is validated on, at the width that the network sees."""
     rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
-    known = (known_drop(dataset, row, DROP_WIDTH_PX) for row in rows)
-    return [Held(each.grey, each.mask) for each in known]
+    return [known_drop(dataset, row, DROP_WIDTH_PX) for row in rows]
 
 
 def _begin(start: Path, source: Source, network: nn.Module) -> None:

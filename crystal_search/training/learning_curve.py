@@ -1,4 +1,4 @@
-"""The learning curve of a training: a table that grows by a row at a time, and its picture."""
+"""The learning curve of a training: a table that grows by a row at a time, its picture, and events for TensorBoard."""
 
 import csv
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crystal_search.files import write_whole
 
-CURVE, PICTURE = "learning-curve.csv", "learning-curve.png"
+CURVE, PICTURE, EVENTS = "learning-curve.csv", "learning-curve.png", "tensorboard"
 PARTS = ("train", "validation")  #: of a column's name, before that of its figure
 
 
@@ -63,3 +63,13 @@ def draw_curve(folder: Path, title: str, panels: Mapping[str, Sequence[str]]) ->
     stream = io.BytesIO()
     picture.savefig(stream, format="png", dpi=100)
     write_whole(folder / PICTURE, stream.getvalue())
+
+
+def add_events(run: Path, step: int, row: Mapping[str, float]) -> None:
+    """Write the numbers of a row of the learning curve where TensorBoard finds them, one event file a row."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(run / EVENTS), purge_step=step) as writer:
+        for name, number in row.items():
+            if name != "step":
+                writer.add_scalar(name.replace("_", "/", 1), number, step)  # train/loss, validation/loss

@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from crystal_search.errors import UserError
 from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_checkpoint, save_checkpoint
-from crystal_search.training.learning_curve import CURVE, append_row, cut_curve, draw_curve
+from crystal_search.training.learning_curve import CURVE, add_events, append_row, cut_curve, draw_curve
 from crystal_search.training.machine import Machine, memory_explained
 from crystal_search.training.schedules import Schedule
 from crystal_search.training.task import Batch, Task, Taught, batches
-from crystal_search.training.tensorboard import add_events
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,12 @@ class Training:
         hidden = True if self.quiet or not self._group.is_first else None  # None: where standard error is no terminal
         with tqdm(desc="training", total=self.plan.steps, initial=first, unit="step", disable=hidden) as bar:
             for steps in self._stretches(first):
-                ahead = batches(self.task.source, steps, self.machine.batch_size, workers=self.task.workers)
+                ahead = batches(
+                    *(self.task.source, steps, self.machine.batch_size),
+                    workers=self.task.workers,
+                    rank=self._group.rank,
+                    ranks=self._group.size,
+                )
                 for step, batch in zip(steps, ahead, strict=False):
                     yield step, batch
                     bar.update()

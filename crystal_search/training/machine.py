@@ -1,16 +1,19 @@
 """What a training computes on: its processes, their precision, and what to do when memory is full."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from crystal_search.errors import UserError
+from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.training.distributed import Group
-from crystal_search.training.precision import computing_in
 from crystal_search.training.task import Batch, Losses
+
+PRECISIONS = {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+#: Of the processor, by the names of ``torch.cpu.get_capabilities``: without these, bf16 is emulated and slower.
+NATIVE_BF16 = ("avx512_bf16", "amx_bf16", "bf16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,3 +78,33 @@ def workers_for(asked: int | None, machine: Machine, *, on_device: bool) -> int:
     if on_device and asked:
         raise UserError("batches of these wells are made in the memory of the device itself; leave out --workers")
     return 0 if on_device else machine.workers
+
+
+def precision_for(asked: str, device: torch.device) -> str:
+    """Return the precision to train in: the one `asked` for, or with ``auto`` the fastest that is as good.
+
+    That is bf16 where the GPU or the processor computes with it, else float32.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such precision; the message lists those there are.
+    """
+    if asked != "auto" and asked not in PRECISIONS:
+        raise UnknownNameError(f"no precision {asked!r}; choose from auto, {', '.join(PRECISIONS)}")
+    if asked != "auto":
+        return asked
+    return "bf16" if has_native_bf16(device) else "float32"
+
+
+def has_native_bf16(device: torch.device) -> bool:
+    """Return whether `device` computes with bf16 itself."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # new in torch 2.10
+    return any(capabilities.get(name) for name in NATIVE_BF16)
+
+
+def computing_in(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Return the context in which layers compute in `precision`; weights stay float32."""
+    return torch.autocast(device.type, PRECISIONS[precision], enabled=precision != "float32")

@@ -36,7 +36,6 @@ Floats = NDArray[np.float64]
 class KnownDrop:
     """An image and where its drop is."""
 
-    row: WellRow
     grey: Grey  #: (rows, columns)
     share: Grey  #: how much of each part of the image is drop, 0 to 255; any size of about the same proportions
 
@@ -61,14 +60,14 @@ def known_drop(dataset: PackedDataset, row: WellRow, width_px: int) -> KnownDrop
     """
     if row.part(DROPS):
         grey, share = (np.array(dataset.array(row, name)) for name in (GREY, DROPS))
-        return KnownDrop(row, resized(grey, width_px), share)
+        return KnownDrop(resized(grey, width_px), share)
     try:
         colour = decode(dataset.image(row), at_least_width_px=max(width_px, CLASSIFIER_WIDTH_PX)).colour
         data = dataset.mask(row)
         mask = np.zeros((1, 1), np.bool_) if data is None else mask_over(data, colour.shape)
     except ImageError as error:
         raise UserError(f"{row.image}: {error}; take it out of the archive, and build the dataset again") from error
-    return KnownDrop(row, resized(to_grey(colour), width_px), 255 * mask.astype(np.uint8))
+    return KnownDrop(resized(to_grey(colour), width_px), 255 * mask.astype(np.uint8))
 
 
 def at_size(share: Grey, height: int, width: int) -> Grey:

@@ -3,8 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -30,25 +30,12 @@ def one_cycle(progress: float) -> float:
 
 
 @dataclass
-class Stagnation:
-    """Counts validations without a gain."""
-
-    best: float = math.inf
-    since: int = 0  #: validations after the best one
-
-    def see(self, falls: float) -> None:
-        """Take notice of what a judge said."""
-        if falls < self.best * (1 - SMALLEST_GAIN):
-            self.best, self.since = falls, 0
-        else:
-            self.since += 1
-
-
-@dataclass
 class Schedule(ABC):
     """What decides on learning rates, and when nothing more is to be gained; all that it remembers is in its state."""
 
-    stagnation: Stagnation = field(default_factory=Stagnation, kw_only=True)
+    REMEMBERED: ClassVar[tuple[str, ...]] = ("best", "since")
+    best: float = field(default=math.inf, kw_only=True)  #: what a judge said
+    since: int = field(default=0, kw_only=True)  #: validations after the best one
 
     @property
     @abstractmethod
@@ -65,15 +52,19 @@ class Schedule(ABC):
 
     def validated(self, falls: float) -> None:
         """Take notice of what a judge said."""
-        self.stagnation.see(falls)
+        if falls < self.best * (1 - SMALLEST_GAIN):
+            self.best, self.since = falls, 0
+        else:
+            self.since += 1
 
     def state(self) -> dict[str, Any]:
         """Return what is remembered, for a checkpoint."""
-        return asdict(self.stagnation)
+        return {name: getattr(self, name) for name in self.REMEMBERED}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Remember what a checkpoint says."""
-        self.stagnation = Stagnation(state["best"], state["since"])
+        for name in self.REMEMBERED:
+            setattr(self, name, state[name])
 
 
 @dataclass
@@ -87,7 +78,7 @@ class OneCycle(Schedule):
     @property
     def ended(self) -> bool:
         """Whether validation has stagnated for too long."""
-        return bool(self.patience) and self.stagnation.since >= self.patience
+        return bool(self.patience) and self.since >= self.patience
 
     def optimiser(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Return AdamW, fused: ten times as fast on a processor."""
@@ -102,6 +93,7 @@ class OneCycle(Schedule):
 class StepwiseRates(Schedule):
     """The paper's way: momentum; the rate is lowered whenever validation stagnates, and after the last one it ends."""
 
+    REMEMBERED = (*Schedule.REMEMBERED, "stage")
     patience: int  #: validations without a gain after which the rate is lowered
     rates: tuple[float, ...] = PAPER_RATES
     stage: int = 0  #: position of the rate in use; as many as there are rates when all is done
@@ -122,15 +114,6 @@ class StepwiseRates(Schedule):
     def validated(self, falls: float) -> None:
         """Take notice of what a judge said, and lower the rate when it has stagnated."""
         super().validated(falls)
-        if self.stagnation.since >= self.patience:
+        if self.since >= self.patience:
             self.stage += 1
-            self.stagnation.since = 0
-
-    def state(self) -> dict[str, Any]:
-        """Return what is remembered, for a checkpoint."""
-        return super().state() | {"stage": self.stage}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Remember what a checkpoint says."""
-        super().restore(state)
-        self.stage = state["stage"]
+            self.since = 0

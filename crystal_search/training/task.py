@@ -22,7 +22,7 @@ class Batches(Protocol):
     """What can be asked for batches by number."""
 
     def batch(self, step: int, size: int) -> Batch:
-        """Return this process's part of a batch of `size`; the same step gives the same batch."""
+        """Return a batch of `size`; the same step gives the same batch."""
 
 
 class Source(Batches, Protocol):
@@ -83,42 +83,23 @@ class Taught(nn.Module):
 
 
 class _ByStep(Dataset[Batch]):
-    def __init__(self, source: Batches, size: int) -> None:
-        self.source, self.size = source, size
+    def __init__(self, source: Batches, size: int, rank: int, ranks: int) -> None:
+        self.source, self.size, self.rank, self.ranks = source, size // ranks, rank, ranks
 
     def __getitem__(self, step: int) -> Batch:
-        return self.source.batch(step, self.size)
+        return self.source.batch(step * self.ranks + self.rank, self.size)
 
 
-def batches(source: Batches, steps: Iterable[int], size: int, *, workers: int = 0) -> Iterator[Batch]:
-    """Yield the batches of `steps` in order, made ahead by `workers` processes; their number changes nothing."""
+def batches(
+    source: Batches, steps: Iterable[int], size: int, *, workers: int = 0, rank: int = 0, ranks: int = 1
+) -> Iterator[Batch]:
+    """Yield the batches of `steps` in order, made ahead by `workers` processes; their number changes nothing.
+
+    Of several trainings beside each other, each draws a part of every batch: that of its `rank`, smaller batches whose
+    numbers no other one asks for.
+    """
+    parts = _ByStep(source, size, rank, ranks)
     if not workers:
-        return (source.batch(step, size) for step in steps)
+        return (parts[step] for step in steps)
     pinned = torch.cuda.is_available()
-    loader = DataLoader(_ByStep(source, size), None, sampler=steps, num_workers=workers, pin_memory=pinned)
-    return iter(loader)
-
-
-@dataclass(frozen=True, slots=True)
-class DrawnApart:
-    """The source of one of several processes, each of which draws batches of its own."""
-
-    source: Source
-    rank: int
-    ranks: int
-
-    def names(self) -> list[str]:
-        """Return the names of the shards in use."""
-        return self.source.names()
-
-    def refresh(self) -> None:
-        """Take up the shards that were written since."""
-        self.source.refresh()
-
-    def use(self, names: list[str]) -> None:
-        """Draw from exactly these shards from now on."""
-        self.source.use(names)
-
-    def batch(self, step: int, size: int) -> Batch:
-        """Return this process's part of a batch of `size`."""
-        return self.source.batch(step * self.ranks + self.rank, size // self.ranks)
+    return iter(DataLoader(parts, None, sampler=steps, num_workers=workers, pin_memory=pinned))

@@ -14,8 +14,7 @@ from crystal_search.training.checkpoints import CHECKPOINT
 from crystal_search.training.distributed import Group, joined
 from crystal_search.training.learning_curve import CURVE
 from crystal_search.training.loop import Plan, Training
-from crystal_search.training.machine import Machine
-from crystal_search.training.precision import precision_for
+from crystal_search.training.machine import Machine, precision_for
 from crystal_search.training.requests import Request
 from crystal_search.training.run_record import TRACES, RunRecord, check_free, read_run, write_run
 from crystal_search.training.schedules import PAPER_RATES, OneCycle, Schedule, StepwiseRates

@@ -4,7 +4,6 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from crystal_search.datasets.packed import ABOUT, open_dataset
@@ -17,36 +16,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, kind in TASKS.items():
-        task = _command(commands, name, _train, kind.purpose)
+        task = commands.add_parser(name, help=kind.purpose, description=kind.purpose, allow_abbrev=False)
         task.set_defaults(task=name)
+        task.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help="log what is done")
+        task.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="processor threads (default: 1)")
         add_options(task, kind.request)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
+    """Run the training that was chosen, and say what to do next."""
     import torch
 
-    torch.set_num_threads(arguments.threads)
-    chosen: Callable[[argparse.Namespace], None] = arguments.train_command
-    chosen(arguments)
-
-
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    run_command: Callable[[argparse.Namespace], None],
-    what: str,
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
-    command.set_defaults(train_command=run_command)
-    command.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help="log what is done")
-    command.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="processor threads (default: 1)")
-    return command
-
-
-def _train(arguments: argparse.Namespace) -> None:
     from crystal_search.training.train import train
 
+    torch.set_num_threads(arguments.threads)
     command = shlex.join(["crystal-search", *sys.argv[1:]])
     steps = train(arguments.task, asked(TASKS[arguments.task].request, arguments, command))
     if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one tells

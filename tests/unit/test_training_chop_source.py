@@ -90,7 +90,7 @@ def test_no_chop_is_shown_as_it_is_nor_twice_alike(dataset: PackedDataset) -> No
         views = source.batch(step, 12)[0][:, 0].numpy()
         for view, position in zip(views, source.positions(step, 12), strict=True):
             assert np.abs(view - chop_view(dataset, source.rows[position])).mean() > 0.02
-    first, second = (source._view(source.rows[0], step, 0) for step in range(2))
+    first, second = (source._view(source.rows[0], place) for place in range(2))
     assert np.abs(first - second).mean() > 0.02
 
 
@@ -102,10 +102,10 @@ def test_an_epochs_batches_hold_classes_in_their_shares(dataset: PackedDataset) 
 
 def test_ranks_draw_the_parts_of_the_same_batch(dataset: PackedDataset) -> None:
     whole = source_of(dataset).batch(1, 4)
-    parts = [source_of(dataset, rank=rank, ranks=2).batch(1, 4) for rank in (0, 1)]
+    parts = [next(batches(source_of(dataset), [1], 4, rank=rank, ranks=2)) for rank in (0, 1)]
     for one, several in zip(whole, zip(*parts, strict=True), strict=True):
-        assert torch.equal(one[0::2], several[0])
-        assert torch.equal(one[1::2], several[1])
+        assert torch.equal(one[:2], several[0])
+        assert torch.equal(one[2:], several[1])
 
 
 def test_the_number_of_workers_changes_nothing(dataset: PackedDataset) -> None:

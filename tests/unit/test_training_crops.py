@@ -2,7 +2,7 @@
 
 import itertools
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
 from crystal_search.datasets.packed import WellRow, open_dataset
 from crystal_search.errors import UserError
-from crystal_search.training import cells_task, loop, mask_source
+from crystal_search.training import cells_task, device_views, loop, mask_source
 from crystal_search.training import crops as crops_module
 from crystal_search.training.crops import CropSource
 from crystal_search.training.distributed import Group
@@ -69,6 +69,21 @@ def test_labels_lie_where_things_are_seen(shards: Path, width_px: int, monkeypat
     shown = torch.nn.functional.avg_pool2d(views, 4)[:, 0] > 0.5
     assert float((shown == (labels == CRYSTAL)).float().mean()) > 0.97
     assert bool((labels == CRYSTAL).any())
+
+
+@pytest.mark.parametrize("source_module", [crops_module, mask_source])
+def test_what_is_trained_on_is_recorded_differently(
+    shards: Path, source_module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn() -> torch.Tensor:
+        source = crops(shards) if source_module is crops_module else MaskSource(open_dataset(shards), 0)
+        source.refresh()
+        return source.batch(0, 8)[0]
+
+    trained_on, change = drawn(), device_views.recorded_differently
+    # The same random numbers are drawn, so that nothing but the change itself is missing.
+    monkeypatch.setattr(source_module, "recorded_differently", lambda views, draws: (change(views, draws), views)[1])
+    assert float((trained_on - drawn()).abs().mean()) > 0.1
 
 
 def test_a_width_that_is_no_part_is_refused(shards: Path) -> None:

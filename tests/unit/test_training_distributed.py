@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.training import precision
+from crystal_search.training import machine
 from crystal_search.training.distributed import Group, joined
-from crystal_search.training.precision import computing_in, has_native_bf16, precision_for
+from crystal_search.training.machine import computing_in, has_native_bf16, precision_for
 
 CPU = torch.device("cpu")
 
@@ -61,9 +61,9 @@ def test_an_unknown_precision_is_refused() -> None:
         precision_for("fp8", CPU)
 
 
-@pytest.mark.parametrize("name", list(precision.PRECISIONS))
+@pytest.mark.parametrize("name", list(machine.PRECISIONS))
 def test_layers_compute_in_the_precision(name: str) -> None:
     layer = nn.Conv2d(1, 2, 3)
     with computing_in(name, CPU):
-        assert layer(torch.zeros(1, 1, 4, 4)).dtype == precision.PRECISIONS[name]
+        assert layer(torch.zeros(1, 1, 4, 4)).dtype == machine.PRECISIONS[name]
     assert layer.weight.dtype == torch.float32

@@ -20,9 +20,9 @@ from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.networks.architectures import DROP_LOCATORS
 from crystal_search.training.checkpoints import BEST
 from crystal_search.training.distributed import Group
-from crystal_search.training.drops_task import GENTLE_RATE, DropJudge, Held, held_images
+from crystal_search.training.drops_task import GENTLE_RATE, DropJudge, held_images
 from crystal_search.training.learning_curve import PICTURE, curve_rows
-from crystal_search.training.mask_source import HEIGHTS_PX, MaskSource, at_size, known_drop, masked_wells
+from crystal_search.training.mask_source import HEIGHTS_PX, KnownDrop, MaskSource, at_size, known_drop, masked_wells
 from crystal_search.training.requests import DropRequest
 from crystal_search.training.run_record import read_run
 from crystal_search.training.shipped_weights import begin_with
@@ -121,7 +121,7 @@ def test_a_file_of_another_network_is_no_beginning() -> None:
 def test_drops_are_judged_by_their_overlap(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([0.5, 0.8])
     monkeypatch.setattr("crystal_search.training.drops_task.overlap", lambda *_: next(answers))
-    held = Held(np.zeros((208, 256), np.uint8), np.ones((208, 256), np.bool_))
+    held = KnownDrop(np.zeros((208, 256), np.uint8), np.full((208, 256), 255, np.uint8))
     verdict = DropJudge([held, held], Group(CPU))(UNet())
     assert verdict.figures == {"validation_iou": 0.65}
     assert verdict.falls == pytest.approx(0.35)

@@ -5,8 +5,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
-from crystal_search.training.learning_curve import CURVE, PICTURE, append_row, cut_curve, draw_curve
-from crystal_search.training.tensorboard import FOLDER, add_events
+from crystal_search.training.learning_curve import (
+    CURVE,
+    EVENTS,
+    PICTURE,
+    add_events,
+    append_row,
+    cut_curve,
+    draw_curve,
+)
 
 ROW = {
     "step": 10,
@@ -43,6 +50,6 @@ def test_events_hold_the_same_numbers(tmp_path: Path) -> None:
 
     add_events(tmp_path, 10, ROW)
     add_events(tmp_path, 20, ROW | {"step": 20, "validation_loss": 1.5})
-    events = EventAccumulator(str(tmp_path / FOLDER)).Reload()
+    events = EventAccumulator(str(tmp_path / EVENTS)).Reload()
     assert [(each.step, round(each.value, 4)) for each in events.Scalars("validation/loss")] == [(10, 2.1), (20, 1.5)]
     assert "step" not in events.Tags()["scalars"]
