@@ -34,6 +34,7 @@ class ArchiveImage:
 class LeftOut:
     """Something in an archive or a dataset that was not taken, and why."""
 
+    what: str = field(default="image", kw_only=True)  #: ``image`` or ``chop``
     name: str
     reason: str  #: a short phrase that is the same for all of its kind, so that they can be counted
     detail: str = ""  #: what is special to this one

@@ -7,7 +7,7 @@ from functools import partial
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
 from crystal_search.datasets.chop_recipe import Recipe
 from crystal_search.datasets.chopping import ChoppedImage, chopped
-from crystal_search.datasets.image_records import Chop, ImageRecord, KeptChop, LeftOutRow
+from crystal_search.datasets.image_records import Chop, ImageRecord, KeptChop
 from crystal_search.datasets.packing_shards import Spool
 from crystal_search.processes import in_order
 
@@ -17,7 +17,7 @@ class Read:
     """All that was read."""
 
     records: list[ImageRecord] = field(default_factory=list)
-    left_out: list[LeftOutRow] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 def read_archives(archives: Sequence[Archive], recipe: Recipe, spool: Spool, workers: int) -> Read:
@@ -34,7 +34,7 @@ def read_archives(archives: Sequence[Archive], recipe: Recipe, spool: Spool, wor
     items = tqdm(items_of(archives), desc="images", unit="", smoothing=0.02, disable=None)
     for image, answer in in_order(partial(_chopped, recipe=recipe), items, workers):
         if isinstance(image, LeftOut):
-            read.left_out.append(LeftOutRow(what="image", name=image.name, reason=image.reason, detail=image.detail))
+            read.left_out.append(image)
         elif answer is not None:
             _keep(read, image, answer, spool)
     return read
@@ -61,11 +61,7 @@ def _chopped(item: ArchiveImage | LeftOut, recipe: Recipe) -> ChoppedImage | Non
 
 
 def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -> None:
-    if answer.refused:
-        reason = answer.refused
-        read.left_out.append(LeftOutRow(what="image", name=image.name, reason=reason.reason, detail=reason.detail))
-    for each in answer.left_out:
-        read.left_out.append(LeftOutRow(what="chop", name=each.name, reason=each.reason, detail=each.detail))
+    read.left_out.extend(answer.left_out)
     if answer.fingerprint is None:
         return
     read.records.append(

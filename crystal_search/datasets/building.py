@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crystal_search.archives.archive import Archive, ArchiveImage
+from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
 from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
 from crystal_search.datasets.archive_reading import Read, items_of, read_archives
 from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.dataset_report import Built, write_report
 from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
 from crystal_search.datasets.fingerprints import near_pairs
-from crystal_search.datasets.image_records import CHOP_FIELDS, LEFT_OUT, ImageRecord, LeftOutRow
+from crystal_search.datasets.image_records import CHOP_FIELDS, LEFT_OUT, ImageRecord
 from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGES, JPEG, About, ShardFile, about_json
 from crystal_search.datasets.packing_shards import ShardWriter, Spool, write_table
 from crystal_search.datasets.whole_images import parts_of
@@ -66,7 +66,7 @@ def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) ->
             images={split: Counter(record.outcome for record in each) for split, each in by_split.items()},
             left_out=read.left_out,
         )
-        write_table(folder / LEFT_OUT, LeftOutRow, read.left_out)
+        write_table(folder / LEFT_OUT, LeftOut, read.left_out)
         write_report(folder, built)
         write_whole(folder / ABOUT, about_json(built.about))
     return built
@@ -135,27 +135,25 @@ def without_duplicates(read: Read) -> list[ImageRecord]:
         known = first.setdefault(record.digest, record)
         if known is not record:
             differs = "" if known.outcome == record.outcome else f", called {known.outcome}, not {record.outcome}"
-            read.left_out.append(
-                LeftOutRow(what="image", name=record.name, reason=DUPLICATE, detail=f"{known.name}{differs}")
-            )
+            read.left_out.append(LeftOut(record.name, DUPLICATE, f"{known.name}{differs}"))
     return list(first.values())
 
 
 def sorted_out(
-    records: Sequence[ImageRecord], division: Division, left_out: list[LeftOutRow]
+    records: Sequence[ImageRecord], division: Division, left_out: list[LeftOut]
 ) -> dict[str, list[ImageRecord]]:
     """Return the images of each split; those that are in none are listed as left out."""
     by_split: dict[str, list[ImageRecord]] = {split: [] for split in SPLITS}
     for record, split in zip(records, division.splits, strict=True):
         if split is None:
             detail = f"published in {record.published}"
-            left_out.append(LeftOutRow(what="image", name=record.name, reason=OTHER_SPLIT, detail=detail))
+            left_out.append(LeftOut(record.name, OTHER_SPLIT, detail))
         else:
             by_split[split].append(record)
     return by_split
 
 
-def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, left_out: Sequence[LeftOutRow]) -> None:
+def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, left_out: Sequence[LeftOut]) -> None:
     """Refuse what no network can learn from.
 
     Raises
@@ -184,7 +182,7 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, le
             )
 
 
-def _why(left_out: Sequence[LeftOutRow]) -> str:
+def _why(left_out: Sequence[LeftOut]) -> str:
     """Return the most frequent reasons for which something was left out, each with the first name."""
     first: dict[str, str] = {}
     for row in left_out:

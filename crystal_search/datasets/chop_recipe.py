@@ -1,4 +1,4 @@
-"""How chops are chosen for training: sizes, thresholds, and what a UV mate must show."""
+"""How chops are chosen for training, and as what (Thielmann et al. 2023, section 2.2)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,17 @@ from pathlib import Path
 
 from crystal_search.errors import UserError
 from crystal_search.model import default_models_folder
-from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES, Group
 
 SIDE_PX, MARGIN_PX = 256, 64
 GREY_NORMALISATION, COLOUR_NORMALISATION = "local-contrast-1", "rgb-1"
 UV_CHOICES = ("require", "prefer", "ignore")
 UV = "uv"  #: key of the threshold of a UV mate
+
+TOO_FEW_CONTOURS = "contours below the threshold"
+NO_UV_CONTOUR = "no contour in the UV image"
+NO_UV_IMAGE = "no UV image"
+IN_DOUBT = "in doubt: the known outcomes hardly show"
 
 #: Least length of contours, in px, of a chop that is to count as what people said of the whole drop
 #: (`chopper.contours`). That of ``rim`` makes a rim of a chop at the border of a clear drop.
@@ -75,3 +80,36 @@ def thresholds_with(changes: Iterable[str]) -> dict[str, float]:
         if not 0 <= thresholds[name] < float("inf"):
             raise UserError(f"--threshold {change}: expected a length in px of at least 0")
     return thresholds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is known of a chop. Lengths of contours are in px."""
+
+    inside: float  #: contours inside of the drop
+    everywhere: float  #: contours, the drop's rim among them
+    at_border: bool  #: it lies at the border of the drop's rectangle
+    uv: float | None  #: contours in the UV image at this place; None where there is no UV image
+
+
+def as_people_said(outcome: str, seen: Seen, recipe: Recipe) -> tuple[str | None, str]:
+    """Return what a chop of a drop that people called `outcome` is trained as.
+
+    Returns
+    -------
+    outcome
+        None if it is left out.
+    reason
+        Why it is left out; empty if it is not.
+    """
+    if outcome == "clear" and seen.at_border and seen.everywhere > recipe.thresholds["rim"]:
+        return "rim", ""
+    least = recipe.thresholds[outcome]
+    if least and seen.inside <= least:
+        return None, TOO_FEW_CONTOURS
+    if BY_NAME[outcome].group is Group.CRYSTAL and recipe.uv != "ignore":
+        if seen.uv is None:
+            return (None, NO_UV_IMAGE) if recipe.uv == "require" else (outcome, "")
+        if seen.uv <= recipe.thresholds[UV]:
+            return None, NO_UV_CONTOUR
+    return outcome, ""

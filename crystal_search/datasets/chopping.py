@@ -13,8 +13,7 @@ from crystal_search.archives.archive import ArchiveImage, Content, LeftOut, cont
 from crystal_search.chopper.contours import REDUCTION, Contours, contour_length, contours_of
 from crystal_search.chopper.cutting import chops_of_drop
 from crystal_search.chopper.tiling import tile_starts
-from crystal_search.datasets.choosing import IN_DOUBT, Seen, as_people_said
-from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
+from crystal_search.datasets.chop_recipe import IN_DOUBT, MARGIN_PX, SIDE_PX, Recipe, Seen, as_people_said
 from crystal_search.datasets.drawn_masks import mask_over
 from crystal_search.datasets.fingerprints import fingerprint
 from crystal_search.datasets.image_records import Chop
@@ -48,8 +47,7 @@ class ChoppedImage:
     worth_keeping: bool = False  #: whole, to train on: it is known where its drop or its crystals are
     bytes: int = 0  #: of its file, and of what is mapped into memory
     chops: tuple[Chop, ...] = ()
-    refused: LeftOut | None = None  #: why it has no chops at all
-    left_out: tuple[LeftOut, ...] = ()  #: chops that were not taken
+    left_out: tuple[LeftOut, ...] = ()  #: chops that were not taken, or the image, where it has none at all
 
 
 def chopped(image: ArchiveImage, recipe: Recipe) -> ChoppedImage:
@@ -58,11 +56,11 @@ def chopped(image: ArchiveImage, recipe: Recipe) -> ChoppedImage:
         data = content_of(image.content)
         decoded = decode(data, at_least_width_px=WORKING_WIDTH_PX)
     except (OSError, ImageError) as error:
-        return ChoppedImage(refused=LeftOut(image.name, UNREADABLE, str(error)))
+        return ChoppedImage(left_out=(LeftOut(image.name, UNREADABLE, str(error)),))
     try:
         given = mask_of(image, decoded.colour.shape)
     except (OSError, ImageError) as error:
-        return ChoppedImage(refused=LeftOut(image.name, BAD_MASK, str(error)))
+        return ChoppedImage(left_out=(LeftOut(image.name, BAD_MASK, str(error)),))
     known = ChoppedImage(
         digest=hashlib.sha256(data).digest(),
         worth_keeping=given is not None or image.objects is not None or image.outcome_map is not None,
@@ -76,7 +74,7 @@ def chopped(image: ArchiveImage, recipe: Recipe) -> ChoppedImage:
     drop = None if image.outcome == NO_DROP else find_drop(grey, given, recipe.models)
     if drop is None or min(drop.box.height, drop.box.width) < SIDE_PX:
         reason = LABELLED_NO_DROP if image.outcome == NO_DROP else NO_DROP_FOUND if drop is None else TOO_FLAT
-        return replace(known, fingerprint=fingerprint(grey), refused=LeftOut(image.name, reason))
+        return replace(known, fingerprint=fingerprint(grey), left_out=(LeftOut(image.name, reason),))
     pixels = resized(decoded.colour, WORKING_WIDTH_PX) if recipe.in_colour else grey
     chops, left_out = _chops(image, pixels, grey, drop, recipe)
     known = replace(known, fingerprint=fingerprint(grey[drop.box.slices]))
@@ -142,7 +140,7 @@ def _chops(
         else:
             outcome, reason = as_people_said(image.outcome, seen[index], recipe)
         if outcome is None:
-            left_out.append(LeftOut(image.name, reason, f"chop at row {box.top}, column {box.left}"))
+            left_out.append(LeftOut(image.name, reason, f"chop at row {box.top}, column {box.left}", what="chop"))
         else:
             chops.append(_cut(pixels, box, outcome, seen[index].everywhere))
     return chops, left_out

@@ -217,7 +217,7 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
 
 
 def _say(folder: Path) -> None:
-    from crystal_search.datasets.dataset_summary import summary
+    from crystal_search.datasets.dataset_report import summary
     from crystal_search.datasets.packed import open_dataset
 
     sys.stdout.write(summary(open_dataset(folder)))

@@ -1,4 +1,4 @@
-"""The report of a dataset: a page to read, and the contact sheet."""
+"""The report of a dataset: a page to read, the contact sheet, and the same counts as text."""
 
 import base64
 from collections import Counter
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from crystal_search.archives.archive import LeftOut
 from crystal_search.datasets.chop_recipe import Recipe
 from crystal_search.datasets.contact_sheet import contact_sheet
 from crystal_search.datasets.dividing import Division
-from crystal_search.datasets.image_records import LeftOutRow
 from crystal_search.datasets.packed import CHOPS, About, PackedDataset
 from crystal_search.files import write_whole
 from crystal_search.outcomes import BY_NAME, NO_DROP, OUTCOME_NAMES
@@ -28,7 +28,7 @@ class Built:
     recipe: Recipe
     division: Division
     images: Mapping[str, Mapping[str, int]]  #: by split, then outcome
-    left_out: Sequence[LeftOutRow]
+    left_out: Sequence[LeftOut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def count_rows(
     return rows
 
 
-def reason_rows(left_out: Sequence[LeftOutRow]) -> list[ReasonRow]:
+def reason_rows(left_out: Sequence[LeftOut]) -> list[ReasonRow]:
     """Return how often each reason was given, images first, the most frequent first."""
     counts = Counter((row.what, row.reason) for row in left_out)
     ordered = sorted(counts.items(), key=lambda each: (each[0][0] != "image", -each[1], each[0][1]))
@@ -106,7 +106,7 @@ def reason_rows(left_out: Sequence[LeftOutRow]) -> list[ReasonRow]:
     ]
 
 
-def _examples(left_out: Iterable[LeftOutRow], what: str, reason: str) -> list[str]:
+def _examples(left_out: Iterable[LeftOut], what: str, reason: str) -> list[str]:
     fitting = [row for row in left_out if (row.what, row.reason) == (what, reason)]
     chosen = fitting[:: max(1, len(fitting) // EXAMPLES)][:EXAMPLES]
     return [f"{row.name}: {row.detail}" if row.detail else row.name for row in chosen]
@@ -115,3 +115,23 @@ def _examples(left_out: Iterable[LeftOutRow], what: str, reason: str) -> list[st
 def _groups(built: Built, split: str) -> int:
     division = built.division
     return len({group for group, at in zip(division.groups, division.splits, strict=True) if at == split})
+
+
+def summary(dataset: PackedDataset) -> str:
+    """Return how many chops and whole images of each outcome each split has."""
+    about = dataset.about
+    size = sum(shard.bytes for shard in about.shards)
+    lines = [
+        f"{dataset.folder}: {about.scheme}, {about.normalisation}, from {', '.join(about.sources)}",
+        f"{len(about.shards)} shards, {size / 1e6:.0f} MB",
+    ]
+    for what, counts in (
+        ("chops", {split: Counter(row.outcome for row in dataset.chops(split)) for split in SPLITS}),
+        ("whole images", {split: Counter(row.outcome for row in dataset.wells(split)) for split in SPLITS}),
+    ):
+        lines += ["", f"{what:22}" + "".join(f"{split:>12}" for split in SPLITS)]
+        for name in (*OUTCOME_NAMES, NO_DROP):
+            if any(counts[split][name] for split in SPLITS):
+                lines.append(f"  {name:20}" + "".join(f"{counts[split][name]:12}" for split in SPLITS))
+        lines.append(f"  {'in all':20}" + "".join(f"{counts[split].total():12}" for split in SPLITS))
+    return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from crystal_search.datasets.fingerprints import Fingerprint
 from crystal_search.datasets.packed import Part
 
 CHOP_FIELDS = ("top", "left", "chop_top", "chop_left", "contours")  #: of a chop, in the table too
-LEFT_OUT = "left-out.csv"  #: table of what was not taken
+LEFT_OUT = "left-out.csv"  #: table of what was not taken, rows of `archive.LeftOut`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,13 +63,3 @@ class ImageRecord:
     def member(self) -> Member:
         """It as splitting sees it."""
         return Member(self.outcome, self.well, self.plate, self.published)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOutRow:
-    """One image or chop that was not taken, in the table `LEFT_OUT`."""
-
-    what: str  #: ``image`` or ``chop``
-    name: str
-    reason: str
-    detail: str

@@ -1,7 +1,5 @@
 """What is known of every place of an image: outcomes and the drop, in blocks of 4 x 4 px of the view."""
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,22 +16,6 @@ _RANK = np.full(256, 255, np.uint8)
 _RANK[list(SEEN_FIRST)] = np.arange(len(SEEN_FIRST), dtype=np.uint8)
 _UNRANK = np.full(256, OUTSIDE, np.uint8)
 _UNRANK[: len(SEEN_FIRST)] = SEEN_FIRST
-
-
-class KnownWell(Protocol):
-    """A picture of a well whose truth is known."""
-
-    @property
-    def image(self) -> Bytes:
-        """(rows, columns, 3) RGB."""
-
-    @property
-    def outcome(self) -> str | None:
-        """Name of the well's outcome; None where there is no drop."""
-
-    @property
-    def drop_mask(self) -> NDArray[np.bool_]:
-        """True where the drop is, at any scale."""
 
 
 def highest_priority(outcome_map: Bytes, factor: int = REDUCTION) -> Bytes:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from crystal_search.archives.seen_objects import SeenObject, from_coco, objects_json
 from crystal_search.class_schemes import TRAINABLE
 from crystal_search.datasets.chop_recipe import GREY_NORMALISATION, MARGIN_PX, SIDE_PX
-from crystal_search.datasets.outcome_maps import Bytes, KnownWell
+from crystal_search.datasets.outcome_maps import Bytes
 from crystal_search.datasets.packed import ABOUT, IMAGES, OBJECTS, RENDERED, About, ShardFile, about_json, open_dataset
 from crystal_search.datasets.packing_shards import Shard
 from crystal_search.datasets.whole_images import mapped_parts
@@ -22,6 +22,7 @@ from crystal_search.outcomes import IMAGE_OUTCOMES, NO_DROP
 from crystal_search.processes import in_order
 from crystal_search.server.locks import FileLock
 from crystal_search.synthesis.rendered_folder import annotation
+from crystal_search.unet_drop.regions import Mask
 
 WELLS_PER_SHARD = 64
 LOCK, PATIENCE_S = ".dataset.lock", 60.0  #: two splits may be rendered side by side; each adds its shards in turn
@@ -37,8 +38,20 @@ ROTA: tuple[str | None, ...] = (
 )
 
 
-class LabelledWell(KnownWell, Protocol):
-    """What a dataset keeps of a rendered well; its mask has the picture's rows and columns."""
+class LabelledWell(Protocol):
+    """What a dataset keeps of a rendered well."""
+
+    @property
+    def image(self) -> Bytes:
+        """(rows, columns, 3) RGB."""
+
+    @property
+    def outcome(self) -> str | None:
+        """Name of the well's outcome; None where there is no drop."""
+
+    @property
+    def drop_mask(self) -> Mask:
+        """(rows, columns), True where the drop is."""
 
     @property
     def outcome_map(self) -> Bytes:

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,16 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     check_free(arguments.out, replace=arguments.replace)
     torch.set_num_threads(arguments.threads)
-    options = Options(
-        thresholds=tuple(arguments.thresholds or Options().thresholds),
-        threshold=arguments.threshold,
-        chops=arguments.chops,
-        wells=arguments.wells,
-        models=arguments.models,
-        device=arguments.device,
-        threads=arguments.threads,
-        workers=arguments.workers,
-    )
+    asked = {each.name: getattr(arguments, each.name) for each in fields(Options)}
+    options = Options(**asked | {"thresholds": tuple(arguments.thresholds or Options().thresholds)})
     paths = arguments.networks or [arguments.models or default_models_folder()]
     dataset = _dataset(arguments)
     with tempfile.TemporaryDirectory() as workshop:

@@ -13,10 +13,10 @@ from typing import Generic, Protocol, TypeVar
 from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.tables import Table
-from crystal_search.evaluation.training_effort import Effort
 from crystal_search.model import Model
 from crystal_search.model_card import Measurement, ModelCard
 from crystal_search.outcomes import THRESHOLD
+from crystal_search.training.learning_curve import Effort
 from crystal_search.training.loading import Trained
 from crystal_search.training.run_record import RunRecord
 

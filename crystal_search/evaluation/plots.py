@@ -59,16 +59,19 @@ def _drawing(width_in: float, height_in: float, columns: int = 1) -> Iterator[tu
         drawing.svg = stream.getvalue()
 
 
+def _style(place: int) -> dict[str, Any]:
+    """Return the colour and the marker of the line at a `place` in the legend."""
+    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
+
+
 def looking_plot(curves: Sequence[tuple[str, Looking]]) -> str:
     """Return the share of crystal wells found against the share of images looked at, with bands."""
     with _drawing(7.2, 4.2) as (drawing, (axes,)):
         x = 100 * LOOKED_AT
         for place, (name, curve) in enumerate(curves):
-            colour = COLOURS[place % len(COLOURS)]
-            axes.fill_between(x, 100 * curve.low, 100 * curve.high, color=colour, alpha=0.15, linewidth=0)
-            marker = MARKERS[place % len(MARKERS)]
-            every = (3 * place, 20)
-            axes.plot(x, 100 * curve.found, color=colour, marker=marker, markevery=every, markersize=6, label=name)
+            style = _style(place)
+            axes.fill_between(x, 100 * curve.low, 100 * curve.high, color=style["color"], alpha=0.15, linewidth=0)
+            axes.plot(x, 100 * curve.found, markevery=(3 * place, 20), markersize=6, label=name, **style)
         axes.plot([0, 100], [0, 100], color=FAINT, linestyle="--", linewidth=1, label="in no order")
         axes.axhline(90, color=FAINT, linestyle=":", linewidth=1)
         axes.set(xlabel="images looked at (% of all, likeliest crystals first)", ylabel="crystal wells found (%)")
@@ -85,8 +88,9 @@ def success_plot(names: Sequence[str], groups: Sequence[str], rates: Sequence[Se
             shift = (place - (len(names) - 1) / 2) * 0.16
             values = 100 * np.array([each.value for each in row])
             bars = 100 * np.array([[each.value - each.low, each.high - each.value] for each in row]).T
-            style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-            axes.errorbar(places + shift, values, bars, linestyle="none", capsize=3, markersize=7, label=name, **style)
+            axes.errorbar(
+                places + shift, values, bars, linestyle="none", capsize=3, markersize=7, label=name, **_style(place)
+            )
         axes.set_xticks(places, groups)
         axes.grid(visible=False, axis="x")
         axes.set(ylabel="success rate of whole images (%)", ylim=(-3, 103), xlim=(-0.6, len(groups) - 0.4))
@@ -99,8 +103,7 @@ def threshold_plot(thresholds: Sequence[float], lines: Sequence[tuple[str, Float
     with _drawing(8.6, 3.6, columns=2) as (drawing, both):
         for axes, column, title in zip(both, (1, 2), ("crystal", "weighted mean of all groups"), strict=True):
             for place, line in enumerate(lines):
-                style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
-                axes.plot(100 * np.array(thresholds), 100 * line[column], label=line[0], **style)
+                axes.plot(100 * np.array(thresholds), 100 * line[column], label=line[0], **_style(place))
             axes.set(xlabel="threshold (%)", ylim=(-3, 103))
             axes.set_title(title, fontsize=10, loc="left")
         both[0].set_ylabel("success rate of whole images (%)")
@@ -130,12 +133,11 @@ def reliability_plot(curves: Sequence[tuple[str, Reliability]]) -> str:
     with _drawing(8.6, 3.8, columns=2) as (drawing, (axes, counts)):
         axes.plot([0, 100], [0, 100], color=FAINT, linestyle="--", linewidth=1, label="as it should be")
         for place, (name, curve) in enumerate(curves):
-            style = {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)]}
             there = curve.counts > 0
             label = f"{name}: ECE {100 * curve.ece:.1f} %"
-            axes.plot(100 * curve.confidence[there], 100 * curve.accuracy[there], label=label, **style)
+            axes.plot(100 * curve.confidence[there], 100 * curve.accuracy[there], label=label, **_style(place))
             middles = 50 * (curve.edges[:-1] + curve.edges[1:])
-            counts.plot(middles, curve.counts, **style, linewidth=1)
+            counts.plot(middles, curve.counts, **_style(place), linewidth=1)
         axes.set(xlabel="how sure the answer was (%)", ylabel="how often it was right (%)")
         axes.set(xlim=(0, 102), ylim=(-3, 103))
         axes.legend(loc="best")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.class_schemes import Scheme, columns_by_outcome, in_outcomes, scheme_of
-from crystal_search.datasets.packed import ChopRow, PackedDataset
+from crystal_search.datasets.packed import ChopRow
 from crystal_search.metrics import losses
 from crystal_search.outcomes import CHOPS_ONLY, OUTCOME_NAMES
 from crystal_search.scoring.classify import probabilities
@@ -75,11 +75,6 @@ def suspects(scores: ChopScores, classes: Sequence[str], labels: Mapping[str, st
         chops = _doubted([scores.rows[place] for place in at], shares[at], doubts[at], classes)
         found.append(_suspect(chops, outcome, shares[at], scheme))
     return sorted(found, key=lambda each: (-each.loss, each.image))
-
-
-def image_labels(dataset: PackedDataset, split: str) -> dict[str, str]:
-    """Return the outcome of each whole image that a split of a dataset holds."""
-    return {row.image: row.outcome for row in dataset.wells(split)}
 
 
 def image_label(outcomes: Iterable[str]) -> str:

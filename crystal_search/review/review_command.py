@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from crystal_search.wells import SPLITS
 
 if TYPE_CHECKING:
     from crystal_search.datasets.packed import PackedDataset
-    from crystal_search.review.doubts import Suspect
     from crystal_search.review.review_page import Review
     from crystal_search.training.loading import Trained
 
@@ -75,7 +73,7 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
     UserError
         If the split has no chops, or the network reads images in another way than the dataset was cut for.
     """
-    from crystal_search.review.doubts import image_labels, suspects
+    from crystal_search.review.doubts import suspects
     from crystal_search.review.review_page import Review
     from crystal_search.review.review_pictures import write_pictures
     from crystal_search.training.chop_scores import chop_scores
@@ -84,9 +82,10 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
     rows = dataset.chops(split)
     if not rows:
         raise UserError(f"the split {split} of {dataset.folder} has no chops; choose another split")
-    ranked = suspects(chop_scores(trained, dataset, rows), trained.record.classes, image_labels(dataset, split))
-    shown: Sequence[Suspect] = ranked[:top]
     wells = {row.image: row for row in dataset.wells(split)}
+    labels = {image: row.outcome for image, row in wells.items()}
+    ranked = suspects(chop_scores(trained, dataset, rows), trained.record.classes, labels)
+    shown = ranked[:top]
     return Review(
         run=str(trained.folder),
         data=str(dataset.folder),

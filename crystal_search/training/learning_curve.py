@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.files import write_whole
@@ -35,7 +36,7 @@ def _up_to(lines: list[str], steps: int) -> Iterator[str]:
 
 def curve_rows(folder: Path) -> list[dict[str, str]]:
     """Return the table in `folder`, column by name."""
-    with (folder / CURVE).open(encoding="utf-8", newline="") as file:
+    with (folder / CURVE).open(encoding="utf-8", errors="replace", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -73,3 +74,43 @@ def add_events(run: Path, step: int, row: Mapping[str, float]) -> None:
         for name, number in row.items():
             if name != "step":
                 writer.add_scalar(name.replace("_", "/", 1), number, step)  # train/loss, validation/loss
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long a training took; None for what its learning curve does not tell."""
+
+    epochs: float | None = None
+    seconds: float | None = None
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Mean time of an epoch."""
+        return self.seconds / self.epochs if self.seconds is not None and self.epochs else None
+
+
+def effort(folder: Path) -> Effort:
+    """Return how long the training in `folder` took.
+
+    Trainings on chops write how many epochs and seconds have passed, those on rendered wells how long a step took.
+    """
+    rows = curve_rows(folder) if (folder / CURVE).is_file() else []
+    seconds = _last(rows, "seconds")
+    return Effort(_last(rows, "epoch"), _sum_of_steps(rows) if seconds is None else seconds)
+
+
+def _last(rows: Sequence[Mapping[str, str]], column: str) -> float | None:
+    try:
+        return float(rows[-1][column])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _sum_of_steps(rows: Sequence[Mapping[str, str]]) -> float | None:
+    try:
+        steps = [0, *(int(row["step"]) for row in rows)]
+        taken = zip(rows, steps[1:], steps[:-1], strict=True)
+        seconds = [float(row["seconds_per_step"]) * (step - before) for row, step, before in taken]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return sum(seconds) if seconds else None

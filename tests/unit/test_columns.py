@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystal_search.archives.archive import LeftOut
 from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
-from crystal_search.datasets.image_records import LeftOutRow
 from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
 from crystal_search.direct import scored_files
@@ -30,7 +30,7 @@ FILES: dict[str, Sequence[str]] = {
     "suspension": histograms.COLUMNS,
     "corrections": corrections.COLUMNS,
     "demo plate": (plate_folder() / TRUTH_FILE).read_text(encoding="utf-8").splitlines()[0].split(","),
-    **{kind.__name__: [field.name for field in fields(kind)] for kind in (ChopRow, WellRow, LeftOutRow)},
+    **{kind.__name__: [field.name for field in fields(kind)] for kind in (ChopRow, WellRow, LeftOut)},
 }
 
 

@@ -6,8 +6,16 @@ import pytest
 from crystal_search.archives.archive import Archive
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.building import scheme_for
-from crystal_search.datasets.choosing import NO_UV_CONTOUR, NO_UV_IMAGE, TOO_FEW_CONTOURS, Seen, as_people_said
-from crystal_search.datasets.chop_recipe import THRESHOLDS, Recipe, thresholds_with
+from crystal_search.datasets.chop_recipe import (
+    NO_UV_CONTOUR,
+    NO_UV_IMAGE,
+    THRESHOLDS,
+    TOO_FEW_CONTOURS,
+    Recipe,
+    Seen,
+    as_people_said,
+    thresholds_with,
+)
 from crystal_search.datasets.chopping import encoded, patch_around, tiles
 from crystal_search.datasets.dataset_command import kind_of, shares_of
 from crystal_search.datasets.known_drops import Drop

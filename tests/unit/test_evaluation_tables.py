@@ -11,7 +11,7 @@ from crystal_search.evaluation import paper
 from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.contenders import names_of
 from crystal_search.evaluation.tables import csv_of, markdown_of, table
-from crystal_search.evaluation.training_effort import Effort, effort
+from crystal_search.training.learning_curve import Effort, effort
 
 NAN = float("nan")
 TABLE = table(
