@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_division(build)
     _add_rendering(commands.add_parser("render", help=RENDER, description=RENDER, allow_abbrev=False))
     show = commands.add_parser("show", help="say what a dataset holds", allow_abbrev=False)
-    show.set_defaults(dataset_command=_show)
+    show.set_defaults(dataset_command=lambda arguments: _say(arguments.dataset))
     show.add_argument("dataset", type=Path, help="folder of the dataset")
 
 
@@ -106,6 +106,8 @@ def _add_rendering(parser: argparse.ArgumentParser) -> None:
 def _build(arguments: argparse.Namespace) -> None:
     from crystal_search.datasets.building import build
     from crystal_search.datasets.chop_recipe import Recipe, thresholds_with
+    from crystal_search.datasets.dataset_report import REPORT, SHEET
+    from crystal_search.datasets.image_records import LEFT_OUT
 
     recipe = Recipe(
         thresholds=thresholds_with(arguments.threshold),
@@ -115,7 +117,12 @@ def _build(arguments: argparse.Namespace) -> None:
     )
     build(_archives(arguments), arguments.out, recipe, _plan(arguments))
     _say(arguments.out)
-    _say_what_to_look_at(arguments.out)
+    with (arguments.out / LEFT_OUT).open(encoding="utf-8", newline="") as table:
+        counts = Counter(row["what"] for row in csv.DictReader(table))
+    sys.stdout.write(
+        f"\nleft out: {counts['image']} images, {counts['chop']} chops; {arguments.out / LEFT_OUT} says why\n"
+        f"before you train, look at {arguments.out / REPORT} and {arguments.out / SHEET}\n"
+    )
 
 
 def _render(arguments: argparse.Namespace) -> None:
@@ -125,10 +132,6 @@ def _render(arguments: argparse.Namespace) -> None:
     render = Rendering(split, arguments.device, objects)
     for shard in fill(arguments.dataset, split, arguments.wells, render, jobs=arguments.jobs, objects=objects):
         log.info("%s is there", shard.file)
-
-
-def _show(arguments: argparse.Namespace) -> None:
-    _say(arguments.dataset)
 
 
 def _archives(arguments: argparse.Namespace) -> "list[Archive]":
@@ -221,15 +224,3 @@ def _say(folder: Path) -> None:
     from crystal_search.datasets.packed import open_dataset
 
     sys.stdout.write(summary(open_dataset(folder)))
-
-
-def _say_what_to_look_at(folder: Path) -> None:
-    from crystal_search.datasets.dataset_report import REPORT, SHEET
-    from crystal_search.datasets.image_records import LEFT_OUT
-
-    with (folder / LEFT_OUT).open(encoding="utf-8", newline="") as table:
-        counts = Counter(row["what"] for row in csv.DictReader(table))
-    sys.stdout.write(
-        f"\nleft out: {counts['image']} images, {counts['chop']} chops; {folder / LEFT_OUT} says why\n"
-        f"before you train, look at {folder / REPORT} and {folder / SHEET}\n"
-    )

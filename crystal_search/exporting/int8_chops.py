@@ -31,13 +31,13 @@ def examples_in(folder: Path, card: ClassifierCard) -> Examples:
     dataset = open_dataset(folder)
     if dataset.chops("validation") or not any(row.part(OUTCOMES) for row in dataset.wells("validation")):
         check_fit(dataset, card)
-        return DatasetExamples(dataset, card)
+        return _of_chops(dataset, card)
     if card.classes != OUTCOME_NAMES:
         raise UserError(
             f"{card.name} tells {len(card.classes)} classes apart, rendered wells are labelled in "
             f"{len(OUTCOME_NAMES)}; name a dataset with chops (crystal-search dataset build)"
         )
-    return RenderedExamples(dataset, card)
+    return _of_wells(dataset, card)
 
 
 def check_fit(dataset: PackedDataset, card: ClassifierCard) -> None:
@@ -59,44 +59,35 @@ def check_fit(dataset: PackedDataset, card: ClassifierCard) -> None:
         raise UserError(f"{dataset.folder} has no validation chops; build it again with more plates or wells")
 
 
-class DatasetExamples:
-    """Chops of a packed dataset."""
+def _of_chops(dataset: PackedDataset, card: ClassifierCard) -> Examples:
+    """Return the chops of a dataset; those of validation also to fix ranges by, where there are none to train on."""
+    taught = dataset.chops("train") or dataset.chops("validation")
+    judged = dataset.chops("validation")
 
-    def __init__(self, dataset: PackedDataset, card: ClassifierCard) -> None:
-        self._dataset, self._card = dataset, card
-        self.name = dataset.folder.resolve().name
+    def views(count: int, seed: int) -> NDArray[np.float32]:
+        chosen = np.random.default_rng(seed).permutation(len(taught))[:count]
+        return channels_first(np.stack([chop_view(dataset, taught[index]) for index in sorted(chosen)]))
 
-    def views(self, count: int, seed: int) -> NDArray[np.float32]:
-        """Return up to `count` training chops; of validation where there are none to train on."""
-        rows = self._dataset.chops("train") or self._dataset.chops("validation")
-        chosen = np.random.default_rng(seed).permutation(len(rows))[:count]
-        return channels_first(np.stack([chop_view(self._dataset, rows[index]) for index in sorted(chosen)]))
+    def accuracy(network: Network[ClassifierCard]) -> tuple[float, int]:
+        scores = scores_of(partial(cell_means, network), card.classes, dataset, judged)
+        return float((scores.logits.argmax(axis=1) == scores.labels).mean()), len(judged)
 
-    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
-        """Return the share of validation chops that `network` is right about, and how many there are."""
-        rows = self._dataset.chops("validation")
-        scores = scores_of(partial(cell_means, network), self._card.classes, self._dataset, rows)
-        return float((scores.logits.argmax(axis=1) == scores.labels).mean()), len(rows)
+    return Examples(dataset.folder.resolve().name, views, accuracy)
 
 
-class RenderedExamples:
-    """Chops of rendered wells."""
+def _of_wells(dataset: PackedDataset, card: ClassifierCard) -> Examples:
+    """Return crops of rendered wells, and their labelled chops; as `_of_chops` where there are none to train on."""
+    split = "train" if dataset.wells("train") else "validation"
 
-    def __init__(self, dataset: PackedDataset, card: ClassifierCard) -> None:
-        self._dataset, self._card = dataset, card
-        self.name = "rendered wells"
-
-    def views(self, count: int, seed: int) -> NDArray[np.float32]:
-        """Return `count` training crops; of validation where there are none to train on."""
-        split = "train" if self._dataset.wells("train") else "validation"
-        side_px, width_px = self._card.side_px, self._card.working_width_px
-        source = CropSource(self._dataset, seed, side_px, width_px, augmented=False, split=split)
+    def views(count: int, seed: int) -> NDArray[np.float32]:
+        source = CropSource(dataset, seed, card.side_px, card.working_width_px, augmented=False, split=split)
         source.refresh()
         return np.asarray(source.batch(0, count)[0].numpy())
 
-    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
-        """Return the share of labelled validation chops that `network` is right about, and how many there are."""
-        return chop_accuracy(list(scored_wells(partial(_answer, network), self._card, self._dataset, "validation")))
+    def accuracy(network: Network[ClassifierCard]) -> tuple[float, int]:
+        return chop_accuracy(list(scored_wells(partial(_answer, network), card, dataset, "validation")))
+
+    return Examples("rendered wells", views, accuracy)
 
 
 def _answer(network: Network[ClassifierCard], views: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ instructions add two products of 8 by 8 bits in 16, which overflow; so every pro
 import importlib
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import onnx
@@ -58,18 +58,15 @@ RECIPES = (
 )
 
 
-class Examples(Protocol):
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
     """Chops to fix ranges by, and others to judge by."""
 
-    @property
-    def name(self) -> str:
-        """What they are of, for cards and messages."""
-
-    def views(self, count: int, seed: int) -> NDArray[np.float32]:
-        """Return up to `count` training chops (N, channels, side, side), normalised; the same for the same seed."""
-
-    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
-        """Return the share of validation chops that `network` is right about, and how many there are."""
+    name: str  #: what they are of, for cards and messages
+    views: Callable[[int, int], NDArray[np.float32]]
+    """From a number and a seed to up to so many training chops (N, channels, side, side), normalised."""
+    accuracy: Callable[[Network[ClassifierCard]], tuple[float, int]]
+    """From a network to the share of validation chops that it is right about, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

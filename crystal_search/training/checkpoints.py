@@ -1,10 +1,8 @@
 """Where a training stands: everything needed to go on as if it had never stopped."""
 
 import logging
-import os
 import pickle
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from crystal_search.errors import ModelError, UserError
-from crystal_search.files import PART
+from crystal_search.files import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +38,12 @@ def save_checkpoint(
     state = {"step": step, "network": network.state_dict(), "settings": dict(settings)}
     if optimiser is not None:
         state["optimiser"] = optimiser.state_dict()
-    part = folder / f".{name}.{os.getpid()}{PART}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with whole_file(folder / name) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(folder / name)
     except (OSError, RuntimeError) as error:  # torch wraps some errors of the system
-        _forget(part)
         raise UserError(_not_written(folder / name, error)) from error
-
-
-def _forget(part: Path) -> None:
-    with suppress(OSError):
-        part.unlink(missing_ok=True)
 
 
 def _not_written(path: Path, error: Exception) -> str:

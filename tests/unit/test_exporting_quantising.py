@@ -1,7 +1,6 @@
 """Integers instead of floating point: only where they are as good, and the same wherever a window lies."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import ModelError
-from crystal_search.exporting.quantising import RECIPES, by_recipe, quantised
+from crystal_search.exporting.quantising import RECIPES, Examples, by_recipe, quantised
 from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
-from crystal_search.inference import Network, OnnxNetwork
+from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, default_models_folder, in_role, read_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.scoring.classify import dense_logits, windowed_logits
@@ -38,37 +37,25 @@ def views(view: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([view[row : row + 256, row : row + 256] for row in range(0, 640, 64)])[:, None]
 
 
-@dataclass
-class Saying:
-    """Examples on which networks are as accurate as the list says, one after another."""
-
-    accuracies: list[float]
-    chops: NDArray[np.float32]
-    name: str = "patterns"
-    asked: list[Network[ClassifierCard]] = field(default_factory=list)
-
-    def views(self, count: int, seed: int) -> NDArray[np.float32]:
-        return self.chops[:2]
-
-    def accuracy(self, network: Network[ClassifierCard]) -> tuple[float, int]:
-        self.asked.append(network)
-        return self.accuracies[len(self.asked) - 1], 400
+def saying(accuracies: Iterator[float], chops: NDArray[np.float32]) -> Examples:
+    """Return examples on which networks are as accurate as `accuracies` say, one after another."""
+    return Examples("patterns", lambda *_: chops[:2], lambda _: (next(accuracies), 400))
 
 
 def test_the_first_way_that_loses_little_enough_is_taken(
     model: Model[ClassifierCard], views: NDArray[np.float32]
 ) -> None:
-    examples = Saying([0.900, 0.894, 0.895], views)
-    made = quantised(model, examples, RECIPES[:3])
+    accuracies = iter([0.900, 0.894, 0.895])
+    made = quantised(model, saying(accuracies, views), RECIPES[:3])
     assert (made.recipe, made.accuracy, made.float_accuracy, made.count) == (RECIPES[1], 0.895, 0.9, 400)
-    assert len(examples.asked) == 3
+    assert list(accuracies) == []  # all three were asked for
 
 
 def test_if_all_lose_too_much_the_message_says_how_much_each(
     model: Model[ClassifierCard], views: NDArray[np.float32]
 ) -> None:
     with pytest.raises(ModelError) as refused:
-        quantised(model, Saying([0.9, 0.89, 0.85], views), RECIPES[:2])
+        quantised(model, saying(iter([0.9, 0.89, 0.85]), views), RECIPES[:2])
     text = str(refused.value)
     assert f"{RECIPES[0].name}: 1.00 points; {RECIPES[1].name}: 5.00 points" in text
     assert "no int8 file is written: on 400 validation chops of patterns" in text
