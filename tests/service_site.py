@@ -15,7 +15,6 @@ from crystal_search.server.engines.local_engine import LocalEngine, good_picture
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, NewImage
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import Order
 from crystal_search.server.services.cycle import is_finished, publish_scores, score_images
@@ -23,6 +22,7 @@ from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, move
 from crystal_search.wells import WellKey
 from tests.fake_client import Plan, score
+from tests.memory_imaging import MemoryImaging
 from tests.recipes import made_by
 
 FAKE_CLIENT = Path(__file__).parent / "fake_client.py"

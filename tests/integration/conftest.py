@@ -11,8 +11,8 @@ from sqlalchemy.exc import OperationalError
 
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
+from tests.memory_imaging import MemoryImaging
 
 SERVERS = {
     "postgresql": ("CRYSTAL_SEARCH_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/test"),

@@ -10,9 +10,9 @@ from crystal_search.archives.archive_kinds import open_archive
 from crystal_search.archives.installation_archive import scored_images
 from crystal_search.errors import UserError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, NewImage
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.installation import opened
 from crystal_search.wells import WellKey
+from tests.memory_imaging import MemoryImaging
 
 
 def add(imaging: ImagingDatabase, path: Path, *outcomes: str, there: bool = True, **key: int | str) -> None:

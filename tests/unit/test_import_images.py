@@ -15,10 +15,10 @@ from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.robot_names import PLATE_FORMATS, Naming
 from crystal_search.server.imaging.imaging_database import Added, NewImage
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.importing import import_images
 from crystal_search.server.importing.import_images import ImportReport, Remembered, import_folder, naming_of, summary
 from crystal_search.server.importing.inspections import name_order
+from tests.memory_imaging import MemoryImaging
 
 ANY = Naming(convention="any", plate="P1")
 

@@ -12,7 +12,6 @@ from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.imaging.imaging_database import AutoScore
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import finalize as finalizing
 from crystal_search.server.services import set_autoscore as setting
@@ -22,6 +21,7 @@ from crystal_search.server.services.finalize import finalize
 from crystal_search.server.services.score_csv import COLUMNS, read_csv
 from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
+from tests.memory_imaging import MemoryImaging
 from tests.service_site import RECIPE, add_images, auto_scores, engine_of, return_results, score_everything, site_at
 
 

@@ -14,10 +14,10 @@ from PIL import Image
 from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.imaging_database import NewImage
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.viewer import api
 from crystal_search.viewer.app import viewer_app
 from crystal_search.wells import WellKey
+from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import Client, add_plate, auto_score, hand_score, picture, score_plate
 
 SCORE = {"image_id": 1, "outcome": "clear", "person": "Ada"}

@@ -18,7 +18,6 @@ from starlette.routing import Route
 from crystal_search.errors import ConfigError, DatabaseError, ImageError
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.imaging_database import StoredImage
-from crystal_search.server.imaging.memory_imaging import MemoryImaging
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import host_name, own_names
@@ -28,6 +27,7 @@ from crystal_search.viewer.scoring import ScoreRequestError, read_score
 from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
 from crystal_search.viewer.versions import MISSING, Versions
 from crystal_search.wells import WellKey
+from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import picture
 
 

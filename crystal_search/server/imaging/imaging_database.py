@@ -1,8 +1,8 @@
 """The imaging database as everything else sees it: its nouns, and what is asked about images, scores and work units.
 
-`ImagingDatabase` is implemented by `sql_imaging.SqlImaging` (SQLite, PostgreSQL, MariaDB by URL) and by
-`memory_imaging.MemoryImaging`; one test suite runs on both. Scores form a ledger: rows are added, never
-changed or deleted, and a person's score and a machine's stand side by side.
+`ImagingDatabase` is implemented by `sql_imaging.SqlImaging` (SQLite, PostgreSQL, MariaDB by URL), and by one in
+memory among the tests; one test suite runs on both. Scores form a ledger: rows are added, never changed or deleted,
+and a person's score and a machine's stand side by side.
 """
 
 from collections.abc import Collection, Iterable, Sequence

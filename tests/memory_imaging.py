@@ -1,4 +1,4 @@
-"""An imaging database in this process's memory, for tests and for looking at things without a server."""
+"""An imaging database in this process's memory: where a test is about something else, and to compare the SQL with."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
