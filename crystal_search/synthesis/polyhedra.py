@@ -202,11 +202,5 @@ def padded(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 def gathered(bodies: Sequence[Body]) -> Polyhedra:
     """Return bodies as one record; those with fewer planes repeat their last."""
-    return Polyhedra(
-        padded([body.normals for body in bodies]),
-        padded([body.distances for body in bodies]),
-        np.array([body.reach for body in bodies]),
-        tuple(body.habit for body in bodies),
-        tuple(body.aspect for body in bodies),
-        np.stack([body.axis for body in bodies]),
-    )
+    normals, distances, reach, habits, aspects, axes = zip(*bodies, strict=True)
+    return Polyhedra(padded(normals), padded(distances), np.array(reach), habits, aspects, np.stack(axes))

@@ -15,15 +15,16 @@ CONTEXT_DILATIONS = (2, 4)  #: of the lowest level, which then sees about 330 of
 SIDE_MULTIPLE_PX = 2 ** (len(WIDTHS) - 1)  #: input sides must be multiples of this
 
 
+def _convolved(channels_in: int, channels_out: int, dilation: int = 1) -> tuple[nn.Module, nn.Module, nn.Module]:
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, padding=dilation, dilation=dilation, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )
+
+
 def _twice_convolved(channels_in: int, channels_out: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for channels in (channels_in, channels_out):
-        layers += [
-            nn.Conv2d(channels, channels_out, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels_out),
-            nn.ReLU(inplace=True),
-        ]
-    return nn.Sequential(*layers)
+    return nn.Sequential(*_convolved(channels_in, channels_out), *_convolved(channels_out, channels_out))
 
 
 class Context(nn.Module):
@@ -31,13 +32,7 @@ class Context(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for dilation in CONTEXT_DILATIONS:
-            layers += [
-                nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation, bias=False),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            ]
+        layers = [layer for dilation in CONTEXT_DILATIONS for layer in _convolved(channels, channels, dilation)]
         self.layers = nn.Sequential(*layers[:-1])
         nn.init.zeros_(layers[-2].get_parameter("weight"))  # adds nothing before it has learnt to
 

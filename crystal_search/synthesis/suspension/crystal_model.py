@@ -7,7 +7,7 @@ uniform, and its area goes with 1/a, so that all sizes take up the same total ar
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ VARIANTS = 24  #: of each habit, chipped and truncated differently
 TRIES = 6  #: bodies tried for a rectangle; the last lies flat
 CANDIDATES = 96  #: places tried for a crystal
 
+Numbers = TypeVar("Numbers")  #: arrays, or tensors
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Library:
@@ -37,22 +39,22 @@ class Library:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class Wanted(Generic[Numbers]):
     """The crystals that an image shall hold, largest first, and all that is drawn at random about each."""
 
-    ratio: Array  #: (n,), long side over short side
-    area: Array  #: (n,), px^2
-    angle: Array  #: (n,), radians in [-pi/2, pi/2]
-    body: NDArray[np.int64]  #: (n, `TRIES`), which body of the library
-    roll: Array  #: (n, `TRIES`), around the long axis, radians
-    tilt: Array  #: (n, `TRIES`), of the long axis out of the image, radians
-    thickness: Array  #: (n,), over the width
-    index: Array  #: (n,), refractive index over that of the liquor
-    depth: Array  #: (n,), 0 is far from the camera, 1 near
-    places: Array  #: (n, `CANDIDATES`, 2), row and column as shares of what is free
+    ratio: Numbers  #: (n,), long side over short side
+    area: Numbers  #: (n,), px^2
+    angle: Numbers  #: (n,), radians in [-pi/2, pi/2]
+    body: Numbers  #: (n, `TRIES`) int64, which body of the library
+    roll: Numbers  #: (n, `TRIES`), around the long axis, radians
+    tilt: Numbers  #: (n, `TRIES`), of the long axis out of the image, radians
+    thickness: Numbers  #: (n,), over the width
+    index: Numbers  #: (n,), refractive index over that of the liquor
+    depth: Numbers  #: (n,), 0 is far from the camera, 1 near
+    places: Numbers  #: (n, `CANDIDATES`, 2), row and column as shares of what is free
 
 
-def drawn(rng: np.random.Generator, most: int, *, fewest: int = 1) -> Wanted:
+def drawn(rng: np.random.Generator, most: int, *, fewest: int = 1) -> Wanted[NDArray[Any]]:
     """Return the crystals of an image, between `fewest` and `most` of them, equally probable."""
     count = int(rng.integers(fewest, most + 1))
     low, high = np.log(AREA_RANGE_PX)

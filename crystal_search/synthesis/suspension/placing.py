@@ -4,7 +4,8 @@ All crystals of a batch are rows of the same tensors; images are told apart by a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,9 @@ class Placed:
     wanted: Tensor  #: (n, 3): ratio, area and angle as drawn
 
 
-def placed(wanted: Sequence[Wanted], device: torch.device, *, overlap: float, across_border: bool) -> Placed:
+def placed(
+    wanted: Sequence[Wanted[NDArray[Any]]], device: torch.device, *, overlap: float, across_border: bool
+) -> Placed:
     """Return the crystals that images shall hold, fitted and placed; one for which there is no place is left out.
 
     Parameters
@@ -48,47 +51,31 @@ def placed(wanted: Sequence[Wanted], device: torch.device, *, overlap: float, ac
     across_border
         Whether crystals may be cut by the border.
     """
-    rows = _rows(wanted, device)
+    rows = _joined(wanted, device)
+    counts = torch.tensor([len(each.ratio) for each in wanted], device=device)
+    image = torch.arange(len(wanted), device=device).repeat_interleave(counts)
     target = torch.stack((rows.ratio, rows.area, rows.angle), dim=1)
     fit = _fitted(rows, target)
-    centres, found = _centres(rows, fit.boxes, overlap=overlap, across_border=across_border)
+    rank = torch.arange(len(image), device=device) - (counts.cumsum(0) - counts)[image]
+    far = reach(fit.boxes)
+    free = torch.full_like(far, SIDE_PX) if across_border else SIDE_PX - 2 * far - 2
+    start = torch.zeros_like(far) if across_border else far + 1
+    centres, found = _centres(image, rank, fit.boxes, start[:, None] + rows.places * free[:, None], overlap)
     kept = (found & fit.good).nonzero()[:, 0]
     boxes = torch.cat((centres, fit.boxes[:, 2:]), dim=1)[kept]
     solids = Solids(fit.solids.normals[kept], fit.solids.distances[kept], rows.index[kept])
     shift = -fit.boxes[kept, :2]
-    return Placed(rows.image[kept], solids, boxes, shift, fit.body[kept], rows.depth[kept], target[kept])
+    return Placed(image[kept], solids, boxes, shift, fit.body[kept], rows.depth[kept], target[kept])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """What `Wanted` says of all images, as tensors."""
+def _joined(wanted: Sequence[Wanted[NDArray[Any]]], device: torch.device) -> Wanted[Tensor]:
+    """Return what is wanted of all images, one after another, as tensors; fractions are float32."""
 
-    image: Tensor
-    rank: Tensor  #: (n,), place within the image, the largest first
-    ratio: Tensor
-    area: Tensor
-    angle: Tensor
-    body: Tensor
-    roll: Tensor
-    tilt: Tensor
-    thickness: Tensor
-    index: Tensor
-    depth: Tensor
-    places: Tensor
+    def of(name: str) -> Tensor:
+        values = np.concatenate([getattr(each, name) for each in wanted])
+        return torch.from_numpy(values.astype(np.float32) if values.dtype == np.float64 else values).to(device)
 
-
-def _rows(wanted: Sequence[Wanted], device: torch.device) -> _Rows:
-    counts = [len(each.ratio) for each in wanted]
-
-    def joined(name: str) -> Tensor:
-        values: NDArray[np.generic] = np.concatenate([getattr(each, name) for each in wanted])
-        floats = values.astype(np.float32) if values.dtype == np.float64 else values
-        return torch.from_numpy(floats).to(device)
-
-    names = ("ratio", "area", "angle", "body", "roll", "tilt", "thickness", "index", "depth", "places")
-    image = torch.from_numpy(np.repeat(np.arange(len(counts)), counts)).to(device)
-    rank = torch.from_numpy(np.concatenate([np.arange(count) for count in counts])).to(device)
-    return _Rows(image, rank, **{name: joined(name) for name in names})
+    return Wanted(**{each.name: of(each.name) for each in fields(Wanted)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +86,7 @@ class _Fit:
     good: Tensor  #: (n,) bool, within the tolerances
 
 
-def _fitted(rows: _Rows, target: Tensor) -> _Fit:
+def _fitted(rows: Wanted[Tensor], target: Tensor) -> _Fit:
     """Return bodies whose smallest rectangles are those wanted; where one does not fit, the next is tried."""
     device = target.device
     lib = library()
@@ -209,46 +196,49 @@ def _close(boxes: Tensor, target: Tensor, part: float = 1.0) -> Tensor:
     return close
 
 
+def _matrices(*rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """Return matrices (n, 3, 3) from their rows of numbers (n,)."""
+    return torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+
+
 def _in_plane(angle: Tensor) -> Tensor:
     """Return matrices that turn columns towards rows by `angle` (n,): (n, 3, 3) on (row, column, depth)."""
     cosine, sine, none, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    rows = (
-        torch.stack((cosine, sine, none), 1),
-        torch.stack((-sine, cosine, none), 1),
-        torch.stack((none, none, one), 1),
-    )
-    return torch.stack(rows, dim=1)
+    return _matrices((cosine, sine, none), (-sine, cosine, none), (none, none, one))
 
 
 def _leaning(roll: Tensor, tilt: Tensor) -> Tensor:
     """Return matrices (n, 3, 3) that roll a body around its columns and lean these out of the image."""
     none, one = torch.zeros_like(roll), torch.ones_like(roll)
-    rolled = ((roll.cos(), none, roll.sin()), (none, one, none), (-roll.sin(), none, roll.cos()))
-    leaned = ((one, none, none), (none, tilt.cos(), -tilt.sin()), (none, tilt.sin(), tilt.cos()))
-    first, second = (torch.stack([torch.stack(row, dim=1) for row in rows], dim=1) for rows in (rolled, leaned))
-    return second @ first
+    rolled = _matrices((roll.cos(), none, roll.sin()), (none, one, none), (-roll.sin(), none, roll.cos()))
+    leaned = _matrices((one, none, none), (none, tilt.cos(), -tilt.sin()), (none, tilt.sin(), tilt.cos()))
+    return leaned @ rolled
 
 
-def _centres(rows: _Rows, boxes: Tensor, *, overlap: float, across_border: bool) -> tuple[Tensor, Tensor]:
-    """Return where each rectangle's centre lies, (n, 2) in px, and for which a place was found; the largest first."""
-    images, most = int(rows.image.max()) + 1, int(rows.rank.max()) + 1
-    far = reach(boxes)
-    free = torch.full_like(far, SIDE_PX) if across_border else SIDE_PX - 2 * far - 2
-    start = torch.zeros_like(far) if across_border else far + 1
-    candidates = start[:, None] + rows.places * free[:, None]  # (n, K, 2)
+def _centres(image: Tensor, rank: Tensor, boxes: Tensor, candidates: Tensor, overlap: float) -> tuple[Tensor, Tensor]:
+    """Return where each rectangle's centre lies, (n, 2) in px, and for which a place was found; the largest first.
+
+    Parameters
+    ----------
+    image, rank
+        (n,) int64, of each rectangle: its image, and its place there, the largest first.
+    candidates
+        (n, K, 2), the centres that each may have, px.
+    """
+    images, most = int(image.max()) + 1, int(rank.max()) + 1
     taken = boxes.new_zeros(images, most, 5)  # a rectangle of no size holds no point
     centres, found = boxes.new_zeros(len(boxes), 2), torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    order = rows.rank.argsort(stable=True)
-    for rank, now in enumerate(torch.split(order, rows.rank.bincount().tolist())):
+    order = rank.argsort(stable=True)
+    for number, now in enumerate(torch.split(order, rank.bincount().tolist())):
         left = now
         for few in torch.split(candidates, CANDIDATES_AT_ONCE, dim=1):
-            fits = _covered(few[left], boxes[left], taken[rows.image[left], :rank]) <= overlap  # (m, k)
+            fits = _covered(few[left], boxes[left], taken[image[left], :number]) <= overlap  # (m, k)
             centres[left] = few[left, fits.float().argmax(dim=1)]
             found[left] = fits.any(dim=1)
             left = left[~found[left]]
             if not len(left):
                 break
-        taken[rows.image[now], rank] = torch.cat((centres[now], boxes[now, 2:]), 1) * found[now, None]
+        taken[image[now], number] = torch.cat((centres[now], boxes[now, 2:]), 1) * found[now, None]
     return centres, found
 
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.pictures import camera
 from crystal_search.synthesis.pictures.looks import within
-from crystal_search.synthesis.pictures.optics import Optics
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import blurred, smooth_noise
 from crystal_search.synthesis.things.drops import Drop
@@ -203,12 +202,9 @@ def fluorescence(rng: np.random.Generator, shared: np.random.Generator, scene: S
     glow = blurred(exposure * glow, blur * frame.px_per_unit).clamp(0, 1.05)
     noise = rng.standard_normal(frame.shape, dtype=np.float32) * np.float32(rng.uniform(0.005, 0.03))
     noisy = (glow + torch.from_numpy(noise).to(frame.device) * (0.05 + glow).sqrt()).clamp(0, 1.05)
-    return camera.photographed(rng, noisy * tint[:, None, None], _plain(scene.optics))
-
-
-def _plain(optics: Optics) -> Optics:
-    """Return a camera for faint light: it shows the tint it is given, and sharpens nothing."""
-    return replace(optics, monochrome=False, sharpening=0.0)
+    return camera.photographed(
+        rng, noisy * tint[:, None, None], replace(scene.optics, monochrome=False, sharpening=0.0)
+    )
 
 
 def _glow_of_drop(filling: Filling, material: Material, scale: float) -> Tensor:

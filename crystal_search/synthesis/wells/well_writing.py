@@ -9,10 +9,10 @@ import torch
 from PIL import Image as Pillow
 from tqdm import tqdm
 
-from crystal_search.columns import Cell, csv_text
+from crystal_search.columns import Cell, csv_text, outcome_cells
 from crystal_search.files import write_whole
 from crystal_search.images import picture_file
-from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of, outcome_named
+from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of
 from crystal_search.synthesis.frames import check_device
 from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation
 from crystal_search.synthesis.wells.rendered_well import RenderedImage
@@ -87,17 +87,14 @@ def _annotate(written: RenderedFolder, number: int, name: str, well: RenderedIma
 
 def _truth(well: Well, number: int, visit: Visit, names: dict[str, str]) -> dict[str, Cell]:
     """Return a line of truth; other channels are columns, so that every line is a picture in visible light."""
-    outcome, place, material = visit.well.outcome, well.on_plate, visit.material
-    known = None if outcome is None else outcome_named(outcome)
+    place, material = well.on_plate, visit.material
     line: dict[str, Cell] = {
         "file": names["visible"],
         "well": None if place is None else WellKey(plate="", row=place.row, column=place.column).well,
         "row": None if place is None else place.row + 1,
         "column": None if place is None else place.column + 1,
         "drop": 1,
-        "outcome": NO_DROP if known is None else known.name,
-        "score_number": None if known is None else known.score_number,
-        "group": None if known is None else str(known.group),
+        **outcome_cells(visit.well.outcome or NO_DROP),
         "present": " ".join(visit.well.present),
         "inspection": number,
         "day": f"{visit.day:g}",

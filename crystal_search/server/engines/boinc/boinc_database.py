@@ -72,7 +72,7 @@ class BoincDatabase:
     def jobs(self, names: Sequence[str]) -> dict[str, Job]:
         """Return by name those of these jobs that the server knows."""
         found: dict[str, Job] = {}
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             for chunk in _chunks(names):
                 marks = ", ".join(["%s"] * len(chunk))
                 cursor.execute(
@@ -89,7 +89,7 @@ class BoincDatabase:
 
     def troubles(self, job_id: int) -> list[str]:
         """Return what went wrong with each copy of a job that failed."""
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(
                 "SELECT name, hostid, outcome, exit_status, stderr_out FROM result "
                 "WHERE workunitid = %s AND outcome IN (%s, %s, %s) ORDER BY id",
@@ -100,20 +100,13 @@ class BoincDatabase:
     def load(self) -> dict[str, int]:
         """Return how much the server has to do and who does it, by the names of COUNTED."""
         query = ", ".join(f"(SELECT COUNT(*) FROM {what})" for what in COUNTED.values())
-        with self._cursor() as cursor:
+        with self.cursor() as cursor:
             cursor.execute(f"SELECT {query}")
             return dict(zip(COUNTED, cursor.fetchone(), strict=True))
 
     @contextmanager
-    def writing(self) -> "Iterator[pymysql.cursors.Cursor]":
-        """Give a cursor whose changes stay, for the one setting of ours that lives in this database."""
-        with self._cursor() as cursor:
-            yield cursor
-            cursor.connection.commit()
-
-    @contextmanager
-    def _cursor(self) -> "Iterator[pymysql.cursors.Cursor]":
-        """Give a cursor on a connection of its own; engines wait between looks longer than connections live.
+    def cursor(self) -> "Iterator[pymysql.cursors.Cursor]":
+        """Give a cursor, whose changes stay, on a connection of its own: engines wait longer than connections live.
 
         Raises
         ------
@@ -125,7 +118,7 @@ class BoincDatabase:
         except ModuleNotFoundError as error:
             raise EngineError("the BOINC engine needs pymysql: pip install 'crystal-search[mariadb]'") from error
         try:
-            connection = pymysql.connect(**self._where(), connect_timeout=20, read_timeout=120)
+            connection = pymysql.connect(**self._where(), connect_timeout=20, read_timeout=120, autocommit=True)
             try:
                 with connection.cursor() as cursor:
                     yield cursor

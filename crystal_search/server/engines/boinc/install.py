@@ -250,7 +250,7 @@ def set_replication(project: Project, settings: Settings) -> str:
     number = 2 if settings.boinc_replication == "adaptive" else 0
     sql = f"UPDATE app SET target_nresults = {number} WHERE name = '{APP}'"
     try:
-        with BoincDatabase(project).writing() as cursor:
+        with BoincDatabase(project).cursor() as cursor:
             cursor.execute(sql)
     except EngineError as error:
         raise EngineError(f"{error}; as the database's owner say: {sql}") from error
