@@ -2,14 +2,15 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
+from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model_card import ROLES, ModelCard, card_from_json, role_in
+from crystal_search.model_card import ROLES, ModelCard, card_from_json, card_to_json, role_in
 
 CARD_SUFFIX = ".card.json"
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in use", 2
@@ -109,6 +110,24 @@ def read_model(card_path: Path) -> Model[ModelCard]:
     if (digest := sha256_of(onnx)) != card.sha256:
         raise ModelMismatchError(f"{card.file}: sha256 is {digest}, its card says {card.sha256}; fetch it again")
     return Model(card, onnx)
+
+
+def write_card(card: ModelCard, folder: Path) -> Path:
+    """Write ``NAME.card.json`` to `folder`, whole or not at all, and return its path."""
+    path = folder / f"{card.name}{CARD_SUFFIX}"
+    write_whole(path, card_to_json(card))
+    return path
+
+
+def write_model(onnx: bytes, card: ModelCard, folder: Path) -> Path:
+    """Write the file `onnx` and its card to `folder`, file and hash filled in; return the card's path.
+
+    Each is written whole or not at all, the card last, so that no card ever describes a file that is not there.
+    """
+    card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(onnx))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / card.file, onnx)
+    return write_card(card, folder)
 
 
 def cards_in(folder: Path) -> dict[str, Path]:

@@ -3,13 +3,57 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, NamedTuple
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
 from crystal_search.datasets.chop_recipe import Recipe
-from crystal_search.datasets.chopping import ChoppedImage, chopped
-from crystal_search.datasets.image_records import Chop, ImageRecord, KeptChop
+from crystal_search.datasets.chopping import Chop, ChoppedImage, chopped
+from crystal_search.datasets.dividing import Member
+from crystal_search.datasets.fingerprints import Fingerprint
+from crystal_search.datasets.packed import Part
 from crystal_search.datasets.packing_shards import Spool
 from crystal_search.processes import in_order
+
+
+class KeptChop(NamedTuple):
+    """One chop whose patch waits in the spool."""
+
+    chop: Chop
+    place: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageRecord:
+    """One image that was read."""
+
+    number: int  #: among all that were read, from 0
+    name: str  #: unique in the dataset
+    outcome: str
+    well: str  #: unique in the dataset
+    plate: str
+    published: str | None  #: the split that its publisher put it in
+    digest: bytes
+    fingerprint: Fingerprint
+    bytes: int
+    worth_keeping: bool  #: whole, to train on
+    has_objects: bool
+    is_chop: bool
+    chops: tuple[KeptChop, ...]
+
+    @property
+    def key(self) -> str:
+        """Of its samples."""
+        return f"{self.number:08d}"
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """Its row in a table, but for where it lies."""
+        return {"key": self.key, "outcome": self.outcome, "image": self.name, "well": self.well, "plate": self.plate}
+
+    @property
+    def member(self) -> Member:
+        """It as splitting sees it."""
+        return Member(self.outcome, self.well, self.plate, self.published)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
 from crystal_search.class_schemes import TRAINABLE, columns_by_outcome, scheme_named
-from crystal_search.datasets.archive_reading import Read, items_of, read_archives
+from crystal_search.datasets.archive_reading import ImageRecord, Read, items_of, read_archives
 from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
+from crystal_search.datasets.chopping import CHOP_FIELDS
 from crystal_search.datasets.dataset_report import Built, write_report
 from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
 from crystal_search.datasets.fingerprints import near_pairs
-from crystal_search.datasets.image_records import CHOP_FIELDS, LEFT_OUT, ImageRecord
 from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGES, JPEG, About, ShardFile, about_json
 from crystal_search.datasets.packing_shards import ShardWriter, Spool, write_table
 from crystal_search.datasets.whole_images import parts_of
@@ -24,6 +24,7 @@ from crystal_search.images import WORKING_WIDTH_PX
 from crystal_search.outcomes import NO_DROP
 from crystal_search.wells import SPLITS
 
+LEFT_OUT = "left-out.csv"  #: table of what was not taken, rows of `archive.LeftOut`
 DUPLICATE = "the same file as another"
 OTHER_SPLIT = "its publisher's split is not that of its plate, well or double"
 

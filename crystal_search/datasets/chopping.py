@@ -16,7 +16,6 @@ from crystal_search.chopper.tiling import tile_starts
 from crystal_search.datasets.chop_recipe import IN_DOUBT, MARGIN_PX, SIDE_PX, Recipe, Seen, as_people_said
 from crystal_search.datasets.drawn_masks import mask_over
 from crystal_search.datasets.fingerprints import fingerprint
-from crystal_search.datasets.image_records import Chop
 from crystal_search.datasets.known_drops import Drop, find_drop, grey_view
 from crystal_search.datasets.packed import Pixels
 from crystal_search.datasets.whole_images import map_over
@@ -36,6 +35,20 @@ LABELLED_NO_DROP = "people saw no drop"
 NO_DROP_FOUND = "no drop was found"
 TOO_FLAT = "too flat for a chop"
 HARDLY_DROP = "hardly any drop in the chop"
+CHOP_FIELDS = ("top", "left", "chop_top", "chop_left", "contours")  #: of a chop, in the table too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Chop:
+    """One chop that is taken."""
+
+    outcome: str
+    top: int  #: in the view, px
+    left: int
+    chop_top: int  #: in the patch, px
+    chop_left: int
+    contours: float  #: px
+    jpeg: bytes  #: the patch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

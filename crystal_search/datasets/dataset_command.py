@@ -104,10 +104,9 @@ def _add_rendering(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(arguments: argparse.Namespace) -> None:
-    from crystal_search.datasets.building import build
+    from crystal_search.datasets.building import LEFT_OUT, build
     from crystal_search.datasets.chop_recipe import Recipe, thresholds_with
     from crystal_search.datasets.dataset_report import REPORT, SHEET
-    from crystal_search.datasets.image_records import LEFT_OUT
 
     recipe = Recipe(
         thresholds=thresholds_with(arguments.threshold),

@@ -9,8 +9,8 @@ from crystal_search.evaluation.judging import Contender, Options
 from crystal_search.exporting.exported_runs import export_run, record_in
 from crystal_search.model import CARD_SUFFIX, default_model, read_model
 from crystal_search.model_card import ClassifierCard
+from crystal_search.training.checkpoints import load_trained
 from crystal_search.training.learning_curve import effort
-from crystal_search.training.loading import load_trained
 from crystal_search.training.run_record import RUN
 
 

@@ -14,9 +14,8 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.judges import Evaluation
 from crystal_search.evaluation.judging import Contender, Figure, Folded, Part
 from crystal_search.evaluation.tables import Table, csv_of, markdown_of
-from crystal_search.exporting.export import write_card
 from crystal_search.files import whole_folder
-from crystal_search.model import Model, default_model, default_models_folder
+from crystal_search.model import Model, default_model, default_models_folder, write_card
 from crystal_search.model_card import ROLES, ClassifierCard, ModelCard
 
 log = logging.getLogger(__name__)

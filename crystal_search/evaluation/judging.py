@@ -16,8 +16,8 @@ from crystal_search.evaluation.tables import Table
 from crystal_search.model import Model
 from crystal_search.model_card import Measurement, ModelCard
 from crystal_search.outcomes import THRESHOLD
+from crystal_search.training.checkpoints import Trained
 from crystal_search.training.learning_curve import Effort
-from crystal_search.training.loading import Trained
 from crystal_search.training.run_record import RunRecord
 
 V = TypeVar("V")

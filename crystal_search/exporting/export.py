@@ -1,9 +1,8 @@
 """From a torch network to an ONNX file with its card; an export whose numbers differ is none."""
 
-import os
+import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crystal_search.errors import ModelError, UserError
-from crystal_search.files import write_whole
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
-from crystal_search.model import CARD_SUFFIX, sha256_of
-from crystal_search.model_card import FILE_NAME, ClassifierCard, ModelCard, card_to_json
+from crystal_search.model import CARD_SUFFIX, write_model
+from crystal_search.model_card import FILE_NAME, ClassifierCard, ModelCard
 
 OPSET = 17
 TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
@@ -27,40 +25,19 @@ DROP_LOCATOR_SIZES_PX = ((1, 256, 256), (2, 208, 256), (1, 16, 48), (1, 224, 272
 def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
     """Write ``NAME.onnx`` and ``NAME.card.json`` to `folder` and return the card's path.
 
-    The file's name and hash in `card` are filled in. Both files are written under another name first; the
-    card comes last, so that no card ever describes a file that is not there.
+    The file's name and hash in `card` are filled in.
 
     Raises
     ------
     ModelError
         If ONNX Runtime's numbers differ from torch's by more than `TOLERANCE`; nothing is written then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{card.name}.{os.getpid()}.onnx"
     channels = channels_of(card.normalisation)
-    try:
-        _write_onnx(network, temporary, channels)
-        compare(network, temporary, sizes_to_compare(card), channels=channels)
-        card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(temporary.read_bytes()))
-        temporary.replace(folder / card.file)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return write_card(card, folder)
-
-
-def write_card(card: ModelCard, folder: Path) -> Path:
-    """Write ``NAME.card.json`` to `folder`, whole or not at all, and return its path."""
-    path = folder / f"{card.name}{CARD_SUFFIX}"
-    write_whole(path, card_to_json(card))
-    return path
-
-
-def write_model(onnx: bytes, card: ModelCard, folder: Path) -> Path:
-    """Write the file `onnx` and its card to `folder`, file and hash filled in; return the card's path."""
-    card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(onnx))
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / card.file, onnx)
-    return write_card(card, folder)
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "exported.onnx"
+        _write_onnx(network, file, channels)
+        compare(network, file, sizes_to_compare(card), channels=channels)
+        return write_model(file.read_bytes(), card, folder)
 
 
 def check_name(name: str, folder: Path, *, replacing: bool = False) -> None:

@@ -17,18 +17,17 @@ from crystal_search.exporting.calibration import (
     shift_logits,
     well_accuracy,
 )
-from crystal_search.exporting.export import export, write_model
+from crystal_search.exporting.export import export
 from crystal_search.exporting.int8_chops import check_fit, examples_in
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
-from crystal_search.model import in_role, read_model
+from crystal_search.model import in_role, read_model, write_model
 from crystal_search.model_card import ClassifierCard, DropCard, Measurement, ModelCard
-from crystal_search.networks.cards import classifier_card, drop_locator_card
+from crystal_search.networks.architectures import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.scoring.classify import probabilities
-from crystal_search.training.checkpoints import CHECKPOINT
+from crystal_search.training.checkpoints import CHECKPOINT, Trained, load_trained
 from crystal_search.training.chop_scores import ChopScores, chop_scores
-from crystal_search.training.loading import Trained, load_trained
 from crystal_search.training.run_record import RUN, RunRecord, read_run
 
 log = logging.getLogger(__name__)

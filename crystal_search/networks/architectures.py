@@ -1,19 +1,24 @@
-"""Networks by name, and what each is to the client: sides, strides, padding."""
+"""Networks by name, and what each is to the client: sides, strides, padding; its card before it is measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import nn
 
 from crystal_search.errors import UnknownNameError
+from crystal_search.images import WORKING_WIDTH_PX
+from crystal_search.model_card import ClassifierCard, DropCard, Output
 from crystal_search.networks import alexnet, resnet50, squeezenet, vgg16
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.resnet50 import ResNet50
 from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet, wide_squeezenet
 from crystal_search.networks.vgg16 import Vgg16
-from crystal_search.unet_drop.network import UNet
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
 
 BEST_STRIDE_PX = 50  #: between chops
+CLASSIFIER_WIDTH_PX, CLASSIFIER_NORMALISATION = WORKING_WIDTH_PX, "local-contrast-1"
+DROP_WIDTH_PX, DROP_NORMALISATION = 256, "centred-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,3 +156,48 @@ def build(name: str, classes: int, channels: int = 1) -> nn.Module:
 
 def _all() -> dict[str, Architecture]:
     return {name: network for kind in NETWORKS.values() for name, network in kind.items()}
+
+
+def classifier_card(
+    name: str,
+    architecture: str = "squeezenet",
+    *,
+    classes: Sequence[str] = OUTCOME_NAMES,
+    normalisation: str = CLASSIFIER_NORMALISATION,
+    working_width_px: int = CLASSIFIER_WIDTH_PX,
+) -> ClassifierCard:
+    """Return the card of a classifier of the registry, file and hash still to be filled in.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such architecture.
+    """
+    network = classifier_named(architecture)
+    return ClassifierCard(
+        name=name,
+        file=f"{name}.onnx",
+        sha256="0" * 64,
+        architecture=network.name,
+        outputs=(Output(classes=tuple(classes), stride_px=network.output_stride_px),),
+        working_width_px=working_width_px,
+        normalisation=normalisation,
+        side_px=network.side_px,
+        cells_per_chop=network.cells_per_chop,
+        chop_stride_px=network.chop_stride_px,
+        padded=network.padded,
+    )
+
+
+def drop_locator_card(name: str) -> DropCard:
+    """Return the card of the U-Net, file and hash still to be filled in."""
+    return DropCard(
+        name=name,
+        file=f"{name}.onnx",
+        sha256="0" * 64,
+        architecture="u-net",
+        outputs=(Output(classes=("drop",)),),
+        working_width_px=DROP_WIDTH_PX,
+        normalisation=DROP_NORMALISATION,
+        side_multiple_px=SIDE_MULTIPLE_PX,
+    )

@@ -7,10 +7,9 @@ import numpy as np
 
 from crystal_search.class_schemes import SCHEMES, TRAINABLE, Scheme, class_labelled
 from crystal_search.errors import ModelError, UserError
-from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import CARD_SUFFIX, Model, sha256_of
-from crystal_search.model_card import FILE_NAME, DropCard, ModelCard, card_to_json
+from crystal_search.model import Model, sha256_of, write_model
+from crystal_search.model_card import FILE_NAME, DropCard, ModelCard
 from crystal_search.old_weights.keras_file import read_keras_model
 from crystal_search.old_weights.keras_graph import drop_locator_from_keras
 from crystal_search.old_weights.mxnet_graph import Reading, classifier_from_mxnet
@@ -93,8 +92,6 @@ def _read(path: Path) -> bytes:
 def write_checked(onnx: bytes, card: ModelCard, folder: Path, shape: tuple[int, int, int]) -> Path:
     """Run the network once, then write ``NAME.onnx`` and ``NAME.card.json``; return the card's path.
 
-    Each is written whole or not at all, the card last, so that no card ever describes a file that is not there.
-
     Raises
     ------
     ModelError
@@ -102,18 +99,13 @@ def write_checked(onnx: bytes, card: ModelCard, folder: Path, shape: tuple[int, 
     UserError
         If the name is none for a file, or the folder cannot be written to.
     """
-    card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(onnx))
-    if not FILE_NAME.fullmatch(card.file):
+    if not FILE_NAME.fullmatch(f"{card.name}.onnx"):
         raise UserError(f"{card.name!r} is no name for a model; give --name of letters, digits, points and dashes")
     _check_answer(Model(card, onnx), shape)
-    path = folder / f"{card.name}{CARD_SUFFIX}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / card.file, onnx)
-        write_whole(path, card_to_json(card))
+        return write_model(onnx, card, folder)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; name another --out") from error
-    return path
 
 
 def _check_answer(model: Model[ModelCard], shape: tuple[int, int, int]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.archives.archive import ArchiveOptions
+from crystal_search.archives.archive import ArchiveOptions, naming
 from crystal_search.archives.csv_rows import DELIMITERS, read_rows
 from crystal_search.archives.image_table import open_csv, plain_path
 from crystal_search.archives.label_names import Labels
@@ -90,7 +90,8 @@ def corrected_list(corrections: Mapping[str, Correction], archive: Path, scheme:
     table = _list(archive)
     now: dict[str, str] = {}
     for number, cells in enumerate(table.lines, start=2):
-        outcome = _outcome(labels, cells[table.outcome], f"{archive}, line {number}")
+        with naming(f"{archive}, line {number}"):
+            outcome = labels.outcome(cells[table.outcome])
         now[plain_path(plain(cells[table.file].strip()))] = outcome
     corrections = _of_archive(corrections, open_csv(archive, ArchiveOptions(scheme=scheme.name)).name)
     _check_images(corrections, now, str(archive))
@@ -166,13 +167,6 @@ def _check_images(corrections: Mapping[str, Correction], now: Mapping[str, str],
 def _named(images: Sequence[str]) -> str:
     more = f" and {len(images) - NAMED} more" if len(images) > NAMED else ""
     return ", ".join(images[:NAMED]) + more
-
-
-def _outcome(labels: Labels, label: str, where: str) -> str:
-    try:
-        return labels.outcome(label)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from error
 
 
 def _written(outcome: str, scheme: Scheme) -> str:

@@ -11,7 +11,7 @@ from crystal_search.wells import SPLITS
 if TYPE_CHECKING:
     from crystal_search.datasets.packed import PackedDataset
     from crystal_search.review.review_page import Review
-    from crystal_search.training.loading import Trained
+    from crystal_search.training.checkpoints import Trained
 
 APPLY = "apply"
 USAGE = """crystal-search review RUN --data DATASET --out FOLDER [--split train] [--top 200]
@@ -46,7 +46,7 @@ def _review(arguments: argparse.Namespace) -> None:
 
     from crystal_search.datasets.packed import open_dataset
     from crystal_search.review.review_page import PAGE, write_page
-    from crystal_search.training.loading import load_trained
+    from crystal_search.training.checkpoints import load_trained
 
     if arguments.data is None or arguments.files:
         raise UserError(f"expected one training and --data DATASET; usage: {USAGE}")

@@ -1,8 +1,9 @@
-"""Where a training stands: everything needed to go on as if it had never stopped."""
+"""Where a training stands: everything needed to go on as if it had never stopped, or to use what it learnt."""
 
 import logging
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,10 @@ from torch.optim import Optimizer
 
 from crystal_search.errors import ModelError, UserError
 from crystal_search.files import whole_file
+from crystal_search.images import channels_of
+from crystal_search.model_card import ROLES
+from crystal_search.networks.architectures import build
+from crystal_search.training.run_record import RunRecord, read_run
 
 log = logging.getLogger(__name__)
 
@@ -118,3 +123,31 @@ def load_weights(folder: Path, network: nn.Module) -> None:
         raise ModelError(f"cannot begin with {path}: {_short(error)}; train from the start") from error
     if others := own.keys() - fitting.keys():
         log.info("layers that begin anew: %s", ", ".join(sorted(others)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A network as its training left it."""
+
+    folder: Path
+    record: RunRecord
+    network: nn.Module  #: set to evaluation
+
+
+def load_trained(folder: Path, role: str = "classifier") -> Trained:
+    """Return the network whose training is in `folder`, with its best weights where some were kept as the best.
+
+    Raises
+    ------
+    UserError
+        If there is no record of a training, or it is one of another role.
+    ModelError
+        If there are no weights, or they are of another network.
+    """
+    record = read_run(folder)
+    if record.role != role:
+        there, expected = (ROLES[each].title if each in ROLES else each for each in (record.role, role))
+        raise UserError(f"{folder} trained a {there}; name the training of a {expected}")
+    network = build(record.architecture, len(record.classes), channels_of(record.normalisation))
+    load_checkpoint(folder, network, name=BEST if (folder / BEST).exists() else None)
+    return Trained(folder, record, network.eval())

@@ -17,7 +17,7 @@ from crystal_search.images import View, normalised
 from crystal_search.inference import Network
 from crystal_search.model_card import ClassifierCard
 from crystal_search.scoring.classify import channels_first
-from crystal_search.training.loading import Trained
+from crystal_search.training.checkpoints import Trained
 
 BATCH = 16
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  #: from views (N, side, side[, 3]) to logits (N, classes)

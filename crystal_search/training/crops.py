@@ -15,17 +15,18 @@ from torch import Tensor
 from crystal_search.datasets.outcome_maps import REDUCTION, Bytes, highest_priority
 from crystal_search.datasets.packed import GREY, OUTCOMES, ShardFile, ShardsInUse, WellRow
 from crystal_search.errors import UserError
-from crystal_search.networks.cards import CLASSIFIER_WIDTH_PX
+from crystal_search.networks.architectures import CLASSIFIER_WIDTH_PX
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.device_views import (
+    KeptImages,
     local_contrast,
     looked_up,
     recorded_differently,
     reduced,
     sampled,
+    stacked,
     turned,
 )
-from crystal_search.training.kept_images import KeptImages, stacked
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
 FEWEST_BLOCKS = 6  #: blocks of 4 x 4 px that an outcome must have in an image to be aimed at

@@ -1,7 +1,9 @@
-"""Views of images, cut out, recorded differently and normalised many at once, on whatever device they are.
+"""Views of images, kept, cut out, recorded differently and normalised many at once, on whatever device they are.
 
 A GPU could not be kept busy by `images.normalised`, one by one on a processor; the numbers are the same.
 """
+
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -9,8 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
+from crystal_search.datasets.packed import WellRow
 from crystal_search.images import LOCAL_MEAN_REDUCTION, LOCAL_MEAN_SIGMA_PX
 
+KEPT_SHARE = 0.5  #: of the memory of a GPU that is free
 GAMMA_LOG_RANGE = 0.35
 CONTRAST_RANGE = (0.5, 1.35)
 BRIGHTNESS_RANGE = 0.08  #: of full scale
@@ -18,6 +22,42 @@ NOISE_RANGE = (0.002, 0.025)  #: of full scale
 BLUR_RANGE_PX, BLUR_RADIUS_PX = (0.3, 2.2), 5
 COARSER_RANGE = (0.3, 0.9)  #: a camera of so many pixels along a side, over those there are
 BLURRED_SHARE, NOISY_SHARE, COARSER_SHARE = 0.25, 0.35, 0.25
+
+
+class KeptImages:
+    """Reads fields of images, and keeps them as long as there is room; what is not kept is read again."""
+
+    def __init__(self, read: Callable[[WellRow], tuple[Tensor, ...]], device: torch.device, room_bytes: int) -> None:
+        """Keep what `read` returns: on a GPU in a share of its memory, elsewhere in `room_bytes`."""
+        self._read = read
+        self._room = room_bytes
+        if device.type == "cuda":
+            self._room = int(KEPT_SHARE * torch.cuda.mem_get_info(device)[0])
+        self._kept: dict[str, tuple[Tensor, ...]] = {}
+
+    def __len__(self) -> int:
+        """Return how many images are kept."""
+        return len(self._kept)
+
+    def of(self, row: WellRow) -> tuple[Tensor, ...]:
+        """Return the fields of an image, (h, w) each."""
+        if row.key in self._kept:
+            return self._kept[row.key]
+        fields = self._read(row)
+        if (size := sum(field.nbytes for field in fields)) <= self._room:
+            self._room -= size
+            self._kept[row.key] = fields
+        return fields
+
+
+def stacked(images: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Return each field of all images, (N, h, w); smaller ones are filled up at the bottom and the right."""
+    return tuple(_stacked(fields) for fields in zip(*images, strict=True))
+
+
+def _stacked(fields: Sequence[Tensor]) -> Tensor:
+    height, width = (max(field.shape[axis] for field in fields) for axis in (0, 1))
+    return torch.stack([pad(field, (0, width - field.shape[1], 0, height - field.shape[0])) for field in fields])
 
 
 def reduced(images: Tensor, factor: int) -> Tensor:

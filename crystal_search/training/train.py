@@ -10,6 +10,7 @@ from torch import nn
 
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.processes import processors
 from crystal_search.training.checkpoints import CHECKPOINT
 from crystal_search.training.distributed import Group, joined
 from crystal_search.training.learning_curve import CURVE
@@ -109,9 +110,8 @@ def machine_for(request: Request, group: Group) -> Machine:
 
 def default_workers(device: torch.device) -> int:
     """Return how many processes should make batches: none beside a processor that trains, most beside a GPU."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return max(1, min(16, processors // here - 1)) if device.type == "cuda" else 0
+    return max(1, min(16, processors() // here - 1)) if device.type == "cuda" else 0
 
 
 def _network(task: Task, request: Request, machine: Machine, *, begins: bool) -> nn.Module:

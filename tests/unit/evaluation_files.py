@@ -13,8 +13,7 @@ from crystal_search.evaluation.judging import Contender, Judged
 from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.geometry import Box
 from crystal_search.model import Model
-from crystal_search.networks.architectures import build
-from crystal_search.networks.cards import classifier_card
+from crystal_search.networks.architectures import build, classifier_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import DropRegion, ImageScore, RankedScore
 from crystal_search.training.checkpoints import save_checkpoint

@@ -20,8 +20,7 @@ from crystal_search.exporting.export import export
 from crystal_search.main import main
 from crystal_search.model import read_model
 from crystal_search.model_card import Measurement
-from crystal_search.networks.architectures import build
-from crystal_search.networks.cards import classifier_card, drop_locator_card
+from crystal_search.networks.architectures import build, classifier_card, drop_locator_card
 from crystal_search.outcomes import NO_DROP, OUTCOMES
 from crystal_search.unet_drop.network import UNet
 from tests.unit.evaluation_files import scored_image

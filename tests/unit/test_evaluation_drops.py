@@ -22,7 +22,7 @@ from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import default_models_folder
 from crystal_search.model_card import DropCard
-from crystal_search.networks.cards import drop_locator_card
+from crystal_search.networks.architectures import drop_locator_card
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.unet_drop.network import UNet

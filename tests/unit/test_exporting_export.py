@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from crystal_search.errors import ModelError, UserError
 from crystal_search.exporting import export as module
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import default_models_folder, read_model, sha256_of
+from crystal_search.model import default_models_folder, read_model, sha256_of, write_model
 from crystal_search.model_card import Output
 from crystal_search.networks.alexnet import AlexNet
-from crystal_search.networks.architectures import build
-from crystal_search.networks.cards import classifier_card, drop_locator_card
+from crystal_search.networks.architectures import build, classifier_card, drop_locator_card
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.unet_drop.network import UNet
@@ -111,9 +110,7 @@ def test_names_are_checked_before_anything_is_computed(tmp_path: Path) -> None:
     module.check_name("new", tmp_path)
     with pytest.raises(UserError, match="'a/b' is no name for a model"):
         module.check_name("a/b", tmp_path)
-    module.write_model(
-        b"weights", replace(drop_locator_card("there"), outputs=(Output(classes=OUTCOME_NAMES),)), tmp_path
-    )
+    write_model(b"weights", replace(drop_locator_card("there"), outputs=(Output(classes=OUTCOME_NAMES),)), tmp_path)
     with pytest.raises(UserError, match=r"there\.card\.json is there already; say --replace"):
         module.check_name("there", tmp_path)
     module.check_name("there", tmp_path, replacing=True)

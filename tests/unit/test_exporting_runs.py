@@ -20,9 +20,8 @@ from crystal_search.model import default_models_folder, in_role, read_model
 from crystal_search.model_card import ClassifierCard, Output
 from crystal_search.networks.architectures import build
 from crystal_search.scoring.classify import channels_first
-from crystal_search.training.checkpoints import save_checkpoint
+from crystal_search.training.checkpoints import load_trained, save_checkpoint
 from crystal_search.training.chop_scores import chop_scores, chop_view
-from crystal_search.training.loading import load_trained
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.unet_drop.network import UNet
 from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset, write_rendered

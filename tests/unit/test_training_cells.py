@@ -10,13 +10,12 @@ import torch
 from crystal_search.datasets.packed import GREY, open_dataset
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import normalised
-from crystal_search.networks.cards import CLASSIFIER_NORMALISATION
+from crystal_search.networks.architectures import CLASSIFIER_NORMALISATION
 from crystal_search.training import cells_task, loop
 from crystal_search.training.augmentation import recorded_differently, turned
-from crystal_search.training.checkpoints import BEST
+from crystal_search.training.checkpoints import BEST, load_trained
 from crystal_search.training.crops import CropSource
 from crystal_search.training.learning_curve import curve_rows
-from crystal_search.training.loading import load_trained
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.run_record import read_run
 from crystal_search.training.train import train

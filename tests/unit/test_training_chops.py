@@ -22,11 +22,10 @@ from crystal_search.networks.pretrained import Pretrained
 from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training import chops_task, loop
-from crystal_search.training.checkpoints import BEST, CHECKPOINT
+from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_trained
 from crystal_search.training.chops_task import classes_for, freeze_idle
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.learning_curve import CURVE
-from crystal_search.training.loading import load_trained
 from crystal_search.training.machine import memory_explained
 from crystal_search.training.requests import ChopRequest
 from crystal_search.training.run_record import RUN, read_run, write_run

@@ -15,9 +15,9 @@ from crystal_search.errors import UserError
 from crystal_search.training import cells_task, device_views, loop, mask_source
 from crystal_search.training import crops as crops_module
 from crystal_search.training.crops import CropSource
+from crystal_search.training.device_views import KeptImages, stacked
 from crystal_search.training.distributed import Group
 from crystal_search.training.held_losses import HeldLosses
-from crystal_search.training.kept_images import KeptImages, stacked
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.mask_source import MaskSource
 from crystal_search.training.requests import CellRequest

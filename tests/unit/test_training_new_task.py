@@ -14,9 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.networks.architectures import NETWORKS, Architecture, network_for
-from crystal_search.training.checkpoints import BEST, CHECKPOINT
+from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_trained
 from crystal_search.training.learning_curve import PICTURE, curve_rows
-from crystal_search.training.loading import load_trained
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import Request
 from crystal_search.training.run_record import read_run, recorded
