@@ -7,7 +7,7 @@ import numpy as np
 
 from benchmarks.table import Row
 from crystal_search.evaluation.image_verdicts import image_verdicts
-from crystal_search.evaluation.known_images import demo_plate as demo_wells
+from crystal_search.evaluation.known_images import demo_truth
 from crystal_search.images import decode
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import BY_NAME, Group, outcome_named
@@ -19,7 +19,7 @@ REAL = "CRYSTAL_SEARCH_REAL_WELLS"  #: names a folder with TeXRank, formulatrix_
 
 def demo_plate() -> list[Row]:
     """Return agreement in group and class, and the drop's overlap, on the 96 demo wells."""
-    verdicts = image_verdicts(demo_wells(), default_models(default_models_folder()), Parameters())
+    verdicts = image_verdicts(demo_truth().images, default_models(default_models_folder()), Parameters())
     groups = sum(each.called is each.known.group for each in verdicts)
     classes = sum(each.score.outcome == each.known.outcome for each in verdicts)
     overlaps = [each.overlap or 0.0 for each in verdicts]

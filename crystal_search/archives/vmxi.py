@@ -133,15 +133,12 @@ def _rows(table: Path, options: ArchiveOptions) -> Iterator[TableRow]:
     check_renamed(options, COLUMNS)
     columns = COLUMNS | {column: (called,) for column, called in options.columns.items()}
     names = column_names(table)
-    if len(names) == 2 and not options.columns and not any(_called(names, column) for column in NEEDED):
+    unnamed = not any(name in COLUMNS[column] for name in names for column in NEEDED)
+    if len(names) == 2 and not options.columns and unnamed:
         if any(_knows(SCHEMES[scheme], names[1]) for scheme in BY_LABELS):
             raise UserError(f"{table} begins with an image, expected a line with names of columns; put one first")
         columns = {column: (called,) for column, called in zip(NEEDED, names, strict=True)}
     yield from read_rows(table, columns, (*NEEDED, *options.columns))
-
-
-def _called(names: tuple[str, ...], column: str) -> bool:
-    return any(name in COLUMNS[column] for name in names)
 
 
 def _knows(scheme: Scheme, label: str) -> bool:

@@ -97,11 +97,12 @@ def contact_sheet(dataset: PackedDataset) -> bytes:
     """
     rows = [(outcome, _some(dataset, outcome.name)) for outcome in OUTCOMES]
     rows = [(outcome, found) for outcome, found in rows if found]
+    counts = Counter(row.outcome for split in SPLITS for row in dataset.chops(split))
     step = CELL_PX + GAP_PX
     sheet = Pillow.new("RGB", (LABEL_PX + COLUMNS * step, GAP_PX + len(rows) * step), PAPER)
     for number, (outcome, found) in enumerate(rows):
         top = GAP_PX + number * step
-        _label(sheet, top, outcome, _count(dataset, outcome.name))
+        _label(sheet, top, outcome, counts[outcome.name])
         for column, row in enumerate(found):
             sheet.paste(_chop(dataset, row), (LABEL_PX + column * step, top))
     return picture_file(sheet)
@@ -117,10 +118,6 @@ def _some(dataset: PackedDataset, outcome: str) -> Sequence[ChopRow]:
             others = [row for row in found if of_images[row.image] is not row]
             return [*of_images.values(), *others][:COLUMNS]
     return []
-
-
-def _count(dataset: PackedDataset, outcome: str) -> int:
-    return sum(row.outcome == outcome for split in SPLITS for row in dataset.chops(split))
 
 
 def _chop(dataset: PackedDataset, row: ChopRow) -> Pillow.Image:

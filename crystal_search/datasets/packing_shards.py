@@ -94,12 +94,8 @@ class Shard:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            return
-        with suppress(OSError):
-            self._tar.close()
-        with suppress(OSError):
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # of a shard that is not finished, what cannot be written is not needed
             self._stream.close()
 
 
@@ -120,7 +116,7 @@ class ShardWriter:
         if kind is None:
             self._close()
         elif self._open:
-            self._open.__exit__(kind)
+            self._open.__exit__()
 
     def write(self, known: Mapping[str, Any], parts: Mapping[str, bytes]) -> None:
         """Write one sample, as `Shard.write` does."""

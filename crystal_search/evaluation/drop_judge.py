@@ -38,7 +38,6 @@ COLUMNS = (
     *("drop_there", "drop_found", "iou", "drop_share_true", "drop_share"),
 )
 
-
 Verdicts = tuple[DropVerdict, ...]
 
 

@@ -54,18 +54,14 @@ class ImageVerdict:
     @property
     def called(self) -> Group | None:
         """The group that the models name; None where they see no drop."""
-        return group_of(self.score.outcome)
+        known = BY_NAME.get(self.score.outcome)
+        return known.group if known else None
 
     def answer(self, threshold: float) -> Group | None:
         """Return the group that the ranked score gives it; None where no drop was found."""
         if not self.score.group_peaks:
             return None
         return winning_group(self.score.group_peaks, self.score.class_probabilities, threshold)[0]
-
-
-def group_of(answer: str) -> Group | None:
-    """Return the group of an outcome; None for an answer that is none, such as ``no_drop``."""
-    return BY_NAME[answer].group if answer in BY_NAME else None
 
 
 def image_verdicts(

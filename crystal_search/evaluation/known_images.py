@@ -150,7 +150,12 @@ def photograph_truth(folder: Path, labels: Path | None, name: str | None) -> Tru
 
 def demo_truth() -> Truth:
     """Return the demo plate."""
-    return Truth(name="demo plate (rendered)", source="The demo plate, which is rendered.", images=demo_plate())
+    folder = plate_folder()
+    images = [
+        _file(folder / file, file, outcome, "demo plate", (folder / file).with_suffix(".mask.png"))
+        for file, outcome in read_truth(folder).items()
+    ]
+    return Truth(name="demo plate (rendered)", source="The demo plate, which is rendered.", images=images)
 
 
 def rendered_truth(wells: int) -> Truth:
@@ -184,15 +189,6 @@ def of_dataset(dataset: PackedDataset, rows: Sequence[WellRow]) -> list[KnownIma
             plate=row.plate,
         )
         for row in rows
-    ]
-
-
-def demo_plate() -> list[KnownImage]:
-    """Return the wells of the demo plate."""
-    folder = plate_folder()
-    return [
-        _file(folder / file, file, outcome, "demo plate", (folder / file).with_suffix(".mask.png"))
-        for file, outcome in read_truth(folder).items()
     ]
 
 

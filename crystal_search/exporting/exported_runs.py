@@ -97,8 +97,16 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
 
 def export_classifier(order: Order) -> tuple[nn.Module, ClassifierCard]:
     """Return a trained classifier, calibrated, and its card."""
-    trained, card = load_trained(order.run), card_of(order.record, order.name)
-    if order.record.task == "cells":
+    trained, record = load_trained(order.run), order.record
+    card = classifier_card(
+        order.name,
+        record.architecture,
+        classes=record.classes,
+        normalisation=record.normalisation,
+        working_width_px=record.working_width_px,
+    )
+    card = replace(card, training_command=record.command)
+    if record.task == "cells":
         return trained.network, _calibrated_on_wells(trained, card, order.data)
     return trained.network, _calibrated_on_chops(trained, card, order.data, order.chops)
 
@@ -160,18 +168,6 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
         ),
     )
     return write_model(made.onnx, card, folder)
-
-
-def card_of(record: RunRecord, name: str) -> ClassifierCard:
-    """Return the card of a trained classifier before anything was measured."""
-    card = classifier_card(
-        name,
-        record.architecture,
-        classes=record.classes,
-        normalisation=record.normalisation,
-        working_width_px=record.working_width_px,
-    )
-    return replace(card, training_command=record.command)
 
 
 def _calibrated_on_wells(trained: Trained, card: ClassifierCard, data: Path) -> ClassifierCard:

@@ -12,7 +12,7 @@ from crystal_search.old_weights.onnx_graph import BATCH, INPUT, OnnxGraph, Shape
 
 INPUT_LAYER = "InputLayer"
 MAX_SIDE_PX = 4096
-SIZE_IN, SIZE_OUT = ("rows", "columns"), (2, 3)
+SIZE_IN = ("rows", "columns")
 
 
 def drop_locator_from_keras(model: KerasModel) -> tuple[bytes, tuple[int, int]]:

@@ -96,11 +96,6 @@ def leaky_relu(graph: OnnxGraph, layer: Layer) -> str:
     return graph.add("LeakyRelu", x, alpha=sum(bounds) / 2 if kind == "rrelu" else slope)
 
 
-def flatten(graph: OnnxGraph, layer: Layer) -> str:
-    """Build ``Flatten``: all but the batch in one dimension."""
-    return graph.add("Flatten", layer.tensor(graph), axis=1)
-
-
 def identity(graph: OnnxGraph, layer: Layer) -> str:
     """Pass on the input: what ``Dropout`` does in a trained network."""
     layer.attributes.forget("p", "mode", "axes")
@@ -213,9 +208,9 @@ def of_all(op: str) -> Builder:
     return lambda graph, layer: graph.add(op, *(layer.tensor(graph, n) for n in range(len(layer.sources))))
 
 
-def of_one(op: str) -> Builder:
+def of_one(op: str, **attributes: Any) -> Builder:
     """Return the builder of an operator on one input."""
-    return lambda graph, layer: graph.add(op, layer.tensor(graph))
+    return lambda graph, layer: graph.add(op, layer.tensor(graph), **attributes)
 
 
 def with_number(op: str) -> Builder:
@@ -257,7 +252,7 @@ BUILDERS: dict[str, Callable[[OnnxGraph, Layer], str]] = {
     "sigmoid": of_one("Sigmoid"),
     "tanh": of_one("Tanh"),
     **_named(concat, "Concat", "concat"),
-    **_named(flatten, "Flatten", "flatten"),
+    **_named(of_one("Flatten", axis=1), "Flatten", "flatten"),
     **_named(reshape, "Reshape", "reshape"),
     **_named(identity, "Dropout", "_copy", "identity", "BlockGrad"),
     **_named(of_two("Add"), "elemwise_add", "_plus", "_Plus", "broadcast_add", "broadcast_plus"),

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,8 @@ def cut_curve(curve: Path, steps: int) -> None:
     if not curve.exists():
         return
     lines = curve.read_text(encoding="utf-8").splitlines(keepends=True)
-    write_whole(curve, "".join(lines[:1] + list(_up_to(lines[1:], steps))))
-
-
-def _up_to(lines: list[str], steps: int) -> Iterator[str]:
-    return (line for line in lines if int(line.split(",", 1)[0]) <= steps)
+    kept = [line for line in lines[1:] if int(line.split(",", 1)[0]) <= steps]
+    write_whole(curve, "".join(lines[:1] + kept))
 
 
 def curve_rows(folder: Path) -> list[dict[str, str]]:

@@ -183,7 +183,7 @@ class Training:
         """Have the network judged, keep the weights if they are the best, and write down how it goes."""
         self._check(done, self._rate)
         trained_for, samples = self._elapsed() - self._validated_at, self._steps * self.machine.batch_size
-        train = {f"train_{name}": total / self._counted() for name, total in self._totals().items()}
+        train = {f"train_{name}": total / (self._steps * self._group.size) for name, total in self._totals().items()}
         self._sums, self._steps = {}, 0
         self._report(done, train | self._judged(done), samples / max(trained_for, 1e-9))
         self._validated_at = self._elapsed()
@@ -207,9 +207,6 @@ class Training:
             return {}
         totals = self._group.total(torch.stack([*self._sums.values()])).tolist()
         return dict(zip(self._sums, totals, strict=True))
-
-    def _counted(self) -> int:
-        return self._steps * self._group.size
 
     @property
     def _rate(self) -> float:
