@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
@@ -56,9 +57,17 @@ def read_whole(text: bytes, where: str, error_type: ErrorType, make: "Callable[[
     Raises
     ------
     CrystalSearchError
-        Of `error_type`, about `where`: as `loads` does, or a field is missing, unknown, or not as it must be.
+        Of `error_type`, about `where`: as `loads` does, or a field is missing, unknown, or not as it must be, or
+        `make` fails in any other way, for the text alone can make it fail.
     """
-    return Reader(loads(text, error_type), where, error_type).whole(make)
+    try:
+        return Reader(loads(text, error_type), where, error_type).whole(make)
+    except (CrystalSearchError, MemoryError):
+        raise
+    except Exception as error:
+        raise error_type(
+            f"{where}: cannot be used ({type(error).__name__}: {printable(_short(str(error)))})"
+        ) from error
 
 
 class Reader:
@@ -198,6 +207,11 @@ class Reader:
         return made
 
 
+_FEW = reprlib.Repr()  # also of what nests deeper than `repr` itself can follow
+_FEW.maxlist = _FEW.maxdict = _FEW.maxlevel = 20
+_FEW.maxstring = 200
+
+
 def _short(value: Any) -> str:
-    text = repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
+    text = _FEW.repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
     return text if len(text) <= 80 else text[:77] + "..."

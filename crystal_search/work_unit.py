@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from crystal_search.errors import WorkUnitError
+from crystal_search.errors import CrystalSearchError, WorkUnitError
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import ModelRef, models_named, sha256_of
 from crystal_search.outcomes import THRESHOLD
@@ -175,7 +175,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             yield archive
     except FileNotFoundError as error:
         raise WorkUnitError(f"{path}: there is no such file") from error
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
+    except (CrystalSearchError, MemoryError):
+        raise
+    except Exception as error:  # a library may stumble over a stranger's file in any way
         raise WorkUnitError(f"{path}: not a readable zip file: {error}") from error
 
 

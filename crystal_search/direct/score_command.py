@@ -1,25 +1,36 @@
-"""``crystal-search score``: any images or folders, one CSV row for each, no database."""
+"""``crystal-search score``: any images or folders, one CSV row for each, no database.
+
+A single image is told at the keyboard.
+"""
 
 import argparse
 import csv
 import os
 import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
 from crystal_search.arguments import count, fraction
-from crystal_search.direct.scored_files import COLUMNS, Job, csv_row, inputs, models_in, scored, to_use
-from crystal_search.errors import UserError
+from crystal_search.columns import plain
+from crystal_search.direct.scored_files import COLUMNS, Job, Scored, csv_row, inputs, models_in, scored, to_use
+from crystal_search.errors import ImageError, UserError
+from crystal_search.files import PART
+from crystal_search.hostile_json import printable
 from crystal_search.outcomes import THRESHOLD
 from crystal_search.processes import processors
 from crystal_search.work_unit import Parameters
+
+NAMED = 5  #: files with a trouble that are told at the most
+WIDEST = max(map(len, COLUMNS))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders of images")
-    parser.add_argument("--csv", type=Path, required=True, help="where to write one row for every input")
+    parser.add_argument("--csv", type=Path, help="where to write one row for every input; a single one can do without")
     parser.add_argument("--overlays", type=Path, metavar="DIR", help="write a picture with coloured frames for each")
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
@@ -37,30 +48,99 @@ def run(arguments: argparse.Namespace) -> None:
     ------
     UserError
         If there is nothing to score, no installation to score as, or the CSV file cannot be written.
+    ImageError
+        If not one image could be scored; the CSV file tells why.
     """
     paths = inputs(arguments.images)
+    if not arguments.csv and len(paths) > 1:
+        raise UserError(f"{len(paths)} images need --csv FILE, which gets one row for each")
     models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
     parameters = Parameters(threshold=threshold, scoring=arguments.scoring, no_drop=arguments.no_drop)
     job = Job(models=models, parameters=parameters, overlays=arguments.overlays)
     models_in(job.models)  # an error here, not in each worker
-    temporary = arguments.csv.with_name(arguments.csv.name + ".part")
+    _make_folder(job.overlays)
+    tally = _Tally()
+    found = tally.counting(_found(paths, job, arguments.workers))
+    if arguments.csv:
+        _write(arguments.csv, found)
+        sys.stdout.write(f"{tally.told}\n{arguments.csv}\n")
+    else:
+        _show(found)
+    tally.tell_troubles()
+    if not tally.scored:
+        raise ImageError("not one image could be scored")
+
+
+def _make_folder(overlays: Path | None) -> None:
     try:
-        if job.overlays:
-            job.overlays.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            counts = _write_rows(csv.DictWriter(file, COLUMNS), paths, job, arguments.workers)
-        os.replace(temporary, arguments.csv)
+        if overlays:
+            overlays.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot write {arguments.csv}, or its pictures: {error.strerror}") from error
-    total = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    sys.stdout.write(f"{len(paths)} {'image' if len(paths) == 1 else 'images'}: {total}\n{arguments.csv}\n")
+        raise UserError(f"cannot make {overlays}: {error.strerror}; name another --overlays") from error
 
 
-def _write_rows(writer: "csv.DictWriter[str]", paths: list[Path], job: Job, workers: int) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    writer.writeheader()
+def _found(paths: list[Path], job: Job, workers: int) -> Iterable[Scored]:
     found = scored(paths, job, workers=min(workers, len(paths)))
-    for each in tqdm(found, total=len(paths), desc="score", unit="image", disable=not sys.stderr.isatty()):
-        writer.writerow(csv_row(each))
-        counts[each.score.outcome] = counts.get(each.score.outcome, 0) + 1
-    return counts
+    return tqdm(found, total=len(paths), desc="score", unit="image", disable=not sys.stderr.isatty())
+
+
+class _Tally:
+    """What is remembered of images that were scored: how many got what, and the first few troubles of each kind."""
+
+    def __init__(self) -> None:
+        self.scored = 0
+        self._outcomes: Counter[str] = Counter()
+        self._troubles: dict[str, list[str]] = {"scored": [], "written": []}
+        self._more: Counter[str] = Counter()
+
+    def counting(self, found: Iterable[Scored]) -> Iterator[Scored]:
+        """Yield what was found, and remember of it."""
+        for each in found:
+            self._outcomes[each.score.outcome] += 1
+            if each.score.error is None:
+                self.scored += 1
+            else:
+                self._remember("scored", f"{each.path}: {each.score.error}")
+            if each.overlay_error:
+                self._remember("written", each.overlay_error)
+            yield each
+
+    def _remember(self, kind: str, trouble: str) -> None:
+        if len(self._troubles[kind]) < NAMED:
+            self._troubles[kind].append(printable(trouble))
+        else:
+            self._more[kind] += 1
+
+    @property
+    def told(self) -> str:
+        """How many got which outcome."""
+        images = self._outcomes.total()
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(self._outcomes.items()))
+        return f"{images} {'image' if images == 1 else 'images'}: {counts}"
+
+    def tell_troubles(self) -> None:
+        """Name what could not be scored or written."""
+        for kind, troubles in self._troubles.items():
+            more = [f"{self._more[kind]} more"] if self._more[kind] else []
+            sys.stderr.writelines(f"could not be {kind}: {each}\n" for each in (*troubles, *more))
+
+
+def _write(path: Path, found: Iterable[Scored]) -> None:
+    """Write a row for each."""
+    temporary = path.with_name(path.name + PART)
+    try:
+        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(map(csv_row, found))
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _show(found: Iterable[Scored]) -> None:
+    """Print the columns that say something."""
+    for each in found:
+        for column, cell in csv_row(each).items():
+            if cell:
+                sys.stdout.write(f"{column:{WIDEST}}  {printable(plain(cell))}\n")

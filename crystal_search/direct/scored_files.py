@@ -1,5 +1,7 @@
 """Files scored, several at a time: what ``crystal-search score``, `crystal_search.score_many` and evaluation share."""
 
+import os
+import stat
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +35,7 @@ COLUMNS = (
 )
 DECIMALS = {"probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
+MAX_STEM_BYTES = 200  #: of an overlay's name: file systems take 255 bytes, with number and suffix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class Scored:
     peaks: tuple[float, ...]  #: by group, see `peaks_for_ranking`; () for what was not read
     model: str
     seconds: float
+    overlay_error: str = ""  #: which picture with frames could not be written, and why
 
 
 _worker: dict[str, tuple[Job, Models]] = {}  # one entry, set once in each worker process
@@ -97,24 +101,47 @@ def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> t
 def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:
     """Score one image file, and write its picture with frames to `overlay` if one is wanted.
 
-    Whatever is wrong with the file is its score's error: one image must not take the others' rows with it.
+    Whatever is wrong with the file is its score's error: one image must not take the others' rows with it. A picture
+    that cannot be written takes no score away.
     """
     start = time.perf_counter()
     peaks: tuple[float, ...] = ()
+    image = None
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise ImageError(f"the image file has {size} bytes; at most {MAX_BYTES} are read")
-        data = path.read_bytes()
-        score, image = score_data(data, models, parameters)
+        score, image = score_data(_content(path), models, parameters)
         peaks = peaks_for_ranking(score, image, models, parameters)
-        if overlay and image and score.error is None:
-            write_whole(overlay, overlay_jpeg(image, score))
     except OSError as error:
-        score = unreadable(f"cannot read the file: {error.strerror}")
+        score = unreadable(f"cannot read the {'folder' if os.path.isdir(path) else 'file'}: {error.strerror}")
     except Exception as error:
         score = unreadable(str(error) or type(error).__name__)
-    seconds = time.perf_counter() - start
-    return Scored(path=path, score=score, peaks=peaks, model=models.classifier.card.name, seconds=seconds)
+    trouble = _overlay_error(overlay, image, score) if overlay and image and score.error is None else ""
+    return Scored(
+        path=path,
+        score=score,
+        peaks=peaks,
+        model=models.classifier.card.name,
+        seconds=time.perf_counter() - start,
+        overlay_error=trouble,
+    )
+
+
+def _content(path: Path) -> bytes:
+    status = path.stat()
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # a pipe may never answer
+        raise ImageError("it is no regular file; name a file that is an image")
+    if status.st_size > MAX_BYTES:
+        raise ImageError(f"the image file has {status.st_size} bytes; at most {MAX_BYTES} are read")
+    return path.read_bytes()
+
+
+def _overlay_error(overlay: Path, image: DecodedImage, score: ImageScore) -> str:
+    """Write the picture with frames; return what kept it from being written."""
+    picture = overlay_jpeg(image, score)
+    try:
+        write_whole(overlay, picture)
+    except OSError as error:
+        return f"{overlay}: {error.strerror}"
+    return ""
 
 
 def _start_worker(job: Job) -> None:
@@ -123,8 +150,15 @@ def _start_worker(job: Job) -> None:
 
 def _score_in_worker(number: int, path: Path) -> Scored:
     job, models = _worker["job"]
-    overlay = job.overlays / f"{number:05d}_{path.stem}.jpg" if job.overlays else None
+    overlay = job.overlays / f"{number:05d}_{_short(path.stem)}.jpg" if job.overlays else None
     return score_file(path, models, job.parameters, overlay=overlay)
+
+
+def _short(stem: str) -> str:
+    """Return the beginning of a name, so long that a number and a suffix beside it are no trouble."""
+    return (
+        os.fsencode(stem)[:MAX_STEM_BYTES].decode(errors="ignore") if len(os.fsencode(stem)) > MAX_STEM_BYTES else stem
+    )
 
 
 def peaks_for_ranking(
@@ -148,6 +182,8 @@ def unreadable(reason: str) -> ImageScore:
 def inputs(arguments: Sequence[Path]) -> list[Path]:
     """Return the images to score, in the order given; a folder stands for its images, sorted, at any depth.
 
+    A folder that may not be read stands for itself, so that whoever looks at the answers learns of it.
+
     Raises
     ------
     UserError
@@ -155,14 +191,22 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in arguments:
-        if path.is_dir():
-            inside = (each for each in sorted(path.rglob("*")) if each.suffix.lower() in SUFFIXES and each.is_file())
-            found.extend(each for each in inside if not each.name.startswith("."))
-        else:
-            found.append(path)
+        found += _images_in(path) if os.path.isdir(path) else [path]
     if not found:
         raise UserError(f"no images in {', '.join(map(str, arguments))}; images end in {', '.join(SUFFIXES)}")
     return found
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Return its images with what cannot be looked at: closed folders, files in them, links that lead nowhere."""
+    closed: list[Path] = []
+    images = [
+        Path(inside) / name
+        for inside, _, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
+        for name in names
+        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    ]
+    return sorted([*closed, *(each for each in images if os.path.isfile(each) or not os.path.exists(each))])
 
 
 def _pool(job: Job, workers: int) -> ProcessPoolExecutor:

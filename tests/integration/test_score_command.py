@@ -1,8 +1,11 @@
 """``crystal-search score`` on real files in real processes."""
 
 import csv
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -124,3 +127,116 @@ def test_an_image_that_kills_its_process_is_a_row(monkeypatch: pytest.MonkeyPatc
     assert [row.path.name for row in rows] == names
     assert [row.path.name for row in rows if row.score.error] == ["deadly1", "deadly2"]
     assert [row.score.height_px for row in rows if not row.score.error] == [0, 1, 3, 4, 6, 7, 8, 9]
+
+
+@pytest.fixture
+def closed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a sub-folder that may not be read, whoever runs the tests."""
+    path, look = folder / "closed", os.scandir
+    path.mkdir()
+
+    def refuse(where: Any) -> Any:
+        if Path(where) == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return look(where)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return path
+
+
+def test_a_closed_folder_is_named(
+    folder: Path, closed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.csv"
+    assert closed in inputs([folder])
+    assert main(["score", str(folder / "a.jpg"), str(closed), "--csv", str(out), "--workers", "1"]) == 0
+    good, bad = rows_of(out)
+    assert (good["group"], bad["path"], bad["outcome"]) == ("clear", str(closed), "unreadable")
+    assert bad["error"].startswith("cannot read the folder")
+    assert f"could not be scored: {closed}: cannot read the folder" in capsys.readouterr().err
+
+
+def test_links_that_lead_nowhere_are_named_and_pipes_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")
+    assert inputs([tmp_path]) == [tmp_path / "gone.jpg"]
+    models, parameters = scored_files.models_in(default_models_folder()), Parameters()
+    found = scored_files.score_file(tmp_path / "pipe.jpg", models, parameters)
+    assert found.score.error == "it is no regular file; name a file that is an image"
+
+
+def test_a_picture_that_cannot_be_written_takes_no_score_away(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    models, frames = scored_files.models_in(default_models_folder()), tmp_path / "frames.jpg"
+    alone = scored_files.score_file(folder / "a.jpg", models, Parameters())
+    monkeypatch.setattr(scored_files, "write_whole", full)
+    found = scored_files.score_file(folder / "a.jpg", models, Parameters(), overlay=frames)
+    assert found.overlay_error == f"{frames}: No space left on device"
+    assert found.score.error is None
+    assert (found.score.score, found.score.drop) == (alone.score.score, alone.score.drop)
+    assert found.score.score
+
+
+def test_pictures_that_could_not_be_written_are_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unwritten(paths: list[Path], job: Job, *, workers: int) -> Iterator[Scored]:
+        for number, path in enumerate(paths):
+            score = ImageScore(height_px=1, width_px=1)
+            trouble = f"{job.overlays}/{number}.jpg: No space left on device"
+            yield Scored(path=path, score=score, peaks=(), model="m", seconds=0, overlay_error=trouble)
+
+    monkeypatch.setattr("crystal_search.direct.score_command.scored", unwritten)
+    out, frames = tmp_path / "out.csv", tmp_path / "frames"
+    paths = [str(folder / "a.jpg")] * 7
+    assert main(["score", *paths, "--csv", str(out), "--overlays", str(frames)]) == 0
+    assert [row["error"] for row in rows_of(out)] == [""] * 7
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == f"could not be written: {frames}/0.jpg: No space left on device"
+    assert told[5:] == ["could not be written: 2 more"]
+
+
+@pytest.mark.parametrize("stem", ["y" * 235, "ü" * 110])
+def test_a_picture_has_a_name_that_file_systems_take(folder: Path, tmp_path: Path, stem: str) -> None:
+    (folder / f"{stem}.jpg").write_bytes(encoded(well()))
+    words = ["score", str(folder / f"{stem}.jpg"), "--workers", "1"]
+    assert main([*words, "--csv", str(tmp_path / "out.csv"), "--overlays", str(tmp_path / "frames")]) == 0
+    (picture,) = (tmp_path / "frames").iterdir()
+    assert picture.name == f"00000_{stem.encode()[:200].decode()}.jpg"
+
+
+def test_a_single_image_is_told_at_the_keyboard(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(folder / "a.jpg")]) == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (told["path"], told["group"], told["drop_found"]) == (str(folder / "a.jpg"), "clear", "yes")
+    assert "error" not in told
+    assert main(["score", str(folder)]) == 2
+    assert "6 images need --csv FILE" in capsys.readouterr().err
+
+
+def test_where_nothing_could_be_scored_the_exit_code_says_so(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, missing = tmp_path / "out.csv", str(tmp_path / "gone.jpg")
+    assert main(["score", missing, str(folder / "e.jpg"), "--csv", str(out), "--workers", "1"]) == 1
+    assert [row["outcome"] for row in rows_of(out)] == ["unreadable", "unreadable"]
+    assert "not one image could be scored" in capsys.readouterr().err
+    assert main(["score", missing]) == 1
+    assert "No such file or directory" in capsys.readouterr().out
+
+
+def test_names_that_a_spreadsheet_takes_for_formulas_are_guarded(tmp_path: Path) -> None:
+    out, names = tmp_path / "out.csv", ["=HYPERLINK(1).jpg", "@SUM(1+1).jpg", "+1.jpg", "-1.jpg"]
+    for name in names:
+        (tmp_path / name).write_bytes(encoded(well()))
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        assert main(["score", "--csv", "out.csv", "--workers", "1", "--", *names]) == 0
+    finally:
+        os.chdir(before)
+    assert [row["path"] for row in rows_of(out)] == [f"'{name}" for name in names]

@@ -54,7 +54,7 @@ def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) 
         (["models", "list", "--hom", "x"], "no option --hom; did you mean --home?"),
         (["status", "--qqq"], "no option --qqq\n"),
         (["models", "lits", "--hom"], "invalid choice: 'lits' (choose from"),
-        (["score", "--", "--cvs"], "the following arguments are required: --csv"),
+        (["evaluate", "--", "--uot"], "the following arguments are required: --out"),
     ],
 )
 def test_an_option_that_there_is_not_is_told_with_the_one_meant(

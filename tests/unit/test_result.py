@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
+from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.result import RankedScore, Result, result_to_json, winning_group, write_result
 from crystal_search.result_reader import read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
@@ -127,6 +128,26 @@ def test_a_hostile_result_is_refused(folder: Path, unit: WorkUnit, kind: str) ->
     keys, value = HOSTILE[kind]
     with pytest.raises(ResultError):
         read_result(spoilt(folder, *keys, value=value), unit)
+
+
+def test_a_result_nested_as_deep_as_may_be_is_refused(folder: Path, unit: WorkUnit) -> None:
+    """Deep enough, a value can be parsed and yet be too deep to be shown in a message."""
+    text = spoilt(folder, "images", 0, "overlay", "file", value="@@").read_bytes()
+    for depth in range(1, 1500, 7):
+        deep = b"[" * depth + b"1" + b"]" * depth
+        with pytest.raises(ResultError):
+            result_from_json(text.replace(b'"@@"', deep))
+        with pytest.raises(ResultError):
+            result_from_json(text.replace(b'"@@"', b'{"a":' * depth + b"1" + b"}" * depth))
+
+
+def test_a_reader_that_stumbles_refuses_the_text() -> None:
+    def stumble(_: Reader) -> None:
+        raise IndexError("[" * 5000)
+
+    with pytest.raises(ResultError, match=r"result: cannot be used \(IndexError: ") as caught:
+        read_whole(b"{}", "result", ResultError, stumble)
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(
