@@ -115,9 +115,9 @@ def stamp(
     """
     field = frame.zeros()
     placed: list[Stamps] = []
-    reach = np.searchsorted(BUCKET_PX, half_sides * frame.px_per_unit + 1)
-    for bucket in np.unique(np.minimum(reach, len(BUCKET_PX) - 1)):
-        numbers = np.flatnonzero(np.minimum(reach, len(BUCKET_PX) - 1) == bucket)
+    reach = np.searchsorted(BUCKET_PX[:-1], half_sides * frame.px_per_unit + 1)
+    for bucket in np.unique(reach):
+        numbers = np.flatnonzero(reach == bucket)
         half = BUCKET_PX[bucket]
         at_once = max(1, MAX_PATCH_PIXELS // (2 * half + 1) ** 2)
         for start in range(0, len(numbers), at_once):

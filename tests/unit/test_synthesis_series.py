@@ -149,7 +149,7 @@ def test_a_spherulite_shows_a_dark_cross_along_the_polars() -> None:
 def glow_of_crystals(material: Material) -> float:
     """Mean grey level where crystals are, in ultraviolet light, over that of the same place without them."""
     seed = WellSeed("test", 12)
-    scene, rng = staged(seed, "crystal_harvestable", SIZE, device="cpu", imager=None, plate_type=None)
+    scene, rng = staged(seed, "crystal_harvestable", None, Settings(size=SIZE))
     assert scene.filling is not None
     empty = replace(scene, filling=replace(scene.filling, content=None))
     where = photograph(rng, scene).crystal_mask

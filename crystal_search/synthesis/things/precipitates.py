@@ -66,9 +66,8 @@ def _grains(rng: np.random.Generator, drop: Drop) -> Layer:
 def _flakes(rng: np.random.Generator, drop: Drop) -> Layer:
     """Return flakes of aggregate: light, with ragged edges that are darker than their inside."""
     period = log_uniform(rng, 25, 130)
-    shape = fractal_noise(rng, drop.frame, period, 1.5, rng.uniform(0.55, 0.8)) + smooth_noise(
-        rng, drop.frame, 3 * period
-    )
+    shape = fractal_noise(rng, drop.frame, period, 1.5, rng.uniform(0.55, 0.8))
+    shape = shape + smooth_noise(rng, drop.frame, 3 * period)
     inside = torch.sigmoid((shape - rng.uniform(-0.3, 1.2)) * rng.uniform(3, 10))
     edge = 4 * inside * (1 - inside)
     density = edge * rng.uniform(0.2, 0.9) + inside * rng.uniform(0.05, 0.4)

@@ -90,10 +90,8 @@ def _marks(rng: np.random.Generator, frame: Frame, centre: tuple[float, float], 
     light = frame.zeros() + 1
     for _ in range(rng.integers(1, 4)):
         angle, away = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0, 0.8)
-        rows, columns = (
-            frame.rows() - centre[0] - away * np.sin(angle),
-            frame.columns() - centre[1] - away * np.cos(angle),
-        )
+        rows = frame.rows() - centre[0] - away * np.sin(angle)
+        columns = frame.columns() - centre[1] - away * np.cos(angle)
         if rng.random() < 0.6:
             distance = torch.hypot(rows, columns) - radius * log_uniform(rng, 0.05, 1.0)
         else:

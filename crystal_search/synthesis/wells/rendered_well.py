@@ -14,7 +14,7 @@ from crystal_search.synthesis.pictures import camera
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.crystal_truth import CrystalTruth, crystals_of
 from crystal_search.synthesis.wells.scenes import CRYSTALS, Scene, drawn_scene
-from crystal_search.synthesis.wells.visits import HEIGHT_PX, WIDTH_PX
+from crystal_search.synthesis.wells.visits import HEIGHT_PX, WIDTH_PX, Settings
 
 NOTHING = 255  #: in an outcome map: no drop here
 EMPTY_SHARE = 0.12  # of wells without a drop
@@ -66,36 +66,31 @@ def render_well(
     CrystalSearchError
         If the outcome could not be made visible.
     """
-    size = (height_px, width_px)
-    scene, rng = staged(seed, outcome, size, device=device, imager=imager, plate_type=plate_type)
+    settings = Settings(size=(height_px, width_px), device=device, plate_type=plate_type)
+    scene, rng = staged(seed, outcome, imager, settings)
     return photograph(rng, scene, crystals=crystals)
 
 
 def staged(
-    seed: WellSeed,
-    outcome: str | Literal["any"] | None,
-    size: tuple[int, int],
-    *,
-    device: str,
-    imager: WellSeed | None,
-    plate_type: str | None,
+    seed: WellSeed, outcome: str | Literal["any"] | None, imager: WellSeed | None, settings: Settings
 ) -> tuple[Scene, np.random.Generator]:
     """Return what stands in the well that `seed` names, and the stream that its picture is taken with.
 
-    Parameters and errors are those of `render_well`; `size` is height and width in px.
+    Parameters and errors are those of `render_well`; size, device and kind of plate are those of the settings.
     """
     if outcome == "any":
         outcome = drawn_outcome(seed.generator("outcome"))
     if outcome is not None and outcome not in IMAGE_OUTCOMES:
         raise UnknownNameError(f"no well has the outcome {outcome!r}; choose from {', '.join(IMAGE_OUTCOMES)}")
-    frame = Frame(0, 0, *size, size[1] / UNITS_PER_WIDTH, torch.device(device))
+    height, width = settings.size
+    frame = Frame(0, 0, height, width, width / UNITS_PER_WIDTH, torch.device(settings.device))
     for attempt in range(ATTEMPTS):
         rng = seed.generator(f"well {attempt}")
         shared = imager.generator("imager") if imager else seed.generator(f"imager {attempt}")
-        scene = drawn_scene(rng, shared, frame, outcome, plate_type)
+        scene = drawn_scene(rng, shared, frame, outcome, settings.plate_type)
         if scene is not None:
             return scene, rng
-    raise CrystalSearchError(f"{seed} shows no {outcome} at {size[1]} x {size[0]} px; take another number")
+    raise CrystalSearchError(f"{seed} shows no {outcome} at {width} x {height} px; take another number")
 
 
 def drawn_outcome(rng: np.random.Generator) -> str | None:

@@ -16,6 +16,7 @@ from crystal_search.synthesis.things.vessel import Vessel, drawn_vessel
 
 SPLASHED_SHARE = 0.4  # of null experiments; the others have dried out
 CLEAN_SHARE = 0.6  # of drops without the plate's own dust and scratches in front of them
+EMPTY_DIRT = 1.5  # on plates over empty wells; 1 is usual
 CRYSTALS = 3  #: outcomes before this one are crystals
 STRENGTHS = (1.0, 1.6, 2.5)
 COMPANION_STRENGTH = (0.25, 0.6)  # of what is less important, so that it does not hide the outcome
@@ -90,11 +91,10 @@ def drawn_scene(
     plate_type
         One of `plate_types.PLATE_TYPES`; None for any.
     """
+    dirty = EMPTY_DIRT if outcome is None else 1.0
+    vessel, optics = drawn_vessel(shared, frame, rng, dirty=dirty, plate_type=plate_type), drawn_optics(shared)
     if outcome is None:
-        return Scene(
-            frame, drawn_vessel(shared, frame, rng, dirty=1.5, plate_type=plate_type), drawn_optics(shared), None, None
-        )
-    vessel, optics = drawn_vessel(shared, frame, rng, plate_type=plate_type), drawn_optics(shared)
+        return Scene(frame, vessel, optics, None, None)
     splashed = outcome == "null_experiment" and rng.random() < SPLASHED_SHARE
     drop = drawn_splashes(rng, frame, vessel) if splashed else drawn_drop(rng, frame, vessel, optics.aperture)
     look = bare(drop, vessel, optics, "null_experiment" if splashed else "clear")

@@ -63,14 +63,7 @@ def render_visits(well: Well, settings: Settings) -> tuple[Visit, ...]:
         raise UserError(f"{inspections} inspections were asked for; give 1 to {len(DAYS)}")
     if unknown := [name for name in channels if name not in CHANNELS]:
         raise UnknownNameError(f"no channel {unknown[0]!r} can be rendered; choose from {', '.join(MATES)}")
-    last, rng = staged(
-        seed,
-        well.outcome,
-        settings.size,
-        device=settings.device,
-        imager=imager,
-        plate_type=settings.plate_type,
-    )
+    last, rng = staged(seed, well.outcome, imager, settings)
     growth = _growth(seed.generator("growth"), last, DAYS[:inspections])
     material = drawn_material(seed.generator("material"))
     grows = _crystal_count(last) is not None

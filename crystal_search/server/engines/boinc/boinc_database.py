@@ -1,7 +1,7 @@
 """What the BOINC server's own database says."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -73,7 +73,8 @@ class BoincDatabase:
         """Return by name those of these jobs that the server knows."""
         found: dict[str, Job] = {}
         with self.cursor() as cursor:
-            for chunk in _chunks(names):
+            for start in range(0, len(names), AT_ONCE):
+                chunk = names[start : start + AT_ONCE]
                 marks = ", ".join(["%s"] * len(chunk))
                 cursor.execute(
                     "SELECT w.id, w.name, w.error_mask, w.assimilate_state, "
@@ -142,10 +143,6 @@ class BoincDatabase:
             return where | {"unix_socket": here[0]}
         host, _, port = project.db_host.partition(":")
         return where | {"host": host, "port": int(port or 3306)}
-
-
-def _chunks(names: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE))
 
 
 def _trouble(name: str, host: int, outcome: int, exit_status: int, stderr: bytes | str | None) -> str:
