@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -146,7 +147,7 @@ class Training:
         return self.plan.progress(step, seconds)
 
     def _step(self, step: int, batch: Batch) -> float:
-        torch.manual_seed((self.plan.seed << 32) + step * self._group.size + self._group.rank)
+        torch.manual_seed(drawing_seed(self.plan.seed, step, self._group.rank))
         progress = self._progress(step + 1)
         rate = self.schedule.rate(progress)
         for options in self._optimiser.param_groups:
@@ -290,6 +291,15 @@ class Training:
                     f"the training in {self.folder} began with {name.replace('_', ' ')} {began}, not {now}; "
                     "resume it with the options it began with, or name another folder"
                 )
+
+
+def drawing_seed(*numbers: int) -> int:
+    """Return a number of 64 bits made of `numbers`; processors take no more than its lower half for a seed.
+
+    >>> drawing_seed(0, 7, 1) % 2**32 == drawing_seed(1, 7, 1) % 2**32
+    False
+    """
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 def _in_words(figures: dict[str, float]) -> str:

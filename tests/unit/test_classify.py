@@ -147,6 +147,13 @@ def test_positions_are_in_stored_pixels(scoring: str) -> None:
     assert sum(score.class_probabilities) == pytest.approx(1)
 
 
+def test_a_network_that_pads_is_scored_chop_by_chop() -> None:
+    padded = BrightnessNetwork(replace(classifier().card, padded=True))
+    found = score_image(well_image(drop=True), Models(padded, DropNetwork()), Parameters(scoring="dense"))
+    expected = score_image(well_image(drop=True), Models(classifier(), DropNetwork()), Parameters(scoring="windowed"))
+    assert replace(found, seconds={}) == replace(expected, seconds={})
+
+
 def test_without_a_drop_there_is_no_score_unless_the_whole_image_is_asked_for() -> None:
     models = Models(classifier(), DropNetwork())
     nothing = score_image(well_image(drop=False), models, Parameters())

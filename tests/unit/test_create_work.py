@@ -17,7 +17,7 @@ from crystal_search.server.services import create_work as create_work_command
 from crystal_search.server.services import packing
 from crystal_search.server.services.create_work import Order, batches_to_pack, create_work
 from crystal_search.server.services.cycle import Pass, is_finished
-from crystal_search.server.services.packing import unit_name
+from crystal_search.server.services.packing import unit_name, unreadable
 from crystal_search.server.services.validate import Validated
 from crystal_search.wells import WellKey
 from crystal_search.work_unit import read_work_unit
@@ -49,6 +49,7 @@ def test_no_unit_mixes_plates_or_inspections(tmp_path: Path) -> None:
     create_work(site, RECIPE)
     names = sorted(path.name.rpartition("-")[0] for path in unit_files(site.home.queue))
     assert names == ["90j8-1", "90j8-2", "a-b-1"]
+    assert sorted(unit.image_ids for unit in site.imaging.units("open")) == [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
 
 
 def test_the_name_follows_from_images_and_recipe(tmp_path: Path) -> None:
@@ -222,6 +223,36 @@ def test_a_failed_unit_of_one_image_is_given_up(tmp_path: Path) -> None:
     (score,) = auto_scores(site)[1]
     assert (score.outcome, score.work_unit) == ("unreadable", unit.name)
     assert "it crashed" in str(score.found.error)
+
+
+@pytest.mark.parametrize("way", ["its file is lost", "it failed"])
+def test_an_image_that_has_its_score_is_not_packed_again_when_its_unit_is(tmp_path: Path, way: str) -> None:
+    site = with_settings(site_at(tmp_path, images=3), workers=1)
+    image = tmp_path / "images" / "90j8_1_001.jpg"
+    image.unlink()
+    create_work(site, RECIPE)
+    image.write_bytes(PICTURE)
+    (path,) = unit_files(site.home.queue)
+    if way == "it failed":
+        set_aside(site.home, path.stem)
+    else:
+        path.unlink()
+    create_work(site, RECIPE)
+    packed = [[each.id for each in read_work_unit(path).images] for path in unit_files(site.home.queue)]
+    assert sorted(packed) == ([["1"], ["3"]] if way == "it failed" else [["1", "3"]])
+    assert not site.imaging.units("done")
+
+
+def test_an_image_that_another_unit_scored_is_not_given_up(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=1)
+    create_work(site, RECIPE)
+    (unit,) = site.imaging.units("open")
+    other = replace(unit, name="other")
+    site.imaging.add_unit(other)
+    site.imaging.add_auto_scores([unreadable(other, 1, "cut off")])
+    set_aside(site.home, unit.name)
+    create_work(site, RECIPE)
+    assert [score.work_unit for score in auto_scores(site)[1]] == ["other"]
 
 
 def test_units_of_a_replaced_model_are_packed_anew(tmp_path: Path) -> None:

@@ -41,6 +41,11 @@ def test_below_the_threshold_the_likeliest_group_on_average_is_named_as_such() -
     assert (score.outcome, score.above_threshold) == ("spherulites", False)
 
 
+def test_below_the_threshold_one_chop_does_not_outvote_the_others() -> None:
+    score = ranked_score(np.array([chop(spherulites=0.8)] + [chop(precipitate=0.7)] * 4), 0.85)
+    assert (score.outcome, score.above_threshold) == ("precipitate", False)
+
+
 @given(
     logits=arrays.arrays(np.float64, (7, 13), elements=st.floats(-8, 8)),
     low=st.floats(0.05, 1),

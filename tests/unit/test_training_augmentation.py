@@ -74,6 +74,22 @@ def test_a_chop_seen_differently_keeps_its_side(channels: int) -> None:
     assert len(seen) == 8
 
 
+def test_chops_of_an_epoch_are_lit_turned_and_moved() -> None:
+    means, octants, distances = [], set(), []
+    for seed in range(60):
+        pixels = np.full((384, 384), 90, np.uint8)
+        pixels[96:112, 152:168] = 250  # up and a little to the left of the middle
+        other, box = chop_seen_differently(pixels, BOX, np.random.default_rng(seed))
+        chop = other[box.slices].astype(float)
+        row, column = np.argwhere(chop > (chop.min() + chop.max()) / 2).mean(axis=0) - 127.5
+        means.append(chop.mean())
+        octants.add((row > 0, column > 0, abs(row) > abs(column)))
+        distances.append(np.hypot(row, column))
+    assert np.ptp(means) > 20
+    assert len(octants) == 8
+    assert np.ptp(distances) > 20  # it is 95 px away where nothing is moved
+
+
 def test_colours_are_shifted_against_each_other() -> None:
     pixels = np.repeat(pattern("clear", 0)[:, :, None], 3, axis=2)
     spreads = []

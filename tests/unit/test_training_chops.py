@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
@@ -23,10 +24,10 @@ from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training import chops_task, loop
 from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_trained
-from crystal_search.training.chops_task import classes_for, freeze_idle
+from crystal_search.training.chops_task import chop_losses, classes_for, freeze_idle, opened
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.learning_curve import CURVE
-from crystal_search.training.machine import memory_explained
+from crystal_search.training.machine import Machine, memory_explained
 from crystal_search.training.requests import ChopRequest
 from crystal_search.training.run_record import RUN, read_run, write_run
 from crystal_search.training.schedules import OneCycle, StepwiseRates
@@ -35,7 +36,7 @@ from crystal_search.training.train import plan_for, schedule_for
 from crystal_search.training.train import train as train_task
 from tests.tiny_training import TINY
 from tests.unit.dataset_files import ABOUT_SMALL, coarse, write_dataset
-from tests.unit.tiny_tasks import tiny_task
+from tests.unit.tiny_tasks import ALONE, tiny_task
 
 SIX = {"train": {"clear": 4, "crystal_bad_form": 4}, "validation": {"clear": 2, "crystal_bad_form": 2}}
 
@@ -384,6 +385,25 @@ def test_rates_by_task_and_schedule(ask: Ask) -> None:
     steps = schedule_for(ask(schedule="steps", rate=3e-3), tiny_task())
     assert isinstance(steps, StepwiseRates)
     assert steps.rates == (3e-3, 1e-3, 1e-4, 1e-5)
+
+
+def test_labels_are_smoothed_only_while_a_network_learns() -> None:
+    network, views = nn.Conv2d(1, 13, 1), torch.zeros(2, 1, 4, 4)
+    labels = torch.tensor([0, 4])
+    logits = network(views).mean(dim=(2, 3))
+    for learns in (True, False):
+        loss = chop_losses(network.train(learns), views, labels, smoothing=0.2)["loss"]
+        torch.testing.assert_close(loss, cross_entropy(logits, labels, label_smoothing=0.2 * learns))
+
+
+@pytest.mark.parametrize(("name", "rate"), [("squeezenet", 2e-3), ("random", 1e-3)])
+def test_a_network_has_a_rate_of_its_own_and_trains_what_its_answer_depends_on(
+    name: str, rate: float, ask: Ask
+) -> None:
+    task = opened(ask(network=name), Machine(group=ALONE, batch_size=4))
+    assert task.peak_rate == rate
+    idle = {name for name, each in task.build().named_parameters() if not each.requires_grad}
+    assert idle == ({"texture_head.weight", "texture_head.bias"} if name == "squeezenet" else set())
 
 
 def test_layers_that_the_output_does_not_depend_on_are_not_trained() -> None:

@@ -1,7 +1,11 @@
 """The training loop: exact resuming, growing data, learning curve, gradients; weights to begin with."""
 
+import math
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,11 +14,12 @@ from torch import Tensor, nn
 from crystal_search.errors import ModelError, UserError
 from crystal_search.training import loop
 from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_weights
+from crystal_search.training.distributed import Group
 from crystal_search.training.learning_curve import curve_rows
 from crystal_search.training.loop import LARGEST_GRADIENT, Plan
-from crystal_search.training.schedules import OneCycle, StepwiseRates
+from crystal_search.training.schedules import OneCycle, StepwiseRates, one_cycle
 from crystal_search.training.task import Losses, Verdict
-from tests.unit.tiny_tasks import Numbers, StoppedError, squared, tiny, tiny_task, training
+from tests.unit.tiny_tasks import CPU, Numbers, StoppedError, squared, tiny, tiny_task, training
 
 
 @pytest.fixture(autouse=True)
@@ -157,10 +162,72 @@ def steep(network: nn.Module, inputs: Tensor, truth: Tensor) -> Losses:
     return {"loss": 1e6 * network.get_parameter("weight").sum()}
 
 
-def test_gradients_are_cut(tmp_path: Path) -> None:
-    made = training(tmp_path, tiny_task(build=Weight, losses=steep), StepwiseRates(1), steps=1)
+@pytest.mark.parametrize("precision", ["float32", "fp16"])
+def test_gradients_are_cut(precision: str, tmp_path: Path) -> None:
+    made = training(tmp_path, tiny_task(build=Weight, losses=steep), StepwiseRates(1), steps=1, precision=precision)
     made.run()
     assert made.network.get_parameter("weight").item() == pytest.approx(-1e-2 * LARGEST_GRADIENT, rel=1e-4)
+
+
+def test_the_rate_goes_as_the_schedule_says(tmp_path: Path) -> None:
+    training(tmp_path, tiny_task(peak_rate=1e-2)).run()
+    expected = [1e-2 * one_cycle(done / 6) for done in (2, 4, 6)]
+    assert [float(row["rate"]) for row in curve_rows(tmp_path)] == pytest.approx(expected)
+
+
+@dataclass(frozen=True)
+class OneOfTwo(Group):
+    """One of two processes, of which the other says nothing."""
+
+    size: int = 2
+
+    def wrapped(self, network: nn.Module) -> nn.Module:
+        return network
+
+    def total(self, sums: Tensor) -> Tensor:
+        return sums
+
+    def of_first(self, number: float) -> float:
+        return number
+
+
+def random_numbers(folder: Path, **options: Any) -> list[float]:
+    """Return what torch draws in the steps of a training."""
+    drawn: list[float] = []
+
+    def losses(network: nn.Module, inputs: Tensor, truth: Tensor) -> Losses:
+        drawn.append(torch.rand(()).item())
+        return squared(network, inputs, truth)
+
+    training(folder, tiny_task(losses=losses), **options).run()
+    return drawn
+
+
+def test_every_step_of_every_process_and_seed_draws_other_numbers(tmp_path: Path) -> None:
+    ways: list[dict[str, Any]] = [{"seed": 1}, {"group": OneOfTwo(CPU, 0)}, {"group": OneOfTwo(CPU, 1)}]
+    drawn = [random_numbers(tmp_path / str(number), **options) for number, options in enumerate(ways)]
+    assert len({number for numbers in drawn for number in numbers}) == 3 * 6
+    assert random_numbers(tmp_path / "again", seed=1) == drawn[0]
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(0.0, 3), (1e9, 0)])
+def test_a_checkpoint_is_written_when_it_is_due(tmp_path: Path, seconds: float, kept: int) -> None:
+    task = tiny_task(source=Numbers(3))
+    with pytest.raises(StoppedError):
+        training(tmp_path, task, validate_every=100, checkpoint_seconds=seconds).run()
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == kept
+
+
+def test_weights_that_are_no_numbers_are_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    factors = chain([1.0], repeat(math.nan))
+
+    def losses(network: nn.Module, inputs: Tensor, truth: Tensor) -> Losses:
+        return {"loss": next(factors) * squared(network, inputs, truth)["loss"]}
+
+    monkeypatch.setattr(loop, "STEPS_PER_CHECK", {"cpu": 2})  # the second step is not looked at, as on a GPU
+    with pytest.raises(UserError, match="no number any more at step 2"):
+        training(tmp_path, tiny_task(losses=losses), validate_every=100, checkpoint_seconds=0.0).run()
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == 0
 
 
 def test_the_curve_has_the_means_of_all_losses(tmp_path: Path) -> None:

@@ -19,8 +19,19 @@ from crystal_search.server.importing.import_images import ImportReport
 from crystal_search.server.installation import Installation
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services import watch as watching
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.cycle import cycle
 from crystal_search.server.services.watch import Complaints, Inbox, ViewerProcess, watch
-from tests.service_site import PATIENCE_S, PICTURE, RECIPE, auto_scores, engine_of, site_at, with_settings
+from tests.service_site import (
+    PATIENCE_S,
+    PICTURE,
+    RECIPE,
+    auto_scores,
+    engine_of,
+    return_results,
+    site_at,
+    with_settings,
+)
 
 
 @dataclass
@@ -64,6 +75,15 @@ def test_troubles_are_said_once_and_do_not_end_the_service(tmp_path: Path, caplo
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert told == ["import: the folder is away", "score: no client can work", "import: disk"]
     assert len(unit_files(site.home.queue)) == 2
+
+
+def test_what_came_back_before_the_engine_broke_gets_into_the_ledger(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    create_work(site, RECIPE)
+    return_results(site)
+    with pytest.raises(EngineError, match="no client can work"):
+        cycle(site, RECIPE, ObedientEngine([EngineError("no client can work")]))
+    assert [len(found) for found in auto_scores(site).values()] == [1, 1]
 
 
 def test_a_fault_of_ours_is_said_with_its_place_and_ends_nothing(

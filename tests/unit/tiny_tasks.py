@@ -16,6 +16,7 @@ from crystal_search.training.schedules import OneCycle, Schedule
 from crystal_search.training.task import Losses, Task
 
 CPU = torch.device("cpu")
+ALONE = Group(CPU)
 RECORD = RunRecord(
     role="classifier", architecture="tiny", classes=("mean",), normalisation="centred-1", working_width_px=4,
     data="numbers", task="cells", command="typed", seed=0,
@@ -67,8 +68,17 @@ def tiny_task(**changes: Any) -> Task:
     return Task(**(usual | changes))
 
 
-def training(folder: Path, task: Task, schedule: Schedule | None = None, steps: int = 6) -> Training:
-    """Return a training of three samples a step that is validated and saved every second step."""
-    machine = Machine(group=Group(CPU), batch_size=3)
-    plan = Plan(steps=steps, validate_every=2)
+def training(
+    folder: Path,
+    task: Task,
+    schedule: Schedule | None = None,
+    steps: int = 6,
+    *,
+    group: Group = ALONE,
+    precision: str = "float32",
+    **planned: Any,
+) -> Training:
+    """Return a training of three samples a step that is validated and saved every second step, if not `planned`."""
+    machine = Machine(group=group, batch_size=3, precision=precision)
+    plan = Plan(**{"steps": steps, "validate_every": 2} | planned)
     return Training(task, task.build(), plan, schedule or OneCycle(task.peak_rate, 0), machine, folder)
