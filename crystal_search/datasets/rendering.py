@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from crystal_search.archives.seen_objects import SeenObject, from_coco, objects_json
 from crystal_search.class_schemes import TRAINABLE
 from crystal_search.datasets.chop_recipe import GREY_NORMALISATION, MARGIN_PX, SIDE_PX
-from crystal_search.datasets.outcome_maps import Bytes
 from crystal_search.datasets.packed import ABOUT, IMAGES, OBJECTS, RENDERED, About, ShardFile, about_json, open_dataset
 from crystal_search.datasets.packing_shards import Shard
 from crystal_search.datasets.whole_images import mapped_parts
@@ -22,7 +21,9 @@ from crystal_search.outcomes import IMAGE_OUTCOMES, NO_DROP
 from crystal_search.processes import in_order
 from crystal_search.server.locks import FileLock
 from crystal_search.synthesis.rendered_folder import annotation
-from crystal_search.unet_drop.regions import Mask
+
+if TYPE_CHECKING:
+    from crystal_search.synthesis.wells.rendered_well import RenderedImage
 
 WELLS_PER_SHARD = 64
 LOCK, PATIENCE_S = ".dataset.lock", 60.0  #: two splits may be rendered side by side; each adds its shards in turn
@@ -38,30 +39,6 @@ ROTA: tuple[str | None, ...] = (
 )
 
 
-class LabelledWell(Protocol):
-    """What a dataset keeps of a rendered well."""
-
-    @property
-    def image(self) -> Bytes:
-        """(rows, columns, 3) RGB."""
-
-    @property
-    def outcome(self) -> str | None:
-        """Name of the well's outcome; None where there is no drop."""
-
-    @property
-    def drop_mask(self) -> Mask:
-        """(rows, columns), True where the drop is."""
-
-    @property
-    def outcome_map(self) -> Bytes:
-        """(rows, columns), indices into ``OUTCOMES``, 255 outside of the drop."""
-
-    @property
-    def crystals(self) -> tuple[Any, ...]:
-        """Each single crystal, as `crystal_truth.CrystalTruth`; nothing where nobody asked."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """Renders well N of a split, its outcome taken from `ROTA`; to be called, in other processes too."""
@@ -70,7 +47,7 @@ class Rendering:
     device: str = "cpu"
     objects: bool = False  #: whether each single crystal is wanted too
 
-    def __call__(self, number: int) -> LabelledWell:
+    def __call__(self, number: int) -> "RenderedImage":
         """Return the well with this number."""
         import torch
 
@@ -86,7 +63,7 @@ def fill(
     folder: Path,
     split: str,
     wells: int,
-    render: Callable[[int], LabelledWell],
+    render: Callable[[int], "RenderedImage"],
     *,
     jobs: int = 1,
     objects: bool = False,
@@ -138,7 +115,7 @@ def _nothing_yet() -> About:
     )
 
 
-def _shard(folder: Path, split: str, render: Callable[[int], LabelledWell], objects: bool, number: int) -> ShardFile:
+def _shard(folder: Path, split: str, render: Callable[[int], "RenderedImage"], objects: bool, number: int) -> ShardFile:
     """Write shard `number`; what lies there without being listed is half written and goes."""
     with Shard(folder, IMAGES, split, number) as shard:
         for each in range(number * WELLS_PER_SHARD, (number + 1) * WELLS_PER_SHARD):
@@ -146,7 +123,7 @@ def _shard(folder: Path, split: str, render: Callable[[int], LabelledWell], obje
         return shard.close()
 
 
-def sample_of(well: LabelledWell, key: str, *, objects: bool = False) -> tuple[dict[str, Any], dict[str, bytes]]:
+def sample_of(well: "RenderedImage", key: str, *, objects: bool = False) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the row of a rendered well, but for where it lies, and its parts."""
     known = {"key": key, "outcome": well.outcome or NO_DROP, "image": key, "well": key, "plate": ""}
     grey = resized(to_grey(well.image), WORKING_WIDTH_PX)
@@ -154,7 +131,7 @@ def sample_of(well: LabelledWell, key: str, *, objects: bool = False) -> tuple[d
     return known, parts | ({OBJECTS: objects_json(objects_of(well))} if objects else {})
 
 
-def objects_of(well: LabelledWell) -> Iterator[SeenObject]:
+def objects_of(well: "RenderedImage") -> Iterator[SeenObject]:
     """Yield the crystals of a rendered well."""
     size = (well.image.shape[0], well.image.shape[1])
     for each in well.crystals:

@@ -4,19 +4,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, PackedDataset, WellRow
-from crystal_search.datasets.rendering import ROTA, LabelledWell, Rendering
+from crystal_search.datasets.rendering import ROTA, Rendering
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOME_NAMES, Group, outcome_named
 from crystal_search.unet_drop.regions import Mask
 from crystal_search.wells import SPLITS
+
+if TYPE_CHECKING:
+    from crystal_search.synthesis.wells.rendered_well import RenderedImage
 
 NO_CRYSTAL = "no_crystal"  #: a drop without crystals, of which no more is known
 UNKNOWN = ""  #: the label of an image of which nothing is known
@@ -193,7 +197,7 @@ def of_dataset(dataset: PackedDataset, rows: Sequence[WellRow]) -> list[KnownIma
 
 
 @lru_cache(maxsize=1)  # picture and mask are asked for one after the other
-def _well(number: int) -> LabelledWell:
+def _well(number: int) -> "RenderedImage":
     return Rendering("test")(number)
 
 

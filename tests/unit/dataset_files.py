@@ -24,9 +24,10 @@ from crystal_search.datasets.packed import (
     about_json,
 )
 from crystal_search.datasets.packing_shards import Shard
-from crystal_search.datasets.rendering import LabelledWell, sample_of
+from crystal_search.datasets.rendering import sample_of
 from crystal_search.files import write_whole
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.synthesis.wells.rendered_well import RenderedImage
 from crystal_search.wells import SPLITS
 
 Sample = tuple[dict[str, Any], dict[str, bytes]]  #: its row but for where it lies, and its parts
@@ -91,7 +92,7 @@ def write_shard(folder: Path, kind: str, split: str, samples: Iterable[Sample], 
     return shard.close()
 
 
-def write_rendered(folder: Path, **wells: Sequence[Sequence[LabelledWell]]) -> Path:
+def write_rendered(folder: Path, **wells: Sequence[Sequence[RenderedImage]]) -> Path:
     """Write a dataset of rendered wells, of each split a shard for each sequence of wells, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = []

@@ -14,8 +14,9 @@ from crystal_search.datasets.rendering import LOCK, Rendering, fill
 from crystal_search.errors import UserError
 from crystal_search.images import decode
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.synthesis.wells.rendered_well import RenderedImage
 from tests.unit.dataset_files import write_dataset
-from tests.unit.networks_fakes import CLEAR, CRYSTAL, FakeWell, fake_well
+from tests.unit.networks_fakes import CLEAR, CRYSTAL, fake_well
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_arrays_lie_in_the_tar_file_where_the_table_says(tmp_path: Path) -> None
 def test_filling_goes_on_where_it_was_killed(tmp_path: Path) -> None:
     rendered: list[int] = []
 
-    def render(number: int) -> FakeWell:
+    def render(number: int) -> RenderedImage:
         if len(rendered) == 6:
             raise KeyboardInterrupt
         rendered.append(number)
