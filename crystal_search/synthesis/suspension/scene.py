@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from crystal_search.synthesis.rays import Lamps, light_along
@@ -57,13 +56,6 @@ class Suspension:
     def too_faint(self) -> Tensor:
         """Which crystals cannot be seen, (n,) bool."""
         return self.contrast * self.visible < TOO_FAINT
-
-    def mask(self, crystal: int) -> NDArray[np.bool_]:
-        """Return the pixels of one crystal, (384, 384)."""
-        found = np.zeros((SIDE_PX, SIDE_PX), np.bool_)
-        mine = self.pixels.among(self.pixels.crystal == crystal)
-        found[mine.row.cpu().numpy(), mine.column.cpu().numpy()] = True
-        return found
 
 
 def suspension_images(

@@ -55,25 +55,13 @@ def well_seed(imager: WellSeed, row: int, column: int) -> WellSeed:
     return WellSeed(imager.split, imager.number * len(ROWS) * COLUMNS + row * COLUMNS + column)
 
 
-def file_name(barcode: str, row: int, column: int, drop: int = 1) -> str:
-    """Return what a robot calls the image of a drop; rows and columns count from 0.
+def file_name(barcode: str, row: int, column: int) -> str:
+    """Return what XChem's robot calls the image of a well's drop; rows and columns count from 0.
 
     >>> file_name("demo", 7, 0)
     'demo_01H_1.jpg'
     """
-    return f"{barcode}_{column + 1:02d}{ROWS[row]}_{drop}.jpg"
-
-
-def visit_folder(barcode: str, day: float, channel: str, *, several_channels: bool) -> str:
-    """Return the folder of a plate's pictures at one inspection, as XChem's robot calls it where it can.
-
-    >>> visit_folder("demo", 7, "visible", several_channels=False)
-    'demo_2026-01-12'
-    >>> visit_folder("demo", 7, "uv", several_channels=True)
-    'demo_2026-01-12_uv'
-    """
-    when = (FIRST_DAY + timedelta(days=day)).isoformat()
-    return f"{barcode}_{when}_{channel}" if several_channels else f"{barcode}_{when}"
+    return f"{barcode}_{column + 1:02d}{ROWS[row]}_1.jpg"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,43 +72,6 @@ class OnPlate:
     row: int
     column: int
     imager: WellSeed  #: of the plate
-
-
-@dataclass(frozen=True, slots=True)
-class Well:
-    """A well to render."""
-
-    seed: WellSeed
-    outcome: str | None  #: "any" to draw it, None for an empty well
-    on_plate: OnPlate | None = None  #: None for a single well
-
-    def file(self, inspection: int, day: float, channel: str, mates: tuple[str, ...], *, plain: bool) -> str:
-        """Return what the picture of one inspection (from 1) in one channel is called.
-
-        Parameters
-        ----------
-        mates
-            All channels beside visible light.
-        plain
-            Whether there is only one picture of every well.
-
-        >>> single = Well(WellSeed("train", 3), "any")
-        >>> single.file(1, 0, "visible", (), plain=True)
-        '00003.jpg'
-        >>> single.file(2, 1, "uv", ("uv",), plain=False)
-        '00003_2_uv.jpg'
-        >>> Well(WellSeed("demo", 0), "clear", OnPlate("demo", 7, 0, WellSeed("demo", 0))).file(
-        ...     2, 1, "visible", (), plain=False
-        ... )
-        'demo_2026-01-06/demo_01H_1.jpg'
-        """
-        if self.on_plate is None:
-            number = f"{self.seed.number:05d}"
-            return f"{number}.jpg" if plain else f"{number}_{inspection}_{channel}.jpg"
-        name = file_name(self.on_plate.barcode, self.on_plate.row, self.on_plate.column)
-        if plain:
-            return name
-        return f"{visit_folder(self.on_plate.barcode, day, channel, several_channels=bool(mates))}/{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,3 +91,37 @@ class Settings:
     def plain(self) -> bool:
         """Whether there is one picture of every well."""
         return self.inspections == 1 and not self.channels
+
+
+@dataclass(frozen=True, slots=True)
+class Well:
+    """A well to render."""
+
+    seed: WellSeed
+    outcome: str | None  #: "any" to draw it, None for an empty well
+    on_plate: OnPlate | None = None  #: None for a single well
+
+    def file(self, inspection: int, day: float, channel: str, settings: Settings) -> str:
+        """Return what the picture of one inspection (from 1) in one channel is called, as a robot calls it.
+
+        >>> single = Well(WellSeed("train", 3), "any")
+        >>> single.file(1, 0, "visible", Settings())
+        '00003.jpg'
+        >>> several = Settings(inspections=2, channels=("uv",))
+        >>> single.file(2, 1, "uv", several)
+        '00003_2_uv.jpg'
+        >>> on_plate = Well(WellSeed("demo", 0), "clear", OnPlate("demo", 7, 0, WellSeed("demo", 0)))
+        >>> on_plate.file(2, 1, "visible", Settings(inspections=2))
+        'demo_2026-01-06/demo_01H_1.jpg'
+        >>> on_plate.file(2, 7, "uv", several)
+        'demo_2026-01-12_uv/demo_01H_1.jpg'
+        """
+        if self.on_plate is None:
+            number = f"{self.seed.number:05d}"
+            return f"{number}.jpg" if settings.plain else f"{number}_{inspection}_{channel}.jpg"
+        barcode = self.on_plate.barcode
+        name = file_name(barcode, self.on_plate.row, self.on_plate.column)
+        if settings.plain:
+            return name
+        folder = f"{barcode}_{(FIRST_DAY + timedelta(days=day)).isoformat()}"
+        return f"{folder}_{channel}/{name}" if settings.channels else f"{folder}/{name}"

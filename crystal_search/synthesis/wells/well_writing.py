@@ -43,7 +43,7 @@ def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None
     written, lines = RenderedFolder(folder, CATEGORIES, sheet), []
     for well in tqdm(wells, "rendering", unit="well", disable=None):
         for number, visit in enumerate(render_visits(well, settings), start=1):
-            names = _names(well, number, visit, settings)
+            names = {each: well.file(number, visit.day, each, settings) for each in ("visible", *visit.mates)}
             _write_visit(written, names, visit, settings)
             lines.append(_truth(well, number, visit, names))
             _annotate(written, len(lines), names["visible"], visit.well)
@@ -51,15 +51,8 @@ def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None
     write_whole(folder / "truth.csv", _table(lines, settings))
 
 
-def _names(well: Well, number: int, visit: Visit, settings: Settings) -> dict[str, str]:
-    """Return the file of the picture in each channel."""
-    return {
-        channel: well.file(number, visit.day, channel, settings.channels, plain=settings.plain)
-        for channel in ("visible", *visit.mates)
-    }
-
-
 def _write_visit(written: RenderedFolder, names: dict[str, str], visit: Visit, settings: Settings) -> None:
+    """Write the pictures of a visit, each into the file that `names` has for its channel, and the drop's mask."""
     for channel, image in {"visible": visit.well.image, **visit.mates}.items():
         written.write(names[channel], simplejpeg.encode_jpeg(image, settings.quality, "RGB", "420"), image)
     place = written.folder / names["visible"]
