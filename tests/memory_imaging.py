@@ -1,28 +1,29 @@
 """An imaging database in this process's memory: where a test is about something else, and to compare the SQL with."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from crystal_search.errors import DatabaseError
-from crystal_search.outcomes import NO_DROP, outcome_named
+from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
 from crystal_search.server.imaging.adding_rules import conflict, in_utc
 from crystal_search.server.imaging.imaging_database import (
     CLOSED,
     Added,
     AutoScore,
     DropScores,
+    FileVersion,
     ManualScore,
     NewImage,
     PlateSummary,
+    Postponed,
+    Postponement,
     Recipe,
     StoredImage,
     UnitRecord,
 )
 from crystal_search.wells import WellKey
-
-_OLDEST = datetime.min.replace(tzinfo=UTC)
 
 
 class MemoryImaging:
@@ -34,6 +35,8 @@ class MemoryImaging:
         self._by_key: dict[WellKey, StoredImage] = {}
         self._units: dict[str, UnitRecord] = {}
         self._scores: dict[int, list[AutoScore | ManualScore]] = defaultdict(list)
+        self._waiting: dict[int, Postponement] = {}
+        self._released: set[tuple[str, int]] = set()
 
     def close(self) -> None:
         """Give back connections: there are none."""
@@ -57,7 +60,11 @@ class MemoryImaging:
 
     def _add(self, new: NewImage) -> None:
         imaged_at = new.imaged_at and in_utc(new.imaged_at)
-        image = StoredImage(id=len(self._images) + 1, key=new.key, path=new.path, imaged_at=imaged_at)
+        arrived_at = imaged_at or datetime.now(UTC)
+        number = len(self._images) + 1
+        self._store(StoredImage(id=number, key=new.key, path=new.path, imaged_at=imaged_at, arrived_at=arrived_at))
+
+    def _store(self, image: StoredImage) -> None:
         self._images[image.id] = self._by_path[image.path] = self._by_key[image.key] = image
 
     def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
@@ -66,7 +73,7 @@ class MemoryImaging:
 
     def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
         """Return those of these images that have an automatic score by `recipe`."""
-        return {each for each in image_ids if any(score.recipe == recipe for score in self._machine_scores(each))}
+        return {each for each in image_ids if any(score.recipe == recipe for score in self._counting(each))}
 
     def plate_images(self, plate: str) -> list[StoredImage]:
         """Return every image of a plate, by inspection, channel, row, column, drop."""
@@ -80,26 +87,101 @@ class MemoryImaging:
     def images_without_score(
         self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
     ) -> list[StoredImage]:
-        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
-        units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state in ("open", "failed")]
-        taken = {image_id for unit in units for image_id in unit.image_ids}
+        """Return images of a channel that are to be scored by `recipe`, the newest first."""
+        now = datetime.now(UTC)
+        taken = self._held(recipe, "open", "failed") | self.scored(self._images, recipe)
+        taken |= {each.image_id for each in self._waiting.values() if each.next_at > now}
         wanted = [
             image
             for image in self._images.values()
-            if image.key.channel == channel
-            and plate in (None, image.key.plate)
-            and image.id not in taken
-            and all(score.recipe != recipe for score in self._machine_scores(image.id))
+            if image.key.channel == channel and plate in (None, image.key.plate) and image.id not in taken
         ]
-        wanted.sort(key=lambda image: (image.imaged_at or _OLDEST, image.id), reverse=True)
-        return wanted[:limit]
+        return sorted(wanted, key=self._age, reverse=True)[:limit]
+
+    def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
+        """Return the newest image of a channel in an open unit of `recipe`."""
+        held = [self._images[image_id] for image_id in self._held(recipe, "open")]
+        return max((image for image in held if image.key.channel == channel), key=self._age, default=None)
+
+    def _age(self, image: StoredImage) -> tuple[datetime, int]:
+        return image.arrived_at or datetime.min.replace(tzinfo=UTC), image.id
+
+    def _held(self, recipe: Recipe, *states: str) -> set[int]:
+        units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state in states]
+        return {each for unit in units for each in unit.image_ids if (unit.name, each) not in self._released}
+
+    def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
+        """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
+        read = [image for image in self._images.values() if image.version and (below is None or image.id < below)]
+        return sorted(read, key=lambda image: -image.id)[:limit]
+
+    def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
+        """Note what the files of images hold now, and of which the work unit `unit` was packed."""
+        changed: set[int] = set()
+        for image_id, version in versions.items():
+            image = self._images[image_id]
+            if image.version and image.version.sha256 != version.sha256:
+                changed.add(image_id)
+            self._store(replace(image, version=version))
+        if unit:
+            record = self._units[unit]
+            known = dict(zip(record.image_ids, record.versions, strict=False))
+            packed = tuple(versions.get(each, known.get(each)) for each in record.image_ids)
+            self._units[unit] = replace(record, versions=packed)
+        self.discount_scores(changed)
+        return changed
+
+    def discount_scores(self, image_ids: Collection[int]) -> None:
+        """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
+        failed = [unit for unit in self._units.values() if unit.state == "failed"]
+        self._released |= {(unit.name, each) for unit in failed for each in unit.image_ids if each in image_ids}
+        for image_id in image_ids:
+            self._store(replace(self._images[image_id], scores_before=len(self._scores[image_id])))
+        self.take_up(image_ids)
+
+    def postpone(self, postponements: Collection[Postponement]) -> None:
+        """Put images off, in place of what was said of them before."""
+        self._check_known(each.image_id for each in postponements)
+        self._waiting |= {each.image_id: each for each in postponements}
+
+    def take_up(self, image_ids: Collection[int]) -> None:
+        """Put images off no longer."""
+        for image_id in image_ids:
+            self._waiting.pop(image_id, None)
+
+    def postponements(self, image_ids: Collection[int]) -> dict[int, Postponement]:
+        """Return by image why each of these images waits that was put off."""
+        return {each: self._waiting[each] for each in image_ids if each in self._waiting}
+
+    def postponed(self, *, plate: str | None = None) -> list[Postponed]:
+        """Return how many images wait for each reason, of one plate or of all; most images first."""
+        waiting = [each for each in self._waiting.values() if plate in (None, self._images[each.image_id].key.plate)]
+        counts = Counter(each.reason for each in waiting)
+        return [
+            Postponed(
+                reason=reason,
+                images=counts[reason],
+                since=min(each.since for each in waiting if each.reason == reason),
+                next_at=min(each.next_at for each in waiting if each.reason == reason),
+            )
+            for reason in sorted(counts, key=lambda reason: (-counts[reason], reason))
+        ]
+
+    def postponed_images(self) -> list[StoredImage]:
+        """Return every image that was put off, by id."""
+        return [self._images[image_id] for image_id in sorted(self._waiting)]
+
+    def unreadable_images(self) -> list[StoredImage]:
+        """Return every image whose last automatic score says that it is unreadable, by id."""
+        last = {image_id: self._counting(image_id)[-1:] for image_id in sorted(self._images)}
+        return [self._images[each] for each, scores in last.items() if scores and scores[0].outcome == UNREADABLE]
 
     def oldest_unscored(self) -> datetime | None:
         """Return when the visible-light image was taken that has waited longest for its first automatic score."""
         waiting = (
             image.imaged_at
             for image in self._images.values()
-            if image.imaged_at and image.key.channel == "visible" and not self._machine_scores(image.id)
+            if image.imaged_at and image.key.channel == "visible" and not self._counting(image.id)
         )
         return min(waiting, default=None)
 
@@ -137,6 +219,7 @@ class MemoryImaging:
             if all(score.work_unit != other.work_unit for other in self._machine_scores(score.image_id)):
                 self._scores[score.image_id].append(replace(score, scored_at=in_utc(score.scored_at)))
                 new += 1
+        self.take_up([score.image_id for score in wanted if score in self._counting(score.image_id)])
         return new
 
     def add_manual_score(self, score: ManualScore) -> None:
@@ -159,12 +242,13 @@ class MemoryImaging:
     def _summary(self, plate: str) -> PlateSummary:
         images = self.plate_images(plate)
         times = [[score.scored_at for score in self._machine_scores(image.id)] for image in images]
+        scored = sum(1 for image in images if self._counting(image.id))
         return PlateSummary(
             plate=plate,
             inspections=tuple(sorted({image.key.inspection for image in images})),
             channels=tuple(sorted({image.key.channel for image in images})),
             images=len(images),
-            scored=sum(1 for each in times if each),
+            scored=scored,
             last_scored_at=max((time for each in times for time in each), default=None),
         )
 
@@ -180,16 +264,28 @@ class MemoryImaging:
                         image=image,
                         auto=auto if isinstance(auto, AutoScore) else None,
                         manual=manual if isinstance(manual, ManualScore) else None,
+                        postponed=self._waiting.get(image.id),
                     )
                 )
         return found
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came."""
-        return list(self._scores.get(image_id, ()))
+        counting = self._counting(image_id) if image_id in self._images else []
+        return [
+            replace(score, counts=score in counting) if isinstance(score, AutoScore) else score
+            for score in self._scores.get(image_id, ())
+        ]
 
     def _machine_scores(self, image_id: int) -> list[AutoScore]:
         return [score for score in self._scores.get(image_id, ()) if isinstance(score, AutoScore)]
+
+    def _counting(self, image_id: int) -> list[AutoScore]:
+        """Return the automatic scores of an image that are of the picture that it shows now."""
+        image = self._images[image_id]
+        later = [each for each in self._scores[image_id][image.scores_before :] if isinstance(each, AutoScore)]
+        now = image.version.sha256 if image.version else ""
+        return [each for each in later if not each.version or now in ("", each.version.sha256)]
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys()):

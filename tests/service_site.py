@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -42,7 +43,15 @@ def site_at(
     return site
 
 
-def add_images(site: Installation, folder: Path, count: int, *, plate: str = "90j8", inspection: int = 1) -> None:
+def add_images(
+    site: Installation,
+    folder: Path,
+    count: int,
+    *,
+    plate: str = "90j8",
+    inspection: int = 1,
+    imaged_at: datetime | None = None,
+) -> None:
     """Write `count` images and make them known."""
     folder.mkdir(exist_ok=True)
     new = []
@@ -50,7 +59,7 @@ def add_images(site: Installation, folder: Path, count: int, *, plate: str = "90
         path = folder / f"{quote(plate, safe='')}_{inspection}_{number:03d}.jpg"
         path.write_bytes(PICTURE)
         key = WellKey(plate=plate, row=number // 12, column=number % 12, inspection=inspection)
-        new.append(NewImage(key=key, path=str(path)))
+        new.append(NewImage(key=key, path=str(path), imaged_at=imaged_at))
     site.imaging.add_images(new)
 
 
@@ -94,6 +103,14 @@ def auto_scores(site: Installation) -> dict[int, list[AutoScore]]:
         found[image.id] = [score for score in ledger if isinstance(score, AutoScore)]
         image_id += 1
     return found
+
+
+def pass_time(site: Installation, *, seconds: float) -> None:
+    """Have every image that was put off be so much longer ago."""
+    images = [image.id for image in site.imaging.postponed_images()]
+    passed = timedelta(seconds=seconds)
+    known = site.imaging.postponements(images).values()
+    site.imaging.postpone([replace(each, since=each.since - passed, next_at=each.next_at - passed) for each in known])
 
 
 def with_settings(site: Installation, **changes: Any) -> Installation:

@@ -52,6 +52,7 @@ class Home:
     incoming = Place("engine/incoming")  #: folders that a server's assimilator leaves, called by its own numbers
     engine_lock = Place("engine/lock", folder=False)  #: held by the one process that looks after clients
     samples = Place("samples.jsonl", folder=False)  #: counts from time to time, from which rates follow
+    looked_at = Place("looked-at", folder=False)  #: below which image the last look for changed files ended
     services_lock = Place("services.lock", folder=False)  #: held by the one process that takes a step
     validated = Place("validated")  #: folders ``NAME`` with the canonical result
     spool = Place("spool")  #: folders ``NAME`` with assimilated results that are in no CSV yet

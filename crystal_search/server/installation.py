@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from crystal_search.server.engines.engine import Engine, EngineKind
 from crystal_search.server.engines.registry import engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
+from crystal_search.server.patience import Patience
 from crystal_search.server.settings import Settings, read_settings
 
 
@@ -23,6 +24,7 @@ class Installation:
     home: Home
     settings: Settings
     imaging: ImagingDatabase
+    files: Patience = field(default_factory=Patience)  #: how the files of images are asked for
 
     @property
     def models(self) -> Path:

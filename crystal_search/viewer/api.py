@@ -48,7 +48,8 @@ def board_value(viewer: Viewer, board: Board) -> Record:
 def ledger_value(viewer: Viewer, image_id: int) -> Record:
     """Return one image with all its scores."""
     image = viewer.reader.image(image_id)
-    return ledger_record(image, viewer.imaging.ledger(image_id), viewer.thumbnails.version)
+    waits = viewer.imaging.postponements([image_id]).get(image_id)
+    return ledger_record(image, viewer.imaging.ledger(image_id), waits, viewer.thumbnails.version)
 
 
 def get_plates(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
@@ -10,7 +10,14 @@ from typing import Any
 
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
 from crystal_search.result import ImageScore
-from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, StoredImage
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    DropScores,
+    ManualScore,
+    PlateSummary,
+    Postponement,
+    StoredImage,
+)
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of
 
@@ -88,7 +95,8 @@ def counts_record(drops: Iterable[DropScores]) -> Record:
     """Return how many drops the machine put into each group, and how many a person has looked at."""
     drops = list(drops)
     groups = {outcome.name: outcome.group.value for outcome in OUTCOMES}
-    auto = Counter(groups.get(drop.auto.outcome, drop.auto.outcome) if drop.auto else "unscored" for drop in drops)
+    outcomes = [drop.current.outcome if drop.current else "unscored" for drop in drops]
+    auto = Counter(groups.get(outcome, outcome) for outcome in outcomes)
     names = [*(group.value for group in GROUPS), NO_DROP, UNREADABLE, "unscored"]
     return {
         "drops": len(drops),
@@ -106,7 +114,7 @@ def board_record(
 ) -> Record:
     """Return everything that the plate overview shows."""
     drops = list(drops)
-    times = [drop.auto.scored_at for drop in drops if drop.auto]
+    times = [drop.current.scored_at for drop in drops if drop.current]
     return asdict(summary) | {
         "inspection": board[1],
         "channel": board[2],
@@ -120,7 +128,8 @@ def board_record(
 def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, version: Version) -> Record:
     """Return one drop as the overview shows it."""
     return image_record(drop.image, version) | {
-        "auto": auto_record(drop.auto) if drop.auto else None,
+        "auto": auto_record(drop.current) if drop.current else None,
+        "why_unscored": drop.why_unscored,
         "manual": manual_record(drop.manual) if drop.manual else None,
         "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.manual else None,
     }
@@ -168,17 +177,21 @@ def full_auto_record(score: AutoScore) -> Record:
     told = ("class_probabilities", "group_peaks", "best_chops", "height_px", "width_px", "error")
     return (
         auto_record(score)
-        | {"by": "machine", "work_unit": score.work_unit, "threshold": score.recipe.threshold}
+        | {"by": "machine", "counts": score.counts, "work_unit": score.work_unit, "threshold": score.recipe.threshold}
         | {"models": [asdict(model) for model in score.recipe.models]}
         | {name: found[name] for name in told}
         | {name: drop[name] for name in ("outline", "area_fraction")}
     )
 
 
-def ledger_record(image: StoredImage, ledger: Iterable[AutoScore | ManualScore], version: Version) -> Record:
-    """Return one image with every score it ever got, newest first."""
+def ledger_record(
+    image: StoredImage, ledger: Sequence[AutoScore | ManualScore], postponed: Postponement | None, version: Version
+) -> Record:
+    """Return one image with every score it ever got, newest first, and why it has none that counts."""
+    machine = [score for score in ledger if isinstance(score, AutoScore)]
+    drop = DropScores(image=image, auto=machine[-1] if machine else None, manual=None, postponed=postponed)
     entries = [
         full_auto_record(score) if isinstance(score, AutoScore) else manual_record(score) | {"by": "person"}
         for score in ledger
     ]
-    return image_record(image, version) | {"ledger": entries[::-1]}
+    return image_record(image, version) | {"why_unscored": drop.why_unscored, "ledger": entries[::-1]}

@@ -16,7 +16,7 @@ COLUMNS = (*_KEY, *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)), *(f"manual_{
 
 def score_table(drops: Iterable[DropScores]) -> str:
     """Return the table as text, its header first; rows and columns count from 1, as people do."""
-    return csv_text(COLUMNS, ({**_key(drop), **_auto(drop.auto), **_manual(drop.manual)} for drop in drops))
+    return csv_text(COLUMNS, ({**_key(drop), **_auto(drop.current), **_manual(drop.manual)} for drop in drops))
 
 
 def _key(drop: DropScores) -> dict[str, Cell]:

@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from crystal_search.errors import DatabaseError, UnknownNameError
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, PlateSummary
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    FileVersion,
+    ImagingDatabase,
+    PlateSummary,
+    Postponement,
+    StoredImage,
+)
 from tests.integration.imaging_nouns import (
     NO_DROP,
     NOON,
@@ -87,11 +94,11 @@ def test_a_path_may_be_long(imaging: ImagingDatabase) -> None:
     assert imaging.known_paths([path + "1", path + "3"]) == {path + "1"}
 
 
-def test_images_without_score_come_newest_first_and_undated_ones_last(imaging: ImagingDatabase) -> None:
+def test_images_without_score_come_newest_first_and_undated_ones_as_they_came(imaging: ImagingDatabase) -> None:
     undated = [stored(imaging, key(row=row), imaged_at=None) for row in (0, 1)]
     old, new = (stored(imaging, key(row=row), imaged_at=NOON + timedelta(days=row)) for row in (2, 3))
     twin = stored(imaging, key(row=4), imaged_at=new.imaged_at)
-    expected = [twin, new, old, *reversed(undated)]
+    expected = [*reversed(undated), twin, new, old]
     assert imaging.images_without_score(RECIPE, limit=10) == expected
     assert imaging.images_without_score(RECIPE, limit=2) == expected[:2]
 
@@ -282,3 +289,125 @@ def test_many_images_are_read_at_once(imaging: ImagingDatabase) -> None:
     imaging.add_auto_scores([auto(known[1])])
     assert imaging.scored(ids, RECIPE) == {ids[1]}
     assert imaging.scored(ids, OTHER_RECIPE) == set()
+
+
+def version(letter: str, *, mtime_ns: int = 1) -> FileVersion:
+    return FileVersion(sha256=letter * 64, size_bytes=10, mtime_ns=mtime_ns)
+
+
+def scored_once(imaging: ImagingDatabase) -> StoredImage:
+    """Add an image that was packed and scored."""
+    image = stored(imaging, key())
+    imaging.add_unit(unit(image))
+    assert imaging.note_versions({image.id: version("a")}, unit="unit-1") == set()
+    imaging.add_auto_scores([replace(auto(image), version=version("a"))])
+    imaging.close_unit("unit-1", "done")
+    return imaging.images([image.id])[image.id]
+
+
+def test_a_file_is_noted_at_its_image_and_at_the_work_unit_that_was_packed_of_it(imaging: ImagingDatabase) -> None:
+    one, two = stored(imaging, key()), stored(imaging, key(row=1))
+    imaging.add_unit(unit(one, two))
+    assert imaging.units("open")[0].versions == ()
+    imaging.note_versions({two.id: version("b")}, unit="unit-1")
+    assert imaging.units("open")[0].versions == (None, version("b"))
+    assert imaging.images([two.id])[two.id].version == version("b")
+    assert [image.id for image in imaging.images_read(limit=9)] == [two.id]
+    assert imaging.images_read(below=two.id, limit=9) == []
+
+
+def test_another_picture_in_the_same_file_is_scored_anew_and_the_old_score_is_kept(imaging: ImagingDatabase) -> None:
+    image = scored_once(imaging)
+    assert imaging.images_without_score(RECIPE, limit=9) == []
+    assert imaging.note_versions({image.id: version("b")}) == {image.id}
+    assert [each.id for each in imaging.images_without_score(RECIPE, limit=9)] == [image.id]
+    assert imaging.scored([image.id], RECIPE) == set()
+    assert (imaging.plates()[0].images, imaging.plates()[0].scored) == (1, 0)
+    (drop,) = imaging.drops("P1", inspection=1)
+    assert (drop.current, drop.why_unscored[:23]) == (None, "the picture has changed")
+    imaging.add_auto_scores([replace(auto(image, "unit-2"), version=version("b"))])
+    assert imaging.images_without_score(RECIPE, limit=9) == []
+    (drop,) = imaging.drops("P1", inspection=1)
+    assert drop.current
+    assert (drop.current.work_unit, drop.why_unscored) == ("unit-2", "")
+    assert [isinstance(each, AutoScore) and each.counts for each in imaging.ledger(image.id)] == [False, True]
+    assert imaging.plates()[0].scored == 1
+
+
+def test_a_file_that_was_only_touched_keeps_its_score(imaging: ImagingDatabase) -> None:
+    image = scored_once(imaging)
+    assert imaging.note_versions({image.id: version("a", mtime_ns=2)}) == set()
+    assert imaging.images_without_score(RECIPE, limit=9) == []
+    assert imaging.images([image.id])[image.id].version == version("a", mtime_ns=2)
+
+
+def test_a_score_of_a_former_picture_that_comes_late_does_not_count(imaging: ImagingDatabase) -> None:
+    image = scored_once(imaging)
+    imaging.note_versions({image.id: version("b")})
+    imaging.add_auto_scores([replace(auto(image, "unit-2"), version=version("a"))])
+    assert [each.id for each in imaging.images_without_score(RECIPE, limit=9)] == [image.id]
+    assert imaging.plates()[0].scored == 0
+    (drop,) = imaging.drops("P1", inspection=1)
+    assert drop.current is None
+
+
+def test_scores_that_were_taken_back_are_made_again_also_of_a_failed_unit(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    other = stored(imaging, key(row=1))
+    imaging.add_unit(unit(image, other))
+    imaging.add_auto_scores([unreadable(image)])
+    imaging.close_unit("unit-1", "failed", "three attempts")
+    assert [each.id for each in imaging.unreadable_images()] == [image.id]
+    assert imaging.images_without_score(RECIPE, limit=9) == []
+    imaging.discount_scores([image.id])
+    assert [each.id for each in imaging.images_without_score(RECIPE, limit=9)] == [image.id]
+    assert imaging.unreadable_images() == []
+    assert imaging.ledger(image.id) == [replace(unreadable(image), counts=False)]
+    assert imaging.plates()[0].scored == 0
+    imaging.add_auto_scores([auto(image, "unit-2")])
+    assert imaging.images_without_score(RECIPE, limit=9) == []
+    assert imaging.plates()[0].scored == 1
+
+
+def later(image: StoredImage, *, hours: float, reason: str = "the share is away", tries: int = 1) -> Postponement:
+    now = datetime.now(UTC)
+    return Postponement(
+        image_id=image.id, reason=reason, tries=tries, since=now, next_at=now + timedelta(hours=hours), sha256=""
+    )
+
+
+def test_an_image_that_was_put_off_waits_until_its_time(imaging: ImagingDatabase) -> None:
+    one, two, three = (stored(imaging, key(row=row)) for row in range(3))
+    put_off = [later(one, hours=1), later(two, hours=-1), later(three, hours=2, reason="its file is gone")]
+    imaging.postpone(put_off)
+    assert imaging.images_without_score(RECIPE, limit=9) == [two]
+    assert imaging.postponements([one.id, three.id]) == {one.id: put_off[0], three.id: put_off[2]}
+    assert [(each.reason, each.images) for each in imaging.postponed()] == [
+        ("the share is away", 2),
+        ("its file is gone", 1),
+    ]
+    assert imaging.postponed()[0].next_at == put_off[1].next_at
+    assert imaging.postponed(plate="P2") == []
+    assert imaging.postponed_images() == [one, two, three]
+    assert [drop.postponed for drop in imaging.drops("P1", inspection=1)] == put_off
+    imaging.postpone([later(one, hours=-1, tries=2)])
+    assert imaging.postponements([one.id])[one.id].tries == 2
+    imaging.take_up([three.id])
+    assert imaging.images_without_score(RECIPE, limit=9) == [three, two, one]
+
+
+def test_a_score_ends_the_wait(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    imaging.postpone([later(image, hours=1)])
+    imaging.add_auto_scores([auto(image)])
+    assert imaging.postponements([image.id]) == {}
+
+
+def test_the_newest_image_in_work_is_of_an_open_unit_of_the_recipe(imaging: ImagingDatabase) -> None:
+    old, new, newest = (stored(imaging, key(row=row), imaged_at=NOON + timedelta(days=row)) for row in range(3))
+    assert imaging.newest_packed(RECIPE) is None
+    imaging.add_unit(unit(new, old))
+    imaging.add_unit(unit(newest, name="unit-2", recipe=OTHER_RECIPE))
+    assert imaging.newest_packed(RECIPE) == new
+    imaging.close_unit("unit-1", "done")
+    assert imaging.newest_packed(RECIPE) is None

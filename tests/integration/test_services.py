@@ -19,7 +19,7 @@ from crystal_search.result_reader import result_from_json
 from crystal_search.server.home import Home
 from crystal_search.server.installation import opened
 from tests.integration.pictures import encoded, well
-from tests.service_site import PATIENCE_S, auto_scores
+from tests.service_site import PATIENCE_S, auto_scores, pass_time
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "90j8_2018-04-11_RI1000-0081-2drop"  #: as XChem names them
@@ -47,6 +47,10 @@ def test_every_step_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[s
     steps = [["import", str(robot)], ["create-work"], ["work"], ["validate"], ["assimilate"]]
     for words in [*steps, ["finalize"], ["set-autoscore"]]:
         assert main([*words, "--home", str(home)]) == 0
+    assert scores_per_image(home) == [1, 1, 1, 0]
+    with opened(home) as site:
+        pass_time(site, seconds=100)
+    assert main(["create-work", "--home", str(home)]) == 0  # it is still the same, and cannot be decoded here either
     assert scores_per_image(home) == [1, 1, 1, 1]
     capsys.readouterr()
     assert main(["status", "--json", "--home", str(home)]) == 0

@@ -176,7 +176,7 @@ def test_nobody_to_send_it_to_says_nothing_about_the_images(tmp_path: Path, mask
     assert place.server.created[-1] == f"{unit.stem}_a2"
 
 
-def test_a_unit_that_fails_is_split_and_a_single_image_given_up_with_the_reason(tmp_path: Path) -> None:
+def test_a_unit_that_fails_is_split_and_a_single_image_put_off_with_the_reason(tmp_path: Path) -> None:
     place = boinc_site(tmp_path, images=2)
     step(place)
     (unit,) = unit_files(place.site.home.queue)
@@ -190,9 +190,10 @@ def test_a_unit_that_fails_is_split_and_a_single_image_given_up_with_the_reason(
     place.server.said[2] = ["again"]
     step(place)
     step(place)
-    given_up = [scores[0] for scores in auto_scores(place.site).values() if scores]
-    assert [score.outcome for score in given_up] == ["unreadable"]
-    assert "again" in str(given_up[0].found.error)
+    assert not any(auto_scores(place.site).values())
+    assert [(each.images, each.reason) for each in place.site.imaging.postponed()] == [
+        (1, "clients could not score it: again")
+    ]
 
 
 def test_what_volunteers_have_is_running(tmp_path: Path) -> None:

@@ -9,20 +9,35 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.model import hashes_of
+from crystal_search.model import hashes_of, sha256_of
+from crystal_search.result import ImageScore
 from crystal_search.server.engines.attempts import add_failure, set_aside
 from crystal_search.server.folders import unit_files
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, NewImage
+from crystal_search.server.installation import Installation
 from crystal_search.server.services import create_work as create_work_command
 from crystal_search.server.services import packing
-from crystal_search.server.services.create_work import Order, batches_to_pack, create_work
-from crystal_search.server.services.cycle import Pass, is_finished
-from crystal_search.server.services.packing import unit_name, unreadable
-from crystal_search.server.services.validate import Validated
+from crystal_search.server.services.assimilate import assimilate
+from crystal_search.server.services.create_work import Order, create_work
+from crystal_search.server.services.cycle import Pass, is_finished, publish_scores
+from crystal_search.server.services.image_files import read_image
+from crystal_search.server.services.packing import unit_name
+from crystal_search.server.services.postponing import DELAYS_S
+from crystal_search.server.services.validate import Validated, validate
+from crystal_search.server.unit_states import newest_first
 from crystal_search.wells import WellKey
 from crystal_search.work_unit import read_work_unit
 from tests.recipes import made_by
-from tests.service_site import PICTURE, RECIPE, add_images, auto_scores, site_at, with_settings
+from tests.service_site import (
+    PICTURE,
+    RECIPE,
+    add_images,
+    auto_scores,
+    pass_time,
+    return_results,
+    site_at,
+    with_settings,
+)
 
 
 def test_every_image_is_packed_once(tmp_path: Path) -> None:
@@ -85,10 +100,31 @@ def test_a_limit_is_a_number_from_1(limit: str, capsys: pytest.CaptureFixture[st
 
 
 def test_large_files_are_packed_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site = site_at(tmp_path, images=3)
-    monkeypatch.setattr("crystal_search.server.services.create_work.MAX_PACKED_BYTES", 10)
-    images = site.imaging.images_without_score(RECIPE, limit=9)
-    assert [len(batch) for batch in batches_to_pack(images, 9)] == [1, 1, 1]
+    site = with_settings(site_at(tmp_path, images=3), workers=1)
+    monkeypatch.setattr(packing, "MAX_PACKED_BYTES", 10)
+    assert create_work(site, RECIPE).units == 3
+    assert [len(read_work_unit(path).images) for path in unit_files(site.home.queue)] == [1, 1, 1]
+
+
+def test_the_newest_images_are_packed_first_whatever_their_plates_are_called(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path), max_queue=1)
+    for plate, day in (("M", 1), ("ZZZ", 3), ("AAA", 2)):
+        add_images(site, tmp_path / plate, 2, plate=plate, imaged_at=datetime(2026, 1, day, tzinfo=UTC))
+    for plate in ("ZZZ", "AAA", "M"):
+        assert create_work(site, RECIPE).units >= 1
+        (path,) = unit_files(site.home.queue)
+        assert path.name.startswith(f"{plate}-1-")
+        path.unlink()
+        site.imaging.close_unit(path.stem, "failed")
+
+
+def test_a_new_image_is_packed_though_the_queue_is_full_of_a_backlog(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path), max_queue=2, images_per_unit=1)
+    add_images(site, tmp_path / "old", 9, plate="old", imaged_at=datetime(2020, 1, 1, tzinfo=UTC))
+    assert [create_work(site, RECIPE).units for _ in range(2)] == [2, 0]
+    add_images(site, tmp_path / "new", 20, plate="new", imaged_at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert [create_work(site, RECIPE).units for _ in range(2)] == [4, 0]
+    assert [path.name[:3] for path in newest_first(site.home)] == ["new"] * 4 + ["old"] * 2
 
 
 def test_a_lost_file_is_written_again_the_same(tmp_path: Path) -> None:
@@ -102,11 +138,12 @@ def test_a_lost_file_is_written_again_the_same(tmp_path: Path) -> None:
     assert {path.name: path.read_bytes() for path in unit_files(site.home.queue)} == before
 
 
+def killed(*_: object, **__: object) -> None:
+    raise SystemExit
+
+
 def test_killed_between_record_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site = site_at(tmp_path, images=4)
-
-    def killed(*_: object, **__: object) -> None:
-        raise SystemExit
 
     with monkeypatch.context() as patch:
         patch.setattr(packing, "write_work_unit", killed)
@@ -118,34 +155,47 @@ def test_killed_between_record_and_file(tmp_path: Path, monkeypatch: pytest.Monk
     assert sorted(packed) == ["1", "2", "3", "4"]
 
 
-def test_a_vanished_image_is_in_the_ledger_and_blocks_no_other(tmp_path: Path) -> None:
+def reasons(site: Installation) -> dict[str, int]:
+    return {each.reason: each.images for each in site.imaging.postponed()}
+
+
+def nothing_is_said_of_images(site: Installation) -> bool:
+    return not any(auto_scores(site).values())
+
+
+def test_an_image_that_is_gone_is_put_off_and_blocks_no_other(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=4)
-    (tmp_path / "images" / "90j8_1_002.jpg").unlink()
+    path = tmp_path / "images" / "90j8_1_002.jpg"
+    path.rename(tmp_path / "elsewhere.jpg")
     for _ in range(2):
         create_work(site, RECIPE)
-    assert [len(scores) for scores in auto_scores(site).values()] == [0, 0, 1, 0]
-    (score,) = auto_scores(site)[3]
-    assert score.outcome == "unreadable"
-    assert "No such file" in str(score.found.error)
+    assert reasons(site) == {"its file is gone": 1}
     assert sum(len(read_work_unit(path).images) for path in unit_files(site.home.queue)) == 3
+    (tmp_path / "elsewhere.jpg").rename(path)
+    assert create_work(site, RECIPE).images == 0
+    pass_time(site, seconds=3)
+    assert create_work(site, RECIPE).images == 1
+    assert nothing_is_said_of_images(site)
 
 
-def test_a_unit_of_vanished_images_is_done(tmp_path: Path) -> None:
-    site = site_at(tmp_path, images=2)
-    (tmp_path / "images" / "90j8_1_000.jpg").rename(tmp_path / "images" / "kept.jpg")
-    (tmp_path / "images" / "90j8_1_001.jpg").unlink()
-    create_work(site, RECIPE)
-    assert [len(scores) for scores in auto_scores(site).values()] == [1, 1]
-    assert len(site.imaging.units("done")) == 2
-
-
-def test_images_of_no_known_kind_are_unreadable(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.gif", b"GIF89a", "its suffix '.gif' is none of .jpg"),
+        ("a.jpg", b"", "its file is empty"),
+        ("a.tif", None, "it is no regular file"),
+    ],
+)
+def test_what_is_no_file_of_an_image_is_said(tmp_path: Path, name: str, content: bytes | None, reason: str) -> None:
     site = site_at(tmp_path)
-    path = tmp_path / "images" / "a.gif"
-    path.write_bytes(b"GIF89a")
+    path = tmp_path / "images" / name
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
     site.imaging.add_images([NewImage(key=WellKey(plate="p", row=0, column=0), path=str(path))])
-    create_work(site, RECIPE)
-    assert "none of .jpg" in str(auto_scores(site)[1][0].found.error)
+    assert create_work(site, RECIPE).images == 0
+    assert [each.startswith(reason) for each in reasons(site)] == [True]
 
 
 def test_a_share_that_is_not_mounted_condemns_nothing(tmp_path: Path) -> None:
@@ -153,47 +203,131 @@ def test_a_share_that_is_not_mounted_condemns_nothing(tmp_path: Path) -> None:
     add_images(site, tmp_path / "here", 1, plate="other")
     add_images(site, tmp_path / "images", 3)
     (tmp_path / "images").rename(tmp_path / "away")
-    created = create_work(site, RECIPE, Order(limit=1))
-    assert (created.images, created.unreachable) == (1, 3)
+    assert create_work(site, RECIPE, Order(limit=1)).images == 1
+    assert reasons(site) == {"its folder is gone, or its share is not mounted": 3}
     (tmp_path / "away").rename(tmp_path / "images")
+    for _ in range(20):  # however often it was tried in vain, it is tried again each minute
+        pass_time(site, seconds=61)
+        (tmp_path / "images").rename(tmp_path / "away")
+        create_work(site, RECIPE)
+        (tmp_path / "away").rename(tmp_path / "images")
+    pass_time(site, seconds=61)
     assert create_work(site, RECIPE).images == 3
+    assert nothing_is_said_of_images(site)
 
 
 @pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.EACCES, errno.EMFILE], ids=errno.errorcode.get)
 def test_a_file_that_cannot_be_read_now_condemns_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     site = with_settings(site_at(tmp_path, images=3), workers=1)
-    real = Path.read_bytes
+    real = read_image
 
-    def read_bytes(path: Path) -> bytes:
-        if path.name == "90j8_1_001.jpg":
+    def read(path: str) -> tuple[bytes, FileVersion]:
+        if path.endswith("90j8_1_001.jpg"):
             raise OSError(number, os.strerror(number))
         return real(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", read_bytes)
+        patch.setattr(packing, "read_image", read)
         created = [create_work(site, RECIPE) for _ in range(3)]
-        assert [(each.images, each.units, each.again, each.unreachable) for each in created] == [(0, 0, 0, 3)] * 3
-        assert is_finished(site, Pass(created=created[2], validated=Validated(valid=0, invalid=0), assimilated=0))
-    assert [os.strerror(number) in record.getMessage() for record in caplog.records] == [True]
-    assert create_work(site, RECIPE).again == 3
-    assert not any(auto_scores(site).values())
+    assert [(each.images, each.units, each.again) for each in created] == [(2, 1, 0), (0, 0, 0), (0, 0, 0)]
+    assert is_finished(site, Pass(created=created[2], validated=Validated(valid=0, invalid=0), assimilated=0)) is False
+    assert reasons(site) == {f"its file cannot be read: {os.strerror(number)}": 1}
+    pass_time(site, seconds=3)
+    assert create_work(site, RECIPE).images == 1
+    assert nothing_is_said_of_images(site)
 
 
-def test_a_file_that_cannot_be_opened_holds_up_no_other(tmp_path: Path) -> None:
-    site = with_settings(site_at(tmp_path, images=3), workers=1)
-    path = tmp_path / "images" / "90j8_1_001.jpg"
+def test_each_try_in_vain_makes_the_next_wait_longer(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=1)
+    path = tmp_path / "images" / "90j8_1_000.jpg"
     path.unlink()
     path.symlink_to(path.name)  # a link to itself: too many levels of links, which is not: no such file
-    for images, limit in ((1, 1), (1, None), (0, None)):
-        created = create_work(site, RECIPE, Order(limit=limit))
-        assert created.images == images
-    assert created.unreachable == 1
-    path.unlink()
+    waits = []
+    for _ in range(10):
+        create_work(site, RECIPE)
+        (put_off,) = site.imaging.postponements([1]).values()
+        waits.append((put_off.next_at - datetime.now(UTC)).total_seconds())
+        pass_time(site, seconds=50_000)
+    assert waits == pytest.approx([*DELAYS_S, DELAYS_S[-1], DELAYS_S[-1]], abs=2)
+    assert put_off.tries == 10
+
+
+def half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def client_fails(site: Installation, *ids: str) -> None:
+    return_results(site, unreadable=ids)
+    validate(site.home)
+    assimilate(site)
+    publish_scores(site)
+
+
+def test_only_bytes_that_stay_the_same_and_that_this_server_cannot_decode_are_unreadable(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=1)
+    path = tmp_path / "images" / "90j8_1_000.jpg"
+    path.write_bytes(half(PICTURE))
+    create_work(site, RECIPE)
+    client_fails(site, "1")
+    for seconds in (5, 50):
+        pass_time(site, seconds=seconds)
+        assert create_work(site, RECIPE).images == 0
+        assert nothing_is_said_of_images(site)
+        assert [each.startswith("it cannot be decoded yet: ") for each in reasons(site)] == [True]
+    pass_time(site, seconds=60)
+    assert create_work(site, RECIPE).images == 0
+    (score,) = auto_scores(site)[1]
+    assert score.outcome == "unreadable"
+    assert score.version
+    assert score.version.sha256 == sha256_of(half(PICTURE))
+    assert reasons(site) == {}
     path.write_bytes(PICTURE)
+    assert create_work(site, RECIPE).images == 1  # it is another picture now
+    return_results(site)
+    validate(site.home)
+    assimilate(site)
+    publish_scores(site)
+    assert [each.outcome == "unreadable" for each in auto_scores(site)[1]] == [True, False]
+
+
+def test_a_copy_that_stalled_is_scored_when_it_is_whole(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=1)
+    path = tmp_path / "images" / "90j8_1_000.jpg"
+    path.write_bytes(half(PICTURE))
+    create_work(site, RECIPE)
+    path.write_bytes(PICTURE)
+    client_fails(site, "1")
+    pass_time(site, seconds=5)
     assert create_work(site, RECIPE).images == 1
-    assert not any(auto_scores(site).values())
+    assert nothing_is_said_of_images(site)
+
+
+def test_what_a_client_cannot_read_and_this_server_can_is_never_unreadable(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=1)
+    for _ in range(5):
+        assert create_work(site, RECIPE).images == 1
+        client_fails(site, "1")
+        pass_time(site, seconds=50_000)
+    assert nothing_is_said_of_images(site)
+
+
+def test_another_picture_in_the_same_file_is_scored_anew(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    create_work(site, RECIPE)
+    client_fails(site)
+    assert [len(each) for each in auto_scores(site).values()] == [1, 1]
+    path = tmp_path / "images" / "90j8_1_000.jpg"
+    path.write_bytes(PICTURE + b"another")
+    assert create_work(site, RECIPE).images == 1
+    client_fails(site)
+    assert [len(each) for each in auto_scores(site).values()] == [2, 1]
+    os.utime(path, (1, 1))
+    assert create_work(site, RECIPE).images == 0
+    image = site.imaging.images([1])[1]
+    assert image.version
+    assert image.version.mtime_ns == 1_000_000_000
 
 
 def test_a_failed_unit_is_split(tmp_path: Path) -> None:
@@ -212,26 +346,47 @@ def test_a_failed_unit_is_split(tmp_path: Path) -> None:
     assert len(unit_files(site.home.queue)) == 3
 
 
-def test_a_failed_unit_of_one_image_is_given_up(tmp_path: Path) -> None:
+def test_an_image_that_ends_every_client_is_tried_again_later(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=1)
-    create_work(site, RECIPE)
-    (unit,) = site.imaging.units("open")
-    add_failure(site.home, unit.name, "it crashed")
-    set_aside(site.home, unit.name)
-    for _ in range(2):
+    for _ in range(3):
+        assert create_work(site, RECIPE).units == 1
+        (unit,) = site.imaging.units("open")
+        add_failure(site.home, unit.name, "the client was killed by SIGKILL; its log ends:\nsomething")
+        set_aside(site.home, unit.name)
         assert create_work(site, RECIPE).units == 0
-    (score,) = auto_scores(site)[1]
-    assert (score.outcome, score.work_unit) == ("unreadable", unit.name)
-    assert "it crashed" in str(score.found.error)
+        assert reasons(site) == {"clients could not score it: the client was killed by SIGKILL": 1}
+        pass_time(site, seconds=100)
+    assert nothing_is_said_of_images(site)
+
+
+def test_a_unit_that_is_split_twice_holds_each_image_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = with_settings(site_at(tmp_path, images=2), workers=1)
+    create_work(site, RECIPE)
+    (whole,) = site.imaging.units("open")
+    set_aside(site.home, whole.name)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(site.imaging), "close_unit", killed)
+        with pytest.raises(SystemExit):
+            create_work(site, RECIPE)
+    create_work(site, RECIPE)
+    assert sorted(unit.image_ids for unit in site.imaging.units("open")) == [(1,), (2,)]
+
+
+def scored_elsewhere(site: Installation, image_id: int) -> None:
+    """Have another unit score an image that is in work."""
+    (unit,) = site.imaging.units("open")
+    site.imaging.add_unit(replace(unit, name="other", image_ids=(image_id,)))
+    found = ImageScore(height_px=9, width_px=9)
+    score = AutoScore(image_id=image_id, work_unit="other", recipe=RECIPE, scored_at=datetime.now(UTC), found=found)
+    site.imaging.add_auto_scores([score])
+    site.imaging.close_unit("other", "done")
 
 
 @pytest.mark.parametrize("way", ["its file is lost", "it failed"])
 def test_an_image_that_has_its_score_is_not_packed_again_when_its_unit_is(tmp_path: Path, way: str) -> None:
     site = with_settings(site_at(tmp_path, images=3), workers=1)
-    image = tmp_path / "images" / "90j8_1_001.jpg"
-    image.unlink()
     create_work(site, RECIPE)
-    image.write_bytes(PICTURE)
+    scored_elsewhere(site, 2)
     (path,) = unit_files(site.home.queue)
     if way == "it failed":
         set_aside(site.home, path.stem)
@@ -240,19 +395,17 @@ def test_an_image_that_has_its_score_is_not_packed_again_when_its_unit_is(tmp_pa
     create_work(site, RECIPE)
     packed = [[each.id for each in read_work_unit(path).images] for path in unit_files(site.home.queue)]
     assert sorted(packed) == ([["1"], ["3"]] if way == "it failed" else [["1", "3"]])
-    assert not site.imaging.units("done")
 
 
-def test_an_image_that_another_unit_scored_is_not_given_up(tmp_path: Path) -> None:
+def test_an_image_that_another_unit_scored_is_not_put_off(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=1)
     create_work(site, RECIPE)
     (unit,) = site.imaging.units("open")
-    other = replace(unit, name="other")
-    site.imaging.add_unit(other)
-    site.imaging.add_auto_scores([unreadable(other, 1, "cut off")])
+    scored_elsewhere(site, 1)
     set_aside(site.home, unit.name)
     create_work(site, RECIPE)
     assert [score.work_unit for score in auto_scores(site)[1]] == ["other"]
+    assert site.imaging.postponed() == []
 
 
 def test_units_of_a_replaced_model_are_packed_anew(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.installation import opened, recipe_of
 from crystal_search.server.models_in_use import check_answer
 from crystal_search.server.services.create_work import create_work
-from crystal_search.server.services.packing import unreadable
+from crystal_search.server.services.packing import ReadImage, unreadable
 from crystal_search.work_unit import read_work_unit
 from tests.service_site import add_images
 from tests.unit.builders import crystal_score
@@ -166,7 +166,9 @@ def test_work_unit_result_recipe_and_ledger_name_it(tmp_path: Path) -> None:
             check_against(without, unit)
         (record,) = site.imaging.units("open")
         assert record.recipe == recipe
-        score = unreadable(record, record.image_ids[0], "cut off")
+        (image_known,) = site.imaging.images(record.image_ids).values()
+        assert image_known.version
+        score = unreadable(record, ReadImage(image_known, image_known.version, ".jpg", b"", "cut off"))
         site.imaging.add_auto_scores([score])
         assert site.imaging.ledger(record.image_ids[0]) == [score]
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,22 @@ from crystal_search.server.services.score_csv import COLUMNS, read_csv
 from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
 from tests.memory_imaging import MemoryImaging
-from tests.service_site import RECIPE, add_images, auto_scores, engine_of, return_results, score_everything, site_at
+from tests.service_site import (
+    RECIPE,
+    add_images,
+    auto_scores,
+    engine_of,
+    pass_time,
+    return_results,
+    score_everything,
+    site_at,
+)
 
 
-def assimilated_site(folder: Path, images: int = 4) -> Installation:
+def assimilated_site(folder: Path, images: int = 4, **plan: Any) -> Installation:
     site = site_at(folder, images=images)
     create_work(site, RECIPE)
-    return_results(site, unreadable=("2",))
+    return_results(site, **plan)
     validate(site.home)
     assimilate(site)
     return site
@@ -65,20 +75,45 @@ def test_a_result_that_the_database_does_not_wait_for_is_left_alone(tmp_path: Pa
 
 
 def test_one_csv_has_every_image(tmp_path: Path) -> None:
-    site = assimilated_site(tmp_path)
+    site = assimilated_site(tmp_path, unreadable=("2",))
     path = finalized(site)
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS
-    assert sorted(row["image_id"] for row in rows) == ["1", "2", "3", "4"]
+    assert sorted(row["image_id"] for row in rows) == ["1", "3", "4"]
     good = next(row for row in rows if row["image_id"] == "1")
     assert (good["plate"], good["well"], good["outcome"], good["group"]) == ("90j8", "A01", OUTCOMES[0].name, "crystal")
     assert (good["p_crystal"], good["drop_found"], good["drop_right"], good["score_number"]) == (
         ("0.990000", "yes", "100", "23")
     )
-    bad = next(row for row in rows if row["image_id"] == "2")
-    assert (bad["outcome"], bad["error"], bad["drop_found"], bad["drop_top"]) == ("unreadable", "bad", "no", "")
     assert finalize(site) is None
     assert len(unit_names(site.home.archive)) == 2
+
+
+def test_what_a_client_cannot_read_has_no_score_yet_and_is_tried_again(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path, unreadable=("2",))
+    finalized(site)
+    set_autoscores(site)
+    assert counts(site) == [1, 0, 1, 1]
+    assert len(site.imaging.units("done")) == 2
+    assert [(each.reason, each.images) for each in site.imaging.postponed()] == [("it cannot be decoded yet: bad", 1)]
+    assert create_work(site, RECIPE).images == 0
+    pass_time(site, seconds=100)
+    assert create_work(site, RECIPE).images == 1
+    return_results(site)
+    validate(site.home)
+    assimilate(site)
+    finalized(site)
+    assert set_autoscores(site).new == 1
+    assert counts(site) == [1, 1, 1, 1]
+    assert site.imaging.postponed() == []
+
+
+def test_a_unit_that_no_client_could_read_holds_nothing_up(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path, images=1, unreadable=("1",))
+    assert finalize(site) is None or set_autoscores(site).new == 0
+    assert [unit.reason for unit in site.imaging.units("done")] == ["a client could read none of its images"]
+    pass_time(site, seconds=100)
+    assert create_work(site, RECIPE).images == 1
 
 
 def test_setting_scores_closes_the_units(tmp_path: Path) -> None:
@@ -91,7 +126,6 @@ def test_setting_scores_closes_the_units(tmp_path: Path) -> None:
     score = auto_scores(site)[1][0]
     found = score.found
     assert (found.probability, score.recipe, len(found.best_chops), found.width_px) == (0.99, RECIPE, 1, 200)
-    assert auto_scores(site)[2][0].found.error == "bad"
     (site.home.scored / path.name).rename(path)
     assert set_autoscores(site).new == 0
 

@@ -77,6 +77,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "free_bytes": 10**12,
         "stages": stages,
         "running": {},
+        "postponed": [],
         "failed": [],
         "boinc": None,
     }

@@ -19,6 +19,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.unit_states import State, names_in
 
 MAX_AGE_HOURS = 24.0  #: of an image without a score
+MAX_POSTPONED_HOURS = 0.25  #: of an image that was put off; what takes longer needs somebody
 LEAST_FREE_BYTES = 2_000_000_000
 SHOWN_FAILURES = 20
 HOUR_S = 3_600.0
@@ -112,6 +113,10 @@ def status(site: Installation) -> dict[str, Any]:
         "free_bytes": shutil.disk_usage(site.home.path).free,
         "stages": stages(site.home),
         "running": running_fractions(site.home),
+        "postponed": [
+            {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since)}
+            for each in site.imaging.postponed()
+        ],
         "failed": [{"work_unit": unit.name, "reason": unit.reason} for unit in site.imaging.units("failed")],
     } | _reports(site)
 
@@ -147,6 +152,9 @@ def troubles(found: dict[str, Any], *, max_age_hours: float = MAX_AGE_HOURS) -> 
         said.append(f"an image has waited {age:.1f} hours for its score; at most {max_age_hours:g} are wanted")
         if found["keeps_up"] is False:
             said.append("more images come in than are scored: lend more computers, or larger queues")
+    for waiting in found["postponed"]:
+        if waiting["hours"] > MAX_POSTPONED_HOURS:
+            said.append(f"{waiting['images']} images are not scored yet: {waiting['reason']}; `retry` tries them now")
     if found["free_bytes"] < LEAST_FREE_BYTES:
         said.append(f"the disk of the home folder has {found['free_bytes'] / 1e9:.1f} GB left")
     if found["stages"]["set_aside"]:
@@ -179,6 +187,8 @@ def as_text(found: dict[str, Any]) -> str:
         lines += [f"  {name.replace('_', ' '):20} {count:6}" for name, count in load.items()]
     if kind.clients_here:
         lines += [f"  {name}: {fraction:.0%} done" for name, fraction in sorted(found["running"].items())]
+    for waiting in found["postponed"]:
+        lines.append(f"{waiting['images']} not scored yet, for {waiting['hours']:.1f} hours: {waiting['reason']}")
     if failed := found["failed"]:
         lines.append(f"{len(failed)} work units failed, the last of them:")
         lines += [f"  {unit['work_unit']}: {unit['reason'].partition(chr(10))[0]}" for unit in failed[-SHOWN_FAILURES:]]
@@ -194,6 +204,7 @@ def as_metrics(found: dict[str, Any]) -> str:
         "images": ("images that are known", found["images"]),
         "images_scored": ("images with an automatic score", found["scored"]),
         "work_units_open": ("work units without scores in the ledger", found["open_units"]),
+        "images_postponed": ("images that were put off", sum(each["images"] for each in found["postponed"])),
         "work_units_failed": ("work units that were given up", len(found["failed"])),
         "oldest_unscored_seconds": ("age of the image that has waited longest", _seconds(found)),
         "images_per_hour": ("images that come in", pace.get("images_per_hour")),

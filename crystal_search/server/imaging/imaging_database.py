@@ -5,7 +5,7 @@ memory among the tests; one test suite runs on both. Scores form a ledger: rows 
 and a person's score and a machine's stand side by side.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +27,19 @@ class NewImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileVersion:
+    """Which bytes an image's file held when it was read: what a score was made from."""
+
+    sha256: str  #: of the whole file
+    size_bytes: int
+    mtime_ns: int  #: when it was changed, as its file system says, in ns since 1970
+
+    def is_like(self, size_bytes: int, mtime_ns: int) -> bool:
+        """Tell whether a file of this size and time need not be read to know that it holds the same."""
+        return (self.size_bytes, self.mtime_ns) == (size_bytes, mtime_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
     """An image that the database knows."""
 
@@ -34,6 +47,31 @@ class StoredImage:
     key: WellKey
     path: str
     imaged_at: datetime | None
+    version: FileVersion | None = None  #: of the file when it was read last; None until it is packed
+    scores_before: int = 0  #: scores up to this one speak of it no more
+    arrived_at: datetime | None = None  #: when it was taken, or else when it came in; the newest is scored first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponement:
+    """Why an image has no score yet, and when it is tried again."""
+
+    image_id: int
+    reason: str  #: one sentence
+    tries: int  #: how often it was tried in vain, from 1
+    since: datetime  #: of the first of them; UTC, time-zone aware
+    next_at: datetime  #: not before; UTC, time-zone aware
+    sha256: str = ""  #: of the file that could not be decoded; empty when it was not read, or is not to blame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponed:
+    """How many images wait for one reason."""
+
+    reason: str
+    images: int
+    since: datetime  #: of the one that waits longest
+    next_at: datetime  #: when the first of them is tried again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +104,8 @@ class AutoScore:
     recipe: Recipe
     scored_at: datetime  #: UTC, time-zone aware
     found: ImageScore  #: as the result has it
+    version: FileVersion | None = None  #: of the file that it was made from; None where nobody wrote it down
+    counts: bool = True  #: whether it is of the picture that the image shows now, and was not taken back
 
     @property
     def outcome(self) -> str:
@@ -92,6 +132,7 @@ class UnitRecord:
     recipe: Recipe
     image_ids: tuple[int, ...]
     created_at: datetime
+    versions: tuple[FileVersion | None, ...] = ()  #: of what was packed, image by image; empty before
     state: str = "open"  #: open, done, failed or withdrawn
     reason: str = ""  #: why it failed or was withdrawn
 
@@ -103,6 +144,21 @@ class DropScores:
     image: StoredImage
     auto: AutoScore | None
     manual: ManualScore | None
+    postponed: Postponement | None = None  #: why there is no automatic score yet
+
+    @property
+    def current(self) -> AutoScore | None:
+        """The automatic score that came last, if it counts."""
+        return self.auto if self.auto and self.auto.counts else None
+
+    @property
+    def why_unscored(self) -> str:
+        """Why there is no automatic score that counts; empty where there is one, or nobody has tried yet."""
+        if self.current:
+            return ""
+        if self.postponed:
+            return self.postponed.reason
+        return "the picture has changed, or its score was taken back; it is scored anew" if self.auto else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +188,15 @@ class Images(Protocol):
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
 
+    def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
+        """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
+
+    def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
+        """Note what the files of images hold now, and of which the work unit `unit` was packed.
+
+        Return the images that show another picture than before: their automatic scores stay, but count no more.
+        """
+
 
 class Ledger(Protocol):
     """The scores of images by people and machines, and what the overview of plates shows of them."""
@@ -154,6 +219,9 @@ class Ledger(Protocol):
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""
 
+    def discount_scores(self, image_ids: Collection[int]) -> None:
+        """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
+
     def oldest_unscored(self) -> datetime | None:
         """Return when the visible-light image was taken that has waited longest for its first automatic score."""
 
@@ -164,7 +232,14 @@ class Units(Protocol):
     def images_without_score(
         self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
     ) -> list[StoredImage]:
-        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
+        """Return images of a channel that are to be scored by `recipe`, the newest first.
+
+        These have no score by it that counts, are in no open or failed unit of it, and are not postponed. An image
+        without a date is as new as its import.
+        """
+
+    def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
+        """Return the newest image of a channel in an open unit of `recipe`."""
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
@@ -176,7 +251,29 @@ class Units(Protocol):
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
 
 
-class ImagingDatabase(Images, Ledger, Units, Protocol):
+class Waiting(Protocol):
+    """The images that have no score yet, and why."""
+
+    def postpone(self, postponements: Collection[Postponement]) -> None:
+        """Put images off, in place of what was said of them before."""
+
+    def take_up(self, image_ids: Collection[int]) -> None:
+        """Put images off no longer."""
+
+    def postponements(self, image_ids: Collection[int]) -> dict[int, Postponement]:
+        """Return by image why each of these images waits that was put off."""
+
+    def postponed(self, *, plate: str | None = None) -> list[Postponed]:
+        """Return how many images wait for each reason, of one plate or of all; most images first."""
+
+    def postponed_images(self) -> list[StoredImage]:
+        """Return every image that was put off, by id."""
+
+    def unreadable_images(self) -> list[StoredImage]:
+        """Return every image whose last automatic score says that it is unreadable, by id."""
+
+
+class ImagingDatabase(Images, Ledger, Units, Waiting, Protocol):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 2, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 3, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -85,11 +85,16 @@ image = _table(
     Column("path", Text, nullable=False, comment="absolute path of the file"),
     Column("path_digest", String(32), nullable=False, unique=True, comment="BLAKE2b of the path, 128 bit, in hex"),
     Column("imaged_at", TIME, nullable=False, comment="UTC; empty when unknown, which sorts as oldest"),
-    Column("last_recipe_id", NUMBER, nullable=False, comment="of the automatic score that came last; 0: none yet"),
+    Column("arrived_at", TIME, nullable=False, server_default="", comment="UTC; imaged_at, or else when it came in"),
+    Column("last_recipe_id", NUMBER, nullable=False, comment="of the last automatic score that counts; 0: none yet"),
+    Column("scores_before", NUMBER, nullable=False, server_default="0", comment="scores up to this id do not count"),
+    Column("sha256", String(64), nullable=False, server_default="", comment="of the file when last read; else empty"),
+    Column("size_bytes", NUMBER, nullable=False, server_default="0", comment="of the file then"),
+    Column("mtime_ns", NUMBER, nullable=False, server_default="0", comment="of the file then, ns since 1970"),
     UniqueConstraint(
         "plate_id", "channel", "inspection", "well_row", "well_column", "drop_number", name="uq_image_key"
     ),
-    Index("ix_image_waiting", "channel", "last_recipe_id", "imaged_at", "id"),
+    Index("ix_image_to_score", "channel", "last_recipe_id", "arrived_at", "id"),
     comment="Files that robots made, one for a drop at an inspection in a channel",
     sqlite_autoincrement=True,
 )
@@ -136,6 +141,9 @@ score = _table(
     Column("width_px", Integer, comment="of the stored image; 0 when unreadable"),
     Column("error", Text, comment="why the image is unreadable"),
     Column("found", Text, comment="JSON, the image's score as the result file has it"),
+    Column("sha256", String(64), comment="of the file that it was made from; NULL when not known"),
+    Column("size_bytes", NUMBER, comment="of that file"),
+    Column("mtime_ns", NUMBER, comment="of that file, ns since 1970"),
     UniqueConstraint("image_id", "work_unit", name="uq_score_image_work_unit"),
     CheckConstraint("(person IS NULL) <> (recipe_id IS NULL)", name="person_or_machine"),
     CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
@@ -160,8 +168,23 @@ work_unit_image = _table(
     _key("work_unit_id", NUMBER, ForeignKey(work_unit.c.id)),
     _key("position", Integer, comment="order in the work unit, from 0"),
     Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
+    Column("sha256", String(64), comment="of the file that was packed; NULL when it was not"),
+    Column("size_bytes", NUMBER, comment="of that file"),
+    Column("mtime_ns", NUMBER, comment="of that file, ns since 1970"),
+    Column("released", Boolean, nullable=False, server_default="0", comment="whether it no longer holds the image"),
     Index("ix_work_unit_image_image_id", "image_id", "work_unit_id"),
     comment="The images of each work unit",
+)
+
+postponement = _table(
+    "postponement",
+    _key("image_id", NUMBER, ForeignKey(image.c.id)),
+    Column("reason", Text, nullable=False, comment="why there is no score yet"),
+    Column("tries", Integer, nullable=False, comment="in vain so far, from 1"),
+    Column("since", TIME, nullable=False, comment="UTC, of the first of them"),
+    Column("next_at", TIME, nullable=False, comment="UTC; it is tried again, not before"),
+    Column("sha256", String(64), nullable=False, comment="of the file that could not be decoded; else empty"),
+    comment="Images that are not scored yet for a reason that may go",
 )
 
 _REFUSAL = "scores are never changed or deleted"

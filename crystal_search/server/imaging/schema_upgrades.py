@@ -112,5 +112,82 @@ def _recipes(connection: Connection) -> list[Values]:
     return recipes
 
 
+_FILE_NOW = ("of the file when last read; else empty", "of the file then", "of the file then, ns since 1970")
+_FILE_SCORED = ("of the file that it was made from; NULL when not known", "of that file", "of that file, ns since 1970")
+_FILE_PACKED = ("of the file that was packed; NULL when it was not", "of that file", "of that file, ns since 1970")
+#: Table, column, type, what else is said of it, comment.
+_NEW_COLUMNS = (
+    ("image", "arrived_at", "VARCHAR(27)", "DEFAULT '' NOT NULL", "UTC; imaged_at, or else when it came in"),
+    ("image", "scores_before", "BIGINT", "DEFAULT 0 NOT NULL", "scores up to this id do not count"),
+    ("image", "sha256", "VARCHAR(64)", "DEFAULT '' NOT NULL", _FILE_NOW[0]),
+    ("image", "size_bytes", "BIGINT", "DEFAULT 0 NOT NULL", _FILE_NOW[1]),
+    ("image", "mtime_ns", "BIGINT", "DEFAULT 0 NOT NULL", _FILE_NOW[2]),
+    ("score", "sha256", "VARCHAR(64)", "", _FILE_SCORED[0]),
+    ("score", "size_bytes", "BIGINT", "", _FILE_SCORED[1]),
+    ("score", "mtime_ns", "BIGINT", "", _FILE_SCORED[2]),
+    ("work_unit_image", "sha256", "VARCHAR(64)", "", _FILE_PACKED[0]),
+    ("work_unit_image", "size_bytes", "BIGINT", "", _FILE_PACKED[1]),
+    ("work_unit_image", "mtime_ns", "BIGINT", "", _FILE_PACKED[2]),
+    ("work_unit_image", "released", "BOOLEAN", "DEFAULT false NOT NULL", "whether it no longer holds the image"),
+)
+#: Column, type, comment.
+_POSTPONEMENT = (
+    ("image_id", "BIGINT", ""),
+    ("reason", "TEXT", "why there is no score yet"),
+    ("tries", "INTEGER", "in vain so far, from 1"),
+    ("since", "VARCHAR(27)", "UTC, of the first of them"),
+    ("next_at", "VARCHAR(27)", "UTC; it is tried again, not before"),
+    ("sha256", "VARCHAR(64)", "of the file that could not be decoded; else empty"),
+)
+_LAST_COMMENT = "of the last automatic score that counts; 0: none yet"
+
+
+def tie_scores_to_files(connection: Connection) -> None:
+    """From version 2 to 3: a score says which file it was made from, and images may be put off."""
+    kind = connection.dialect.name
+    there = {table: {each["name"] for each in inspect(connection).get_columns(table)} for table, *_ in _NEW_COLUMNS}
+    for table, name, type_, rest, comment in _NEW_COLUMNS:
+        if name not in there[table]:
+            said = f"COMMENT '{comment}'" if kind == "mariadb" else ""
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {_type(kind, type_)} {rest} {said}"))
+        _comment(connection, table, name, comment)
+    connection.execute(text("UPDATE image SET arrived_at = imaged_at"))
+    connection.execute(text("DROP INDEX IF EXISTS ix_image_waiting" + (" ON image" if kind == "mariadb" else "")))
+    index = "ix_image_to_score ON image (channel, last_recipe_id, arrived_at, id)"
+    connection.execute(text(f"CREATE INDEX IF NOT EXISTS {index}"))
+    if kind == "mariadb":
+        connection.execute(text(f"ALTER TABLE image MODIFY last_recipe_id BIGINT NOT NULL COMMENT '{_LAST_COMMENT}'"))
+    _comment(connection, "image", "last_recipe_id", _LAST_COMMENT)
+    _make_postponements(connection)
+
+
+def _make_postponements(connection: Connection) -> None:
+    kind = connection.dialect.name
+    columns = [
+        f"{name} {_type(kind, type_)} NOT NULL" + (f" COMMENT '{comment}'" if kind == "mariadb" and comment else "")
+        for name, type_, comment in _POSTPONEMENT
+    ]
+    parts = [
+        *columns,
+        "CONSTRAINT pk_postponement PRIMARY KEY (image_id)",
+        "CONSTRAINT fk_postponement_image_id FOREIGN KEY (image_id) REFERENCES image (id)",
+    ]
+    options = "ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_nopad_bin" if kind == "mariadb" else ""
+    connection.execute(text(f"CREATE TABLE IF NOT EXISTS postponement ({', '.join(parts)}) {options}"))
+    for name, _, comment in _POSTPONEMENT:
+        if comment:
+            _comment(connection, "postponement", name, comment)
+
+
+def _type(kind: str, type_: str) -> str:
+    return "INTEGER" if (kind, type_) == ("sqlite", "BIGINT") else type_
+
+
+def _comment(connection: Connection, table: str, column: str, comment: str) -> None:
+    """Say what a column holds, where that is said apart from the column."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"COMMENT ON COLUMN {table}.{column} IS '{comment}'"))
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
-UPGRADES: tuple[Upgrade, ...] = (name_models_by_role,)
+UPGRADES: tuple[Upgrade, ...] = (name_models_by_role, tie_scores_to_files)

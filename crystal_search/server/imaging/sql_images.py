@@ -1,7 +1,8 @@
 """The images of an imaging database in SQL."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -9,8 +10,16 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches, conflict
-from crystal_search.server.imaging.imaging_database import Added, NewImage, StoredImage
-from crystal_search.server.imaging.sql_rows import Values, digest_of, key_values, stored_image, time_text
+from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage
+from crystal_search.server.imaging.sql_rows import (
+    Values,
+    digest_of,
+    key_values,
+    stored_image,
+    time_text,
+    version_of,
+    version_values,
+)
 from crystal_search.server.imaging.sql_statements import InspectionKey
 from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, rows_of
 from crystal_search.wells import WellKey
@@ -40,6 +49,43 @@ class SqlImages(SqlTransactions):
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
         return self._read("look up paths", lambda c: {row.path for row in rows_of(c, paths, statements.paths_among)})
+
+    def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
+        """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
+        rows = self._read("go through images", lambda c: c.execute(statements.images_read(below, limit)).all())
+        return [stored_image(row) for row in rows]
+
+    def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
+        """Note what the files of images hold now, and of which the work unit `unit` was packed.
+
+        Return the images that show another picture than before: their automatic scores stay, but count no more.
+        """
+        return self._write("note files", lambda connection: _note_versions(connection, versions, unit))
+
+
+def _note_versions(connection: Connection, versions: Mapping[int, FileVersion], unit: str) -> set[int]:
+    before = {row.id: version_of(row) for row in rows_of(connection, sorted(versions), statements.versions_of)}
+    changed = {image_id for image_id, known in before.items() if known and known.sha256 != versions[image_id].sha256}
+    for image_id, known in before.items():
+        if known != versions[image_id]:
+            connection.execute(statements.noting_version(image_id, version_values(versions[image_id])))
+        if unit:
+            connection.execute(statements.noting_packed(unit, image_id, version_values(versions[image_id])))
+    discount(connection, changed)
+    return changed
+
+
+def discount(connection: Connection, image_ids: Collection[int]) -> None:
+    """Have the automatic scores of images count no more, and let nothing hold up their next."""
+    for batch in batches(sorted(image_ids), BATCH):
+        counted = Counter[InspectionKey]()
+        for row in connection.execute(statements.inspections_of_images(batch)):
+            counted[row.plate_id, row.inspection, row.channel] += row.last_recipe_id != 0
+        for key, count in sorted(counted.items()):
+            connection.execute(statements.counting_scores(key, -count, ""))
+        connection.execute(statements.discounting(batch))
+        connection.execute(statements.releasing(batch))
+        connection.execute(statements.taking_up(batch))
 
 
 def _add_images(connection: Connection, wanted: Sequence[NewImage]) -> Added:
@@ -92,6 +138,7 @@ def _image_values(image: NewImage, plate_id: int) -> Values:
         "path": image.path,
         "path_digest": digest_of(image.path),
         "imaged_at": time_text(image.imaged_at),
+        "arrived_at": time_text(image.imaged_at or datetime.now(UTC)),
         "last_recipe_id": 0,
     }
 

@@ -15,6 +15,7 @@ from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_ledger import SqlLedger
 from crystal_search.server.imaging.sql_units import SqlUnits
+from crystal_search.server.imaging.sql_waiting import SqlWaiting
 
 BUSY_SECONDS = 30.0  #: how long a writer waits for another one
 _LOCK = "crystal-search schema"  #: who holds the lock of this name may make or change tables
@@ -28,7 +29,7 @@ DRIVERS = {
 }
 
 
-class SqlImaging(SqlImages, SqlLedger, SqlUnits):
+class SqlImaging(SqlImages, SqlLedger, SqlUnits, SqlWaiting):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 
 

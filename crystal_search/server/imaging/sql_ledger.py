@@ -10,19 +10,22 @@ from sqlalchemy import Connection
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
+from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, Recipe
+from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_rows import (
     auto_score,
     auto_values,
     manual_score,
     manual_values,
+    postponement_of,
     score_of,
     stored_image,
     time_of,
     time_text,
 )
 from crystal_search.server.imaging.sql_statements import InspectionKey
-from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, recipe_id_of, rows_of
+from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, recipe_id_of, rows_of
 
 
 class SqlLedger(SqlTransactions):
@@ -70,7 +73,10 @@ class SqlLedger(SqlTransactions):
             newest = connection.execute(statements.newest_scores_of_inspection(*where)).all()
             auto = {row.image_id: auto_score(row) for row in newest if row.person is None}
             manual = {row.image_id: manual_score(row) for row in newest if row.person is not None}
-            return [DropScores(image=image, auto=auto.get(image.id), manual=manual.get(image.id)) for image in images]
+            put_off = connection.execute(statements.postponements_of_inspection(*where))
+            waiting = {row.image_id: postponement_of(row) for row in put_off}
+            told = [(each, auto.get(each.id), manual.get(each.id), waiting.get(each.id)) for each in images]
+            return [DropScores(image=each, auto=one, manual=two, postponed=why) for each, one, two, why in told]
 
         return self._read(f"read plate {plate}", work)
 
@@ -82,6 +88,10 @@ class SqlLedger(SqlTransactions):
             parts[row.barcode].append(row)
         return [_summary(barcode, parts[barcode]) for barcode in sorted(parts)]
 
+    def discount_scores(self, image_ids: Collection[int]) -> None:
+        """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
+        self._write("take scores back", lambda connection: discount(connection, image_ids))
+
     def oldest_unscored(self) -> datetime | None:
         """Return when the visible-light image was taken that has waited longest for its first automatic score."""
         return time_of(self._read("look for the oldest image", lambda c: c.scalar(statements.oldest_unscored())) or "")
@@ -92,8 +102,7 @@ def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
     wanted: dict[tuple[int, str], AutoScore] = {}
     for score in scores:
         wanted.setdefault((score.image_id, score.work_unit), score)
-    ids = sorted({image_id for image_id, _ in wanted})
-    there = {tuple(row) for row in rows_of(connection, ids, statements.machine_scores_among)}
+    there = {tuple(row) for row in rows_of(connection, _ids(scores), statements.machine_scores_among)}
     new = [score for key, score in wanted.items() if key not in there]
     recipes = {recipe: recipe_id_of(connection, recipe) for recipe in {score.recipe for score in new}}
     insert(connection, schema.score, [auto_values(score, recipes[score.recipe]) for score in new])
@@ -102,17 +111,27 @@ def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
     return len(new)
 
 
+def _ids(scores: Iterable[AutoScore]) -> list[int]:
+    return sorted({score.image_id for score in scores})
+
+
 def _note_scores(connection: Connection, scores: Sequence[AutoScore], recipe_id: int) -> None:
     """Note new scores by one recipe at their images, and count those scored for the first time."""
     times: dict[int, str] = {}
+    shown = {row.id: row for row in rows_of(connection, _ids(scores), statements.inspections_of_images)}
     for score in scores:
-        times[score.image_id] = max(times.get(score.image_id, ""), time_text(score.scored_at))
+        image = shown.get(score.image_id)
+        if image and (not score.version or image.sha256 in ("", score.version.sha256)):
+            times[score.image_id] = max(times.get(score.image_id, ""), time_text(score.scored_at))
     members: dict[InspectionKey, list[int]] = defaultdict(list)
-    for row in rows_of(connection, sorted(times), statements.inspections_of_images):
-        members[row.plate_id, row.inspection, row.channel].append(row.id)
+    for image_id in sorted(times):
+        image = shown[image_id]
+        members[image.plate_id, image.inspection, image.channel].append(image_id)
     for key, ids in sorted(members.items()):
         first = connection.execute(statements.first_scored(ids, recipe_id)).rowcount
         connection.execute(statements.scored_again(ids, recipe_id))
+        for batch in batches(ids, BATCH):
+            connection.execute(statements.taking_up(batch))
         connection.execute(statements.counting_scores(key, first, max(times[image_id] for image_id in ids)))
 
 

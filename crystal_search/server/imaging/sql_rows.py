@@ -12,7 +12,14 @@ from sqlalchemy import Row
 from crystal_search.model import ModelRef, hashes_of
 from crystal_search.result import image_score_of
 from crystal_search.server.imaging.adding_rules import in_utc
-from crystal_search.server.imaging.imaging_database import AutoScore, ManualScore, Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    FileVersion,
+    ManualScore,
+    Postponement,
+    Recipe,
+    StoredImage,
+)
 from crystal_search.wells import WellKey
 
 Values = dict[str, Any]
@@ -63,7 +70,38 @@ def key_values(key: WellKey) -> Values:
 def stored_image(row: AnyRow) -> StoredImage:
     """Return the image in a row of `sql_statements.images`."""
     key = WellKey(plate=row.barcode, **{part: getattr(row, column) for column, part in KEY_COLUMNS.items()})
-    return StoredImage(id=row.id, key=key, path=row.path, imaged_at=time_of(row.imaged_at))
+    return StoredImage(
+        id=row.id,
+        key=key,
+        path=row.path,
+        imaged_at=time_of(row.imaged_at),
+        version=version_of(row),
+        scores_before=row.scores_before,
+        arrived_at=time_of(row.arrived_at),
+    )
+
+
+def version_of(row: AnyRow) -> FileVersion | None:
+    """Return which file a row of an image, a score or a work unit's image speaks of; None where it does not say."""
+    return FileVersion(sha256=row.sha256, size_bytes=row.size_bytes, mtime_ns=row.mtime_ns) if row.sha256 else None
+
+
+def version_values(version: FileVersion | None) -> Values:
+    """Return the columns that say which file a row speaks of."""
+    return asdict(version) if version else dict.fromkeys(("sha256", "size_bytes", "mtime_ns"))
+
+
+def postponement_of(row: AnyRow) -> Postponement:
+    """Return why an image waits."""
+    told = {field.name: getattr(row, field.name) for field in fields(Postponement)}
+    times = {name: datetime.fromisoformat(told[name]) for name in ("since", "next_at")}
+    return Postponement(**told | times)
+
+
+def postponement_values(postponement: Postponement) -> Values:
+    """Return the row of why an image waits."""
+    times = {name: time_text(getattr(postponement, name)) for name in ("since", "next_at")}
+    return asdict(postponement) | times
 
 
 def recipe_of(row: AnyRow) -> Recipe:
@@ -106,6 +144,8 @@ def auto_score(row: AnyRow) -> AutoScore:
         recipe=recipe_of(row),
         scored_at=datetime.fromisoformat(row.scored_at),
         found=image_score_of(json.loads(row.found) if row.found else _found_before(row)),
+        version=version_of(row),
+        counts=bool(row.counts),
     )
 
 
@@ -120,7 +160,7 @@ def auto_values(score: AutoScore, recipe_id: int) -> Values:
         "probability": score.found.probability,
         "above_threshold": score.found.above_threshold,
         "found": _json(asdict(score.found)),
-    }
+    } | version_values(score.version)
 
 
 def _json(value: Any) -> str:

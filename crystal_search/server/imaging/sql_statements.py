@@ -7,19 +7,47 @@ noted at images and inspections so that big tables need not be searched.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, case, exists, func, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Select,
+    Update,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
+from crystal_search.outcomes import UNREADABLE
 from crystal_search.server.imaging.imaging_database import Recipe
-from crystal_search.server.imaging.schema import image, inspection, plate, recipe, score, work_unit, work_unit_image
-from crystal_search.server.imaging.sql_rows import KEY_COLUMNS, digest_of, key_values, models_digest
+from crystal_search.server.imaging.schema import (
+    image,
+    inspection,
+    plate,
+    postponement,
+    recipe,
+    score,
+    work_unit,
+    work_unit_image,
+)
+from crystal_search.server.imaging.sql_rows import KEY_COLUMNS, Values, digest_of, key_values, models_digest
 from crystal_search.wells import WellKey
 
 Query = Select[*tuple[Any, ...]]
 InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
 
 _RECIPE_COLUMNS = (recipe.c.models, recipe.c.threshold)
+_VERSION = ("sha256", "size_bytes", "mtime_ns")
+_MEMBER_COLUMNS = (work_unit_image.c.image_id, *(work_unit_image.c[name] for name in _VERSION))
 _KEY = tuple(image.c[column] for column in KEY_COLUMNS)
-_NEWEST = (image.c.imaged_at.desc(), image.c.id.desc())
+_SAME_FILE = or_(score.c.sha256.is_(None), image.c.sha256 == "", score.c.sha256 == image.c.sha256)
+_COUNTS = and_(score.c.id > image.c.scores_before, _SAME_FILE)
+_NEWEST = (image.c.arrived_at.desc(), image.c.id.desc())
 
 
 def images() -> Query:
@@ -44,8 +72,13 @@ def images_by_ids(image_ids: Sequence[int]) -> Query:
 
 
 def scored_among(image_ids: Sequence[int], recipe_id: int) -> Query:
-    """Select the ids of those of these images that have an automatic score by a recipe."""
-    return select(score.c.image_id).where(score.c.image_id.in_(image_ids), score.c.recipe_id == recipe_id)
+    """Select the ids of those of these images that have an automatic score by a recipe that counts."""
+    return select(score.c.image_id).join(image).where(score.c.image_id.in_(image_ids), *_counts(recipe_id))
+
+
+def _counts(recipe_id: int) -> tuple[ColumnElement[bool], ...]:
+    """Tell whether a score by a recipe is of the picture that its image shows now, and was not taken back."""
+    return score.c.recipe_id == recipe_id, _COUNTS
 
 
 def images_of_plate(barcode: str) -> Query:
@@ -74,20 +107,27 @@ def recipe_id(wanted: Recipe) -> Query:
     return select(recipe.c.id).where(recipe.c.models_digest == digest, recipe.c.threshold == wanted.threshold)
 
 
-def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, limit: int) -> Query:
-    """Select images of a channel without a score by the recipe and in no open or failed unit of it, newest first.
+def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, now: str, limit: int) -> Query:
+    """Select images of a channel that are to be scored by the recipe, newest first.
 
     Only images whose last automatic score is by another recipe, `last_recipe_id`, or 0 for none: these lie in
-    the wanted order in index ``ix_image_waiting``, and the images that are done are never looked at.
+    the wanted order in index ``ix_image_to_score``, and the images that are done are never looked at.
     """
-    wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id, channel))
+    wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id, channel, now))
     chosen = select(image.c.id).where(*wanted).order_by(*_NEWEST).limit(limit).subquery()
     return images().join(chosen, chosen.c.id == image.c.id).order_by(*_NEWEST)
 
 
-def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, limit: int) -> Query:
+def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, now: str, limit: int) -> Query:
     """Select such images of one plate, newest first."""
-    return images().where(plate.c.barcode == barcode, *_waiting(recipe_id, channel)).order_by(*_NEWEST).limit(limit)
+    waiting = images().where(plate.c.barcode == barcode, *_waiting(recipe_id, channel, now))
+    return waiting.order_by(*_NEWEST).limit(limit)
+
+
+def newest_packed(recipe_id: int, channel: str) -> Query:
+    """Select the newest image of a channel in an open unit of the recipe."""
+    held = exists().select_from(_MEMBERS).where(*_holds(recipe_id, "open"))
+    return images().where(image.c.channel == channel, held).order_by(*_NEWEST).limit(1)
 
 
 def oldest_unscored() -> Query:
@@ -96,24 +136,23 @@ def oldest_unscored() -> Query:
     return select(image.c.imaged_at).where(*waiting).order_by(image.c.imaged_at, image.c.id).limit(1)
 
 
-def _waiting(recipe_id: int, channel: str) -> tuple[ColumnElement[bool], ...]:
-    return image.c.channel == channel, ~_scored(recipe_id), ~_taken(recipe_id)
+def _waiting(recipe_id: int, channel: str, now: str) -> tuple[ColumnElement[bool], ...]:
+    scored = exists().where(score.c.image_id == image.c.id, *_counts(recipe_id))
+    taken = exists().select_from(_MEMBERS).where(*_holds(recipe_id, "open", "failed"))
+    put_off = exists().where(postponement.c.image_id == image.c.id, postponement.c.next_at > now)
+    return image.c.channel == channel, ~scored, ~taken, ~put_off
 
 
-def _scored(recipe_id: int) -> ColumnElement[bool]:
-    return exists().where(score.c.image_id == image.c.id, score.c.recipe_id == recipe_id)
+_MEMBERS = work_unit_image.join(work_unit)
 
 
-def _taken(recipe_id: int) -> ColumnElement[bool]:
-    units = work_unit_image.join(work_unit)
+def _holds(recipe_id: int, *states: str) -> tuple[ColumnElement[bool], ...]:
+    """Tell whether a work unit of a recipe, in one of these states, holds an image."""
     return (
-        exists()
-        .select_from(units)
-        .where(
-            work_unit_image.c.image_id == image.c.id,
-            work_unit.c.recipe_id == recipe_id,
-            work_unit.c.state.in_(("open", "failed")),
-        )
+        work_unit_image.c.image_id == image.c.id,
+        work_unit_image.c.released.is_(False),
+        work_unit.c.recipe_id == recipe_id,
+        work_unit.c.state.in_(states),
     )
 
 
@@ -125,7 +164,7 @@ def unit_by_name(name: str) -> Query:
 def units_with_images(state: str) -> Query:
     """Select the work units in a state, one row for each of their images, oldest unit first, images in their order."""
     return (
-        select(work_unit, *_RECIPE_COLUMNS, work_unit_image.c.image_id)
+        select(work_unit, *_RECIPE_COLUMNS, *_MEMBER_COLUMNS)
         .join(recipe)
         .outerjoin(work_unit_image)
         .where(work_unit.c.state == state)
@@ -147,8 +186,8 @@ def machine_scores_among(image_ids: Sequence[int]) -> Query:
 
 
 def scores() -> Query:
-    """Select scores with their recipes: the rows that `sql_rows.score_of` reads."""
-    return select(score, *_RECIPE_COLUMNS).outerjoin_from(score, recipe)
+    """Select scores with their recipes, and whether they count: the rows that `sql_rows.score_of` reads."""
+    return select(score, *_RECIPE_COLUMNS, _COUNTS.label("counts")).select_from(score.outerjoin(recipe).join(image))
 
 
 def scores_of_image(image_id: int) -> Query:
@@ -191,8 +230,84 @@ def inspection_keys(plate_ids: Sequence[int]) -> Query:
 
 
 def inspections_of_images(image_ids: Sequence[int]) -> Query:
-    """Select for each of these images its inspection's plate, number and channel."""
-    return select(image.c.id, image.c.plate_id, image.c.inspection, image.c.channel).where(image.c.id.in_(image_ids))
+    """Select for each of these images its inspection's plate, number and channel, and which scores count."""
+    keys = (image.c.plate_id, image.c.inspection, image.c.channel)
+    return select(image.c.id, *keys, image.c.sha256, image.c.last_recipe_id).where(image.c.id.in_(image_ids))
+
+
+def images_read(below: int | None, limit: int) -> Query:
+    """Select images whose files were read, the highest id first, only ids below `below` if one is given."""
+    wanted = images().where(image.c.sha256 != "").order_by(image.c.id.desc()).limit(limit)
+    return wanted if below is None else wanted.where(image.c.id < below)
+
+
+def versions_of(image_ids: Sequence[int]) -> Query:
+    """Select what is noted of the files of these images."""
+    return select(image.c.id, *(image.c[name] for name in _VERSION)).where(image.c.id.in_(image_ids))
+
+
+def noting_version(image_id: int, values: Values) -> Update:
+    """Note which file an image has."""
+    return update(image).where(image.c.id == image_id).values(values)
+
+
+def noting_packed(unit: str, image_id: int, values: Values) -> Update:
+    """Note of which file of an image a work unit was packed."""
+    this = select(work_unit.c.id).where(work_unit.c.name == unit).scalar_subquery()
+    member = update(work_unit_image).where(work_unit_image.c.work_unit_id == this)
+    return member.where(work_unit_image.c.image_id == image_id).values(values)
+
+
+def discounting(image_ids: Sequence[int]) -> Update:
+    """Have the automatic scores that these images have now count no more."""
+    last = select(func.max(score.c.id)).where(score.c.image_id == image.c.id, score.c.recipe_id.is_not(None))
+    before = func.coalesce(last.scalar_subquery(), image.c.scores_before)
+    return update(image).where(image.c.id.in_(image_ids)).values(last_recipe_id=0, scores_before=before)
+
+
+def releasing(image_ids: Sequence[int]) -> Update:
+    """Have work units that failed no longer hold these images."""
+    failed = select(work_unit.c.id).where(work_unit.c.state == "failed")
+    members = update(work_unit_image).where(work_unit_image.c.image_id.in_(image_ids))
+    return members.where(work_unit_image.c.work_unit_id.in_(failed)).values(released=True)
+
+
+def postponements(image_ids: Sequence[int]) -> Query:
+    """Select why these images wait."""
+    return select(postponement).where(postponement.c.image_id.in_(image_ids))
+
+
+def postponements_of_inspection(barcode: str, number: int, channel: str) -> Query:
+    """Select why images of one inspection of a plate wait."""
+    there = postponement.join(image).join(plate)
+    return select(postponement).select_from(there).where(*_of_inspection(barcode, number, channel))
+
+
+def taking_up(image_ids: Sequence[int]) -> Delete:
+    """Forget why these images waited."""
+    return delete(postponement).where(postponement.c.image_id.in_(image_ids))
+
+
+def reasons(barcode: str | None) -> Query:
+    """Select how many images wait for each reason, of one plate or all, since when, and when one is tried again."""
+    number = func.count().label("images")
+    first = [func.min(postponement.c[name]).label(name) for name in ("since", "next_at")]
+    counted = select(postponement.c.reason, number, *first)
+    if barcode is not None:
+        counted = counted.select_from(postponement.join(image).join(plate)).where(plate.c.barcode == barcode)
+    return counted.group_by(postponement.c.reason).order_by(number.desc(), postponement.c.reason)
+
+
+def postponed_images() -> Query:
+    """Select every image that waits, by id."""
+    return images().join(postponement, postponement.c.image_id == image.c.id).order_by(image.c.id)
+
+
+def unreadable_images() -> Query:
+    """Select every image whose last automatic score says that it is unreadable, by id."""
+    last = select(func.max(score.c.id)).where(score.c.recipe_id.is_not(None)).group_by(score.c.image_id)
+    condemned = select(score.c.image_id).where(score.c.outcome == UNREADABLE, score.c.id.in_(last))
+    return images().where(image.c.id.in_(condemned), image.c.last_recipe_id != 0).order_by(image.c.id)
 
 
 def first_scored(image_ids: Sequence[int], recipe_id: int) -> Update:

@@ -1,15 +1,15 @@
 """The work units of an imaging database in SQL, and the images that wait for one."""
 
-import math
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
+from operator import itemgetter
 
 from sqlalchemy import Connection
 
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.imaging_database import CLOSED, Recipe, StoredImage, UnitRecord
-from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text
+from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text, version_of
 from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, insert_one, recipe_id_of
 
 
@@ -19,21 +19,37 @@ class SqlUnits(SqlTransactions):
     def images_without_score(
         self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
     ) -> list[StoredImage]:
-        """Return images of a channel with no score by `recipe` and in no open or failed unit of it, newest first."""
+        """Return images of a channel that are to be scored by `recipe`, the newest first.
+
+        These have no score by it that counts, are in no open or failed unit of it, and are not postponed. An image
+        without a date is as new as its import.
+        """
+        now = time_text(datetime.now(UTC))
 
         def work(connection: Connection) -> list[StoredImage]:
             recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
             if plate is not None:
-                query = statements.images_of_plate_to_score(recipe_id, channel, barcode=plate, limit=limit)
+                query = statements.images_of_plate_to_score(recipe_id, channel, barcode=plate, now=now, limit=limit)
                 return [stored_image(row) for row in connection.execute(query)]
             others = {0, *connection.scalars(statements.recipe_ids())} - {recipe_id or None}
-            found: dict[int, StoredImage] = {}  # an image that is scored meanwhile may be met twice
+            found: dict[int, tuple[tuple[str, int], StoredImage]] = {}  # one scored meanwhile may be met twice
             for other in others:
-                query = statements.images_to_score(recipe_id, channel, last_recipe_id=other, limit=limit)
-                found.update((row.id, stored_image(row)) for row in connection.execute(query))
-            return sorted(found.values(), key=_age)[:limit]
+                query = statements.images_to_score(recipe_id, channel, last_recipe_id=other, now=now, limit=limit)
+                rows = connection.execute(query)
+                found.update((row.id, ((row.arrived_at, row.id), stored_image(row))) for row in rows)
+            return [image for _, image in sorted(found.values(), key=itemgetter(0), reverse=True)[:limit]]
 
         return self._read("look for images without a score", work)
+
+    def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
+        """Return the newest image of a channel in an open unit of `recipe`."""
+
+        def work(connection: Connection) -> StoredImage | None:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            row = connection.execute(statements.newest_packed(recipe_id, channel)).first()
+            return stored_image(row) if row else None
+
+        return self._read("look for the newest image in work", work)
 
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
@@ -46,10 +62,13 @@ class SqlUnits(SqlTransactions):
         for _, grouped in groupby(rows, key=lambda row: row.id):
             members = list(grouped)
             first = members[0]
+            held = [row for row in members if row.image_id is not None]
+            versions = tuple(version_of(row) for row in held)
             unit = UnitRecord(
                 name=first.name,
                 recipe=recipe_of(first),
-                image_ids=tuple(row.image_id for row in members if row.image_id is not None),
+                image_ids=tuple(row.image_id for row in held),
+                versions=versions if any(versions) else (),
                 created_at=datetime.fromisoformat(first.created_at),
                 state=first.state,
                 reason=first.reason,
@@ -84,7 +103,3 @@ def _add_unit(connection: Connection, unit: UnitRecord) -> bool:
     ]
     insert(connection, schema.work_unit_image, members)
     return True
-
-
-def _age(image: StoredImage) -> tuple[float, int]:
-    return (-image.imaged_at.timestamp() if image.imaged_at else math.inf), -image.id

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from crystal_search.errors import DatabaseError, ResultError
 from crystal_search.files import write_whole
@@ -20,9 +21,11 @@ from crystal_search.result import RESULT_FILE
 from crystal_search.result_reader import result_from_json
 from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, UnitRecord
+from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, Recipe, UnitRecord
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
+from crystal_search.server.services.packing import NOT_WHOLE
+from crystal_search.server.services.postponing import Reason, put_off
 from crystal_search.server.unit_states import State, is_in, move, names_in, place_of
 
 log = logging.getLogger(__name__)
@@ -40,9 +43,29 @@ def assimilate(site: Installation) -> int:
             log.info("the imaging database does not wait for %s; it is left alone", folder)
             continue
         write_whole(folder / RECORD_FILE, record_to_json(open_units[name]))
+        _put_off_unread(site, open_units[name], folder)
         count += move(home, name, State.VALIDATED, State.SPOOLED)
     _clear_queue(home)
     return count
+
+
+def _put_off_unread(site: Installation, unit: UnitRecord, folder: Path) -> None:
+    """Put off the images that the client could not read; whether they can be read is for this server to say."""
+    try:
+        result = result_from_json((folder / RESULT_FILE).read_bytes())
+    except (OSError, ResultError) as error:
+        log.error("%s cannot be read any more: %s", folder, error)  # finalize moves it out of the way
+        return
+    versions = dict(zip(unit.image_ids, unit.versions, strict=False))
+    reasons = {
+        int(image.id): Reason(f"{NOT_WHOLE}: {image.score.error}", sha256=version.sha256 if version else "")
+        for image in result.images
+        if image.score.error and image.id.isdecimal()
+        for version in [versions.get(int(image.id))]
+    }
+    put_off(site, reasons)
+    if len(reasons) == len(result.images):
+        site.imaging.close_unit(unit.name, "done", "a client could read none of its images")
 
 
 def _clear_queue(home: Home) -> None:
@@ -57,11 +80,12 @@ def record_to_json(unit: UnitRecord) -> str:
     """Return the text of the record that stands beside a result."""
     now = datetime.now(UTC).isoformat()
     content = {"work_unit": unit.name, "recipe": asdict(unit.recipe), "image_ids": unit.image_ids, "scored_at": now}
+    content["versions"] = {str(i): asdict(v) for i, v in zip(unit.image_ids, unit.versions, strict=False) if v}
     return json.dumps(content, indent=1) + "\n"
 
 
 def assimilated_scores(folder: Path) -> list[AutoScore]:
-    """Return the scores of an assimilated result, in the order of its images.
+    """Return the scores of an assimilated result, in the order of its images; none for those that were not read.
 
     Raises
     ------
@@ -78,8 +102,18 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
     if strangers or not read.text("work_unit") == result.work_unit == folder.name:
         raise DatabaseError(f"{folder} holds the result of another work unit, {result.work_unit}")
     recipe = _recipe(Reader(read.take("recipe"), "recipe", DatabaseError))
+    versions = read.take("versions") if read.has("versions") else {}
     score = partial(AutoScore, work_unit=result.work_unit, recipe=recipe, scored_at=scored_at)
-    return [score(image_id=int(image.id), found=image.score) for image in result.images]
+    return [
+        score(image_id=int(image.id), found=image.score, version=_version(versions.get(image.id)))
+        for image in result.images
+        if not image.score.error
+    ]
+
+
+def _version(told: dict[str, Any] | None) -> FileVersion | None:
+    """Return which file an image was packed of; None in a record of earlier times."""
+    return FileVersion(**told) if told else None
 
 
 def _recipe(read: Reader) -> Recipe:

@@ -7,26 +7,30 @@ writes the same file.
 
 import argparse
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from itertools import islice
 from math import ceil
-from pathlib import Path
 
 from crystal_search.arguments import count
+from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import Recipe, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
-from crystal_search.server.services.packing import can_be_opened, folder_is_there, pack, record_of
+from crystal_search.server.services.packing import pack, read_some, recorded
+from crystal_search.server.services.postponing import said_of
 from crystal_search.server.services.reconcile import reconcile
-from crystal_search.server.unit_states import State, move, names_in, newest_first
+from crystal_search.server.unit_states import State, names_in, newest_first
 from crystal_search.wells import CHANNELS
 
 log = logging.getLogger(__name__)
 
-MAX_PACKED_BYTES = 512 * 1024 * 1024  #: of images in one work unit; they pass through memory
-MAX_LOOK = 1_000_000  #: images asked for at most, when many lie in folders that cannot be reached
+MAX_LOOK = 1_000_000  #: images packed at most
+LOOK = 2_000  #: images asked for at a time
+FRESH_UNITS = 4  #: at least so many may be packed above a full queue, of images newer than any in it
+PASS_S = 20.0  #: after this time a run leaves the rest to the next, so that one has its turn that came meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,6 @@ class Created:
     units: int  #: new work units
     images: int  #: images in them
     again: int  #: images in files that were lost and written again
-    unreachable: int  #: images left for later: they cannot be read now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,51 +76,53 @@ def create_work(
     packed
         Called with the number of images after each work unit.
     """
-    again, waiting = reconcile(site, recipe)
+    again = reconcile(site, recipe)
     if again:
         packed(again)
-    room = (order.max_queue or site.settings.max_queue) - len(names_in(site.home, State.QUEUED))
-    if room <= 0:
-        return Created(units=0, images=0, again=again, unreachable=waiting)
-    wanted = min(room * site.settings.images_per_unit, MAX_LOOK if order.limit is None else order.limit)
-    images, unreachable = _reachable(site, recipe, wanted, order)
-    units = count = 0
-    for batch in list(batches_to_pack(images, images_per_unit(len(images), site)))[:room]:
-        record = record_of(recipe, batch)
-        if site.imaging.add_unit(record):
-            move(site.home, record.name, State.SET_ASIDE, State.GONE)  # it was split and withdrawn, and is back
-            held = pack(site, record, batch)
-            packed(len(batch))
-            if held is None:
-                unreachable += len(batch)
-                continue
-            units, count = units + 1, count + held
-            log.info("packed %d images", held, extra={"action": "unit_packed", "unit": record.name})
-    return Created(units=units, images=count, again=again, unreachable=waiting + unreachable)
+    queued = len(names_in(site.home, State.QUEUED))
+    most = order.max_queue or site.settings.max_queue
+    room, only_fresh = most - queued, queued >= most
+    if only_fresh:
+        room = most + max(FRESH_UNITS, most // 10) - queued
+    left = MAX_LOOK if order.limit is None else order.limit
+    units = images = 0
+    ends_at = time.monotonic() + PASS_S
+    while room > 0 and left > 0 and time.monotonic() < ends_at:
+        found = _to_pack(site, recipe, min(room * site.settings.images_per_unit, left, LOOK), order)
+        if only_fresh:
+            found = _newer(found, site.imaging.newest_packed(recipe, channel=order.channel))
+        if not found:
+            break
+        for held in _packed(site, recipe, found, room):
+            packed(held)
+            units, images, room, left = units + 1, images + held, room - 1, left - held
+    return Created(units=units, images=images, again=again)
 
 
-def _reachable(site: Installation, recipe: Recipe, wanted: int, order: Order) -> tuple[list[StoredImage], int]:
-    """Return up to `wanted` images that can be opened or are gone, and how many others were passed over."""
-    look = wanted
-    while True:
-        images = site.imaging.images_without_score(recipe, limit=look, plate=order.plate, channel=order.channel)
-        enough = len(images) >= look
-        if order.newer_than:  # the newest come first, so that none is missed beyond the limit
-            images = [image for image in images if image.imaged_at and image.imaged_at >= order.newer_than]
-        folders = {str(Path(image.path).parent): image.path for image in images}
-        there = {folder for folder, path in folders.items() if folder_is_there(path)}
-        found: list[StoredImage] = []
-        passed_over = 0
-        for image in images:
-            if str(Path(image.path).parent) in there and can_be_opened(image.path):
-                found.append(image)
-            else:
-                passed_over += 1
-            if len(found) >= wanted:
-                break
-        if len(found) >= wanted or not enough or look >= MAX_LOOK:
-            return found, passed_over
-        look = min(look * 4, MAX_LOOK)
+def _to_pack(site: Installation, recipe: Recipe, limit: int, order: Order) -> list[StoredImage]:
+    images = site.imaging.images_without_score(recipe, limit=limit, plate=order.plate, channel=order.channel)
+    if order.newer_than:
+        images = [image for image in images if image.imaged_at and image.imaged_at >= order.newer_than]
+    return images
+
+
+def _newer(images: Sequence[StoredImage], newest: StoredImage | None) -> list[StoredImage]:
+    """Return the images that came later than any in work."""
+    return [image for image in images if newest is None or _age(image) > _age(newest)]
+
+
+def _age(image: StoredImage) -> tuple[float, int]:
+    return image.arrived_at.timestamp() if image.arrived_at else 0.0, image.id
+
+
+def _packed(site: Installation, recipe: Recipe, images: Sequence[StoredImage], room: int) -> Iterator[int]:
+    """Pack images into at most `room` work units; yield how many each holds."""
+    for batch in islice(batches_to_pack(images, images_per_unit(len(images), site)), room):
+        rest: Sequence[StoredImage] = batch
+        while rest:
+            read, rest = read_some(site, rest)
+            if read:
+                yield pack(site, recorded(site, recipe, [each.image for each in read]), read)
 
 
 def images_per_unit(waiting: int, site: Installation) -> int:
@@ -128,30 +133,16 @@ def images_per_unit(waiting: int, site: Installation) -> int:
 
 
 def batches_to_pack(images: Iterable[StoredImage], size: int) -> Iterator[list[StoredImage]]:
-    """Yield the images of one inspection of one plate at a time, at most `size` and MAX_PACKED_BYTES together."""
-    for _, inspection in groupby(sorted(images, key=_place), key=lambda image: _place(image)[:2]):
-        batch: list[StoredImage] = []
-        room = MAX_PACKED_BYTES
-        for image in inspection:
-            need = _size_bytes(image)
-            if batch and (len(batch) == size or need > room):
-                yield batch
-                batch, room = [], MAX_PACKED_BYTES
-            batch.append(image)
-            room -= need
-        yield batch
+    """Yield at most `size` images of one inspection of one plate at a time, the inspection of the first image first."""
+    inspections: dict[tuple[str, int], list[StoredImage]] = {}
+    for image in images:
+        inspections.setdefault((image.key.plate, image.key.inspection), []).append(image)
+    for members in inspections.values():
+        yield from (sorted(batch, key=_place) for batch in batches(members, size))
 
 
-def _place(image: StoredImage) -> tuple[str, int, int, int, int]:
-    key = image.key
-    return key.plate, key.inspection, key.row, key.column, key.drop
-
-
-def _size_bytes(image: StoredImage) -> int:
-    try:
-        return Path(image.path).stat().st_size
-    except OSError:
-        return 0
+def _place(image: StoredImage) -> tuple[int, int, int]:
+    return image.key.row, image.key.column, image.key.drop
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,8 +169,9 @@ def run(arguments: argparse.Namespace) -> None:
             with site.started_engine() as engine:
                 engine.submit(newest_first(site.home))
                 engine.step()
+        waiting = [said_of(each) for each in site.imaging.postponed()]
     say(f"packed {created.images} images into {created.units} work units")
     if created.again:
         say(f"packed {created.again} images again, whose files were lost")
-    if created.unreachable:
-        say(f"{created.unreachable} images wait: they cannot be read now; see that their folders can be reached")
+    for each in waiting:
+        say(each)

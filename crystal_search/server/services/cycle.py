@@ -14,7 +14,6 @@ from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import EVERYTHING, Created, Order, create_work
 from crystal_search.server.services.finalize import finalize
-from crystal_search.server.services.reconcile import is_out_of_reach
 from crystal_search.server.services.set_autoscore import ScoresSet, set_autoscores
 from crystal_search.server.services.validate import Validated, validate
 from crystal_search.server.unit_states import CANONICAL, State, is_in, names_in, newest_first
@@ -84,4 +83,4 @@ def is_finished(site: Installation, last: Pass) -> bool:
     if last.created.units or last.created.again:
         return False
     open_units = site.imaging.units("open")
-    return all(is_in(site.home, unit.name, *CANONICAL) or is_out_of_reach(site, unit) for unit in open_units)
+    return all(is_in(site.home, unit.name, *CANONICAL) for unit in open_units)

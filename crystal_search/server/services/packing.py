@@ -1,4 +1,4 @@
-"""From a recorded work unit to its file; images that cannot be packed are put into the ledger with the reason."""
+"""From images to the file of a work unit; those that cannot be packed now are put off with the reason."""
 
 import hashlib
 import json
@@ -6,103 +6,152 @@ import logging
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 
-from crystal_search.images import SUFFIXES
+from crystal_search.errors import ImageError
+from crystal_search.images import WORKING_WIDTH_PX, decode
 from crystal_search.model import hashes_of
 from crystal_search.result import ImageScore
-from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage, UnitRecord
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    FileVersion,
+    Postponement,
+    Recipe,
+    StoredImage,
+    UnitRecord,
+)
 from crystal_search.server.installation import Installation
-from crystal_search.server.unit_states import State, place_of
-from crystal_search.work_unit import MAX_IMAGE_BYTES, Parameters, write_work_unit
+from crystal_search.server.services.image_files import is_of_the_share, read_image, why_not_now
+from crystal_search.server.services.postponing import DELAYS_S, SHARE_S, Reason, is_final, put_off
+from crystal_search.server.unit_states import State, move, place_of
+from crystal_search.work_unit import Parameters, write_work_unit
 
 log = logging.getLogger(__name__)
 
 PREFIX_LENGTH = 40
-Packed = tuple[str, str, bytes]  #: an image's id, suffix and bytes, as `write_work_unit` wants them
+MAX_PACKED_BYTES = 512 * 1024 * 1024  #: of images in one work unit; they pass through memory
+NOT_WHOLE = "it cannot be decoded yet"  #: begins a reason that may become a verdict
 
 
-def unit_name(recipe: Recipe, images: Sequence[StoredImage]) -> str:
-    """Return the name of the work unit that scores `images` by `recipe`: always the same for the same.
+def unit_name(recipe: Recipe, images: Sequence[StoredImage], *, again: int = 0) -> str:
+    """Return the name of the work unit that scores `images` by `recipe`, for the first time or once more.
 
     The plate and the inspection come first, for people; a digest of everything makes it unique.
     """
     plate = re.sub(r"[^A-Za-z0-9]+", "-", images[0].key.plate).strip("-")[:PREFIX_LENGTH] or "plate"
     content = [*hashes_of(recipe.models).values(), recipe.threshold, [[i.id, i.path] for i in images]]
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([*content, again] if again else content).encode()).hexdigest()[:16]
     return f"{plate}-{images[0].key.inspection}-{digest}"
 
 
-def record_of(recipe: Recipe, images: Sequence[StoredImage]) -> UnitRecord:
+def record_of(recipe: Recipe, images: Sequence[StoredImage], *, again: int = 0) -> UnitRecord:
     """Return the record of a new work unit."""
     return UnitRecord(
-        name=unit_name(recipe, images),
+        name=unit_name(recipe, images, again=again),
         recipe=recipe,
         image_ids=tuple(image.id for image in images),
         created_at=datetime.now(UTC),
     )
 
 
-def folder_is_there(path: str) -> bool:
-    """Tell whether the folder of an image can be reached and holds anything.
+def recorded(site: Installation, recipe: Recipe, images: Sequence[StoredImage]) -> UnitRecord:
+    """Record a new work unit of these images, be it their first or not, and return its record."""
+    for again in count():
+        record = record_of(recipe, images, again=again)
+        if site.imaging.add_unit(record):
+            break
+    move(site.home, record.name, State.SET_ASIDE, State.GONE)  # it was split and withdrawn, and is back
+    return record
 
-    A share that is not mounted is no folder, or an empty one: nothing is said about its images.
+
+@dataclass(frozen=True, slots=True)
+class ReadImage:
+    """An image whose file was read."""
+
+    image: StoredImage
+    version: FileVersion
+    suffix: str
+    data: bytes
+    trouble: str = ""  #: why these bytes will never be decoded; empty when they can be
+
+    @property
+    def packed(self) -> tuple[str, str, bytes]:
+        """The image's id, suffix and bytes, as `write_work_unit` wants them."""
+        return str(self.image.id), self.suffix, self.data
+
+
+def read_some(site: Installation, images: Sequence[StoredImage]) -> tuple[list[ReadImage], Sequence[StoredImage]]:
+    """Read images until MAX_PACKED_BYTES, and put those off that cannot be read or decoded now.
+
+    Returns
+    -------
+    read
+        Those that can be packed, and those that will never be decoded.
+    rest
+        Those that were not looked at.
     """
+    before = site.imaging.postponements([image.id for image in images])
+    read: list[ReadImage] = []
+    reasons: dict[int, Reason] = {}
+    room, rest = MAX_PACKED_BYTES, images
+    while rest and room > 0:
+        image, rest = rest[0], rest[1:]
+        taken = _taken(site, image, before.get(image.id))
+        if isinstance(taken, Reason):
+            log.info("image %d waits: %s: %s", image.id, taken.text, image.path)
+            reasons[image.id] = taken
+        else:
+            read.append(taken)
+            room -= len(taken.data)
+    put_off(site, reasons)
+    return read, rest
+
+
+def _taken(site: Installation, image: StoredImage, before: Postponement | None) -> ReadImage | Reason:
     try:
-        with os.scandir(Path(path).parent) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
+        data, version = site.files.ask(image.path, partial(read_image, image.path))
+    except OSError as error:
+        longest_s = SHARE_S if is_of_the_share(error, image.path) else DELAYS_S[-1]
+        return Reason(why_not_now(image.path, error), longest_s)
+    read = ReadImage(image, version, Path(image.path).suffix.lower(), data)
+    if before is None or not before.sha256:
+        return read
+    if not (trouble := undecodable(data)):
+        return read
+    if is_final(before, version.sha256, now=datetime.now(UTC)):
+        return replace(read, trouble=trouble)
+    return Reason(f"{NOT_WHOLE}: {trouble}", sha256=version.sha256)
 
 
-def can_be_opened(path: str) -> bool:
-    """Tell whether the file of an image can be opened, or is gone, as opposed to: not now."""
+def undecodable(data: bytes) -> str:
+    """Return why no client can decode these bytes; empty when one can."""
     try:
-        with Path(path).open("rb"):
-            return True
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
+        decode(data, at_least_width_px=WORKING_WIDTH_PX)
+    except ImageError as error:
+        return str(error)
+    return ""
 
 
-def can_be_packed(path: str) -> bool:
-    """Tell whether it is known now what becomes of an image: packed, or never. Reads the whole file."""
-    try:
-        _read(Path(path))
-    except (FileNotFoundError, ValueError):
-        return folder_is_there(path)
-    except OSError:
-        return False
-    return True
-
-
-def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) -> int | None:
+def pack(site: Installation, record: UnitRecord, read: Sequence[ReadImage]) -> int:
     """Write the file of a recorded work unit into the queue; return how many images it holds.
 
-    Images whose file is gone, too large or of no known kind get an ``unreadable`` score. A work unit without
-    any other image is done at once. None when a file cannot be read now, which says nothing about the image: a
-    file server that is restarted, a right that is missing. Then nothing is written, and the work unit waits.
+    Images that will never be decoded get an ``unreadable`` score. A work unit without any other image is done at once.
     """
-    packed: list[Packed] = []
-    refused: list[AutoScore] = []
-    for image in images:
-        try:
-            packed.append((str(image.id), *_read(Path(image.path))))
-        except (FileNotFoundError, ValueError) as error:
-            log.warning("cannot pack image %d of %s: %s", image.id, record.name, error)
-            refused.append(unreadable(record, image.id, f"cannot pack {image.path}: {error}"))
-        except OSError as error:
-            log.warning("%s waits: %s", record.name, error)
-            return None
-    if refused:
-        site.imaging.add_auto_scores(refused)
-    if not packed:
+    site.imaging.note_versions({each.image.id: each.version for each in read}, unit=record.name)
+    condemned = [unreadable(record, each) for each in read if each.trouble]
+    if condemned:
+        site.imaging.add_auto_scores(condemned)
+    good = [each for each in read if not each.trouble]
+    if not good:
         site.imaging.close_unit(record.name, "done")
         return 0
+    path = place_of(site.home, record.name, State.QUEUED)
     write_work_unit(
-        place_of(site.home, record.name, State.QUEUED),
+        path,
         name=record.name,
         models=record.recipe.models,
         parameters=Parameters(
@@ -110,26 +159,21 @@ def pack(site: Installation, record: UnitRecord, images: Sequence[StoredImage]) 
             best_chops=site.settings.best_chops,
             overlays=site.settings.overlays and site.engine.overlays,
         ),
-        images=packed,
+        images=[each.packed for each in good],
     )
-    return len(packed)
+    newest = max((each.image.arrived_at for each in good if each.image.arrived_at), default=record.created_at)
+    os.utime(path, (newest.timestamp(), newest.timestamp()))  # the queue is worked on in the order of these times
+    log.info("packed %d images", len(good), extra={"action": "unit_packed", "unit": record.name})
+    return len(good)
 
 
-def _read(path: Path) -> tuple[str, bytes]:
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{suffix or 'no suffix'} is none of {', '.join(SUFFIXES)}")
-    if (size := path.stat().st_size) > MAX_IMAGE_BYTES:
-        raise ValueError(f"{size} bytes; at most {MAX_IMAGE_BYTES} are packed")
-    return suffix, path.read_bytes()
-
-
-def unreadable(record: UnitRecord, image_id: int, reason: str) -> AutoScore:
+def unreadable(record: UnitRecord, read: ReadImage) -> AutoScore:
     """Return the score of an image that no client can read."""
     return AutoScore(
-        image_id=image_id,
+        image_id=read.image.id,
         work_unit=record.name,
         recipe=record.recipe,
         scored_at=datetime.now(UTC),
-        found=ImageScore(height_px=0, width_px=0, error=reason),
+        found=ImageScore(height_px=0, width_px=0, error=read.trouble),
+        version=read.version,
     )

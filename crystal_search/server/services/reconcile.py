@@ -1,33 +1,37 @@
 """Bringing the queue into line with the imaging database: lost files, units set aside, models replaced."""
 
 import logging
+import re
 
 from crystal_search.model import cards_in, hashes_of
 from crystal_search.server.folders import discard, empty_trash
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
-from crystal_search.server.services.packing import can_be_packed, pack, record_of, unreadable
+from crystal_search.server.services.changed_files import notice_changes
+from crystal_search.server.services.packing import pack, read_some, recorded
+from crystal_search.server.services.postponing import Reason, put_off
 from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
 
 log = logging.getLogger(__name__)
 
 
-def reconcile(site: Installation, recipe: Recipe) -> tuple[int, int]:
-    """Make good what killed processes, failures and new models left behind; return what `recreate_lost` does."""
+def reconcile(site: Installation, recipe: Recipe) -> int:
+    """Make good what kills, failures, new models and changed files left; return what `recreate_lost` does."""
     empty_trash(site.home)
+    notice_changes(site)
     resolve_failed(site)
     withdraw_outdated(site, recipe)
     return recreate_lost(site)
 
 
 def resolve_failed(site: Installation) -> None:
-    """Close the work units that were set aside: one image is given up, more are tried one by one."""
+    """Close the work units that were set aside: one image is put off, more are tried one by one."""
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
     for name in names_in(site.home, State.SET_ASIDE):
         if name in open_units:
             unit, reason = open_units[name], reason_of(site.home, name)
-            (_split if len(unit.image_ids) > 1 else _give_up)(site, unit, reason)
+            (_split if len(unit.image_ids) > 1 else _put_off)(site, unit, reason)
 
 
 def reason_of(home: Home, name: str) -> str:
@@ -40,16 +44,25 @@ def reason_of(home: Home, name: str) -> str:
 
 
 def _split(site: Installation, unit: UnitRecord, reason: str) -> None:
+    alone = {each.image_ids for each in site.imaging.units("open") if each.recipe == unit.recipe}
     for image in _unscored(site, unit):
-        site.imaging.add_unit(record_of(unit.recipe, [image]))
+        if (image.id,) not in alone:
+            recorded(site, unit.recipe, [image])
     log.warning("%s failed; its images are tried one by one: %s", unit.name, reason)
     site.imaging.close_unit(unit.name, "withdrawn", f"split into units of one image: {reason}")
 
 
-def _give_up(site: Installation, unit: UnitRecord, reason: str) -> None:
-    site.imaging.add_auto_scores([unreadable(unit, image.id, reason) for image in _unscored(site, unit)])
-    log.warning("%s failed; image %d is given up: %s", unit.name, *unit.image_ids, reason)
-    site.imaging.close_unit(unit.name, "failed", reason)
+def _put_off(site: Installation, unit: UnitRecord, reason: str) -> None:
+    """Say that an image has no score yet; what ended the clients says nothing about it."""
+    text = f"clients could not score it: {_in_short(reason)}"
+    put_off(site, {image.id: Reason(text) for image in _unscored(site, unit)})
+    log.warning("%s failed; image %d is tried again later: %s", unit.name, *unit.image_ids, reason)
+    site.imaging.close_unit(unit.name, "withdrawn", reason)
+
+
+def _in_short(reason: str) -> str:
+    """Return what the first attempt's reason says, without its number and the client's log."""
+    return re.sub(r"^attempt \d+: ", "", reason.partition("\n")[0]).partition("; its log ends")[0]
 
 
 def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
@@ -81,31 +94,21 @@ def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
     return set(hashes_of(unit.recipe.models).values()) <= there
 
 
-def recreate_lost(site: Installation) -> tuple[int, int]:
-    """Write the files of open work units that have none.
+def recreate_lost(site: Installation) -> int:
+    """Write the files of open work units that have none; return how many images they hold.
 
-    Returns
-    -------
-    again
-        How many images that were.
-    unreachable
-        How many images wait, since a file or its folder cannot be read now.
+    A work unit none of whose images can be read now is withdrawn; they are packed anew when they can be.
     """
-    again = unreachable = 0
+    again = 0
     for unit in site.imaging.units("open"):
         if not _is_lost(site, unit):
             continue
-        if is_out_of_reach(site, unit):
-            log.info("%s waits: an image of it cannot be read now", unit.name)
-            unreachable += len(unit.image_ids)
-            continue
-        again += pack(site, unit, _unscored(site, unit)) or 0
-    return again, unreachable
-
-
-def is_out_of_reach(site: Installation, unit: UnitRecord) -> bool:
-    """Tell whether an open work unit has no file and cannot get one now."""
-    return _is_lost(site, unit) and not all(can_be_packed(image.path) for image in _images(site, unit))
+        read, _ = read_some(site, _unscored(site, unit))
+        if read:
+            again += pack(site, unit, read)
+        else:
+            site.imaging.close_unit(unit.name, "withdrawn", "its file was lost, and no image of it can be read now")
+    return again
 
 
 def _is_lost(site: Installation, unit: UnitRecord) -> bool:

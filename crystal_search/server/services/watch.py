@@ -30,6 +30,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
+from crystal_search.server.services.postponing import said_of
 
 log = logging.getLogger(__name__)
 
@@ -127,12 +128,12 @@ def watch(
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
     def one_pass() -> None:
-        done, scores = cycle(site, recipe(), engine, order)
+        _, scores = cycle(site, recipe(), engine, order)
         if scores.new:
             say(f"{time.strftime('%H:%M:%S')} scored {scores.new} {'image' if scores.new == 1 else 'images'}")
         complaints.about("set", "; ".join(scores.waiting))
-        waiting = done.created.unreachable
-        complaints.about("folders", f"{waiting} images wait that cannot be read now" if waiting else "")
+        for waiting in site.imaging.postponed():
+            complaints.about(f"waiting: {waiting.reason}", said_of(waiting))
 
     while True:
         check()

@@ -33,7 +33,7 @@ function inTurn(act) {
 }
 
 const failed = (error) => say(error.message, { error: true });
-const newest = (by) => drop.ledger.find((score) => score.by === by) ?? null;
+const newest = (by) => drop.ledger.find((score) => score.by === by && score.counts !== false) ?? null;
 
 function show() {
   const auto = newest("machine");
@@ -47,7 +47,7 @@ function show() {
   byId("next").disabled = at < 0 || at >= order.length - 1;
   picture.show(drop, auto);
   showScores();
-  showBars(byId("bars"), auto);
+  showBars(byId("bars"), auto, drop.why_unscored);
   showLedger(byId("ledger"), drop.ledger);
   showFacts(byId("facts"), drop, auto);
 }
@@ -56,7 +56,7 @@ function show() {
 function showScores() {
   const manual = newest("person");
   const before = siblings.filter((each) => each.manual && each.channel === drop.channel && each.well === drop.well && each.drop === drop.drop && each.inspection < drop.inspection).at(-1);
-  showVerdicts(byId("verdicts"), newest("machine"), manual, before ? { ...before.manual, inspection: before.inspection } : null);
+  showVerdicts(byId("verdicts"), newest("machine"), manual, drop.why_unscored, before ? { ...before.manual, inspection: before.inspection } : null);
   for (const button of byId("buttons").children) press(button, button.dataset.outcome === manual?.outcome);
 }
 

@@ -15,13 +15,13 @@ function verdict(badge, outcome, probability, who, kind = "") {
 }
 
 /** Show the newest score of the machine and of a person, one above the other. */
-export function showVerdicts(element, auto, manual, earlier) {
+export function showVerdicts(element, auto, manual, why, earlier) {
   const parts = [];
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
     parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? "machine") + below, "of-machine"));
   } else {
-    parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, "no machine has scored this image yet"));
+    parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, why ? `not scored yet: ${why}` : "no machine has scored this image yet"));
   }
   if (manual) parts.push(verdict(handBadge(manual), outcomeOf(manual.outcome), null, `${manual.person} · ${momentText(manual.scored_at)}`));
   else if (earlier) parts.push(verdict(handBadge(earlier, { earlier: true }), outcomeOf(earlier.outcome), null, `${earlier.person} · inspection ${earlier.inspection} · ${momentText(earlier.scored_at)}`));
@@ -44,9 +44,9 @@ function meter(name, value, { peak = false, limit = null } = {}) {
 }
 
 /** Show what the machine gave each group and class. */
-export function showBars(element, auto) {
+export function showBars(element, auto, whyUnscored) {
   if (!auto?.class_probabilities.length) {
-    const why = auto ? (auto.error ?? "No drop was found, so nothing was classified.") : "Not scored yet.";
+    const why = auto ? (auto.error ?? "No drop was found, so nothing was classified.") : whyUnscored ? `Not scored yet: ${whyUnscored}.` : "Not scored yet.";
     element.replaceChildren(el("p", { className: "dim", textContent: why }));
     return;
   }
@@ -70,7 +70,8 @@ export function showBars(element, auto) {
 function entry(score, counts) {
   const outcome = outcomeOf(score.outcome);
   const machine = score.by === "machine";
-  const who = machine ? model(score) : score.person + (score.comment ? ` · “${score.comment}”` : "");
+  const former = machine && !score.counts ? "of a picture that the file held before, or taken back · " : "";
+  const who = machine ? former + model(score) : score.person + (score.comment ? ` · “${score.comment}”` : "");
   return el(
     "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}`, title: machine ? [`work unit ${score.work_unit}`, ...score.models.map((each) => `${each.role} ${each.name} ${each.sha256}`)].join("\n") : "" },
     machine ? autoBadge(score) : handBadge(score),
@@ -82,7 +83,7 @@ function entry(score, counts) {
 
 /** Show every score the image ever got, newest first; the newest of each kind stands out. */
 export function showLedger(element, ledger) {
-  const newest = new Set(["machine", "person"].map((by) => ledger.find((score) => score.by === by)));
+  const newest = new Set(["machine", "person"].map((by) => ledger.find((score) => score.by === by && score.counts !== false)));
   if (ledger.length) element.replaceChildren(...ledger.map((score) => entry(score, newest.has(score))));
   else element.replaceChildren(el("li", { className: "dim", textContent: "No scores yet." }));
 }

@@ -34,9 +34,10 @@ export function dateText(iso) {
 export const momentText = (iso) => (iso ? `${dateText(iso)} ${timeText(iso)}` : "");
 
 /** "scored 201 of 288, last at 14:03 (2025-11-21)" */
-export function progressText({ scored, images, last_scored_at: last }) {
+export function progressText({ scored, images, last_scored_at: last, drops = [] }) {
   const when = last ? `, ${scored === images ? "done" : "last"} at ${timeText(last)} (${dateText(last)})` : "";
-  return `scored ${scored} of ${images}${when}`;
+  const waiting = drops.filter((drop) => drop.why_unscored).length;
+  return `scored ${scored} of ${images}${when}${waiting ? `; ${waiting} put off, see why on them` : ""}`;
 }
 
 export const placeText = (drop) => `${drop.well} drop ${drop.drop}`;
@@ -45,7 +46,7 @@ export const disagrees = (drop) => Boolean(drop.auto && drop.manual && drop.auto
 
 /** Say everything that a tile shows: "C07 drop 1: Crystals, harvestable, 97 %; by hand: Clear (Ada)". */
 export function describe(drop) {
-  const parts = [`${placeText(drop)}: ${drop.auto ? outcomeOf(drop.auto.outcome).label : "not scored"}`];
+  const parts = [`${placeText(drop)}: ${drop.auto ? outcomeOf(drop.auto.outcome).label : `not scored${drop.why_unscored ? `: ${drop.why_unscored}` : ""}`}`];
   if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) parts[0] += `, ${percent(drop.auto.probability)}`;
   if (drop.auto && drop.auto.probability !== null && !drop.auto.above_threshold) parts[0] += " (below the threshold)";
   if (drop.manual) parts.push(`by hand: ${outcomeOf(drop.manual.outcome).label} (${drop.manual.person})`);
