@@ -195,12 +195,14 @@ class Training:
         self.network.eval()
         with torch.inference_mode():
             verdict = self.task.judge(self.network)
-        self.schedule.validated(verdict.falls)
-        if verdict.falls < self._lowest:
-            self._lowest = verdict.falls
+        falls = float(verdict.falls)  # a checkpoint holds no numbers of numpy
+        figures = {name: float(figure) for name, figure in verdict.figures.items()}
+        self.schedule.validated(falls)
+        if falls < self._lowest:
+            self._lowest = falls
             if self._group.is_first:
-                save_checkpoint(self.folder, done, self.network, None, dict(verdict.figures), name=BEST)
-        return dict(verdict.figures)
+                save_checkpoint(self.folder, done, self.network, None, figures, name=BEST)
+        return figures
 
     def _totals(self) -> dict[str, float]:
         """Return the sums over all processes."""

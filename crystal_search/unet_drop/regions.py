@@ -141,4 +141,4 @@ def overlap(truth: Mask, found: Mask | None) -> float:
     share = np.asarray(Pillow.fromarray(truth.astype(np.float32)).resize(size, Pillow.Resampling.BOX))
     expected = share > 0.5
     joint = np.count_nonzero(expected | found)
-    return np.count_nonzero(expected & found) / joint if joint else 1.0
+    return float(np.count_nonzero(expected & found) / joint) if joint else 1.0

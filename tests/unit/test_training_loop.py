@@ -7,6 +7,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -136,6 +137,12 @@ def test_what_the_judge_said_is_remembered(tmp_path: Path) -> None:
     going_on = training(tmp_path, tiny_task(judge=Judge(0.3, 0.4, 0.1)), OneCycle(1e-2, 2), steps=20)
     assert going_on.run(resume=True) == 8
     assert torch.load(tmp_path / BEST, weights_only=True)["step"] == 4
+
+
+def test_a_judge_may_say_numbers_of_numpy(tmp_path: Path) -> None:
+    training(tmp_path, tiny_task(judge=Judge(*np.array([0.5, 0.2]))), OneCycle(1e-2, 2), steps=4).run()
+    assert torch.load(tmp_path / BEST, weights_only=True)["step"] == 4
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["settings"]["lowest"] == 0.2
 
 
 def test_weights_that_a_training_only_makes_worse_stay_the_best(tmp_path: Path) -> None:
