@@ -1,6 +1,9 @@
 """Settings: one frozen record, read once from ``settings.toml``; unknown keys are refused."""
 
+import logging
 import os
+import re
+import stat
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, fields
@@ -14,6 +17,10 @@ from crystal_search.server.home import Home
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
+
+log = logging.getLogger(__name__)
+
+PASSWORD = re.compile(r"://[^/@]*:[^/@]+@|[?&]password=[^&]")  #: in a URL, before the host or among the options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,8 @@ def read_settings(path: Path) -> Settings:
     for key in ("models", "boinc_project"):
         if table.get(key):
             table[key] = os.path.abspath(path.parent / table[key])
+    if PASSWORD.search(table.get("database_url", "")) and path.stat().st_mode & stat.S_IROTH:
+        log.warning("%s holds a password and everybody on this machine may read it; chmod o= %s", path, path)
     return Settings(**table)
 
 

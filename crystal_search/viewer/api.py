@@ -30,7 +30,7 @@ from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of
 
 FOR_GOOD = "private, max-age=31536000, immutable"
-PATIENCE_S = 10.0  #: browsers ask for six things at a time; pictures on a share that hangs must not hold them all
+PATIENCE_S = 10.0  #: browsers ask for six things at a time; a share or peer that hangs must not hold them all
 
 
 def plates_value(viewer: Viewer) -> Record:
@@ -101,10 +101,14 @@ async def post_score(request: Request) -> Response:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a score has at most {MAX_BODY_BYTES} bytes")
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    raise HTTPException(413, f"a score has at most {MAX_BODY_BYTES} bytes")
+    except TimeoutError as error:
+        raise HTTPException(408, f"the score did not come whole within {PATIENCE_S:g} s; send it again") from error
     return bytes(body)
 
 
@@ -145,4 +149,6 @@ async def _picture(request: Request, made: Callable[[StoredImage], Picture]) -> 
         raise HTTPException(422, str(error)) from error
     # Only an address that names the file's version may be kept without asking again.
     headers = {"Cache-Control": FOR_GOOD if current else "no-cache"}
-    return FileResponse(picture.path, headers=headers, media_type=picture.media_type)
+    if isinstance(picture.content, bytes):
+        return Response(picture.content, headers=headers, media_type=picture.media_type)
+    return FileResponse(picture.content, headers=headers, media_type=picture.media_type)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -29,6 +30,12 @@ from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent
 MAX_PICTURE_MAKERS = 4
+
+
+class ImageIdConvertor(IntegerConvertor):
+    """The number of an image in an address, of so many digits as databases count to and programs read."""
+
+    regex = "[0-9]{1,15}"
 
 
 class KeptFiles(StaticFiles):
@@ -102,18 +109,19 @@ def viewer_app(
 
 
 def _routes() -> list[Route]:
+    register_url_convertor("image_id", ImageIdConvertor())
     return [
         Route("/", pages.get_plates_page),
         Route("/plate/{plate}", pages.get_plate_page),
         Route("/plate/{plate}/scores.csv", api.get_score_table),
-        Route("/drop/{image_id:int}", pages.get_drop_page),
+        Route("/drop/{image_id:image_id}", pages.get_drop_page),
         Route("/outcomes.css", pages.get_outcome_colours),
-        Route("/thumbnail/{image_id:int}", api.get_thumbnail),
-        Route("/image/{image_id:int}", api.get_image),
+        Route("/thumbnail/{image_id:image_id}", api.get_thumbnail),
+        Route("/image/{image_id:image_id}", api.get_image),
         Route("/api/plates", api.get_plates),
         Route("/api/plate/{plate}", api.get_board),
         Route("/api/plate/{plate}/counts", api.get_counts),
-        Route("/api/drop/{image_id:int}", api.get_drop),
-        Route("/api/drop/{image_id:int}/siblings", api.get_siblings),
+        Route("/api/drop/{image_id:image_id}", api.get_drop),
+        Route("/api/drop/{image_id:image_id}/siblings", api.get_siblings),
         Route("/api/score", api.post_score, methods=["POST"]),
     ]

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from crystal_search.errors import DatabaseError
 from crystal_search.viewer.api import board_value, ledger_value, plates_value
 from crystal_search.viewer.context import board_of, page, viewer_of
+from crystal_search.viewer.guard import SECURITY_HEADERS
 
 PAGES = ("/plate/", "/drop/")  #: addresses that people open; everything else is asked by programs
 
@@ -60,8 +61,10 @@ def show_database_error(request: Request, error: Exception) -> Response:
 
 
 def show_other_error(request: Request, _: Exception) -> Response:
-    """Show that the viewer itself failed; the log says why."""
-    return _error(request, 500, "the viewer failed here; its log says why")
+    """Show that the viewer itself failed; the log says why. This answer goes round the guard."""
+    answer = _error(request, 500, "the viewer failed here; its log says why")
+    answer.headers.update(SECURITY_HEADERS)
+    return answer
 
 
 def _error(request: Request, status: int, message: str) -> Response:

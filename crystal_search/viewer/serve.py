@@ -16,6 +16,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, opened
 from crystal_search.server.interrupts import asked_to_end
 from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.connections import Connection
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
 
@@ -74,7 +75,7 @@ def serve(
         own_address = listener.getsockname()[0]  # what is announced, when `host` is a name
         names = own_names(host) | own_names(own_address) | {name.lower() for name in allow_hosts}
         app = viewer_app(installation.imaging, home.thumbnails, names=names, frames=frames)
-        config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
+        config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])
 
 

@@ -5,6 +5,8 @@ changes gets a new picture, and the old one goes.
 """
 
 import hashlib
+import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from crystal_search.images import JPEG_MAGIC, MAX_BYTES, Colour, decode
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.versions import MISSING, Versions, version_of
 
+log = logging.getLogger(__name__)
+
 THUMBNAIL_WIDTH_PX = 320
 THUMBNAIL_QUALITY, FULL_QUALITY = 82, 92
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -28,9 +32,9 @@ IMAGES_PER_FOLDER = 1000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A file that browsers can show."""
+    """What browsers can show."""
 
-    path: Path
+    content: Path | bytes  #: a file, or what could not be kept as one
     media_type: str
 
 
@@ -40,6 +44,7 @@ class Thumbnails:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._versions = Versions()
+        self._complained = False
 
     def version(self, image: StoredImage) -> str:
         """Return the version of an image's file without waiting long for it."""
@@ -83,14 +88,28 @@ class Thumbnails:
         folder = self._folder / str(image.id // IMAGES_PER_FOLDER)
         source = hashlib.sha256(image.path.encode(errors="surrogateescape")).hexdigest()[:8]
         path = folder / f"{kind}-{image.id}-{source}-{version}.jpg"
-        if version == MISSING or not path.is_file():
+        if version == MISSING or not os.path.isfile(path):
             picture = make(_content(image))
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, picture)
-            for old in folder.glob(f"{kind}-{image.id}-*.jpg"):
-                if old != path:
-                    old.unlink(missing_ok=True)
+            try:
+                self._keep(path, picture)
+                for old in folder.glob(f"{kind}-{image.id}-*.jpg"):
+                    if old != path:
+                        old.unlink(missing_ok=True)
+            except OSError as error:
+                self._complain(error)
+                return Picture(picture, "image/jpeg")
         return Picture(path, "image/jpeg")
+
+    def _keep(self, path: Path, picture: bytes) -> None:
+        """Write a picture into the cache, which is made anew when it was deleted; the home above it is not."""
+        for folder in (self._folder, path.parent):
+            folder.mkdir(exist_ok=True)
+        write_whole(path, picture)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._complained:
+            log.warning("pictures cannot be kept in %s (%s): each is made anew", self._folder, error.strerror)
+            self._complained = True
 
 
 def _unreadable(image: StoredImage, error: Exception) -> ImageError:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from crystal_search.errors import UserError
 from crystal_search.exit_codes import USAGE
 from crystal_search.main import main
 from crystal_search.server.home import Home
+from crystal_search.viewer.connections import Connection
+from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.viewer.serve import address_of, listen, serve
 
 
@@ -145,3 +147,55 @@ def test_serve_calls_ready_and_gives_signals_back(tmp_path: Path) -> None:
     serve(Home(tmp_path / "home").made(), port=0, ready=ready)
     assert len(addresses) == 1
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_peers_that_say_nothing_are_given_up_and_keep_nobody_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half-open connections, as a slow-loris opens them: some say a byte now and then, some nothing at all."""
+    monkeypatch.setattr(Connection, "request_s", 1.5)
+    monkeypatch.setattr(Connection, "most", 8)
+    statuses: list[int] = []
+    ended: list[bool] = []
+
+    def is_ended(peer: socket.socket) -> bool:
+        try:
+            return peer.recv(100) == b""
+        except ConnectionResetError:
+            return True
+
+    def besiege(address: str) -> None:
+        port = httpx.URL(address).port
+        with ExitStack() as stack:
+            peers = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 20)) for _ in range(30)]
+            try:
+                for peer in peers[-5:]:
+                    peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-a: ")
+                statuses.append(httpx.get(address, timeout=20).status_code)
+                for _ in range(3):
+                    time.sleep(0.3)
+                    peers[-1].sendall(b"b")
+                ended.extend(is_ended(peer) for peer in peers)
+                statuses.append(httpx.get(address, timeout=20).status_code)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    asking: list[threading.Thread] = []
+
+    def ready(address: str) -> None:
+        asking.append(threading.Thread(target=besiege, args=[address]))
+        asking[0].start()
+
+    serve(Home(tmp_path / "home").made(), port=0, ready=ready)
+    asking[0].join()
+    assert statuses == [200, 200]
+    assert ended == [True] * 30
+
+
+def test_what_is_no_http_is_refused_with_the_headers_of_every_answer(tmp_path: Path) -> None:
+    with viewer(Home(tmp_path / "home").made().path, "--port", "0") as (_, address):
+        with socket.create_connection(("127.0.0.1", httpx.URL(address).port or 0), 20) as peer:
+            peer.sendall(b"GARBAGE\r\n\r\n")
+            told = peer.makefile("rb").read().decode().lower()
+        assert told.startswith("http/1.1 400 ")
+        assert all(f"{name}: {value}".lower() in told for name, value in SECURITY_HEADERS.items())

@@ -44,3 +44,24 @@ def test_yes_and_no_are_no_numbers(tmp_path: Path) -> None:
         path.write_text(spoiled)
         with pytest.raises(ConfigError, match="must be like"):
             read_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("url", "mode", "warned"),
+    [
+        ("postgresql://cs:secret@host/db", 0o644, True),
+        ("postgresql://host/db?user=cs&password=secret", 0o604, True),
+        ("postgresql://cs:secret@host/db", 0o640, False),
+        ("postgresql://cs@host:5432/db", 0o644, False),
+        ("", 0o644, False),
+    ],
+)
+def test_a_password_that_everybody_may_read_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, url: str, mode: int, warned: bool
+) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f'database_url = "{url}"')
+    path.chmod(mode)
+    assert read_settings(path).database_url == url
+    assert ("everybody on this machine may read it" in caplog.text) is warned
+    assert "secret" not in caplog.text

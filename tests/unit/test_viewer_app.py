@@ -1,13 +1,15 @@
+import asyncio
 import csv
 import io
 import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
@@ -16,6 +18,7 @@ from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.viewer import api
 from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.wells import WellKey
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import Client, add_plate, auto_score, hand_score, picture, score_plate
@@ -123,6 +126,8 @@ def test_an_unchanged_board_is_not_sent_twice(imaging: MemoryImaging, client: Cl
         ("/api/drop/99", 404),
         ("/thumbnail/99", 404),
         ("/image/99", 404),
+        ("/api/drop/99999999999999999999", 404),
+        ("/thumbnail/" + "9" * 5000, 404),
         ("/nothing", 404),
         ("/static/nothing.js", 404),
     ],
@@ -159,6 +164,31 @@ def test_an_error_of_ours_tells_nothing_of_the_inside(
     answer = client.get("/api/plates")
     assert answer.status_code == 500
     assert "division" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/api/plates", "/drop/99999999999999999999", "/static/nothing.js", "/nothing"])
+def test_every_answer_has_the_security_headers(
+    imaging: MemoryImaging, client: Client, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(imaging, "plates", lambda: 1 / 0)
+    answer = client.get(path)
+    assert answer.status_code in (404, 500)
+    assert {name: answer.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+
+
+def test_a_score_that_comes_drop_by_drop_is_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.sleep(30)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=client.app)
+        headers = {"content-type": "application/json"}
+        async with httpx.AsyncClient(transport=transport, base_url=client.base) as browser:
+            return await browser.post("/api/score", content=never(), headers=headers)
+
+    monkeypatch.setattr(api, "PATIENCE_S", 0.1)
+    assert asyncio.run(ask()).status_code == 408
 
 
 def test_text_of_the_database_cannot_become_markup(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:

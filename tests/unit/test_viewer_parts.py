@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -191,7 +192,8 @@ def test_thumbnails_are_made_in_several_threads_at_once(tmp_path: Path, suffix: 
     thumbnails = Thumbnails(tmp_path / "kept")
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(thumbnails.thumbnail, images))
-    greys = [int(np.asarray(Image.open(each.path).convert("L"))[2, 2]) for each in made]
+    paths = [each.content for each in made if isinstance(each.content, Path)]
+    greys = [int(np.asarray(Image.open(path).convert("L"))[2, 2]) for path in paths]
     assert all(abs(grey - 9 * at) <= 2 for at, grey in enumerate(greys, start=1))
 
 
@@ -235,14 +237,16 @@ def stored(path: Path, number: int = 1) -> StoredImage:
 
 def test_a_thumbnail_is_made_once_and_again_when_the_file_changes(tmp_path: Path) -> None:
     image, thumbnails = stored(picture(tmp_path / "well.png", size=(1200, 900))), Thumbnails(tmp_path / "kept")
-    first = thumbnails.thumbnail(image).path
+    first = thumbnails.thumbnail(image).content
+    assert isinstance(first, Path)
     made = first.stat().st_mtime_ns
-    assert thumbnails.thumbnail(image).path == first
+    assert thumbnails.thumbnail(image).content == first
     assert first.stat().st_mtime_ns == made
     with Image.open(first) as small:
         assert small.size == (THUMBNAIL_WIDTH_PX, 240)
     os.utime(image.path, ns=(1, 1))
-    second = thumbnails.thumbnail(image).path
+    second = thumbnails.thumbnail(image).content
+    assert isinstance(second, Path)
     assert second != first
     assert [path.name for path in second.parent.iterdir()] == [second.name]
 
@@ -252,7 +256,22 @@ def test_images_with_one_number_in_two_databases_are_not_mixed_up(tmp_path: Path
     one, other = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
     for path in (one, other):
         os.utime(path, ns=(1, 1))
-    assert thumbnails.thumbnail(stored(one)).path != thumbnails.thumbnail(stored(other)).path
+    assert thumbnails.thumbnail(stored(one)).content != thumbnails.thumbnail(stored(other)).content
+
+
+@pytest.mark.parametrize("folder", ["a file", "gone/thumbnails"])
+def test_pictures_that_cannot_be_kept_are_shown_all_the_same(
+    tmp_path: Path, folder: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a file").touch()
+    thumbnails = Thumbnails(tmp_path / folder)
+    for name in ("a.png", "b.png"):
+        shown = thumbnails.thumbnail(stored(picture(tmp_path / name)))
+        assert isinstance(shown.content, bytes)
+        with Image.open(io.BytesIO(shown.content)) as small:
+            assert small.size == (320, 240)
+    assert caplog.text.count("pictures cannot be kept in") == 1
+    assert not (tmp_path / "gone").exists()
 
 
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
@@ -286,7 +305,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "viewer.md"
 def test_every_address_is_documented(tmp_path: Path) -> None:
     text = DOCS.read_text(encoding="utf-8")
     app = viewer_app(MemoryImaging(), tmp_path)
-    paths = [route.path.replace(":int", "") for route in app.routes if isinstance(route, Route)]
+    paths = [re.sub(r":\w+", "", route.path) for route in app.routes if isinstance(route, Route)]
     assert [path for path in paths if f" {path}` |" not in text] == []
 
 
