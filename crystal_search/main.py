@@ -36,10 +36,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OK
     if not words or words[0] not in COMMANDS:
         asked_for_help = not words or words[0] in ("-h", "--help", "help")
-        text = usage() if asked_for_help else f"no command {words[0]!r}{did_you_mean(words[0], COMMANDS)}\n\n{usage()}"
+        text = usage() if asked_for_help else _no_command(words[0])
         (sys.stdout if asked_for_help else sys.stderr).write(text + "\n")
         return OK if asked_for_help else USAGE
     return _guarded(words[0], words[1:])
+
+
+def _no_command(word: str) -> str:
+    meant = did_you_mean(word, COMMANDS)
+    return f"no command {word!r}{meant}" + (" crystal-search --help lists all" if meant else f"\n\n{usage()}")
 
 
 def _guarded(command: str, words: Sequence[str]) -> int:

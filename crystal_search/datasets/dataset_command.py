@@ -126,7 +126,9 @@ def _build(arguments: argparse.Namespace) -> None:
 
 def _render(arguments: argparse.Namespace) -> None:
     from crystal_search.datasets.rendering import Rendering, fill
+    from crystal_search.synthesis.frames import check_device
 
+    check_device(arguments.device)
     split, objects = arguments.split, arguments.objects
     render = Rendering(split, arguments.device, objects)
     for shard in fill(arguments.dataset, split, arguments.wells, render, jobs=arguments.jobs, objects=objects):

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If there is nothing to judge or to judge by, or something stands where the page would.
+        If there is nothing to judge or to judge by, no such device, or something stands where the page would.
     """
     import torch
 
@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
     from crystal_search.evaluation.judges import evaluated
     from crystal_search.evaluation.judging import Options
     from crystal_search.model import default_models_folder
+    from crystal_search.synthesis.frames import check_device
 
+    check_device(arguments.device)
     check_free(arguments.out, replace=arguments.replace)
     torch.set_num_threads(arguments.threads)
     asked = {each.name: getattr(arguments, each.name) for each in fields(Options)}

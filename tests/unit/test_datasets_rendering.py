@@ -12,7 +12,9 @@ from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
 from crystal_search.datasets.packed import ABOUT, DROPS, GREY, IMAGES, OBJECTS, OUTCOMES, PackedDataset, open_dataset
 from crystal_search.datasets.rendering import LOCK, Rendering, fill
 from crystal_search.errors import UserError
+from crystal_search.exit_codes import USAGE
 from crystal_search.images import decode
+from crystal_search.main import main
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.synthesis.wells.rendered_well import RenderedImage
 from tests.unit.dataset_files import write_dataset
@@ -27,6 +29,14 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 def filled(folder: Path, wells: int = 8, split: str = "train") -> PackedDataset:
     list(fill(folder, split, wells, fake_well))
     return open_dataset(folder)
+
+
+def test_a_device_that_there_is_not_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dataset", "render", str(tmp_path / "data"), "--device", "abacus"]) == USAGE
+    assert "no device 'abacus' here; choose cpu" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.usefixtures("small_shards")

@@ -104,6 +104,11 @@ def test_one_thing_is_judged_on(words: list[str], count: int, capsys: pytest.Cap
     assert f"name one thing to judge on, got {count}" in capsys.readouterr().err
 
 
+def test_a_device_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", "--out", "nowhere", "--demo-plate", "--device", "abacus"]) == USAGE
+    assert "no device 'abacus' here; choose cpu" in capsys.readouterr().err
+
+
 def test_a_training_has_no_card(models: Path) -> None:
     net = contender(models, "models", None, Options(), models)
     check_cards([net])

@@ -1,6 +1,8 @@
 import errno
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,11 +41,38 @@ def test_commands_stand_below_their_headings(capsys: pytest.CaptureFixture[str])
     assert len(COMMANDS) == sum(len(commands) for commands in HEADINGS.values())
 
 
-def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_command_is_told_with_the_one_meant_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scroe"]) == 2
     told = capsys.readouterr().err
-    assert told.startswith("no command 'scroe'; did you mean score?\n")
+    assert told == "no command 'scroe'; did you mean score? crystal-search --help lists all\n"
+
+
+def test_an_unknown_command_lists_the_known_where_none_is_like_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["xyz"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("no command 'xyz'\n")
     assert "set-autoscore" in told
+
+
+def test_without_the_training_libraries_all_help_is_there_and_the_extra_is_named(tmp_path: Path) -> None:
+    code = """
+import contextlib, io, sys
+from crystal_search.main import COMMANDS, TRAINING_LIBRARIES, main
+sys.modules.update(dict.fromkeys(TRAINING_LIBRARIES))
+for words in [*([name] for name in COMMANDS), ["train", "chops"], ["dataset", "render"]]:
+    with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
+        main([*words, "--help"])
+    print(told.getvalue().partition("\\n")[0])
+for words in ["train drops --data x", "dataset render", "render wells --out", "evaluate --demo-plate --out"]:
+    main([*words.split(), *(["--out"] if words.startswith("train") else []), "out"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert all(line.startswith("usage: crystal-search ") for line in done.stdout.splitlines())
+    assert len(done.stdout.splitlines()) == len(COMMANDS) + 2
+    commands = ("train", "dataset", "render", "evaluate")
+    expected = [f"crystal-search {each} needs torch: pip install 'crystal-search[train]'" for each in commands]
+    assert done.stderr.splitlines() == expected
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
