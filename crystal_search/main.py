@@ -13,7 +13,7 @@ from crystal_search.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from crystal_search.files import FULL_DISK
 
 #: Libraries of the extra ``train``.
-TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "matplotlib", "tensorboard")
+TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "matplotlib", "tensorboard", "google_crc32c")
 
 
 def usage() -> str:

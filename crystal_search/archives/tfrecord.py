@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from crystal_search.archives.archive import naming
-from crystal_search.archives.crc32c import crc32c, masked
 from crystal_search.errors import UserError
 
 HEAD = struct.Struct("<QI")  #: length of the data, its checksum
 CHECKSUM = struct.Struct("<I")
 MAX_RECORD_BYTES = 2**28
 AGAIN = "download it again"
+MASK_DELTA = 0xA282EAD8  #: checksums are kept rotated and shifted by this
 VARINT, EIGHT_BYTES, DELIMITED, FOUR_BYTES = 0, 1, 2, 5  #: wire types of protocol buffers
 Value = TypeVar("Value", bytes, int)
 MAX_VARINT_BYTES = 10
@@ -83,7 +83,7 @@ def _record(file: BinaryIO, path: Path) -> bytes | None:
     if len(head) < HEAD.size:
         raise UserError(f"{path} ends within the head of the record at byte {at}; {AGAIN}")
     length, checksum = HEAD.unpack(head)
-    if masked(crc32c(head[:8])) != checksum:
+    if checksum_of(head[:8]) != checksum:
         raise UserError(
             f"{path}: no record begins at byte {at}, the checksum of its length is wrong; the file is damaged, "
             f"compressed, or no TFRecord file: {AGAIN} or unpack it"
@@ -96,9 +96,21 @@ def _record(file: BinaryIO, path: Path) -> bytes | None:
             f"{path} ends within the record at byte {at}, which needs {length + CHECKSUM.size} bytes, "
             f"{len(data)} are left; {AGAIN}"
         )
-    if masked(crc32c(data[:length])) != CHECKSUM.unpack(data[length:])[0]:
+    if checksum_of(data[:length]) != CHECKSUM.unpack(data[length:])[0]:
         raise UserError(f"{path}: the record at byte {at} is damaged, its checksum does not match its data; {AGAIN}")
     return data[:length]
+
+
+def checksum_of(data: bytes) -> int:
+    """Return the CRC-32C of `data` as TFRecord files keep it.
+
+    >>> hex(checksum_of(b"123456789"))
+    '0xc78ab0e5'
+    """
+    import google_crc32c  # part of the extra "train": other archives are read without it
+
+    checksum: int = google_crc32c.value(data)
+    return (((checksum >> 15) | (checksum << 17)) + MASK_DELTA) & 0xFFFFFFFF
 
 
 def parse_example(data: bytes) -> Features:
