@@ -12,8 +12,9 @@ import onnx
 from numpy.typing import NDArray
 
 from crystal_search.chopper.cutting import cut
+from crystal_search.formats.picture import MAX_SIDE_PX
 from crystal_search.geometry import Box
-from crystal_search.images import MAX_SIDE_PX, decode, normalised, resized, to_grey
+from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.model import Model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.scoring.classify import channels_first, probabilities

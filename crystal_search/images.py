@@ -11,25 +11,20 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
 from crystal_search.errors import ImageError, UnknownNameError
+from crystal_search.formats.eight_bits import to_eight_bits
+from crystal_search.formats.picture import MAX_SIDE_PX, check_size
+from crystal_search.formats.picture_reading import read_picture
 
 Grey = NDArray[np.uint8]  #: (rows, columns)
 Colour = NDArray[np.uint8]  #: (rows, columns, 3), RGB
 View = NDArray[np.float32]  #: (rows, columns), or (rows, columns, 3) in colour, normalised
 
 WORKING_WIDTH_PX = 1224  #: of classifiers, and what lengths of a rendered well are counted in
-MIN_SIDE_PX, MAX_SIDE_PX = 128, 10_000
-MAX_BYTES = 256 * 1024 * 1024
-MAX_ASPECT = 5  # sides may differ by this factor; a thin strip is no well and would be enlarged without end
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
-JPEG_MAGIC = b"\xff\xd8\xff"
-DEPTHS_BITS = (8, 10, 12, 14, 16)  #: of cameras; a grey 12-bit picture in a 16-bit file is not black
-DARKEST_16_BIT = 16  #: of 8-bit colours read from 16; Pillow keeps the upper byte, 12-bit colours would be black
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +34,8 @@ class DecodedImage:
     colour: Colour  #: (rows, columns, 3) RGB, at least as wide as was asked for, at most as stored
     height_px: int  #: rows as stored; all positions in results are in stored pixels
     width_px: int  #: columns as stored
+    converted: bool = False  #: whether values were brought to 8 bit, or a page chosen of several
+    remarks: tuple[str, ...] = ()  #: what was overlooked or chosen while reading
 
     @property
     def scale(self) -> float:
@@ -47,22 +44,20 @@ class DecodedImage:
 
 
 def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> DecodedImage:
-    """Return the image in `data`: JPEG, PNG, TIFF or BMP, grey or colour, 8 or 16 bit.
+    """Return the image in `data`: JPEG, PNG, TIFF or BMP, grey or colour, of any depth (docs/pictures.md).
 
     A JPEG is reduced while it is decoded, as long as it stays `at_least_width_px` wide, which costs half
-    the time; other images are reduced afterwards. An orientation tag is ignored: positions are those of the
-    stored pixels.
+    the time; other images are reduced afterwards. An orientation tag is ignored in all of them: positions are those
+    of the stored pixels.
 
     Raises
     ------
     ImageError
-        If the data are no such image, are cut off, or have sides outside 128 to 10000 px.
+        If the data are no such image, are damaged, cut off or not all written, or have sides outside 128 to 10000 px.
     """
-    if len(data) > MAX_BYTES:
-        raise ImageError(f"the image file has {len(data)} bytes; at most {MAX_BYTES} are read")
-    if data.startswith(JPEG_MAGIC):
-        return _decode_jpeg(data, at_least_width_px)
-    return _decode_other(data, at_least_width_px)
+    picture = read_picture(data, at_least_width_px)
+    colour = _to_colour(Pillow.fromarray(picture.pixels), at_least_width_px)
+    return DecodedImage(colour, picture.height_px, picture.width_px, picture.converted, picture.remarks)
 
 
 def from_array(pixels: NDArray[np.generic], *, at_least_width_px: int = MAX_SIDE_PX) -> DecodedImage:
@@ -85,70 +80,14 @@ def from_array(pixels: NDArray[np.generic], *, at_least_width_px: int = MAX_SIDE
     if pixels.ndim != 2 and (pixels.ndim != 3 or pixels.shape[2] != 3):
         raise ImageError(f"the array has shape {pixels.shape}; expected (rows, columns), or (rows, columns, 3) in RGB")
     height, width = pixels.shape[:2]
-    _check_size(height, width)
-    eight_bits = pixels if pixels.dtype == np.uint8 else _to_eight_bits(pixels)
-    return DecodedImage(_to_colour(Pillow.fromarray(eight_bits), at_least_width_px), height, width)
-
-
-def _check_size(height_px: int, width_px: int) -> None:
-    if not (MIN_SIDE_PX <= height_px <= MAX_SIDE_PX and MIN_SIDE_PX <= width_px <= MAX_SIDE_PX):
-        raise ImageError(
-            f"the image is {width_px} x {height_px} px; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}"
-        )
-    if max(height_px, width_px) > MAX_ASPECT * min(height_px, width_px):
-        raise ImageError(f"the image is {width_px} x {height_px} px; a well's sides differ at most {MAX_ASPECT} fold")
-
-
-def _decode_jpeg(data: bytes, at_least_width_px: int) -> DecodedImage:
-    try:
-        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data)
-        _check_size(height, width)
-        if colour_space in ("CMYK", "YCCK"):
-            return _decode_other(data, at_least_width_px)
-        min_width = min(at_least_width_px, width)
-        colour = simplejpeg.decode_jpeg(
-            data, "RGB", min_height=max(1, height * min_width // width), min_width=min_width
-        )
-    except ValueError as error:
-        raise ImageError(f"the JPEG cannot be decoded: {error}; save it again") from error
-    return DecodedImage(colour, height, width)
-
-
-def _decode_other(data: bytes, at_least_width_px: int) -> DecodedImage:
-    try:
-        picture = Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF", "BMP"))
-        width, height = picture.size
-        _check_size(height, width)
-        deep = any(";16" in str(tile) for tile in picture.tile)
-        picture.load()
-        colour = _to_colour(picture, at_least_width_px)
-    except ImageError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ImageError("the file is no JPEG, PNG, TIFF or BMP image") from error
-    except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        raise ImageError(f"the image cannot be decoded: {error or type(error).__name__}; save it again") from error
-    if deep and picture.mode == "RGB" and colour.max() < DARKEST_16_BIT:
-        raise ImageError("the image's 16-bit colours use the lowest bits only; save it with 8 bit")
-    return DecodedImage(colour, height, width)
+    check_size(height, width)
+    return DecodedImage(_to_colour(Pillow.fromarray(to_eight_bits(pixels)), at_least_width_px), height, width)
 
 
 def _to_colour(picture: Pillow.Image, at_least_width_px: int) -> Colour:
-    if picture.mode == "F":
-        raise ImageError("the image has floating-point pixels; save it with 8 or 16 bit")
-    if picture.mode.startswith("I"):
-        picture = Pillow.fromarray(_to_eight_bits(np.asarray(picture)))
-    if picture.mode not in ("L", "RGB"):
-        picture = picture.convert("RGB")
     if (factor := picture.width // at_least_width_px) > 1:
         picture = picture.reduce(factor)
     return np.array(picture.convert("RGB"))
-
-
-def _to_eight_bits(pixels: NDArray[np.generic]) -> Grey:
-    values = np.clip(pixels, 0, 2**16 - 1).astype(np.uint16)
-    depth = next(bits for bits in DEPTHS_BITS if values.max() < 2**bits)
-    return np.asarray(values >> (depth - 8), dtype=np.uint8)
 
 
 def to_grey(colour: Colour) -> Grey:

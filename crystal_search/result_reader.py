@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
+from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.images import JPEG_MAGIC, MAX_SIDE_PX
 from crystal_search.model import hashes_of, models_named, sha256_of
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (

@@ -14,8 +14,9 @@ from pathlib import Path
 from crystal_search.columns import PLACES, Cell, score_cells, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
+from crystal_search.formats.picture import MAX_BYTES
 from crystal_search.hostile_json import printable
-from crystal_search.images import MAX_BYTES, SUFFIXES, DecodedImage
+from crystal_search.images import SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import GROUPS
 from crystal_search.processes import pool_of

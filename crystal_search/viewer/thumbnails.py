@@ -17,7 +17,8 @@ from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
 from crystal_search.files import write_whole
-from crystal_search.images import JPEG_MAGIC, MAX_BYTES, Colour, decode
+from crystal_search.formats.picture import JPEG_MAGIC, MAX_BYTES, PNG_MAGIC
+from crystal_search.images import Colour, decode
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.versions import MISSING, Versions, version_of
 
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 
 THUMBNAIL_WIDTH_PX = 320
 THUMBNAIL_QUALITY, FULL_QUALITY = 82, 92
-PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 PNG_DEPTH_AT = 24  #: byte of the bit depth, in the IHDR chunk that every PNG begins with
 IMAGES_PER_FOLDER = 1000
 

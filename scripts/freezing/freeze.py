@@ -30,6 +30,7 @@ UNUSED_MODULES = [
     "crystal_search.exporting",
     "crystal_search.networks",
     "crystal_search.old_weights",
+    "crystal_search.pictures",
     "crystal_search.review",
     "crystal_search.server",
     "crystal_search.synthesis",

@@ -19,7 +19,7 @@ import crystal_search as cs
 from crystal_search.columns import written
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import CrystalSearchError, ImageError, ModelError, UserError
-from crystal_search.images import MIN_SIDE_PX
+from crystal_search.formats.picture import MIN_SIDE_PX
 from crystal_search.main import main
 from crystal_search.server.home import Home
 from tests.integration.pictures import encoded, well
