@@ -92,8 +92,25 @@ class Home:
             )
         return self
 
+    @property
+    def is_writable(self) -> bool:
+        """Whether this account may write into it, where it is there."""
+        there = [path for path in (self.path, self.database) if path.exists()]
+        return all(os.access(path, os.W_OK) for path in there)
+
     def made(self) -> Self:
-        """Create the folders that are missing and return this home."""
+        """Create the folders that are missing and return this home.
+
+        Raises
+        ------
+        UserError
+            If it cannot be written.
+        """
+        if not self.is_writable:
+            raise UserError(
+                f"{self.path.absolute()} cannot be written, by its disk or by its permissions, and nothing can be done "
+                "there; crystal-search view shows a snapshot of it"
+            )
         for place in self.places():
             if place.is_folder:
                 (self.path / place.below).mkdir(parents=True, exist_ok=True)

@@ -1,10 +1,12 @@
 """One installation, opened: its home folder, settings and imaging database."""
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from crystal_search.server.engines.registry import engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
 from crystal_search.server.patience import Patience
-from crystal_search.server.settings import Settings, read_settings
+from crystal_search.server.settings import Settings, read_settings, sqlite_url
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,7 @@ class Installation:
     settings: Settings
     imaging: ImagingDatabase
     files: Patience = field(default_factory=Patience)  #: how the files of images are asked for
+    is_snapshot: bool = False  #: whether the database is a copy of one that cannot be written
 
     @property
     def models(self) -> Path:
@@ -86,22 +91,28 @@ def renewed(home: Home, make: Callable[[], Recipe]) -> Callable[[], Recipe]:
 def opened(path: Path | None, *, create: bool = True) -> Iterator[Installation]:
     """Open the installation at `path` (default: the usual place) and close its database at the end.
 
+    Who only looks, and creates nothing, is given a snapshot of one that cannot be written.
+
     Raises
     ------
     UserError
-        If there is none and none is to be created, or its settings cannot be used.
+        If there is none and none is to be created, it cannot be written and is to be, or its settings cannot be used.
     """
     from crystal_search.server.imaging.sql_imaging import open_imaging
+    from crystal_search.server.imaging.sqlite_snapshot import copied
 
     home = Home.at(path) if create else Home.at(path).found()
     settings = read_settings(home.settings)
     engine_kind(settings)
-    home.made()
-    imaging = open_imaging(settings.url(home))
-    try:
-        yield Installation(home=home, settings=settings, imaging=imaging)
-    finally:
-        imaging.close()
+    is_snapshot = not (create or home.is_writable or settings.database_url)
+    with ExitStack() as stack:
+        if create or home.is_writable:
+            home.made()
+        if is_snapshot:
+            log.warning("%s cannot be written: this is a snapshot of %s", home.path, f"{datetime.now():%H:%M}")
+        url = sqlite_url(stack.enter_context(copied(home.database))) if is_snapshot else settings.url(home)
+        imaging = stack.enter_context(closing(open_imaging(url)))
+        yield Installation(home=home, settings=settings, imaging=imaging, is_snapshot=is_snapshot)
 
 
 def add_home_argument(parser: argparse.ArgumentParser) -> None:

@@ -49,9 +49,14 @@ class Settings:
 
     def url(self, home: Home) -> "str | URL":
         """Return the imaging database's URL; the home folder may be called anything, also ``100%?``."""
-        from sqlalchemy import URL
+        return self.database_url or sqlite_url(home.database)
 
-        return self.database_url or URL.create("sqlite", database=str(home.database.resolve()))
+
+def sqlite_url(path: Path) -> "URL":
+    """Return the URL of a SQLite file, whatever it is called."""
+    from sqlalchemy import URL
+
+    return URL.create("sqlite", database=str(path.resolve()))
 
 
 LIMITS: dict[str, tuple[float, float]] = {

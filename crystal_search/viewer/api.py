@@ -95,6 +95,8 @@ def get_score_table(request: Request) -> Response:
 async def post_score(request: Request) -> Response:
     """Add a person's score to the ledger and answer with the image's scores."""
     check_may_write(request)
+    if viewer_of(request).is_snapshot:
+        raise HTTPException(403, "this is a snapshot of an installation that cannot be written: no scores are taken")
     body = await _body(request)
     return await run_in_threadpool(_add_score, viewer_of(request), body)
 

@@ -62,6 +62,7 @@ def viewer_app(
     *,
     names: Collection[str] = LOOPBACK_NAMES,
     frames: Frames = NO_FRAMES,
+    is_snapshot: bool = False,
 ) -> Starlette:
     """Return the viewer of an imaging database.
 
@@ -75,10 +76,12 @@ def viewer_app(
         The host names that the viewer answers to.
     frames
         Frame colours that the facility has set.
+    is_snapshot
+        Whether the database is a copy, for which no scores are taken.
     """
     templates, static, kept = Jinja2Templates(HERE / "templates"), static_address(), Thumbnails(thumbnails)
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    templates.env.globals.update(static=static, program_version=__version__)
+    templates.env.globals.update(static=static, program_version=__version__, is_snapshot=is_snapshot)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
 
     @asynccontextmanager
@@ -104,6 +107,7 @@ def viewer_app(
         picture_makers=makers,
         templates=templates,
         outcomes=outcome_table(frames),
+        is_snapshot=is_snapshot,
     )
     return app
 

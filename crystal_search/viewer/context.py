@@ -28,6 +28,7 @@ class Viewer:
     picture_makers: ThreadPoolExecutor  #: so many pictures are made at a time
     templates: Jinja2Templates
     outcomes: Sequence[Record]  #: what the pages show for every answer, colours as this facility wants them
+    is_snapshot: bool  #: whether scores would be lost, and are not taken
 
 
 def viewer_of(request: Request) -> Viewer:

@@ -74,7 +74,13 @@ def serve(
             log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
         own_address = listener.getsockname()[0]  # what is announced, when `host` is a name
         names = own_names(host) | own_names(own_address) | {name.lower() for name in allow_hosts}
-        app = viewer_app(installation.imaging, home.thumbnails, names=names, frames=frames)
+        app = viewer_app(
+            installation.imaging,
+            home.thumbnails,
+            names=names,
+            frames=frames,
+            is_snapshot=installation.is_snapshot,
+        )
         config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])
 

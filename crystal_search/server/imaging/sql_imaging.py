@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
@@ -87,9 +88,51 @@ def _engine(url: URL) -> Engine:
     except ModuleNotFoundError as error:
         raise ConfigError(f"{kind} needs {error.name}: pip install '{DRIVERS[kind][1]}'") from error
     if kind == "sqlite":
+        file = _SameFile(Path(url.database)) if url.database and url.database != ":memory:" else None
+        if file:
+            event.listen(engine, "do_connect", file.check)
         event.listen(engine, "connect", _set_up_sqlite)
+        if file:
+            event.listen(engine, "connect", file.remember)
+            event.listen(engine, "begin", file.check)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+class _SameFile:
+    """The file that was opened first: what is written to a file that was deleted since is lost without an error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._opened: tuple[int, int] | None = None
+
+    def _now(self) -> tuple[int, int]:
+        status = self._path.stat()
+        return status.st_dev, status.st_ino
+
+    def remember(self, *_: object) -> None:
+        """Take the file for the one that is meant."""
+        self._opened = self._opened or self._now()
+
+    def check(self, *_: object) -> None:
+        """Refuse to go on with another file, or none.
+
+        Raises
+        ------
+        DatabaseError
+            If it was moved, deleted or replaced, or cannot be looked at.
+        """
+        try:
+            same = self._opened is None or self._now() == self._opened
+        except OSError as error:
+            same, reason = False, error.strerror
+        else:
+            reason = "another file is there now"
+        if not same:
+            raise DatabaseError(
+                f"the imaging database was moved, deleted or replaced while it was in use ({reason}); "
+                "put its file back, or start this program anew"
+            )
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
