@@ -11,7 +11,7 @@ from crystal_search.datasets.packed import AGAIN, CHOPS, ChopRow, PackedDataset,
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import View, normalised
 from crystal_search.scoring.classify import channels_first
-from crystal_search.training.augmentation import chop_seen_differently
+from crystal_search.training.chop_augmentation import chop_seen_differently
 from crystal_search.training.chop_scores import chop_view, labels_of
 from crystal_search.training.task import Batch
 

@@ -17,16 +17,8 @@ from crystal_search.datasets.packed import GREY, OUTCOMES, ShardFile, ShardsInUs
 from crystal_search.errors import UserError
 from crystal_search.networks.architectures import CLASSIFIER_WIDTH_PX
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.training.device_views import (
-    KeptImages,
-    local_contrast,
-    looked_up,
-    recorded_differently,
-    reduced,
-    sampled,
-    stacked,
-    turned,
-)
+from crystal_search.training.device_views import KeptImages, local_contrast, looked_up, reduced, sampled, stacked
+from crystal_search.training.view_augmentation import recorded_differently, turned
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
 FEWEST_BLOCKS = 6  #: blocks of 4 x 4 px that an outcome must have in an image to be aimed at

@@ -1,13 +1,13 @@
-"""Views of images, kept, cut out, recorded differently and normalised many at once, on whatever device they are.
+"""Views of images for ``cells`` and ``drops``: kept, cut out and normalised many at once, on whatever device they are.
 
-A GPU could not be kept busy by `images.normalised`, one by one on a processor; the numbers are the same.
+A GPU could not be kept busy by `images.normalised`, one by one on a processor; the numbers are the same. What is
+changed in between is in `view_augmentation`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
@@ -15,13 +15,6 @@ from crystal_search.datasets.packed import WellRow
 from crystal_search.images import LOCAL_MEAN_REDUCTION, LOCAL_MEAN_SIGMA_PX
 
 KEPT_SHARE = 0.5  #: of the memory of a GPU that is free
-GAMMA_LOG_RANGE = 0.35
-CONTRAST_RANGE = (0.5, 1.35)
-BRIGHTNESS_RANGE = 0.08  #: of full scale
-NOISE_RANGE = (0.002, 0.025)  #: of full scale
-BLUR_RANGE_PX, BLUR_RADIUS_PX = (0.3, 2.2), 5
-COARSER_RANGE = (0.3, 0.9)  #: a camera of so many pixels along a side, over those there are
-BLURRED_SHARE, NOISY_SHARE, COARSER_SHARE = 0.25, 0.35, 0.25
 
 
 class KeptImages:
@@ -102,25 +95,18 @@ def looked_up(maps: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return maps[numbers[:, None, None], row[:, :, None], column[:, None, :]]
 
 
-def _kernel(sigma: Tensor, radius: int) -> Tensor:
+def gaussian_kernel(sigma: Tensor, radius: int) -> Tensor:
+    """Return Gaussians of `sigma` (N,) px as kernels (N, 2 radius + 1) whose sums are 1."""
     offsets = torch.arange(-radius, radius + 1, device=sigma.device)
     kernel = torch.exp(-(offsets**2) / (2 * sigma[:, None] ** 2))
-    return kernel / kernel.sum(dim=1, keepdim=True)  # (N, 2 radius + 1)
-
-
-def blurred(views: Tensor, sigma_px: Tensor, radius_px: int) -> Tensor:
-    """Return views (N, h, w) blurred by Gaussians of `sigma_px` (N,), edge values repeated outside."""
-    kernel = _kernel(sigma_px, radius_px)
-    wide = pad(views[None], (radius_px, radius_px, radius_px, radius_px), mode="replicate")
-    wide = conv2d(wide, kernel[:, None, :, None], groups=len(views))
-    return conv2d(wide, kernel[:, None, None, :], groups=len(views))[0]
+    return kernel / kernel.sum(dim=1, keepdim=True)
 
 
 def local_contrast(views: Tensor) -> Tensor:
     """Return what `images.local_contrast` makes of views (N, h, w) in [0, 1]; sides are multiples of 4 px."""
     small = avg_pool2d(views[:, None], LOCAL_MEAN_REDUCTION)[:, 0]
     sigma = torch.full((1,), LOCAL_MEAN_SIGMA_PX / LOCAL_MEAN_REDUCTION, device=views.device)
-    kernel = _kernel(sigma, int(np.ceil(3 * LOCAL_MEAN_SIGMA_PX / LOCAL_MEAN_REDUCTION)))[0]
+    kernel = gaussian_kernel(sigma, int(np.ceil(3 * LOCAL_MEAN_SIGMA_PX / LOCAL_MEAN_REDUCTION)))[0]
     radius = len(kernel) // 2
     smooth = pad(small[:, None], (radius, radius, radius, radius), mode="replicate")
     smooth = conv2d(conv2d(smooth, kernel[None, None, :, None]), kernel[None, None, None, :])
@@ -132,48 +118,3 @@ def centred(views: Tensor) -> Tensor:
     """Return what `images.centred` makes of views (N, h, w) in [0, 1]."""
     mean = views.mean(dim=(1, 2), keepdim=True)
     return (views - mean) / views.std(dim=(1, 2), keepdim=True, correction=0).clamp_min(0.02)
-
-
-def recorded_differently(views: Tensor, generator: np.random.Generator) -> Tensor:
-    """Return views (N, h, w) in [0, 1] as other lenses, lamps and cameras might have recorded them."""
-    count, device = len(views), views.device
-
-    def drawn(low: float, high: float) -> Tensor:
-        numbers = generator.uniform(low, high, (count, 1, 1)).astype(np.float32)
-        return torch.from_numpy(numbers).to(device)
-
-    order = generator.permutation(count)
-    coarser = order[: round(COARSER_SHARE * count)]
-    views = _coarser(views, torch.from_numpy(coarser).to(device), generator)
-    soft = torch.from_numpy(order[::-1][: round(BLURRED_SHARE * count)].copy()).to(device)
-    if len(soft):
-        sigma = torch.from_numpy(generator.uniform(*BLUR_RANGE_PX, len(soft)).astype(np.float32)).to(device)
-        views = views.index_copy(0, soft, blurred(views[soft], sigma, BLUR_RADIUS_PX))
-    views = views.clamp_min(1e-3) ** torch.exp(drawn(-GAMMA_LOG_RANGE, GAMMA_LOG_RANGE))
-    middle = views.mean(dim=(1, 2), keepdim=True)
-    views = middle + drawn(*CONTRAST_RANGE) * (views - middle) + drawn(-BRIGHTNESS_RANGE, BRIGHTNESS_RANGE)
-    amount = drawn(*NOISE_RANGE) * (drawn(0, 1) < NOISY_SHARE)
-    noise = torch.Generator(device).manual_seed(int(generator.integers(2**63)))
-    views = views + amount * torch.randn(views.shape, generator=noise, device=device)
-    return (views.clamp(0, 1) * 255).round() / 255
-
-
-def _coarser(views: Tensor, which: Tensor, generator: np.random.Generator) -> Tensor:
-    """Return views of which those at `which` were seen by a camera of fewer pixels, and enlarged again."""
-    if not len(which):
-        return views
-    share = float(generator.uniform(*COARSER_RANGE))
-    size = [max(16, round(side * share)) for side in views.shape[1:]]
-    few = interpolate(views[which][:, None], size=size, mode="area")
-    many = interpolate(few, size=views.shape[1:], mode="bilinear", align_corners=False)[:, 0]
-    return views.index_copy(0, which, many)
-
-
-def turned(views: Tensor, turns: NDArray[np.int_]) -> Tensor:
-    """Return square fields (N, h, h), each in one of the 8 turned and mirrored versions, as `turns` (N,) say."""
-    versions = torch.empty_like(views)
-    for turn in set(turns.tolist()):
-        which = torch.from_numpy(np.flatnonzero(turns == turn)).to(views.device)
-        part = views[which].flip(2) if turn >= 4 else views[which]
-        versions[which] = torch.rot90(part, turn % 4, (1, 2))
-    return versions

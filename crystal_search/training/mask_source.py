@@ -19,7 +19,8 @@ from crystal_search.errors import ImageError, UserError
 from crystal_search.images import Grey, decode, resized, to_grey
 from crystal_search.networks.architectures import CLASSIFIER_WIDTH_PX, DROP_WIDTH_PX
 from crystal_search.outcomes import NO_DROP
-from crystal_search.training.device_views import KeptImages, centred, recorded_differently, sampled, stacked
+from crystal_search.training.device_views import KeptImages, centred, sampled, stacked
+from crystal_search.training.view_augmentation import recorded_differently
 from crystal_search.unet_drop.regions import Mask
 
 EMPTY_SHARE = 0.3  #: of the wells in a batch

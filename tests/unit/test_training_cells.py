@@ -12,7 +12,6 @@ from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import normalised
 from crystal_search.networks.architectures import CLASSIFIER_NORMALISATION
 from crystal_search.training import cells_task, loop
-from crystal_search.training.augmentation import recorded_differently, turned
 from crystal_search.training.checkpoints import BEST, load_trained
 from crystal_search.training.crops import CropSource
 from crystal_search.training.learning_curve import curve_rows
@@ -61,21 +60,6 @@ def test_rare_outcomes_are_aimed_at(shards: Path) -> None:
     source = crops_of(shards)
     _, outcomes = source.batch(0, 40)
     assert (outcomes == CRYSTAL).flatten(1).any(dim=1).float().mean() > 0.3
-
-
-def test_the_eight_turns_differ_and_keep_every_value() -> None:
-    field = np.arange(6).reshape(2, 3)
-    turns = {(turned(field, turn).shape, turned(field, turn).tobytes()) for turn in range(8)}
-    assert len(turns) == 8
-    assert all(sorted(turned(field, turn).ravel()) == list(range(6)) for turn in range(8))
-
-
-def test_a_different_recording_keeps_shape_and_type() -> None:
-    grey = fake_well(0).image[:, :, 0]
-    other = recorded_differently(grey, np.random.default_rng(0))
-    assert other.shape == grey.shape
-    assert other.dtype == np.uint8
-    assert not np.array_equal(other, grey)
 
 
 def request(shards: Path, out: Path, **options: Any) -> CellRequest:

@@ -12,7 +12,7 @@ import torch
 from crystal_search.datasets.outcome_maps import OUTSIDE, highest_priority
 from crystal_search.datasets.packed import WellRow, open_dataset
 from crystal_search.errors import UserError
-from crystal_search.training import cells_task, device_views, loop, mask_source
+from crystal_search.training import cells_task, loop, mask_source, view_augmentation
 from crystal_search.training import crops as crops_module
 from crystal_search.training.crops import CropSource
 from crystal_search.training.device_views import KeptImages, stacked
@@ -80,7 +80,7 @@ def test_what_is_trained_on_is_recorded_differently(
         source.refresh()
         return source.batch(0, 8)[0]
 
-    trained_on, change = drawn(), device_views.recorded_differently
+    trained_on, change = drawn(), view_augmentation.recorded_differently
     # The same random numbers are drawn, so that nothing but the change itself is missing.
     monkeypatch.setattr(source_module, "recorded_differently", lambda views, draws: (change(views, draws), views)[1])
     assert float((trained_on - drawn()).abs().mean()) > 0.1

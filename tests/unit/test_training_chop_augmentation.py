@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystal_search.geometry import Box
-from crystal_search.training.augmentation import chop_seen_differently, moved, recorded_differently
+from crystal_search.training.chop_augmentation import chop_seen_differently, moved, recorded_differently, turned
 from tests.unit.dataset_files import pattern
+from tests.unit.networks_fakes import fake_well
 
 BOX = Box(64, 64, 320, 320)
 
@@ -103,3 +104,18 @@ def test_grey_stays_grey_where_colours_are_recorded_differently() -> None:
     grey = pattern("clear", 1)
     colour = recorded_differently(np.repeat(grey[:, :, None], 3, axis=2), np.random.default_rng(4))
     assert colour.shape == (*grey.shape, 3)
+
+
+def test_the_eight_turns_differ_and_keep_every_value() -> None:
+    field = np.arange(6).reshape(2, 3)
+    turns = {(turned(field, turn).shape, turned(field, turn).tobytes()) for turn in range(8)}
+    assert len(turns) == 8
+    assert all(sorted(turned(field, turn).ravel()) == list(range(6)) for turn in range(8))
+
+
+def test_a_different_recording_keeps_shape_and_type() -> None:
+    grey = fake_well(0).image[:, :, 0]
+    other = recorded_differently(grey, np.random.default_rng(0))
+    assert other.shape == grey.shape
+    assert other.dtype == np.uint8
+    assert not np.array_equal(other, grey)

@@ -1,4 +1,7 @@
-"""Changes to an image that leave its labels alone or move them with it."""
+"""Chops as they might have lain, and been lit and recorded: what the task ``chops`` changes, one by one on a processor.
+
+The tasks ``cells`` and ``drops`` change views many at once, on whatever device they are: `view_augmentation`.
+"""
 
 from typing import TypeVar
 
