@@ -98,6 +98,12 @@ class MemoryImaging:
         ]
         return sorted(wanted, key=self._age, reverse=True)[:limit]
 
+    def count_to_score(self, recipe: Recipe, *, channel: str = "visible") -> int:
+        """Return how many images of a channel have a last automatic score of another recipe, or none."""
+        images = [each for each in self._images.values() if each.key.channel == channel]
+        last = [self._counting(each.id)[-1:] for each in images]
+        return sum(1 for scores in last if not scores or scores[0].recipe != recipe)
+
     def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
         """Return the newest image of a channel in an open unit of `recipe`."""
         held = [self._images[image_id] for image_id in self._held(recipe, "open")]

@@ -102,6 +102,26 @@ def names_in(home: Home, state: State) -> list[str]:
     return [name for name in names if NAME.fullmatch(name)]
 
 
+def strays(home: Home) -> list[Path]:
+    """Return what lies in the folders of open work units and is none: a file server's housekeeping, a lost copy."""
+    found = []
+    for state in (State.QUEUED, State.SET_ASIDE, State.RUNNING, State.RETURNED, State.VALIDATED, State.SPOOLED):
+        row = STATES[state]
+        for entry in sorted(os.scandir(home.path / row.folder), key=lambda entry: entry.name):
+            if not entry.name.startswith(".") and not _is_unit(entry, row):
+                found.append(Path(entry.path))
+    return found
+
+
+def _is_unit(entry: "os.DirEntry[str]", row: Row) -> bool:
+    name, _, rest = entry.name.partition(".")
+    if NAME.fullmatch(name) is None:
+        return False
+    if row.form == "NAME.zip":
+        return rest in ("zip", "txt")
+    return entry.is_dir(follow_symlinks=False) and (rest != "") == (row.form == "NAME.MARK")
+
+
 def newest_first(home: Home) -> Iterator[Path]:
     """Return the files of the queued work units, fresh images before a backlog."""
     return reversed(unit_files(home.queue))

@@ -403,6 +403,14 @@ def test_a_score_ends_the_wait(imaging: ImagingDatabase) -> None:
     assert imaging.postponements([image.id]) == {}
 
 
+def test_images_to_score_are_counted_by_recipe_and_channel(imaging: ImagingDatabase) -> None:
+    one, two = stored(imaging, key()), stored(imaging, key(row=1))
+    stored(imaging, key(channel="uv"))
+    assert imaging.count_to_score(RECIPE) == 2
+    imaging.add_auto_scores([auto(one), auto(two, recipe=OTHER_RECIPE)])
+    assert (imaging.count_to_score(RECIPE), imaging.count_to_score(OTHER_RECIPE)) == (1, 1)
+
+
 def test_the_newest_image_in_work_is_of_an_open_unit_of_the_recipe(imaging: ImagingDatabase) -> None:
     old, new, newest = (stored(imaging, key(row=row), imaged_at=NOON + timedelta(days=row)) for row in range(3))
     assert imaging.newest_packed(RECIPE) is None

@@ -21,7 +21,7 @@ from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services import watch as watching
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.cycle import cycle
-from crystal_search.server.services.watch import Complaints, Inbox, ViewerProcess, watch
+from crystal_search.server.services.watch import Backlog, Complaints, Inbox, ViewerProcess, watch
 from tests.service_site import (
     PATIENCE_S,
     PICTURE,
@@ -110,6 +110,45 @@ def test_fresh_images_come_first_and_the_queue_stays_short(tmp_path: Path) -> No
         watch(site, engine, nothing_new, None)
     assert len(engine.submitted) == 6
     assert engine.submitted == unit_files(site.home.queue)[::-1]
+
+
+def test_how_much_is_done_and_when_the_rest_will_be_is_told() -> None:
+    now = [1_000_000.0]
+    backlog = Backlog(lambda: now[0])
+    now[0] += 1_000
+    backlog.begins()
+    now[0] += 60
+    backlog.begins()
+    ends_at = time.strftime("%H:%M", time.localtime(now[0] + 30 * 6))
+    assert backlog.said(10, 30) == f"scored 10 of 40, done about {ends_at}"
+    now[0] += 60
+    assert backlog.said(30, 0) == "scored 40 of 40"
+    assert backlog.said(1, 0) == "scored 1 of 1"
+
+
+def test_what_is_no_work_unit_is_named_once_and_makes_no_haste(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = site_at(tmp_path)
+    (site.home.returned / "Thumbs.db").touch()
+    (site.home.queue / "lost+found").mkdir()
+    (site.home.queue / "copy of a.zip").touch()
+    passes = [0]
+
+    def look() -> ImportReport:
+        passes[0] += 1
+        if passes[0] == 4:
+            raise KeyboardInterrupt
+        return nothing_new()
+
+    began = time.monotonic()
+    with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
+        watch(site, engine, look, None)
+    assert time.monotonic() - began >= 3 * watching.LOOK_EVERY_S
+    told = [record.getMessage() for record in caplog.records if "is no work unit" in record.getMessage()]
+    assert sorted(each.partition(": ")[2].partition(" is no")[0] for each in told) == sorted(
+        str(path) for path in (site.home.returned / "Thumbs.db", *site.home.queue.iterdir())
+    )
 
 
 def test_images_that_come_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

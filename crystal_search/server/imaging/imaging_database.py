@@ -238,6 +238,9 @@ class Units(Protocol):
         without a date is as new as its import.
         """
 
+    def count_to_score(self, recipe: Recipe, *, channel: str = "visible") -> int:
+        """Return how many images of a channel have a last automatic score of another recipe, or none."""
+
     def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
         """Return the newest image of a channel in an open unit of `recipe`."""
 

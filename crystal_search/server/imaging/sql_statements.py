@@ -124,6 +124,11 @@ def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, now:
     return waiting.order_by(*_NEWEST).limit(limit)
 
 
+def count_to_score(recipe_id: int, channel: str) -> Query:
+    """Select how many images of a channel have a last automatic score of another recipe, or none."""
+    return select(func.count()).where(image.c.channel == channel, image.c.last_recipe_id != recipe_id)
+
+
 def newest_packed(recipe_id: int, channel: str) -> Query:
     """Select the newest image of a channel in an open unit of the recipe."""
     held = exists().select_from(_MEMBERS).where(*_holds(recipe_id, "open"))

@@ -41,6 +41,15 @@ class SqlUnits(SqlTransactions):
 
         return self._read("look for images without a score", work)
 
+    def count_to_score(self, recipe: Recipe, *, channel: str = "visible") -> int:
+        """Return how many images of a channel have a last automatic score of another recipe, or none."""
+
+        def work(connection: Connection) -> int:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or -1
+            return int(connection.scalar(statements.count_to_score(recipe_id, channel)) or 0)
+
+        return self._read("count images without a score", work)
+
     def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
         """Return the newest image of a channel in an open unit of `recipe`."""
 

@@ -22,8 +22,9 @@ NEWEST, OTHERS = 200, 800  #: images in one pass
 def notice_changes(site: Installation) -> set[int]:
     """Note which files of some images hold something else by now; return the images that show another picture."""
     newest = site.imaging.images_read(limit=NEWEST)
-    others = site.imaging.images_read(below=_place(site), limit=OTHERS)
-    site.home.looked_at.write_text(f"{others[-1].id}" if len(others) == OTHERS else "", encoding="utf-8")
+    others = site.imaging.images_read(below=_place(site), limit=OTHERS) if len(newest) == NEWEST else []
+    if len(newest) == NEWEST:
+        site.home.looked_at.write_text(f"{others[-1].id}" if len(others) == OTHERS else "", encoding="utf-8")
     looked_at = {image.id: image for image in (*newest, *others)}
     versions: dict[int, FileVersion] = {}
     for image in _touched(site, looked_at.values()):

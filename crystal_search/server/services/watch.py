@@ -31,10 +31,11 @@ from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
 from crystal_search.server.services.postponing import said_of
+from crystal_search.server.unit_states import strays
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 REST_S = 10.0  #: after the engine broke, before it is tried again
 VIEWER_REST_S = 5.0  #: between two starts of the viewer
 
@@ -50,6 +51,36 @@ class Complaints:
         if trouble and trouble != self._last.get(what):
             log.error("%s: %s", what, trouble)
         self._last[what] = trouble
+
+
+class Backlog:
+    """Tells how much is done of what waited, and when the rest will be."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._began_at = clock()
+        self._done, self._idle = 0, True
+
+    def begins(self) -> None:
+        """Take note that there is work, if nothing was left before."""
+        if self._idle:
+            self._began_at, self._idle = self._clock(), False
+
+    def said(self, scored: int, left: int) -> str:
+        """Return what people read when `scored` images more are done and `left` are to do.
+
+        >>> backlog = Backlog(iter([0.0, 60.0]).__next__)
+        >>> backlog.said(16, 32).partition(", done")[0]
+        'scored 16 of 48'
+        """
+        self._done += scored
+        text = f"scored {self._done} of {self._done + left}"
+        if not left:
+            self._done, self._idle = 0, True
+            return text
+        ends_at = self._clock()
+        ends_at += left * (ends_at - self._began_at) / self._done
+        return f"{text}, done about {time.strftime('%H:%M', time.localtime(ends_at))}"
 
 
 class Inbox:
@@ -123,15 +154,20 @@ def watch(
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
     recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
     recipe()  # trouble with the models ends the service before it begins
-    order = EVERYTHING
+    order, backlog = EVERYTHING, Backlog()
     if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
     def one_pass() -> None:
-        _, scores = cycle(site, recipe(), engine, order)
+        done, scores = cycle(site, recipe(), engine, order)
         if scores.new:
-            say(f"{time.strftime('%H:%M:%S')} scored {scores.new} {'image' if scores.new == 1 else 'images'}")
+            left = site.imaging.count_to_score(recipe())
+            say(f"{time.strftime('%H:%M:%S')} {backlog.said(scores.new, left)}")
+        if done.created.units:
+            backlog.begins()
         complaints.about("set", "; ".join(scores.waiting))
+        for path in strays(site.home):
+            complaints.about(f"stray {path}", f"{path} is no work unit; it is left alone, take it away")
         for waiting in site.imaging.postponed():
             complaints.about(f"waiting: {waiting.reason}", said_of(waiting))
 
