@@ -94,6 +94,9 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("new", "text", "outcome that a person gave it instead"),
         Column("comment", "text", "what the person wrote"),
         Column("person", "text", "who scored it"),
+        Column(
+            "remarks", "text", "what was overlooked or chosen while it was read: a page, an orientation, stray bytes"
+        ),
         Column("error", "text", "why it could not be read"),
     ),
     "What models say of it": (

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
-from crystal_search.images import decode, picture_file
+from crystal_search.images import DecodedImage, decode, picture_file
 
 FAST = 1  #: of PNG's levels of compression; the next takes twice as long for a twentieth less
 ORIENTATION, UPRIGHT = 274, 1  #: tag of TIFF and EXIF, and what it says of a picture that stands as it is stored
@@ -46,7 +46,7 @@ def as_work_picture(data: bytes, suffix: str) -> Converted:
     """
     jpeg = data.startswith(JPEG_MAGIC)
     image = decode(data, at_least_width_px=1 if jpeg else MAX_SIDE_PX)
-    remarks = (*image.remarks, *_turned(data))
+    remarks = remarks_on(data, image)
     if not image.converted:
         return Converted(suffix, data, remarks)
     colour = image.colour
@@ -55,11 +55,12 @@ def as_work_picture(data: bytes, suffix: str) -> Converted:
     return Converted(".png", png, remarks)
 
 
-def _turned(data: bytes) -> tuple[str, ...]:
-    """Return the remark that an orientation tag was ignored, where there is one that turns the picture."""
+def remarks_on(data: bytes, image: DecodedImage) -> tuple[str, ...]:
+    """Return what people should know of how a file was read; also an orientation tag that was ignored."""
     try:
         with Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF")) as picture:
             orientation = picture.getexif().get(ORIENTATION, UPRIGHT)
     except Exception:  # the tag is of no account: what cannot be read here was read without it
-        return ()
-    return () if orientation == UPRIGHT else (f"its orientation tag ({orientation}) was ignored",)
+        return image.remarks
+    told = () if orientation == UPRIGHT else (f"its orientation tag ({orientation}) was ignored",)
+    return (*image.remarks, *told)

@@ -19,6 +19,7 @@ from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import GROUPS
+from crystal_search.pictures import remarks_on
 from crystal_search.processes import pool_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
@@ -32,7 +33,7 @@ COLUMNS = (
     *("path", "outcome", "score_number", "group", "probability"),
     *(f"p_{group}" for group in GROUPS),
     *("above_threshold", "drop_found", *(f"drop_{side}" for side in PLACES["SIDE"])),
-    *("classifier", "seconds", "error"),
+    *("classifier", "seconds", "remarks", "error"),
 )
 DECIMALS = {"probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
@@ -57,6 +58,7 @@ class Scored:
     peaks: tuple[float, ...]  #: by group, see `peaks_for_ranking`; () for what was not read
     model: str
     seconds: float
+    remarks: tuple[str, ...] = ()  #: what was overlooked or chosen while the picture was read
     overlay_error: str = ""  #: which picture with frames could not be written, and why
 
 
@@ -108,8 +110,11 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
     start = time.perf_counter()
     peaks: tuple[float, ...] = ()
     image = None
+    remarks: tuple[str, ...] = ()
     try:
-        score, image = score_data(_content(path), models, parameters)
+        data = _content(path)
+        score, image = score_data(data, models, parameters)
+        remarks = remarks_on(data, image) if image else ()
         peaks = peaks_for_ranking(score, image, models, parameters)
     except OSError as error:
         score = unreadable(f"cannot read the {'folder' if os.path.isdir(path) else 'file'}: {error.strerror}")
@@ -122,6 +127,7 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
         peaks=peaks,
         model=models.classifier.card.name,
         seconds=time.perf_counter() - start,
+        remarks=remarks,
         overlay_error=trouble,
     )
 
@@ -279,6 +285,7 @@ def row(found: Scored) -> dict[str, Cell]:
         "above_threshold": score.above_threshold if score.score else None,
         "classifier": found.model,
         "seconds": found.seconds,
+        "remarks": "; ".join(found.remarks) or None,
         "error": score.error,
     }
     if score.error is None:

@@ -5,6 +5,7 @@ that belong to nothing, which some cameras leave, and which no viewer minds.
 """
 
 import re
+from bisect import bisect_left
 
 import numpy as np
 import simplejpeg
@@ -14,9 +15,11 @@ from crystal_search.errors import ImageError
 from crystal_search.formats.picture import Picture, check_size
 
 MAX_STRAY_BYTES = 64  #: in one place among what encodes pixels; more is a part of the picture that was not decoded
-MAX_PLACES, MAX_TRIES = 8, 64  #: where bytes between pixels are overlooked, and is looked for such a place
+MAX_PLACES = 8  #: where bytes between pixels are overlooked
+MAX_BACK = 32  #: markers that lie between stray bytes and where the library tells of them
 MARKER = re.compile(rb"\xff[\x01-\xfe]")
-STRAY = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+IN_PIXELS = re.compile(rb"\xff[\xc0-\xfe]")  #: markers among what encodes pixels
+STRAY = re.compile(r"(\d+) extraneous bytes before marker")
 START_OF_SCAN, END_OF_IMAGE, APP14 = 0xDA, 0xD9, 0xEE
 NO_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))  #: markers that no length follows
 CMYK_KINDS = ("CMYK", "YCCK")
@@ -30,7 +33,7 @@ def read_jpeg(data: bytes, at_least_width_px: int) -> Picture:
     ImageError
         If the file is damaged, cut off, or not all of it was decoded; if it is no well.
     """
-    mended, strays = without_strays(data)
+    mended, strays = header_cleaned(data)
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(mended)
         check_size(height, width)
@@ -46,8 +49,8 @@ def read_jpeg(data: bytes, at_least_width_px: int) -> Picture:
 def _decoded(data: bytes, space: str, least: dict[str, int]) -> tuple[NDArray[np.uint8], int]:
     """Return the pixels, and how many bytes between pixels were overlooked.
 
-    The library tells how many stray bytes are before which marker, not where. They are cut out before one marker of
-    that kind after the other until nothing is wrong, so that a picture with stray bytes is read as strictly as any.
+    The library tells how many stray bytes there are, not where. They are looked for and cut out until nothing is wrong,
+    so that a picture with stray bytes is read as strictly as any.
     """
     overlooked, wrong = 0, ""
     for _ in range(MAX_PLACES):
@@ -58,31 +61,53 @@ def _decoded(data: bytes, space: str, least: dict[str, int]) -> tuple[NDArray[np
         stray = STRAY.search(wrong)
         if not stray:
             break
-        count, marker = int(stray[1]), bytes((0xFF, int(stray[2], 16)))
+        count = int(stray[1])
         if count > MAX_STRAY_BYTES:
             raise ImageError(f"the last {count} bytes of the JPEG's pixels were not decoded; copy or save it again")
-        data = _without(data, count, marker, (wrong, space))
+        data = _pixels_cleaned(data, space, wrong, count)
         overlooked += count
     raise ValueError(wrong)
 
 
-def _without(data: bytes, count: int, marker: bytes, wrong: tuple[str, str]) -> bytes:
-    """Return a JPEG without the `count` bytes before the `marker` that is meant by what is `wrong` in a colour space.
+def _pixels_cleaned(data: bytes, space: str, wrong: str, count: int) -> bytes:
+    """Return a JPEG without the `count` stray bytes of which the library says what is `wrong`.
+
+    It says so at their marker or at one of the next, which is found by halves: a picture that ends there has the
+    error, one that ends before has not. From there back, each marker is tried.
 
     Raises
     ------
     ValueError
-        If there is no such marker, or more than `MAX_TRIES`.
+        If it is no marker's.
     """
-    places = [each.start() for each in re.finditer(re.escape(marker), data)][:MAX_TRIES]
-    for shorter in (data[: place - count] + data[place:] for place in places):
-        try:
-            simplejpeg.decode_jpeg(shorter, wrong[1], min_height=1, min_width=1)
-        except ValueError as error:
-            if str(error) == wrong[0] or not STRAY.search(str(error)):
-                continue
-        return shorter
-    raise ValueError(wrong[0])
+    markers = [each.start() for each in IN_PIXELS.finditer(data, _walked(data)[1])]
+    last = bisect_left(
+        range(len(markers) - 1), True, key=lambda number: _has_strays(_up_to(data, markers[number]), space)
+    )
+    for place in reversed(markers[max(0, last - MAX_BACK) : last + 1]):
+        shorter = data[: place - count] + data[place:]
+        now = _error(shorter, space)
+        if not now or (STRAY.search(now) and not _has_strays(_up_to(shorter, markers[last] - count), space)):
+            return shorter
+    raise ValueError(wrong)
+
+
+def _up_to(data: bytes, marker: int) -> bytes:
+    """Return the beginning of a picture: with the marker if it starts anew, without if it begins a segment."""
+    return data[: marker + 2 if data[marker + 1] in NO_LENGTH else marker] + b"\xff\xd9"
+
+
+def _has_strays(data: bytes, space: str) -> bool:
+    return STRAY.search(_error(data, space)) is not None
+
+
+def _error(data: bytes, space: str) -> str:
+    """Return what the library finds wrong first; nothing where all is well."""
+    try:
+        simplejpeg.decode_jpeg(data, space, min_height=1, min_width=1)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _walked(data: bytes) -> tuple[list[bytes], int]:
@@ -95,10 +120,10 @@ def _walked(data: bytes) -> tuple[list[bytes], int]:
     return segments, found.start() if found else at
 
 
-def without_strays(data: bytes) -> tuple[bytes, int]:
+def header_cleaned(data: bytes) -> tuple[bytes, int]:
     r"""Return a JPEG without what lies between the segments of its header, and how many bytes that were.
 
-    >>> without_strays(b"\xff\xd8" + b"\xff\x00ab" + b"\xff\xda...")
+    >>> header_cleaned(b"\xff\xd8" + b"\xff\x00ab" + b"\xff\xda...")
     (b'\xff\xd8\xff\xda...', 4)
     """
     segments, end = _walked(data)

@@ -240,3 +240,17 @@ def test_names_that_a_spreadsheet_takes_for_formulas_are_guarded(tmp_path: Path)
     finally:
         os.chdir(before)
     assert [row["path"] for row in rows_of(out)] == [f"'{name}" for name in names]
+
+
+def test_what_was_chosen_or_overlooked_while_reading_is_told(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    sharp, soft = (Image.fromarray(well()).resize(size).resize((600, 500)) for size in ((600, 500), (30, 25)))
+    soft.save(images / "stack.tif", save_all=True, append_images=[sharp, soft])
+    sharp.save(images / "single.tif")
+    out = tmp_path / "out.csv"
+    assert main(["score", str(images), "--csv", str(out), "--workers", "1"]) == 0
+    single, stack = rows_of(out)
+    assert (single["remarks"], stack["remarks"]) == ("", "page 2 of 3 was taken, of 3 as large the one in best focus")
+    same = [column for column in COLUMNS if column not in ("path", "seconds", "remarks")]
+    assert [single[column] for column in same] == [stack[column] for column in same]

@@ -235,3 +235,13 @@ def test_a_jpeg_of_inks_is_as_strict(mode: str) -> None:
         right = np.asarray(picture.convert("RGB")).astype(int)
     assert np.abs(decode(data).colour - right).mean() < 1
     assert all(refused(each) for each in unfinished(data))
+
+
+@pytest.mark.parametrize("strays", [b"\0", b"\0\0", b"\x12\x34", bytes(range(20, 29))], ids=bytes.hex)
+def test_stray_bytes_before_any_restart_marker_change_nothing(strays: bytes) -> None:
+    """The decoder may tell of them some markers later, or not at all where it had them in hand."""
+    data = saved(np.asarray(Image.fromarray(rgb()).resize((800, 640))), "JPEG", quality=95, restart_marker_rows=2)
+    right = decode(data).colour
+    for marker in re.finditer(rb"\xff[\xd0-\xd7]", data):
+        image = decode(data[: marker.start()] + strays + data[marker.start() :])
+        assert np.array_equal(image.colour, right), marker
