@@ -18,7 +18,7 @@ from crystal_search.result import ImageScore
 from crystal_search.wells import CHANNELS
 
 Cell = str | int | float | bool | None
-Kind = Literal["text", "yes/no", "count", "number", "share", "percent", "duration", "time"]
+Kind = Literal["text", "yes/no", "count", "number", "share", "percent", "duration", "time", "taken"]
 KINDS: dict[Kind, str] = {
     "text": "text",
     "yes/no": "`yes` or `no`",
@@ -28,6 +28,7 @@ KINDS: dict[Kind, str] = {
     "percent": "number from 0 to 100",
     "duration": "seconds",
     "time": "ISO 8601, UTC",
+    "taken": "ISO 8601, by the robot's clock; the day alone where no more is known",
 }
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 PREFIXES, SUFFIXES = ("auto_", "manual_"), ("_low", "_high")
@@ -79,7 +80,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("drop", "count", "drop of the well, from 1"),
         Column("inspection", "count", "imaging session, from 1"),
         Column("channel", "text", f"how it was taken: {', '.join(f'`{each}`' for each in CHANNELS)}"),
-        Column("imaged_at", "time", "when it was taken"),
+        Column("imaged_at", "taken", "when it was taken"),
         Column("day", "number", "days since the drop was set up"),
         Column("CHANNEL", "text", "the image file of the same drop in this channel"),
     ),

@@ -13,7 +13,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "watch": ("server.services.watch", "import, score and show new images as they come"),
         "view": ("viewer.serve", "serve the plate viewer"),
         "run": ("demo.run", "the main job: the demo plate from images to frames in the viewer"),
-        "import": ("server.importing.import_images", "bring a robot's folder into the imaging database"),
+        "import": ("server.importing.import_command", "bring a robot's folder into the imaging database"),
     },
     "Services, each a step of what watch does": {
         "create-work": ("server.services.create_work", "pack unscored images into work units"),

@@ -14,6 +14,15 @@ from crystal_search.errors import UserError
 FULL_DISK = (ENOSPC, EDQUOT)  #: error numbers
 PART = ".part"  #: suffix of a file that is not whole yet
 
+#: What file servers and systems keep in shared folders, in small letters.
+HOUSEKEEPING = frozenset(
+    {
+        "#recycle", "#snapshot", "@eadir", "@recently-snapshot", "@recycle", "@tmp", "~snapshot",  # of file servers
+        "$recycle.bin", "recycler", "system volume information",  # of Windows
+        "__macosx", "network trash folder", "temporary items", "lost+found",  # of others
+    }
+)  # fmt: skip
+
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write `content` to `path`, whole or not at all; once this returns, not even a power cut takes it away.
@@ -76,3 +85,12 @@ def whole_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         raise UserError(f"the disk of {out} is full; nothing was kept; free some space and try again") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def is_housekeeping(name: str) -> bool:
+    """Tell whether a file or folder of this name is a file server's own, or hidden: thumbnails, deleted files, copies.
+
+    >>> is_housekeeping("@eaDir"), is_housekeeping("$RECYCLE.BIN"), is_housekeeping("P1")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.casefold() in HOUSEKEEPING

@@ -1,9 +1,23 @@
 """Where an image belongs: plate, well, drop, inspection, channel."""
 
+import re
 from dataclasses import dataclass
+from itertools import pairwise
+
+from crystal_search.errors import UnknownNameError
 
 CHANNELS = ("visible", "uv", "cross-polarised", "shg")
 SPLITS = ("train", "validation", "test")  #: of what networks learn from and are judged by; no well is in two
+PLATE_FORMATS = {48: (6, 8), 96: (8, 12), 384: (16, 24), 1536: (32, 48)}  #: wells -> rows, columns
+
+#: What robots and people write for a channel, in small letters and without signs between.
+CHANNEL_WORDS = {
+    "visible": ("visible", "vis", "brightfield"),
+    "uv": ("uv", "uvt", "ultraviolet"),
+    "cross-polarised": ("crosspolarised", "crosspolarized", "xpl", "xpol"),
+    "shg": ("shg",),
+}
+_CHANNEL_OF_WORD = {word: channel for channel, words in CHANNEL_WORDS.items() for word in words}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -20,7 +34,44 @@ class WellKey:
     @property
     def well(self) -> str:
         """The well's name, for example ``C07``; rows after Z go on with AA."""
-        letters, row = "", self.row
-        while row >= 0:
-            letters, row = chr(ord("A") + row % 26) + letters, row // 26 - 1
-        return f"{letters}{self.column + 1:02d}"
+        return well_name(self.row, self.column)
+
+
+def well_name(row: int, column: int) -> str:
+    """Return the name of the well in a row and a column, both from 0.
+
+    >>> well_name(2, 6), well_name(31, 47)
+    ('C07', 'AF48')
+    """
+    letters = ""
+    while row >= 0:
+        letters, row = chr(ord("A") + row % 26) + letters, row // 26 - 1
+    return f"{letters}{column + 1:02d}"
+
+
+def channel_named(word: str) -> str:
+    """Return the channel that somebody calls `word`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+
+    >>> channel_named("UV"), channel_named("cross-polarized"), channel_named("XPL")
+    ('uv', 'cross-polarised', 'cross-polarised')
+    """
+    channel = _CHANNEL_OF_WORD.get(re.sub("[^a-z]", "", word.casefold()))
+    if channel is None:
+        raise UnknownNameError(f"{word!r} is no channel; choose from {', '.join(CHANNELS)}")
+    return channel
+
+
+def channels_in(text: str) -> set[str]:
+    """Return the channels that `text` names with words that stand by themselves, or begin with a capital letter.
+
+    >>> sorted(channels_in("P1/UV/A01_vis.jpg")), channels_in("UVDefaults"), channels_in("SUVA_1")
+    (['uv', 'visible'], {'uv'}, set())
+    """
+    words = re.findall("[A-Z]+(?![a-z])|[A-Z]?[a-z]+", text)
+    pairs = [first + second for first, second in pairwise(words) if len(first) > 1]
+    return {_CHANNEL_OF_WORD[word] for word in map(str.casefold, (*words, *pairs)) if word in _CHANNEL_OF_WORD}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
-from crystal_search.server.imaging.adding_rules import conflict, in_utc
+from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc
 from crystal_search.server.imaging.imaging_database import (
     CLOSED,
     Added,
@@ -60,9 +60,16 @@ class MemoryImaging:
 
     def _add(self, new: NewImage) -> None:
         imaged_at = new.imaged_at and in_utc(new.imaged_at)
-        arrived_at = imaged_at or datetime.now(UTC)
-        number = len(self._images) + 1
-        self._store(StoredImage(id=number, key=new.key, path=new.path, imaged_at=imaged_at, arrived_at=arrived_at))
+        self._store(
+            StoredImage(
+                id=len(self._images) + 1,
+                key=new.key,
+                path=new.path,
+                imaged_at=imaged_at,
+                day_only=new.day_only,
+                arrived_at=in_utc(arrival(new, datetime.now(UTC))),
+            )
+        )
 
     def _store(self, image: StoredImage) -> None:
         self._images[image.id] = self._by_path[image.path] = self._by_key[image.key] = image

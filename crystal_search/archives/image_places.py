@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from crystal_search.errors import UnknownNameError
-from crystal_search.robot_names import Naming, ReadName, detected, read_name
-from crystal_search.wells import SPLITS, WellKey
+from crystal_search.name_parts import ReadName
+from crystal_search.naming import Naming
+from crystal_search.robot_names import detected, read_name
+from crystal_search.wells import SPLITS, well_name
 
 VISIBLE = "visible"
 WORDS = {word: word for word in SPLITS} | {
@@ -50,7 +52,7 @@ class Places:
         name = read_name(path, self._naming) if self._naming else None
         if not isinstance(name, ReadName):
             return Place(PurePosixPath(path).stem)
-        well = WellKey(plate=name.plate, row=name.row, column=name.column).well
+        well = f"well {name.well_number}" if name.well_number else well_name(name.row, name.column)
         return Place(drop_name(name.plate, well, name.drop), name.plate, name.channel)
 
 

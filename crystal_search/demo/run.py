@@ -9,7 +9,8 @@ from pathlib import Path
 
 from crystal_search.demo.bars import Bar, score_with_bars
 from crystal_search.demo.truth import NAMING, agreement, plate_folder, read_truth, table
-from crystal_search.robot_names import ReadName, read_name
+from crystal_search.name_parts import ReadName
+from crystal_search.robot_names import read_name
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, Ledger

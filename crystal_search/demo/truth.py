@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import UserError
+from crystal_search.naming import Naming
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOMES
-from crystal_search.robot_names import Naming
 from crystal_search.server.imaging.imaging_database import AutoScore
 
 NAMING = Naming(

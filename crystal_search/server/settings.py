@@ -10,7 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crystal_search.errors import ConfigError
+from crystal_search.errors import ConfigError, UserError
+from crystal_search.naming import zone_named
 from crystal_search.outcomes import THRESHOLD
 from crystal_search.processes import processors
 from crystal_search.server.home import Home
@@ -28,6 +29,7 @@ class Settings:
     """What a facility may set; every setting has a default that works."""
 
     database_url: str = ""  #: SQLAlchemy URL of the imaging database; empty: SQLite in the home folder
+    time_zone: str = ""  #: IANA name of the zone of the robots' clocks, as Europe/Zurich; empty: this machine's
     models: str = ""  #: folder of the models in use; empty: those that come with the package
     threshold: float = THRESHOLD  #: a group counts for an image when its best chop reaches it
     best_chops: int = 5  #: chops kept and framed for each image
@@ -88,6 +90,7 @@ def read_settings(path: Path) -> Settings:
     table = read_toml(path, "key", sorted(field.name for field in fields(Settings)))
     for key, value in table.items():
         _check(path, key, value, getattr(Settings(), key))
+    _check_zone(path, table.get("time_zone", ""))
     for key in ("models", "boinc_project"):
         if table.get(key):
             table[key] = os.path.abspath(path.parent / table[key])
@@ -129,3 +132,10 @@ def _check(path: Path, key: str, value: Any, default: Any) -> None:
     low, high = LIMITS.get(key, (None, None))
     if low is not None and high is not None and not low <= value <= high:
         raise ConfigError(f"{path}: {key} must be from {low:g} to {high:g}, got {value!r}")
+
+
+def _check_zone(path: Path, name: str) -> None:
+    try:
+        zone_named(name)
+    except UserError as error:
+        raise ConfigError(f"{path}: {error}") from error

@@ -63,6 +63,7 @@ def viewer_app(
     names: Collection[str] = LOOPBACK_NAMES,
     frames: Frames = NO_FRAMES,
     is_snapshot: bool = False,
+    time_zone: str = "",
 ) -> Starlette:
     """Return the viewer of an imaging database.
 
@@ -78,6 +79,8 @@ def viewer_app(
         Frame colours that the facility has set.
     is_snapshot
         Whether the database is a copy, for which no scores are taken.
+    time_zone
+        IANA name of the zone of the robots' clocks; empty: this machine's.
     """
     templates, static, kept = Jinja2Templates(HERE / "templates"), static_address(), Thumbnails(thumbnails)
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
@@ -102,7 +105,7 @@ def viewer_app(
     )
     app.state.viewer = Viewer(
         imaging=imaging,
-        reader=PlateReader(imaging),
+        reader=PlateReader(imaging, time_zone=time_zone),
         thumbnails=kept,
         picture_makers=makers,
         templates=templates,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from starlette.exceptions import HTTPException
 
+from crystal_search.naming import shown_in
 from crystal_search.server.imaging.imaging_database import (
     DropScores,
     ImagingDatabase,
@@ -36,8 +37,9 @@ def _in_order(channels: Sequence[str]) -> tuple[str, ...]:
 class PlateReader:
     """Reads plates, drops and their scores; what is not there is a 404."""
 
-    def __init__(self, imaging: ImagingDatabase) -> None:
+    def __init__(self, imaging: ImagingDatabase, *, time_zone: str = "") -> None:
         self._imaging = imaging
+        self._time_zone = time_zone  #: of the robots' clocks, which times of images are told by
         self._plates = Recent(self._load_plates, seconds=PLATES_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
@@ -47,7 +49,13 @@ class PlateReader:
 
     def _load_drops(self, board: Board) -> list[DropScores]:
         plate, inspection, channel = board
-        return self._imaging.drops(plate, inspection=inspection, channel=channel)
+        drops = self._imaging.drops(plate, inspection=inspection, channel=channel)
+        return [replace(drop, image=self._by_robots_clock(drop.image)) for drop in drops]
+
+    def _by_robots_clock(self, image: StoredImage) -> StoredImage:
+        if image.imaged_at is None or image.day_only:
+            return image
+        return replace(image, imaged_at=shown_in(image.imaged_at, self._time_zone))
 
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""
@@ -102,7 +110,7 @@ class PlateReader:
         image = self._imaging.images([image_id]).get(image_id)
         if image is None:
             raise HTTPException(404, f"there is no image {image_id}")
-        return image
+        return self._by_robots_clock(image)
 
     def siblings(self, image: StoredImage) -> list[DropScores]:
         """Return every image of the same drop, by inspection and channel."""

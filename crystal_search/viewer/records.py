@@ -86,6 +86,13 @@ def moment(at: datetime | None) -> str | None:
     return at.isoformat(timespec="seconds") if at else None
 
 
+def taken(image: StoredImage) -> str | None:
+    """Return when an image was taken, by the robot's clock: a time, a day where no more is known, or None."""
+    if image.imaged_at is None:
+        return None
+    return image.imaged_at.date().isoformat() if image.day_only else moment(image.imaged_at)
+
+
 def plate_record(summary: PlateSummary) -> Record:
     """Return one line of the list of plates."""
     return asdict(summary) | {"last_scored_at": moment(summary.last_scored_at)}
@@ -137,7 +144,7 @@ def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, versi
 
 def image_record(image: StoredImage, version: Version) -> Record:
     """Return which drop an image shows, and when it was made."""
-    told = {"id": image.id, "well": image.key.well, "imaged_at": moment(image.imaged_at), "version": version(image)}
+    told = {"id": image.id, "well": image.key.well, "imaged_at": taken(image), "version": version(image)}
     return asdict(image.key) | told
 
 

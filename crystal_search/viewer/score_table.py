@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
-from crystal_search.viewer.records import moment
+from crystal_search.viewer.records import moment, taken
 
 _KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
@@ -22,7 +22,7 @@ def score_table(drops: Iterable[DropScores]) -> str:
 def _key(drop: DropScores) -> dict[str, Cell]:
     key = drop.image.key
     place = (key.plate, key.well, key.row + 1, key.column + 1, key.drop, key.inspection, key.channel)
-    return dict(zip(_KEY, (*place, drop.image.id, moment(drop.image.imaged_at)), strict=True))
+    return dict(zip(_KEY, (*place, drop.image.id, taken(drop.image)), strict=True))
 
 
 def _auto(score: AutoScore | None) -> dict[str, Cell]:

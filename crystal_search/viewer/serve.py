@@ -80,6 +80,7 @@ def serve(
             names=names,
             frames=frames,
             is_snapshot=installation.is_snapshot,
+            time_zone=installation.settings.time_zone,
         )
         config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])

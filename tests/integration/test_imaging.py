@@ -10,6 +10,7 @@ from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     FileVersion,
     ImagingDatabase,
+    NewImage,
     PlateSummary,
     Postponement,
     StoredImage,
@@ -42,6 +43,10 @@ def test_times_come_back_in_utc(imaging: ImagingDatabase) -> None:
     assert image.imaged_at == NOON
     assert image.imaged_at.tzinfo == UTC
     assert stored(imaging, key(row=1), imaged_at=None).imaged_at is None
+    day = NewImage(key=key(row=2), path="/imager/day.jpg", imaged_at=datetime(2026, 1, 31, tzinfo=UTC), day_only=True)
+    imaging.add_images([day])
+    (found,) = [image for image in imaging.plate_images(day.key.plate) if image.path == day.path]
+    assert (found.imaged_at, found.day_only, image.day_only) == (day.imaged_at, True, False)
 
 
 def test_a_time_without_a_zone_is_refused(imaging: ImagingDatabase) -> None:

@@ -3,8 +3,9 @@
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.unit.builders import crystal_score
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FIRST: dict[str, Any] = json.loads((GOLDEN / "imaging-1.json").read_text(encoding="utf-8"))
+NIGHT = datetime(2012, 11, 21, tzinfo=UTC)
 BEFORE = replace(FOUND, chops=0, seconds={})  #: version 1 kept neither
 
 
@@ -75,6 +77,16 @@ def check_records(database: ImagingDatabase) -> None:
         drop.image.id: (drop.auto and drop.auto.work_unit, drop.manual) for drop in database.drops("P1", inspection=1)
     }
     assert shown[scored.id] == ("unit-3", manual(scored))
+
+
+def test_days_that_were_kept_as_midnight_are_days_after_the_upgrade(first_engine: Engine, empty_url: str) -> None:
+    with first_engine.begin() as connection:
+        connection.execute(text("UPDATE image SET imaged_at = '2012-11-21T00:00:00.000000Z' WHERE id = 1"))
+        connection.execute(text("UPDATE image SET imaged_at = '2012-11-21T00:01:00.000000Z' WHERE id = 2"))
+    with closing(open_imaging(empty_url)) as database:
+        day, time = database.images([1, 2]).values()
+    assert (day.imaged_at, day.day_only, day.arrived_at) == (NIGHT, True, NIGHT)
+    assert (time.imaged_at, time.day_only) == (NIGHT + timedelta(minutes=1), False)
 
 
 def test_scores_units_and_recipes_are_the_same_after_the_upgrade(first_engine: Engine, empty_url: str) -> None:

@@ -11,8 +11,9 @@ from crystal_search.demo.bars import Bar
 from crystal_search.demo.run import Done, view_line
 from crystal_search.demo.truth import NAMING, ClassAgreement, agreement, read_truth, table
 from crystal_search.errors import UserError
+from crystal_search.name_parts import ReadName
 from crystal_search.result import ImageScore, RankedScore
-from crystal_search.robot_names import ReadName, read_name
+from crystal_search.robot_names import read_name
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore
 from tests.service_site import RECIPE

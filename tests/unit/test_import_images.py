@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.robot_names import PLATE_FORMATS, Naming
+from crystal_search.naming import Naming
 from crystal_search.server.imaging.imaging_database import Added, NewImage
-from crystal_search.server.importing import import_images
-from crystal_search.server.importing.import_images import ImportReport, Remembered, import_folder, naming_of, summary
+from crystal_search.server.importing import folder_walk, import_command, import_images
+from crystal_search.server.importing.import_command import naming_of, summary
+from crystal_search.server.importing.import_images import ImportReport, Remembered, import_folder
 from crystal_search.server.importing.inspections import name_order
+from crystal_search.wells import PLATE_FORMATS
 from tests.memory_imaging import MemoryImaging
 
 ANY = Naming(convention="any", plate="P1")
@@ -51,12 +53,13 @@ def wells(imaging: MemoryImaging) -> dict[str, str]:
 
 def test_a_folder_comes_in_once(tmp_path: Path, imaging: MemoryImaging) -> None:
     paths = made(tmp_path, *session("2026-01-31", "01A_1", "01A_2", "12H_1"))
-    assert import_folder(tmp_path, imaging) == ImportReport(convention="xchem", added=3, known=0)
+    first = {("90j8", 1, "visible"): 3}
+    assert import_folder(tmp_path, imaging) == ImportReport(convention="xchem", added=3, known=0, sessions=first)
     assert import_folder(tmp_path, imaging) == ImportReport(convention="xchem", added=0, known=3)
     images = imaging.plate_images("90j8")
     assert sorted(image.path for image in images) == sorted(paths)
     assert [(image.key.well, image.key.drop) for image in images] == [("A01", 1), ("A01", 2), ("H12", 1)]
-    assert {str(image.imaged_at) for image in images} == {"2026-01-31 00:00:00+00:00"}
+    assert {(str(image.imaged_at), image.day_only) for image in images} == {("2026-01-31 00:00:00+00:00", True)}
 
 
 def test_paths_are_absolute_however_the_folder_is_named(
@@ -84,13 +87,16 @@ def test_what_is_no_image_yet_is_left_out(tmp_path: Path, imaging: MemoryImaging
     (tmp_path / "linked").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "broken.jpg").symlink_to(tmp_path / "nothing")
     (tmp_path / "folder.jpg").mkdir()
-    assert import_folder(tmp_path, imaging) == ImportReport(convention="xchem", added=1, known=0, waiting=1)
+    assert import_folder(tmp_path, imaging) == ImportReport(
+        convention="xchem", added=1, known=0, waiting=1, sessions={("90j8", 1, "visible"): 1}
+    )
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> "Clock":
     clock = Clock()
-    monkeypatch.setattr(import_images, "time", clock)
+    for module in (import_images, folder_walk):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -161,7 +167,7 @@ def test_names_of_no_convention_are_all_listed(tmp_path: Path, imaging: MemoryIm
     made(tmp_path, "a.jpg", "b.png")
     report = import_folder(tmp_path, imaging)
     assert (report.convention, report.added, len(report.unmatched)) == ("", 0, 2)
-    assert "follows none of rigaku, formulatrix, xchem, hwi" in report.unmatched[0]
+    assert "follows none of rigaku, formulatrix, rm-export, xchem, hwi, plate-well, well" in report.unmatched[0]
     assert "try --names pattern, or --plate BARCODE" in summary(report)
 
 
@@ -219,12 +225,12 @@ def test_batches_of_formulatrix_are_numbered_within_a_plate(tmp_path: Path, imag
 
 
 def test_with_a_barcode_every_file_is_the_next_well(tmp_path: Path, imaging: MemoryImaging) -> None:
-    made(tmp_path, *(f"b{number}.jpg" for number in range(1, 14)))
+    made(tmp_path, *(f"shot{number}.jpg" for number in range(1, 14)))
     assert import_folder(tmp_path, imaging, Naming(plate="P1")).convention == "any"
-    assert wells(imaging) == {f"b{number}.jpg": f"A{number:02}" for number in range(1, 13)} | {"b13.jpg": "B01"}
+    assert wells(imaging) == {f"shot{number}.jpg": f"A{number:02}" for number in range(1, 13)} | {"shot13.jpg": "B01"}
     made(tmp_path, "a.jpg", "c.jpg")
     assert import_folder(tmp_path, imaging, ANY).added == 2
-    assert wells(imaging) == wells(imaging) | {"b1.jpg": "A01", "a.jpg": "B02", "c.jpg": "B03"}
+    assert wells(imaging) == wells(imaging) | {"shot1.jpg": "A01", "a.jpg": "B02", "c.jpg": "B03"}
 
 
 def test_a_plate_that_is_full_takes_no_more(tmp_path: Path, imaging: MemoryImaging) -> None:
@@ -262,7 +268,7 @@ def test_what_is_remembered_spares_the_database(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(imaging, "add_images", None)
     second = import_folder(tmp_path, imaging, remembered=memory)
     assert len(first.conflicts) == len(first.unmatched) == 1
-    assert second == replace(first, added=0, known=1)
+    assert second == replace(first, added=0, known=1, sessions={})
     monkeypatch.undo()
     made(tmp_path, *session("2026-01-31", "01A_2"))
     third = import_folder(tmp_path, imaging, remembered=memory)
@@ -344,7 +350,7 @@ def test_names_are_ordered_as_people_do() -> None:
 
 def parsed(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    import_images.add_arguments(parser)
+    import_command.add_arguments(parser)
     return parser.parse_args(["folder", *words])
 
 

@@ -11,7 +11,9 @@ import torch
 
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.main import main
-from crystal_search.robot_names import Naming, ReadName, detected, read_name
+from crystal_search.name_parts import ReadName
+from crystal_search.naming import Naming
+from crystal_search.robot_names import detected, read_name
 from crystal_search.synthesis.frames import Frame, Stamps
 from crystal_search.synthesis.polyhedra import gathered, heading_to, polyhedron
 from crystal_search.synthesis.seeds import WellSeed

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crystal_search.errors import EngineError, UserError
-from crystal_search.robot_names import Naming
+from crystal_search.naming import Naming
 from crystal_search.server.folders import unit_files
 from crystal_search.server.importing.import_images import ImportReport
 from crystal_search.server.installation import Installation
@@ -185,9 +185,60 @@ def test_files_that_are_left_out_are_said_once(tmp_path: Path, caplog: pytest.Lo
     inbox = Inbox(site_at(tmp_path), tmp_path / "robot", Naming(convention="xchem"))
     (tmp_path / "robot").mkdir()
     (tmp_path / "robot" / "hello.jpg").write_bytes(PICTURE)
+    (tmp_path / "robot" / "other.jpg").write_bytes(PICTURE)
     inbox.look()
     inbox.look()
-    assert [record.getMessage().partition(",")[0] for record in caplog.records] == ["files left out: 1"]
+    (tmp_path / "robot" / "third.jpg").write_bytes(PICTURE)
+    inbox.look()
+    robot = tmp_path / "robot"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"left out: 2\n  {robot}/hello.jpg: not like PLATE_01A_1.jpg\n  {robot}/other.jpg: not like PLATE_01A_1.jpg",
+        f"left out: 1\n  {robot}/third.jpg: not like PLATE_01A_1.jpg",
+    ]
+
+
+def test_what_comes_in_is_said_as_what(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watching, "SETTLED_S", 0.0)
+    inbox = Inbox(site_at(tmp_path), tmp_path / "robot", Naming())
+
+    def taken(day: str, *wells: str) -> list[str]:
+        folder = tmp_path / "robot" / f"90j8_{day}_x"
+        folder.mkdir(parents=True, exist_ok=True)
+        for well in wells:
+            (folder / f"90j8_{well}_1.jpg").write_bytes(PICTURE)
+        inbox.look()
+        return [line.partition(" ")[2] for line in capsys.readouterr().out.splitlines()]
+
+    assert taken("2018-04-11", "01A", "02A", "03A") == ["plate 90j8, inspection 1: 3 of 3 images"]
+    assert taken("2018-04-12", "01A") == ["plate 90j8, inspection 2: 1 of 3 images"]
+    assert taken("2018-04-12", "02A") == ["plate 90j8, inspection 2: 2 of 3 images"]
+    assert taken("2018-04-12") == []
+
+
+def test_a_plate_that_counts_wells_waits_until_its_highest_one_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watching, "SETTLED_S", 0.0)
+    monkeypatch.setattr(watching, "QUIET_S", 0.5)
+    site = site_at(tmp_path)
+    inbox = Inbox(site, tmp_path / "robot", Naming(plate_formats=(("7", 1536),)))
+
+    def look(plate: int, *wells: int) -> list[str]:
+        for well in wells:
+            folder = tmp_path / "robot" / f"plateID_{plate}/batchID_2/wellNum_{well}/profileID_1"
+            folder.mkdir(parents=True)
+            (folder / "d1_r1_ef.jpg").write_bytes(PICTURE)
+        inbox.look()
+        return [image.key.well for image in site.imaging.plate_images(str(plate))]
+
+    assert look(7, 60) == ["B12"]
+    assert look(1123, 1, 60) == []
+    assert "plate 1123: waits until no higher well came for 0.00833333 minutes" in caplog.records[-1].getMessage()
+    assert look(1123, 97) == []
+    time.sleep(0.6)
+    assert look(1123) == ["A01", "C12", "E01"]
 
 
 def test_a_complaint_that_comes_back_is_said_again(caplog: pytest.LogCaptureFixture) -> None:

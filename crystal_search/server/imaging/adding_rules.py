@@ -1,7 +1,7 @@
 """Rules that every imaging database keeps: which images are in conflict, and times in UTC."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -37,6 +37,16 @@ def described(key: WellKey) -> str:
     'plate P1 well C07 drop 1 inspection 3 visible'
     """
     return f"plate {key.plate} well {key.well} drop {key.drop} inspection {key.inspection} {key.channel}"
+
+
+def arrival(image: NewImage, now: datetime) -> datetime:
+    """Return what tells how new an image is: when it was taken, or, where nobody knows the time, when it comes in.
+
+    An image of which only the day is known is at most as new as the end of that day.
+    """
+    if image.imaged_at is None:
+        return now
+    return min(now, image.imaged_at + timedelta(days=1)) if image.day_only else image.imaged_at
 
 
 def in_utc(time: datetime) -> datetime:

@@ -24,6 +24,7 @@ class NewImage:
     key: WellKey
     path: str  #: absolute path of the file
     imaged_at: datetime | None = None  #: UTC, time-zone aware
+    day_only: bool = False  #: only the day is known, by the robot's clock; `imaged_at` is its midnight in UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class StoredImage:
     key: WellKey
     path: str
     imaged_at: datetime | None
+    day_only: bool = False  #: only the day is known, by the robot's clock; `imaged_at` is its midnight in UTC
     version: FileVersion | None = None  #: of the file when it was read last; None until it is packed
     scores_before: int = 0  #: scores up to this one speak of it no more
     arrived_at: datetime | None = None  #: when it was taken, or else when it came in; the newest is scored first

@@ -143,7 +143,7 @@ _LAST_COMMENT = "of the last automatic score that counts; 0: none yet"
 
 
 def tie_scores_to_files(connection: Connection) -> None:
-    """From version 2 to 3: a score says which file it was made from, and images may be put off."""
+    """From version 2 to 3: a score says which file it was made from, images may be put off, and a day is a day."""
     kind = connection.dialect.name
     there = {table: {each["name"] for each in inspect(connection).get_columns(table)} for table, *_ in _NEW_COLUMNS}
     for table, name, type_, rest, comment in _NEW_COLUMNS:
@@ -151,7 +151,9 @@ def tie_scores_to_files(connection: Connection) -> None:
             said = f"COMMENT '{comment}'" if kind == "mariadb" else ""
             connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {_type(kind, type_)} {rest} {said}"))
         _comment(connection, table, name, comment)
-    connection.execute(text("UPDATE image SET arrived_at = imaged_at"))
+    connection.execute(text("UPDATE image SET arrived_at = imaged_at WHERE arrived_at = ''"))
+    midnight = "imaged_at LIKE '____-__-__T00:00:00.000000Z'"  # names without a time were of midnight
+    connection.execute(text(f"UPDATE image SET imaged_at = substr(imaged_at, 1, 10) WHERE {midnight}"))
     connection.execute(text("DROP INDEX IF EXISTS ix_image_waiting" + (" ON image" if kind == "mariadb" else "")))
     index = "ix_image_to_score ON image (channel, last_recipe_id, arrived_at, id)"
     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {index}"))

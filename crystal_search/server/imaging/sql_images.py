@@ -9,13 +9,14 @@ from sqlalchemy import Connection
 
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
-from crystal_search.server.imaging.adding_rules import batches, conflict
+from crystal_search.server.imaging.adding_rules import arrival, batches, conflict
 from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage
 from crystal_search.server.imaging.sql_rows import (
     Values,
     digest_of,
     key_values,
     stored_image,
+    taken_text,
     time_text,
     version_of,
     version_values,
@@ -137,8 +138,8 @@ def _image_values(image: NewImage, plate_id: int) -> Values:
         "plate_id": plate_id,
         "path": image.path,
         "path_digest": digest_of(image.path),
-        "imaged_at": time_text(image.imaged_at),
-        "arrived_at": time_text(image.imaged_at or datetime.now(UTC)),
+        "imaged_at": taken_text(image.imaged_at, day_only=image.day_only),
+        "arrived_at": time_text(arrival(image, datetime.now(UTC))),
         "last_recipe_id": 0,
     }
 

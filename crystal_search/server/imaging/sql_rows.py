@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -24,6 +24,7 @@ from crystal_search.wells import WellKey
 
 Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]
+DAY_LETTERS = len("2026-01-31")  #: so long is a day in the database
 
 #: The columns of table image that with the plate make its key, and what they are in it; in the order of lists.
 KEY_COLUMNS = {
@@ -57,9 +58,23 @@ def time_text(time: datetime | None) -> str:
     return in_utc(time).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def taken_text(time: datetime | None, *, day_only: bool) -> str:
+    """Return when an image was taken as the database keeps it: a time, a day, or nothing.
+
+    >>> from datetime import UTC
+    >>> taken_text(datetime(2012, 11, 21, tzinfo=UTC), day_only=True)
+    '2012-11-21'
+    """
+    text = time_text(time)
+    return text[:DAY_LETTERS] if day_only else text
+
+
 def time_of(text: str) -> datetime | None:
-    """Return the time that `time_text` wrote; None for the empty text."""
-    return datetime.fromisoformat(text) if text else None
+    """Return the time that `time_text` or `taken_text` wrote; None for the empty text."""
+    if not text:
+        return None
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def key_values(key: WellKey) -> Values:
@@ -75,6 +90,7 @@ def stored_image(row: AnyRow) -> StoredImage:
         key=key,
         path=row.path,
         imaged_at=time_of(row.imaged_at),
+        day_only=len(row.imaged_at) == DAY_LETTERS,
         version=version_of(row),
         scores_before=row.scores_before,
         arrived_at=time_of(row.arrived_at),

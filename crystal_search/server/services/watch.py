@@ -15,17 +15,11 @@ from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError, EngineError
 from crystal_search.exit_codes import USAGE
-from crystal_search.robot_names import Naming
+from crystal_search.naming import Naming
 from crystal_search.server.engines.engine import Engine
 from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
-from crystal_search.server.importing.import_images import (
-    SETTLED_S,
-    ImportReport,
-    Remembered,
-    add_naming_arguments,
-    import_folder,
-    naming_of,
-)
+from crystal_search.server.importing.import_command import add_naming_arguments, as_text, naming_at, naming_of, progress
+from crystal_search.server.importing.import_images import SETTLED_S, ImportReport, Remembered, import_folder
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, renewed, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
@@ -36,6 +30,7 @@ from crystal_search.server.unit_states import strays
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5
+QUIET_S = 600.0  #: a plate whose highest well did not rise for so long is whole
 REST_S = 10.0  #: after the engine broke, before it is tried again
 VIEWER_REST_S = 5.0  #: between two starts of the viewer
 
@@ -87,9 +82,9 @@ class Inbox:
     """The folder that is looked at, and what was found out about it so far."""
 
     def __init__(self, site: Installation, folder: Path, naming: Naming) -> None:
-        self._site, self._folder, self._naming = site, folder, naming
+        self._site, self._folder, self._naming = site, folder, naming_at(site, naming)
         self._memory = Remembered()
-        self._left_out = 0
+        self._told: set[str] = set()
 
     def begin(self) -> None:
         """Import what lies there already, so that the viewer has it from the start."""
@@ -105,17 +100,16 @@ class Inbox:
             self._site.imaging,
             self._naming,
             settled_seconds=SETTLED_S,
+            quiet_seconds=QUIET_S,
             remembered=self._memory,
             leave_out=[self._site.home.path],
         )
-        left_out = [*found.conflicts, *found.unmatched]
-        if len(left_out) > self._left_out:
-            log.warning(
-                "files left out: %d, the last: %s; `crystal-search import` lists them and says what can be done",
-                len(left_out),
-                left_out[-1],
-            )
-        self._left_out = len(left_out)
+        for line in progress(found.sessions, self._site.imaging):
+            say(f"{time.strftime('%H:%M:%S')} {line}")
+        left_out = {*found.conflicts, *found.unmatched}
+        if new := sorted(left_out - self._told):
+            log.warning("left out: %d\n  %s", len(new), as_text("\n  ".join(new)))
+        self._told = left_out
         return found
 
 

@@ -7,7 +7,7 @@ import { Picture } from "./picture.js";
 import { showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
 import { Tile } from "./tile.js";
 import { arranged, readView, recallOrder, viewParameters } from "./view.js";
-import { autoBadge, buttonLabel, dateText, placeText } from "./words.js";
+import { autoBadge, buttonLabel, placeText, takenDay } from "./words.js";
 
 const POLL_MS = 2000;
 const ADVANCE = "crystal-search then next drop";
@@ -90,7 +90,7 @@ function courseFigure(each) {
   if (each.id === drop.id) tile.element.setAttribute("aria-current", "true");
   const aspect = each.auto?.aspect;
   if (aspect) tile.element.style.setProperty("--aspect", String(aspect));
-  const when = each.imaged_at ? ` · ${dateText(each.imaged_at)}` : "";
+  const when = each.imaged_at ? ` · ${takenDay(each.imaged_at)}` : "";
   const channel = each.channel === "visible" ? "" : ` · ${each.channel}`;
   return el("figure", {}, tile.element, el("figcaption", { textContent: `${each.inspection}${channel}${when}`, title: `Inspection ${each.inspection}${channel}${when}` }));
 }

@@ -1,6 +1,6 @@
 // The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
 import { el } from "./dom.js";
-import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, percent, shortLabel } from "./words.js";
+import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, percent, shortLabel, takenText } from "./words.js";
 
 const model = (score) => {
   const { name, sha256 } = score.models.find((each) => each.role === "classifier");
@@ -90,7 +90,7 @@ export function showLedger(element, ledger) {
 
 /** Show what is known about the image. */
 export function showFacts(element, drop, auto) {
-  const facts = [["Plate", drop.plate], ["Inspection", `${drop.inspection}${drop.imaged_at ? `, ${momentText(drop.imaged_at)}` : ""}`], ["Channel", drop.channel], ["Image", String(drop.id)]];
+  const facts = [["Plate", drop.plate], ["Inspection", `${drop.inspection}${drop.imaged_at ? `, ${takenText(drop.imaged_at)}` : ""}`], ["Channel", drop.channel], ["Image", String(drop.id)]];
   if (auto?.width_px) facts.push(["Size", `${auto.width_px} × ${auto.height_px} px`]);
   if (auto?.area_fraction) facts.push(["Drop", `${percent(auto.area_fraction)} of the image`]);
   element.replaceChildren(...facts.flatMap(([name, text]) => [el("dt", { textContent: name }), el("dd", { textContent: text })]));

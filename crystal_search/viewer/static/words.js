@@ -26,10 +26,14 @@ const twoDigits = (number) => String(number).padStart(2, "0");
 export const timeText = (iso) => clock.format(new Date(iso));
 
 /** Return a date as "2025-11-21", local. */
-export function dateText(iso) {
+function dateText(iso) {
   const date = new Date(iso);
   return `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
 }
+
+/** Return when an image was taken as the robot's clock showed it, wherever the browser is: its day, and its time if it is known. */
+export const takenDay = (iso) => iso.slice(0, 10);
+export const takenText = (iso) => iso.slice(0, 16).replace("T", " ");
 
 export const momentText = (iso) => (iso ? `${dateText(iso)} ${timeText(iso)}` : "");
 

@@ -1,0 +1,145 @@
+"""``crystal-search import``: bring a robot's folder into the imaging database, and tell what came in."""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from crystal_search.errors import ImageError, UserError
+from crystal_search.images import SUFFIXES
+from crystal_search.naming import CONVENTION_NAMES, Naming, barcode_of, plate_format_of, profile_of
+from crystal_search.server.imaging.imaging_database import Images
+from crystal_search.server.importing.import_images import LIKE_A_WELL, ImportReport, Session, import_settled
+from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.wells import PLATE_FORMATS
+
+SHOWN = 20  #: lines of each kind that are shown without --verbose
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    formats = ", ".join(map(str, PLATE_FORMATS))
+    parser.add_argument("folder", type=Path, help="a robot's folder; folders inside it are searched too")
+    add_naming_arguments(parser)
+    add_home_argument(parser)
+    parser.epilog = f"Plate formats: {formats}. See docs/importing.md for the names that each convention reads."
+
+
+def add_naming_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how names are read."""
+    names = ("auto", *CONVENTION_NAMES, "any")
+
+    def several(option: str, metavar: str, purpose: str) -> None:
+        parser.add_argument(option, action="append", default=[], metavar=metavar, help=purpose)
+
+    parser.add_argument("--names", choices=names, help="how names are read (default: auto, or pattern with --pattern)")
+    parser.add_argument("--pattern", default="", metavar="REGEX", help="your own names, with (?P<row>...) and so on")
+    several("--plate-format", "[BARCODE=]WELLS", "where names count wells: of all plates, or of one")
+    several("--channel", "[PROFILE=]CHANNEL", "of a RockImager profile, or of names that tell none")
+    parser.add_argument("--profile", default="", metavar="N", help="the RockImager profile that is visible light")
+    parser.add_argument("--plate", default="", metavar="BARCODE", help="the plate, where names do not tell it")
+    parser.add_argument("--drops", default="acd", metavar="LETTERS", help="of drops 1, 2, 3 (default: %(default)s)")
+    gap = "between two inspections, where each image has its time (default: %(default)g)"
+    parser.add_argument("--gap", type=float, default=30.0, metavar="MINUTES", help=gap)
+    several("--exclude", "GLOB", "files and folders that are passed over")
+
+
+def naming_of(arguments: argparse.Namespace) -> Naming:
+    """Return what the options of `add_naming_arguments` say.
+
+    Raises
+    ------
+    UserError
+        If they do not go together.
+    """
+    formats = dict(map(plate_format_of, arguments.plate_format))
+    channels = dict(map(profile_of, arguments.channel))
+    if arguments.profile:
+        channels[arguments.profile.casefold()] = "visible"
+    return Naming(
+        convention=arguments.names or ("pattern" if arguments.pattern else "auto"),
+        pattern=arguments.pattern,
+        plate_format=formats.pop("", None),
+        plate_formats=tuple(formats.items()),
+        plate=barcode_of(arguments.plate),
+        channel=channels.pop("", ""),
+        profiles=tuple(channels.items()),
+        drops=arguments.drops.lower(),
+        gap_minutes=arguments.gap,
+        exclude=tuple(arguments.exclude),
+    )
+
+
+def naming_at(site: Installation, naming: Naming) -> Naming:
+    """Return how names are read at a site, whose settings know where its robots' clocks are."""
+    return replace(naming, time_zone=site.settings.time_zone)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Import a folder and tell what was done.
+
+    Raises
+    ------
+    ImageError
+        If there are files, and none of them is in the database afterwards.
+    """
+    naming = naming_of(arguments)
+    if not arguments.folder.is_dir():
+        raise UserError(f"there is no folder {arguments.folder}")
+    with opened(arguments.home) as site:
+        home = [site.home.path]
+        report = import_settled(arguments.folder, site.imaging, naming_at(site, naming), leave_out=home)
+    say(summary(report, limit=None if arguments.verbose else SHOWN))
+    if report.convention == "any" and (named := _named_like_a_well(arguments.folder)):
+        say(f"{named} looks as if its name told the well, but each file was taken for the next well; see --pattern")
+    if (report.unmatched or report.conflicts) and not (report.added or report.known or report.waiting):
+        raise ImageError("nothing came in: every file was left out or is in conflict; see above")
+
+
+def _named_like_a_well(folder: Path) -> str:
+    names = (path.name for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+    return next((name for name in names if LIKE_A_WELL.search(name)), "")
+
+
+def summary(report: ImportReport, *, limit: int | None = SHOWN) -> str:
+    """Return a report as people read it, with at most `limit` lines of each kind.
+
+    >>> print(summary(ImportReport(convention="xchem", added=2, known=1, unmatched=("/x/notes.png: no",))))
+    2 images added, 1 known before (names: xchem).
+    1 file left out:
+      /x/notes.png: no
+    """
+    names = report.convention or "no convention fits; try --names pattern, or --plate BARCODE for one plate"
+    lines = [f"{_count(report.added, 'image')} added, {report.known} known before (names: {names})."]
+    if report.waiting:
+        lines.append(f"{_count(report.waiting, 'file')} empty or still being written.")
+    for title, entries in (("left out", report.unmatched), ("in conflict", report.conflicts)):
+        if entries:
+            shown = sorted(entries)[:limit]
+            lines += [f"{_count(len(entries), 'file')} {title}:", *(f"  {entry}" for entry in shown)]
+            if len(shown) < len(entries):
+                lines.append(f"  and {len(entries) - len(shown)} more; --verbose lists all")
+    return as_text("\n".join(lines))
+
+
+def as_text(text: str) -> str:
+    """Return text that can be printed, whatever bytes names are made of."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def progress(added: Mapping[Session, int], imaging: Images) -> list[str]:
+    """Return a line for each inspection that got images: how many it has, of how many in the plate's largest one."""
+    lines = []
+    for plate in sorted({plate for plate, _, _ in added}):
+        there = Counter((image.key.inspection, image.key.channel) for image in imaging.plate_images(plate))
+        for _, inspection, channel in sorted(each for each in added if each[0] == plate):
+            images = there[inspection, channel]
+            most = max(count for (_, light), count in there.items() if light == channel)
+            light = "" if channel == "visible" else f", {channel}"
+            lines.append(as_text(f"plate {plate}, inspection {inspection}{light}: {images} of {most} images"))
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
