@@ -5,16 +5,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
+from crystal_search.naming import utc_of
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.settings import Settings
+from crystal_search.wells import WellKey
 from tests.acceptance.browser import chromium, needs_chromium
 from tests.viewer_site import add_plate, auto_score, hand_score, score_plate
 
@@ -515,3 +518,21 @@ def test_a_missing_image_file_is_told(site: Site, rough: Page) -> None:
     shown(rough, f"/drop/{first.image.id}")
     expect(rough.locator("#stage .failed")).to_be_visible()
     expect(rough.locator("#verdicts")).to_contain_text("Clear")
+
+
+def test_a_day_stays_a_day_and_a_time_the_robots_wherever_the_browser_is(site: Site, browser: Browser) -> None:
+    taken = {
+        "day": (datetime(2012, 11, 21, tzinfo=UTC), True),
+        "time": (utc_of(datetime(2020, 4, 1, 11, 36), ""), False),
+    }
+    for name, (at, day_only) in taken.items():
+        key = WellKey(plate=f"Taken-{name}", row=0, column=0)
+        site.imaging.add_images([NewImage(key=key, path=f"/nowhere/{name}.jpg", imaged_at=at, day_only=day_only)])
+    for zone in ("America/New_York", "Pacific/Kiritimati"):
+        with browser.new_context(timezone_id=zone) as context:
+            page = context.new_page()
+            for name, expected in (("day", "1, 2012-11-21"), ("time", "1, 2020-04-01 11:36")):
+                (image,) = site.imaging.plate_images(f"Taken-{name}")
+                page.goto(f"{site.address}/drop/{image.id}")
+                expect(page.locator("#facts")).to_contain_text(re.compile(rf"Inspection{expected}(?! )"))
+                expect(page.locator("#course figcaption")).to_have_text(f"1 · {expected[3:13]}")

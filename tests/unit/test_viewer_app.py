@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -377,3 +378,19 @@ def test_the_table_has_a_row_for_every_image(imaging: MemoryImaging, client: Cli
     assert (first["manual_outcome"], first["manual_person"]) == ("clear", "'=HYPERLINK()")
     one = client.get("/plate/P1/scores.csv?inspection=2").text
     assert len(list(csv.DictReader(io.StringIO(one)))) == 6
+
+
+def test_images_were_taken_when_the_robots_clock_said(imaging: MemoryImaging, tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.jpg", shade=90)
+    at = datetime(2020, 4, 1, 15, 36, tzinfo=UTC)
+    for number, (day_only, taken) in enumerate(
+        [(False, at), (True, datetime(2012, 11, 21, tzinfo=UTC)), (False, None)]
+    ):
+        key = WellKey(plate="P1", row=0, column=number)
+        imaging.add_images([NewImage(key=key, path=f"{path}{number}", imaged_at=taken, day_only=day_only)])
+    client = Client(viewer_app(imaging, tmp_path / "thumbnails", time_zone="America/New_York"))
+    expected = ["2020-04-01T11:36:00-04:00", "2012-11-21", None]
+    assert [each["imaged_at"] for each in client.get("/api/plate/P1").json()["drops"]] == expected
+    assert [client.get(f"/api/drop/{number}").json()["imaged_at"] for number in (1, 2, 3)] == expected
+    table = csv.DictReader(io.StringIO(client.get("/plate/P1/scores.csv").text))
+    assert [row["imaged_at"] for row in table] == [each or "" for each in expected]

@@ -84,7 +84,7 @@ image = _table(
     Column("channel", String(20), nullable=False, comment="visible, uv, cross-polarised or shg"),
     Column("path", Text, nullable=False, comment="absolute path of the file"),
     Column("path_digest", String(32), nullable=False, unique=True, comment="BLAKE2b of the path, 128 bit, in hex"),
-    Column("imaged_at", TIME, nullable=False, comment="UTC, or a day where no more is known; else empty"),
+    Column("imaged_at", TIME, nullable=False, comment="UTC; empty when unknown, which sorts as oldest"),
     Column("arrived_at", TIME, nullable=False, server_default="", comment="UTC; imaged_at, or else when it came in"),
     Column("last_recipe_id", NUMBER, nullable=False, comment="of the last automatic score that counts; 0: none yet"),
     Column("scores_before", NUMBER, nullable=False, server_default="0", comment="scores up to this id do not count"),
