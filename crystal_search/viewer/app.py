@@ -30,6 +30,11 @@ from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent
 MAX_PICTURE_MAKERS = 4
+_ERROR_PAGES = {
+    HTTPException: pages.show_http_error,
+    DatabaseError: pages.show_database_error,
+    Exception: pages.show_other_error,
+}
 
 
 class ImageIdConvertor(IntegerConvertor):
@@ -96,11 +101,7 @@ def viewer_app(
     app = Starlette(
         routes=[*_routes(), Mount(static, KeptFiles(directory=HERE / "static"))],
         middleware=[Middleware(Guard, names=names)],
-        exception_handlers={
-            HTTPException: pages.show_http_error,
-            DatabaseError: pages.show_database_error,
-            Exception: pages.show_other_error,
-        },
+        exception_handlers=_ERROR_PAGES,
         lifespan=lifespan,
     )
     app.state.viewer = Viewer(
