@@ -18,6 +18,7 @@ from crystal_search.main import main
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, DropCard
 from crystal_search.networks.architectures import DROP_LOCATORS
+from crystal_search.training import mask_source
 from crystal_search.training.checkpoints import BEST
 from crystal_search.training.distributed import Group
 from crystal_search.training.drops_task import GENTLE_RATE, DropJudge, held_images
@@ -79,6 +80,36 @@ def test_batches_show_drops_and_empty_wells(data: Path) -> None:
     assert len(with_both) > 6  # a near view may show nothing but drop
     for view, drop in with_both:
         assert view[drop].mean() > view[~drop].mean()  # the drops are lighter than what is around them
+
+
+@pytest.fixture
+def one_drop(monkeypatch: pytest.MonkeyPatch) -> KnownDrop:
+    """Show nothing but one image, 512 x 612 px, with a wide drop up and left of its middle, in views of its shape."""
+    share = np.zeros((512, 612), np.uint8)
+    share[100:160, 60:300] = 255
+    known = KnownDrop(np.where(share > 0, 140, 90).astype(np.uint8), share)
+    monkeypatch.setattr(mask_source, "known_drop", lambda *_: known)
+    monkeypatch.setattr(mask_source, "EMPTY_SHARE", 0.0)
+    monkeypatch.setattr(mask_source, "HEIGHTS_PX", (214,))
+    return known
+
+
+def test_views_of_a_batch_are_near_and_far(data: Path, one_drop: KnownDrop) -> None:
+    _, drops = source_of(data, 0).batch(0, 48)
+    assert drops[:24].mean(dim=(1, 2, 3)).max() > 2 * one_drop.mask.mean()  # the others are turned, and cut off
+
+
+@pytest.mark.usefixtures("one_drop")
+def test_views_of_a_batch_are_mirrored_turned_and_recorded_differently(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mask_source, "WHOLE_SHARE", 1.0)
+    views, drops = source_of(data, 0).batch(0, 48)
+    places = [np.argwhere(each > 0.5) for each in drops[:, 0].numpy()]
+    assert [tall > wide for tall, wide in (np.ptp(each, axis=0) for each in places)] == [False] * 24 + [True] * 24
+    assert len({tuple(each.mean(axis=0) > (107, 128)) for each in places[:24]}) == 4
+    contrasts = [float(views[n][drops[n] > 0.9].mean() - views[n][drops[n] < 0.1].mean()) for n in range(24)]
+    assert max(contrasts) > 1.1 * min(contrasts) > 0
 
 
 def test_the_same_step_gives_the_same_batch(data: Path) -> None:
