@@ -215,13 +215,15 @@ class MemoryImaging:
         units = [unit for unit in self._units.values() if unit.state == state]
         return sorted(units, key=lambda unit: unit.created_at)
 
-    def close_unit(self, name: str, state: str, reason: str = "") -> None:
+    def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
         if state not in CLOSED:
             raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
         unit = self._units.get(name)
         if unit and unit.state == "open":
             self._units[name] = replace(unit, state=state, reason=reason)
+            held = unit.image_ids if left_out is None else left_out
+            self._released |= {(name, each) for each in unit.image_ids if each not in held}
 
     def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
         """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""

@@ -42,7 +42,11 @@ STATES = {
     State.GONE: Row(Home.trash.below, "NAME.MARK", "what is being deleted"),
     State.REFUSED: Row(Home.refused.below, "NAME", "a canonical result that can no longer be read"),
     State.QUEUED: Row(Home.queue.below, "NAME.zip", "the images to score, until the result is in the spool"),
-    State.SET_ASIDE: Row(Home.failed.below, "NAME.zip", "what failed too often, with the reasons in `NAME.txt`"),
+    State.SET_ASIDE: Row(
+        Home.failed.below,
+        "NAME.zip",
+        "what failed too often, with the reasons in `NAME.txt`, until create-work sees it",
+    ),
     State.RUNNING: Row(Home.running.below, "NAME.MARK", "what a client has done so far"),
     State.RETURNED: Row(Home.returned.below, "NAME", "a client's result, not yet checked"),
     State.VALIDATED: Row(Home.validated.below, "NAME", "the canonical result"),

@@ -156,6 +156,15 @@ def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: 
     assert imaging.images_without_score(OTHER_RECIPE, limit=10) == [image]
 
 
+def test_a_work_unit_that_failed_holds_only_what_was_left_out(imaging: ImagingDatabase) -> None:
+    images = [stored(imaging, key(row=row)) for row in range(3)]
+    imaging.add_unit(unit(*images))
+    imaging.close_unit("unit-1", "failed", "a row was deleted", left_out=[images[1].id])
+    imaging.close_unit("unit-1", "failed", "again", left_out=[])
+    assert imaging.images_without_score(RECIPE, limit=10) == [images[2], images[0]]
+    assert imaging.units("failed")[0].image_ids == tuple(image.id for image in images)
+
+
 def test_work_units_are_recorded_once_and_closed_once(imaging: ImagingDatabase) -> None:
     images = [stored(imaging, key(row=row)) for row in range(3)]
     late = unit(images[2], images[0], name="late", hours=2)

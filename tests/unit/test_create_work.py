@@ -344,6 +344,7 @@ def test_a_failed_unit_is_split(tmp_path: Path) -> None:
     assert "it crashed" in split.reason
     assert sorted(unit.image_ids for unit in site.imaging.units("open")) == [(1,), (2,), (3,)]
     assert len(unit_files(site.home.queue)) == 3
+    assert list(site.home.failed.iterdir()) == []
 
 
 def test_an_image_that_ends_every_client_is_tried_again_later(tmp_path: Path) -> None:
@@ -355,6 +356,7 @@ def test_an_image_that_ends_every_client_is_tried_again_later(tmp_path: Path) ->
         set_aside(site.home, unit.name)
         assert create_work(site, RECIPE).units == 0
         assert reasons(site) == {"clients could not score it: the client was killed by SIGKILL": 1}
+        assert list(site.home.failed.iterdir()) == []
         pass_time(site, seconds=100)
     assert nothing_is_said_of_images(site)
 

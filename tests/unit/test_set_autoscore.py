@@ -24,6 +24,7 @@ from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
 from tests.memory_imaging import MemoryImaging
 from tests.service_site import (
+    PICTURE,
     RECIPE,
     add_images,
     auto_scores,
@@ -32,6 +33,7 @@ from tests.service_site import (
     return_results,
     score_everything,
     site_at,
+    with_settings,
 )
 
 
@@ -145,6 +147,31 @@ def test_deleting_every_row_of_a_unit_closes_it(tmp_path: Path) -> None:
     assert set_autoscores(site).new == 0
     assert not site.imaging.units("open")
     assert create_work(site, RECIPE).images == 0
+
+
+def test_a_picture_that_was_replaced_while_its_unit_was_in_work_is_scored_anew(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path, unreadable=("2",))
+    image = site.imaging.images([1])[1]
+    Path(image.path).write_bytes(PICTURE + b"another")
+    create_work(site, RECIPE)
+    finalized(site)
+    set_autoscores(site)
+    assert not auto_scores(site)[1][0].counts
+    assert site.imaging.units("failed") == []
+    pass_time(site, seconds=100)
+    assert create_work(site, RECIPE).images == 2
+
+
+def test_what_a_client_could_not_read_is_tried_again_also_beside_a_deleted_row(tmp_path: Path) -> None:
+    site = with_settings(site_at(tmp_path, images=4), workers=1)
+    create_work(site, RECIPE)
+    return_results(site, unreadable=("2",))
+    validate(site.home)
+    assimilate(site)
+    edit(finalized(site), lambda lines: [lines[0], *(line for line in lines[1:] if ",3," not in line[-250:])])
+    assert set_autoscores(site).new == 2
+    pass_time(site, seconds=100)
+    assert [image.id for image in site.imaging.images_without_score(RECIPE, limit=9)] == [2]
 
 
 def test_a_changed_row_is_refused_and_the_others_go_on(tmp_path: Path) -> None:

@@ -252,8 +252,11 @@ class Units(Protocol):
     def units(self, state: str) -> list[UnitRecord]:
         """Return the work units in `state`, oldest first."""
 
-    def close_unit(self, name: str, state: str, reason: str = "") -> None:
-        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
+    def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is.
+
+        The images of one that failed are not packed again: those in `left_out`, or all for None.
+        """
 
 
 class Waiting(Protocol):

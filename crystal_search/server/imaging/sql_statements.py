@@ -277,6 +277,13 @@ def releasing(image_ids: Sequence[int]) -> Update:
     return members.where(work_unit_image.c.work_unit_id.in_(failed)).values(released=True)
 
 
+def releasing_others(unit: str, image_ids: Sequence[int]) -> Update:
+    """Have a work unit hold none but these images."""
+    this = select(work_unit.c.id).where(work_unit.c.name == unit).scalar_subquery()
+    others = update(work_unit_image).where(work_unit_image.c.work_unit_id == this)
+    return others.where(work_unit_image.c.image_id.not_in(image_ids)).values(released=True)
+
+
 def postponements(image_ids: Sequence[int]) -> Query:
     """Select why these images wait."""
     return select(postponement).where(postponement.c.image_id.in_(image_ids))

@@ -1,5 +1,6 @@
 """The work units of an imaging database in SQL, and the images that wait for one."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -85,11 +86,20 @@ class SqlUnits(SqlTransactions):
             units.append(unit)
         return units
 
-    def close_unit(self, name: str, state: str, reason: str = "") -> None:
-        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
+    def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
+        """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is.
+
+        The images of one that failed are not packed again: those in `left_out`, or all for None.
+        """
+
+        def work(connection: Connection) -> None:
+            moved = connection.execute(statements.unit_moved(name, "open", state, reason)).rowcount
+            if moved and left_out is not None:
+                connection.execute(statements.releasing_others(name, sorted(left_out)))
+
         if state not in CLOSED:
             raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
-        self._write(f"close work unit {name}", lambda c: c.execute(statements.unit_moved(name, "open", state, reason)))
+        self._write(f"close work unit {name}", work)
 
 
 def _add_unit(connection: Connection, unit: UnitRecord) -> bool:

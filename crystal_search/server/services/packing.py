@@ -16,6 +16,7 @@ from crystal_search.errors import ImageError
 from crystal_search.images import WORKING_WIDTH_PX, decode
 from crystal_search.model import hashes_of
 from crystal_search.result import ImageScore
+from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     FileVersion,
@@ -64,8 +65,14 @@ def recorded(site: Installation, recipe: Recipe, images: Sequence[StoredImage]) 
         record = record_of(recipe, images, again=again)
         if site.imaging.add_unit(record):
             break
-    move(site.home, record.name, State.SET_ASIDE, State.GONE)  # it was split and withdrawn, and is back
+    clear_set_aside(site.home, record.name)  # it was split and withdrawn, and is back
     return record
+
+
+def clear_set_aside(home: Home, name: str) -> None:
+    """Take away a work unit that was set aside; its reasons go first, since nobody would look for them alone."""
+    place_of(home, name, State.SET_ASIDE).with_suffix(".txt").unlink(missing_ok=True)
+    move(home, name, State.SET_ASIDE, State.GONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.changed_files import notice_changes
-from crystal_search.server.services.packing import pack, read_some, recorded
+from crystal_search.server.services.packing import clear_set_aside, pack, read_some, recorded
 from crystal_search.server.services.postponing import Reason, put_off
 from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
 
@@ -26,12 +26,16 @@ def reconcile(site: Installation, recipe: Recipe) -> int:
 
 
 def resolve_failed(site: Installation) -> None:
-    """Close the work units that were set aside: one image is put off, more are tried one by one."""
+    """Close the work units that were set aside: one image is put off, more are tried one by one.
+
+    Their reasons are in the imaging database then; nothing of them stays here.
+    """
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
     for name in names_in(site.home, State.SET_ASIDE):
         if name in open_units:
             unit, reason = open_units[name], reason_of(site.home, name)
             (_split if len(unit.image_ids) > 1 else _put_off)(site, unit, reason)
+        clear_set_aside(site.home, name)
 
 
 def reason_of(home: Home, name: str) -> str:

@@ -6,14 +6,14 @@ results, which were validated. A row that contradicts its result is refused, the
 
 import argparse
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import DatabaseError, UserError
 from crystal_search.files import write_whole
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import assimilated_scores
@@ -109,7 +109,7 @@ def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
     wanted = {(score.work_unit, score.image_id): score for _, score in told if score.image_id in known}
     added = site.imaging.add_auto_scores(wanted.values())
     units = dict.fromkeys([*contents(site.home, path.name), *(unit for unit, _ in wanted)])
-    _close_units(site, path, archive, units)
+    _close_units(site, path, archive, units, wanted.keys())
     if refused:
         write_whole(site.home.refused / f"{path.stem}.txt", "\n".join([*refused, ""]))
     path.rename(site.home.scored / path.name)
@@ -118,16 +118,35 @@ def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
     return added, refused
 
 
-def _close_units(site: Installation, path: Path, archive: Archive, names: Iterable[str]) -> None:
-    """Close the work units of a CSV file: done, or failed where a person left out a row."""
+def _close_units(
+    site: Installation, path: Path, archive: Archive, names: Iterable[str], told: Collection[tuple[str, int]]
+) -> None:
+    """Close the work units of a CSV file: done, or failed where a person left out a row.
+
+    Only what was left out is held back. An image that the client could not read, or that shows another picture by
+    now, has no score either, but is to get one.
+    """
     open_names = {unit.name for unit in site.imaging.units("open")}
     for name in names:
         if name in open_names and (scores := archive.scores(name)):
-            (recipe,) = {score.recipe for score in scores.values()}
-            images = {score.image_id for score in scores.values()}
-            left_out = images - site.imaging.scored(images, recipe)
+            left_out = _left_out(site, [score for score in scores.values() if (name, score.image_id) not in told])
             reason = f"left out of {path.name}: {len(left_out)} of {len(scores)} images" if left_out else ""
-            site.imaging.close_unit(name, "failed" if left_out else "done", reason)
+            site.imaging.close_unit(name, "failed" if left_out else "done", reason, left_out=left_out)
+
+
+def _left_out(site: Installation, untold: Sequence[AutoScore]) -> set[int]:
+    """Return the images whose scores are in no row, though they are of what the images show, and have no other."""
+    shown = site.imaging.images({score.image_id for score in untold})
+    images = {score.image_id for score in untold if _is_of(score, shown.get(score.image_id))}
+    recipes = {score.recipe for score in untold}
+    return images.difference(*(site.imaging.scored(images, recipe) for recipe in recipes))
+
+
+def _is_of(score: AutoScore, image: StoredImage | None) -> bool:
+    """Tell whether a score is of the picture that its image shows, as far as both say."""
+    if image is None or image.version is None or score.version is None:
+        return image is not None
+    return image.version.sha256 == score.version.sha256
 
 
 def report(found: ScoresSet) -> None:
