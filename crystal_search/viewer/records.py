@@ -184,6 +184,7 @@ def full_auto_record(score: AutoScore) -> Record:
     told = ("class_probabilities", "group_peaks", "best_chops", "height_px", "width_px", "error")
     return (
         auto_record(score)
+        | {"remarks": score.version.remarks if score.version else ()}
         | {"by": "machine", "counts": score.counts, "work_unit": score.work_unit, "threshold": score.recipe.threshold}
         | {"models": [asdict(model) for model in score.recipe.models]}
         | {name: found[name] for name in told}

@@ -2,12 +2,15 @@
 
 import argparse
 import errno
+import io
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from crystal_search.model import hashes_of, sha256_of
 from crystal_search.result import ImageScore
@@ -26,7 +29,7 @@ from crystal_search.server.services.postponing import DELAYS_S
 from crystal_search.server.services.validate import Validated, validate
 from crystal_search.server.unit_states import newest_first
 from crystal_search.wells import WellKey
-from crystal_search.work_unit import read_work_unit
+from crystal_search.work_unit import image_bytes, read_work_unit
 from tests.recipes import made_by
 from tests.service_site import (
     PICTURE,
@@ -252,6 +255,26 @@ def test_each_try_in_vain_makes_the_next_wait_longer(tmp_path: Path) -> None:
         pass_time(site, seconds=50_000)
     assert waits == pytest.approx([*DELAYS_S, DELAYS_S[-1], DELAYS_S[-1]], abs=2)
     assert put_off.tries == 10
+
+
+def test_a_picture_that_clients_read_otherwise_is_converted_and_the_choice_is_told(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    path = tmp_path / "images" / "pages.tif"
+    flat = Image.new("L", (400, 300), 90)
+    sharp = Image.effect_noise((400, 300), 80)
+    flat.save(path, save_all=True, append_images=[sharp])
+    site.imaging.add_images([NewImage(key=WellKey(plate="p", row=0, column=0), path=str(path))])
+    assert create_work(site, RECIPE).images == 1
+    (unit,) = unit_files(site.home.queue)
+    (member,) = read_work_unit(unit).images
+    assert member.member.endswith(".png")
+    with Image.open(io.BytesIO(image_bytes(unit, member))) as packed:
+        assert np.array_equal(np.asarray(packed), np.asarray(sharp))
+    client_fails(site)
+    (score,) = auto_scores(site)[1]
+    assert score.version
+    assert score.version.sha256 == sha256_of(path.read_bytes())
+    assert "page 2 of 2" in score.version.remarks[0]
 
 
 def half(data: bytes) -> bytes:

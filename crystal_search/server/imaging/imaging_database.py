@@ -34,6 +34,7 @@ class FileVersion:
     sha256: str  #: of the whole file
     size_bytes: int
     mtime_ns: int  #: when it was changed, as its file system says, in ns since 1970
+    remarks: tuple[str, ...] = ()  #: what was overlooked or chosen when it was decoded, for people
 
     def is_like(self, size_bytes: int, mtime_ns: int) -> bool:
         """Tell whether a file of this size and time need not be read to know that it holds the same."""

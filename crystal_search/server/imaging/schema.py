@@ -91,6 +91,7 @@ image = _table(
     Column("sha256", String(64), nullable=False, server_default="", comment="of the file when last read; else empty"),
     Column("size_bytes", NUMBER, nullable=False, server_default="0", comment="of the file then"),
     Column("mtime_ns", NUMBER, nullable=False, server_default="0", comment="of the file then, ns since 1970"),
+    Column("remarks", Text, comment="a line for each thing that was overlooked or chosen in it then"),
     UniqueConstraint(
         "plate_id", "channel", "inspection", "well_row", "well_column", "drop_number", name="uq_image_key"
     ),
@@ -144,6 +145,7 @@ score = _table(
     Column("sha256", String(64), comment="of the file that it was made from; NULL when not known"),
     Column("size_bytes", NUMBER, comment="of that file"),
     Column("mtime_ns", NUMBER, comment="of that file, ns since 1970"),
+    Column("remarks", Text, comment="a line for each thing that was overlooked or chosen in it"),
     UniqueConstraint("image_id", "work_unit", name="uq_score_image_work_unit"),
     CheckConstraint("(person IS NULL) <> (recipe_id IS NULL)", name="person_or_machine"),
     CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
@@ -171,6 +173,7 @@ work_unit_image = _table(
     Column("sha256", String(64), comment="of the file that was packed; NULL when it was not"),
     Column("size_bytes", NUMBER, comment="of that file"),
     Column("mtime_ns", NUMBER, comment="of that file, ns since 1970"),
+    Column("remarks", Text, comment="a line for each thing that was overlooked or chosen in it"),
     Column("released", Boolean, nullable=False, server_default="0", comment="whether it no longer holds the image"),
     Index("ix_work_unit_image_image_id", "image_id", "work_unit_id"),
     comment="The images of each work unit",

@@ -115,6 +115,7 @@ def _recipes(connection: Connection) -> list[Values]:
 _FILE_NOW = ("of the file when last read; else empty", "of the file then", "of the file then, ns since 1970")
 _FILE_SCORED = ("of the file that it was made from; NULL when not known", "of that file", "of that file, ns since 1970")
 _FILE_PACKED = ("of the file that was packed; NULL when it was not", "of that file", "of that file, ns since 1970")
+_REMARKS = "a line for each thing that was overlooked or chosen in it"
 #: Table, column, type, what else is said of it, comment.
 _NEW_COLUMNS = (
     ("image", "arrived_at", "VARCHAR(27)", "DEFAULT '' NOT NULL", "UTC; imaged_at, or else when it came in"),
@@ -122,12 +123,15 @@ _NEW_COLUMNS = (
     ("image", "sha256", "VARCHAR(64)", "DEFAULT '' NOT NULL", _FILE_NOW[0]),
     ("image", "size_bytes", "BIGINT", "DEFAULT 0 NOT NULL", _FILE_NOW[1]),
     ("image", "mtime_ns", "BIGINT", "DEFAULT 0 NOT NULL", _FILE_NOW[2]),
+    ("image", "remarks", "TEXT", "", "a line for each thing that was overlooked or chosen in it then"),
     ("score", "sha256", "VARCHAR(64)", "", _FILE_SCORED[0]),
     ("score", "size_bytes", "BIGINT", "", _FILE_SCORED[1]),
     ("score", "mtime_ns", "BIGINT", "", _FILE_SCORED[2]),
+    ("score", "remarks", "TEXT", "", _REMARKS),
     ("work_unit_image", "sha256", "VARCHAR(64)", "", _FILE_PACKED[0]),
     ("work_unit_image", "size_bytes", "BIGINT", "", _FILE_PACKED[1]),
     ("work_unit_image", "mtime_ns", "BIGINT", "", _FILE_PACKED[2]),
+    ("work_unit_image", "remarks", "TEXT", "", _REMARKS),
     ("work_unit_image", "released", "BOOLEAN", "DEFAULT false NOT NULL", "whether it no longer holds the image"),
 )
 #: Column, type, comment.

@@ -35,6 +35,8 @@ KEY_COLUMNS = {
     "drop_number": "drop",
 }
 
+VERSION_COLUMNS = tuple(field.name for field in fields(FileVersion))  #: of table image, score and work_unit_image
+
 
 def digest_of(path: str) -> str:
     """Return the short name under which a path of any length is found; 32 hex digits."""
@@ -99,12 +101,17 @@ def stored_image(row: AnyRow) -> StoredImage:
 
 def version_of(row: AnyRow) -> FileVersion | None:
     """Return which file a row of an image, a score or a work unit's image speaks of; None where it does not say."""
-    return FileVersion(sha256=row.sha256, size_bytes=row.size_bytes, mtime_ns=row.mtime_ns) if row.sha256 else None
+    if not row.sha256:
+        return None
+    remarks = tuple((row.remarks or "").splitlines())
+    return FileVersion(sha256=row.sha256, size_bytes=row.size_bytes, mtime_ns=row.mtime_ns, remarks=remarks)
 
 
 def version_values(version: FileVersion | None) -> Values:
     """Return the columns that say which file a row speaks of."""
-    return asdict(version) if version else dict.fromkeys(("sha256", "size_bytes", "mtime_ns"))
+    if version is None:
+        return dict.fromkeys(VERSION_COLUMNS)
+    return asdict(version) | {"remarks": "\n".join(version.remarks) or None}
 
 
 def postponement_of(row: AnyRow) -> Postponement:

@@ -35,15 +35,21 @@ from crystal_search.server.imaging.schema import (
     work_unit,
     work_unit_image,
 )
-from crystal_search.server.imaging.sql_rows import KEY_COLUMNS, Values, digest_of, key_values, models_digest
+from crystal_search.server.imaging.sql_rows import (
+    KEY_COLUMNS,
+    VERSION_COLUMNS,
+    Values,
+    digest_of,
+    key_values,
+    models_digest,
+)
 from crystal_search.wells import WellKey
 
 Query = Select[*tuple[Any, ...]]
 InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
 
 _RECIPE_COLUMNS = (recipe.c.models, recipe.c.threshold)
-_VERSION = ("sha256", "size_bytes", "mtime_ns")
-_MEMBER_COLUMNS = (work_unit_image.c.image_id, *(work_unit_image.c[name] for name in _VERSION))
+_MEMBER_COLUMNS = (work_unit_image.c.image_id, *(work_unit_image.c[name] for name in VERSION_COLUMNS))
 _KEY = tuple(image.c[column] for column in KEY_COLUMNS)
 _SAME_FILE = or_(score.c.sha256.is_(None), image.c.sha256 == "", score.c.sha256 == image.c.sha256)
 _COUNTS = and_(score.c.id > image.c.scores_before, _SAME_FILE)
@@ -248,7 +254,7 @@ def images_read(below: int | None, limit: int) -> Query:
 
 def versions_of(image_ids: Sequence[int]) -> Query:
     """Select what is noted of the files of these images."""
-    return select(image.c.id, *(image.c[name] for name in _VERSION)).where(image.c.id.in_(image_ids))
+    return select(image.c.id, *(image.c[name] for name in VERSION_COLUMNS)).where(image.c.id.in_(image_ids))
 
 
 def noting_version(image_id: int, values: Values) -> Update:

@@ -113,7 +113,7 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
 
 def _version(told: dict[str, Any] | None) -> FileVersion | None:
     """Return which file an image was packed of; None in a record of earlier times."""
-    return FileVersion(**told) if told else None
+    return FileVersion(**told | {"remarks": tuple(told["remarks"])}) if told else None
 
 
 def _recipe(read: Reader) -> Recipe:

@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 
 from crystal_search.errors import ImageError
-from crystal_search.images import WORKING_WIDTH_PX, decode
 from crystal_search.model import hashes_of
+from crystal_search.pictures import as_work_picture
 from crystal_search.result import ImageScore
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import (
@@ -82,7 +82,7 @@ class ReadImage:
     image: StoredImage
     version: FileVersion
     suffix: str
-    data: bytes
+    data: bytes  #: as clients get them: converted where they could not read the file rightly
     trouble: str = ""  #: why these bytes will never be decoded; empty when they can be
 
     @property
@@ -124,23 +124,13 @@ def _taken(site: Installation, image: StoredImage, before: Postponement | None) 
     except OSError as error:
         longest_s = SHARE_S if is_of_the_share(error, image.path) else DELAYS_S[-1]
         return Reason(why_not_now(image.path, error), longest_s)
-    read = ReadImage(image, version, Path(image.path).suffix.lower(), data)
-    if before is None or not before.sha256:
-        return read
-    if not (trouble := undecodable(data)):
-        return read
-    if is_final(before, version.sha256, now=datetime.now(UTC)):
-        return replace(read, trouble=trouble)
-    return Reason(f"{NOT_WHOLE}: {trouble}", sha256=version.sha256)
-
-
-def undecodable(data: bytes) -> str:
-    """Return why no client can decode these bytes; empty when one can."""
     try:
-        decode(data, at_least_width_px=WORKING_WIDTH_PX)
+        converted = as_work_picture(data, Path(image.path).suffix.lower())
     except ImageError as error:
-        return str(error)
-    return ""
+        if is_final(before, version.sha256, now=datetime.now(UTC)):
+            return ReadImage(image, version, "", data, trouble=str(error))
+        return Reason(f"{NOT_WHOLE}: {error}", sha256=version.sha256)
+    return ReadImage(image, replace(version, remarks=converted.remarks), converted.suffix, converted.data)
 
 
 def pack(site: Installation, record: UnitRecord, read: Sequence[ReadImage]) -> int:
