@@ -5,6 +5,7 @@
 # make freeze   freeze the volunteer's program into one file under dist/
 # make volunteer  try that program in slots, also under Debian's BOINC client
 # make docker   build our Docker image on a Debian made here, and score with it (root; some minutes)
+# make fuzz     fuzz whatever reads what others wrote (MINUTES=10 of processor time for each of 21 readers)
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3
@@ -13,10 +14,11 @@ BIN := $(VENV)/bin
 SERVE ?= yes
 PORT ?= 8765
 DATA ?= runs/chops
+MINUTES ?= 10
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare freeze volunteer docker mitsuba clean
+.PHONY: run test lint unit bench compare freeze volunteer docker fuzz mitsuba clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -51,6 +53,10 @@ volunteer: $(VENV)/test.stamp freeze
 
 docker:
 	sh scripts/test-docker
+
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 mitsuba: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[mitsuba]'

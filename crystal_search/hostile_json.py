@@ -4,7 +4,8 @@ import json
 import math
 import re
 import reprlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 from crystal_search.errors import CrystalSearchError
@@ -60,8 +61,24 @@ def read_whole(text: bytes, where: str, error_type: ErrorType, make: "Callable[[
         Of `error_type`, about `where`: as `loads` does, or a field is missing, unknown, or not as it must be, or
         `make` fails in any other way, for the text alone can make it fail.
     """
-    try:
+    with refusing(error_type, where):
         return Reader(loads(text, error_type), where, error_type).whole(make)
+
+
+@contextmanager
+def refusing(error_type: ErrorType, where: str) -> Iterator[None]:
+    """Have whatever goes wrong within be an error of `error_type` about `where`: a stranger's file may do anything.
+
+    Our own errors stay what they are, and so does a lack of memory, which says nothing about the file.
+
+    >>> from crystal_search.errors import UserError
+    >>> with refusing(UserError, "a.csv"):
+    ...     [][1]
+    Traceback (most recent call last):
+    crystal_search.errors.UserError: a.csv: cannot be used (IndexError: 'list index out of range')
+    """
+    try:
+        yield
     except (CrystalSearchError, MemoryError):
         raise
     except Exception as error:

@@ -12,7 +12,7 @@ from crystal_search.archives.channel_mates import is_there
 from crystal_search.archives.image_table import open_csv
 from crystal_search.archives.seen_objects import SeenObject, from_coco
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.errors import UserError
+from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.hostile_json import loads
 from crystal_search.outcomes import OUTCOME_NAMES
 
@@ -41,7 +41,9 @@ def open_coco(path: Path, options: ArchiveOptions) -> Archive:
             objects = _objects(loads(text, UserError))
     except OSError as error:
         raise UserError(f"cannot read {path / ANNOTATIONS}: {error.strerror}; name a folder that has it") from error
-    except (KeyError, TypeError) as error:
+    except (CrystalSearchError, MemoryError):
+        raise
+    except Exception as error:  # whatever stands in the place of what is read
         raise UserError(f"{path / ANNOTATIONS} lacks or misnames {error}; render the folder again") from error
     return Archive(
         name=f"annotations {path.name or path}",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import UserError
+from crystal_search.formats.picture import MAX_SIDE_PX
 from crystal_search.geometry import Box
 from crystal_search.synthesis.rendered_folder import mask_of
 from crystal_search.unet_drop.regions import box_around
@@ -44,14 +45,16 @@ def from_coco(annotation: Mapping[str, Any], category: str) -> SeenObject:
     Raises
     ------
     UserError
-        If its mask is no run lengths that fill the image.
+        If its mask is no run lengths that fill the image, or is larger than any.
     """
     try:
         height, width = map(int, annotation["segmentation"]["size"])
         runs = tuple(map(int, annotation["segmentation"]["counts"]))
         column, row, *more = map(float, annotation.get("oriented_box") or (0.0, 0.0))
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever stands in its place
         raise UserError(f"an annotation without uncompressed run lengths ({error}); give such masks") from error
+    if not (0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
+        raise UserError(f"a mask of {height} x {width} px; each side has 1 to {MAX_SIDE_PX}: correct the annotation")
     if min(runs, default=-1) < 0 or sum(runs) != height * width:
         raise UserError(f"run lengths of {sum(runs)} px in an image of {height} x {width}; correct the annotation")
     return SeenObject(

@@ -32,6 +32,8 @@ SHARED_FILE, INIT_FILE, FINISH_FILE, LATER_FILE = (
 POLL_S, STATUS_S, SILENCE_S = 0.1, 1.0, 30.0
 ABORTED = 194  #: exit code of a program that the client aborts
 MAX_INIT_BYTES = 10_000_000
+PID = re.compile("[0-9]{1,9}")
+SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,2})?")
 
 
 Shared = mmap.mmap | bytearray  #: memory that client and program share
@@ -73,15 +75,16 @@ class InitData:
 
 
 def read_init_data(folder: Path) -> InitData | None:
-    """Return what the client says, or None where there is no client."""
+    """Return what the client says, or None where there is no client; a number that is none counts as not told."""
     try:
         with (folder / INIT_FILE).open("rb") as file:
             text = file.read(MAX_INIT_BYTES).decode("utf-8", errors="replace")
     except OSError:
         return None
+    pid, cpu_s = _tag(text, "client_pid"), _tag(text, "wu_cpu_time")
     return InitData(
-        client_pid=int(_tag(text, "client_pid") or 0),
-        cpu_s=float(_tag(text, "wu_cpu_time") or 0),
+        client_pid=int(pid) if PID.fullmatch(pid) else 0,
+        cpu_s=float(cpu_s) if SECONDS.fullmatch(cpu_s) else 0.0,
         segment=_tag(text, "comm_obj_name"),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.errors import ModelError
+from crystal_search.errors import CrystalSearchError, ModelError
 from crystal_search.hostile_json import loads
 
 MAX_LAYERS = 10_000
@@ -51,14 +51,9 @@ def read_keras_model(path: Path) -> KerasModel:
     try:
         with h5py.File(path, "r") as file:
             return _model(h5py, file, path.stat().st_size)
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        RuntimeError,
-        TypeError,
-        AttributeError,
-    ) as error:  # h5py's, on damaged files
+    except (CrystalSearchError, MemoryError):
+        raise
+    except Exception as error:  # a library may stumble over a stranger's file in any way
         raise ModelError(f"{path} cannot be read as HDF5: {error}; copy the file again") from error
 
 

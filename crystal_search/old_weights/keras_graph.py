@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from crystal_search.errors import ModelError
+from crystal_search.hostile_json import refusing
 from crystal_search.old_weights.keras_file import KerasLayer, KerasModel
 from crystal_search.old_weights.keras_layers import BUILDERS, Inputs
 from crystal_search.old_weights.onnx_graph import BATCH, INPUT, OnnxGraph, Shape
@@ -77,7 +78,8 @@ def _built(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
         raise ModelError(f"layer {layer.name!r} is a {layer.kind}, which is unknown; known are {known}")
     if not inputs.tensors:
         raise ModelError(f"layer {layer.name!r} is fed by nothing; save the whole model again")
-    return BUILDERS[layer.kind](graph, layer, inputs)
+    with refusing(ModelError, f"layer {layer.name!r}"):
+        return BUILDERS[layer.kind](graph, layer, inputs)
 
 
 def _resized(graph: OnnxGraph, tensor: str, size: str, sides: Shape) -> str:

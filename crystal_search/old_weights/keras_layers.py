@@ -152,7 +152,8 @@ def _choice(layer: KerasLayer, key: str, choices: tuple[str, ...], default: str 
 def _pair(layer: KerasLayer, key: str, default: tuple[int, int]) -> tuple[int, int]:
     value = layer.config.get(key, default)
     value = default if value is None else (value, value) if type(value) is int else value
-    if len(value) != 2 or not all(type(each) is int and 1 <= each <= 1000 for each in value):
+    is_pair = isinstance(value, list | tuple) and len(value) == 2
+    if not is_pair or not all(type(each) is int and 1 <= each <= 1000 for each in value):
         raise ModelError(f"layer {layer.name!r}: {key} must be two whole numbers from 1 to 1000, got {value!r}")
     return value[0], value[1]
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import ModelError
+from crystal_search.hostile_json import refusing
 from crystal_search.old_weights.mxnet_layers import Attributes, Layer, Source
 from crystal_search.old_weights.mxnet_operators import BUILDERS
 from crystal_search.old_weights.mxnet_params import Array
@@ -123,7 +124,8 @@ def _built(graph: OnnxGraph, node: Node, tensors: dict[int, Source], params: dic
     sources = (*(tensors[each.node] for each in node.inputs), *(params[name] for name in node.implied))
     layer = Layer(where, Attributes(node.attributes, where), sources)
     try:
-        tensor = BUILDERS[node.op](graph, layer)
+        with refusing(ModelError, where):
+            tensor = BUILDERS[node.op](graph, layer)
     except ModelError as error:
         message = str(error)
         raise ModelError(message if message.startswith(where) else f"{where}: {message}") from error

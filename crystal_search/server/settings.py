@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crystal_search.errors import ConfigError, UserError
+from crystal_search.hostile_json import refusing
 from crystal_search.naming import zone_named
 from crystal_search.outcomes import THRESHOLD
 from crystal_search.processes import processors
@@ -88,9 +89,10 @@ def read_settings(path: Path) -> Settings:
     Folders of models and of the BOINC project are relative to the file's folder, whatever the current folder is.
     """
     table = read_toml(path, "key", sorted(field.name for field in fields(Settings)))
-    for key, value in table.items():
-        _check(path, key, value, getattr(Settings(), key))
-    _check_zone(path, table.get("time_zone", ""))
+    with refusing(ConfigError, str(path)):
+        for key, value in table.items():
+            _check(path, key, value, getattr(Settings(), key))
+        _check_zone(path, table.get("time_zone", ""))
     for key in ("models", "boinc_project"):
         if table.get(key):
             table[key] = os.path.abspath(path.parent / table[key])
@@ -113,6 +115,8 @@ def read_toml(path: Path, what: str, known: Collection[str]) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deep") from error
     check_known(path, what, table, known)
     return table
 

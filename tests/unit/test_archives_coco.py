@@ -96,6 +96,10 @@ def test_a_table_tells_what_else_is_known(tmp_path: Path) -> None:
         ({"size": [2, 3], "counts": [2, 3]}, "run lengths of 5 px in an image of 2 x 3"),
         ({"size": [2, 3], "counts": [-1, 7]}, "run lengths of 6 px in an image of 2 x 3"),
         ({"size": [2, 3], "counts": "1a0"}, "without uncompressed run lengths"),
+        ({"size": [2, 1e308], "counts": [6]}, "a mask of 2 x 1"),
+        ({"size": [100000, 1], "counts": [100000]}, "a mask of 100000 x 1 px; each side has 1 to 10000"),
+        ({"size": [0, 1], "counts": [0]}, "a mask of 0 x 1 px"),
+        (7, "without uncompressed run lengths"),
         ([[0, 0, 1, 1, 2, 0]], "without uncompressed run lengths"),
     ],
 )
@@ -106,7 +110,18 @@ def test_masks_of_other_kinds_are_refused(tmp_path: Path, segmentation: object, 
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("[", "not JSON"), ("{}", "lacks or misnames 'categories'"), ("[1]", "lacks or misnames")]
+    ("text", "message"),
+    [
+        ("[", "not JSON"),
+        ("{}", "lacks or misnames 'categories'"),
+        ("[1]", "lacks or misnames"),
+        ('{"categories": [], "images": [], "annotations": [{"image_id": 1, "category_id": []}]}', "lacks or misnames"),
+        (
+            '{"categories": [{"id": 1, "name": ""}], "images": [],'
+            ' "annotations": [{"image_id": 1, "category_id": 1, "segmentation": {"size": [1, 1e999], "counts": [1]}}]}',
+            "without uncompressed run lengths",
+        ),
+    ],
 )
 def test_files_that_are_no_annotations_are_refused(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "annotations.json").write_text(text)

@@ -129,6 +129,11 @@ ONE = [np.ones((1, 1, 1, 1)), np.zeros(1)]
         ([keras_conv("last", "input_1", "sigmoid", data_format="channels_first")], "data_format is 'channels_first'"),
         ([keras_conv("last", "input_1", "sigmoid", strides=[2, 2])], "answers with shape"),
         ([keras_conv("last", "input_1", "sigmoid", strides="12")], "strides must be two whole numbers"),
+        ([keras_conv("last", "input_1", "sigmoid", strides=1.5)], "strides must be two whole numbers"),
+        (
+            [keras_layer("Concatenate", "join", "input_1", axis=[3]), keras_conv("last", "join", "sigmoid")],
+            "layer 'join': cannot be used (TypeError",
+        ),
         ([keras_conv("last", "input_1", "swish")], "must end in a sigmoid"),
         (
             [keras_layer("Flatten", "flat", "input_1"), keras_conv("last", "flat", "sigmoid")],

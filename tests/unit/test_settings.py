@@ -18,6 +18,14 @@ def test_only_processors_that_may_be_used_count(monkeypatch: pytest.MonkeyPatch)
     assert Settings(workers=9).worker_count == 9
 
 
+@pytest.mark.parametrize("text", ["a = " + 5000 * "[", "workers = 0x" + 5000 * "f", "workers = 1 = 2", "\xff"])
+def test_whatever_stands_in_a_file_of_settings_it_is_read_or_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"settings\.toml: "):
+        read_settings(path)
+
+
 @pytest.mark.parametrize("name", ["what?", "100%20 #1", "a b;c&d=e"])
 def test_a_home_may_be_called_anything(tmp_path: Path, name: str) -> None:
     with opened(tmp_path / name) as site:

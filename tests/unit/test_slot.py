@@ -20,6 +20,7 @@ from crystal_search.client.slot import (
     REQUEST,
     SHARED_BYTES,
     STATUS,
+    InitData,
     Slot,
     read_init_data,
     receive,
@@ -106,6 +107,13 @@ def test_a_message_waits_until_it_is_read() -> None:
 def test_a_message_that_fills_its_channel_is_read_to_its_end() -> None:
     memory = bytearray(b"\1" + b"x" * (SHARED_BYTES - 1))
     assert receive(memory, REQUEST) == "x" * (CHANNEL_BYTES - 1)
+
+
+@pytest.mark.parametrize("odd", ["", "12\x01.5", "nan", "1e999", "-1", "9" * 5000, "\u00b2"])
+def test_init_data_that_say_no_number_say_nothing(tmp_path: Path, odd: str) -> None:
+    tags = f"<client_pid>{odd}</client_pid><wu_cpu_time>{odd}</wu_cpu_time>"
+    (tmp_path / "init_data.xml").write_text(tags, encoding="utf-8")
+    assert read_init_data(tmp_path) == InitData()
 
 
 def test_init_data_tell_client_and_time(tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""What is fuzzed, over the inputs that are kept: seeds are read, findings of old stay mended."""
+
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from crystal_search.archives.tfrecord import read_examples
+from crystal_search.errors import ImageError
+from crystal_search.images import decode
+from tests.fuzz.__main__ import Fuzzed, table
+from tests.fuzz.mutations import mutated_json, with_png_checksums, with_record_checksums
+from tests.fuzz.seeds import SEED, seeds
+from tests.fuzz.targets import CORPUS, TARGETS, Target, check, inputs
+
+MAX_CORPUS_BYTES = 200_000
+
+
+@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.filterwarnings("ignore")  # of what a decoder thinks of a spoilt picture
+def test_every_input_that_is_kept_is_read_or_refused(name: str) -> None:
+    for path in inputs(name):
+        read = TARGETS[name](path.read_bytes())
+        assert read is not None or not path.name.startswith(SEED), path
+
+
+def test_the_corpora_begin_with_what_the_script_writes_and_stay_small() -> None:
+    kept = {name: {path.name for path in inputs(name) if path.name.startswith(SEED)} for name in TARGETS}
+    assert kept == {name: {f"{SEED}{each}" for each in files} for name, files in seeds().items()}
+    assert sum(path.stat().st_size for path in CORPUS.rglob("*") if path.is_file()) < MAX_CORPUS_BYTES
+
+
+def test_anything_but_a_promised_error_is_a_finding() -> None:
+    target = Target(int, (ValueError,))
+    assert (target(b"7"), target(b"x")) == (7, None)
+    with pytest.raises(ZeroDivisionError):
+        Target(lambda data: 1 // len(data), (ValueError,))(b"")
+    with pytest.raises(AssertionError, match="so it is"):
+        check(False, "so it is")
+
+
+def test_one_value_of_a_json_text_is_changed() -> None:
+    text = json.dumps({"a": [1, 2.5, {"b": "c"}], "d": 1e300})
+    found = {mutated_json(text.encode(), Random(seed)) for seed in range(300)}
+    assert len(found) > 100
+    assert any(b"1e999" in each for each in found)
+    for each in found:
+        json.loads(each)
+    assert mutated_json(b"{", Random(0)) == b"{"
+    assert mutated_json(b"1", Random(0)) == b"[1]"
+
+
+def test_checksums_are_set_right(tmp_path: Path) -> None:
+    good = (CORPUS / "png" / f"{SEED}grey.png").read_bytes()
+    spoilt = good.replace(b"IDAT", b"IDAU")
+    with pytest.raises(ImageError, match="damaged"):
+        decode(spoilt)
+    assert with_png_checksums(spoilt) not in (spoilt, good)
+    assert with_png_checksums(with_png_checksums(spoilt).replace(b"IDAU", b"IDAT")) == good
+    assert with_png_checksums(b"GIF") == b"GIF"
+    records = (CORPUS / "tfrecord" / f"{SEED}a.tfrecord").read_bytes()
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(with_record_checksums(records.replace(b"Crystals", b"Xrystals")))
+    assert [each.features.text("image/class/text") for each in read_examples(path)] == ["Xrystals", "Clear"]
+
+
+def test_the_table_names_what_was_found() -> None:
+    text = table([Fuzzed("png", 1.25, 123_456, 7, (Path("findings/png-crash-1"),))])
+    assert text.splitlines() == [
+        "target            CPU min   executions   kept  findings",
+        "png                   1.2      123,456      7         1",
+        "findings/png-crash-1",
+    ]
