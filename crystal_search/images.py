@@ -56,7 +56,7 @@ def decode(data: bytes, *, at_least_width_px: int = MAX_SIDE_PX) -> DecodedImage
         If the data are no such image, are damaged, cut off or not all written, or have sides outside 128 to 10000 px.
     """
     picture = read_picture(data, at_least_width_px)
-    colour = _to_colour(Pillow.fromarray(picture.pixels), at_least_width_px)
+    colour = _to_colour(picture.pixels, at_least_width_px)
     return DecodedImage(colour, picture.height_px, picture.width_px, picture.converted, picture.remarks)
 
 
@@ -81,13 +81,13 @@ def from_array(pixels: NDArray[np.generic], *, at_least_width_px: int = MAX_SIDE
         raise ImageError(f"the array has shape {pixels.shape}; expected (rows, columns), or (rows, columns, 3) in RGB")
     height, width = pixels.shape[:2]
     check_size(height, width)
-    return DecodedImage(_to_colour(Pillow.fromarray(to_eight_bits(pixels)), at_least_width_px), height, width)
+    return DecodedImage(_to_colour(np.array(to_eight_bits(pixels)), at_least_width_px), height, width)
 
 
-def _to_colour(picture: Pillow.Image, at_least_width_px: int) -> Colour:
-    if (factor := picture.width // at_least_width_px) > 1:
-        picture = picture.reduce(factor)
-    return np.array(picture.convert("RGB"))
+def _to_colour(pixels: NDArray[np.uint8], at_least_width_px: int) -> Colour:
+    if (factor := pixels.shape[1] // at_least_width_px) > 1:
+        pixels = np.array(Pillow.fromarray(pixels).reduce(factor))
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
 def to_grey(colour: Colour) -> Grey:

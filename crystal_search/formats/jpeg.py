@@ -17,7 +17,7 @@ from crystal_search.formats.picture import Picture, check_size
 MAX_STRAY_BYTES = 64  #: in one place among what encodes pixels; more is a part of the picture that was not decoded
 MAX_PLACES = 8  #: where bytes between pixels are overlooked
 MAX_BACK = 32  #: markers that lie between stray bytes and where the library tells of them
-MARKER = re.compile(rb"\xff[\x01-\xfe]")
+MARKER = re.compile(rb"\xff+[\x01-\xfe]")  #: any number of FF may come before it
 IN_PIXELS = re.compile(rb"\xff[\xc0-\xfe]")  #: markers among what encodes pixels
 STRAY = re.compile(r"(\d+) extraneous bytes before marker")
 START_OF_SCAN, END_OF_IMAGE, APP14 = 0xDA, 0xD9, 0xEE
@@ -113,9 +113,8 @@ def _error(data: bytes, space: str) -> str:
 def _walked(data: bytes) -> tuple[list[bytes], int]:
     """Return the segments of the header, and where they end: at the first scan, or where there are no more."""
     segments, at = [data[:2]], 2
-    while (found := MARKER.search(data, at)) and data[found.start() + 1] not in (START_OF_SCAN, END_OF_IMAGE):
-        length = 2 if data[found.start() + 1] in NO_LENGTH else 2 + int.from_bytes(data[found.end() : found.end() + 2])
-        at = found.start() + length
+    while (found := MARKER.search(data, at)) and (marker := found[0][-1]) not in (START_OF_SCAN, END_OF_IMAGE):
+        at = found.end() + (0 if marker in NO_LENGTH else int.from_bytes(data[found.end() : found.end() + 2]))
         segments.append(data[found.start() : at])
     return segments, found.start() if found else at
 

@@ -18,9 +18,10 @@ TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 #: First bytes of files that people take for pictures that we read, or that are.
 KINDS = (
     *((magic, "TIFF") for magic in TIFF_MAGICS),
-    *((JPEG_MAGIC, "JPEG"), (PNG_MAGIC, "PNG"), (BMP_MAGIC, "BMP")),
-    *((b"GIF8", "GIF"), (b"RIFF", "WebP or another RIFF file"), (b"%PDF", "PDF"), (b"PK\3\4", "zip file")),
-    *((b"\0\0\0\x0cjP", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000"), (b"\0\0\0", "HEIF, or zeros"), (b"<", "XML")),
+    *((JPEG_MAGIC, "JPEG"), (PNG_MAGIC, "PNG"), (BMP_MAGIC, "BMP"), (b"GIF8", "GIF"), (b"%PDF", "PDF")),
+    *((b"RIFF", "WebP or another RIFF file"), (b"PK\3\4", "zip file"), (b"<", "XML")),
+    *((b"\0\0\0\x0cjP", "JPEG 2000"), (b"\xff\x4f\xff\x51", "JPEG 2000")),
+    *((bytes(32), "zeros: a copy that has not begun"), (b"\0\0\0", "HEIF")),
 )
 
 

@@ -36,7 +36,9 @@ def read_picture(data: bytes, at_least_width_px: int) -> Picture:
         "BMP": lambda: read_bmp(data),
     }
     if kind not in readers:
-        raise ImageError(f"the file is no JPEG, PNG, TIFF or BMP image ({kind}); save it as one of these")
+        raise ImageError(
+            f"the file is no JPEG, PNG, TIFF or BMP image ({kind}); copy it again, or save it as one of these"
+        )
     try:
         return readers[kind]()
     except ImageError:

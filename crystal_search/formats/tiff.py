@@ -1,7 +1,7 @@
 """TIFF: the directories of a file, as they are written; what they mean for pixels is in `tiff_pixels`."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,8 +94,8 @@ def _unpacked(data: bytes, at: int, packed: str) -> tuple[Any, ...]:
     return struct.unpack_from(packed, data, at)
 
 
-def segments(data: bytes, page: Page, wanted: int, least_bytes: int) -> Iterator[tuple[int, bytes]]:
-    """Yield where each strip or tile begins, and its bytes, in the order of the file's list.
+def spans_of(data: bytes, page: Page, wanted: int, least_bytes: int) -> list[tuple[int, int]]:
+    """Return where each strip or tile begins and ends, in the order of the file's list.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def segments(data: bytes, page: Page, wanted: int, least_bytes: int) -> Iterator
     counts = page.numbers(TILE_COUNTS if tiled else STRIP_COUNTS) or ((least_bytes,) if wanted == 1 else ())
     if min(len(offsets), len(counts)) < wanted:
         raise ImageError(f"the TIFF has {min(len(offsets), len(counts))} of {wanted} strips or tiles; save it again")
-    for number, (offset, count) in enumerate(zip(offsets[:wanted], counts, strict=False)):
-        if not 0 < count <= len(data) - offset or offset <= 0:
-            raise ImageError(f"part {number + 1} of the TIFF's {wanted} is not in the file; copy it again")
-        yield offset, data[offset : offset + count]
+    spans = [(offset, offset + count) for offset, count in zip(offsets[:wanted], counts, strict=False)]
+    if missing := sum(not 0 < start < end <= len(data) for start, end in spans):
+        raise ImageError(f"{missing} of the TIFF's {wanted} strips or tiles are not in the file; copy it again")
+    return spans

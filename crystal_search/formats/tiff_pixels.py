@@ -165,62 +165,65 @@ def values_of(data: bytes, page: Page, layout: Layout) -> NDArray[np.generic]:
     wanted = layout.planes * layout.down * layout.across
     dtype = layout.dtype.newbyteorder("=")
     values = np.empty((layout.planes, layout.height, layout.width, layout.each), dtype)
-    found = list(tiff.segments(data, page, wanted, layout.row_bytes * layout.rows))
-    for number, (_, segment) in enumerate(found):
+    spans = tiff.spans_of(data, page, wanted, layout.row_bytes * layout.rows)
+    whole = memoryview(data)  # its parts are no copies
+    for number, (start, end) in enumerate(spans):
         plane, place = divmod(number, layout.down * layout.across)
         top, left = place // layout.across * layout.rows, place % layout.across * layout.columns
         target = values[plane, top : top + layout.rows, left : left + layout.columns]
         rows = layout.rows if layout.tiled else len(target)
-        target[:] = _unpacked(segment, page, layout, rows)[: len(target), : target.shape[1]]
+        target[:] = _unpacked(whole[start:end], page, layout, rows)[: len(target), : target.shape[1]]
     if layout.compression in AS_IS:
-        _refuse_unfinished(data, found, layout)
-    return np.concatenate(list(values), axis=2)  # (planes, rows, columns, each) -> (rows, columns, samples)
+        _refuse_unfinished(data, spans, layout)
+    # (planes, rows, columns, samples of each) -> (rows, columns, samples)
+    return np.concatenate(list(values), axis=2) if len(values) > 1 else values[0]
 
 
-def _refuse_unfinished(data: bytes, found: list[tuple[int, bytes]], layout: Layout) -> None:
+def _refuse_unfinished(data: bytes, spans: list[tuple[int, int]], layout: Layout) -> None:
     """Raise an ImageError if uncompressed strips or tiles end in zeros that were never written."""
     dtype = layout.dtype if layout.bits % 8 == 0 else np.dtype(np.uint8)
     if layout.tiled:
-        inside, row_bytes = _before_zeros(found, layout)
+        inside, row_bytes = _before_zeros(data, spans, layout)
         refuse_zero_tail(inside, 0, row_bytes, dtype, block=1)
         return
-    start, last = max(found)
-    end, before = start + len(last), {offset + len(segment): offset for offset, segment in found}
+    start, end = max(spans)
+    before = {end: start for start, end in spans}
     while start in before:  # strips that follow each other count as one
         start = before[start]
     refuse_zero_tail(data[:end], start, layout.row_bytes, dtype)
 
 
-def _before_zeros(found: list[tuple[int, bytes]], layout: Layout) -> tuple[bytes, int]:
+def _before_zeros(data: bytes, spans: list[tuple[int, int]], layout: Layout) -> tuple[bytes, int]:
     """Return the last tile of the file that is not all zeros, with the zeros that follow, and the length of its rows.
 
     Its padding is left out: that of tiles at the border is zeros.
     """
-    tiles = sorted((offset, number, tile) for number, (offset, tile) in enumerate(found))
+    tiles = sorted((start, end, number) for number, (start, end) in enumerate(spans))
     zeros = 0
-    while len(tiles) > 1 and not any(tiles[-1][2]):
-        zeros += len(tiles.pop()[2])
-    _, number, tile = tiles[-1]
+    while len(tiles) > 1 and not any(data[tiles[-1][0] : tiles[-1][1]]):
+        start, end, _ = tiles.pop()
+        zeros += end - start
+    start, end, number = tiles[-1]
     down, across = divmod(number % (layout.down * layout.across), layout.across)
     rows = min(layout.rows, layout.height - down * layout.rows)
     row_bytes = min(layout.columns, layout.width - across * layout.columns) * layout.each * layout.bits // 8
-    padded = np.frombuffer(tile, np.uint8)[: layout.rows * layout.row_bytes].reshape(layout.rows, -1)
+    padded = np.frombuffer(data, np.uint8, layout.rows * layout.row_bytes, start).reshape(layout.rows, -1)
     return padded[:rows, :row_bytes].tobytes() + bytes(zeros), row_bytes
 
 
-def _unpacked(segment: bytes, page: Page, layout: Layout, rows: int) -> NDArray[np.generic]:
+def _unpacked(segment: memoryview, page: Page, layout: Layout, rows: int) -> NDArray[np.generic]:
     """Return the values of a strip or tile, (rows, columns, samples)."""
     if layout.compression in JPEG:
-        return _of_jpeg(segment, bytes(page.numbers(tiff.JPEG_TABLES)), layout, rows)
+        return _of_jpeg(bytes(segment), bytes(page.numbers(tiff.JPEG_TABLES)), layout, rows)
     raw = _decompressed(segment, layout, rows)
     if layout.bits % 8:
         return _of_bits(raw, layout, rows)
-    values = np.frombuffer(raw, layout.dtype).astype(layout.dtype.newbyteorder("="))
+    values = np.frombuffer(raw, layout.dtype).astype(layout.dtype.newbyteorder("="), copy=False)
     values = values.reshape(rows, layout.columns, layout.each)
     return np.cumsum(values, axis=1, dtype=values.dtype) if layout.predictor == 2 else values
 
 
-def _of_bits(raw: bytes, layout: Layout, rows: int) -> NDArray[np.uint16]:
+def _of_bits(raw: bytes | memoryview, layout: Layout, rows: int) -> NDArray[np.uint16]:
     """Return values that do not fill bytes; rows do."""
     bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(rows, -1), axis=1)
     bits = bits[:, : layout.columns * layout.each * layout.bits].reshape(rows, layout.columns, layout.each, layout.bits)
@@ -241,21 +244,22 @@ def _of_jpeg(segment: bytes, tables: bytes, layout: Layout, rows: int) -> NDArra
     return pixels[:rows, : layout.columns]
 
 
-def _decompressed(segment: bytes, layout: Layout, rows: int) -> bytes:
+def _decompressed(segment: memoryview, layout: Layout, rows: int) -> bytes | memoryview:
     """Return the bytes of `rows` rows."""
     size = rows * layout.row_bytes
+    whole: bytes | memoryview
     if layout.compression in DEFLATE:
         whole = _inflated(segment, layout.rows * layout.row_bytes)
     elif layout.compression in AS_IS:
         whole = segment
     else:
-        whole = _by_libtiff(segment, layout.compression, size)
+        whole = _by_libtiff(bytes(segment), layout.compression, size)
     if len(whole) < size:
         raise ImageError(f"a part of the TIFF has {len(whole)} bytes; expected {size}: it was cut off, copy it again")
     return whole[:size]
 
 
-def _inflated(segment: bytes, most: int) -> bytes:
+def _inflated(segment: memoryview, most: int) -> bytes:
     """Return what a strip or tile holds, its checksum compared."""
     unpacker = zlib.decompressobj()
     whole = unpacker.decompress(segment, most + 1)

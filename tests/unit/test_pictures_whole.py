@@ -199,6 +199,14 @@ def test_pixels_that_were_not_decoded_are_an_error() -> None:
         decode(data[:-2] + bytes(1000) + data[-2:])
 
 
+def test_a_marker_may_begin_with_more_than_one_ff() -> None:
+    data = saved(rgb(), "JPEG")
+    at = data.index(b"\xff\xdb")
+    image = decode(data[:at] + b"\xff\xff" + data[at:])
+    assert image.remarks == ()
+    assert np.array_equal(image.colour, decode(data).colour)
+
+
 def test_what_follows_a_whole_jpeg_does_not_matter() -> None:
     data = saved(rgb(), "JPEG")
     assert np.array_equal(decode(data + bytes(5000) + b"maker's notes").colour, decode(data).colour)
