@@ -1,16 +1,21 @@
 """What is installed on a host: units, cron lines, log rotation, backup."""
 
+import glob
 import os
 import re
 import shutil
 import sqlite3
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crystal_search.commands import COMMANDS
 from crystal_search.main import main
+from crystal_search.server.home import Home
+from crystal_search.server.locks import FileLock
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 UNITS = sorted((SCRIPTS / "systemd").iterdir())
@@ -101,3 +106,67 @@ def test_what_is_no_home_is_refused_and_ten_backups_are_kept(tmp_path: Path) -> 
         (target / f"2026010{number % 10}T0000{number:02d}Z").mkdir(parents=True)
     assert backup(home, target).returncode == 0
     assert len(list(target.iterdir())) == 10
+
+
+def test_a_backup_waits_for_the_step_that_moves_work(tmp_path: Path) -> None:
+    home, target = Home(tmp_path / "home").made(), tmp_path / "backups"
+    for place in ("archive/old", "spool/here", "spool/moving", "validated/checked", "engine/returned/back"):
+        (home.path / place).mkdir()
+        (home.path / place / "result.json").write_text(place)
+    (home.queue / "old.zip").write_bytes(b"PK")
+    (home.finalized / ".a.csv.units").write_text("moving")
+    environment = os.environ | {"CRYSTAL_SEARCH_HOME": str(home.path)}
+    step = FileLock(home.services_lock, "a step")
+    with subprocess.Popen([SCRIPTS / "backup", target], env=environment) as running, step:
+        copied_first = [target / "*.part" / place for place in ("archive/old/result.json", "engine/queue/old.zip")]
+        wait_for(lambda: all(glob.glob(str(path), include_hidden=True) for path in copied_first))
+        time.sleep(0.5)
+        assert running.poll() is None
+        (home.spool / "moving").rename(home.archive / "moving")
+        (home.archive / "old").rename(home.refused / "old")
+        (home.queue / "old.zip").unlink()
+        (home.queue / "new.zip").write_bytes(b"PK")
+        home.settings.write_text("workers = 1\n")
+        os.utime(home.settings, (0, 0))
+    assert running.returncode == 0
+    (copy,) = target.iterdir()
+    units = sorted(str(path.parent.relative_to(copy)) for path in copy.rglob("result.json"))
+    assert units == ["archive/moving", "engine/returned/back", "refused/old", "spool/here", "validated/checked"]
+    assert [path.name for path in (copy / "engine/queue").iterdir()] == ["new.zip"]
+    assert (copy / "finalized/.a.csv.units").read_text() == "moving"
+    assert (copy / "settings.toml").stat().st_mtime == 0
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_backup_that_is_ended_leaves_nothing(tmp_path: Path) -> None:
+    home, target = Home(tmp_path / "home").made(), tmp_path / "backups"
+    environment = os.environ | {"CRYSTAL_SEARCH_HOME": str(home.path)}
+    step = FileLock(home.services_lock, "a step")
+    with subprocess.Popen([SCRIPTS / "backup", target], env=environment) as running, step:
+        wait_for(lambda: bool(list(target.glob(".*.part/engine/queue"))))
+        running.terminate()
+        assert running.wait(60) == 1
+    assert list(target.iterdir()) == []
+
+
+def test_the_database_of_a_backup_is_that_of_the_moment_at_which_work_stood_still(tmp_path: Path) -> None:
+    home, target = Home(tmp_path / "home"), tmp_path / "backups"
+    assert main(["create-work", "--home", str(home.path)]) == 0
+    with sqlite3.connect(home.database) as writer:  # what is in the write-ahead log only belongs to it
+        writer.execute("CREATE TABLE note (text)")
+        writer.execute("INSERT INTO note VALUES ('newest')")
+    held = sqlite3.connect(home.database)
+    held.execute("BEGIN")
+    held.execute("SELECT * FROM note").fetchone()
+    assert backup(home.path, target).returncode == 0
+    (copy,) = target.iterdir()
+    with sqlite3.connect(copy / "imaging.sqlite") as reader:
+        assert reader.execute("SELECT text FROM note").fetchall() == [("newest",)]
+    for each in (writer, held, reader):
+        each.close()
