@@ -1,15 +1,12 @@
-"""Reading tables that people wrote: CSV with commas, semicolons or tabs, columns by name."""
+"""Reading tables that people wrote, columns by name."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.columns import plain
 from crystal_search.errors import UserError
-
-DELIMITERS = ",;\t"
+from crystal_search.spreadsheets import Sheet, read_sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
     Parameters
     ----------
     path
-        A text file, UTF-8.
+        A CSV file, as spreadsheets write them.
     columns
         What each of our columns may be called in it; case and spaces around do not matter.
     needed
@@ -40,12 +37,11 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
     UserError
         If it cannot be read, lacks a column, or a line has too few or too many cells.
     """
-    with _opened(path) as (names, lines):
+    with read_sheet(path) as sheet:
+        names = _names(sheet)
         positions = _positions(path, names, columns, needed)
-        for line, cells in lines:
-            if not any(cells):
-                continue
-            if len(cells) != len(names):
+        for line, cells in sheet.lines:
+            if len(cells) < len(names) or any(cells[len(names) :]):
                 raise UserError(
                     f"{path} line {line} has {len(cells)} cells, expected {len(names)} as in the first line; correct it"
                 )
@@ -60,26 +56,12 @@ def column_names(path: Path) -> tuple[str, ...]:
     UserError
         If it cannot be read.
     """
-    with _opened(path) as (names, _):
-        return names
+    with read_sheet(path) as sheet:
+        return _names(sheet)
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]]:
-    """Give what a table calls its columns, and its other lines by number; errors say what to do about it."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            delimiter = max(DELIMITERS, key=header.count)
-            names = next(csv.reader([header], delimiter=delimiter), [])
-            lines = csv.reader(file, delimiter=delimiter)
-            yield tuple(name.strip().casefold() for name in names), ((lines.line_num + 1, cells) for cells in lines)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}; name a table that is there") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 ({error.reason}); save it as CSV UTF-8") from error
-    except csv.Error as error:
-        raise UserError(f"{path} is no table with commas, semicolons or tabs: {error}; save it again") from error
+def _names(sheet: Sheet) -> tuple[str, ...]:
+    return tuple(name.strip().casefold() for name in sheet.header)
 
 
 def _positions(

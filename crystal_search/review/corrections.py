@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.archives.archive import ArchiveOptions, naming
-from crystal_search.archives.csv_rows import DELIMITERS, read_rows
+from crystal_search.archives.csv_rows import read_rows
 from crystal_search.archives.image_table import open_csv, plain_path
 from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import Scheme
-from crystal_search.columns import csv_text, plain
+from crystal_search.columns import csv_text, harmless, plain
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.outcomes import IMAGE_OUTCOMES, NO_DROP
 from crystal_search.review.doubts import image_label
+from crystal_search.spreadsheets import read_sheet
 from crystal_search.wells import SPLITS
 
 COLUMNS = ("image", "well", "old", "new")
@@ -97,13 +98,22 @@ def corrected_list(corrections: Mapping[str, Correction], archive: Path, scheme:
     _check_images(corrections, now, str(archive))
     text = io.StringIO()
     writer = csv.writer(text, delimiter=table.delimiter, lineterminator="\n")
-    writer.writerow(table.header)
+    writer.writerow(map(_guarded, table.header))
     for cells in table.lines:
         image = plain_path(plain(cells[table.file].strip()))
         if image in corrections and corrections[image].new != now[image]:
             cells[table.outcome] = _written(corrections[image].new, scheme)
-        writer.writerow(cells)
+        writer.writerow(map(_guarded, cells))
     return text.getvalue()
+
+
+def _guarded(cell: str) -> str:
+    """Return a cell of somebody's table so that no spreadsheet takes it for a formula; numbers stay numbers."""
+    try:
+        float(cell)
+    except ValueError:
+        return harmless(plain(cell))
+    return cell
 
 
 def _of_archive(corrections: Mapping[str, Correction], name: str) -> dict[str, Correction]:
@@ -194,9 +204,7 @@ class _List:
 def _list(path: Path) -> _List:
     """Return the list in the file `path`, read as ``dataset build --from csv`` reads it."""
     list(read_rows(path, {"file": ("file",), "outcome": ("outcome",)}, ("file", "outcome")))
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        delimiter = max(DELIMITERS, key=file.readline().count)
-        file.seek(0)
-        header, *lines = [cells for cells in csv.reader(file, delimiter=delimiter) if any(cells)]
-    names = [name.strip().casefold() for name in header]
-    return _List(header, lines, delimiter, names.index("file"), names.index("outcome"))
+    with read_sheet(path) as sheet:
+        lines = [cells for _, cells in sheet.lines]
+    names = [name.strip().casefold() for name in sheet.header]
+    return _List(sheet.header, lines, sheet.delimiter, names.index("file"), names.index("outcome"))

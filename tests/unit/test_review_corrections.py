@@ -60,6 +60,14 @@ def test_a_list_with_semicolons_stays_one(tmp_path: Path, corrections: Path) -> 
     assert corrected.splitlines()[1] == "plates/a.jpg;P1;crystal_bad_form"
 
 
+def test_no_cell_of_a_corrected_list_is_a_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    archive = text(tmp_path / "a.csv", "file,outcome,shift,=note\n-a.jpg,clear,-1.5,@x\n'=b.jpg,clear,+2,'tis\n")
+    fixes = {"-a.jpg": Correction("-a.jpg", "", "clear", "spherulites")}
+    assert corrected_list(fixes, archive, SCHEMES["outcomes-13"]) == (
+        "file,outcome,shift,'=note\n'-a.jpg,spherulites,-1.5,'@x\n'=b.jpg,clear,+2,'tis\n"
+    )
+
+
 def test_a_list_in_another_scheme_gets_the_names_of_that_scheme(tmp_path: Path) -> None:
     archive = text(tmp_path / "a.csv", "outcome,file\nClear,a.jpg\nCrystals,b.jpg\n")
     fixes = {"a.jpg": Correction("a.jpg", "", "clear", "crystal_harvestable")}

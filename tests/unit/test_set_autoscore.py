@@ -1,6 +1,7 @@
 """assimilate, finalize and set-autoscore: the CSV in between, people who edit it, kills between any two steps."""
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -249,17 +250,52 @@ def test_an_image_that_the_database_lacks_is_a_row_left_out(tmp_path: Path) -> N
 
 def test_rows_of_strangers_are_refused(tmp_path: Path) -> None:
     site = assimilated_site(tmp_path)
-    lines = "work_unit,image_id,outcome\n../../etc,1,clear\nnobody-1,1,clear\n,,\n"
+    lines = "work_unit,image_id,outcome\n../../etc,1,clear\nnobody-1,1,clear\n,,clear\n"
     (site.home.finalized / "a.csv").write_text(lines)
     found = set_autoscores(site)
     assert (found.new, len(found.refused)) == (0, 3)
 
 
-def test_a_spreadsheet_may_save_it_its_own_way(tmp_path: Path) -> None:
+def as_excel_saves(text: str, kind: str) -> bytes:
+    """Return a table as spreadsheets save it again."""
+    if kind == "comma":
+        return text.encode("utf-8-sig")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    saved = io.StringIO()
+    csv.writer(saved, delimiter="\t" if kind == "utf-16" else ";", lineterminator="\r\n").writerows(rows)
+    if kind == "sep":
+        return f"sep=;\r\n{saved.getvalue()}".encode("utf-8-sig")
+    return saved.getvalue().encode(kind)
+
+
+@pytest.mark.parametrize("deleted", ["the line", "its cells"])
+@pytest.mark.parametrize("kind", ["comma", "cp1252", "utf-16", "sep"])
+def test_a_persons_deletions_are_lost_to_no_encoding(tmp_path: Path, kind: str, deleted: str) -> None:
+    site = assimilated_site(tmp_path / "Züchtungen")
+    path = finalized(site)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    assert "Züchtungen" in lines[1]
+    kept = [*lines[:1], *([] if deleted == "the line" else ["," * (len(COLUMNS) - 1) + "\n"]), *lines[2:]]
+    path.write_bytes(as_excel_saves("".join(kept), kind))
+    found = set_autoscores(site)
+    assert (found.new, found.refused) == (3, ())
+    assert sorted(counts(site)) == [0, 1, 1, 1]
+    assert finalize(site) is None
+    assert list(site.home.refused.iterdir()) == []
+
+
+def test_a_number_of_which_a_program_made_another_one_is_what_it_was(tmp_path: Path) -> None:
     site = assimilated_site(tmp_path)
     path = finalized(site)
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b",", b";").replace(b"\n", b"\r\n"))
-    assert set_autoscores(site).new == 4
+    header, *rows = csv.reader(path.read_text().splitlines())
+    for cells in rows:
+        for column in ("score_number", "image_id", "drop"):
+            at = header.index(column)
+            cells[at] = cells[at] and f"{cells[at]}.0"
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    found = set_autoscores(site)
+    assert (found.new, found.refused) == (4, ())
 
 
 def test_no_cell_is_a_formula(tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ People may delete the rows they do not want. Everything that reaches the ledger 
 that a row names, never from the row itself. The format is described in docs/services.md.
 """
 
-import csv
-import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from crystal_search.errors import UserError
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
+from crystal_search.spreadsheets import read_sheet
 
 COLUMNS = (
     *("plate", "well", "drop", "inspection", "path"),
@@ -24,7 +24,6 @@ COLUMNS = (
 )
 NEEDED = ("work_unit", "image_id", "outcome")
 AGREEING = ("outcome", "score_number", "group")  #: columns that must still say what the result says
-MAX_CSV_BYTES = 500_000_000
 
 AGAIN = "-again"  #: ends the name of a CSV file that stands for one that was refused
 
@@ -75,29 +74,23 @@ def cells_of(score: AutoScore, image: StoredImage | None) -> Cells:
 
 
 def read_csv(path: Path) -> list[Row]:
-    """Return the rows of a CSV file that a person may have edited and saved with another separator.
+    """Return the rows of a CSV file that a person may have edited and saved as a spreadsheet does.
 
     Raises
     ------
     UserError
         If it is no CSV file, or lacks a column that set-autoscore needs.
     """
-    try:
-        if path.stat().st_size > MAX_CSV_BYTES:
-            raise UserError(f"{path.name} is larger than {MAX_CSV_BYTES} bytes")
-        text = path.read_bytes().decode("utf-8-sig")
-        header = text.partition("\n")[0]
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
-        names = reader.fieldnames or ()
+    with read_sheet(path) as sheet:
+        names = [name.strip() for name in sheet.header]
         if missing := [name for name in NEEDED if name not in names]:
             raise UserError(f"{path.name} lacks the column {', '.join(missing)}; found {', '.join(names)[:200]!r}")
-        return [Row(reader.line_num, _texts(cells)) for cells in reader]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} is no CSV file in UTF-8: {error}") from error
+        return [Row(line, dict(zip(names, map(_as_written, cells), strict=False))) for line, cells in sheet.lines]
 
 
-def _texts(cells: dict[str | None, str | list[str] | None]) -> dict[str, str]:
-    return {name: plain(value.strip()) for name, value in cells.items() if name is not None and isinstance(value, str)}
+def _as_written(cell: str) -> str:
+    """Return a cell as it was written before a spreadsheet or a program made another number of a number."""
+    return re.sub(r"^(\d+)[.,]0$", r"\1", plain(cell.strip()))
 
 
 def disagreement(row: Row, score: AutoScore) -> str:
