@@ -40,6 +40,7 @@ class Naming:
     drops: str = "acd"  #: letters of drops 1, 2, 3 and so on, where names have letters
     gap_minutes: float = 30.0  #: images with times so far apart are of two inspections
     time_zone: str = ""  #: IANA name of the zone of the robot's clock; empty: this machine's
+    by_chance: bool = True  #: whether ``auto`` may find a convention that other files follow by chance, too
     exclude: tuple[str, ...] = ()  #: patterns of files and folders that are passed over, as a shell's
 
     def __post_init__(self) -> None:

@@ -60,6 +60,7 @@ class Home:
     scored = Place("scored")  #: CSV files whose scores are in the ledger
     refused = Place("refused")  #: CSV files that could not be used, and texts that say which rows were left out
     archive = Place("archive")  #: folders ``NAME`` with the result and overlays of every finished work unit
+    import_plan = Place("import-plan.json", folder=False)  #: what the last ``import --dry-run`` would have done
     thumbnails = Place("thumbnails")  #: the viewer's cache
 
     @classmethod

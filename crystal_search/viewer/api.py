@@ -97,18 +97,19 @@ async def post_score(request: Request) -> Response:
     check_may_write(request)
     if viewer_of(request).is_snapshot:
         raise HTTPException(403, "this is a snapshot of an installation that cannot be written: no scores are taken")
-    body = await _body(request)
+    body = await body_of(request)
     return await run_in_threadpool(_add_score, viewer_of(request), body)
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
+    """Return what a request sends, if that is not too much."""
     body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE_S):
             async for part in request.stream():
                 body += part
                 if len(body) > MAX_BODY_BYTES:
-                    raise HTTPException(413, f"a score has at most {MAX_BODY_BYTES} bytes")
+                    raise HTTPException(413, f"send at most {MAX_BODY_BYTES} bytes")
     except TimeoutError as error:
         raise HTTPException(408, f"the score did not come whole within {PATIENCE_S:g} s; send it again") from error
     return bytes(body)

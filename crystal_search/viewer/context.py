@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -29,6 +30,7 @@ class Viewer:
     templates: Jinja2Templates
     outcomes: Sequence[Record]  #: what the pages show for every answer, colours as this facility wants them
     is_snapshot: bool  #: whether scores would be lost, and are not taken
+    import_plan: Path | None  #: where the last plan of an import is
 
 
 def viewer_of(request: Request) -> Viewer:

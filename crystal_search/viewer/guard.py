@@ -108,9 +108,9 @@ def check_may_write(request: Request) -> None:
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
-        raise HTTPException(415, "send the score as application/json")
+        raise HTTPException(415, "send it as application/json")
     origin = request.headers.get("origin")
     if origin is not None and origin.partition("://")[2] != request.headers.get("host", ""):
-        raise HTTPException(403, "scores are taken from the viewer's own pages only")
+        raise HTTPException(403, "changes are taken from the viewer's own pages only")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise HTTPException(403, "scores are taken from the viewer's own pages only")
+        raise HTTPException(403, "changes are taken from the viewer's own pages only")

@@ -81,6 +81,7 @@ def serve(
             frames=frames,
             is_snapshot=installation.is_snapshot,
             time_zone=installation.settings.time_zone,
+            import_plan=home.import_plan,
         )
         config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         Server(config, address_of(listener), ready or announce).run(sockets=[listener])

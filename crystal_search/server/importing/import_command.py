@@ -1,16 +1,30 @@
 """``crystal-search import``: bring a robot's folder into the imaging database, and tell what came in."""
 
 import argparse
+import json
+import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from crystal_search.errors import ImageError, UserError
+from crystal_search.files import write_whole
 from crystal_search.images import SUFFIXES
 from crystal_search.naming import CONVENTION_NAMES, Naming, barcode_of, plate_format_of, profile_of
+from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Images
-from crystal_search.server.importing.import_images import LIKE_A_WELL, ImportReport, Session, import_settled
+from crystal_search.server.importing.import_images import (
+    LIKE_A_WELL,
+    ImportReport,
+    Session,
+    as_text,
+    counted,
+    import_settled,
+)
+from crystal_search.server.importing.plan import Plan, as_json, as_lines, planned
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.wells import PLATE_FORMATS
 
@@ -23,6 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="a robot's folder; folders inside it are searched too")
     add_naming_arguments(parser)
     add_home_argument(parser)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="write nothing, tell what would come in and draw the plates"
+    )
+    parser.add_argument("--json", action="store_true", help="with --dry-run: as JSON, for programs")
     parser.epilog = f"Plate formats: {formats}. See docs/importing.md for the names that each convention reads."
 
 
@@ -87,14 +105,71 @@ def run(arguments: argparse.Namespace) -> None:
     naming = naming_of(arguments)
     if not arguments.folder.is_dir():
         raise UserError(f"there is no folder {arguments.folder}")
-    with opened(arguments.home) as site:
-        home = [site.home.path]
-        report = import_settled(arguments.folder, site.imaging, naming_at(site, naming), leave_out=home)
+    if arguments.json and not arguments.dry_run:
+        raise UserError("--json is for --dry-run; say both, or neither")
+    with _site(arguments) as site:
+        naming, home = naming_at(site, naming), [site.home.path]
+        if arguments.dry_run:
+            plan = planned(arguments.folder, site.imaging, naming, leave_out=home)
+            keep_plan(site, plan)
+            say(json.dumps(as_json(plan), indent=1) if arguments.json else told(plan, verbose=arguments.verbose))
+            return
+        report = import_settled(arguments.folder, site.imaging, naming, leave_out=home)
     say(summary(report, limit=None if arguments.verbose else SHOWN))
     if report.convention == "any" and (named := _named_like_a_well(arguments.folder)):
         say(f"{named} looks as if its name told the well, but each file was taken for the next well; see --pattern")
     if (report.unmatched or report.conflicts) and not (report.added or report.known or report.waiting):
         raise ImageError("nothing came in: every file was left out or is in conflict; see above")
+
+
+def agreed(site: Installation, folder: Path, naming: Naming, *, yes: bool) -> Naming:
+    """Tell what would come in of a folder, and return how its names are to be read from now on.
+
+    Raises
+    ------
+    UserError
+        If other files than a robot's may be called so, and nobody agrees.
+    """
+    naming = naming_at(site, naming)
+    plan = planned(folder, site.imaging, naming, leave_out=[site.home.path])
+    if plan.inspections:
+        keep_plan(site, plan)
+        say(told(plan, verbose=False))
+    if yes or naming.convention != "auto":
+        return naming
+    if not plan.can_be_mistaken:
+        return replace(naming, by_chance=False)
+    if plan.inspections and not _says_yes():
+        raise UserError(
+            "nothing was imported: other files than a robot's may be called so; look at the plates, "
+            f"then say --names {plan.convention} or --yes"
+        )
+    return replace(naming, convention=plan.convention)
+
+
+def _says_yes() -> bool:
+    return sys.stdin.isatty() and input("Import these, and go on? [y/N] ").strip().lower() in ("y", "yes")
+
+
+@contextmanager
+def _site(arguments: argparse.Namespace) -> Iterator[Installation]:
+    """Open the installation; a dry run where there is none makes none that stays."""
+    if not arguments.dry_run or Home.at(arguments.home).queue.is_dir():
+        with opened(arguments.home) as site:
+            yield site
+    else:
+        with TemporaryDirectory() as folder, opened(Path(folder)) as site:
+            yield site
+
+
+def told(plan: Plan, *, verbose: bool) -> str:
+    """Return a plan as people read it."""
+    return as_text("\n".join(as_lines(plan, limit=None if verbose else SHOWN)))
+
+
+def keep_plan(site: Installation, plan: Plan) -> None:
+    """Keep a plan where the viewer shows it: the last one counts."""
+    write_whole(site.home.import_plan, json.dumps(as_json(plan)))
 
 
 def _named_like_a_well(folder: Path) -> str:
@@ -111,21 +186,16 @@ def summary(report: ImportReport, *, limit: int | None = SHOWN) -> str:
       /x/notes.png: no
     """
     names = report.convention or "no convention fits; try --names pattern, or --plate BARCODE for one plate"
-    lines = [f"{_count(report.added, 'image')} added, {report.known} known before (names: {names})."]
+    lines = [f"{counted(report.added, 'image')} added, {report.known} known before (names: {names})."]
     if report.waiting:
-        lines.append(f"{_count(report.waiting, 'file')} empty or still being written.")
+        lines.append(f"{counted(report.waiting, 'file')} empty or still being written.")
     for title, entries in (("left out", report.unmatched), ("in conflict", report.conflicts)):
         if entries:
             shown = sorted(entries)[:limit]
-            lines += [f"{_count(len(entries), 'file')} {title}:", *(f"  {entry}" for entry in shown)]
+            lines += [f"{counted(len(entries), 'file')} {title}:", *(f"  {entry}" for entry in shown)]
             if len(shown) < len(entries):
                 lines.append(f"  and {len(entries) - len(shown)} more; --verbose lists all")
     return as_text("\n".join(lines))
-
-
-def as_text(text: str) -> str:
-    """Return text that can be printed, whatever bytes names are made of."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 def progress(added: Mapping[Session, int], imaging: Images) -> list[str]:
@@ -139,7 +209,3 @@ def progress(added: Mapping[Session, int], imaging: Images) -> list[str]:
             light = "" if channel == "visible" else f", {channel}"
             lines.append(as_text(f"plate {plate}, inspection {inspection}{light}: {images} of {most} images"))
     return lines
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from crystal_search.errors import UserError
 from crystal_search.name_parts import ReadName, Refused
 from crystal_search.naming import TELL_NO_PLATE, Naming
-from crystal_search.robot_names import DETECTABLE, NOT_UTF8, detected, is_utf8, read_name
+from crystal_search.robot_names import DETECTABLE, NOT_UTF8, ROBOTS, detected, is_utf8, read_name
 from crystal_search.server.imaging.imaging_database import Images, NewImage
 from crystal_search.server.importing.folder_walk import Look, image_files, look_at
 from crystal_search.server.importing.inspections import next_wells, numbered
@@ -227,7 +227,7 @@ def _convention(paths: Sequence[str], naming: Naming) -> str:
     """Return the convention to use; empty when none fits."""
     if naming.convention != "auto":
         return naming.convention
-    found = detected(paths, among=DETECTABLE)
+    found = detected(paths, among=DETECTABLE if naming.by_chance else ROBOTS)
     if not naming.plate or found in TELL_NO_PLATE:
         return found
     if found:
@@ -249,7 +249,7 @@ def _readable(paths: Sequence[str], naming: Naming, memory: Remembered) -> dict[
         memory.refused.update((path, NOT_UTF8) for path in paths if not is_utf8(path))
         return dict.fromkeys(path for path in paths if is_utf8(path))
     if naming.convention == "auto":
-        reason = f"follows none of {', '.join(DETECTABLE)}"
+        reason = f"follows none of {', '.join(DETECTABLE if naming.by_chance else ROBOTS)}"
         memory.refused.update(dict.fromkeys(paths, reason))
         return {}
     names: dict[str, ReadName | None] = {}
@@ -287,6 +287,20 @@ def _add(images: Sequence[NewImage], imaging: Images, memory: Remembered) -> Cou
         memory.conflicts |= zip((path for path in paths if path not in there), answer.conflicts, strict=False)
         log.info("added %d images", answer.added, extra={"action": "images_added"})
     return added
+
+
+def as_text(text: str) -> str:
+    """Return text that can be printed, whatever bytes names are made of."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def session_of(image: NewImage) -> Session:

@@ -18,8 +18,14 @@ from crystal_search.exit_codes import USAGE
 from crystal_search.naming import Naming
 from crystal_search.server.engines.engine import Engine
 from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
-from crystal_search.server.importing.import_command import add_naming_arguments, as_text, naming_at, naming_of, progress
-from crystal_search.server.importing.import_images import SETTLED_S, ImportReport, Remembered, import_folder
+from crystal_search.server.importing.import_command import (
+    add_naming_arguments,
+    agreed,
+    naming_at,
+    naming_of,
+    progress,
+)
+from crystal_search.server.importing.import_images import SETTLED_S, ImportReport, Remembered, as_text, import_folder
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, renewed, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
@@ -200,6 +206,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="the robot's folder")
     add_home_argument(parser)
     add_naming_arguments(parser)
+    parser.add_argument("--yes", action="store_true", help="ask nothing, whatever the files are called")
     parser.add_argument("--no-view", action="store_true", help="do not serve the viewer")
     parser.add_argument("--port", type=int, default=8765, help="of the viewer (default %(default)s)")
 
@@ -207,7 +214,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Watch until SIGTERM or Ctrl-C."""
     with terminated_as_interrupt() as ending, opened(arguments.home) as site:
-        inbox = Inbox(site, arguments.folder, naming_of(arguments))
+        naming = agreed(site, arguments.folder, naming_of(arguments), yes=arguments.yes)
+        inbox = Inbox(site, arguments.folder, naming)
         with site.started_engine() as engine:
             viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")

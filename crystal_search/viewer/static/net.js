@@ -20,16 +20,21 @@ export async function getJson(address) {
   return response.json();
 }
 
-/** Add a score to the ledger and return the image with its scores. */
-export async function postScore(score) {
-  const response = await fetch("/api/score", {
+async function post(address, value) {
+  const response = await fetch(address, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify(score),
+    body: JSON.stringify(value),
   });
   if (!response.ok) throw await failure(response);
   return response.json();
 }
+
+/** Add a score to the ledger and return the image with its scores. */
+export const postScore = (score) => post("/api/score", score);
+
+/** Do the import whose plan was seen, and return what was done. */
+export const postImport = (made_at) => post("/api/import", { made_at });
 
 /**
  * Ask for `address()` again and again and hand over each value that is new.
