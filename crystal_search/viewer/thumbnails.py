@@ -20,7 +20,7 @@ from crystal_search.files import write_whole
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_BYTES, PNG_MAGIC
 from crystal_search.images import Colour, decode
 from crystal_search.server.imaging.imaging_database import StoredImage
-from crystal_search.viewer.versions import MISSING, Versions, version_of
+from crystal_search.viewer.versions import MISSING, Versions, version_of, version_text
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,15 @@ class Thumbnails:
         self._folder = folder
         self._versions = Versions()
         self._complained = False
+        self._touched: dict[int, str] = {}  #: by image the version of a file that was touched, not changed
 
     def version(self, image: StoredImage) -> str:
-        """Return the version of an image's file without waiting long for it."""
-        return self._versions.get(image.path)
+        """Return the version of an image's file: the one that was read last, whose scores are shown beside it.
+
+        Of a file that was not read yet it is that of now, without waiting long for it.
+        """
+        noted = image.version
+        return version_text(noted.mtime_ns, noted.size_bytes) if noted else self._versions.get(image.path)
 
     def close(self) -> None:
         """Look at no more files."""
@@ -72,6 +77,7 @@ class Thumbnails:
         ImageError
             If the file is missing or no image.
         """
+        self._check_same(image)
         try:
             with open(image.path, "rb") as file:
                 head = file.read(PNG_DEPTH_AT + 1)
@@ -89,6 +95,7 @@ class Thumbnails:
         source = hashlib.sha256(image.path.encode(errors="surrogateescape")).hexdigest()[:8]
         path = folder / f"{kind}-{image.id}-{source}-{version}.jpg"
         if version == MISSING or not os.path.isfile(path):
+            self._check_same(image)
             picture = make(_content(image))
             try:
                 self._keep(path, picture)
@@ -99,6 +106,18 @@ class Thumbnails:
                 self._complain(error)
                 return Picture(picture, "image/jpeg")
         return Picture(path, "image/jpeg")
+
+    def _check_same(self, image: StoredImage) -> None:
+        """Raise an ImageError if a file holds another picture than the one whose scores are shown.
+
+        That lasts until the change is noted and the image is scored anew. A file that was only touched is the same.
+        """
+        version = version_of(image.path)
+        if image.version is None or version in (MISSING, self.version(image), self._touched.get(image.id)):
+            return
+        if hashlib.sha256(_content(image)).hexdigest() != image.version.sha256:
+            raise ImageError(f"image {image.id} holds another picture than the one that was scored; it is scored anew")
+        self._touched[image.id] = version
 
     def _keep(self, path: Path, picture: bytes) -> None:
         """Write a picture into the cache, which is made anew when it was deleted; the home above it is not."""

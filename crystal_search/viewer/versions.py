@@ -20,7 +20,12 @@ def version_of(path: str) -> str:
         status = os.stat(path)
     except (OSError, ValueError):
         return MISSING
-    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+    return version_text(status.st_mtime_ns, status.st_size)
+
+
+def version_text(mtime_ns: int, size_bytes: int) -> str:
+    """Return the version of a file with this time and size."""
+    return f"{mtime_ns:x}-{size_bytes:x}"
 
 
 class Versions:

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image
 
 from crystal_search.errors import DatabaseError
+from crystal_search.model import sha256_of
 from crystal_search.outcomes import OUTCOMES
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.imaging_database import FileVersion, NewImage, Postponement
 from crystal_search.viewer import api
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.guard import SECURITY_HEADERS
@@ -292,6 +293,49 @@ def test_a_thumbnail_is_small_and_kept_for_good_under_its_version(
     changed = client.get(f"/thumbnail/{first.image.id}?v={version}")
     assert changed.headers["cache-control"] == "no-cache"
     assert changed.content != named.content
+
+
+def read_now(path: str) -> FileVersion:
+    status = os.stat(path)
+    sha256 = sha256_of(Path(path).read_bytes())
+    return FileVersion(sha256=sha256, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, remarks=("page 2 of 3",))
+
+
+def test_a_picture_is_never_shown_beside_the_scores_of_another(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    (drop,) = add_plate(imaging, tmp_path, rows=1, columns=1)
+    score_plate(imaging, [drop], ["clear"])
+    image, path = drop.image, Path(drop.image.path)
+    imaging.note_versions({image.id: read_now(image.path)})
+    (shown,) = client.get("/api/plate/P1").json()["drops"]
+    for kind in ("thumbnail", "image"):
+        assert client.get(f"/{kind}/{image.id}?v={shown['version']}").headers["cache-control"].endswith("immutable")
+    os.utime(path, (1, 1))  # touched, and still the same
+    assert client.get(f"/image/{image.id}").status_code == 200
+    picture(path, shade=33)
+    for kind in ("thumbnail", "image"):
+        answer = client.get(f"/{kind}/{image.id}?v={shown['version']}")
+        assert answer.status_code == 422
+        assert "holds another picture than the one that was scored" in answer.text
+    assert imaging.note_versions({image.id: read_now(image.path)}) == {image.id}
+    client = Client(viewer_app(imaging, tmp_path / "thumbnails"))
+    (now,) = client.get("/api/plate/P1").json()["drops"]
+    assert now["version"] != shown["version"]
+    assert (now["auto"], now["why_unscored"][:23]) == (None, "the picture has changed")
+    assert client.get(f"/image/{image.id}?v={now['version']}").status_code == 200
+    ledger = client.get(f"/api/drop/{image.id}").json()
+    assert [entry["counts"] for entry in ledger["ledger"] if entry["by"] == "machine"] == [False]
+    assert ledger["why_unscored"].startswith("the picture has changed")
+
+
+def test_why_a_drop_has_no_score_yet_is_told(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    imaging.add_images([NewImage(key=WellKey(plate="P9", row=0, column=0), path=str(tmp_path / "a.jpg"))])
+    now = datetime.now(UTC)
+    imaging.postpone([Postponement(image_id=1, reason="its file is gone", tries=2, since=now, next_at=now)])
+    (shown,) = client.get("/api/plate/P9").json()["drops"]
+    assert (shown["auto"], shown["why_unscored"]) == (None, "its file is gone")
+    assert client.get("/api/drop/1").json()["why_unscored"] == "its file is gone"
 
 
 def test_a_share_that_hangs_stops_no_page(

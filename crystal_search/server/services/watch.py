@@ -161,7 +161,8 @@ def watch(
     def one_pass() -> None:
         done, scores = cycle(site, recipe(), engine, order)
         if scores.new:
-            left = site.imaging.count_to_score(recipe())
+            put_off = sum(each.images for each in site.imaging.postponed())
+            left = max(0, site.imaging.count_to_score(recipe()) - put_off)
             say(f"{time.strftime('%H:%M:%S')} {backlog.said(scores.new, left)}")
         if done.created.units:
             backlog.begins()
@@ -169,7 +170,7 @@ def watch(
         for path in strays(site.home):
             complaints.about(f"stray {path}", f"{path} is no work unit; it is left alone, take it away")
         for waiting in site.imaging.postponed():
-            complaints.about(f"waiting: {waiting.reason}", said_of(waiting))
+            complaints.about(waiting.reason, said_of(waiting).partition(":")[0])
 
     while True:
         check()
