@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.table import Row, table
 from crystal_search.geometry import Box
+from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
@@ -25,7 +26,6 @@ from crystal_search.result import (
     ImageScore,
     RankedScore,
     Result,
-    group_probabilities,
     result_to_json,
 )
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job

@@ -5,7 +5,6 @@ image, rows before columns.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.model import ModelRef
-from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, Group, classes_of, outcome_named
+from crystal_search.outcomes import OUTCOME_NAMES, Group, outcome_named
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 2
 RESULT_FILE = "result.json"
@@ -116,37 +115,6 @@ class Result:
     client_version: str
     models: tuple[ModelRef, ...]  #: that it was scored with, by role
     images: tuple[ImageResult, ...]
-
-
-def group_probabilities(class_probabilities: Sequence[float]) -> tuple[float, ...]:
-    """Return the summed probability of each group, in GROUPS order.
-
-    >>> group_probabilities([0.25, 0.25, 0, 0, 0, 0, 0, 0, 0, 0.5, 0, 0, 0])
-    (0.5, 0.0, 0.5, 0.0)
-    """
-    return tuple(float(sum(class_probabilities[index] for index in classes_of(group))) for group in GROUPS)
-
-
-def winning_group(
-    group_peaks: Sequence[float], class_probabilities: Sequence[float], threshold: float
-) -> tuple[Group, bool]:
-    """Return the group that counts for the whole image, and whether it reached the threshold.
-
-    The first group in order of priority whose best chop reaches `threshold`; when none does, the group with
-    the highest mean probability (Thielmann et al. 2023, section 3.1; the paper does not say what happens
-    below the threshold).
-
-    >>> mean = [0.1] + [0.0] * 9 + [0.9, 0.0, 0.0]
-    >>> winning_group((0.9, 0.1, 0.2, 0.99), mean, 0.85)
-    (<Group.CRYSTAL: 'crystal'>, True)
-    >>> winning_group((0.5, 0.1, 0.2, 0.7), mean, 0.85)
-    (<Group.CLEAR: 'clear'>, False)
-    """
-    for group, peak in zip(GROUPS, group_peaks, strict=True):
-        if peak >= threshold:
-            return group, True
-    means = group_probabilities(class_probabilities)
-    return GROUPS[means.index(max(means))], False
 
 
 def image_score_of(plain: dict[str, Any]) -> ImageScore:

@@ -12,6 +12,7 @@ from typing import Any
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
 from crystal_search.geometry import Box
+from crystal_search.group_rule import group_probabilities, winning_group
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import hashes_of, models_named, sha256_of
 from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
@@ -25,8 +26,6 @@ from crystal_search.result import (
     Overlay,
     RankedScore,
     Result,
-    group_probabilities,
-    winning_group,
 )
 from crystal_search.work_unit import IMAGE_ID, NAME, WorkUnit, WorkUnitImage
 

@@ -12,12 +12,13 @@ from tqdm import tqdm
 from crystal_search.direct.scored_files import Job, Scored, peaks_for_ranking, scored, unreadable
 from crystal_search.errors import ImageError
 from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.group_rule import winning_group
 from crystal_search.images import WORKING_WIDTH_PX, to_grey
 from crystal_search.inference import Network
 from crystal_search.model import Model, write_model
 from crystal_search.model_card import DropCard, ModelCard
 from crystal_search.outcomes import BY_NAME, GROUPS, Group
-from crystal_search.result import ImageScore, winning_group
+from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.unet_drop.regions import Mask, overlap

@@ -15,9 +15,9 @@ from torch import nn
 
 from crystal_search.datasets.cell_labels import IGNORED
 from crystal_search.exporting.rendered_chops import ScoredWell
+from crystal_search.group_rule import winning_group
 from crystal_search.metrics import reliability
 from crystal_search.outcomes import GROUPS, OUTCOMES, THRESHOLD, Group, classes_of
-from crystal_search.result import winning_group
 from crystal_search.scoring.classify import probabilities
 
 LOWEST, HIGHEST = 0.05, 20.0  #: temperatures that can be found

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.geometry import Box, intersection_over_union
+from crystal_search.group_rule import winning_group
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, OUTCOMES, Group, classes_of
-from crystal_search.result import BestChop, RankedScore, winning_group
+from crystal_search.result import BestChop, RankedScore
 
 MOST_SHARED = 0.3  # intersection over union above which two frames would say the same
 
@@ -20,7 +21,7 @@ def group_columns(chop_probabilities: NDArray[np.float64]) -> NDArray[np.float64
 def ranked_score(chop_probabilities: NDArray[np.float64], threshold: float) -> RankedScore:
     """Return the outcome of an image from the probabilities of its chops, shape (chops, classes).
 
-    The group is decided by `result.winning_group`; the outcome is the group's most probable one in the chop
+    The group is decided by `group_rule.winning_group`; the outcome is the group's most probable one in the chop
     that speaks most for the group; never the rim, which only a chop can be.
     """
     groups = group_columns(chop_probabilities)

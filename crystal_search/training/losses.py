@@ -44,7 +44,7 @@ def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return cross_entropy(logits, labels, weights, ignore_index=IGNORED, label_smoothing=SMOOTHING)
 
 
-def group_probabilities(logits: Tensor) -> Tensor:
+def groups_of_logits(logits: Tensor) -> Tensor:
     """Return the summed probabilities of the four groups, (N, 4, ...), of logits (N, 13, ...)."""
     probabilities = logits.softmax(dim=1)
     return torch.stack([probabilities[:, list(classes_of(group))].sum(dim=1) for group in GROUPS], dim=1)
@@ -55,7 +55,7 @@ def _alarm_loss(chops: Tensor, outcome_maps: Tensor) -> Tensor:
 
     A single wrong chop decides a whole well, since the groups are asked in order of priority.
     """
-    surest = group_probabilities(chops)[:, :-1].amax(dim=(2, 3)).clamp(max=LARGEST_CERTAINTY)  # (N, 3), not clear
+    surest = groups_of_logits(chops)[:, :-1].amax(dim=(2, 3)).clamp(max=LARGEST_CERTAINTY)  # (N, 3), not clear
     absent = ~torch.stack([_holds(outcome_maps, classes_of(group)) for group in GROUPS[:-1]], dim=1)  # (N, 3)
     return (-torch.log1p(-surest) * absent).mean()
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.geometry import Box
+from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef, sha256_of
 from crystal_search.model_card import ClassifierCard, Measurement, Output
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -15,7 +16,6 @@ from crystal_search.result import (
     Overlay,
     RankedScore,
     Result,
-    group_probabilities,
 )
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from crystal_search.datasets.cell_labels import IGNORED, cell_labels, chop_labels, texture_labels
 from crystal_search.datasets.outcome_maps import OUTSIDE
 from crystal_search.outcomes import OUTCOME_NAMES, Group, classes_of
-from crystal_search.training.losses import cell_losses, group_probabilities
+from crystal_search.training.losses import cell_losses, groups_of_logits
 from tests.unit.networks_fakes import CLEAR, CRYSTAL, RIM
 
 SIDE = 384 // 4
@@ -90,5 +90,5 @@ def test_one_chop_of_many_is_an_alarm() -> None:
 
 @pytest.mark.parametrize("group", list(Group))
 def test_a_groups_probability_is_the_sum_of_its_outcomes(group: Group) -> None:
-    probabilities = group_probabilities(torch.zeros(1, 13, 1, 1))[0, :, 0, 0]
+    probabilities = groups_of_logits(torch.zeros(1, 13, 1, 1))[0, :, 0, 0]
     assert probabilities[list(Group).index(group)] == pytest.approx(len(classes_of(group)) / 13)

@@ -6,7 +6,6 @@ from hypothesis.extra import numpy as arrays
 
 from crystal_search.geometry import Box, intersection_over_union
 from crystal_search.outcomes import OUTCOME_NAMES, Group
-from crystal_search.result import group_probabilities
 from crystal_search.scoring.ranking import best_chops, ranked_score
 
 
@@ -58,12 +57,6 @@ def test_a_lower_threshold_never_loses_a_crystal(
     low, high = sorted((low, high))
     if ranked_score(table, high).above_threshold and ranked_score(table, high).group is Group.CRYSTAL:
         assert ranked_score(table, low).group is Group.CRYSTAL
-
-
-@given(logits=arrays.arrays(np.float64, 13, elements=st.floats(-8, 8)))
-def test_groups_share_the_whole_probability(logits: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-    table = np.exp(logits) / np.exp(logits).sum()
-    assert sum(group_probabilities(table.tolist())) == pytest.approx(1)
 
 
 def test_the_best_chops_do_not_lie_on_each_other() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.result import RankedScore, Result, result_to_json, winning_group, write_result
+from crystal_search.result import RankedScore, Result, result_to_json, write_result
 from crystal_search.result_reader import read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
 from tests.unit.builders import GOLDEN, jpeg, packed, result_for
@@ -205,21 +205,6 @@ def test_a_damaged_result_is_refused_or_reads_the_same_again(unit: WorkUnit, dat
         return
     assert isinstance(found, Result)
     assert result_from_json(result_to_json(found).encode()) == found
-
-
-@given(
-    peaks=st.tuples(*[st.floats(0, 1)] * 4),
-    shares=st.lists(st.floats(0.01, 1), min_size=13, max_size=13),
-    threshold=st.floats(0.01, 1),
-)
-def test_the_winning_group_is_the_first_to_reach_the_threshold(
-    peaks: tuple[float, ...], shares: list[float], threshold: float
-) -> None:
-    group, above = winning_group(peaks, shares, threshold)
-    reached = [peak >= threshold for peak in peaks]
-    assert above == any(reached)
-    if above:
-        assert ["crystal", "precipitate", "other", "clear"].index(group) == reached.index(True)
 
 
 def test_a_part_file_is_never_the_result(tmp_path: Path, unit: WorkUnit, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,39 @@
+"""The rule that decides which group counts for a whole image (Thielmann et al. 2023, section 3.1).
+
+Client, server, evaluation and calibration all ask it; `scoring.ranking` makes of its answer the image's score.
+"""
+
+from collections.abc import Sequence
+
+from crystal_search.outcomes import GROUPS, Group, classes_of
+
+
+def group_probabilities(class_probabilities: Sequence[float]) -> tuple[float, ...]:
+    """Return the summed probability of each group, in GROUPS order.
+
+    >>> group_probabilities([0.25, 0.25, 0, 0, 0, 0, 0, 0, 0, 0.5, 0, 0, 0])
+    (0.5, 0.0, 0.5, 0.0)
+    """
+    return tuple(float(sum(class_probabilities[index] for index in classes_of(group))) for group in GROUPS)
+
+
+def winning_group(
+    group_peaks: Sequence[float], class_probabilities: Sequence[float], threshold: float
+) -> tuple[Group, bool]:
+    """Return the group that counts for the whole image, and whether it reached the threshold.
+
+    The first group in order of priority whose best chop reaches `threshold`; when none does, the group with
+    the highest mean probability (Thielmann et al. 2023, section 3.1; the paper does not say what happens
+    below the threshold).
+
+    >>> mean = [0.1] + [0.0] * 9 + [0.9, 0.0, 0.0]
+    >>> winning_group((0.9, 0.1, 0.2, 0.99), mean, 0.85)
+    (<Group.CRYSTAL: 'crystal'>, True)
+    >>> winning_group((0.5, 0.1, 0.2, 0.7), mean, 0.85)
+    (<Group.CLEAR: 'clear'>, False)
+    """
+    for group, peak in zip(GROUPS, group_peaks, strict=True):
+        if peak >= threshold:
+            return group, True
+    means = group_probabilities(class_probabilities)
+    return GROUPS[means.index(max(means))], False
