@@ -3,6 +3,11 @@
 A work unit is a file that waits in the queue until its result is in the spool, and a result that moves on beside it.
 Each step is one rename, which the file system does whole or not at all: whatever is killed at any moment leaves both
 in the place before or in the place after, and the next run goes on from there.
+
+The imaging database has states of its own (`imaging_database.UnitRecord`), which say whether the images still wait for
+this work unit: ``open``, from packing until the scores of all are in the ledger; ``done``, since they are, or since
+none of its images could be read; ``failed``, since a person left some of them out of a CSV file; ``withdrawn``, since
+its images are in other work units or wait again.
 """
 
 import os

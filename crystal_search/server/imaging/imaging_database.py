@@ -136,7 +136,7 @@ class UnitRecord:
     image_ids: tuple[int, ...]
     created_at: datetime
     versions: tuple[FileVersion | None, ...] = ()  #: of what was packed, image by image; empty before
-    state: str = "open"  #: open, done, failed or withdrawn
+    state: str = "open"  #: open, done, failed or withdrawn; `unit_states` says what they mean, and where its file lies
     reason: str = ""  #: why it failed or was withdrawn
 
 
