@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.table import Row, table
 from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.images import channels_of
-from crystal_search.networks.architectures import CLASSIFIERS, build
+from crystal_search.networks.network_kinds import CLASSIFIERS, build
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.chop_scores import labels_of
 from crystal_search.training.requests import ChopRequest

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from crystal_search.main import main
-from crystal_search.networks.architectures import CLASSIFIERS, DROP_LOCATORS, Architecture, Classifier
+from crystal_search.networks.network_kinds import CLASSIFIERS, DROP_LOCATORS, Architecture, Classifier
 
 
 class Tiny(nn.Module):

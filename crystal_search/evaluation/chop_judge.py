@@ -11,7 +11,7 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.evaluation import paper
 from crystal_search.evaluation.bootstrap import Draws, Interval, drawn, interval
 from crystal_search.evaluation.image_tables import RATES, confusion_table
-from crystal_search.evaluation.judging import (
+from crystal_search.evaluation.judge import (
     Chapter,
     Contender,
     Figure,
@@ -40,7 +40,7 @@ from crystal_search.metrics import (
 )
 from crystal_search.model import in_role
 from crystal_search.model_card import ClassifierCard
-from crystal_search.networks.architectures import CLASSIFIERS
+from crystal_search.networks.network_kinds import CLASSIFIERS
 from crystal_search.scoring.classify import probabilities
 from crystal_search.training.chop_scores import Answer, ChopScores, cell_means, check_labels, mean_logits, scores_of
 

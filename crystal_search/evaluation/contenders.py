@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import UserError
-from crystal_search.evaluation.judging import Contender, Options
+from crystal_search.evaluation.judge import Contender, Options
 from crystal_search.exporting.exported_runs import export_run, record_in
 from crystal_search.model import CARD_SUFFIX, default_model, read_model
 from crystal_search.model_card import ClassifierCard

@@ -8,7 +8,7 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.errors import ImageError, UserError
 from crystal_search.evaluation.image_figures import drop_figures
 from crystal_search.evaluation.image_verdicts import DropVerdict, located
-from crystal_search.evaluation.judging import (
+from crystal_search.evaluation.judge import (
     Chapter,
     Contender,
     Figure,

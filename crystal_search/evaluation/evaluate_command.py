@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     from crystal_search.evaluation.contenders import contender, names_of
     from crystal_search.evaluation.evaluation_report import check_cards, check_free, put_into_cards, write_evaluation
-    from crystal_search.evaluation.judges import evaluated
-    from crystal_search.evaluation.judging import Options
+    from crystal_search.evaluation.judge import Options
+    from crystal_search.evaluation.judge_kinds import evaluated
     from crystal_search.model import default_models_folder
     from crystal_search.synthesis.frames import check_device
 

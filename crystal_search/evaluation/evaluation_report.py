@@ -11,8 +11,8 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from crystal_search.errors import UserError
-from crystal_search.evaluation.judges import Evaluation
-from crystal_search.evaluation.judging import Contender, Figure, Folded, Part
+from crystal_search.evaluation.judge import Contender, Figure, Folded, Part
+from crystal_search.evaluation.judge_kinds import Evaluation
 from crystal_search.evaluation.tables import Table, csv_of, markdown_of
 from crystal_search.files import whole_folder
 from crystal_search.model import Model, default_model, default_models_folder, write_card

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
 from crystal_search.evaluation.image_verdicts import DropVerdict, ImageVerdict
-from crystal_search.evaluation.judging import Figure
+from crystal_search.evaluation.judge import Figure
 from crystal_search.evaluation.known_images import UNKNOWN, KnownImage
 from crystal_search.metrics import Floats, auroc
 from crystal_search.outcomes import Group

@@ -25,7 +25,7 @@ from crystal_search.evaluation.image_tables import (
     table_3,
 )
 from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts
-from crystal_search.evaluation.judging import (
+from crystal_search.evaluation.judge import (
     Chapter,
     Contender,
     Figure,

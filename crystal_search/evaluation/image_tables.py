@@ -7,7 +7,7 @@ import numpy as np
 from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures, reading_figures
 from crystal_search.evaluation.image_verdicts import ImageVerdict
-from crystal_search.evaluation.judging import Judged
+from crystal_search.evaluation.judge import Judged
 from crystal_search.evaluation.known_images import UNKNOWN
 from crystal_search.evaluation.looking import LOOKED_AT, Looking, looking
 from crystal_search.evaluation.tables import Cell, Table, table

@@ -23,7 +23,7 @@ from crystal_search.exporting.quantising import CALIBRATION_CHOPS, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import in_role, read_model, write_model
 from crystal_search.model_card import ClassifierCard, DropCard, Measurement, ModelCard
-from crystal_search.networks.architectures import classifier_card, drop_locator_card
+from crystal_search.networks.network_kinds import classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.scoring.classify import probabilities
 from crystal_search.training.checkpoints import CHECKPOINT, Trained, load_trained

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from crystal_search.errors import UserError
-from crystal_search.networks.architectures import classifier_named
+from crystal_search.networks.network_kinds import classifier_named
 
 log = logging.getLogger(__name__)
 

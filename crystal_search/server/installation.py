@@ -12,7 +12,7 @@ from pathlib import Path
 
 from crystal_search.model import IN_USE, default_models, default_models_folder, references
 from crystal_search.server.engines.engine import Engine, EngineKind
-from crystal_search.server.engines.registry import engine_kind
+from crystal_search.server.engines.engine_kinds import engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
 from crystal_search.server.patience import Patience

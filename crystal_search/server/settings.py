@@ -40,7 +40,7 @@ class Settings:
     workers: int = 0  #: clients at a time; 0: one for each processor
     attempts: int = 3  #: failures after which a work unit is set aside
     seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
-    engine: str = "local"  #: who scores: a name in ``engines.registry``
+    engine: str = "local"  #: who scores: a name in ``engines.engine_kinds``
     boinc_project: str = ""  #: folder of the BOINC project
     boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
     boinc_tolerance: float = 0.02  #: by which probabilities of two hosts may differ

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_dataset
 from crystal_search.errors import UserError
-from crystal_search.networks.architectures import CLASSIFIER_NORMALISATION, network_for
+from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION, network_for
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.crops import CropSource

@@ -15,7 +15,7 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.files import whole_file
 from crystal_search.images import channels_of
 from crystal_search.model_card import ROLES
-from crystal_search.networks.architectures import build
+from crystal_search.networks.network_kinds import build
 from crystal_search.training.run_record import RunRecord, read_run
 
 log = logging.getLogger(__name__)

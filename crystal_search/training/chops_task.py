@@ -11,7 +11,7 @@ from crystal_search.class_schemes import TRAINABLE, scheme_named
 from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.errors import UserError
 from crystal_search.images import channels_of
-from crystal_search.networks.architectures import classifier_named, network_for
+from crystal_search.networks.network_kinds import classifier_named, network_for
 from crystal_search.networks.pretrained import load_imagenet
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.chop_source import ChopSource, validation_chops

@@ -15,7 +15,7 @@ from torch import Tensor
 from crystal_search.datasets.outcome_maps import REDUCTION, Bytes, highest_priority
 from crystal_search.datasets.packed import GREY, OUTCOMES, ShardFile, ShardsInUse, WellRow
 from crystal_search.errors import UserError
-from crystal_search.networks.architectures import CLASSIFIER_WIDTH_PX
+from crystal_search.networks.network_kinds import CLASSIFIER_WIDTH_PX
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.device_views import KeptImages, local_contrast, looked_up, reduced, sampled, stacked
 from crystal_search.training.view_augmentation import recorded_differently, turned

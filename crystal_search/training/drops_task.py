@@ -16,7 +16,7 @@ from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
 from crystal_search.errors import UserError
 from crystal_search.model import default_model
 from crystal_search.model_card import DropCard
-from crystal_search.networks.architectures import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card, network_for
+from crystal_search.networks.network_kinds import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card, network_for
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.distributed import Group
 from crystal_search.training.machine import Machine, workers_for

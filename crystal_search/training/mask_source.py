@@ -17,7 +17,7 @@ from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, GREY, PackedDataset, ShardFile, ShardsInUse, WellRow
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import Grey, decode, resized, to_grey
-from crystal_search.networks.architectures import CLASSIFIER_WIDTH_PX, DROP_WIDTH_PX
+from crystal_search.networks.network_kinds import CLASSIFIER_WIDTH_PX, DROP_WIDTH_PX
 from crystal_search.outcomes import NO_DROP
 from crystal_search.training.device_views import KeptImages, centred, sampled, stacked
 from crystal_search.training.view_augmentation import recorded_differently

@@ -24,9 +24,9 @@ TRACES = (RUN, "checkpoint.pt", "learning-curve.csv")  #: files by which a train
 class RunRecord:
     """What was trained, on what, and how."""
 
-    task: str  #: of `tasks.TASKS`
+    task: str  #: of `task_kinds.TASKS`
     role: str  #: of the model that becomes of it
-    architecture: str  #: of `architectures.NETWORKS`
+    architecture: str  #: of `network_kinds.NETWORKS`
     classes: tuple[str, ...]  #: in the order of the outputs
     normalisation: str  #: of `images.NORMALISATIONS`; it decides how many channels the network reads
     working_width_px: int

@@ -20,7 +20,7 @@ from crystal_search.training.requests import Request
 from crystal_search.training.run_record import TRACES, RunRecord, check_free, read_run, write_run
 from crystal_search.training.schedules import PAPER_RATES, OneCycle, Schedule, StepwiseRates
 from crystal_search.training.task import Task
-from crystal_search.training.tasks import TASKS
+from crystal_search.training.task_kinds import TASKS
 
 log = logging.getLogger(__name__)
 

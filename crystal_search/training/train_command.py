@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crystal_search.datasets.packed import ABOUT, open_dataset
 from crystal_search.training.requests import add_options, asked
-from crystal_search.training.tasks import TASKS
+from crystal_search.training.task_kinds import TASKS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

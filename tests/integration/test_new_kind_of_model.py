@@ -24,8 +24,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crystal_search.datasets.packed import PackedDataset, ShardFile, ShardsInUse, WellRow, open_dataset
 from crystal_search.evaluation.bootstrap import drawn
-from crystal_search.evaluation.judges import JUDGES
-from crystal_search.evaluation.judging import Chapter, Contender, Figure, Gallery, Judged, Options, Picture, Section
+from crystal_search.evaluation.judge import Chapter, Contender, Figure, Gallery, Judged, Options, Picture, Section
+from crystal_search.evaluation.judge_kinds import JUDGES
 from crystal_search.evaluation.known_images import KnownImage, Truth
 from crystal_search.evaluation.page_pictures import with_masks
 from crystal_search.evaluation.tables import table
@@ -38,7 +38,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import in_role, read_model
 from crystal_search.model_card import ROLES, ModelCard, Output
-from crystal_search.networks.architectures import NETWORKS, Architecture, network_for
+from crystal_search.networks.network_kinds import NETWORKS, Architecture, network_for
 from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
 from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_trained
 from crystal_search.training.learning_curve import PICTURE, curve_rows
@@ -46,7 +46,7 @@ from crystal_search.training.machine import Machine
 from crystal_search.training.requests import Option, Request
 from crystal_search.training.run_record import read_run, recorded
 from crystal_search.training.task import Batch, Losses, Task, Verdict
-from crystal_search.training.tasks import TASKS, TaskKind
+from crystal_search.training.task_kinds import TASKS, TaskKind
 from crystal_search.unet_drop.regions import Mask, overlap
 
 TASK, ROLE = "tiny-masks", "crystals"

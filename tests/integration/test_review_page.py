@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import ChopRow
 from crystal_search.main import main
-from crystal_search.networks.architectures import build
+from crystal_search.networks.network_kinds import build
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.review.corrections import Correction, read_corrections
 from crystal_search.review.doubts import DoubtedChop, Suspect

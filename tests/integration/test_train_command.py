@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from crystal_search.main import main
-from crystal_search.networks.architectures import CLASSIFIERS, DROP_LOCATORS
+from crystal_search.networks.network_kinds import CLASSIFIERS, DROP_LOCATORS
 from crystal_search.training.checkpoints import BEST, CHECKPOINT
 from crystal_search.training.learning_curve import CURVE, PICTURE
 from tests.tiny_training import TINY, TINY_LOCATOR

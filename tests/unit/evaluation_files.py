@@ -9,11 +9,11 @@ import torch
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import IMAGE, IMAGES, open_dataset
 from crystal_search.evaluation.image_verdicts import ImageVerdict
-from crystal_search.evaluation.judging import Contender, Judged
+from crystal_search.evaluation.judge import Contender, Judged
 from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.geometry import Box
 from crystal_search.model import Model
-from crystal_search.networks.architectures import build, classifier_card
+from crystal_search.networks.network_kinds import build, classifier_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import DropRegion, ImageScore, RankedScore
 from crystal_search.training.checkpoints import save_checkpoint

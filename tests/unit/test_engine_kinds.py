@@ -9,7 +9,7 @@ import pytest
 from crystal_search.main import main
 from crystal_search.server.engines.attempts import attempt_folder
 from crystal_search.server.engines.engine import EngineKind, EngineReport, HomeEngine
-from crystal_search.server.engines.registry import ENGINES, engine_kind
+from crystal_search.server.engines.engine_kinds import ENGINES, engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.installation import opened
 from crystal_search.server.settings import Settings

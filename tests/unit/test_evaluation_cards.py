@@ -12,15 +12,15 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.contenders import contender
 from crystal_search.evaluation.evaluation_report import check_cards, put_into_cards
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures
-from crystal_search.evaluation.judges import evaluated
-from crystal_search.evaluation.judging import Options
+from crystal_search.evaluation.judge import Options
+from crystal_search.evaluation.judge_kinds import evaluated
 from crystal_search.evaluation.known_images import KnownImage, Truth
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.exporting.export import export
 from crystal_search.main import main
 from crystal_search.model import read_model
 from crystal_search.model_card import Measurement
-from crystal_search.networks.architectures import build, classifier_card, drop_locator_card
+from crystal_search.networks.network_kinds import build, classifier_card, drop_locator_card
 from crystal_search.outcomes import NO_DROP, OUTCOMES
 from crystal_search.unet_drop.network import UNet
 from tests.unit.evaluation_files import scored_image

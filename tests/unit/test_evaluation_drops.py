@@ -15,14 +15,14 @@ from crystal_search.evaluation.drop_judge import WORST, DropJudge, verdict_of
 from crystal_search.evaluation.evaluation_report import page_of
 from crystal_search.evaluation.image_figures import drop_figures
 from crystal_search.evaluation.image_verdicts import DropVerdict
-from crystal_search.evaluation.judges import Evaluation
-from crystal_search.evaluation.judging import Judged, Options
+from crystal_search.evaluation.judge import Judged, Options
+from crystal_search.evaluation.judge_kinds import Evaluation
 from crystal_search.evaluation.known_images import Truth, dataset_truth
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import default_models_folder
 from crystal_search.model_card import DropCard
-from crystal_search.networks.architectures import drop_locator_card
+from crystal_search.networks.network_kinds import drop_locator_card
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from crystal_search.unet_drop.network import UNet

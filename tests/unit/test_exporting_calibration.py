@@ -21,7 +21,7 @@ from crystal_search.exporting.export import export
 from crystal_search.exporting.exported_runs import export_run
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import read_model
-from crystal_search.networks.architectures import build, classifier_card, drop_locator_card
+from crystal_search.networks.network_kinds import build, classifier_card, drop_locator_card
 from crystal_search.outcomes import OUTCOME_NAMES, OUTCOMES, Group
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run

@@ -14,7 +14,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_models_folder, read_model, sha256_of, write_model
 from crystal_search.model_card import Output
 from crystal_search.networks.alexnet import AlexNet
-from crystal_search.networks.architectures import build, classifier_card, drop_locator_card
+from crystal_search.networks.network_kinds import build, classifier_card, drop_locator_card
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.unet_drop.network import UNet

@@ -18,7 +18,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, in_role, read_model
 from crystal_search.model_card import ClassifierCard, Output
-from crystal_search.networks.architectures import build
+from crystal_search.networks.network_kinds import build
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.checkpoints import load_trained, save_checkpoint
 from crystal_search.training.chop_scores import chop_scores, chop_view

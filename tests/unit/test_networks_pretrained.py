@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.networks.architectures import build
 from crystal_search.networks.convolutions import Entrance
+from crystal_search.networks.network_kinds import build
 from crystal_search.networks.pretrained import TORCHVISION, load_imagenet, take
 
 State = dict[str, Tensor]

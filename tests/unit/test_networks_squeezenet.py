@@ -13,7 +13,7 @@ from torch import nn
 from crystal_search.errors import UnknownNameError
 from crystal_search.exporting.export import INPUT, export
 from crystal_search.inference import onnx_runtime
-from crystal_search.networks.architectures import build, classifier_card, classifier_named
+from crystal_search.networks.network_kinds import build, classifier_card, classifier_named
 from crystal_search.networks.squeezenet import CHOP_SIDE_PX, FIELD_OF_VIEW_PX, OUTPUT_STRIDE_PX, chop_logits
 from crystal_search.outcomes import OUTCOMES
 

@@ -10,7 +10,7 @@ import torch
 from crystal_search.datasets.packed import GREY, open_dataset
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import normalised
-from crystal_search.networks.architectures import CLASSIFIER_NORMALISATION
+from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION
 from crystal_search.training import cells_task, loop
 from crystal_search.training.checkpoints import BEST, load_trained
 from crystal_search.training.crops import CropSource

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import ModelError, UnknownNameError, UserError
-from crystal_search.networks.architectures import CLASSIFIERS
+from crystal_search.networks.network_kinds import CLASSIFIERS
 from crystal_search.networks.pretrained import Pretrained
 from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.outcomes import OUTCOME_NAMES

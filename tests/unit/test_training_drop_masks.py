@@ -17,7 +17,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, DropCard
-from crystal_search.networks.architectures import DROP_LOCATORS
+from crystal_search.networks.network_kinds import DROP_LOCATORS
 from crystal_search.training import mask_source
 from crystal_search.training.checkpoints import BEST
 from crystal_search.training.distributed import Group

@@ -8,9 +8,9 @@ import pytest
 
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
-from crystal_search.networks.architectures import NETWORKS
+from crystal_search.networks.network_kinds import NETWORKS
 from crystal_search.training import cells_task, loop
-from crystal_search.training.tasks import TASKS
+from crystal_search.training.task_kinds import TASKS
 from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 

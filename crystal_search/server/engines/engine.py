@@ -1,4 +1,4 @@
-"""The engine: whatever has work units scored, and what it declares of itself. `registry` knows which ones there are.
+"""The engine: whatever has work units scored, and what it declares of itself. `engine_kinds` knows which there are.
 
 An engine takes work units from the queue and brings each result into the state `returned` (`unit_states`); what it
 does in between is its own business.

@@ -13,7 +13,7 @@ from typing import Any
 
 from crystal_search.files import write_whole
 from crystal_search.server.engines.attempts import running_fractions
-from crystal_search.server.engines.registry import ENGINES
+from crystal_search.server.engines.engine_kinds import ENGINES
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.unit_states import State, names_in

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from crystal_search.errors import ConfigError
 from crystal_search.server.engines.engine import POLL_S, Engine
-from crystal_search.server.engines.registry import engine_kind
+from crystal_search.server.engines.engine_kinds import engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, models_folder, say
 from crystal_search.server.interrupts import terminated_as_interrupt

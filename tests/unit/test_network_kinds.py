@@ -20,8 +20,8 @@ from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import in_role, read_model
 from crystal_search.model_card import ClassifierCard, card_from_json, card_to_json
 from crystal_search.networks.alexnet import AlexNet
-from crystal_search.networks.architectures import CLASSIFIERS, build, classifier_card
 from crystal_search.networks.convolutions import Entrance
+from crystal_search.networks.network_kinds import CLASSIFIERS, build, classifier_card
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.classify import dense_logits, windowed_logits

@@ -2,7 +2,7 @@
 
 A judge takes known images and a model's answers. It gives verdicts, figures with intervals from drawing wells again,
 and a chapter of the page with the worst cases to look at. A new kind of model is judged by a class of this protocol,
-in a line of `judges.JUDGES`.
+in a line of `judge_kinds.JUDGES`.
 """
 
 from collections.abc import Mapping, Sequence

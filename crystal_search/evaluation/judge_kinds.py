@@ -10,7 +10,7 @@ from crystal_search.errors import UnknownNameError
 from crystal_search.evaluation.chop_judge import ChopJudge
 from crystal_search.evaluation.drop_judge import DropJudge
 from crystal_search.evaluation.image_judge import ImageJudge
-from crystal_search.evaluation.judging import Chapter, Contender, Figure, Judge, Judged, Options
+from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judge, Judged, Options
 from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.tables import Table, table
 from crystal_search.training.run_record import RunRecord
