@@ -30,8 +30,8 @@ from crystal_search.result import (
 )
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
-from crystal_search.server.engines.boinc.checking import check
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
+from crystal_search.server.engines.boinc.returned_results import check
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import NewImage, Recipe

@@ -11,7 +11,6 @@ import pytest
 
 from crystal_search.errors import ConfigError
 from crystal_search.result import result_to_json
-from crystal_search.server.engines.boinc.checking import disagreement
 from crystal_search.server.engines.boinc.install import (
     ASSIMILATE,
     CHECK,
@@ -20,6 +19,7 @@ from crystal_search.server.engines.boinc.install import (
     install,
     output_template,
 )
+from crystal_search.server.engines.boinc.returned_results import disagreement
 from crystal_search.server.settings import Settings
 from tests.boinc_site import BoincSite, boinc_site
 from tests.service_site import PATIENCE_S
