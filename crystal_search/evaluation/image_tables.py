@@ -7,9 +7,9 @@ import numpy as np
 from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures, reading_figures
 from crystal_search.evaluation.image_verdicts import ImageVerdict
+from crystal_search.evaluation.images_to_look_at import LOOKED_AT, Looking, looking
 from crystal_search.evaluation.judge import Judged
 from crystal_search.evaluation.known_images import UNKNOWN
-from crystal_search.evaluation.looking import LOOKED_AT, Looking, looking
 from crystal_search.evaluation.tables import Cell, Table, table
 from crystal_search.metrics import Floats, Labels, class_rates, confusion
 from crystal_search.outcomes import GROUPS, NO_DROP, OUTCOME_NAMES, Group

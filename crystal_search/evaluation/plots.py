@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from crystal_search.evaluation.bootstrap import Interval
-from crystal_search.evaluation.looking import LOOKED_AT, Looking
+from crystal_search.evaluation.images_to_look_at import LOOKED_AT, Looking
 from crystal_search.metrics import Floats, Reliability, ratio
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")

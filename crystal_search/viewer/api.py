@@ -15,6 +15,7 @@ from crystal_search.errors import ImageError
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
+from crystal_search.viewer.hand_scores import MAX_BODY_BYTES, ScoreRequestError, read_score
 from crystal_search.viewer.reading import Board
 from crystal_search.viewer.records import (
     Record,
@@ -25,7 +26,6 @@ from crystal_search.viewer.records import (
     plate_record,
 )
 from crystal_search.viewer.score_table import score_table
-from crystal_search.viewer.scoring import MAX_BODY_BYTES, ScoreRequestError, read_score
 from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of
 

@@ -35,14 +35,14 @@ from crystal_search.errors import (
 from crystal_search.images import DecodedImage, decode
 from crystal_search.model import IN_USE, models_in_use
 from crystal_search.model_card import card_from_json, card_to_json
+from crystal_search.name_parts import ReadName
+from crystal_search.naming import Naming, is_barcode
 from crystal_search.old_weights.keras_file import read_keras_model
 from crystal_search.old_weights.keras_graph import drop_locator_from_keras
 from crystal_search.old_weights.mxnet_graph import Reading, classifier_from_mxnet
 from crystal_search.old_weights.mxnet_params import read_params
 from crystal_search.old_weights.mxnet_symbol import read_symbol
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.name_parts import ReadName
-from crystal_search.naming import Naming, is_barcode
 from crystal_search.pictures import as_work_picture
 from crystal_search.result import result_to_json
 from crystal_search.result_reader import result_from_json
@@ -51,7 +51,7 @@ from crystal_search.robot_conventions import CONVENTIONS
 from crystal_search.robot_names import DETECTABLE, MAX_COLUMNS, MAX_DROPS, MAX_ROWS, detected, read_name
 from crystal_search.server.services.score_csv import read_csv
 from crystal_search.server.settings import read_settings
-from crystal_search.viewer.scoring import ScoreRequestError, read_score
+from crystal_search.viewer.hand_scores import ScoreRequestError, read_score
 from crystal_search.work_unit import image_bytes, manifest_from_json, manifest_to_json, read_work_unit
 from tests.fuzz.mutations import Mutation, mutated_json, with_png_checksums, with_record_checksums
 

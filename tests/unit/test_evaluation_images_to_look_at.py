@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crystal_search.evaluation.looking import LOOKED_AT, looking
+from crystal_search.evaluation.images_to_look_at import LOOKED_AT, looking
 
 
 def at(found: object, share: float) -> float:
