@@ -6,6 +6,7 @@
 # make volunteer  try that program in slots, also under Debian's BOINC client
 # make docker   build our Docker image on a Debian made here, and score with it (root; some minutes)
 # make fuzz     fuzz whatever reads what others wrote (MINUTES=10 of processor time for each of 21 readers)
+# make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; it takes an hour)
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3
@@ -15,10 +16,12 @@ SERVE ?= yes
 PORT ?= 8765
 DATA ?= runs/chops
 MINUTES ?= 10
+KILLS ?= 1000
+SEED ?=
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare freeze volunteer docker fuzz mitsuba clean
+.PHONY: run test lint unit bench compare freeze volunteer docker fuzz kill mitsuba clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -57,6 +60,9 @@ docker:
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+kill: $(VENV)/test.stamp
+	nice $(BIN)/python -m tests.killing --kills $(KILLS) $(if $(SEED),--seed $(SEED)) --write
 
 mitsuba: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[mitsuba]'

@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -107,13 +107,23 @@ def write_work_unit(
     )
     manifest = manifest_to_json(unit).encode()
     manifest_from_json(manifest)
-    temporary = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(zipfile.ZipInfo(MANIFEST), manifest)
-        for image, (_, _, data) in zip(unit.images, images, strict=True):
-            archive.writestr(zipfile.ZipInfo(image.member), data)
-    os.replace(temporary, path)
+    members = zip((image.member for image in unit.images), (data for _, _, data in images), strict=True)
+    _write_zip(path, [(MANIFEST, manifest), *members])
     return unit
+
+
+def _write_zip(path: Path, members: Sequence[tuple[str, bytes]]) -> None:
+    """Write a zip whole or not at all; on a full disk nothing of it stays, which would keep the disk full."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
+            for name, data in members:
+                archive.writestr(zipfile.ZipInfo(name), data)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def manifest_to_json(unit: WorkUnit) -> str:

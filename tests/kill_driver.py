@@ -1,26 +1,30 @@
-"""``python -m tests.kill_driver FOLDER PLAN``: score what an installation holds with the fake client, then end."""
+"""``python -m tests.kill_driver COMMAND...``: the command line, with shorter rests between two tries.
+
+What is put off for half a day is tried again within seconds, so that a test sees how it ends.
+"""
 
 import sys
-from dataclasses import replace
-from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from crystal_search.server.engines.local_engine import LocalEngine
-from crystal_search.server.home import Home
-from crystal_search.server.imaging.sql_imaging import open_imaging
-from crystal_search.server.installation import Installation
-from tests.service_site import FAKE_CLIENT, SETTINGS, score_everything
+from crystal_search.main import main
+from crystal_search.server.services import packing, postponing, watch
+
+SHORT: dict[str, Any] = {
+    "DELAYS_S": (0.5, 1.0, 1.0, 2.0),
+    "SHARE_S": 1.0,
+    "VERDICT_S": 4.0,
+    "REST_S": 1.0,
+}
 
 
-def main(folder: str, plan: str) -> None:
-    """Go on with the installation in `folder` until nothing is left to do."""
-    settings = replace(SETTINGS, attempts=10, images_per_unit=3)  # so many kills are nobody's fault
-    home = Home(Path(folder) / "home").made()
-    site = Installation(home=home, settings=settings, imaging=open_imaging(settings.url(home)))
-    command = (sys.executable, str(FAKE_CLIENT), plan)
-    with LocalEngine(home, settings, Path("models"), client_command=command) as engine:
-        score_everything(site, engine)
-    site.imaging.close()
+def shorten(*modules: ModuleType) -> None:
+    """Have modules use the short rests."""
+    for module in modules:
+        for name in SHORT.keys() & vars(module).keys():
+            setattr(module, name, SHORT[name])
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    shorten(packing, postponing, watch)
+    sys.exit(main(sys.argv[1:]))

@@ -1,3 +1,4 @@
+import errno
 import json
 import zipfile
 from collections.abc import Callable
@@ -26,6 +27,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_work_unit(tmp_path / "u.zip") == unit
     assert image_bytes(tmp_path / "u.zip", unit.images[1]) == jpeg(101)
     assert [path.name for path in tmp_path.iterdir()] == ["u.zip"]
+
+
+def test_what_does_not_fit_on_a_disk_leaves_nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = zipfile.ZipFile.writestr
+
+    def full(self: zipfile.ZipFile, member: zipfile.ZipInfo, data: bytes) -> None:
+        if member.filename != MANIFEST:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written(self, member, data)
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(OSError, match="No space left"):
+        packed(tmp_path / "u.zip")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
