@@ -16,8 +16,7 @@ from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.hand_scores import MAX_BODY_BYTES, ScoreRequestError, read_score
-from crystal_search.viewer.reading import Board
-from crystal_search.viewer.records import (
+from crystal_search.viewer.json_records import (
     Record,
     board_record,
     counts_record,
@@ -25,6 +24,7 @@ from crystal_search.viewer.records import (
     ledger_record,
     plate_record,
 )
+from crystal_search.viewer.reading import Board
 from crystal_search.viewer.score_table import score_table
 from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of

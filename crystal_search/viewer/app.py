@@ -24,8 +24,8 @@ from crystal_search.viewer import api, import_page, pages
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
+from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
 from crystal_search.viewer.reading import PlateReader
-from crystal_search.viewer.records import NO_FRAMES, outcome_table
 from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.reading import Board, PlateReader
-from crystal_search.viewer.records import Record
 from crystal_search.viewer.thumbnails import Thumbnails
 
 

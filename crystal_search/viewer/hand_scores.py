@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.server.imaging.imaging_database import ManualScore
-from crystal_search.viewer.records import BY_HAND
+from crystal_search.viewer.json_records import BY_HAND
 
 MAX_BODY_BYTES = 20_000
 MAX_PERSON, MAX_COMMENT = 100, 1000

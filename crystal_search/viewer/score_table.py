@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
-from crystal_search.viewer.records import moment, taken
+from crystal_search.viewer.json_records import moment, taken
 
 _KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))

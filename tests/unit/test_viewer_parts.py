@@ -23,8 +23,8 @@ from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import host_name, own_names
 from crystal_search.viewer.hand_scores import ScoreRequestError, read_score
+from crystal_search.viewer.json_records import BY_HAND, ink_on, luminance, outcome_table
 from crystal_search.viewer.recent import Recent
-from crystal_search.viewer.records import BY_HAND, ink_on, luminance, outcome_table
 from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
 from crystal_search.viewer.versions import MISSING, Versions
 from crystal_search.wells import WellKey
