@@ -14,6 +14,7 @@ from crystal_search.formats.png import read_png
 from crystal_search.formats.tiff import Page
 from crystal_search.formats.tiff_pixels import in_eight_bits, layout_of, values_of
 
+MAX_STACK_BYTES = 2**32  #: of pages as large, of which the one in best focus is taken; it takes a minute
 REDUCED_OR_MASK = 1 | 4  #: bits of NewSubfileType
 
 
@@ -78,6 +79,10 @@ def _told(number: int, pages: int, as_large: int) -> tuple[str, ...]:
 
 def _sharpest(data: bytes, candidates: list[Page]) -> tuple[Page, NDArray[np.uint8]]:
     best: tuple[float, Page, NDArray[np.uint8]] | None = None
+    if (size := sum(layout_of(page).raw_bytes for page in candidates)) > MAX_STACK_BYTES:
+        raise ImageError(
+            f"the TIFF's pages have {size} bytes; at most {MAX_STACK_BYTES} are read: save the best one only"
+        )
     for page in candidates:
         layout = layout_of(page)
         pixels = in_eight_bits(values_of(data, page, layout), page, layout)

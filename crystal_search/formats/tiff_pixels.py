@@ -35,6 +35,8 @@ PHOTOMETRICS = {
 AS_IS, LZW, JPEG, DEFLATE, PACK_BITS = (1,), (5,), (7,), (8, 32946), (32773,)
 KINDS = {1: "u", 2: "i", 3: "f"}  #: of numbers, by SampleFormat
 MAX_SAMPLES, MAX_RAW_BYTES, MIN_TILE_PX = 8, 2**30, 16
+JPEG_BLOCK_PX = 16  #: a JPEG may be larger than its strip or tile by less
+ROWS_AT_A_TIME = 64  #: whose bits are taken apart, which takes ten times their memory
 MAX_LIBTIFF_BYTES = 80_000_000  #: of one strip or tile that libtiff unpacks; Pillow warns of more
 #: Zeros in a row that no encoder writes: what they stand for is shorter in another way.
 IMPOSSIBLE_ZEROS = {LZW: bytes(16), PACK_BITS: bytes(300)}
@@ -225,9 +227,13 @@ def _unpacked(segment: memoryview, page: Page, layout: Layout, rows: int) -> NDA
 
 def _of_bits(raw: bytes | memoryview, layout: Layout, rows: int) -> NDArray[np.uint16]:
     """Return values that do not fill bytes; rows do."""
-    bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(rows, -1), axis=1)
-    bits = bits[:, : layout.columns * layout.each * layout.bits].reshape(rows, layout.columns, layout.each, layout.bits)
-    return np.asarray(bits @ (2 ** np.arange(layout.bits - 1, -1, -1)).astype(np.uint16))
+    packed, columns = np.frombuffer(raw, np.uint8).reshape(rows, -1), layout.columns * layout.each
+    values = np.empty((rows, columns), np.uint16)
+    weights = (2 ** np.arange(layout.bits - 1, -1, -1)).astype(np.uint16)
+    for top in range(0, rows, ROWS_AT_A_TIME):
+        bits = np.unpackbits(packed[top : top + ROWS_AT_A_TIME], axis=1, count=columns * layout.bits)
+        values[top : top + ROWS_AT_A_TIME] = bits.reshape(-1, columns, layout.bits) @ weights
+    return values.reshape(rows, layout.columns, layout.each)
 
 
 def _of_jpeg(segment: bytes, tables: bytes, layout: Layout, rows: int) -> NDArray[np.uint8]:
@@ -236,11 +242,12 @@ def _of_jpeg(segment: bytes, tables: bytes, layout: Layout, rows: int) -> NDArra
     if space is None:
         raise ImageError(f"the TIFF has JPEGs of {layout.each} samples a pixel; expected 1 or 3: save it without JPEG")
     try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data)
+        if not (rows <= height < layout.rows + JPEG_BLOCK_PX and 0 <= width - layout.columns < JPEG_BLOCK_PX):
+            raise ImageError(f"a JPEG within the TIFF has {(height, width)} px; expected {(rows, layout.columns)}")
         pixels = np.asarray(simplejpeg.decode_jpeg(data, space))
     except ValueError as error:
         raise ImageError(f"a JPEG within the TIFF cannot be decoded: {error}; copy or save it again") from error
-    if pixels.shape[0] < rows or pixels.shape[1] < layout.columns:
-        raise ImageError(f"a JPEG within the TIFF has {pixels.shape[:2]} px; expected {(rows, layout.columns)}")
     return pixels[:rows, : layout.columns]
 
 

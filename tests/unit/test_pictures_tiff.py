@@ -212,3 +212,20 @@ def test_pages_in_a_circle_are_refused() -> None:
     following = at + 2 + 12 * count
     with pytest.raises(ImageError, match="circle"):
         decode(data[:following] + struct.pack("<I", at) + data[following + 4 :])
+
+
+def test_a_jpeg_that_says_it_is_larger_than_its_strip_is_not_unpacked() -> None:
+    data = saved(grey(), "TIFF", compression="jpeg")
+    frame = data.index(b"\xff\xc0") + 5  # where the JPEG says its rows and columns
+    with pytest.raises(ImageError, match=r"a JPEG within the TIFF has \(65500, 65500\) px"):
+        decode(data[:frame] + struct.pack(">HH", 65500, 65500) + data[frame + 4 :])
+
+
+def test_more_pages_than_anybody_focuses_are_refused_before_they_are_unpacked() -> None:
+    page = {256: 10_000, 257: 10_000, 258: 8, 259: 8, 262: 1, 273: 8, 278: 10_000, 279: 100}
+    size = 2 + 12 * len(page) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in page.items())
+    starts = [8 + size * number for number in range(50)]
+    written = (struct.pack("<H", len(page)) + entries + struct.pack("<I", after) for after in (*starts[1:], 0))
+    with pytest.raises(ImageError, match=r"the TIFF's pages have 5000000000 bytes; .* save the best one only"):
+        decode(b"II*\0" + struct.pack("<I", 8) + b"".join(written))
