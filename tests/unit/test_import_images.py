@@ -3,6 +3,7 @@
 import argparse
 import os
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from crystal_search.server.importing.import_images import ImportReport, Remember
 from crystal_search.server.importing.inspections import name_order
 from crystal_search.wells import PLATE_FORMATS
 from tests.memory_imaging import MemoryImaging
+from tests.short_of_patience import ShortOfPatience
 
 ANY = Naming(convention="any", plate="P1")
 
@@ -136,6 +138,44 @@ def test_files_that_still_change_wait(tmp_path: Path, imaging: MemoryImaging, cl
     assert look(1) == (0, 1)
     assert look(0.5) == (1, 0)
     assert not memory.looks
+
+
+def test_a_look_that_takes_long_is_not_two_looks(
+    tmp_path: Path, imaging: MemoryImaging, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share that takes 0.1 s a file: at the end of a look the first is 2 s old, and still seen only once."""
+    made(tmp_path, *session("2026-01-31", *(f"{column:02d}A_{drop}" for column in range(1, 11) for drop in (1, 2))))
+    memory, real = Remembered(), folder_walk.look_at
+
+    def slow(path: str) -> folder_walk.Look | None:
+        clock.now += 0.1
+        return real(path)
+
+    monkeypatch.setattr(folder_walk, "look_at", slow)
+    reports = [import_folder(tmp_path, imaging, settled_seconds=1.5, remembered=memory) for _ in range(2)]
+    assert [(each.added, each.waiting) for each in reports] == [(0, 20), (20, 0)]
+
+
+def test_a_share_that_hangs_is_named_and_the_others_are_imported(
+    tmp_path: Path, imaging: MemoryImaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path / "here", *session("2026-01-31", "01A_1"))
+    away = tmp_path / "away"
+    away.mkdir()
+    end, real = threading.Event(), folder_walk._listed
+
+    def listed(folder: str) -> list[os.DirEntry[str]]:
+        if folder == str(away):
+            end.wait()
+        return real(folder)
+
+    monkeypatch.setattr(folder_walk, "_listed", listed)
+    try:
+        report = import_folder(tmp_path, imaging, remembered=Remembered(files=ShortOfPatience(str(away))))
+    finally:
+        end.set()
+    assert report.added == 1
+    assert report.unmatched == (f"{away}: {away} has not answered for 0.05 s",)
 
 
 def test_the_command_leaves_half_a_file_alone(tmp_path: Path, clock: Clock) -> None:

@@ -2,16 +2,17 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from crystal_search.server.installation import Installation
-from crystal_search.server.patience import Answer, Patience, UnansweredError, mount_of, mount_points
+from crystal_search.server.patience import Patience, UnansweredError, mount_of, mount_points
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.image_files import NotNowError, read_image
-from tests.service_site import PATIENCE_S, PICTURE, RECIPE, add_images, pass_time, site_at
+from tests.service_site import PICTURE, RECIPE, add_images, pass_time, site_at
+from tests.short_of_patience import ShortOfPatience
 
 
 @pytest.fixture
@@ -75,20 +76,6 @@ def test_another_mount_goes_on_meanwhile(hang: threading.Event) -> None:
     with pytest.raises(UnansweredError):
         patience.ask("/a/b/x", hang.wait)
     assert patience.ask("/a/x", lambda: "answered") == "answered"
-
-
-class ShortOfPatience(Patience):
-    """Waits long for everything but one share."""
-
-    def __init__(self, share: str) -> None:
-        super().__init__(lambda: ("/", share), seconds=PATIENCE_S)
-        self._share = share
-        self._short = Patience(lambda: ("/", share), seconds=0.05)
-
-    def ask(self, path: str, question: Callable[[], Answer]) -> Answer:
-        if path.startswith(self._share):
-            return self._short.ask(path, question)
-        return super().ask(path, question)
 
 
 def hanging_site(folder: Path, hang: threading.Event, monkeypatch: pytest.MonkeyPatch) -> Installation:

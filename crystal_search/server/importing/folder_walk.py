@@ -3,16 +3,22 @@
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 from crystal_search.errors import UserError
 from crystal_search.files import is_housekeeping
 from crystal_search.images import SUFFIXES
+from crystal_search.server.imaging.adding_rules import batches
+from crystal_search.server.patience import Patience, UnansweredError
 
 log = logging.getLogger(__name__)
+
+LOOKS_AT_ONCE = 100  #: files that are asked for in one question
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +47,23 @@ def look_at(path: str) -> Look | None:
     return Look(status.st_size, status.st_mtime_ns, time.monotonic()) if status.st_size else None
 
 
+def looks_at(paths: Iterable[str], files: Patience) -> Iterator[tuple[str, Look]]:
+    """Yield how files look, those with content; none of a share that hangs."""
+    for _, members in groupby(paths, key=os.path.dirname):
+        for batch in batches(members, LOOKS_AT_ONCE):
+            try:
+                looks = files.ask(batch[0], partial(_looks, batch))
+            except UnansweredError:
+                continue
+            yield from ((path, look) for path, look in zip(batch, looks, strict=True) if look)
+
+
+def _looks(paths: Iterable[str]) -> list[Look | None]:
+    return [look_at(path) for path in paths]
+
+
 def image_files(
-    folder: Path, *, leave_out: Sequence[Path], exclude: Sequence[str] = (), left_out: list[str]
+    folder: Path, *, files: Patience, leave_out: Sequence[Path], exclude: Sequence[str] = (), left_out: list[str]
 ) -> Iterator[str]:
     """Walk through `folder` and return the absolute paths of image files, in no order.
 
@@ -52,6 +73,8 @@ def image_files(
     ----------
     folder
         Where to begin.
+    files
+        How the file system is asked; a share that hangs is left out, and named.
     leave_out
         Folders that are not searched.
     exclude
@@ -64,14 +87,14 @@ def image_files(
     UserError
         If there is no such folder.
     """
-    if not folder.is_dir():
+    if not files.ask(os.path.abspath(folder), folder.is_dir):
         raise UserError(f"there is no folder {folder}")
     top = os.path.abspath(folder)
     inside = os.path.join(os.path.realpath(top), "")
     closed = {os.path.abspath(each) for each in leave_out}
     waiting = [top]
     while waiting:
-        for entry in _entries(waiting.pop(), left_out):
+        for entry in _entries(waiting.pop(), files, left_out):
             if is_housekeeping(entry.name) or _is_excluded(entry, top, exclude):
                 continue
             try:
@@ -87,15 +110,21 @@ def image_files(
                 left_out.append(f"{entry.path}: cannot be read: {error.strerror}")
 
 
-def _entries(folder: str, left_out: list[str]) -> list[os.DirEntry[str]]:
+def _entries(folder: str, files: Patience, left_out: list[str]) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        return files.ask(folder, partial(_listed, folder))
+    except UnansweredError as error:
+        left_out.append(f"{folder}: {error}")
     except FileNotFoundError:  # removed since its parent was read
         log.info("%s is gone", folder)
     except OSError as error:
         left_out.append(f"{folder}: cannot be read: {error.strerror}")
     return []
+
+
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
 
 
 def _is_excluded(entry: os.DirEntry[str], top: str, exclude: Sequence[str]) -> bool:

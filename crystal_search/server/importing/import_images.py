@@ -14,10 +14,11 @@ from crystal_search.name_parts import ReadName, Refused
 from crystal_search.naming import TELL_NO_PLATE, Naming
 from crystal_search.robot_names import DETECTABLE, NOT_UTF8, ROBOTS, detected, is_utf8, read_name
 from crystal_search.server.imaging.imaging_database import Images, NewImage
-from crystal_search.server.importing.folder_walk import Look, image_files, look_at
+from crystal_search.server.importing.folder_walk import Look, image_files, looks_at
 from crystal_search.server.importing.inspections import next_wells, numbered
 from crystal_search.server.importing.plate_formats import at_their_wells, formats_of, highest_wells
 from crystal_search.server.importing.rm_export_report import dated
+from crystal_search.server.patience import Patience
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Remembered:
     known: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)  #: path -> reason
     conflicts: dict[str, str] = field(default_factory=dict)  #: path -> sentence
+    files: Patience = field(default_factory=Patience)  #: how the file system is asked
     looks: dict[str, Look] = field(default_factory=dict)  #: path -> how it looked, of files that may still change
     highest: dict[str, tuple[int, float]] = field(default_factory=dict)  #: plate -> its highest well, and since when
 
@@ -107,7 +109,8 @@ def import_folder(
     """
     memory = Remembered() if remembered is None else remembered
     left_out: list[str] = []
-    paths = list(image_files(folder, leave_out=leave_out, exclude=naming.exclude, left_out=left_out))
+    walk = image_files(folder, files=memory.files, leave_out=leave_out, exclude=naming.exclude, left_out=left_out)
+    paths = list(walk)
     found = proposed(paths, imaging, naming, memory, settled_seconds=settled_seconds, quiet_seconds=quiet_seconds)
     added = _add(found.images, imaging, memory)
     refused = [f"{path}: {memory.refused[path]}" for path in paths if path in memory.refused]
@@ -263,15 +266,20 @@ def _readable(paths: Sequence[str], naming: Naming, memory: Remembered) -> dict[
 
 
 def _settled(paths: Sequence[str], seconds: float, memory: Remembered) -> list[str]:
-    """Return the files that have content and have not changed for some seconds, as far as this program has seen."""
-    looks: dict[str, Look] = {}
-    for path in paths:
-        if (look := look_at(path)) is not None:
-            before = memory.looks.get(path)
-            looks[path] = before if before and before.is_like(look) else look
-    now = time.monotonic()
-    settled = [path for path, look in looks.items() if now - look.since >= seconds]
-    memory.looks = {path: look for path, look in looks.items() if now - look.since < seconds}
+    """Return the files that have content and looked the same at two looks, so many seconds apart.
+
+    Looks at many files take time: each counts from when this one was looked at, not from the end of them all.
+    """
+    settled: list[str] = []
+    waiting: dict[str, Look] = {}
+    for path, look in looks_at(paths, memory.files):
+        before = memory.looks.get(path)
+        first = before if before and before.is_like(look) else look
+        if look.since - first.since >= seconds:
+            settled.append(path)
+        else:
+            waiting[path] = first
+    memory.looks = waiting
     return settled
 
 

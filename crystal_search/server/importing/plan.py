@@ -73,7 +73,9 @@ def planned(folder: Path, imaging: Images, naming: Naming, *, leave_out: Sequenc
         If there is no such folder, or the names and `naming` do not go together.
     """
     memory, left_out = Remembered(), list[str]()
-    paths = list(image_files(folder, leave_out=leave_out, exclude=naming.exclude, left_out=left_out))
+    paths = list(
+        image_files(folder, files=memory.files, leave_out=leave_out, exclude=naming.exclude, left_out=left_out)
+    )
     found = proposed(paths, imaging, naming, memory)
     images, conflicts = _without_conflicts(found.images, imaging)
     refused = [f"{path}: {reason}" for path, reason in sorted(memory.refused.items())]
