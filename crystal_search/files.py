@@ -61,6 +61,11 @@ def _settle(folder: Path) -> None:
             os.close(descriptor)
 
 
+def unwaiting(path: str, flags: int) -> int:
+    """Open a file for `open`, a pipe too without waiting for somebody to write into it: it is empty then."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 @contextmanager
 def whole_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a new folder to fill; it becomes `out` when all went well, and is removed when not.

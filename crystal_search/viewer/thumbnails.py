@@ -16,7 +16,7 @@ import simplejpeg
 from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
-from crystal_search.files import write_whole
+from crystal_search.files import unwaiting, write_whole
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_BYTES, PNG_MAGIC
 from crystal_search.images import Colour, decode
 from crystal_search.server.imaging.imaging_database import StoredImage
@@ -79,7 +79,7 @@ class Thumbnails:
         """
         self._check_same(image)
         try:
-            with open(image.path, "rb") as file:
+            with open(image.path, "rb", opener=unwaiting) as file:
                 head = file.read(PNG_DEPTH_AT + 1)
         except (OSError, ValueError) as error:
             raise _unreadable(image, error) from error
@@ -137,7 +137,7 @@ def _unreadable(image: StoredImage, error: Exception) -> ImageError:
 
 def _content(image: StoredImage) -> bytes:
     try:
-        with open(image.path, "rb") as file:
+        with open(image.path, "rb", opener=unwaiting) as file:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise _unreadable(image, error) from error

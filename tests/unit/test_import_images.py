@@ -117,6 +117,11 @@ class Clock:
         self.meanwhile()
 
 
+def test_a_pipe_that_a_file_turned_into_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    assert folder_walk.look_at(str(tmp_path / "a.jpg")) is None
+
+
 @pytest.mark.parametrize("written", [0, 4_000_000_000], ids=["its clock is late", "its clock is early"])
 def test_files_that_still_change_wait(tmp_path: Path, imaging: MemoryImaging, clock: Clock, written: int) -> None:
     """Whatever the file server's clock says: only what two looks find counts."""

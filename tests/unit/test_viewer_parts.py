@@ -259,6 +259,14 @@ def test_images_with_one_number_in_two_databases_are_not_mixed_up(tmp_path: Path
     assert thumbnails.thumbnail(stored(one)).content != thumbnails.thumbnail(stored(other)).content
 
 
+def test_a_pipe_in_place_of_a_file_holds_up_no_page(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "well.jpg")
+    thumbnails = Thumbnails(tmp_path / "kept")
+    for show in (thumbnails.thumbnail, thumbnails.full):
+        with pytest.raises(ImageError):
+            show(stored(tmp_path / "well.jpg"))
+
+
 @pytest.mark.parametrize("folder", ["a file", "gone/thumbnails"])
 def test_pictures_that_cannot_be_kept_are_shown_all_the_same(
     tmp_path: Path, folder: str, caplog: pytest.LogCaptureFixture

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from crystal_search.errors import UserError
-from crystal_search.files import is_housekeeping
+from crystal_search.files import is_housekeeping, unwaiting
 from crystal_search.images import SUFFIXES
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.patience import Patience, UnansweredError
@@ -40,7 +40,7 @@ def look_at(path: str) -> Look | None:
     It is opened, since only then a network file system asks its server; else it may answer from memory.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb", opener=unwaiting) as file:
             status = os.fstat(file.fileno())
     except OSError:  # removed since its folder was read, or not ours to read: the next import will see
         return None

@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from crystal_search.files import unwaiting
 from crystal_search.images import SUFFIXES
 from crystal_search.server.imaging.imaging_database import FileVersion
 from crystal_search.server.patience import UnansweredError
@@ -27,7 +28,7 @@ def read_image(path: str) -> tuple[bytes, FileVersion]:
         If it cannot be read.
     """
     _check_suffix(path)
-    with open(path, "rb", opener=_unwaiting) as file:
+    with open(path, "rb", opener=unwaiting) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise NotNowError("it is no regular file")
@@ -41,11 +42,6 @@ def read_image(path: str) -> tuple[bytes, FileVersion]:
         raise NotNowError("its file is being written")
     version = FileVersion(sha256=hashlib.sha256(data).hexdigest(), size_bytes=after.st_size, mtime_ns=after.st_mtime_ns)
     return data, version
-
-
-def _unwaiting(path: str, flags: int) -> int:
-    """Open a file, and a pipe without waiting for somebody to write into it."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check_suffix(path: str) -> None:
