@@ -7,7 +7,7 @@ import { showLegend } from "./legend.js";
 import { boardAddress, plateAddress, poll } from "./net.js";
 import { Preview } from "./preview.js";
 import { isFiltered, readView, rememberOrder, viewParameters, withoutFilters } from "./view.js";
-import { progressText } from "./words.js";
+import { progressText, whyUnscored } from "./words.js";
 
 const POLL_MS = 1000;
 const SIZES = [["fit", "Fit"], ["s", "S"], ["m", "M"], ["l", "L"]];
@@ -31,6 +31,7 @@ function change(part) {
 
 function show() {
   byId("progress").textContent === progressText(board) || (byId("progress").textContent = progressText(board));
+  byId("progress").title = whyUnscored(board.drops).join("\n");
   byId("progress-bar").style.width = `${board.images ? (100 * board.scored) / board.images : 0}%`;
   shown.show(board, view);
   showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));

@@ -37,11 +37,19 @@ export const takenText = (iso) => iso.slice(0, 16).replace("T", " ");
 
 export const momentText = (iso) => (iso ? `${dateText(iso)} ${timeText(iso)}` : "");
 
+/** Say for each reason how many drops have no score yet: "3, its file is gone". */
+export function whyUnscored(drops) {
+  const counts = new Map();
+  for (const { why_unscored: why } of drops) if (why) counts.set(why, (counts.get(why) ?? 0) + 1);
+  return [...counts].map(([why, count]) => `${count}, ${why}`);
+}
+
 /** "scored 201 of 288, last at 14:03 (2025-11-21)" */
 export function progressText({ scored, images, last_scored_at: last, drops = [] }) {
   const when = last ? `, ${scored === images ? "done" : "last"} at ${timeText(last)} (${dateText(last)})` : "";
-  const waiting = drops.filter((drop) => drop.why_unscored).length;
-  return `scored ${scored} of ${images}${when}${waiting ? `; ${waiting} put off, see why on them` : ""}`;
+  const [first, ...others] = whyUnscored(drops);
+  const waiting = first ? `; put off: ${first}${others.length ? `, and for ${others.length} more reasons` : ""}` : "";
+  return `scored ${scored} of ${images}${when}${waiting}`;
 }
 
 export const placeText = (drop) => `${drop.well} drop ${drop.drop}`;
