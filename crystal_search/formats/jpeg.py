@@ -17,6 +17,7 @@ from crystal_search.formats.picture import Picture, check_size
 MAX_STRAY_BYTES = 64  #: in one place among what encodes pixels; more is a part of the picture that was not decoded
 MAX_PLACES = 8  #: where bytes between pixels are overlooked
 MAX_BACK = 32  #: markers that lie between stray bytes and where the library tells of them
+SCAN, MAX_SCANS = b"\xff\xda", 200  #: programs write a dozen; each goes over the whole picture
 MARKER = re.compile(rb"\xff+[\x01-\xfe]")  #: any number of FF may come before it
 IN_PIXELS = re.compile(rb"\xff[\xc0-\xfe]")  #: markers among what encodes pixels
 STRAY = re.compile(r"(\d+) extraneous bytes before marker")
@@ -33,6 +34,8 @@ def read_jpeg(data: bytes, at_least_width_px: int) -> Picture:
     ImageError
         If the file is damaged, cut off, or not all of it was decoded; if it is no well.
     """
+    if (scans := data.count(SCAN)) > MAX_SCANS:
+        raise ImageError(f"the JPEG has {scans} scans; at most {MAX_SCANS} are read: save it again")
     mended, strays = header_cleaned(data)
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(mended)

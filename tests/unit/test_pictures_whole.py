@@ -253,3 +253,10 @@ def test_stray_bytes_before_any_restart_marker_change_nothing(strays: bytes) -> 
     for marker in re.finditer(rb"\xff[\xd0-\xd7]", data):
         image = decode(data[: marker.start()] + strays + data[marker.start() :])
         assert np.array_equal(image.colour, right), marker
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_it_is_unpacked() -> None:
+    data = saved(grey(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageError, match="the JPEG has 1006 scans; at most 200 are read"):
+        decode(data[:-2] + 1000 * last + data[-2:])
