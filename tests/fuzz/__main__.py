@@ -19,6 +19,7 @@ from crystal_search.processes import processors
 from tests.fuzz.targets import CORPUS, TARGETS, inputs
 
 ROOT = Path(__file__).parents[2]
+WORK = ROOT / ".fuzz"
 SLOWEST_S = 60  #: that one input may take
 MOST_MIB = 3000  #: of memory; a picture of the largest size takes some 1000
 LEAST_LENGTH = 4096  #: bytes that an input may have; more where the corpus has larger ones
@@ -88,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "targets", nargs="*", choices=[*TARGETS, []], default=[], metavar="TARGET", help="all by default"
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="processor time of a target (default: %(default)g)")
-    parser.add_argument("--work", type=Path, default=ROOT / ".fuzz", help="folder of corpora and findings")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder of corpora and findings")
     parser.add_argument("--jobs", type=int, default=processors(), help="targets at a time")
     arguments = parser.parse_args(argv)
     arguments.work.mkdir(parents=True, exist_ok=True)

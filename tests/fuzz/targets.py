@@ -82,7 +82,8 @@ class Target:
 @lru_cache
 def _folder() -> Path:
     """Return a folder of this process, for readers of files."""
-    kept = TemporaryDirectory(prefix="fuzz-")
+    in_memory = Path("/dev/shm")
+    kept = TemporaryDirectory(prefix="fuzz-", dir=in_memory if in_memory.is_dir() else None)
     _KEPT.append(kept)
     return Path(kept.name)
 

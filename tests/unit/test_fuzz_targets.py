@@ -10,6 +10,7 @@ from crystal_search.archives.tfrecord import read_examples
 from crystal_search.errors import ImageError
 from crystal_search.images import decode
 from tests.fuzz.__main__ import Fuzzed, table
+from tests.fuzz.keep import ROOM_BYTES, chosen
 from tests.fuzz.mutations import mutated_json, with_png_checksums, with_record_checksums
 from tests.fuzz.seeds import SEED, seeds
 from tests.fuzz.targets import CORPUS, TARGETS, Target, check, inputs
@@ -72,3 +73,14 @@ def test_the_table_names_what_was_found() -> None:
         "png                   1.2      123,456      7         1",
         "findings/png-crash-1",
     ]
+
+
+def test_what_runs_new_lines_is_kept_the_smallest_first_as_long_as_there_is_room() -> None:
+    score = json.loads(next(inputs("score_request")).read_bytes())
+    known = json.dumps(score).encode()
+    bare = json.dumps({each: score[each] for each in ("image_id", "outcome", "person")}).encode()
+    without_person = json.dumps({"image_id": 7, "outcome": "clear"}).encode()
+    target = TARGETS["score_request"]
+    assert chosen(target, [known], [known + b" ", bare]) == []
+    assert chosen(target, [known], [without_person, without_person + b" "]) == [without_person]
+    assert chosen(target, [known], [without_person + b" " * ROOM_BYTES]) == []
