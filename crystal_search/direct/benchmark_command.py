@@ -134,7 +134,7 @@ def measured(models: Path, *, processes: int, seconds: float) -> Found:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     arguments = (models, wells(), multiprocessing.get_context("spawn").Barrier(processes))
     try:
-        with pool_of(processes, _start_worker, *arguments) as pool:
+        with pool_of(processes, _start_worker, arguments) as pool:
             shares = [each.result() for each in [pool.submit(_work, number, seconds) for number in range(processes)]]
     except (BrokenProcessPool, BrokenBarrierError) as error:
         raise UserError(

@@ -3,12 +3,9 @@
 import os
 import stat
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from crystal_search.columns import PLACES, Cell, score_cells, written
@@ -20,7 +17,7 @@ from crystal_search.images import SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
-from crystal_search.processes import pool_of
+from crystal_search.processes import in_order, pool_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, loaded, score_data, score_image
@@ -155,7 +152,8 @@ def _start_worker(job: Job) -> None:
     _worker["job"] = (job, models_in(job.models))
 
 
-def _score_in_worker(number: int, path: Path) -> Scored:
+def _score_in_worker(entry: tuple[int, Path]) -> Scored:
+    number, path = entry
     job, models = _worker["job"]
     overlay = job.overlays / f"{number:05d}_{_short(path.stem)}.jpg" if job.overlays else None
     return score_file(path, models, job.parameters, overlay=overlay)
@@ -216,10 +214,6 @@ def _images_in(folder: Path) -> list[Path]:
     return sorted([*closed, *(each for each in images if os.path.isfile(each) or not os.path.exists(each))])
 
 
-def _pool(job: Job, workers: int) -> ProcessPoolExecutor:
-    return pool_of(workers, _start_worker, job)
-
-
 def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]:
     """Yield every input scored, in order; an image that kills its process is a row with an error.
 
@@ -232,48 +226,14 @@ def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]
     workers
         Processes at a time, at least 1.
     """
-    waiting: deque[tuple[int, Path, Future[Scored] | None]] = deque()
-    queue = enumerate(paths)
-    with ExitStack() as stack:
-        pool = stack.enter_context(_pool(job, workers))
-        while True:
-            while len(waiting) < 4 * workers and (entry := next(queue, None)) is not None:
-                waiting.append((*entry, _submitted(pool, *entry)))
-            if not waiting:
-                return
-            number, path, future = waiting.popleft()
-            try:
-                if future is None:
-                    raise BrokenProcessPool
-                yield future.result()
-            except BrokenProcessPool:
-                pool = stack.enter_context(_pool(job, workers))
-                yield _scored_alone(number, path, job)
-                waiting = deque((n, p, _again(pool, n, p, each)) for n, p, each in waiting)
+    begun = partial(pool_of, start=_start_worker, arguments=(job,))
+    answers = in_order(_score_in_worker, enumerate(paths), workers, killed=_killed, begun=begun)
+    yield from (found for _, found in answers)
 
 
-def _submitted(pool: ProcessPoolExecutor, number: int, path: Path) -> Future[Scored] | None:
-    try:
-        return pool.submit(_score_in_worker, number, path)
-    except BrokenProcessPool:
-        return None
-
-
-def _again(pool: ProcessPoolExecutor, number: int, path: Path, future: Future[Scored] | None) -> Future[Scored] | None:
-    """Keep a finished answer; hand an image that was lost with its process to the new pool."""
-    if future is not None and future.done() and not future.cancelled() and future.exception() is None:
-        return future
-    return _submitted(pool, number, path)
-
-
-def _scored_alone(number: int, path: Path, job: Job) -> Scored:
-    """Score an image in a process of its own; only this image can be the one that kills it."""
-    with _pool(job, 1) as pool:
-        try:
-            return pool.submit(_score_in_worker, number, path).result()
-        except BrokenProcessPool:
-            score = unreadable("the program was killed while it read this image")
-            return Scored(path=path, score=score, peaks=(), model="", seconds=0.0)
+def _killed(entry: tuple[int, Path]) -> Scored:
+    score = unreadable("the program was killed while it read this image")
+    return Scored(path=entry[1], score=score, peaks=(), model="", seconds=0.0)
 
 
 def row(found: Scored) -> dict[str, Cell]:

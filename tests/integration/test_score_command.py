@@ -112,7 +112,8 @@ def test_no_installation_is_made_by_scoring(folder: Path, tmp_path: Path, capsys
     assert not (tmp_path / "out.csv").exists()
 
 
-def _deadly(number: int, path: Path) -> Scored:
+def _deadly(entry: tuple[int, Path]) -> Scored:
+    number, path = entry
     if path.name.startswith("deadly"):
         os._exit(9)
     score = ImageScore(height_px=number, width_px=1)

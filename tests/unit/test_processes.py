@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -24,6 +25,12 @@ def halved(number: int) -> int:
     return number // 2
 
 
+def told(number: int) -> str:
+    if number < 0:
+        os._exit(9)
+    return f"{os.environ['CRYSTAL_SEARCH_BEGUN']} {number}"
+
+
 def begun_with(name: str, value: str) -> None:
     os.environ[name] = value
 
@@ -44,6 +51,21 @@ def test_a_process_that_is_killed_is_said() -> None:
         list(in_order(fatal, [1, 2], 2))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_items_that_end_their_process_are_told_and_all_others_computed(workers: int) -> None:
+    begun = partial(pool_of, start=begun_with, arguments=("CRYSTAL_SEARCH_BEGUN", "yes"))
+    items = [-1, 1, 2, -2, -3, 3, -4]
+    found = in_order(told, items, workers, killed=lambda each: f"killed {each}", begun=begun)
+    assert list(found) == [(each, f"{'killed' if each < 0 else 'yes'} {each}") for each in items]
+
+
+def test_an_error_is_no_end_of_a_process() -> None:
+    found = in_order(halved, [2, 3], 1, killed=lambda _: 0)
+    assert next(found) == (2, 1)
+    with pytest.raises(ValueError, match="3 is odd"):
+        next(found)
+
+
 def test_an_error_in_a_process_comes_through() -> None:
     found = in_order(halved, [2, 3, 4], 2)
     assert next(found) == (2, 1)
@@ -52,6 +74,6 @@ def test_an_error_in_a_process_comes_through() -> None:
 
 
 def test_every_process_begins_with_what_it_is_told() -> None:
-    with pool_of(1, begun_with, "CRYSTAL_SEARCH_BEGUN", "yes") as pool:
+    with pool_of(1, begun_with, ("CRYSTAL_SEARCH_BEGUN", "yes")) as pool:
         assert pool.submit(started, "CRYSTAL_SEARCH_BEGUN").result() == "yes"
     assert "CRYSTAL_SEARCH_BEGUN" not in os.environ
