@@ -18,8 +18,7 @@ from crystal_search.exporting.calibration import (
     well_accuracy,
 )
 from crystal_search.exporting.export import export
-from crystal_search.exporting.int8_chops import check_fit, examples_in
-from crystal_search.exporting.quantising import CALIBRATION_CHOPS, quantised
+from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import in_role, read_model, write_model
 from crystal_search.model_card import ClassifierCard, DropCard, Measurement, ModelCard

@@ -74,8 +74,7 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
         If the split has no chops, or the network reads images in another way than the dataset was cut for.
     """
     from crystal_search.review.doubts import suspects
-    from crystal_search.review.review_page import Review
-    from crystal_search.review.review_pictures import write_pictures
+    from crystal_search.review.review_page import Review, write_pictures
     from crystal_search.training.chop_scores import chop_scores
 
     _check_fit(trained, dataset)

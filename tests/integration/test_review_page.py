@@ -15,8 +15,7 @@ from crystal_search.networks.network_kinds import build
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.review.corrections import Correction, read_corrections
 from crystal_search.review.doubts import DoubtedChop, Suspect
-from crystal_search.review.review_page import Review, write_page
-from crystal_search.review.review_pictures import Pictures, ShownChop
+from crystal_search.review.review_page import Pictures, Review, ShownChop, write_page
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from tests.acceptance.browser import chromium, needs_chromium

@@ -12,8 +12,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import UserError
 from crystal_search.exporting.exported_runs import export_run
-from crystal_search.exporting.int8_chops import examples_in
-from crystal_search.exporting.quantising import RECIPES, quantised
+from crystal_search.exporting.quantising import RECIPES, examples_in, quantised
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, in_role, read_model

@@ -9,7 +9,7 @@ import simplejpeg
 
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.review.doubts import DoubtedChop
-from crystal_search.review.review_pictures import CHOP_SIDE_PX, CHOPS_SHOWN, write_pictures
+from crystal_search.review.review_page import CHOP_SIDE_PX, CHOPS_SHOWN, write_pictures
 from tests.unit.dataset_files import ABOUT_SMALL, WELL_COLUMNS, WELL_ROWS, write_dataset
 
 WELLS = {"train": {"clear": 1}}
