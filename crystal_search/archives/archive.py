@@ -21,6 +21,7 @@ class ArchiveImage:
     outcome: str  #: one of the 13 outcomes that an image can have, or ``no_drop``
     well: str  #: the drop that was photographed, unique in its archive; its images at all inspections share it
     plate: str  #: barcode; empty where nobody knows
+    is_drop_known: bool = True  #: whether somebody told which drop it is; else other images may show the same one
     split: str | None = None  #: ``train``, ``validation`` or ``test`` where the publisher decided
     uv: Content | None = None  #: the same drop in the ultraviolet channel
     drop_mask: Content | None = None  #: picture of any size, bright where the drop is

@@ -6,6 +6,7 @@ from pathlib import Path
 from crystal_search.images import SUFFIXES
 
 MASK, OUTCOME_MAP, UV = ".mask.png", ".outcomes.png", ".uv"  #: of ``NAME.mask.png``, ``NAME.uv.jpg``
+OUTLINES = ".json"  #: as labelme writes them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,7 @@ class Mates:
     uv: Path | None = None
     drop_mask: Path | None = None
     outcome_map: Path | None = None
+    outlines: Path | None = None
 
 
 def is_image(name: str) -> bool:
@@ -36,6 +38,11 @@ def is_mate(name: str) -> bool:
     return lower.endswith((MASK, OUTCOME_MAP)) or Path(lower).stem.endswith(UV)
 
 
+def is_outlines(path: Path) -> bool:
+    """Tell whether a file is beside an image of the same name, as outlines are."""
+    return path.suffix.lower() == OUTLINES and any(is_there(path.with_suffix(each)) for each in SUFFIXES)
+
+
 def is_there(path: Path) -> bool:
     """Tell whether there is a file; a name that no file can have is none."""
     try:
@@ -52,4 +59,9 @@ def mates_of(path: Path) -> Mates:
         return next((each for each in candidates if is_there(each)), None)
 
     suffixes = dict.fromkeys((path.suffix, *SUFFIXES))
-    return Mates(uv=first(*(UV + suffix for suffix in suffixes)), drop_mask=first(MASK), outcome_map=first(OUTCOME_MAP))
+    return Mates(
+        uv=first(*(UV + suffix for suffix in suffixes)),
+        drop_mask=first(MASK),
+        outcome_map=first(OUTCOME_MAP),
+        outlines=first(OUTLINES),
+    )

@@ -54,9 +54,15 @@ def open_coco(path: Path, options: ArchiveOptions) -> Archive:
 
 def _objects(truth: Any) -> dict[str, tuple[SeenObject, ...]]:
     categories = {each["id"]: str(each["name"]) for each in truth["categories"]}
+    sizes = {
+        each["id"]: (int(each["height"]), int(each["width"]))
+        for each in truth["images"]
+        if "height" in each and "width" in each
+    }
     found: dict[Any, list[SeenObject]] = defaultdict(list)
     for each in truth["annotations"]:
-        found[each["image_id"]].append(from_coco(each, categories[each["category_id"]]))
+        image = each["image_id"]
+        found[image].append(from_coco(each, categories[each["category_id"]], sizes.get(image)))
     return {str(each["file_name"]): tuple(found[each["id"]]) for each in truth["images"]}
 
 

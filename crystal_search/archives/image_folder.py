@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 
 from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
-from crystal_search.archives.channel_mates import is_image, is_mate, mates_of
+from crystal_search.archives.channel_mates import is_image, is_mate, is_outlines, mates_of
 from crystal_search.archives.image_places import VISIBLE, Places
 from crystal_search.archives.label_names import Labels
+from crystal_search.archives.outlines import BAD_OUTLINES, read_outlines
 from crystal_search.class_schemes import scheme_named
 from crystal_search.errors import UserError
 
@@ -51,7 +52,7 @@ def _images(folder: Path, outcomes: Mapping[str, str], *, is_chop: bool) -> Item
             yield LeftOut(entry.name, "not in the folder of a class")
     for name, outcome in outcomes.items():
         for path in map(Path, _files(folder / name)):
-            if path.name.startswith(".") or (is_image(path.name) and is_mate(path.name)):
+            if path.name.startswith(".") or (is_image(path.name) and is_mate(path.name)) or is_outlines(path):
                 continue
             yield _image(path, folder, outcome, places, is_chop=is_chop)
 
@@ -63,14 +64,20 @@ def _image(path: Path, folder: Path, outcome: str, places: Places, *, is_chop: b
     if place.channel != VISIBLE:
         return LeftOut(name, "not taken in visible light", place.channel)
     mates = mates_of(path)
+    try:
+        outlines = read_outlines(mates.outlines)
+    except UserError as error:
+        return LeftOut(name, BAD_OUTLINES, str(error))
     return ArchiveImage(
         name=name,
         content=path,
         outcome=outcome,
         well=place.well,
         plate=place.plate,
+        is_drop_known=place.is_known,
         uv=mates.uv,
-        drop_mask=mates.drop_mask,
+        drop_mask=mates.drop_mask or outlines.drop_mask,
+        objects=outlines.objects,
         outcome_map=mates.outcome_map,
         is_chop=is_chop,
     )

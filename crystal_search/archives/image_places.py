@@ -18,6 +18,7 @@ WORDS = {word: word for word in SPLITS} | {
     "valid": "validation",
     "val": "validation",
 }
+_WELL = re.compile(r"(?<![A-Za-z0-9])[A-P](?:0?[1-9]|1[0-9]|2[0-4])(?![A-Za-z0-9])", re.I)  #: such as ``B4``, ``P24``
 _IN_NAME = re.compile(r"train|valid|(?<![a-z])val(?![a-z])|test", re.I)
 
 
@@ -28,6 +29,7 @@ class Place:
     well: str
     plate: str = ""
     channel: str = VISIBLE
+    is_known: bool = True  #: whether somebody told which drop it is; else `well` is the best that the name gives
 
 
 def drop_name(plate: str, well: str, drop: int = 1) -> str:
@@ -39,8 +41,19 @@ def drop_name(plate: str, well: str, drop: int = 1) -> str:
     return f"{plate} {well}.{drop}".strip()
 
 
+def unknown_place(path: str) -> Place:
+    """Return the place of an image whose name tells no drop: its stem, up to a well that stands in it by itself.
+
+    >>> unknown_place("clear/IMG_0007.jpg").well, unknown_place("day 3/lysozyme-B4-t07.jpg").well
+    ('IMG_0007', 'lysozyme-B4')
+    """
+    stem = PurePosixPath(path).stem
+    wells = list(_WELL.finditer(stem))
+    return Place(stem[: wells[0].end()] if len(wells) == 1 else stem, is_known=False)
+
+
 class Places:
-    """Reads names by the convention of the robot that gave them; what fits none is a drop by itself."""
+    """Reads names by the convention of the robot that gave them; what fits none tells no drop."""
 
     def __init__(self, sample: Iterable[str]) -> None:
         """Find out the convention from a `sample` of paths."""
@@ -48,10 +61,10 @@ class Places:
         self._naming = Naming(convention=convention) if convention else None
 
     def of(self, path: str) -> Place:
-        """Return what the path of an image says; with no robot's name, the file's stem is the drop."""
+        """Return what the path of an image says; with no robot's name, `unknown_place`."""
         name = read_name(path, self._naming) if self._naming else None
         if not isinstance(name, ReadName):
-            return Place(PurePosixPath(path).stem)
+            return unknown_place(path)
         well = f"well {name.well_number}" if name.well_number else well_name(name.row, name.column)
         return Place(drop_name(name.plate, well, name.drop), name.plate, name.channel)
 

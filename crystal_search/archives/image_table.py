@@ -1,21 +1,22 @@
 """An archive that is a CSV file with the names of images and their outcomes (docs/archives.md)."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
-from crystal_search.archives.channel_mates import is_there, mates_of
+from crystal_search.archives.channel_mates import OUTLINES, Mates, is_there, mates_of
 from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.archives.image_places import Place, Places, split_named
 from crystal_search.archives.label_names import Labels
+from crystal_search.archives.outlines import BAD_OUTLINES, read_outlines
 from crystal_search.class_schemes import scheme_named
 from crystal_search.errors import UserError
 
 DEFAULT_SCHEME = "outcomes-13"
 NEEDED = ("file", "outcome")
-MATES = ("uv", "mask", "outcome_map")
+MATES = {"uv": "uv", "mask": "drop_mask", "outcome_map": "outcome_map"}  #: columns, and what they name
 COLUMNS = (*NEEDED, "well", "plate", "row", "column", "drop", "split", *MATES)
 SAMPLE = 1000  #: names that are looked at to find out the robot's convention
 
@@ -49,26 +50,44 @@ class _Table:
     def _taken(self, name: str, row: TableRow, places: Places) -> Items:
         path = self._path(name)
         place = place_in(row, places.of(path.as_posix()))
-        beside = mates_of(path)
-        mates = {"uv": beside.uv, "mask": beside.drop_mask, "outcome_map": beside.outcome_map}
-        for kind in MATES:
-            if row[kind]:
-                mates[kind] = named = self._path(plain_path(row[kind]))
-                if not is_there(named):
-                    yield LeftOut(row[kind], "the file of a mate is missing", f"line {row.line}, column {kind}")
-                    mates[kind] = None
+        mates, missing = self._mates(path, row)
+        yield from missing
+        try:
+            outlines = read_outlines(mates.outlines)
+        except UserError as error:
+            yield LeftOut(name, BAD_OUTLINES, f"line {row.line}: {error}")
+            return
         yield ArchiveImage(
             name=name,
             content=path,
             outcome=self.labels.outcome(row["outcome"]),
             well=place.well,
             plate=place.plate,
+            is_drop_known=place.is_known,
             split=split_named(row["split"]),
-            uv=mates["uv"],
-            drop_mask=mates["mask"],
-            outcome_map=mates["outcome_map"],
+            uv=mates.uv,
+            drop_mask=mates.drop_mask or outlines.drop_mask,
+            outcome_map=mates.outcome_map,
+            objects=outlines.objects,
             is_chop=self.labels.chops,
         )
+
+    def _mates(self, path: Path, row: TableRow) -> tuple[Mates, list[LeftOut]]:
+        """Return what a row names beside its image, else what lies there, and what it names that is missing."""
+        mates, missing = mates_of(path), []
+        for column, kind in MATES.items():
+            if row[column]:
+                named = self._path(plain_path(row[column]))
+                if not is_there(named):
+                    missing.append(
+                        LeftOut(row[column], "the file of a mate is missing", f"line {row.line}, column {column}")
+                    )
+                    mates = replace(mates, **{kind: None})
+                elif column == "mask" and named.suffix.lower() == OUTLINES:
+                    mates = replace(mates, drop_mask=None, outlines=named)
+                else:
+                    mates = replace(mates, **{kind: named})
+        return mates, missing
 
     def _rows(self) -> Iterator[TableRow]:
         return read_rows(self.table, self.columns, NEEDED)
@@ -116,7 +135,8 @@ def place_in(row: TableRow, by_name: Place) -> Place:
     plate = row["plate"] or by_name.plate
     well = row["well"] or (row["row"] + row["column"].zfill(2) if row["row"] and row["column"] else "")
     if not well:
-        return Place(f"{plate} {by_name.well}".strip() if row["plate"] else by_name.well, plate)
+        named = f"{plate} {by_name.well}".strip() if row["plate"] else by_name.well
+        return Place(named, plate, is_known=by_name.is_known)
     return Place(f"{plate} {well}".strip() + (f".{row['drop']}" if row["drop"] else ""), plate)
 
 

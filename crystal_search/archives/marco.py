@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
-from crystal_search.archives.image_places import Place, Places, drop_name, split_in_name
+from crystal_search.archives.image_places import Place, Places, drop_name, split_in_name, unknown_place
 from crystal_search.archives.label_names import Labels
 from crystal_search.archives.tfrecord import Record, read_examples
 from crystal_search.class_schemes import scheme_named
@@ -46,11 +46,19 @@ def _image(record: Record, shard: Path, labels: Labels) -> ArchiveImage | LeftOu
     name = f"{identifier} {file}".strip() if identifier is not None else f"{shard.name}/{record.number} {file}"
     if not (data := features.data(ENCODED)):
         return LeftOut(name, "a record without an image", shard.name)
-    place = place_of(file) if file else Place(name)
+    place = place_of(file) if file else Place(name, is_known=False)
     with naming(f"{shard}, record {record.number}"):
         outcome = labels.outcome(label_of(record))
     split = split_in_name(shard.name)
-    return ArchiveImage(name=name, content=data, outcome=outcome, well=place.well, plate=place.plate, split=split)
+    return ArchiveImage(
+        name=name,
+        content=data,
+        outcome=outcome,
+        well=place.well,
+        plate=place.plate,
+        is_drop_known=place.is_known,
+        split=split,
+    )
 
 
 def label_of(record: Record) -> str:
@@ -84,7 +92,7 @@ def place_of(file: str) -> Place:
     if found := _HWI_STEM.fullmatch(file):
         path = f"{found['plate']}{found['time']}jpg/{file}"  # the folder in which that robot keeps such a file
         return Places([path]).of(path)
-    return Place(PurePosixPath(file).stem)
+    return unknown_place(file)
 
 
 def incomplete_series(shards: tuple[Path, ...]) -> Iterator[LeftOut]:

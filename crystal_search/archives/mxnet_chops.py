@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOptions, Items, LeftOut, naming
@@ -54,25 +55,31 @@ def _listed(path: Path) -> dict[int, str]:
 
 
 def _images(path: Path, outcomes: Sequence[str], paths: Mapping[int, str]) -> Items:
-    """Yield the chops of classes 0, 1, ... with `outcomes`; `paths` are those of the packed files by identifier."""
+    """Yield the chops of classes 0, 1, ... with `outcomes`; `paths` are those of the packed files by identifier.
+
+    Some programs leave all identifiers at 0; then the records' numbers are what tells chops apart.
+    """
     places, split = Places(paths.values()), split_in_name(path.name)
+    are_numbered = any(packed.identifier for packed in islice(read_images(path), 2))
     seen: set[int] = set()
     for number, packed in enumerate(read_images(path)):
         with naming(f"{path}, record {number}"):
             outcome = _outcome(packed, outcomes)
-        listed, numbered = paths.get(packed.identifier), f"{path.stem}/{packed.identifier}"
-        place = places.of(listed) if listed else Place(numbered)
+        identifier = packed.identifier if are_numbered else number
+        listed, numbered = paths.get(identifier) if are_numbered else None, f"{path.stem}/{identifier}"
+        place = places.of(listed) if listed else Place(numbered, is_known=False)
         name = f"{numbered} {PurePosixPath(listed).name}" if listed else numbered
-        if packed.identifier in seen:
+        if identifier in seen:
             yield LeftOut(name, "packed again", f"record {number}")
             continue
-        seen.add(packed.identifier)
+        seen.add(identifier)
         yield ArchiveImage(
             name=name,
             content=packed.encoded,
             outcome=outcome,
             well=place.well,
             plate=place.plate,
+            is_drop_known=place.is_known,
             split=split,
             is_chop=True,
         )

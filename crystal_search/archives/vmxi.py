@@ -92,6 +92,7 @@ def _images(folder: Path, labels: Labels, listed: Sequence[Listed], others: Sequ
             outcome=labels.outcome(each.row["outcome"]),
             well=place.well,
             plate=place.plate,
+            is_drop_known=place.is_known,
             split=split_of(each),
         )
     yield from (LeftOut(name, "listed in no table") for name in others)

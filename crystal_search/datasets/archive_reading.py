@@ -38,6 +38,7 @@ class ImageRecord:
     worth_keeping: bool  #: whole, to train on
     has_objects: bool
     is_chop: bool
+    is_drop_known: bool
     chops: tuple[KeptChop, ...]
 
     @property
@@ -122,6 +123,7 @@ def _keep(read: Read, image: ArchiveImage, answer: ChoppedImage, spool: Spool) -
             worth_keeping=answer.worth_keeping,
             has_objects=image.objects is not None,
             is_chop=image.is_chop,
+            is_drop_known=image.is_drop_known,
             chops=tuple(_spooled(chop, spool) for chop in answer.chops),
         )
     )

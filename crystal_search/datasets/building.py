@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
@@ -14,7 +15,7 @@ from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.chopping import CHOP_FIELDS
 from crystal_search.datasets.dataset_report import Built, write_report
 from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
-from crystal_search.datasets.fingerprints import near_pairs
+from crystal_search.datasets.fingerprints import alike_pairs, near_pairs
 from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGES, JPEG, About, ShardFile, about_json
 from crystal_search.datasets.packing_shards import ShardWriter, Spool, write_table
 from crystal_search.datasets.whole_images import parts_of
@@ -64,6 +65,7 @@ def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) ->
             about=about_dataset(archives, recipe, plan, tuple(shards)),
             recipe=recipe,
             division=division,
+            drops_unknown=[record.name for record in records if not record.is_drop_known],
             images={split: Counter(record.outcome for record in each) for split, each in by_split.items()},
             left_out=read.left_out,
         )
@@ -95,10 +97,17 @@ def sources_of(archives: Sequence[Archive]) -> tuple[str, ...]:
 
 
 def division_of(records: Sequence[ImageRecord], plan: Plan) -> Division:
-    """Return which split each image belongs to."""
+    """Return which split each image belongs to.
+
+    A whole image that tells no drop, and that no publisher put anywhere, goes where those go that look like it.
+    """
+    fingerprints = [record.fingerprint for record in records]
+    unknown = [
+        at for at, record in enumerate(records) if not (record.is_drop_known or record.is_chop or record.published)
+    ]
     return divided(
         [record.member for record in records],
-        near_pairs([record.fingerprint for record in records]),
+        chain(near_pairs(fingerprints), alike_pairs(fingerprints, unknown)),
         by=plan.split_by,
         shares=plan.shares,
         seed=plan.seed,
@@ -184,10 +193,10 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, le
 
 
 def _why(left_out: Sequence[LeftOut]) -> str:
-    """Return the most frequent reasons for which something was left out, each with the first name."""
+    """Return the most frequent reasons for which something was left out, each with the first case."""
     first: dict[str, str] = {}
     for row in left_out:
-        first.setdefault(row.reason, row.name)
+        first.setdefault(row.reason, f"{row.name}: {row.detail}" if row.detail else row.name)
     reasons = Counter(row.reason for row in left_out).most_common(3)
     return "".join(f"; {count} times {reason}, first {first[reason]}" for reason, count in reasons)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from crystal_search.arguments import count
 from crystal_search.errors import UserError
+from crystal_search.hostile_json import printable
 from crystal_search.model import default_models_folder
 
 if TYPE_CHECKING:
@@ -114,8 +115,13 @@ def _build(arguments: argparse.Namespace) -> None:
         in_colour=arguments.colour,
         models=arguments.models,
     )
-    build(_archives(arguments), arguments.out, recipe, _plan(arguments))
+    done = build(_archives(arguments), arguments.out, recipe, _plan(arguments))
     _say(arguments.out)
+    if unknown := done.drops_unknown:
+        sys.stdout.write(
+            f"\n{len(unknown)} images do not tell which drop they show, such as {printable(unknown[0])}: what looks "
+            "alike is in one split, but one drop may be in two; a table with a column well settles it (--from csv)\n"
+        )
     with (arguments.out / LEFT_OUT).open(encoding="utf-8", newline="") as table:
         counts = Counter(row["what"] for row in csv.DictReader(table))
     sys.stdout.write(

@@ -36,6 +36,7 @@ class Built:
     division: Division
     images: Mapping[str, Mapping[str, int]]  #: by split, then outcome
     left_out: Sequence[LeftOut]
+    drops_unknown: Sequence[str] = ()  #: images of which nobody tells which drop they show
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def write_report(folder: Path, built: Built) -> None:
         wells={split: len(dataset.wells(split)) for split in SPLITS},
         reasons=reason_rows(built.left_out),
         division=built.division,
+        unknown=built.drops_unknown,
         groups={split: _groups(built, split) for split in SPLITS},
         recipe=built.recipe,
         chops_mb=sum(each.bytes for split in SPLITS for each in dataset.shards(CHOPS, split)) / 1e6,

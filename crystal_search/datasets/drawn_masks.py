@@ -12,13 +12,15 @@ from crystal_search.unet_drop.regions import Mask
 
 FORMATS = ("PNG", "TIFF", "BMP", "JPEG")
 BRIGHT = 127  #: of 255; a mask is drop where it is brighter
+DARK = 32  #: of 255; the colours of labels have a channel of at least 64
 DIFFERENT_PROPORTIONS = 0.03  #: of a mask from those of its image; more is a mask of something else
 
 
 def mask_in(data: bytes) -> Mask:
     """Return the mask that a picture shows: True where it is bright; what is transparent is dark.
 
-    A picture whose values are 0 and 1 only, as programs write them, is bright where it is 1.
+    A picture whose values are 0 and 1 only, as programs write them, is bright where it is 1. One of coloured labels on
+    black, as labelme writes it, is bright wherever it has a label.
 
     Raises
     ------
@@ -50,13 +52,20 @@ def mask_over(data: bytes, shape: tuple[int, ...]) -> Mask:
 
 
 def _grey(data: bytes) -> NDArray[np.uint8]:
-    """Return a picture on black, (rows, columns)."""
+    """Return how bright a picture is on black, (rows, columns); of coloured labels each is white."""
     try:
-        picture = Pillow.open(io.BytesIO(data), formats=FORMATS).convert("RGBA")
+        stored = Pillow.open(io.BytesIO(data), formats=FORMATS)
+        picture = stored.convert("RGBA")
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         raise ImageError(f"the mask does not decode: {error}; save it again as PNG") from error
     black = Pillow.new("RGBA", picture.size, (0, 0, 0, 255))
-    return np.asarray(Pillow.alpha_composite(black, picture).convert("L"))
+    shown = Pillow.alpha_composite(black, picture).convert("RGB")
+    grey, colours = np.asarray(shown.convert("L")), np.asarray(shown)
+    label = colours.max(axis=2) > DARK
+    coloured = bool((colours.max(axis=2) - colours.min(axis=2) > DARK).any())
+    if coloured and (stored.mode == "P" or grey.max() <= BRIGHT):
+        return np.where(label, np.uint8(255), np.uint8(0))
+    return grey
 
 
 def mask_png(mask: Mask) -> bytes:

@@ -16,6 +16,7 @@ import simplejpeg
 from PIL import Image, ImageDraw
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
+from crystal_search.archives.image_places import Places
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets import building, chopping
 from crystal_search.datasets.building import DUPLICATE, Plan, build
@@ -274,6 +275,60 @@ def test_names_stay_apart_in_several_archives(images: list[ArchiveImage | LeftOu
     )
     names = {row.image for split in SPLITS for row in open_dataset(tmp_path / "out").wells(split)}
     assert {"fake-1/0.jpg", "fake-2/0.jpg"} <= names
+
+
+def later(number: int, outcome: str, visit: int) -> ArchiveImage:
+    """The same drop at another inspection: moved a little, and brighter."""
+    moved = (4 * visit, 8 * visit)
+    pixels = np.roll(np.asarray(well(outcome, number)), moved, (0, 1)).astype(int) + 4 * visit
+    drop = np.roll(np.asarray(mask()), (visit, 2 * visit), (0, 1))  # drawn at a quarter of the size
+    content = jpeg(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
+    name = f"{number}-{visit}"
+    known = image(number, outcome, well=name, drop_mask=None, is_drop_known=False)
+    return replace(known, name=f"{name}.jpg", content=content, drop_mask=png(Image.fromarray(drop)))
+
+
+def test_images_that_tell_no_drop_stay_together_where_they_look_alike(tmp_path: Path) -> None:
+    items = [later(number, (CRYSTAL, CLEAR)[number % 2], visit) for number in range(10) for visit in range(3)]
+    dataset = built([*items, image(99, CRYSTAL)], tmp_path / "out")
+    splits: dict[str, set[str]] = {}
+    for split in SPLITS:
+        for row in dataset.chops(split):
+            splits.setdefault(row.image.partition("-")[0], set()).add(split)
+    assert len(splits) == 11
+    assert all(len(each) == 1 for each in splits.values())
+    assert {split for each in splits.values() for split in each} == set(SPLITS)
+    told = " ".join((tmp_path / "out" / "report.html").read_text().split())
+    assert "of 30 images neither name nor table tells which drop they show</strong>, such as 0-0.jpg" in told
+
+
+def test_where_every_drop_is_known_the_report_says_nothing_of_the_kind(dataset: PackedDataset) -> None:
+    assert "neither name nor table" not in (dataset.folder / "report.html").read_text()
+
+
+def test_the_command_says_how_many_names_told_no_drop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(8):
+        outcome = (CRYSTAL, CLEAR)[number % 2]
+        folder = tmp_path / "images" / outcome
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"IMG_{number:04d}.jpg").write_bytes(jpeg(well(outcome, number)))
+        (folder / f"IMG_{number:04d}.mask.png").write_bytes(png(mask()))
+    words = ["dataset", "build", str(tmp_path / "images"), "--from", "folder", "--out", str(tmp_path / "out")]
+    assert main([*words, "--workers", "1"]) == 0
+    told = capsys.readouterr().out
+    assert f"8 images do not tell which drop they show, such as {CLEAR}/IMG_0001.jpg: what looks alike" in told
+
+
+def test_the_same_drop_in_folders_of_classes_is_in_one_split(tmp_path: Path) -> None:
+    """Names as RM_Image_export gives them, and names of nobody's convention with a well in them."""
+    for name in ("03c3_{well}_ImagerDefaults_6_{at}.jpg", "lysozyme-{well}-day{at}.jpg"):
+        paths = [
+            f"{(CRYSTAL, CLEAR)[at % 2]}/{name.format(well=drop, at=at)}"
+            for drop in ("A1", "B2", "C3")
+            for at in range(4)
+        ]
+        places = Places(paths)
+        assert len({places.of(path).well for path in paths}) == 3
 
 
 def nothing_left(tmp_path: Path) -> bool:

@@ -100,7 +100,7 @@ def test_a_table_tells_what_else_is_known(tmp_path: Path) -> None:
         ({"size": [100000, 1], "counts": [100000]}, "a mask of 100000 x 1 px; each side has 1 to 10000"),
         ({"size": [0, 1], "counts": [0]}, "a mask of 0 x 1 px"),
         (7, "without uncompressed run lengths"),
-        ([[0, 0, 1, 1, 2, 0]], "without uncompressed run lengths"),
+        ([[0, 0, 1, 1, 2, 0]], "polygons in an image without height and width"),
     ],
 )
 def test_masks_of_other_kinds_are_refused(tmp_path: Path, segmentation: object, message: str) -> None:

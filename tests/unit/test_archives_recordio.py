@@ -46,6 +46,15 @@ def test_the_list_beside_tells_what_chops_were_called(tmp_path: Path) -> None:
     ]
 
 
+def test_where_all_identifiers_are_zero_records_are_told_by_their_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "train.rec"
+    path.write_bytes(b"".join(packed(label, data=bytes([65 + at])) for at, label in enumerate((0, 1, 0))))
+    images, left_out = read(path, classes="clear,crystal_harvestable")
+    assert [each.name for each in images] == ["train/0", "train/1", "train/2"]
+    assert len({each.well for each in images}) == 3
+    assert left_out == []
+
+
 def test_names_of_classes_may_come_from_a_file_and_another_scheme(tmp_path: Path) -> None:
     (tmp_path / "x.rec").write_bytes(packed(1))
     (tmp_path / "names.txt").write_text("crystals\nclear\n")

@@ -36,6 +36,42 @@ def test_bright_is_drop_however_it_was_saved() -> None:
         np.testing.assert_array_equal(mask_in(data), expected)
 
 
+def labelled(*colours: tuple[int, int, int], mode: str = "P", kind: str = "PNG") -> bytes:
+    """Return a picture whose squares have the labels 1, 2, ... in these colours, on black."""
+    labels = np.zeros((16, 40), np.uint8)
+    for number in range(len(colours)):
+        labels[4:10, 4 + 9 * number : 10 + 9 * number] = number + 1
+    picture = Pillow.fromarray(labels, "L").convert("P")
+    picture.putpalette([channel for colour in ((0, 0, 0), *colours) for channel in colour])
+    stream = io.BytesIO()
+    picture.convert(mode).save(stream, kind)
+    return stream.getvalue()
+
+
+LABELME = [(128, 0, 0), (0, 128, 0), (64, 0, 0), (192, 128, 128)]  #: labels 1, 2, 8, 15
+
+
+@pytest.mark.parametrize(
+    "data",
+    [labelled(*LABELME), labelled(*LABELME[:1]), labelled((64, 0, 0)), labelled(*LABELME[:3], mode="RGB")],
+    ids=["palette", "one label", "a dark label", "colours"],
+)
+def test_coloured_labels_are_drop_wherever_there_is_one(data: bytes) -> None:
+    squares = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB")).any(axis=2)
+    assert squares.sum() in (36, 108, 144)
+    np.testing.assert_array_equal(mask_in(data), squares)
+
+
+def test_a_palette_of_greys_is_read_by_its_colours_not_by_its_numbers() -> None:
+    pixels = np.full((8, 10), 1, np.uint8)
+    pixels[2:5, 3:7] = 0
+    picture = Pillow.fromarray(pixels, "L").convert("P")
+    picture.putpalette([255, 255, 255, 0, 0, 0])  # number 0 is white
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    np.testing.assert_array_equal(mask_in(stream.getvalue()), pixels == 0)
+
+
 def test_a_black_mask_is_an_empty_well() -> None:
     assert not mask_in(square(0)).any()
 

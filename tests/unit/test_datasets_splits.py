@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystal_search.datasets.dividing import DEFAULT_SHARES, Member, divided
-from crystal_search.datasets.fingerprints import NEAR_BITS, WORDS, bits_apart, fingerprint, near_pairs
+from crystal_search.datasets.fingerprints import (
+    ALIKE_BITS,
+    NEAR_BITS,
+    WORDS,
+    alike_pairs,
+    bits_apart,
+    fingerprint,
+    near_pairs,
+)
 from crystal_search.images import resized
 
 OUTCOMES = ("crystal_harvestable", "precipitate", "clear", "no_drop")
@@ -161,3 +169,16 @@ def test_all_near_pairs_are_found_and_no_others(patterns: list[int], near: int) 
 
 def test_nothing_has_no_pairs() -> None:
     assert list(near_pairs([])) == []
+
+
+def test_pairs_that_look_alike_are_those_in_which_few_bits_differ() -> None:
+    generator = np.random.default_rng(3)
+    bits = generator.integers(0, 2, (40, 256)).astype(np.uint8)
+    for at, flipped in ((1, ALIKE_BITS), (2, ALIKE_BITS + 1), (3, 0)):
+        bits[at] = bits[0]
+        bits[at, :flipped] ^= 1
+    prints = [np.packbits(each).view(np.uint64) for each in bits]
+    pairs = {(min(pair), max(pair)) for pair in alike_pairs(prints, range(40))}
+    assert pairs == {(0, 1), (0, 3), (1, 2), (1, 3)}
+    assert {(min(pair), max(pair)) for pair in alike_pairs(prints, [1])} == {(0, 1), (1, 2), (1, 3)}
+    assert list(alike_pairs(prints, [])) == []
