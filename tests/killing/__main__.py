@@ -1,8 +1,6 @@
 """``python -m tests.killing``: kill and break for long, over every database; print a table, write docs/kill-test.md."""
 
 import argparse
-import logging
-import os
 import random
 import sys
 import tempfile
@@ -12,8 +10,8 @@ from pathlib import Path
 
 from crystal_search.arguments import count
 from crystal_search.files import write_whole
-from tests.killing.campaign import Outcome, campaign
-from tests.killing.databases import DATABASES, MissingError
+from tests.killing.campaign import Outcome, campaigns
+from tests.killing.databases import DATABASES
 from tests.killing.faults import KINDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "kill-test.md"
@@ -45,21 +43,19 @@ def arguments_of(words: Sequence[str]) -> argparse.Namespace:
 
 
 def main(words: Sequence[str]) -> int:
-    """Run all databases in turn; return 1 if anything was wrong, or could not be run."""
+    """Run all databases side by side; return 1 if anything was wrong, or could not be run."""
     arguments = arguments_of(words)
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(message)s")
     seed = random.randrange(10**6) if arguments.seed is None else arguments.seed
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="kills-"))
     command = f"python -m tests.killing --kills {arguments.kills} --seed {seed}"
     say(f"{command} --databases {' '.join(arguments.databases)}  # in {folder}")
-    outcomes: list[Outcome] = []
-    for kind in arguments.databases:
-        try:
-            outcomes.append(campaign(kind, folder, kills=-(-arguments.kills // len(arguments.databases)), seed=seed))
-        except MissingError as error:
-            say(f"{kind} is left out: {error}")
-            continue
-        tell(outcomes[-1])
+    outcomes = []
+    for kind, outcome in campaigns(arguments.databases, folder, kills=arguments.kills, seed=seed):
+        if isinstance(outcome, Outcome):
+            tell(outcome)
+            outcomes.append(outcome)
+        else:
+            say(f"{kind} is left out: {outcome}")
     table = table_of(outcomes)
     say(table)
     if arguments.write:

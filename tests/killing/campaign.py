@@ -2,19 +2,21 @@
 
 import json
 import logging
+import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crystal_search.files import write_whole
+from crystal_search.processes import pool_of
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.unit_states import State, names_in
-from tests.killing.databases import Server, Sqlite, database_server
+from tests.killing.databases import MissingError, Server, Sqlite, database_server
 from tests.killing.disks import small_disk
 from tests.killing.faults import KINDS, Event, plan
 from tests.killing.robot import Act, Robot
@@ -88,6 +90,25 @@ class Acts:
         rest = next(act, None)
         if rest is not None:
             self._due.append((time.monotonic() + rest, act))
+
+
+def campaigns(
+    databases: Sequence[str], folder: Path, *, kills: int, seed: int
+) -> Iterator[tuple[str, Outcome | MissingError]]:
+    """Share the kills among databases, each in a process of its own, since much of the time is spent waiting."""
+    share = -(-kills // len(databases))
+    with pool_of(len(databases), begin_log, (os.environ.get("LOG_LEVEL", "INFO"),)) as pool:
+        futures = {kind: pool.submit(campaign, kind, folder, kills=share, seed=seed) for kind in databases}
+        for kind, future in futures.items():
+            try:
+                yield kind, future.result()
+            except MissingError as error:
+                yield kind, error
+
+
+def begin_log(level: str) -> None:
+    """Have a process say what it does."""
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s")
 
 
 def campaign(kind: str, folder: Path, *, kills: int, seed: int) -> Outcome:
