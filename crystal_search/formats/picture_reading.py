@@ -1,4 +1,8 @@
-"""One function that reads any picture file, by what the file is and never by what it is called."""
+"""One function that reads any picture file, by what the file is and never by what it is called.
+
+A format that is new here needs its suffix in `images.SUFFIXES` and `work_unit.MEMBER` too, where folders are searched
+and work units packed.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,8 @@
-"""Crystals as layers; well-formed ones, few and large or too many."""
+"""Crystals as layers; well-formed ones, few and large or too many.
+
+Shapes of single crystals are `synthesis.polyhedra.HABITS`; needles, plates and branches are in `bad_forms`; which
+outcome is built of what is the table `drop_contents.BUILDERS`.
+"""
 
 from collections.abc import Iterable, Sequence
 
