@@ -14,6 +14,8 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "view": ("viewer.serve", "serve the plate viewer"),
         "run": ("demo.run", "the main job: the demo plate from images to frames in the viewer"),
         "import": ("server.importing.import_command", "bring a robot's folder into the imaging database"),
+        "remove": ("server.importing.remove_command", "take back an import or a plate"),
+        "moved": ("server.importing.moved_command", "follow a folder of images that was moved"),
     },
     "Services, each a step of what watch does": {
         "create-work": ("server.services.create_work", "pack unscored images into work units"),

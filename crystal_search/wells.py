@@ -7,6 +7,7 @@ from itertools import pairwise
 from crystal_search.errors import UnknownNameError
 
 CHANNELS = ("visible", "uv", "cross-polarised", "shg")
+REMOVED = "removed"  #: in place of the channel, of an image that was taken back
 SPLITS = ("train", "validation", "test")  #: of what networks learn from and are judged by; no well is in two
 PLATE_FORMATS = {48: (6, 8), 96: (8, 12), 384: (16, 24), 1536: (32, 48)}  #: wells -> rows, columns
 

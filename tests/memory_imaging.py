@@ -14,12 +14,14 @@ from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
     FileVersion,
+    ImportRecord,
     ManualScore,
     NewImage,
     PlateSummary,
     Postponed,
     Postponement,
     Recipe,
+    Removal,
     StoredImage,
     UnitRecord,
 )
@@ -37,11 +39,15 @@ class MemoryImaging:
         self._scores: dict[int, list[AutoScore | ManualScore]] = defaultdict(list)
         self._waiting: dict[int, Postponement] = {}
         self._released: set[tuple[str, int]] = set()
+        self._removed: dict[int, StoredImage] = {}
+        self._import_of: dict[int, int] = {}
+        self._imports: list[tuple[str, str, datetime]] = []
+        self._removals: list[Removal] = []
 
     def close(self) -> None:
         """Give back connections: there are none."""
 
-    def add_images(self, images: Iterable[NewImage]) -> Added:
+    def add_images(self, images: Iterable[NewImage], *, import_id: int = 0) -> Added:
         """Add the images that are not there yet, in one transaction; never change one that is."""
         added = known = 0
         conflicts = []
@@ -54,15 +60,19 @@ class MemoryImaging:
             elif same_path:
                 known += 1
             else:
-                self._add(image)
+                self._add(image, import_id)
                 added += 1
         return Added(added=added, known=known, conflicts=tuple(conflicts))
 
-    def _add(self, new: NewImage) -> None:
+    def _add(self, new: NewImage, import_id: int) -> None:
+        back = next((each for each in self._removed.values() if (each.path, each.key) == (new.path, new.key)), None)
+        if back:
+            self._store(self._removed.pop(back.id))
+            return
         imaged_at = new.imaged_at and in_utc(new.imaged_at)
         self._store(
             StoredImage(
-                id=len(self._images) + 1,
+                id=self._last_id(),
                 key=new.key,
                 path=new.path,
                 imaged_at=imaged_at,
@@ -70,6 +80,56 @@ class MemoryImaging:
                 arrived_at=in_utc(arrival(new, datetime.now(UTC))),
             )
         )
+
+        self._import_of[self._last_id() - 1] = import_id
+
+    def _last_id(self) -> int:
+        return max((*self._images, *self._removed), default=0) + 1
+
+    def begin_import(self, folder: str, person: str) -> int:
+        """Record that an import of a folder begins, and return its number."""
+        self._imports.append((folder, person, datetime.now(UTC)))
+        return len(self._imports)
+
+    def imports(self) -> list[ImportRecord]:
+        """Return every import that brought images which are still there, the last first."""
+        records = [
+            ImportRecord(id=number, folder=folder, person=person, began_at=at, images=len(self.imported(number)))
+            for number, (folder, person, at) in enumerate(self._imports, start=1)
+        ]
+        return [record for record in records[::-1] if record.images]
+
+    def imported(self, import_id: int) -> list[StoredImage]:
+        """Return the images that an import brought and that are still there."""
+        return [image for image in self._images.values() if self._import_of.get(image.id) == import_id]
+
+    def scored_by_hand(self, image_ids: Collection[int]) -> set[int]:
+        """Return those of these images that a person has scored."""
+        return {each for each in image_ids if any(isinstance(score, ManualScore) for score in self.ledger(each))}
+
+    def remove_images(self, image_ids: Collection[int], removal: Removal) -> int:
+        """Take images back, and return the number of the removal; their scores stay in the ledger, unseen."""
+        gone = [self._images.pop(each) for each in sorted(image_ids) if each in self._images]
+        for image in gone:
+            self._removed[image.id] = image
+            del self._by_path[image.path], self._by_key[image.key]
+            self._waiting.pop(image.id, None)
+        self._removals.append(replace(removal, id=len(self._removals) + 1, images=len(gone)))
+        return len(self._removals)
+
+    def removals(self) -> list[Removal]:
+        """Return what was taken back, by whom, the last first."""
+        return self._removals[::-1]
+
+    def images_below(self, folder: str) -> list[StoredImage]:
+        """Return the images whose files lie in a folder or in those inside it."""
+        return [image for image in self._images.values() if image.path.startswith(f"{folder.rstrip('/')}/")]
+
+    def move_images(self, paths: Mapping[int, str]) -> None:
+        """Note where the files of images are now."""
+        for image_id, path in paths.items():
+            del self._by_path[self._images[image_id].path]
+            self._store(replace(self._images[image_id], path=path))
 
     def _store(self, image: StoredImage) -> None:
         self._images[image.id] = self._by_path[image.path] = self._by_key[image.key] = image
@@ -113,7 +173,7 @@ class MemoryImaging:
 
     def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
         """Return the newest image of a channel in an open unit of `recipe`."""
-        held = [self._images[image_id] for image_id in self._held(recipe, "open")]
+        held = [self._images[image_id] for image_id in self._held(recipe, "open") if image_id in self._images]
         return max((image for image in held if image.key.channel == channel), key=self._age, default=None)
 
     def _age(self, image: StoredImage) -> tuple[datetime, int]:
@@ -187,7 +247,8 @@ class MemoryImaging:
     def unreadable_images(self) -> list[StoredImage]:
         """Return every image whose last automatic score says that it is unreadable, by id."""
         last = {image_id: self._counting(image_id)[-1:] for image_id in sorted(self._images)}
-        return [self._images[each] for each, scores in last.items() if scores and scores[0].outcome == UNREADABLE]
+        condemned = [each for each, scores in last.items() if scores and scores[0].outcome == UNREADABLE]
+        return [self._images[each] for each in condemned if each in self._images]
 
     def oldest_unscored(self) -> datetime | None:
         """Return when the visible-light image was taken that has waited longest for its first automatic score."""
@@ -286,7 +347,7 @@ class MemoryImaging:
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came."""
-        counting = self._counting(image_id) if image_id in self._images else []
+        counting = self._counting(image_id) if self._scores.get(image_id) else []
         return [
             replace(score, counts=score in counting) if isinstance(score, AutoScore) else score
             for score in self._scores.get(image_id, ())
@@ -297,11 +358,11 @@ class MemoryImaging:
 
     def _counting(self, image_id: int) -> list[AutoScore]:
         """Return the automatic scores of an image that are of the picture that it shows now."""
-        image = self._images[image_id]
+        image = self._images.get(image_id) or self._removed[image_id]
         later = [each for each in self._scores[image_id][image.scores_before :] if isinstance(each, AutoScore)]
         now = image.version.sha256 if image.version else ""
         return [each for each in later if not each.version or now in ("", each.version.sha256)]
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
-        if unknown := sorted(set(image_ids) - self._images.keys()):
+        if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):
             raise DatabaseError(f"there are no images {unknown}; nothing was changed")

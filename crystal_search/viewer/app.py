@@ -90,9 +90,7 @@ def viewer_app(
     time_zone
         IANA name of the zone of the robots' clocks; empty: this machine's.
     """
-    templates, static, kept = Jinja2Templates(HERE / "templates"), static_address(), Thumbnails(thumbnails)
-    templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
-    templates.env.globals.update(static=static, program_version=__version__, is_snapshot=is_snapshot)
+    static, kept = static_address(), Thumbnails(thumbnails)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
 
     @asynccontextmanager
@@ -112,12 +110,19 @@ def viewer_app(
         reader=PlateReader(imaging, time_zone=time_zone),
         thumbnails=kept,
         picture_makers=makers,
-        templates=templates,
+        templates=_templates(static, is_snapshot=is_snapshot),
         outcomes=outcome_table(frames),
         is_snapshot=is_snapshot,
         import_plan=import_plan,
     )
     return app
+
+
+def _templates(static: str, *, is_snapshot: bool) -> Jinja2Templates:
+    templates = Jinja2Templates(HERE / "templates")
+    templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    templates.env.globals.update(static=static, program_version=__version__, is_snapshot=is_snapshot)
+    return templates
 
 
 def _routes() -> list[Route]:

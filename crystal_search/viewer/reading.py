@@ -14,7 +14,7 @@ from crystal_search.server.imaging.imaging_database import (
     StoredImage,
 )
 from crystal_search.viewer.recent import Recent
-from crystal_search.wells import CHANNELS, WellKey
+from crystal_search.wells import CHANNELS, REMOVED, WellKey
 
 LIVE_SECONDS = 0.5  #: how old the scores of the open inspection may be
 PLATES_SECONDS = 2.0  #: how old the list of plates may be
@@ -108,7 +108,7 @@ class PlateReader:
     def image(self, image_id: int) -> StoredImage:
         """Return one image."""
         image = self._imaging.images([image_id]).get(image_id)
-        if image is None:
+        if image is None or image.key.channel == REMOVED:
             raise HTTPException(404, f"there is no image {image_id}")
         return self._by_robots_clock(image)
 

@@ -376,9 +376,9 @@ def test_large_imports_keep_plates_whole(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(import_images, "IMAGES_AT_ONCE", 3)
     add = imaging.add_images
 
-    def counted(images: list[NewImage]) -> Added:
+    def counted(images: list[NewImage], *, import_id: int) -> Added:
         sizes.append(len(images))
-        return add(images)
+        return add(images, import_id=import_id)
 
     monkeypatch.setattr(imaging, "add_images", counted)
     for plate in ("P1", "P2", "P3", "P4"):

@@ -176,11 +176,38 @@ class PlateSummary:
     last_scored_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportRecord:
+    """An import that brought images."""
+
+    id: int
+    folder: str
+    person: str  #: who ran it
+    began_at: datetime  #: UTC, time-zone aware
+    images: int  #: that it brought and that are still there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """That images were taken back."""
+
+    person: str
+    what: str  #: ``plate P1``, ``import 7``
+    why: str
+    removed_at: datetime  #: UTC, time-zone aware
+    images: int = 0  #: how many
+    id: int = 0  #: 0 before it is recorded
+
+
 class Images(Protocol):
     """The images that robots made."""
 
-    def add_images(self, images: Iterable[NewImage]) -> Added:
-        """Add the images that are not there yet, in one transaction; never change one that is."""
+    def add_images(self, images: Iterable[NewImage], *, import_id: int = 0) -> Added:
+        """Add the images that are not there yet, in one transaction; never change one that is.
+
+        An image that was taken back, and comes again from the same file to the same place, is there again with all
+        its scores.
+        """
 
     def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
         """Return by id those of these images that the database knows."""
@@ -282,7 +309,35 @@ class Waiting(Protocol):
         """Return every image whose last automatic score says that it is unreadable, by id."""
 
 
-class ImagingDatabase(Images, Ledger, Units, Waiting, Protocol):
+class Imports(Protocol):
+    """Which import brought an image; taking images back; following files that moved."""
+
+    def begin_import(self, folder: str, person: str) -> int:
+        """Record that an import of a folder begins, and return its number."""
+
+    def imports(self) -> list[ImportRecord]:
+        """Return every import that brought images which are still there, the last first."""
+
+    def imported(self, import_id: int) -> list[StoredImage]:
+        """Return the images that an import brought and that are still there."""
+
+    def scored_by_hand(self, image_ids: Collection[int]) -> set[int]:
+        """Return those of these images that a person has scored."""
+
+    def remove_images(self, image_ids: Collection[int], removal: Removal) -> int:
+        """Take images back, and return the number of the removal; their scores stay in the ledger, unseen."""
+
+    def removals(self) -> list[Removal]:
+        """Return what was taken back, by whom, the last first."""
+
+    def images_below(self, folder: str) -> list[StoredImage]:
+        """Return the images whose files lie in a folder or in those inside it."""
+
+    def move_images(self, paths: Mapping[int, str]) -> None:
+        """Note where the files of images are now."""
+
+
+class ImagingDatabase(Images, Ledger, Units, Waiting, Imports, Protocol):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:

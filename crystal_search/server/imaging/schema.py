@@ -92,6 +92,7 @@ image = _table(
     Column("size_bytes", NUMBER, nullable=False, server_default="0", comment="of the file then"),
     Column("mtime_ns", NUMBER, nullable=False, server_default="0", comment="of the file then, ns since 1970"),
     Column("remarks", Text, comment="a line for each thing that was overlooked or chosen in it then"),
+    Column("import_id", NUMBER, nullable=False, server_default="0", comment="the import that brought it; 0: not known"),
     UniqueConstraint(
         "plate_id", "channel", "inspection", "well_row", "well_column", "drop_number", name="uq_image_key"
     ),
@@ -190,6 +191,37 @@ postponement = _table(
     comment="Images that are not scored yet for a reason that may go",
 )
 
+import_run = _table(
+    "import_run",
+    Column("id", NUMBER, primary_key=True),
+    Column("folder", Text, nullable=False, comment="that was imported"),
+    Column("person", String(200), nullable=False, comment="who ran it"),
+    Column("began_at", TIME, nullable=False, comment="UTC"),
+    comment="Imports that brought images",
+)
+
+removal = _table(
+    "removal",
+    Column("id", NUMBER, primary_key=True),
+    Column("removed_at", TIME, nullable=False, comment="UTC"),
+    Column("person", String(200), nullable=False, comment="who took images back"),
+    Column("what", Text, nullable=False, comment="plate P1, import 7"),
+    Column("why", Text, nullable=False, comment="what the person wrote"),
+    Column("images", Integer, nullable=False, comment="how many"),
+    comment="What was taken back, by whom",
+)
+
+removed_image = _table(
+    "removed_image",
+    _key("image_id", NUMBER, ForeignKey(image.c.id)),
+    _key("removal_id", NUMBER, ForeignKey(removal.c.id)),
+    Column("inspection", Integer, nullable=False, comment="that it had"),
+    Column("channel", String(20), nullable=False, comment="that it had"),
+    Column("path_digest", String(32), nullable=False, index=True, comment="that it had"),
+    Column("returned_at", TIME, nullable=False, comment="UTC, when it came again; empty while it is gone"),
+    comment="Images that were taken back; in table image their channel is removed, their inspection minus their id",
+)
+
 _REFUSAL = "scores are never changed or deleted"
 _GUARDS = {
     "sqlite": (
@@ -240,6 +272,7 @@ def prepare(connection: Connection) -> None:
     for number, upgrade in enumerate(schema_upgrades.UPGRADES[version - 1 :], start=version + 1):
         log.info("upgrading the imaging database to schema version %d", number, extra={"action": "schema_upgraded"})
         upgrade(connection)
+        metadata.create_all(connection)
         _stamp(connection, number)
 
 

@@ -124,6 +124,7 @@ _NEW_COLUMNS = (
     ("image", "size_bytes", "BIGINT", "DEFAULT 0 NOT NULL", _FILE_NOW[1]),
     ("image", "mtime_ns", "BIGINT", "DEFAULT 0 NOT NULL", _FILE_NOW[2]),
     ("image", "remarks", "TEXT", "", "a line for each thing that was overlooked or chosen in it then"),
+    ("image", "import_id", "BIGINT", "DEFAULT 0 NOT NULL", "the import that brought it; 0: not known"),
     ("score", "sha256", "VARCHAR(64)", "", _FILE_SCORED[0]),
     ("score", "size_bytes", "BIGINT", "", _FILE_SCORED[1]),
     ("score", "mtime_ns", "BIGINT", "", _FILE_SCORED[2]),

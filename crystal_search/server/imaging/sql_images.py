@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,6 +10,8 @@ from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import arrival, batches, conflict
 from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage
+from crystal_search.server.imaging.sql_counts import count_at
+from crystal_search.server.imaging.sql_imports import brought_back
 from crystal_search.server.imaging.sql_rows import (
     Values,
     digest_of,
@@ -29,10 +30,10 @@ from crystal_search.wells import WellKey
 class SqlImages(SqlTransactions):
     """`Images` in SQL."""
 
-    def add_images(self, images: Iterable[NewImage]) -> Added:
+    def add_images(self, images: Iterable[NewImage], *, import_id: int = 0) -> Added:
         """Add the images that are not there yet, in one transaction; never change one that is."""
         wanted = list(images)
-        return self._write("add images", lambda connection: _add_images(connection, wanted))
+        return self._write("add images", lambda connection: _add_images(connection, wanted, import_id))
 
     def images(self, image_ids: Collection[int]) -> dict[int, StoredImage]:
         """Return by id those of these images that the database knows."""
@@ -89,7 +90,7 @@ def discount(connection: Connection, image_ids: Collection[int]) -> None:
         connection.execute(statements.taking_up(batch))
 
 
-def _add_images(connection: Connection, wanted: Sequence[NewImage]) -> Added:
+def _add_images(connection: Connection, wanted: Sequence[NewImage], import_id: int) -> Added:
     """Add the images that are not there yet, and count them at their inspections."""
     added = known = 0
     conflicts: list[str] = []
@@ -98,7 +99,7 @@ def _add_images(connection: Connection, wanted: Sequence[NewImage]) -> Added:
         there = _images_there(connection, batch, plates)
         keys = {image.path: image.key for image in there}
         paths = {image.key: image.path for image in there}
-        new = []
+        new: list[NewImage] = []
         for image in batch:
             if trouble := conflict(image, keys.get(image.path), paths.get(image.key)):
                 conflicts.append(trouble)
@@ -106,11 +107,22 @@ def _add_images(connection: Connection, wanted: Sequence[NewImage]) -> Added:
                 known += 1
             else:
                 keys[image.path], paths[image.key] = image.key, image.path
-                new.append(_image_values(image, plates[image.key.plate]))
-        insert(connection, schema.image, new)
-        _count_images(connection, new)
+                new.append(image)
+        _insert_images(connection, new, plates, import_id)
         added += len(new)
     return Added(added=added, known=known, conflicts=tuple(conflicts))
+
+
+def _insert_images(connection: Connection, new: Sequence[NewImage], plates: Mapping[str, int], import_id: int) -> None:
+    """Add images that are not there, as they were before they were taken back where they were there once."""
+    back = brought_back(connection, new, plates)
+    rows = [
+        _image_values(image, plates[image.key.plate]) | {"import_id": import_id}
+        for image in new
+        if image.path not in back
+    ]
+    insert(connection, schema.image, rows)
+    count_at(connection, Counter((each["plate_id"], each["inspection"], each["channel"]) for each in rows), Counter())
 
 
 def _plate_ids(connection: Connection, barcodes: Sequence[str]) -> dict[str, int]:
@@ -142,16 +154,3 @@ def _image_values(image: NewImage, plate_id: int) -> Values:
         "arrived_at": time_text(arrival(image, datetime.now(UTC))),
         "last_recipe_id": 0,
     }
-
-
-def _count_images(connection: Connection, images: Sequence[Values]) -> None:
-    counts = Counter[InspectionKey]((each["plate_id"], each["inspection"], each["channel"]) for each in images)
-    if not counts:
-        return
-    plates = sorted({plate_id for plate_id, _, _ in counts})
-    there = {tuple[Any, ...](row) for row in connection.execute(statements.inspection_keys(plates))}
-    empty = {"images": 0, "scored": 0, "last_scored_at": ""}
-    missing = [dict(zip(("plate_id", "number", "channel"), key, strict=True)) for key in counts if key not in there]
-    insert(connection, schema.inspection, [key | empty for key in missing])
-    for key, count in sorted(counts.items()):
-        connection.execute(statements.counting_images(key, count))

@@ -14,6 +14,7 @@ from crystal_search.errors import ConfigError, DatabaseError
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_images import SqlImages
+from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
 from crystal_search.server.imaging.sql_units import SqlUnits
 from crystal_search.server.imaging.sql_waiting import SqlWaiting
@@ -30,7 +31,7 @@ DRIVERS = {
 }
 
 
-class SqlImaging(SqlImages, SqlLedger, SqlUnits, SqlWaiting):
+class SqlImaging(SqlImages, SqlLedger, SqlUnits, SqlImports, SqlWaiting):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 
 

@@ -43,7 +43,7 @@ from crystal_search.server.imaging.sql_rows import (
     key_values,
     models_digest,
 )
-from crystal_search.wells import WellKey
+from crystal_search.wells import REMOVED, WellKey
 
 Query = Select[*tuple[Any, ...]]
 InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
@@ -58,6 +58,11 @@ _NEWEST = (image.c.arrived_at.desc(), image.c.id.desc())
 
 def images() -> Query:
     """Select images with their plate's barcode: the rows that `sql_rows.stored_image` reads."""
+    return _all_images().where(image.c.channel != REMOVED)
+
+
+def _all_images() -> Query:
+    """Select images, also those that were taken back."""
     return select(image, plate.c.barcode).join(plate)
 
 
@@ -73,8 +78,8 @@ def images_by_key(plate_id: int, keys: Sequence[WellKey]) -> Query:
 
 
 def images_by_ids(image_ids: Sequence[int]) -> Query:
-    """Select those of these images that there are."""
-    return images().where(image.c.id.in_(image_ids))
+    """Select those of these images that there are, also those that were taken back."""
+    return _all_images().where(image.c.id.in_(image_ids))
 
 
 def scored_among(image_ids: Sequence[int], recipe_id: int) -> Query:
@@ -229,8 +234,9 @@ def _of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnEleme
 
 
 def inspections() -> Query:
-    """Select every inspection of every plate in every channel, with its counts."""
-    return select(inspection, plate.c.barcode).join(plate).order_by(plate.c.barcode)
+    """Select every inspection of every plate in every channel that has images, with its counts."""
+    there = inspection.c.images > 0
+    return select(inspection, plate.c.barcode).join(plate).where(there).order_by(plate.c.barcode)
 
 
 def inspection_keys(plate_ids: Sequence[int]) -> Query:

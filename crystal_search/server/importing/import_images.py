@@ -1,6 +1,8 @@
 """Bringing a robot's folder into the imaging database (docs/importing.md)."""
 
+import getpass
 import logging
+import os
 import re
 import time
 from collections import Counter
@@ -13,7 +15,7 @@ from crystal_search.errors import UserError
 from crystal_search.name_parts import ReadName, Refused
 from crystal_search.naming import TELL_NO_PLATE, Naming
 from crystal_search.robot_names import DETECTABLE, NOT_UTF8, ROBOTS, detected, is_utf8, read_name
-from crystal_search.server.imaging.imaging_database import Images, NewImage
+from crystal_search.server.imaging.imaging_database import Images, ImagingDatabase, NewImage
 from crystal_search.server.importing.folder_walk import Look, image_files, looks_at
 from crystal_search.server.importing.inspections import next_wells, numbered
 from crystal_search.server.importing.plate_formats import at_their_wells, formats_of, highest_wells
@@ -65,6 +67,7 @@ class Remembered:
     conflicts: dict[str, str] = field(default_factory=dict)  #: path -> sentence
     files: Patience = field(default_factory=Patience)  #: how the file system is asked
     looks: dict[str, Look] = field(default_factory=dict)  #: path -> how it looked, of files that may still change
+    import_id: int = 0  #: of what comes in; 0 before the first image does
     highest: dict[str, tuple[int, float]] = field(default_factory=dict)  #: plate -> its highest well, and since when
 
     def knows(self, path: str) -> bool:
@@ -74,7 +77,7 @@ class Remembered:
 
 def import_folder(
     folder: Path,
-    imaging: Images,
+    imaging: ImagingDatabase,
     naming: Naming = AUTO,
     *,
     settled_seconds: float = 0.0,
@@ -112,6 +115,8 @@ def import_folder(
     walk = image_files(folder, files=memory.files, leave_out=leave_out, exclude=naming.exclude, left_out=left_out)
     paths = list(walk)
     found = proposed(paths, imaging, naming, memory, settled_seconds=settled_seconds, quiet_seconds=quiet_seconds)
+    if found.images and not memory.import_id:
+        memory.import_id = imaging.begin_import(as_text(str(folder.absolute())), account())
     added = _add(found.images, imaging, memory)
     refused = [f"{path}: {memory.refused[path]}" for path in paths if path in memory.refused]
     return ImportReport(
@@ -126,7 +131,7 @@ def import_folder(
 
 
 def import_settled(
-    folder: Path, imaging: Images, naming: Naming = AUTO, *, leave_out: Sequence[Path] = ()
+    folder: Path, imaging: ImagingDatabase, naming: Naming = AUTO, *, leave_out: Sequence[Path] = ()
 ) -> ImportReport:
     """Add the images in `folder` that the database does not know, after a second look at those that are new.
 
@@ -287,14 +292,24 @@ def _add(images: Sequence[NewImage], imaging: Images, memory: Remembered) -> Cou
     """Add images plate by plate, so that the inspections of a plate come in together or not at all."""
     added: Counter[Session] = Counter()
     for batch in _whole_plates(images):
-        answer = imaging.add_images(batch)
+        answer = imaging.add_images(batch, import_id=memory.import_id)
         paths = [image.path for image in batch]
         there = imaging.known_paths(paths) if answer.conflicts else set(paths)
         added.update(session_of(image) for image in batch if image.path in there)
         memory.known |= there
-        memory.conflicts |= zip((path for path in paths if path not in there), answer.conflicts, strict=False)
+        without = [image for image in batch if image.path not in there]
+        for image, trouble in zip(without, answer.conflicts, strict=False):
+            memory.conflicts[image.path] = trouble + _if_moved(image, imaging)
         log.info("added %d images", answer.added, extra={"action": "images_added"})
     return added
+
+
+def account() -> str:
+    """Return the name of the account that runs this program, or its number where it has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def as_text(text: str) -> str:
@@ -314,6 +329,15 @@ def counted(number: int, noun: str) -> str:
 def session_of(image: NewImage) -> Session:
     """Return which images it belongs to: those of its plate at its inspection in its channel."""
     return image.key.plate, image.key.inspection, image.key.channel
+
+
+def _if_moved(image: NewImage, imaging: Images) -> str:
+    """Return what can be done about an image whose place has another file, if that file is gone."""
+    known = next((each.path for each in imaging.plate_images(image.key.plate) if each.key == image.key), image.path)
+    if os.path.exists(known):
+        return ""
+    old, new = os.path.dirname(known), os.path.dirname(image.path)
+    return f"; that file is gone: if its folder has moved, say `crystal-search moved {old} {new}`"
 
 
 def _whole_plates(images: Sequence[NewImage]) -> Iterator[list[NewImage]]:
