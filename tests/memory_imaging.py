@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
-from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc
+from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, waits
 from crystal_search.server.imaging.imaging_database import (
     CLOSED,
     Added,
@@ -157,7 +157,7 @@ class MemoryImaging:
         """Return images of a channel that are to be scored by `recipe`, the newest first."""
         now = datetime.now(UTC)
         taken = self._held(recipe, "open", "failed") | self.scored(self._images, recipe)
-        taken |= {each.image_id for each in self._waiting.values() if each.next_at > now}
+        taken |= {each.image_id for each in self._waiting.values() if waits(each.next_at, now)}
         wanted = [
             image
             for image in self._images.values()

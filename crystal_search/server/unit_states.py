@@ -107,8 +107,8 @@ def names_in(home: Home, state: State) -> list[str]:
         return [path.stem for path in unit_files(folder)]
     if row.form == "NAME":
         return unit_names(folder)
-    names = dict.fromkeys(entry.partition(".")[0] for entry in sorted(os.listdir(folder)))
-    return [name for name in names if NAME.fullmatch(name)]
+    found = sorted(entry.name for entry in os.scandir(folder) if _is_unit(entry, row))
+    return list(dict.fromkeys(name.partition(".")[0] for name in found))
 
 
 def strays(home: Home) -> list[Path]:

@@ -108,6 +108,12 @@ def test_images_without_score_come_newest_first_and_undated_ones_as_they_came(im
     assert imaging.images_without_score(RECIPE, limit=2) == expected[:2]
 
 
+def test_a_robot_whose_clock_is_ahead_is_not_served_before_all_others(imaging: ImagingDatabase) -> None:
+    ahead = stored(imaging, key(row=0), imaged_at=datetime.now(UTC) + timedelta(days=400))
+    now = stored(imaging, key(row=1), imaged_at=None)
+    assert imaging.images_without_score(RECIPE, limit=10) == [now, ahead]
+
+
 def test_only_visible_light_waits_for_a_score(imaging: ImagingDatabase) -> None:
     stored(imaging, key(channel="uv"))
     visible = stored(imaging, key())
@@ -408,6 +414,13 @@ def test_an_image_that_was_put_off_waits_until_its_time(imaging: ImagingDatabase
     assert imaging.postponements([one.id])[one.id].tries == 2
     imaging.take_up([three.id])
     assert imaging.images_without_score(RECIPE, limit=9) == [three, two, one]
+
+
+def test_a_time_that_only_a_clock_that_was_set_back_can_have_told_holds_nothing_up(imaging: ImagingDatabase) -> None:
+    one, two = (stored(imaging, key(row=row)) for row in range(2))
+    imaging.postpone([later(one, hours=23.9), later(two, hours=8_760)])
+    assert imaging.images_without_score(RECIPE, limit=9) == [two]
+    assert imaging.images_without_score(RECIPE, limit=9, plate="P1") == [two]
 
 
 def test_a_score_ends_the_wait(imaging: ImagingDatabase) -> None:

@@ -13,19 +13,20 @@ import pytest
 from PIL import Image
 
 from crystal_search.model import hashes_of, sha256_of
+from crystal_search.pictures import Converted, as_work_picture
 from crystal_search.result import ImageScore
 from crystal_search.server.engines.attempts import add_failure, set_aside
 from crystal_search.server.folders import unit_files
 from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, NewImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import create_work as create_work_command
-from crystal_search.server.services import packing
+from crystal_search.server.services import image_files, packing
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import Order, create_work
 from crystal_search.server.services.cycle import Pass, is_finished, publish_scores
 from crystal_search.server.services.image_files import read_image
 from crystal_search.server.services.packing import unit_name
-from crystal_search.server.services.postponing import DELAYS_S
+from crystal_search.server.services.postponing import DELAYS_S, Reason, put_off
 from crystal_search.server.services.validate import Validated, validate
 from crystal_search.server.unit_states import newest_first
 from crystal_search.wells import WellKey
@@ -242,6 +243,64 @@ def test_a_file_that_cannot_be_read_now_condemns_nothing(
     assert nothing_is_said_of_images(site)
 
 
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ENOTCONN], ids=errno.errorcode.get)
+def test_a_share_that_fails_as_a_whole_is_tried_each_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    site = site_at(tmp_path, images=1)
+
+    def fail(path: str) -> object:
+        raise OSError(number, f"{os.strerror(number)}: {path}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "read_image", fail)
+        patch.setattr(image_files, "folder_is_there", lambda path: False)
+        for _ in range(10):
+            create_work(site, RECIPE)
+            pass_time(site, seconds=61)
+    assert site.imaging.postponements([1])[1].tries == 10
+    assert create_work(site, RECIPE).images == 1
+
+
+@pytest.mark.parametrize("fault", [MemoryError, RecursionError, ZeroDivisionError])
+def test_a_fault_of_ours_puts_one_image_off_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    site = site_at(tmp_path, images=3)
+    odd = tmp_path / "images" / "90j8_1_001.jpg"
+    odd.write_bytes(PICTURE + b"odd")
+    real = as_work_picture
+
+    def decode(data: bytes, suffix: str) -> Converted:
+        if data.endswith(b"odd"):
+            raise fault
+        return real(data, suffix)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "as_work_picture", decode)
+        assert create_work(site, RECIPE).images == 2
+        assert reasons(site) == {f"this server could not read it: {fault.__name__}": 1}
+        for _ in range(5):
+            pass_time(site, seconds=50_000)
+            assert create_work(site, RECIPE).images == 0
+    assert nothing_is_said_of_images(site)
+    pass_time(site, seconds=50_000)
+    assert create_work(site, RECIPE).images == 1
+
+
+def test_a_clock_that_is_set_back_neither_hides_an_image_nor_holds_up_its_verdict(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    path = tmp_path / "images" / "90j8_1_000.jpg"
+    path.write_bytes(half(PICTURE))
+    put_off(site, {2: Reason("its file is gone")})
+    assert create_work(site, RECIPE).images == 0
+    pass_time(site, seconds=-1_000_000)
+    assert create_work(site, RECIPE).images == 1
+    pass_time(site, seconds=61)
+    create_work(site, RECIPE)
+    assert [score.outcome for score in auto_scores(site)[1]] == ["unreadable"]
+
+
 def test_each_try_in_vain_makes_the_next_wait_longer(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=1)
     path = tmp_path / "images" / "90j8_1_000.jpg"
@@ -250,11 +309,11 @@ def test_each_try_in_vain_makes_the_next_wait_longer(tmp_path: Path) -> None:
     waits = []
     for _ in range(10):
         create_work(site, RECIPE)
-        (put_off,) = site.imaging.postponements([1]).values()
-        waits.append((put_off.next_at - datetime.now(UTC)).total_seconds())
+        (waiting,) = site.imaging.postponements([1]).values()
+        waits.append((waiting.next_at - datetime.now(UTC)).total_seconds())
         pass_time(site, seconds=50_000)
     assert waits == pytest.approx([*DELAYS_S, DELAYS_S[-1], DELAYS_S[-1]], abs=2)
-    assert put_off.tries == 10
+    assert waiting.tries == 10
 
 
 def test_a_picture_that_clients_read_otherwise_is_converted_and_the_choice_is_told(tmp_path: Path) -> None:

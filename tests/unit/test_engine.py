@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from crystal_search.errors import AnotherRunningError, EngineError
-from crystal_search.server.engines.attempts import failures, fraction_done
+from crystal_search.server.engines.attempts import failures, fraction_done, running_fractions
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.installation import Installation
@@ -157,6 +157,17 @@ def test_what_a_finished_unit_left_is_swept(tmp_path: Path) -> None:
     (site.home.running / "p-1-0123456789abcdef.00000000").mkdir()
     with engine_of(site):
         assert not list(site.home.running.iterdir())
+
+
+def test_what_is_no_work_unit_is_left_alone_where_clients_work(tmp_path: Path) -> None:
+    site = packed_site(tmp_path, 2)
+    (site.home.running / "Thumbs.db").touch()
+    (site.home.running / "photos").mkdir()
+    with engine_of(site) as engine:
+        work(site.home, engine)
+    assert running_fractions(site.home) == {}
+    assert sorted(path.name for path in site.home.running.iterdir()) == ["Thumbs.db", "photos"]
+    assert len(unit_names(site.home.returned)) == len(unit_files(site.home.queue))
 
 
 def test_strangers_and_invalid_results_do_not_pass(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """assimilate, finalize and set-autoscore: the CSV in between, people who edit it, kills between any two steps."""
 
 import csv
+import errno
 import io
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -339,6 +341,44 @@ def test_a_damaged_record_is_told(tmp_path: Path, spoiled: str) -> None:
     (folder / "unit.json").write_text(re.sub(r'"image_ids": \[[^]]*\]', spoiled, text))
     with pytest.raises(DatabaseError, match="holds"):
         assimilated_scores(folder)
+
+
+@pytest.mark.parametrize("step", ["finalize", "the archive", "the CSV file"])
+def test_what_cannot_be_read_now_waits_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    site = assimilated_site(tmp_path)
+    real = Path.read_bytes
+    if step != "finalize":
+        edit(finalized(site), lambda lines: lines[:-1])
+    suffix = {"finalize": "result.json", "the archive": "result.json", "the CSV file": ".csv"}[step]
+
+    def read(path: Path) -> bytes:
+        if path.name.endswith(suffix):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read)
+        for _ in range(2):
+            assert finalize(site) is None
+            found = set_autoscores(site)
+            assert (found.new, found.refused, len(found.waiting)) == (0, (), step != "finalize")
+    finalize(site)
+    assert set_autoscores(site).new == (4 if step == "finalize" else 3)
+    assert not site.imaging.units("open")
+    assert not list(site.home.refused.iterdir())
+
+
+@pytest.mark.parametrize("name", [".a.part", ".a.csv.units", "a.csv.ready", "a.csv"])
+def test_a_folder_among_the_csv_files_holds_nothing_up(tmp_path: Path, name: str) -> None:
+    site = assimilated_site(tmp_path)
+    (site.home.finalized / name).mkdir()
+    for _ in range(2):
+        finalize(site)
+        set_autoscores(site)
+    assert counts(site) == [1, 1, 1, 1]
+    assert not site.imaging.units("open")
 
 
 STEPS = [

@@ -1,5 +1,6 @@
 """The real-time service's loop, with an engine that does what the test says."""
 
+import errno
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ from crystal_search.server.folders import unit_files
 from crystal_search.server.importing.import_images import ImportReport
 from crystal_search.server.installation import Installation
 from crystal_search.server.interrupts import terminated_as_interrupt
+from crystal_search.server.services import cycle as cycling
 from crystal_search.server.services import watch as watching
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.cycle import cycle
@@ -84,6 +86,23 @@ def test_what_came_back_before_the_engine_broke_gets_into_the_ledger(tmp_path: P
     with pytest.raises(EngineError, match="no client can work"):
         cycle(site, RECIPE, ObedientEngine([EngineError("no client can work")]))
     assert [len(found) for found in auto_scores(site).values()] == [1, 1]
+
+
+def test_what_came_back_goes_on_though_nothing_more_can_be_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_at(tmp_path, images=2)
+    create_work(site, RECIPE)
+    return_results(site)
+
+    def full(*_: object, **__: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cycling, "create_work", full)
+    with pytest.raises(OSError, match="No space left"):
+        cycle(site, RECIPE, ObedientEngine())
+    assert [len(found) for found in auto_scores(site).values()] == [1, 1]
+    assert not unit_files(site.home.queue)
 
 
 def test_a_fault_of_ours_is_said_with_its_place_and_ends_nothing(

@@ -5,7 +5,7 @@ from pathlib import Path
 from crystal_search.files import write_whole
 from crystal_search.server.folders import discard, token
 from crystal_search.server.home import Home
-from crystal_search.server.unit_states import State, move, place_of
+from crystal_search.server.unit_states import State, move, names_in, place_of
 
 
 def failures(home: Home, name: str) -> list[Path]:
@@ -45,9 +45,11 @@ def fraction_done(folder: Path) -> float:
 def running_fractions(home: Home) -> dict[str, float]:
     """Return how much of each work unit that is in work is done, in [0, 1]."""
     fractions: dict[str, float] = {}
+    units = names_in(home, State.RUNNING)
     for folder in home.running.iterdir():
         name = folder.name.partition(".")[0]
-        fractions[name] = max(fractions.get(name, 0.0), fraction_done(folder))
+        if name in units:
+            fractions[name] = max(fractions.get(name, 0.0), fraction_done(folder))
     return fractions
 
 

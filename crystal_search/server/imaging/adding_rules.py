@@ -10,6 +10,8 @@ from crystal_search.wells import WellKey
 
 Item = TypeVar("Item")
 
+LONGEST_OFF = timedelta(days=1)  #: no image is put off for longer: a later time was told by a clock that was set back
+
 
 def conflict(image: NewImage, key_of_path: WellKey | None, path_of_key: str | None) -> str:
     """Return why an image cannot be added, as one sentence; empty when it can, or is known.
@@ -42,11 +44,17 @@ def described(key: WellKey) -> str:
 def arrival(image: NewImage, now: datetime) -> datetime:
     """Return what tells how new an image is: when it was taken, or, where nobody knows the time, when it comes in.
 
-    An image of which only the day is known is at most as new as the end of that day.
+    An image of which only the day is known is at most as new as the end of that day. None is newer than now, lest a
+    robot whose clock is ahead be served before all others.
     """
     if image.imaged_at is None:
         return now
-    return min(now, image.imaged_at + timedelta(days=1)) if image.day_only else image.imaged_at
+    return min(now, image.imaged_at + timedelta(days=image.day_only))
+
+
+def waits(next_at: datetime, now: datetime) -> bool:
+    """Tell whether an image that was put off until `next_at` is still to wait."""
+    return now < next_at <= now + LONGEST_OFF
 
 
 def in_utc(time: datetime) -> datetime:

@@ -5,6 +5,7 @@ noted at images and inspections so that big tables need not be searched.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
 )
 
 from crystal_search.outcomes import UNREADABLE
+from crystal_search.server.imaging.adding_rules import LONGEST_OFF
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.imaging.schema import (
     image,
@@ -42,6 +44,7 @@ from crystal_search.server.imaging.sql_rows import (
     digest_of,
     key_values,
     models_digest,
+    time_text,
 )
 from crystal_search.wells import REMOVED, WellKey
 
@@ -118,7 +121,7 @@ def recipe_id(wanted: Recipe) -> Query:
     return select(recipe.c.id).where(recipe.c.models_digest == digest, recipe.c.threshold == wanted.threshold)
 
 
-def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, now: str, limit: int) -> Query:
+def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, now: datetime, limit: int) -> Query:
     """Select images of a channel that are to be scored by the recipe, newest first.
 
     Only images whose last automatic score is by another recipe, `last_recipe_id`, or 0 for none: these lie in
@@ -129,7 +132,7 @@ def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, now: s
     return images().join(chosen, chosen.c.id == image.c.id).order_by(*_NEWEST)
 
 
-def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, now: str, limit: int) -> Query:
+def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, now: datetime, limit: int) -> Query:
     """Select such images of one plate, newest first."""
     waiting = images().where(plate.c.barcode == barcode, *_waiting(recipe_id, channel, now))
     return waiting.order_by(*_NEWEST).limit(limit)
@@ -152,10 +155,12 @@ def oldest_unscored() -> Query:
     return select(image.c.imaged_at).where(*waiting).order_by(image.c.imaged_at, image.c.id).limit(1)
 
 
-def _waiting(recipe_id: int, channel: str, now: str) -> tuple[ColumnElement[bool], ...]:
+def _waiting(recipe_id: int, channel: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
     scored = exists().where(score.c.image_id == image.c.id, *_counts(recipe_id))
     taken = exists().select_from(_MEMBERS).where(*_holds(recipe_id, "open", "failed"))
-    put_off = exists().where(postponement.c.image_id == image.c.id, postponement.c.next_at > now)
+    until = postponement.c.next_at
+    waits = and_(until > time_text(now), until <= time_text(now + LONGEST_OFF))  # as `adding_rules.waits` says
+    put_off = exists().where(postponement.c.image_id == image.c.id, waits)
     return image.c.channel == channel, ~scored, ~taken, ~put_off
 
 

@@ -25,7 +25,7 @@ class SqlUnits(SqlTransactions):
         These have no score by it that counts, are in no open or failed unit of it, and are not postponed. An image
         without a date is as new as its import.
         """
-        now = time_text(datetime.now(UTC))
+        now = datetime.now(UTC)
 
         def work(connection: Connection) -> list[StoredImage]:
             recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0

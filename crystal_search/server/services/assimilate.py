@@ -33,6 +33,10 @@ log = logging.getLogger(__name__)
 RECORD_FILE = "unit.json"
 
 
+class UnreadNowError(DatabaseError):
+    """A file cannot be read at the moment, which says nothing about what it holds."""
+
+
 def assimilate(site: Installation) -> int:
     """Move every valid result into the spool; return how many."""
     home, count = site.home, 0
@@ -90,15 +94,17 @@ def assimilated_scores(folder: Path) -> list[AutoScore]:
     Raises
     ------
     DatabaseError
-        If the files are missing, damaged, or do not belong together.
+        If the files are missing, damaged, or do not belong together; `UnreadNowError` if they cannot be read now.
     """
     try:
         read = Reader(loads((folder / RECORD_FILE).read_bytes(), DatabaseError), RECORD_FILE, DatabaseError)
         result = result_from_json((folder / RESULT_FILE).read_bytes())
         scored_at = datetime.fromisoformat(read.text("scored_at"))
         strangers = {int(image.id) for image in result.images} - set(read.take("image_ids"))
-    except (OSError, ValueError, TypeError, ResultError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, ResultError) as error:
         raise DatabaseError(f"{folder} holds no assimilated result: {error}") from error
+    except OSError as error:
+        raise UnreadNowError(f"{folder} cannot be read now: {error}") from error
     if strangers or not read.text("work_unit") == result.work_unit == folder.name:
         raise DatabaseError(f"{folder} holds the result of another work unit, {result.work_unit}")
     recipe = _recipe(Reader(read.take("recipe"), "recipe", DatabaseError))

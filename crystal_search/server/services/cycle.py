@@ -52,12 +52,12 @@ def score_images(
     packed: Callable[[int], None] = lambda images: None,
 ) -> Pass:
     """Pack new images, keep the engine going, check and take over what it returned."""
-    with only_service(site.home):
-        created = create_work(site, recipe, order, packed=packed)
-    engine.submit(newest_first(site.home))
     try:
+        with only_service(site.home):
+            created = create_work(site, recipe, order, packed=packed)
+        engine.submit(newest_first(site.home))
         engine.step()
-    finally:
+    finally:  # what came back goes on, and leaves the queue, though nothing more fits on the disk
         with only_service(site.home):
             validated = validate(site.home)
             assimilated = assimilate(site)

@@ -18,7 +18,7 @@ from crystal_search.files import write_whole
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
-from crystal_search.server.services.assimilate import assimilated_scores
+from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores
 from crystal_search.server.services.score_csv import AGAIN, COLUMNS, Cells, cells_of, contents, contents_file
 from crystal_search.server.services.set_autoscore import report, set_autoscores
 from crystal_search.server.unit_states import State, is_in, move, names_in, place_of
@@ -37,16 +37,21 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     """
     home = site.home
     _sweep(home)
-    for ready in sorted(home.finalized.glob(f"*.csv{READY_SUFFIX}")):
+    for ready in _files(home, f"*.csv{READY_SUFFIX}"):
         _publish(home, ready)
     units = dict.fromkeys(names_in(home, State.SPOOLED), State.SPOOLED)
     spoiled = _refused(home, again=again)
     wanted = {name for path in spoiled for name in contents(home, path.name)}
     units |= {name: State.ARCHIVED for name in lost_units(site) if again or name in wanted}
     rows: dict[str, list[Cells]] = {}
+    waiting: set[str] = set()
     for name, state in units.items():
         try:
             scores = assimilated_scores(place_of(home, name, state))
+        except UnreadNowError as error:
+            log.error("%s; it waits for the next run", error)
+            waiting.add(name)
+            continue
         except DatabaseError as error:
             log.error("%s; it is moved to %s, and its images are scored again", error, home.refused)
             move(home, name, state, State.REFUSED)
@@ -55,13 +60,14 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
         rows[name] = [cells_of(score, images.get(score.image_id)) for score in scores]
     path = _write(home, rows, AGAIN if wanted & rows.keys() else "") if rows else None
     for csv in spoiled:
-        contents_file(home, csv.name).unlink(missing_ok=True)
+        if waiting.isdisjoint(contents(home, csv.name)):
+            contents_file(home, csv.name).unlink(missing_ok=True)
     return path
 
 
 def lost_units(site: Installation) -> Iterator[str]:
     """Yield the archived work units whose scores are on no way to the ledger: their CSV file is gone."""
-    pending = {name for path in site.home.finalized.glob("*.csv") for name in contents(site.home, path.name)}
+    pending = {name for path in _files(site.home, "*.csv") for name in contents(site.home, path.name)}
     for unit in site.imaging.units("open"):
         if unit.name not in pending and is_in(site.home, unit.name, State.ARCHIVED):
             yield unit.name
@@ -74,11 +80,16 @@ def _refused(home: Home, *, again: bool) -> list[Path]:
     return [path for path in refused if path.exists() and (again or not path.stem.endswith(AGAIN))]
 
 
+def _files(home: Home, pattern: str) -> list[Path]:
+    """Return the files in ``finalized/`` that fit a pattern; a folder of such a name is nobody's."""
+    return sorted(path for path in home.finalized.glob(pattern) if path.is_file())
+
+
 def _sweep(home: Home) -> None:
     """Take away what a killed run left of a CSV file that never came to be ready."""
-    for path in home.finalized.glob(".*.part"):
+    for path in _files(home, ".*.part"):
         path.unlink()
-    for path in home.finalized.glob(".*.csv.units"):
+    for path in _files(home, ".*.csv.units"):
         name = path.name[1:].removesuffix(".units")
         ready = (home.finalized / f"{name}{READY_SUFFIX}").exists()
         if not ready and any(is_in(home, unit, State.SPOOLED) for unit in contents(home, name)):

@@ -63,7 +63,9 @@ def why_not_now(path: str, error: OSError) -> str:
 
 def is_of_the_share(error: OSError, path: str) -> bool:
     """Tell whether it is not the file, but what it lies on, that cannot be read."""
-    return isinstance(error, UnansweredError) or (error.errno == errno.ENOENT and not folder_is_there(path))
+    if isinstance(error, NotNowError | UnansweredError):
+        return isinstance(error, UnansweredError)
+    return not folder_is_there(path)
 
 
 def folder_is_there(path: str) -> bool:

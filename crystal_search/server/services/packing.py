@@ -107,7 +107,7 @@ def read_some(site: Installation, images: Sequence[StoredImage]) -> tuple[list[R
     room, rest = MAX_PACKED_BYTES, images
     while rest and room > 0:
         image, rest = rest[0], rest[1:]
-        taken = _taken(site, image, before.get(image.id))
+        taken = _tried(site, image, before.get(image.id))
         if isinstance(taken, Reason):
             log.info("image %d waits: %s: %s", image.id, taken.text, image.path)
             reasons[image.id] = taken
@@ -116,6 +116,15 @@ def read_some(site: Installation, images: Sequence[StoredImage]) -> tuple[list[R
             room -= len(taken.data)
     put_off(site, reasons)
     return read, rest
+
+
+def _tried(site: Installation, image: StoredImage, before: Postponement | None) -> ReadImage | Reason:
+    """Read an image; whatever else goes wrong, such as too little memory, says nothing about it and stops no other."""
+    try:
+        return _taken(site, image, before)
+    except Exception as error:
+        log.exception("image %d: this program is at fault: %s", image.id, image.path)
+        return Reason(f"this server could not read it: {type(error).__name__}")
 
 
 def _taken(site: Installation, image: StoredImage, before: Postponement | None) -> ReadImage | Reason:

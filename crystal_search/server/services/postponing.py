@@ -34,7 +34,7 @@ def put_off(site: Installation, reasons: Mapping[int, Reason]) -> None:
 
 def _next(image_id: int, why: Reason, before: Postponement | None, now: datetime) -> Postponement:
     tries = before.tries if before else 0
-    same = before is not None and before.sha256 == why.sha256
+    same = before is not None and before.sha256 == why.sha256 and before.since <= now  # else a clock was set back
     delay_s = min(DELAYS_S[min(tries, len(DELAYS_S) - 1)], why.longest_s)
     return Postponement(
         image_id=image_id,

@@ -13,6 +13,7 @@ from crystal_search.errors import UserError
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
+from crystal_search.server.services.assimilate import UnreadNowError
 from crystal_search.spreadsheets import read_sheet
 
 COLUMNS = (
@@ -80,7 +81,18 @@ def read_csv(path: Path) -> list[Row]:
     ------
     UserError
         If it is no CSV file, or lacks a column that set-autoscore needs.
+    UnreadNowError
+        If it cannot be read at the moment.
     """
+    try:
+        return _rows(path)
+    except UserError as error:
+        if isinstance(error.__cause__, OSError) and path.is_file():
+            raise UnreadNowError(f"{path} cannot be read now: {error.__cause__.strerror}") from error
+        raise
+
+
+def _rows(path: Path) -> list[Row]:
     with read_sheet(path) as sheet:
         names = [name.strip() for name in sheet.header]
         if missing := [name for name in NEEDED if name not in names]:

@@ -16,7 +16,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
-from crystal_search.server.services.assimilate import assimilated_scores
+from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores
 from crystal_search.server.services.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
 from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import NAME
@@ -41,10 +41,18 @@ class Archive:
         self._units: dict[str, dict[str, AutoScore]] = {}
 
     def scores(self, name: str) -> dict[str, AutoScore]:
-        """Return the scores of a work unit by image id; none when there is no such result."""
+        """Return the scores of a work unit by image id; none when there is no such result.
+
+        Raises
+        ------
+        UnreadNowError
+            If it cannot be read at the moment.
+        """
         if name not in self._units:
             try:
                 scores = assimilated_scores(place_of(self._home, name, State.ARCHIVED)) if NAME.fullmatch(name) else []
+            except UnreadNowError:
+                raise  # the CSV file waits; its rows are as good as before
             except DatabaseError as error:
                 log.warning("%s", error)
                 scores = []
