@@ -14,6 +14,8 @@ from crystal_search.geometry import Box
 from crystal_search.synthesis.rendered_folder import mask_of, run_lengths
 from crystal_search.unet_drop.regions import box_around
 
+MAX_CORNER_PX = 1_000_000  #: how far away a corner of an outline may be
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenObject:
@@ -47,12 +49,19 @@ def filled(polygons: Sequence[Sequence[tuple[float, float]]], height: int, width
     polygons
         Corners (x, y), px, of each; (0, 0) is the corner of the image's first pixel.
 
+    Raises
+    ------
+    UserError
+        If a corner is too far away to be one, or infinitely.
+
     >>> filled([[(1, 0), (3, 0), (3, 2), (1, 2)]], 2, 4).astype(int).tolist()
     [[0, 1, 1, 0], [0, 1, 1, 0]]
     """
     mask = np.zeros((height, width), np.bool_)
     for polygon in polygons:
         x, y = np.array(polygon, np.float64).reshape(-1, 2).T
+        if not (np.abs((x, y)) <= MAX_CORNER_PX).all():
+            raise UserError(f"an outline with a corner more than {MAX_CORNER_PX} px away; correct the annotation")
         x_next, y_next = np.roll(x, -1), np.roll(y, -1)
         first, last = np.clip((np.floor(y.min()), np.ceil(y.max())), 0, height).astype(int)
         for row in range(first, last):

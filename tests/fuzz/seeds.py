@@ -65,6 +65,8 @@ def seeds() -> dict[str, dict[str, bytes]]:
         "score_csv": {"semicolons.csv": SCORES.encode(), "commas.csv": SCORES.replace(";", ",").encode("utf-8-sig")},
         "tables": {"images.csv": TABLE.encode(), "corrections.csv": CORRECTIONS.encode(), "vmxi.csv": VMXI},
         "coco": {"annotations.json": json.dumps(_annotations()).encode()},
+        "labelme": {"a.json": json.dumps(_shapes()).encode()},
+        "drawn_mask": _masks(),
         "tfrecord": {"a.tfrecord": _records()},
         "recordio": {"a.rec": _packed((3.0,), b"abc") + _packed((4.0,), b"defgh"), "split.rec": _split()},
         "mxnet_params": {f"{layout}.params": _params(layout) for layout in ("dense", "earlier", "first")},
@@ -88,6 +90,25 @@ def _annotations() -> dict[str, Any]:
         "images": [{"id": 1, "file_name": "a.png"}],
         "annotations": [seen, seen | {"id": 2, "too_faint": True, "iscrowd": 1}],
     }
+
+
+def _shapes() -> dict[str, Any]:
+    square = [[1.0, 1.0], [8.5, 1.0], [8.5, 6.0]]
+    shapes = [
+        {"label": "drop", "points": [[0, 0], [9, 7]], "shape_type": "rectangle"},
+        {"label": "crystal 1", "points": square, "shape_type": "polygon"},
+        {"label": "crystal 2", "points": square[:2], "shape_type": "circle"},
+    ]
+    return {"shapes": shapes, "imageHeight": 8, "imageWidth": 10, "imagePath": "a.jpg"}
+
+
+def _masks() -> dict[str, bytes]:
+    mask = Pillow.new("L", (40, 30))
+    mask.paste(255, (10, 5, 30, 25))
+    palette = mask.point(lambda value: value // 255).convert("P")
+    palette.putpalette([0, 0, 0, 128, 0, 0])
+    clear = Pillow.merge("RGBA", (mask, mask, mask, mask))
+    return dict(_saved("PNG", {"grey": mask, "palette": palette, "clear": clear}))
 
 
 def _records() -> bytes:

@@ -21,8 +21,10 @@ from crystal_search.archives.coco_folder import ANNOTATIONS, open_coco
 from crystal_search.archives.image_table import open_csv
 from crystal_search.archives.marco import open_marco
 from crystal_search.archives.mxnet_chops import open_recordio
+from crystal_search.archives.outlines import read_outlines
 from crystal_search.archives.vmxi import open_vmxi
 from crystal_search.client.slot import CHANNELS, INIT_FILE, SHARED_BYTES, read_init_data, receive, resolved
+from crystal_search.datasets.drawn_masks import mask_in
 from crystal_search.errors import (
     ConfigError,
     ImageError,
@@ -174,6 +176,20 @@ def coco(data: bytes) -> object:
     return images
 
 
+def labelme(data: bytes) -> object:
+    """Read outlines that people drew with labelme."""
+    found = read_outlines(_file("a.json", data))
+    check(all(each.mask.any() or not sum(each.runs[1::2]) for each in found.objects or ()), "a mask is where it says")
+    return found if found.drop_mask or found.objects else None
+
+
+def drawn_mask(data: bytes) -> object:
+    """Read a picture that is a mask."""
+    mask = mask_in(data)
+    check(mask.dtype == np.bool_ and mask.ndim == 2, "a mask has rows and columns")
+    return mask
+
+
 def tfrecord(data: bytes) -> object:
     """Read MARCO's images."""
     return list(open_marco(_file("a.tfrecord", data), ArchiveOptions()).images())
@@ -298,6 +314,8 @@ TARGETS: dict[str, Target] = {
     "score_csv": Target(score_csv, (UserError,)),
     "tables": Target(tables, ()),
     "coco": Target(coco, (UserError,), mutated_json),
+    "labelme": Target(labelme, (UserError,), mutated_json),
+    "drawn_mask": Target(drawn_mask, (ImageError,), mended=with_png_checksums),
     "tfrecord": Target(tfrecord, (UserError,), mended=with_record_checksums),
     "recordio": Target(recordio, (UserError,)),
     "mxnet_params": Target(mxnet_params, (ModelError,)),

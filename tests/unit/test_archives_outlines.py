@@ -89,6 +89,8 @@ def test_other_shapes_are_filled(folder: Path, drawn: dict[str, Any], expected: 
         ("{", "not JSON"),
         (labelme(shape("dust", SQUARE)), "the shapes are called dust; call the outline of the drop drop"),
         (labelme(shape("drop", SQUARE, "line")), "the shape drop is a line; draw a polygon"),
+        (labelme(shape("drop", [*SQUARE, [1e300, 0.0]])), "a corner more than 1000000 px away"),
+        (json.dumps(labelme(shape("drop", SQUARE))).replace("4.0", "1e999"), "a corner more than 1000000 px away"),
         (labelme(shape("drop", [])), "a.json lacks or misnames"),
         (labelme(shape("drop", SQUARE), imageHeight=10**9), "outlines in an image of 1000000000 x 6 px"),
         ({"shapes": [shape("drop", SQUARE)]}, "a.json lacks or misnames 'imageHeight'"),
