@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crystal_search.columns import PLACES, Cell, score_cells, written
 from crystal_search.errors import ImageError, UserError
-from crystal_search.files import write_whole
+from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.formats.picture import MAX_BYTES
 from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
@@ -203,14 +203,16 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Return its images with what cannot be looked at: closed folders, files in them, links that lead nowhere."""
+    """Return its images with what cannot be looked at: closed folders, files in them, links that lead nowhere.
+
+    What file servers keep there, and what is hidden, is passed over.
+    """
     closed: list[Path] = []
-    images = [
-        Path(inside) / name
-        for inside, _, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
-        for name in names
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-    ]
+    images: list[Path] = []
+    for inside, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        folders[:] = [each for each in folders if not is_housekeeping(each)]
+        shown = (name for name in names if name.lower().endswith(SUFFIXES) and not is_housekeeping(name))
+        images += [Path(inside) / name for name in shown]
     return sorted([*closed, *(each for each in images if os.path.isfile(each) or not os.path.exists(each))])
 
 

@@ -536,3 +536,22 @@ def test_a_day_stays_a_day_and_a_time_the_robots_wherever_the_browser_is(site: S
                 page.goto(f"{site.address}/drop/{image.id}")
                 expect(page.locator("#facts")).to_contain_text(re.compile(rf"Inspection{expected}(?! )"))
                 expect(page.locator("#course figcaption")).to_have_text(f"1 · {expected[3:13]}")
+
+
+def test_a_plan_is_drawn_and_imported_by_its_button(site: Site, page: Page, tmp_path: Path) -> None:
+    robot = tmp_path / "robot"
+    for name in ("90j8_01A_1", "90j8_01A_2", "90j8_12H_1"):
+        path = robot / "Planned_2018-04-11_RI" / f"{name.replace('90j8', 'Planned')}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"image")
+    words = ["import", str(robot), "--dry-run", "--home", str(site.folder.parent / "home")]
+    subprocess.run([sys.executable, "-m", "crystal_search.main", *words], check=True, capture_output=True)
+    assert site.imaging.plate_images("Planned") == []
+    page.goto(site.address)
+    page.get_by_role("link", name="Import").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("3 images would come in")
+    expect(page.locator(".plan-board td.there")).to_have_count(2)
+    expect(page.get_by_title("A01, drops 1, 2")).to_have_text("2")
+    page.get_by_role("button", name="Import these").click()
+    expect(page.locator("#done")).to_contain_text("3 images added", timeout=20_000)
+    assert len(site.imaging.plate_images("Planned")) == 3

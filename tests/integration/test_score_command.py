@@ -255,3 +255,13 @@ def test_what_was_chosen_or_overlooked_while_reading_is_told(tmp_path: Path) -> 
     assert (single["remarks"], stack["remarks"]) == ("", "page 2 of 3 was taken, of 3 as large the one in best focus")
     same = [column for column in COLUMNS if column not in ("path", "seconds", "remarks")]
     assert [single[column] for column in same] == [stack[column] for column in same]
+
+
+def test_what_file_servers_keep_is_not_scored(tmp_path: Path) -> None:
+    kept = ("P1/A01.jpg", "P1/.hidden/A01.jpg", "P1/@eaDir/A01.jpg/THUMB_XL.jpg", "#recycle/A01.jpg", "P1/._A01.jpg")
+    for name in (*kept, "$RECYCLE.BIN/S-1-5-21/R.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"any")
+    assert inputs([tmp_path]) == [tmp_path / "P1" / "A01.jpg"]
+    assert inputs([tmp_path / "#recycle"]) == [tmp_path / "#recycle" / "A01.jpg"]
