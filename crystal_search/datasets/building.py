@@ -2,10 +2,9 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from crystal_search.archives.archive import Archive, ArchiveImage, LeftOut
@@ -15,7 +14,7 @@ from crystal_search.datasets.chop_recipe import MARGIN_PX, SIDE_PX, Recipe
 from crystal_search.datasets.chopping import CHOP_FIELDS
 from crystal_search.datasets.dataset_report import Built, write_report
 from crystal_search.datasets.dividing import DEFAULT_SHARES, TRAIN, Division, divided
-from crystal_search.datasets.fingerprints import alike_pairs, near_pairs
+from crystal_search.datasets.fingerprints import ALIKE_BITS, alike_pairs, near_pairs
 from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGES, JPEG, About, ShardFile, about_json
 from crystal_search.datasets.packing_shards import ShardWriter, Spool, write_table
 from crystal_search.datasets.whole_images import parts_of
@@ -27,6 +26,7 @@ from crystal_search.wells import SPLITS
 
 LEFT_OUT = "left-out.csv"  #: table of what was not taken, rows of `archive.LeftOut`
 DUPLICATE = "the same file as another"
+LARGEST_GROUP = 0.5  #: of all images, in one group of what looks alike
 OTHER_SPLIT = "its publisher's split is not that of its plate, well or double"
 
 
@@ -99,15 +99,24 @@ def sources_of(archives: Sequence[Archive]) -> tuple[str, ...]:
 def division_of(records: Sequence[ImageRecord], plan: Plan) -> Division:
     """Return which split each image belongs to.
 
-    A whole image that tells no drop, and that no publisher put anywhere, goes where those go that look like it.
+    A whole image that tells no drop, and that no publisher put anywhere, goes where those go that look like it. Where
+    that would make one group of most images, they must look more alike.
     """
     fingerprints = [record.fingerprint for record in records]
-    unknown = [
-        at for at, record in enumerate(records) if not (record.is_drop_known or record.is_chop or record.published)
-    ]
+    same = list(near_pairs(fingerprints))
+    unknown = [at for at, each in enumerate(records) if not (each.is_drop_known or each.is_chop or each.published)]
+    alike = list(alike_pairs(fingerprints, unknown))
+    for bits in ALIKE_BITS if alike else ():
+        found = _divided(records, [*same, *((one, other) for one, other, apart in alike if apart <= bits)], plan)
+        if max(Counter(found.groups).values()) <= LARGEST_GROUP * len(records):
+            return found
+    return _divided(records, same, plan)
+
+
+def _divided(records: Sequence[ImageRecord], pairs: Iterable[tuple[int, int]], plan: Plan) -> Division:
     return divided(
         [record.member for record in records],
-        chain(near_pairs(fingerprints), alike_pairs(fingerprints, unknown)),
+        pairs,
         by=plan.split_by,
         shares=plan.shares,
         seed=plan.seed,
@@ -180,8 +189,8 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, le
             continue
         if not outcomes:
             raise UserError(
-                f"nothing is left for {split}, of {len(records)} images; give more images, other --shares, "
-                "--split-by well or lower --threshold"
+                f"nothing is left for {split}, of {len(records)} images{_untold(by_split)}; give more images, other "
+                "--shares, --split-by well or lower --threshold"
             )
         classes = {columns[outcome] for outcome in outcomes}
         if split == TRAIN and len(classes) == 1:
@@ -190,6 +199,13 @@ def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, le
                 f"all training chops are of one class, {only}; a network needs at least two to tell apart: "
                 "add images of other outcomes"
             )
+
+
+def _untold(by_split: Mapping[str, Sequence[ImageRecord]]) -> str:
+    """Return how many images may be kept together because they do not tell their drop; nothing where all do."""
+    count = sum(not record.is_drop_known for records in by_split.values() for record in records)
+    advice = "those of one name, or that look alike, are kept together: say which in a table with a column well"
+    return f" ({count} do not tell which drop they show; {advice})" if count else ""
 
 
 def _why(left_out: Sequence[LeftOut]) -> str:

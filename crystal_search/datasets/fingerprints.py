@@ -17,8 +17,9 @@ from crystal_search.images import Grey, local_contrast
 ROWS, COLUMNS = 16, 16  #: bits of a fingerprint
 WORDS = ROWS * COLUMNS // 64
 NEAR_BITS = 20  #: pictures whose fingerprints differ in no more bits count as the same
-#: Pictures of one drop at several inspections mostly differ in no more; those of rendered drops differ in 66 at least.
-ALIKE_BITS = 48
+#: Pictures of one drop at several inspections mostly differ in no more than the first of these; those of rendered drops
+#: differ in 66 at least. The smaller ones are for pictures that have more in common than that.
+ALIKE_BITS = (48, 40, 32, 24)
 BLOCK = 2048  #: pictures that are compared with all others at once
 
 Fingerprint = NDArray[np.uint64]  #: (WORDS,)
@@ -66,16 +67,16 @@ def _near(table: NDArray[np.uint64], positions: list[int], near_bits: int) -> It
 
 
 def alike_pairs(
-    fingerprints: Sequence[Fingerprint], positions: Sequence[int], alike_bits: int = ALIKE_BITS
-) -> Iterator[tuple[int, int]]:
-    """Yield pairs of positions whose fingerprints differ in at most `alike_bits` and of which one is in `positions`."""
+    fingerprints: Sequence[Fingerprint], positions: Sequence[int], alike_bits: int = ALIKE_BITS[0]
+) -> Iterator[tuple[int, int, int]]:
+    """Yield pairs of which one is in `positions`, and in how many bits they differ: at most `alike_bits`."""
     if not positions:
         return
     bits = np.unpackbits(np.stack(fingerprints).view(np.uint8), axis=1)
     signs = bits.astype(np.float32) * 2 - 1  # (N, 256): the product of two is 256 less twice the bits that differ
     for start in range(0, len(positions), BLOCK):
         some = np.array(positions[start : start + BLOCK])
-        alike = signs[some] @ signs.T >= ROWS * COLUMNS - 2 * alike_bits
-        for row, other in np.argwhere(alike).tolist():
+        apart = (ROWS * COLUMNS - signs[some] @ signs.T) / 2
+        for row, other in np.argwhere(apart <= alike_bits).tolist():
             if some[row] != other:
-                yield int(some[row]), other
+                yield int(some[row]), other, int(apart[row, other])

@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crystal_search.datasets.archive_reading import ImageRecord
+from crystal_search.datasets.building import Plan, division_of
 from crystal_search.datasets.dividing import DEFAULT_SHARES, Member, divided
 from crystal_search.datasets.fingerprints import (
     ALIKE_BITS,
@@ -172,13 +174,57 @@ def test_nothing_has_no_pairs() -> None:
 
 
 def test_pairs_that_look_alike_are_those_in_which_few_bits_differ() -> None:
-    generator = np.random.default_rng(3)
+    generator, most = np.random.default_rng(3), ALIKE_BITS[0]
     bits = generator.integers(0, 2, (40, 256)).astype(np.uint8)
-    for at, flipped in ((1, ALIKE_BITS), (2, ALIKE_BITS + 1), (3, 0)):
+    for at, flipped in ((1, most), (2, most + 1), (3, 0)):
         bits[at] = bits[0]
         bits[at, :flipped] ^= 1
     prints = [np.packbits(each).view(np.uint64) for each in bits]
-    pairs = {(min(pair), max(pair)) for pair in alike_pairs(prints, range(40))}
-    assert pairs == {(0, 1), (0, 3), (1, 2), (1, 3)}
-    assert {(min(pair), max(pair)) for pair in alike_pairs(prints, [1])} == {(0, 1), (1, 2), (1, 3)}
+    pairs = {(min(pair), max(pair), apart) for *pair, apart in alike_pairs(prints, range(40))}
+    assert pairs == {(0, 1, most), (0, 3, 0), (1, 2, 1), (1, 3, most)}
+    assert {other for _, other, _ in alike_pairs(prints, [1])} == {0, 2, 3}
     assert list(alike_pairs(prints, [])) == []
+
+
+def record(number: int, flipped: range, *, known: bool) -> ImageRecord:
+    """Return an image whose picture differs in some bits from what they all have in common."""
+    bits = np.zeros(256, np.uint8)
+    bits[list(flipped)] = 1
+    return ImageRecord(
+        number=number,
+        name=f"{number}.jpg",
+        outcome="clear",
+        well=f"{number}",
+        plate="",
+        published=None,
+        digest=b"",
+        fingerprint=np.packbits(bits).view(np.uint64),
+        bytes=0,
+        worth_keeping=False,
+        has_objects=False,
+        is_chop=False,
+        is_drop_known=known,
+        chops=(),
+    )
+
+
+def groups_of(records: list[ImageRecord]) -> list[set[int]]:
+    groups = division_of(records, Plan()).groups
+    return [{at for at, each in enumerate(groups) if each == group} for group in dict.fromkeys(groups)]
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_images_that_tell_no_drop_are_with_what_looks_like_them(known: bool) -> None:
+    apart = [record(number, range(60 * number, 60 * number + 60), known=known) for number in range(4)]
+    like_the_first = record(4, range(40), known=known)  # 20 bits of 256
+    like_the_second = record(5, range(60, 80), known=known)  # 40 bits
+    expected = [{0, 4}, {1}, {2}, {3}, {5}] if known else [{0, 4}, {1, 5}, {2}, {3}]
+    assert groups_of([*apart, like_the_first, like_the_second]) == expected
+
+
+def test_where_most_images_look_alike_they_must_look_more_alike() -> None:
+    """Each two are 30 bits apart."""
+    records = [record(number, range(15 * number, 15 * number + 15), known=False) for number in range(12)]
+    assert groups_of(records) == [{number} for number in range(12)]
+    records.append(record(12, range(3, 15), known=False))  # 3 bits from the first
+    assert groups_of(records) == [{0, 12}, *({number} for number in range(1, 12))]
