@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
+from crystal_search.formats.picture import MAX_SIDE_PX
 from crystal_search.images import picture_file
 from crystal_search.unet_drop.regions import Mask
 
@@ -25,7 +26,7 @@ def mask_in(data: bytes) -> Mask:
     Raises
     ------
     ImageError
-        If the picture does not decode, or has something in it but nothing bright.
+        If the picture does not decode, is larger than any image, or has something in it but nothing bright.
     """
     grey = _grey(data)
     brightest = int(grey.max(initial=0))
@@ -55,7 +56,11 @@ def _grey(data: bytes) -> NDArray[np.uint8]:
     """Return how bright a picture is on black, (rows, columns); of coloured labels each is white."""
     try:
         stored = Pillow.open(io.BytesIO(data), formats=FORMATS)
+        if max(stored.size) > MAX_SIDE_PX:
+            raise ImageError(f"the mask has {stored.width} x {stored.height} px; each side has at most {MAX_SIDE_PX}")
         picture = stored.convert("RGBA")
+    except ImageError:
+        raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
         raise ImageError(f"the mask does not decode: {error}; save it again as PNG") from error
     black = Pillow.new("RGBA", picture.size, (0, 0, 0, 255))

@@ -45,7 +45,12 @@ def fuzzed(name: str, *, cpu_s: float, work: Path) -> Fuzzed:
         folder.mkdir(parents=True, exist_ok=True)
     before, log_path = set(found.glob(f"{name}-*")), work / f"{name}.log"
     words = [sys.executable, "-m", "tests.fuzz.one", name, str(cpu_s), str(corpus), str(CORPUS / name)]
-    words += [f"-artifact_prefix={found}/{name}-", f"-timeout={SLOWEST_S}", f"-rss_limit_mb={MOST_MIB}"]
+    words += [
+        f"-artifact_prefix={found}/{name}-",
+        f"-timeout={SLOWEST_S}",
+        f"-report_slow_units={SLOWEST_S}",
+        f"-rss_limit_mb={MOST_MIB}",
+    ]
     words += [f"-max_len={_longest(name)}", f"-dict={_dictionary(name, work)}", "-verbosity=1"]
     with log_path.open("wb") as log:
         process = subprocess.Popen(words, cwd=ROOT, stdout=log, stderr=log)

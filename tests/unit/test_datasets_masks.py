@@ -81,6 +81,12 @@ def test_a_mask_without_anything_bright_is_refused() -> None:
         mask_in(square(90))
 
 
+def test_a_mask_that_is_larger_than_any_image_is_refused_before_it_is_unpacked() -> None:
+    wide = png(np.full((8, 10_001), 255, np.uint8))
+    with pytest.raises(ImageError, match="the mask has 10001 x 8 px; each side has at most 10000"):
+        mask_in(wide)
+
+
 @pytest.mark.parametrize("data", [b"", b"no picture", square(255)[:40]])
 def test_a_mask_that_does_not_decode_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"the mask does not decode"):
