@@ -52,23 +52,34 @@ def mask_over(data: bytes, shape: tuple[int, ...]) -> Mask:
     return mask
 
 
-def _grey(data: bytes) -> NDArray[np.uint8]:
-    """Return how bright a picture is on black, (rows, columns); of coloured labels each is white."""
+def drawn(data: bytes, mode: str, what: str) -> tuple[str, Pillow.Image]:
+    """Return Pillow's mode in which a picture of labels is stored, and the picture in another `mode`.
+
+    Raises
+    ------
+    ImageError
+        If it does not decode, or is larger than any image; `what` says what it is.
+    """
     try:
         stored = Pillow.open(io.BytesIO(data), formats=FORMATS)
         if max(stored.size) > MAX_SIDE_PX:
-            raise ImageError(f"the mask has {stored.width} x {stored.height} px; each side has at most {MAX_SIDE_PX}")
-        picture = stored.convert("RGBA")
+            raise ImageError(f"the {what} has {stored.width} x {stored.height} px; each side has at most {MAX_SIDE_PX}")
+        return stored.mode, stored.convert(mode)
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen kinds on damaged files
-        raise ImageError(f"the mask does not decode: {error}; save it again as PNG") from error
+        raise ImageError(f"the {what} does not decode: {error}; save it again as PNG") from error
+
+
+def _grey(data: bytes) -> NDArray[np.uint8]:
+    """Return how bright a picture is on black, (rows, columns); of coloured labels each is white."""
+    stored, picture = drawn(data, "RGBA", "mask")
     black = Pillow.new("RGBA", picture.size, (0, 0, 0, 255))
     shown = Pillow.alpha_composite(black, picture).convert("RGB")
     grey, colours = np.asarray(shown.convert("L")), np.asarray(shown)
     label = colours.max(axis=2) > DARK
     coloured = bool((colours.max(axis=2) - colours.min(axis=2) > DARK).any())
-    if coloured and (stored.mode == "P" or grey.max() <= BRIGHT):
+    if coloured and (stored == "P" or grey.max() <= BRIGHT):
         return np.where(label, np.uint8(255), np.uint8(0))
     return grey
 

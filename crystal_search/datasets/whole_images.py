@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 from crystal_search.archives.archive import ArchiveImage, Content, content_of
 from crystal_search.archives.seen_objects import objects_json
-from crystal_search.datasets.drawn_masks import mask_in, mask_png
+from crystal_search.datasets.drawn_masks import drawn, mask_in, mask_png
 from crystal_search.datasets.known_drops import grey_view
 from crystal_search.datasets.outcome_maps import OUTSIDE, Bytes, coverage, highest_priority
 from crystal_search.datasets.packed import DROPS, GREY, IMAGE, MASK, OBJECTS, OUTCOMES
@@ -24,7 +24,7 @@ def parts_of(image: ArchiveImage) -> dict[str, bytes]:
     OSError
         If a file cannot be read.
     ImageError
-        If the image or its mask does not decode.
+        If the image, its mask or its map of outcomes does not decode.
     """
     parts = {IMAGE: content_of(image.content)}
     if image.drop_mask is not None:
@@ -52,8 +52,16 @@ def mapped_parts(grey: Grey, outcome_map: Bytes, drop: Mask) -> dict[str, bytes]
 
 
 def map_over(outcome_map: Content, shape: tuple[int, ...]) -> Bytes:
-    """Return the outcomes that a picture shows, of any size, as a map of `shape`."""
-    picture = Pillow.open(io.BytesIO(content_of(outcome_map))).convert("L")
+    """Return the outcomes that a picture shows, of any size, as a map of `shape`.
+
+    Raises
+    ------
+    OSError
+        If its file cannot be read.
+    ImageError
+        If it does not decode, or is larger than any image.
+    """
+    _, picture = drawn(content_of(outcome_map), "L", "map of outcomes")
     return np.asarray(picture.resize((shape[1], shape[0]), Pillow.Resampling.NEAREST))
 
 

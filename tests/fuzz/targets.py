@@ -25,6 +25,7 @@ from crystal_search.archives.outlines import read_outlines
 from crystal_search.archives.vmxi import open_vmxi
 from crystal_search.client.slot import CHANNELS, INIT_FILE, SHARED_BYTES, read_init_data, receive, resolved
 from crystal_search.datasets.drawn_masks import mask_in
+from crystal_search.datasets.whole_images import map_over
 from crystal_search.errors import (
     ConfigError,
     ImageError,
@@ -184,7 +185,9 @@ def labelme(data: bytes) -> object:
 
 
 def drawn_mask(data: bytes) -> object:
-    """Read a picture that is a mask."""
+    """Read a picture that is a mask, or a map of outcomes."""
+    shown = map_over(data, (30, 40))
+    check(shown.shape == (30, 40), "a map is as large as it was asked for")
     mask = mask_in(data)
     check(mask.dtype == np.bool_ and mask.ndim == 2, "a mask has rows and columns")
     return mask

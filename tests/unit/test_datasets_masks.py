@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from crystal_search.datasets.drawn_masks import mask_in, mask_over, mask_png
+from crystal_search.datasets.whole_images import map_over
 from crystal_search.errors import ImageError
 
 
@@ -91,6 +92,8 @@ def test_a_mask_that_is_larger_than_any_image_is_refused_before_it_is_unpacked()
 def test_a_mask_that_does_not_decode_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"the mask does not decode"):
         mask_in(data)
+    with pytest.raises(ImageError, match=r"the map of outcomes does not decode"):
+        map_over(data, (8, 10))
 
 
 def test_a_mask_of_another_image_is_refused() -> None:
