@@ -160,17 +160,13 @@ def watch(
 
     def one_pass() -> None:
         done, scores = cycle(site, recipe(), engine, order)
+        put_off = _complained(site, complaints)
         if scores.new:
-            put_off = sum(each.images for each in site.imaging.postponed())
             left = max(0, site.imaging.count_to_score(recipe()) - put_off)
             say(f"{time.strftime('%H:%M:%S')} {backlog.said(scores.new, left)}")
         if done.created.units:
             backlog.begins()
         complaints.about("set", "; ".join(scores.waiting))
-        for path in strays(site.home):
-            complaints.about(f"stray {path}", f"{path} is no work unit; it is left alone, take it away")
-        for waiting in site.imaging.postponed():
-            complaints.about(waiting.reason, said_of(waiting).partition(":")[0])
 
     while True:
         check()
@@ -182,6 +178,16 @@ def watch(
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
+
+
+def _complained(site: Installation, complaints: Complaints) -> int:
+    """Say what holds images up, and name what is no work unit; return how many images are put off."""
+    for path in strays(site.home):
+        complaints.about(f"stray {path}", f"{path} is no work unit; it is left alone, take it away")
+    waiting = site.imaging.postponed()
+    for each in waiting:
+        complaints.about(each.reason, said_of(each).partition(":")[0])
+    return sum(each.images for each in waiting)
 
 
 def _trouble(step: Callable[[], object]) -> str:
