@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from crystal_search.name_parts import ReadName
+from crystal_search.spreadsheets import decoded
 
 REPORT = "report.csv"
 MAX_REPORT_BYTES = 50_000_000
@@ -35,10 +36,10 @@ def dated(names: Sequence[tuple[str, ReadName]]) -> list[tuple[str, ReadName]]:
 def _times_in(report: Path) -> dict[str, datetime]:
     """Return by file name the times in a report; none where there is no report, or it is something else."""
     times: dict[str, datetime] = {}
-    with suppress(OSError, csv.Error):
+    with suppress(OSError, ValueError, csv.Error):
         if report.stat().st_size > MAX_REPORT_BYTES:
             return {}
-        for row in csv.reader(report.read_text(encoding="utf-8", errors="replace").splitlines()):
+        for row in csv.reader(decoded(report.read_bytes()).splitlines()):
             if len(row) == 4 and (taken := _time_of(row[3])):
                 times[re.split(r"[\\/]", row[0])[-1].casefold()] = taken
     return times
