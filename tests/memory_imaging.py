@@ -236,6 +236,7 @@ class MemoryImaging:
                 images=counts[reason],
                 since=min(each.since for each in waiting if each.reason == reason),
                 next_at=min(each.next_at for each in waiting if each.reason == reason),
+                first=min(self._images[each.image_id].path for each in waiting if each.reason == reason),
             )
             for reason in sorted(counts, key=lambda reason: (-counts[reason], reason))
         ]

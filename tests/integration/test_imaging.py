@@ -407,6 +407,7 @@ def test_an_image_that_was_put_off_waits_until_its_time(imaging: ImagingDatabase
         ("its file is gone", 1),
     ]
     assert imaging.postponed()[0].next_at == put_off[1].next_at
+    assert [each.first for each in imaging.postponed(plate="P1")] == [min(one.path, two.path), three.path]
     assert imaging.postponed(plate="P2") == []
     assert imaging.postponed_images() == [one, two, three]
     assert [drop.postponed for drop in imaging.drops("P1", inspection=1)] == put_off

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crystal_search.errors import UserError
+from crystal_search.files import unwaiting
 from crystal_search.main import main
 from crystal_search.naming import Naming
 from crystal_search.server.imaging.imaging_database import Added, NewImage
@@ -152,7 +153,7 @@ def test_a_look_that_takes_long_is_not_two_looks(
     made(tmp_path, *session("2026-01-31", *(f"{column:02d}A_{drop}" for column in range(1, 11) for drop in (1, 2))))
     memory, real = Remembered(), folder_walk.look_at
 
-    def slow(path: str) -> folder_walk.Look | None:
+    def slow(path: str) -> folder_walk.Look | str | None:
         clock.now += 0.1
         return real(path)
 
@@ -353,6 +354,26 @@ def test_a_folder_that_cannot_be_read_is_listed(
     monkeypatch.setattr(os, "scandir", guarded)
     report = import_folder(tmp_path, imaging)
     assert (report.added, report.unmatched) == (1, (f"{tmp_path}/secret: cannot be read: Permission denied",))
+
+
+def test_a_file_that_cannot_be_read_is_named_and_comes_in_when_it_can(
+    tmp_path: Path, imaging: MemoryImaging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (_, closed), memory = made(tmp_path, *session("2026-01-31", "01A_1", "01B_1")), Remembered()
+    real = unwaiting
+
+    def guarded(path: str, flags: int) -> int:
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return real(path, flags)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder_walk, "unwaiting", guarded)
+        report = import_folder(tmp_path, imaging, remembered=memory)
+    assert (report.added, report.waiting) == (1, 0)
+    assert report.unmatched == (f"{closed}: cannot be read: Permission denied",)
+    report = import_folder(tmp_path, imaging, remembered=memory)
+    assert (report.added, report.unmatched) == (1, ())
 
 
 def test_names_in_another_encoding_are_listed(tmp_path: Path, imaging: MemoryImaging) -> None:

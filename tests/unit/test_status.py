@@ -94,6 +94,10 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ({"oldest_unscored_hours": 25.0}, "waited 25.0 hours"),
         ({"oldest_unscored_hours": 25.0, "keeps_up": False}, "more images come in"),
         ({"free_bytes": 10**9}, "1.0 GB left"),
+        (
+            {"postponed": [{"reason": "its file is gone", "images": 2, "hours": 1.0, "first": "/a/b.jpg"}]},
+            "2 images are not scored yet, first /a/b.jpg: its file is gone; `retry` tries them now",
+        ),
         ({"engine": "boinc", "boinc": {"complaints": ["its database is away"]}}, "database is away"),
     ],
 )

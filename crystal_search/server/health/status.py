@@ -114,7 +114,7 @@ def status(site: Installation) -> dict[str, Any]:
         "stages": stages(site.home),
         "running": running_fractions(site.home),
         "postponed": [
-            {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since)}
+            {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since), "first": each.first}
             for each in site.imaging.postponed()
         ],
         "failed": [{"work_unit": unit.name, "reason": unit.reason} for unit in site.imaging.units("failed")],
@@ -154,7 +154,8 @@ def troubles(found: dict[str, Any], *, max_age_hours: float = MAX_AGE_HOURS) -> 
             said.append("more images come in than are scored: lend more computers, or larger queues")
     for waiting in found["postponed"]:
         if waiting["hours"] > MAX_POSTPONED_HOURS:
-            said.append(f"{waiting['images']} images are not scored yet: {waiting['reason']}; `retry` tries them now")
+            which = f"{waiting['images']} images are not scored yet, first {waiting['first']}"
+            said.append(f"{which}: {waiting['reason']}; `retry` tries them now")
     if found["free_bytes"] < LEAST_FREE_BYTES:
         said.append(f"the disk of the home folder has {found['free_bytes'] / 1e9:.1f} GB left")
     if found["stages"]["set_aside"]:
@@ -188,7 +189,8 @@ def as_text(found: dict[str, Any]) -> str:
     if kind.clients_here:
         lines += [f"  {name}: {fraction:.0%} done" for name, fraction in sorted(found["running"].items())]
     for waiting in found["postponed"]:
-        lines.append(f"{waiting['images']} not scored yet, for {waiting['hours']:.1f} hours: {waiting['reason']}")
+        which = f"{waiting['images']} not scored yet, for {waiting['hours']:.1f} hours, first {waiting['first']}"
+        lines.append(f"{which}: {waiting['reason']}")
     if failed := found["failed"]:
         lines.append(f"{len(failed)} work units failed, the last of them:")
         lines += [f"  {unit['work_unit']}: {unit['reason'].partition(chr(10))[0]}" for unit in failed[-SHOWN_FAILURES:]]

@@ -75,6 +75,7 @@ class Postponed:
     images: int
     since: datetime  #: of the one that waits longest
     next_at: datetime  #: when the first of them is tried again
+    first: str = ""  #: the first of their paths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -318,12 +318,13 @@ def taking_up(image_ids: Sequence[int]) -> Delete:
 
 
 def reasons(barcode: str | None) -> Query:
-    """Select how many images wait for each reason, of one plate or all, since when, and when one is tried again."""
+    """Select how many images wait for each reason, of one plate or all, since when, until when, and the first path."""
     number = func.count().label("images")
     first = [func.min(postponement.c[name]).label(name) for name in ("since", "next_at")]
-    counted = select(postponement.c.reason, number, *first)
+    there = postponement.join(image).join(plate)
+    counted = select(postponement.c.reason, number, *first, func.min(image.c.path).label("first")).select_from(there)
     if barcode is not None:
-        counted = counted.select_from(postponement.join(image).join(plate)).where(plate.c.barcode == barcode)
+        counted = counted.where(plate.c.barcode == barcode)
     return counted.group_by(postponement.c.reason).order_by(number.desc(), postponement.c.reason)
 
 

@@ -47,6 +47,7 @@ class SqlWaiting(SqlTransactions):
                 images=row.images,
                 since=datetime.fromisoformat(row.since),
                 next_at=datetime.fromisoformat(row.next_at),
+                first=row.first,
             )
             for row in rows
         ]

@@ -34,21 +34,23 @@ class Look:
         return (self.size_bytes, self.mtime_ns) == (other.size_bytes, other.mtime_ns)
 
 
-def look_at(path: str) -> Look | None:
-    """Return how a file looks; None without content.
+def look_at(path: str) -> Look | str | None:
+    """Return how a file looks; None without content, and a few words where it cannot be read.
 
     It is opened, since only then a network file system asks its server; else it may answer from memory.
     """
     try:
         with open(path, "rb", opener=unwaiting) as file:
             status = os.fstat(file.fileno())
-    except OSError:  # removed since its folder was read, or not ours to read: the next import will see
+    except FileNotFoundError:  # removed since its folder was read
         return None
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     return Look(status.st_size, status.st_mtime_ns, time.monotonic()) if status.st_size else None
 
 
-def looks_at(paths: Iterable[str], files: Patience) -> Iterator[tuple[str, Look]]:
-    """Yield how files look, those with content; none of a share that hangs."""
+def looks_at(paths: Iterable[str], files: Patience) -> Iterator[tuple[str, Look | str]]:
+    """Yield how files look, those with content, or why they cannot be read; none of a share that hangs."""
     for _, members in groupby(paths, key=os.path.dirname):
         for batch in batches(members, LOOKS_AT_ONCE):
             try:
@@ -58,7 +60,7 @@ def looks_at(paths: Iterable[str], files: Patience) -> Iterator[tuple[str, Look]
             yield from ((path, look) for path, look in zip(batch, looks, strict=True) if look)
 
 
-def _looks(paths: Iterable[str]) -> list[Look | None]:
+def _looks(paths: Iterable[str]) -> list[Look | str | None]:
     return [look_at(path) for path in paths]
 
 

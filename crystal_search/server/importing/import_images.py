@@ -68,6 +68,7 @@ class Remembered:
     files: Patience = field(default_factory=Patience)  #: how the file system is asked
     looks: dict[str, Look] = field(default_factory=dict)  #: path -> how it looked, of files that may still change
     import_id: int = 0  #: of what comes in; 0 before the first image does
+    closed: dict[str, str] = field(default_factory=dict)  #: path -> why it could not be read when it was looked at last
     highest: dict[str, tuple[int, float]] = field(default_factory=dict)  #: plate -> its highest well, and since when
 
     def knows(self, path: str) -> bool:
@@ -118,7 +119,8 @@ def import_folder(
     if found.images and not memory.import_id:
         memory.import_id = imaging.begin_import(as_text(str(folder.absolute())), account())
     added = _add(found.images, imaging, memory)
-    refused = [f"{path}: {memory.refused[path]}" for path in paths if path in memory.refused]
+    reasons = memory.refused | memory.closed
+    refused = [f"{path}: {reasons[path]}" for path in paths if path in reasons]
     return ImportReport(
         convention=memory.convention,
         added=sum(added.values()),
@@ -181,7 +183,7 @@ def proposed(
     memory.known |= known
     unknown = [path for path in names if path not in known]
     settled = _settled(unknown, settled_seconds, memory)
-    waiting = len(unknown) - len(settled)
+    waiting = len(unknown) - len(settled) - len(memory.closed)
     if naming.convention == "any":
         return _as_next_wells(settled, waiting, imaging, naming)
     told = _told(settled, names)
@@ -277,7 +279,11 @@ def _settled(paths: Sequence[str], seconds: float, memory: Remembered) -> list[s
     """
     settled: list[str] = []
     waiting: dict[str, Look] = {}
+    memory.closed = {}
     for path, look in looks_at(paths, memory.files):
+        if isinstance(look, str):
+            memory.closed[path] = look
+            continue
         before = memory.looks.get(path)
         first = before if before and before.is_like(look) else look
         if look.since - first.since >= seconds:

@@ -78,7 +78,7 @@ def planned(folder: Path, imaging: Images, naming: Naming, *, leave_out: Sequenc
     )
     found = proposed(paths, imaging, naming, memory)
     images, conflicts = _without_conflicts(found.images, imaging)
-    refused = [f"{path}: {reason}" for path, reason in sorted(memory.refused.items())]
+    refused = [f"{path}: {reason}" for path, reason in sorted((memory.refused | memory.closed).items())]
     return Plan(
         folder=as_text(str(folder.absolute())),
         naming=naming,

@@ -56,8 +56,14 @@ def is_final(before: Postponement | None, sha256: str, *, now: datetime) -> bool
 def said_of(waiting: Postponed) -> str:
     """Return what people read of images that wait.
 
-    >>> said_of(Postponed(reason="its file is gone", images=2, since=datetime.now(UTC), next_at=datetime.now(UTC)))
-    '2 images are not scored yet: its file is gone'
+    >>> now = datetime.now(UTC)
+    >>> said_of(Postponed(reason="its file is gone", images=2, since=now, next_at=now, first="/a/b.jpg"))
+    '2 images are not scored yet, first /a/b.jpg: its file is gone'
     """
+    return f"{number_of(waiting)}: {waiting.reason}"
+
+
+def number_of(waiting: Postponed) -> str:
+    """Return how many images wait for one reason, and the first of them."""
     number = "1 image is" if waiting.images == 1 else f"{waiting.images} images are"
-    return f"{number} not scored yet: {waiting.reason}"
+    return f"{number} not scored yet, first {waiting.first}"

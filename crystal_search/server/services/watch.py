@@ -30,7 +30,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
-from crystal_search.server.services.postponing import said_of
+from crystal_search.server.services.postponing import number_of
 from crystal_search.server.unit_states import strays
 
 log = logging.getLogger(__name__)
@@ -186,7 +186,7 @@ def _complained(site: Installation, complaints: Complaints) -> int:
         complaints.about(f"stray {path}", f"{path} is no work unit; it is left alone, take it away")
     waiting = site.imaging.postponed()
     for each in waiting:
-        complaints.about(each.reason, said_of(each).partition(":")[0])
+        complaints.about(each.reason, number_of(each))
     return sum(each.images for each in waiting)
 
 
