@@ -107,7 +107,7 @@ def test_a_share_that_hangs_holds_up_no_other_and_is_named(
     for _ in range(100):
         pass_time(site, seconds=61)
         create_work(site, RECIPE)
-        if not site.imaging.postponed_images() or not site.imaging.images_without_score(RECIPE, limit=1):
+        if len(site.imaging.units("open")) >= 2:  # a busy machine may keep even a sound share waiting for a while
             break
     assert len(site.imaging.units("open")) >= 2
 
