@@ -1,6 +1,7 @@
 """What is fuzzed, over the inputs that are kept: seeds are read, findings of old stay mended."""
 
 import json
+import re
 from pathlib import Path
 from random import Random
 
@@ -76,7 +77,7 @@ def test_the_table_names_what_was_found() -> None:
 
 
 def test_what_runs_new_lines_is_kept_the_smallest_first_as_long_as_there_is_room() -> None:
-    score = json.loads(next(inputs("score_request")).read_bytes())
+    score = json.loads((CORPUS / "score_request" / f"{SEED}score.json").read_bytes())
     known = json.dumps(score).encode()
     bare = json.dumps({each: score[each] for each in ("image_id", "outcome", "person")}).encode()
     without_person = json.dumps({"image_id": 7, "outcome": "clear"}).encode()
@@ -84,3 +85,8 @@ def test_what_runs_new_lines_is_kept_the_smallest_first_as_long_as_there_is_room
     assert chosen(target, [known], [known + b" ", bare]) == []
     assert chosen(target, [known], [without_person, without_person + b" "]) == [without_person]
     assert chosen(target, [known], [without_person + b" " * ROOM_BYTES]) == []
+
+
+def test_the_page_tells_of_every_target() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "fuzzing.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([a-z_]+)` \| ", page, re.MULTILINE) == list(TARGETS)
