@@ -28,7 +28,7 @@ class MissingError(Exception):
 class Sqlite:
     """A file of each round's own; what can happen to it is that another program holds it."""
 
-    _held = False
+    _away = False
 
     def database(self, home: Path, name: str) -> str:
         """Return the URL of a new database."""
@@ -36,14 +36,14 @@ class Sqlite:
 
     def outage(self, url: str, where: float, seconds: float) -> Act:
         """Have another program write for so long."""
-        if self._held:
+        if self._away:
             return
         with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=1.0)) as connection:
             with suppress(sqlite3.OperationalError):  # a full disk
                 connection.execute("BEGIN IMMEDIATE")
-            self._held = True
+            self._away = True
             yield seconds
-        self._held = False
+        self._away = False
 
     def close(self) -> None:
         """There is nothing to stop."""
@@ -57,6 +57,7 @@ class Server:
 
     def __init__(self, url: str, command: list[str], user: str | None, folder: Path) -> None:
         self._url, self._command, self._user, self._folder = url, command, user, folder
+        self._away = False
         self._process = self._started()
 
     def database(self, home: Path, name: str) -> str:
@@ -70,13 +71,15 @@ class Server:
 
     def outage(self, url: str, where: float, seconds: float) -> Act:
         """End the server, in order or not, and start it again after some seconds."""
-        if self._process.poll() is not None:  # it is away already
+        if self._away:
             return
+        self._away = True
         self._end(in_order=where < 0.5)
         yield seconds
         self._process = self._started()
         while not self._answers():
             yield 0.1
+        self._away = False
 
     def close(self) -> None:
         """End the server and remove its files."""
