@@ -6,7 +6,7 @@
 # make volunteer  try that program in slots, also under Debian's BOINC client
 # make docker   build our Docker image on a Debian made here, and score with it (root; some minutes)
 # make fuzz     fuzz whatever reads what others wrote (MINUTES=10 of processor time for each reader)
-# make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; it takes an hour)
+# make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; half an hour or more)
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3

@@ -1,5 +1,6 @@
-"""What the kill test says of an end that is not as it should be."""
+"""What the kill test says of an end that is not as it should be, and its page."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from tests.killing.pictures import Picture
 from tests.killing.robot import Robot
 from tests.killing.verdict import End
 from tests.service_site import RECIPE, site_at
+
+PAGE = (Path(__file__).parents[2] / "docs" / "kill-test.md").read_text(encoding="utf-8")
 
 
 class Stage:
@@ -129,3 +132,15 @@ def test_what_happens_follows_from_the_seed_alone() -> None:
     assert first != other
     assert [event.kind for event in first[: len(KINDS)]] == list(KINDS)
     assert "disk full" not in {event.kind for event, _ in zip(plan("a", with_disk=False), range(500), strict=False)}
+
+
+def test_the_page_shows_a_long_run_in_which_nothing_was_wrong() -> None:
+    rows = {title: [int(number) for number in re.findall(r"\d+", cells)] for title, cells in table()}
+    assert sum(rows["processes killed"]) >= 1000
+    assert KINDS.keys() <= rows.keys()
+    assert {title: rows[title] for title in FOUND.values()} == {title: [0, 0, 0] for title in FOUND.values()}
+
+
+def table() -> list[tuple[str, str]]:
+    """Return title and figures of each row of the page's table."""
+    return [(title.strip("* "), cells) for title, cells in re.findall(r"^\| ([^|]+) \|(.*\d.*)\|$", PAGE, re.MULTILINE)]
