@@ -117,7 +117,7 @@ def test_the_main_job_twice(
     third = capsys.readouterr()
     assert second.out.partition("demo plate:")[2] == third.out.partition("demo plate:")[2]
     assert "3 images are known from another folder" in third.out
-    assert third.out.count(str(moved)) == 1
+    assert third.out.count(f"{moved}/demo_") == 1
 
 
 class Watch:
