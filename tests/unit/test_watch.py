@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.errors import EngineError, UserError
+from crystal_search.errors import DatabaseError, EngineError, UserError
 from crystal_search.naming import Naming
 from crystal_search.server.folders import unit_files
 from crystal_search.server.importing.import_images import ImportReport
@@ -129,6 +129,20 @@ def test_fresh_images_come_first_and_the_queue_stays_short(tmp_path: Path) -> No
         watch(site, engine, nothing_new, None)
     assert len(engine.submitted) == 6
     assert engine.submitted == unit_files(site.home.queue)[::-1]
+
+
+def test_a_database_or_share_that_is_away_at_the_start_does_not_end_the_service(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for trouble in (DatabaseError("the database restarts"), OSError("stale file handle")):
+
+        class Away(Inbox):
+            def begin(self, trouble: Exception = trouble) -> None:
+                raise trouble
+
+        watching._begun(Away(site_at(tmp_path), tmp_path, Naming()))
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["import: the database restarts", "import: stale file handle"]
 
 
 def test_how_much_is_done_and_when_the_rest_will_be_is_told() -> None:

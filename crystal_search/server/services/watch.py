@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from crystal_search.errors import CrystalSearchError, EngineError
+from crystal_search.errors import CrystalSearchError, DatabaseError, EngineError
 from crystal_search.exit_codes import USAGE
 from crystal_search.naming import Naming
 from crystal_search.server.engines.engine import Engine
@@ -180,6 +180,14 @@ def watch(
             time.sleep(LOOK_EVERY_S)
 
 
+def _begun(inbox: Inbox) -> None:
+    """Import what lies there; a database or a share that is away for a moment is no reason not to begin."""
+    try:
+        inbox.begin()
+    except (DatabaseError, OSError) as error:
+        log.error("import: %s", error)
+
+
 def _complained(site: Installation, complaints: Complaints) -> int:
     """Say what holds images up, and name what is no work unit; return how many images are put off."""
     for path in strays(site.home):
@@ -226,8 +234,8 @@ def run(arguments: argparse.Namespace) -> None:
         with site.started_engine() as engine:
             viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")
-            inbox.begin()
             try:
+                _begun(inbox)
                 watch(site, engine, inbox.look, viewer, check=ending.check)
             except KeyboardInterrupt:
                 say("stopped; what is not done yet goes on with the next start")
