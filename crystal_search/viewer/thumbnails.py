@@ -116,7 +116,9 @@ class Thumbnails:
         if image.version is None or version in (MISSING, self.version(image), self._touched.get(image.id)):
             return
         if hashlib.sha256(_content(image)).hexdigest() != image.version.sha256:
-            raise ImageError(f"image {image.id} holds another picture than the one that was scored, or none; a picture is scored anew")
+            raise ImageError(
+                f"image {image.id} holds another picture than the one that was scored, or none; it is scored anew"
+            )
         self._touched[image.id] = version
 
     def _keep(self, path: Path, picture: bytes) -> None:
