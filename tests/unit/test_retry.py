@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.main import main
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.installation import Installation
@@ -55,3 +56,9 @@ def test_what_older_versions_condemned_is_scored_again_and_the_verdict_kept(
     assert replace(score, counts=True).outcome == "unreadable"
     assert create_work(site, RECIPE).images == 1
     assert retry(site) == Retried(postponed=0, unreadable=0)
+
+
+def test_a_mistyped_home_is_refused_and_none_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["retry", "--home", str(tmp_path / "nowhere")]) == 2
+    assert "there is no Crystal Search installation in" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()

@@ -67,6 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Have images tried again and say how many."""
-    with opened(arguments.home) as site, only_service(site.home):
+    with opened(arguments.home, create=False) as site, only_service(site.home):
         done = retry(site, plate=arguments.plate, path=arguments.path, reason=arguments.reason)
     say(f"{done.postponed} images that waited, and {done.unreadable} that were called unreadable, are tried again")
