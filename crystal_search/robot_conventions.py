@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.images import SUFFIXES
+from crystal_search.matching import MATCH_MIB, MATCH_S, Match, first_match
 from crystal_search.name_parts import Reading, ReadName, Refused, drop_of, moment, row_of, well_of
 from crystal_search.naming import Naming, compiled
 from crystal_search.wells import CHANNELS, PLATE_FORMATS, channel_named, channels_in
@@ -233,16 +234,18 @@ def _well_read(
 
 _NUMBER = re.compile("[0-9]{1,9}")
 _ROW = re.compile("[A-Za-z]{1,2}")
+_ENDLESS = (
+    f"the pattern takes more than {MATCH_S} s or {MATCH_MIB} MB over it; "
+    "write it without what can match the same characters in many ways, as ([a-z]+)+, (a|aa)+ or .*.*.*"
+)
 
 
 def own_pattern(path: str, naming: Naming) -> Reading:
     """Read the end of a path, from the start of a folder's or the file's name, by a facility's own expression."""
-    expression = compiled(naming.pattern)
-    starts = [0, *(found.end() for found in re.finditer("/", path))]
-    found = next((match for start in reversed(starts) if (match := expression.fullmatch(path[start:]))), None)
-    if not found:
-        return Refused("does not match the pattern")
-    groups = {name: value for name, value in found.groupdict().items() if value is not None}
+    found = _own_match(path, compiled(naming.pattern).pattern)
+    if isinstance(found, Refused):
+        return found
+    groups = {name: value for name, value in found.groups.items() if value is not None}
     if trouble := _not_a_place(groups):
         return trouble
     taken = moment(re.sub("[^0-9]", "", groups.get("date", "")))
@@ -250,7 +253,7 @@ def own_pattern(path: str, naming: Naming) -> Reading:
         return Refused(f"{groups['date']!r} is no date; write yyyymmdd, with HHMM where there is a time")
     plate = groups.get("plate", naming.plate)
     drop = drop_of(groups.get("drop", "1"), naming.drops)
-    channel = _channel(found[0].replace(plate or "/", "/"), naming, told=groups.get("channel"))
+    channel = _channel(found.text.replace(plate or "/", "/"), naming, told=groups.get("channel"))
     if isinstance(drop, Refused):
         return drop
     if isinstance(channel, Refused):
@@ -266,6 +269,15 @@ def own_pattern(path: str, naming: Naming) -> Reading:
         session=session,
         taken=taken,
     )
+
+
+def _own_match(path: str, pattern: str) -> Match | Refused:
+    starts = [0, *(found.end() for found in re.finditer("/", path))]
+    try:
+        found = first_match(pattern, tuple(path[start:] for start in reversed(starts)))
+    except TimeoutError:
+        return Refused(_ENDLESS)
+    return found or Refused("does not match the pattern")
 
 
 def _not_a_place(groups: Mapping[str, str]) -> Refused | None:
