@@ -40,6 +40,7 @@ CONFIG = """<?xml version="1.0" ?>
     </daemons>
 </boinc>
 """
+PAGES = "<?php\nrequire_once('../inc/util.inc');\ndefine('PROJECT', 'Crystal Search');\n"
 PROJECT_XML = "<boinc>\n    <platform>\n        <name>x86_64-pc-linux-gnu</name>\n    </platform>\n</boinc>\n"
 
 #: Notes words and input of a tool in calls.jsonl; fails when a file called TOOL.fails is there.
@@ -58,10 +59,11 @@ with open("calls.jsonl", "a") as file:
 
 def made_project(root: Path) -> Project:
     """Make a project folder with tools that note their calls."""
-    for name in ("bin", "download", "upload", "templates", "apps", "log_lab"):
+    for name in ("bin", "download", "upload", "templates", "apps", "log_lab", "html/project"):
         (root / name).mkdir(parents=True)
     (root / "config.xml").write_text(CONFIG.format(root=root))
     (root / "project.xml").write_text(PROJECT_XML)
+    (root / "html" / "project" / "project.inc").write_text(PAGES)
     for tool in ("create_work", "cancel_jobs", "xadd"):
         path = root / "bin" / tool
         path.write_text(TOOL.format(python=sys.executable))

@@ -27,19 +27,22 @@ class Task:
     unit: bytes
     upload_name: str
     upload_url: str
+    upload_limit: str  #: size of the upload, as the server has signed it
+    upload_signature: str
     version: str
 
 
 class Volunteer:
     """One account with one host at a project."""
 
-    def __init__(self, master_url: str, name: str) -> None:
+    def __init__(self, master_url: str, name: str, *, invitation: str = "") -> None:
         self.master_url = master_url
         mail = f"{name}@lab.example"
         words = {
             "email_addr": mail,
             "passwd_hash": hashlib.md5(f"secret{mail}".encode(), usedforsecurity=False).hexdigest(),
             "user_name": name,
+            "invite_code": invitation,
         }
         told = _get(f"{master_url}create_account.php?{urllib.parse.urlencode(words)}").decode()
         self.key = _tag(told, "authenticator")
@@ -65,6 +68,8 @@ class Volunteer:
                     unit=_get(_tag(files[input_name], "url")),
                     upload_name=upload_name,
                     upload_url=_tag(files[upload_name], "url"),
+                    upload_limit=_tag(files[upload_name], "max_nbytes"),
+                    upload_signature=_tag(files[upload_name], "xml_signature"),
                     version=_tag(each, "version_num") or "1",
                 )
             )
@@ -88,7 +93,8 @@ class Volunteer:
         head = (
             "<data_server_request>\n<core_client_major_version>7</core_client_major_version>\n"
             "<core_client_minor_version>20</core_client_minor_version>\n<core_client_release>5</core_client_release>\n"
-            f"<file_upload>\n<file_info>\n<name>{task.upload_name}</name>\n<max_nbytes>1e9</max_nbytes>\n</file_info>\n"
+            f"<file_upload>\n<file_info>\n<name>{task.upload_name}</name>\n<max_nbytes>{task.upload_limit}</max_nbytes>\n"
+            f"<xml_signature>\n{task.upload_signature}\n</xml_signature>\n</file_info>\n"
             f"<nbytes>{len(data)}</nbytes>\n"
             f"<md5_cksum>{hashlib.md5(data, usedforsecurity=False).hexdigest()}</md5_cksum>\n"
             "<offset>0</offset>\n<data>\n"

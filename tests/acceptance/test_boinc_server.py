@@ -18,6 +18,7 @@ import pytest
 from crystal_search.model import default_models_folder
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.install import install, set_replication
+from crystal_search.server.engines.boinc.invitations import invitation
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
@@ -93,10 +94,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     (folder / "images").mkdir()
     project = read_project(Path(ROOT))
     project.run("cancel_jobs", "1", "1000000")
-    install(home, settings)
+    install(home, settings, take_over=True)
     set_replication(project, settings)
     site = Installation(home=home, settings=settings, imaging=open_imaging(f"sqlite:///{folder}/imaging.sqlite"))
-    volunteers = [Volunteer(project.master_url, f"v{secrets.token_hex(4)}") for _ in range(5)]
+    code = invitation(project)
+    volunteers = [Volunteer(project.master_url, f"v{secrets.token_hex(4)}", invitation=code) for _ in range(5)]
     good = good_answer(PROGRAM, folder / "slots", default_models_folder())
     yield Place(site, project, folder / "images", good, volunteers)
     site.imaging.close()

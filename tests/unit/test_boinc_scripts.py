@@ -2,15 +2,22 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 
-from crystal_search.errors import ConfigError
+from crystal_search.errors import ConfigError, EngineError, UserError
 from crystal_search.result import result_to_json
+from crystal_search.server.engines.boinc.boinc_engine import project_engine
 from crystal_search.server.engines.boinc.install import (
     ASSIMILATE,
     CHECK,
@@ -19,7 +26,9 @@ from crystal_search.server.engines.boinc.install import (
     install,
     output_template,
 )
+from crystal_search.server.engines.boinc.invitations import invitation, make_account
 from crystal_search.server.engines.boinc.returned_results import disagreement
+from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 from tests.boinc_site import BoincSite, boinc_site
 from tests.service_site import PATIENCE_S
@@ -296,3 +305,102 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
     place = boinc_site(tmp_path)
     with pytest.raises(ConfigError, match="holds no BOINC project"):
         install(place.site.home, replace(place.site.settings, boinc_project=str(tmp_path)))
+
+
+def test_a_project_works_for_one_home(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    install_into(place)
+    other = Home(tmp_path / "another home")
+    script = place.server.project.root / "bin" / ASSIMILATE
+    before = script.read_text()
+    with pytest.raises(ConfigError, match=r"works for .*/home, not for .*/another home.*--take-over"):
+        install(other, place.site.settings)
+    assert script.read_text() == before
+    (line, *_) = install(other, place.site.settings, take_over=True)
+    assert "no longer for" in line
+    assert str(other.incoming) in script.read_text()
+    with pytest.raises(ConfigError, match="works for"):
+        project_engine(place.site.home, place.site.settings, tmp_path)
+    project_engine(other, place.site.settings, tmp_path)
+
+
+def test_what_would_grow_for_years_is_taken_away_by_daemons_that_are_there_once(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    install_into(place)
+    config = place.server.project.root / "config.xml"
+    assert "<cmd>file_deleter -d 2</cmd>" in config.read_text()
+    config.write_text(re.sub(r"<cmd>db_purge [^<]*", "<cmd>db_purge -d 3 --min_age_days 400", config.read_text()))
+    assert install_into(place) == []
+    assert config.read_text().count("db_purge") == 1
+
+
+def test_accounts_need_an_invitation_that_stays(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    project = place.server.project
+    pages = project.root / "html" / "project" / "project.inc"
+    pages.chmod(0o640)
+    install_into(place)
+    code = invitation(project)
+    assert len(code) == 12
+    assert pages.read_text().startswith(f"<?php\ndefine('INVITE_CODES', '/^{code}$/');\nrequire_once")
+    assert pages.stat().st_mode & 0o777 == 0o640
+    install_into(place)
+    assert invitation(project) == code
+
+
+def test_codes_that_somebody_else_made_stay(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    pages = place.server.project.root / "html" / "project" / "project.inc"
+    pages.write_text('<?php\ndefine("INVITE_CODES", "/spring|summer/");\n')
+    install_into(place)
+    assert pages.read_text().count("INVITE_CODES") == 1
+    with pytest.raises(UserError, match=r"make the account on http://lab\.example/cs/"):
+        invitation(place.server.project)
+
+
+@contextmanager
+def pages_that_say(answer: str, place: BoincSite) -> Iterator[list[str]]:
+    """Serve the page that makes accounts; give the queries it got."""
+    asked: list[str] = []
+
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        place.server.project = replace(place.server.project, master_url=f"http://127.0.0.1:{server.server_port}/cs/")
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_an_invited_volunteer_has_an_account_and_has_it_still_when_invited_again(place: BoincSite) -> None:
+    with pages_that_say("<account_out>\n <authenticator>0a1b2c</authenticator>\n</account_out>", place) as asked:
+        for _ in range(2):
+            assert make_account(place.server.project, "ada@lab.example", "ada") == "0a1b2c"
+    words = dict(parse_qsl(asked[0].partition("?")[2]))
+    assert words["invite_code"] == invitation(place.server.project)
+    assert (words["email_addr"], words["user_name"], len(words["passwd_hash"])) == ("ada@lab.example", "ada", 32)
+    assert asked[0] == asked[1]
+
+
+def test_why_there_is_no_account_is_told(place: BoincSite) -> None:
+    with (
+        pages_that_say("<error>\n<error_num>-1</error_num>\n<error_msg>Invalid invitation code</error_msg>", place),
+        pytest.raises(EngineError, match=r"no account for ada@lab\.example: Invalid invitation code"),
+    ):
+        make_account(place.server.project, "ada@lab.example", "ada")
+    with pytest.raises(EngineError, match="does the web server run"):
+        make_account(place.server.project, "ada@lab.example", "ada")
+    with pytest.raises(UserError, match="no mail address"):
+        make_account(place.server.project, "ada", "ada")

@@ -1,4 +1,4 @@
-"""``crystal-search boinc``: puts Crystal Search into a BOINC project, and versions of its program."""
+"""``crystal-search boinc``: Crystal Search in a BOINC project, versions of its program, invitations to volunteers."""
 
 import argparse
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 from crystal_search.arguments import count
 from crystal_search.errors import ConfigError
 from crystal_search.server.engines.boinc.install import install, set_replication
+from crystal_search.server.engines.boinc.invitations import make_account
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.boinc.staging import stage
 from crystal_search.server.home import Home
@@ -20,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     installing = commands.add_parser("install", help="application, templates, scripts and daemons")
     installing.set_defaults(boinc_command=_install)
     add_home_argument(installing)
+    installing.add_argument("--take-over", action="store_true", help="though the project works for another home")
+    inviting = commands.add_parser("invite", help="an account for a volunteer")
+    inviting.set_defaults(boinc_command=_invite)
+    add_home_argument(inviting)
+    inviting.add_argument("mail", help="the volunteer's mail address, which names the account")
     staging = commands.add_parser("stage", help="a version of the program with the models in use")
     staging.set_defaults(boinc_command=_stage)
     add_home_argument(staging)
@@ -43,10 +49,16 @@ def _told(arguments: argparse.Namespace) -> tuple[Home, Settings, Project]:
 
 def _install(arguments: argparse.Namespace) -> None:
     home, settings, project = _told(arguments)
-    for line in install(home, settings):
+    for line in install(home, settings, take_over=arguments.take_over):
         say(line)
     say(set_replication(project, settings))
     say(f"{project.root} has Crystal Search; stage the program next, then start the project: bin/start")
+
+
+def _invite(arguments: argparse.Namespace) -> None:
+    _, _, project = _told(arguments)
+    key = make_account(project, arguments.mail, arguments.mail.partition("@")[0])
+    say(f"on each of the volunteer's PCs: boinccmd --project_attach {project.master_url} {key}")
 
 
 def _stage(arguments: argparse.Namespace) -> None:

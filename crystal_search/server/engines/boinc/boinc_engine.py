@@ -18,6 +18,7 @@ from crystal_search.files import write_whole
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.attempts import add_failure, failures, set_aside
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
+from crystal_search.server.engines.boinc.ownership import check_owner
 from crystal_search.server.engines.boinc.project import (
     APP,
     IN_TEMPLATE,
@@ -66,8 +67,15 @@ class Submission:
 
 
 def project_engine(home: Home, settings: Settings, models: Path) -> "BoincEngine":
-    """Return the engine that feeds the project of the settings; volunteers have the models, from `staging`."""
+    """Return the engine that feeds the project of the settings; volunteers have the models, from `staging`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such project, or it works for another home.
+    """
     project = read_project(Path(settings.boinc_project))
+    check_owner(project, home)
     return BoincEngine(home, settings, project, BoincDatabase(project))
 
 

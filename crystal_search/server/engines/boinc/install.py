@@ -13,6 +13,8 @@ from pathlib import Path
 from crystal_search.errors import ConfigError, EngineError
 from crystal_search.files import write_whole
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.invitations import close_accounts
+from crystal_search.server.engines.boinc.ownership import claim
 from crystal_search.server.engines.boinc.project import APP, IN_TEMPLATE, OUT_TEMPLATE, Project, read_project
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
@@ -21,13 +23,16 @@ CHECK, COMPARE, ASSIMILATE = f"{APP}_check", f"{APP}_compare", f"{APP}_assimilat
 MEMORY_BYTES, DISK_BYTES = 1_000_000_000, 2_000_000_000  #: at most, of one work unit on a volunteer's PC
 DELAY_S = 86_400  #: after which a volunteer who is silent is given up, and the work sent to another
 MAX_ERRORS = 2  #: one more, and a work unit is given up; each has a host of its own
+PURGE_DAYS = 30  #: after which the server forgets a job; its result is in our archive and ledger
 SCRIPT_MODE = 0o755
 
 #: Of the server: see each in docs/boinc.md.
 OPTIONS = {
     "one_result_per_user_per_wu": "0",
     "one_result_per_host_per_wu": "1",
-    "dont_generate_upload_certificates": "1",
+    "dont_generate_upload_certificates": "0",
+    "ignore_upload_certificates": "0",
+    "maintenance_delay": "60",
     "max_wus_in_progress": "4",
     "max_wus_to_send": "8",
     "min_sendwork_interval": "1",
@@ -38,6 +43,9 @@ OPTIONS = {
 
 #: Daemons that every project has, made quicker than every 5 s; what is urgent goes first.
 QUICKER = ("feeder -d 3 -priority_order --sleep_interval 1", "transitioner -d 3 --sleep_interval 1")
+
+#: Daemons that keep a project small for years, unless it has its own: files, then rows of the database.
+SWEEPERS = ("file_deleter -d 2", f"db_purge -d 2 --app {APP} --min_age_days {PURGE_DAYS} --no_archive --sleep 3600")
 
 CHECK_SCRIPT = """#!/bin/sh
 # BOINC's validator asks here: exit code 0 valid, 3 later, all others invalid. Whatever our own faults are, they must
@@ -65,21 +73,33 @@ exit 0
 """
 
 
-def install(home: Home, settings: Settings) -> list[str]:
+def install(home: Home, settings: Settings, *, take_over: bool = False) -> list[str]:
     """Put everything into the project that `settings` names, except for versions of the program (`staging`).
 
     Return what was changed in it, a sentence each.
 
+    Parameters
+    ----------
+    take_over
+        Whether the project may have worked for another home.
+
     Raises
     ------
     ConfigError
-        If there is no such project.
+        If there is no such project, or it works for another home.
     EngineError
         If a tool of the project fails.
     """
     project = read_project(Path(settings.boinc_project))
     home.made()
-    return [*_templates(project, settings), *_scripts(project, home), *_application(project), *_config(project)]
+    return [
+        *claim(project, home, take_over=take_over),
+        *_templates(project, settings),
+        *_scripts(project, home),
+        *_application(project),
+        *_config(project),
+        *close_accounts(project),
+    ]
 
 
 def input_template(settings: Settings) -> str:
@@ -179,6 +199,7 @@ def _config(project: Project) -> list[str]:
         daemons = ET.SubElement(root, "daemons")
     changes = [f"set <{name}> to {value}" for name, value in OPTIONS.items() if _set(config, name, value)]
     changes += [f"added the daemon {words}" for words in _daemons() if _add_daemon(daemons, words)]
+    changes += [f"added the daemon {words}" for words in SWEEPERS if _add_missing(daemons, words)]
     changes += [f"set the daemon {words}" for words in QUICKER if _change(daemons, words)]
     if changes:
         _rewrite(path, tree)
@@ -204,12 +225,22 @@ def _set(config: ET.Element, name: str, value: str) -> bool:
 
 
 def _add_daemon(daemons: ET.Element, words: str) -> bool:
+    """Add a daemon of ours, in place of what it was before."""
     if any((each.text or "").split() == words.split() for each in daemons.findall("daemon/cmd")):
         return False
     for old in daemons.findall("daemon"):
         told = (old.findtext("cmd") or "").split()
         if told[:1] == words.split()[:1] and APP in told:
             daemons.remove(old)
+    ET.SubElement(ET.SubElement(daemons, "daemon"), "cmd").text = words
+    return True
+
+
+def _add_missing(daemons: ET.Element, words: str) -> bool:
+    """Add a daemon unless one of that program is there, whatever its words."""
+    program = words.split(maxsplit=1)[0]
+    if any((each.text or "").split()[:1] == [program] for each in daemons.findall("daemon/cmd")):
+        return False
     ET.SubElement(ET.SubElement(daemons, "daemon"), "cmd").text = words
     return True
 
