@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
@@ -13,6 +14,7 @@ from crystal_search.errors import UserError
 
 FULL_DISK = (ENOSPC, EDQUOT)  #: error numbers
 PART = ".part"  #: suffix of a file that is not whole yet
+STALE_S = 3600.0  #: after which nobody goes on with a part file
 
 #: What file servers and systems keep in shared folders, in small letters.
 HOUSEKEEPING = frozenset(
@@ -49,6 +51,20 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             part.unlink(missing_ok=True)
         raise
     _settle(path.parent)
+
+
+def clear_parts(folder: Path, *, older_than_s: float = STALE_S) -> None:
+    """Delete the part files that killed writers left in a folder.
+
+    Parameters
+    ----------
+    older_than_s
+        How long they were not written to; 0 is for whoever alone writes there.
+    """
+    for part in folder.glob(f".*{PART}"):
+        with suppress(OSError):
+            if time.time() - part.lstat().st_mtime >= older_than_s or not older_than_s:
+                part.unlink()
 
 
 def _settle(folder: Path) -> None:

@@ -5,16 +5,16 @@ a small file cannot unpack to a large one; and the same images, models and param
 """
 
 import json
-import os
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from crystal_search.errors import CrystalSearchError, WorkUnitError
+from crystal_search.files import whole_file
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import ModelRef, models_named, sha256_of
 from crystal_search.outcomes import THRESHOLD
@@ -114,16 +114,9 @@ def write_work_unit(
 
 def _write_zip(path: Path, members: Sequence[tuple[str, bytes]]) -> None:
     """Write a zip whole or not at all; on a full disk nothing of it stays, which would keep the disk full."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-            for name, data in members:
-                archive.writestr(zipfile.ZipInfo(name), data)
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data)
 
 
 def manifest_to_json(unit: WorkUnit) -> str:

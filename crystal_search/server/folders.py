@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from crystal_search.files import clear_parts
 from crystal_search.server.home import Home
 from crystal_search.work_unit import NAME
 
@@ -61,9 +62,13 @@ def _delete(path: Path) -> None:
 
 
 def advance(home: Home, source: Path, target: Path) -> bool:
-    """Rename the folder `source` to `target`; what is at `target` already stays, and `source` is discarded."""
+    """Rename the folder `source` to `target`; what is at `target` already stays, and `source` is discarded.
+
+    Who wrote into it has ended: part files that are left there come from one that was killed.
+    """
     if target.exists():
         discard(home, source)
         return False
+    clear_parts(source, older_than_s=0)
     os.rename(source, target)
     return True

@@ -16,7 +16,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from crystal_search.server.folders import advance, discard, unit_files, unit_names
+from crystal_search.files import clear_parts
+from crystal_search.server.folders import advance, discard, empty_trash, unit_files, unit_names
 from crystal_search.server.home import Home
 from crystal_search.work_unit import NAME
 
@@ -120,6 +121,14 @@ def strays(home: Home) -> list[Path]:
             if not entry.name.startswith(".") and not _is_unit(entry, row):
                 found.append(Path(entry.path))
     return found
+
+
+def sweep(home: Home) -> None:
+    """Delete what killed processes left, things in the trash and part files; for whoever holds the services' lock."""
+    empty_trash(home)
+    clear_parts(home.queue, older_than_s=0)  # nobody writes there without that lock
+    for folder in (home.path, home.models, home.submitted, home.failed, home.refused):
+        clear_parts(folder)
 
 
 def _is_unit(entry: "os.DirEntry[str]", row: Row) -> bool:

@@ -16,7 +16,7 @@ import simplejpeg
 from PIL import Image as Pillow
 
 from crystal_search.errors import ImageError
-from crystal_search.files import unwaiting, write_whole
+from crystal_search.files import clear_parts, unwaiting, write_whole
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_BYTES, PNG_MAGIC
 from crystal_search.images import Colour, decode
 from crystal_search.server.imaging.imaging_database import StoredImage
@@ -99,6 +99,7 @@ class Thumbnails:
             picture = make(_content(image))
             try:
                 self._keep(path, picture)
+                clear_parts(folder)
                 for old in folder.glob(f"{kind}-{image.id}-*.jpg"):
                     if old != path:
                         old.unlink(missing_ok=True)

@@ -187,7 +187,7 @@ def test_killed_while_writing_leaves_no_work_unit(tmp_path: Path, monkeypatch: p
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("crystal_search.work_unit.os.replace", die)
+    monkeypatch.setattr("crystal_search.files.os.replace", die)
     with pytest.raises(KeyboardInterrupt):
         packed(tmp_path / "u.zip")
     assert not (tmp_path / "u.zip").exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crystal_search.columns import csv_text
 from crystal_search.errors import DatabaseError
-from crystal_search.files import write_whole
+from crystal_search.files import clear_parts, write_whole
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
@@ -87,8 +87,7 @@ def _files(home: Home, pattern: str) -> list[Path]:
 
 def _sweep(home: Home) -> None:
     """Take away what a killed run left of a CSV file that never came to be ready."""
-    for path in _files(home, ".*.part"):
-        path.unlink()
+    clear_parts(home.finalized, older_than_s=0)
     for path in _files(home, ".*.csv.units"):
         name = path.name[1:].removesuffix(".units")
         ready = (home.finalized / f"{name}{READY_SUFFIX}").exists()

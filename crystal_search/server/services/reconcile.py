@@ -4,21 +4,21 @@ import logging
 import re
 
 from crystal_search.model import cards_in, hashes_of
-from crystal_search.server.folders import discard, empty_trash
+from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe, StoredImage, UnitRecord
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.changed_files import notice_changes
 from crystal_search.server.services.packing import clear_set_aside, pack, read_some, recorded
 from crystal_search.server.services.postponing import Reason, put_off
-from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
+from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of, sweep
 
 log = logging.getLogger(__name__)
 
 
 def reconcile(site: Installation, recipe: Recipe) -> int:
     """Make good what kills, failures, new models and changed files left; return what `recreate_lost` does."""
-    empty_trash(site.home)
+    sweep(site.home)
     notice_changes(site)
     resolve_failed(site)
     withdraw_outdated(site, recipe)
