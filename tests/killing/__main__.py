@@ -55,12 +55,12 @@ def main(words: Sequence[str]) -> int:
             tell(outcome)
             outcomes.append(outcome)
         else:
-            say(f"{kind} is left out: {outcome}")
+            say(f"{kind} is left out: {outcome!r}")
     table = table_of(outcomes)
     say(table)
     if arguments.write:
         write_page(f"`{command}`, {datetime.now(UTC):%Y-%m-%d}\n\n{table}")
-    return int(len(outcomes) < len(arguments.databases) or any(outcome.wrong.all() for outcome in outcomes))
+    return int(len(outcomes) < len(arguments.databases) or any(each.wrong.all() or each.broke for each in outcomes))
 
 
 def table_of(outcomes: Sequence[Outcome]) -> str:
@@ -75,6 +75,7 @@ def table_of(outcomes: Sequence[Outcome]) -> str:
         [f"**{title}**", *(f"**{len(getattr(outcome.wrong, name))}**" for outcome in outcomes)]
         for name, title in FOUND.items()
     ]
+    rows.append(["installations in which the test itself broke", *(str(int(bool(each.broke))) for each in outcomes)])
     rows.append(["installations", *(str(outcome.rounds) for outcome in outcomes)])
     rows.append(["minutes", *(f"{outcome.seconds / 60:.0f}" for outcome in outcomes)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -94,6 +95,8 @@ def write_page(text: str) -> None:
 def tell(outcome: Outcome) -> None:
     """Say what was wrong over one database, and what the services complained of."""
     say(f"{outcome.database}: {outcome.kills} killed in {outcome.rounds} rounds, {outcome.seconds:.0f} s")
+    if outcome.broke:
+        say(f"  THE TEST BROKE, in an installation that is not counted: {outcome.broke}")
     for line in outcome.wrong.all():
         say(f"  WRONG: {line}")
     for title, counter in (("ended", outcome.ended), ("let through", outcome.faults)):

@@ -5,9 +5,10 @@ import logging
 import os
 import shutil
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from crystal_search.processes import pool_of
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.unit_states import State, names_in
-from tests.killing.databases import MissingError, Server, Sqlite, database_server
+from tests.killing.databases import Server, Sqlite, database_server
 from tests.killing.disks import small_disk
 from tests.killing.faults import KINDS, Event, plan
 from tests.killing.robot import Act, Robot
@@ -26,6 +27,7 @@ from tests.killing.verdict import End, Verdict
 
 log = logging.getLogger(__name__)
 
+LOG_LEVEL = os.environ.get("LOG_LEVEL", "INFO")
 KILLS_A_ROUND = 60
 KILLS_BEFORE, KILLS_A_RESULT = 4, 2  #: processes that may be killed before the first result, and for each
 WORK_S = 30.0  #: to wait for a result
@@ -56,6 +58,7 @@ class Outcome:
     ended: Counter[str] = field(default_factory=Counter)  #: services that ended with an error by themselves
     faults: Counter[str] = field(default_factory=Counter)  #: exceptions that services wrote down
     wrong: Verdict = field(default_factory=Verdict)
+    broke: str = ""  #: how the test itself came to grief, in an installation that is not counted here
 
     @property
     def kills(self) -> int:
@@ -94,16 +97,17 @@ class Acts:
 
 def campaigns(
     databases: Sequence[str], folder: Path, *, kills: int, seed: int
-) -> Iterator[tuple[str, Outcome | MissingError]]:
-    """Share the kills among databases, each in a process of its own, since much of the time is spent waiting."""
+) -> Iterator[tuple[str, Outcome | BaseException]]:
+    """Share the kills among databases, each in a process of its own, since much of the time is spent waiting.
+
+    What comes of one does not depend on the others, nor does it get lost with them.
+    """
     share = -(-kills // len(databases))
-    with pool_of(len(databases), begin_log, (os.environ.get("LOG_LEVEL", "INFO"),)) as pool:
-        futures = {kind: pool.submit(campaign, kind, folder, kills=share, seed=seed) for kind in databases}
+    with ExitStack() as stack:
+        pools = {kind: stack.enter_context(pool_of(1, begin_log, (LOG_LEVEL,))) for kind in databases}
+        futures = {kind: pool.submit(campaign, kind, folder, kills=share, seed=seed) for kind, pool in pools.items()}
         for kind, future in futures.items():
-            try:
-                yield kind, future.result()
-            except MissingError as error:
-                yield kind, error
+            yield kind, future.exception() or future.result()
 
 
 def begin_log(level: str) -> None:
@@ -121,9 +125,13 @@ def campaign(kind: str, folder: Path, *, kills: int, seed: int) -> Outcome:
     """
     outcome, began = Outcome(kind), time.monotonic()
     with database_server(kind) as server:
-        while outcome.kills < kills and not outcome.wrong.all():
+        while outcome.kills < kills and not outcome.wrong.all() and not outcome.broke:
             outcome.rounds += 1
-            one_round(server, folder / f"{kind}-{outcome.rounds}", outcome, kills=kills, seed=seed)
+            try:
+                one_round(server, folder / f"{kind}-{outcome.rounds}", outcome, kills=kills, seed=seed)
+            except Exception:
+                outcome.rounds -= 1
+                outcome.broke = traceback.format_exc()
             outcome.seconds = time.monotonic() - began
             log.info("%s: %d killed in %d rounds, %.0f s", kind, outcome.kills, outcome.rounds, outcome.seconds)
     return outcome

@@ -110,6 +110,7 @@ class End:
         stuck = [f"{name} is {state}" for state in ON_THE_WAY for name in names_in(home, state)]
         folders = (home.failures, home.finalized, home.refused, home.trash)
         stuck += [f"{path} is left" for folder in folders for path in folder.iterdir()]
+        stuck += [f"{path} is left" for folder in (home.queue, home.archive) for path in folder.rglob("*.part")]
         stuck += [f"{unit.name} is open" for unit in self.imaging.units("open")]
         stuck += [f"{each.images} images wait: {each.reason}" for each in self.imaging.postponed()]
         return stuck

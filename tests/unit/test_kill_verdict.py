@@ -14,7 +14,9 @@ from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.importing.import_images import import_folder
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import create_work
-from tests.killing.__main__ import FOUND
+from tests.killing import campaign as campaign_module
+from tests.killing.__main__ import FOUND, table_of
+from tests.killing.campaign import Outcome, campaigns
 from tests.killing.faults import KINDS, plan
 from tests.killing.pictures import Picture
 from tests.killing.robot import Robot
@@ -144,3 +146,24 @@ def test_the_page_shows_a_long_run_in_which_nothing_was_wrong() -> None:
 def table() -> list[tuple[str, str]]:
     """Return title and figures of each row of the page's table."""
     return [(title.strip("* "), cells) for title, cells in re.findall(r"^\| ([^|]+) \|(.*\d.*)\|$", PAGE, re.MULTILINE)]
+
+
+def test_an_installation_in_which_the_test_breaks_takes_no_other_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_round(server: object, folder: Path, outcome: Outcome, **_: object) -> None:
+        if outcome.rounds == 2:
+            raise ZeroDivisionError
+        outcome.killed["client"] += 7
+
+    monkeypatch.setattr(campaign_module, "one_round", one_round)
+    outcome = campaign_module.campaign("sqlite", tmp_path, kills=100, seed=1)
+    assert (outcome.kills, outcome.rounds) == (7, 1)
+    assert "ZeroDivisionError" in outcome.broke
+    assert "| installations in which the test itself broke | 1 |" in table_of([outcome])
+
+
+def test_each_database_has_its_own_outcome(tmp_path: Path) -> None:
+    found = dict(campaigns(["nothing", "sqlite"], tmp_path, kills=0, seed=1))
+    assert isinstance(found["nothing"], KeyError)
+    assert isinstance(found["sqlite"], Outcome)
