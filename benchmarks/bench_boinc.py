@@ -30,6 +30,7 @@ from crystal_search.result import (
 )
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
+from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.engines.boinc.returned_results import check
 from crystal_search.server.folders import unit_files
@@ -68,9 +69,12 @@ class Nothing:
         """Return those of these jobs that are known."""
         return {name: self.known[name] for name in names if name in self.known}
 
-    def troubles(self, job_id: int) -> list[str]:
+    def failed_copies(self, job_id: int) -> list[FailedCopy]:
         """Return that nothing went wrong."""
         return []
+
+    def want_another_copy(self, job: Job) -> None:
+        """Have no copies to send."""
 
 
 def own_project(root: Path) -> Project:

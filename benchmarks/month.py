@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from benchmarks.table import Row, table
-from crystal_search.server.engines.boinc.install import DELAY_S, MAX_ERRORS
+from crystal_search.server.engines.boinc.install import MAX_ERRORS
+from crystal_search.server.settings import Settings
 
 ARCHIVE, MONTH_S = 15_666_284, 30 * 86_400.0
 PAPER_MACHINES, PAPER_SECONDS = 216, 35.7
@@ -39,7 +40,7 @@ class Lab:
     quorum: int = 2
     images_per_unit: int = 64
     max_queue: int = 5000
-    delay_s: float = DELAY_S
+    delay_s: float = 3600 * Settings().boinc_archive_deadline_hours
     max_errors: int = MAX_ERRORS
 
 

@@ -11,9 +11,13 @@ from typing import Any
 from crystal_search.errors import EngineError
 from crystal_search.server.engines.boinc.boinc_database import Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
+from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, FailedCopy
 from crystal_search.server.engines.boinc.project import Project, read_project
+from crystal_search.server.folders import unit_files
 from crystal_search.server.installation import Installation
-from tests.service_site import SETTINGS, site_at
+from crystal_search.server.services.create_work import create_work
+from tests.fake_client import Plan, score
+from tests.service_site import RECIPE, SETTINGS, site_at
 
 CONFIG = """<?xml version="1.0" ?>
 <boinc>
@@ -77,7 +81,8 @@ class Server:
 
     project: Project
     changed: dict[str, Job] = field(default_factory=dict)
-    said: dict[int, list[str]] = field(default_factory=dict)
+    failed: dict[int, list[FailedCopy]] = field(default_factory=dict)  #: copies, by number of the job
+    hurried: list[str] = field(default_factory=list)  #: jobs of which another copy was asked for
     away: bool = False
 
     @property
@@ -103,8 +108,20 @@ class Server:
     def change(self, name: str, **what: object) -> None:
         self.changed[name] = replace(self.jobs([name])[name], **what)  # type: ignore[arg-type]
 
-    def troubles(self, job_id: int) -> list[str]:
-        return self.said.get(job_id, [])
+    def failed_copies(self, job_id: int) -> list[FailedCopy]:
+        return self.failed.get(job_id, [])
+
+    def want_another_copy(self, job: Job) -> None:
+        self.hurried.append(job.name)
+        self.change(job.name, unsent=job.unsent + 1, extra=job.extra + 1)
+
+    def fail(self, name: str, *exit_codes: int, error_mask: int = 2) -> None:
+        """Give a job up after its copies ended with these codes of BOINC's clients, each on a host of its own."""
+        self.change(name, assimilated=True, error_mask=error_mask)
+        self.failed[self.changed[name].id] = [
+            FailedCopy(name=f"{name}_{host}", host_id=host, outcome=CLIENT_ERROR, exit_status=code)
+            for host, code in enumerate(exit_codes)
+        ]
 
 
 @dataclass
@@ -130,3 +147,29 @@ def boinc_site(folder: Path, *, images: int = 0) -> BoincSite:
     project = made_project(folder / "project")
     settings = replace(SETTINGS, engine="boinc", boinc_project=str(project.root))
     return BoincSite(site_at(folder, images=images, settings=settings), Server(project))
+
+
+def step(place: BoincSite) -> None:
+    """Pack what waits and keep the engine going once."""
+    create_work(place.site, RECIPE)
+    with place.engine as engine:
+        engine.submit(reversed(unit_files(place.site.home.queue)))
+        engine.step()
+
+
+def result_of(place: BoincSite, unit: Path, folder: Path) -> bytes:
+    """Return the result that a good client gives."""
+    folder.mkdir(exist_ok=True)
+    score(unit, folder, Plan())
+    result = json.loads((folder / "result.json").read_bytes())
+    for image in result["images"]:
+        image["overlay"] = None  # only one file is uploaded
+    return json.dumps(result).encode()
+
+
+def come_back(place: BoincSite, folder: Path, *, attempt: int = 1) -> None:
+    """Have every queued work unit scored and assimilated by the server."""
+    for number, path in enumerate(unit_files(place.site.home.queue), start=1):
+        job = f"{path.stem}_a{attempt}"
+        place.spool(f"{job}_0_r123456_0", result_of(place, path, folder / "made"), number=number)
+        place.server.change(job, assimilated=True)

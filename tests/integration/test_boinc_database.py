@@ -19,10 +19,12 @@ from tests.integration.conftest import _on_server
 TABLES = (
     "CREATE TABLE app (id INT PRIMARY KEY, name VARCHAR(254), target_nresults INT DEFAULT 0)",
     "CREATE TABLE workunit (id INT PRIMARY KEY, appid INT, name VARCHAR(191) UNIQUE, error_mask INT DEFAULT 0, "
-    "assimilate_state INT DEFAULT 0, need_validate SMALLINT DEFAULT 0)",
+    "assimilate_state INT DEFAULT 0, need_validate SMALLINT DEFAULT 0, min_quorum INT DEFAULT 2, "
+    "target_nresults INT DEFAULT 2, max_total_results INT DEFAULT 7, max_success_results INT DEFAULT 5, "
+    "canonical_resultid INT DEFAULT 0, transition_time INT DEFAULT 2147483647)",
     "CREATE TABLE result (id INT PRIMARY KEY AUTO_INCREMENT, appid INT DEFAULT 1, workunitid INT, name VARCHAR(191), "
     "hostid INT DEFAULT 0, server_state INT, outcome INT DEFAULT 0, exit_status INT DEFAULT 0, stderr_out BLOB, "
-    "received_time INT DEFAULT 0)",
+    "received_time INT DEFAULT 0, sent_time INT DEFAULT 0)",
     "CREATE TABLE host (id INT PRIMARY KEY, rpc_time INT)",
     "CREATE TABLE user (id INT PRIMARY KEY)",
 )
@@ -61,33 +63,68 @@ def test_jobs_are_read_by_name(server: tuple[Connection, Project]) -> None:
             "(1, 1, 'a_a1', 0, 0), (2, 1, 'b_a1', 0, 2), (3, 1, 'c_a1', 17, 2), (4, 1, 'd_a1', 2, 2)"
         )
     )
-    connection.execute(text("INSERT INTO result (workunitid, name, server_state) VALUES (1, 'x', 4), (1, 'y', 2)"))
+    connection.execute(
+        text(
+            "INSERT INTO result (workunitid, name, server_state, sent_time) VALUES "
+            f"(1, 'x', 4, {NOW} - 5000), (1, 'y', 2, 0), (1, 'z', 4, {NOW} - 700), (1, 'w', 5, {NOW})"
+        )
+    )
+    connection.execute(text("UPDATE workunit SET target_nresults = 3 WHERE id = 1"))
     jobs = BoincDatabase(project).jobs(["a_a1", "b_a1", "c_a1", "d_a1", "e_a1", "x'; DROP TABLE result; --"])
-    assert {name: (job.id, job.assimilated, job.in_progress, job.is_lost) for name, job in jobs.items()} == {
-        "a_a1": (1, False, 1, False),
-        "b_a1": (2, True, 0, False),
-        "c_a1": (3, True, 0, True),
-        "d_a1": (4, True, 0, False),
+    assert {name: (job.id, job.assimilated, job.error_mask) for name, job in jobs.items()} == {
+        "a_a1": (1, False, 0),
+        "b_a1": (2, True, 0),
+        "c_a1": (3, True, 17),
+        "d_a1": (4, True, 2),
     }
+    assert (jobs["a_a1"].in_progress, jobs["a_a1"].unsent, jobs["a_a1"].extra) == (2, 1, 1)
+    assert 700 <= jobs["a_a1"].silent_s < 5000
+    assert (jobs["b_a1"].in_progress, jobs["b_a1"].unsent, jobs["b_a1"].extra, jobs["b_a1"].silent_s) == (0, 0, 0, 0)
     assert BoincDatabase(project).jobs([]) == {}
     assert len(BoincDatabase(project).jobs([f"n{number}" for number in range(2500)])) == 0
 
 
 @pytest.mark.database
-def test_troubles_say_what_each_copy_came_to(server: tuple[Connection, Project]) -> None:
+def test_copies_that_ended_in_vain_are_read(server: tuple[Connection, Project]) -> None:
     connection, project = server
     connection.execute(
         text(
             "INSERT INTO result (workunitid, name, hostid, server_state, outcome, exit_status, stderr_out) VALUES "
             "(7, 'a_a1_0', 3, 5, 3, 193, 'core dumped'), (7, 'a_a1_1', 4, 5, 4, 0, NULL), "
-            "(7, 'a_a1_2', 5, 5, 6, 0, NULL), (7, 'a_a1_3', 6, 5, 1, 0, NULL), (8, 'b', 1, 5, 3, 1, NULL)"
+            "(7, 'a_a1_2', 5, 5, 6, 0, NULL), (7, 'a_a1_3', 6, 5, 1, 0, NULL), (7, 'a_a1_4', 0, 5, 5, 0, NULL), "
+            "(8, 'b', 1, 5, 3, 1, NULL)"
         )
     )
-    assert BoincDatabase(project).troubles(7) == [
-        "a_a1_0 on host 3 ended with exit code 193; it said:\ncore dumped",
-        "a_a1_1 on host 4 never came back",
-        "a_a1_2 on host 5 returned a result that was refused",
+    assert [str(copy) for copy in BoincDatabase(project).failed_copies(7)] == [
+        "a copy was ended by a signal\na_a1_0 on host 3; it said:\ncore dumped",
+        "a copy never came back\na_a1_1 on host 4",
+        "a copy returned a result that was refused\na_a1_2 on host 5",
     ]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(("quorum", "of_app", "expected"), [(2, 0, (3, 2)), (1, 2, (3, 2)), (1, 0, (2, 1))])
+def test_another_copy_is_asked_for_once(
+    server: tuple[Connection, Project], quorum: int, of_app: int, expected: tuple[int, int]
+) -> None:
+    connection, project = server
+    connection.execute(text(f"UPDATE app SET target_nresults = {of_app} WHERE id = 1"))  # 2: adaptive replication
+    connection.execute(
+        text(
+            "INSERT INTO workunit (id, appid, name, min_quorum, target_nresults, error_mask, canonical_resultid) "
+            f"VALUES (1, 1, 'a', {quorum}, {quorum}, 0, 0), (2, 1, 'over', 2, 2, 16, 0), (3, 1, 'done', 2, 2, 0, 9)"
+        )
+    )
+    database = BoincDatabase(project)
+    before = database.jobs(["a", "over", "done"])
+    for job in [*before.values(), before["a"]]:
+        database.want_another_copy(job)
+    columns = "target_nresults, min_quorum, max_total_results, max_success_results, transition_time"
+    rows = connection.execute(text(f"SELECT {columns} - IF(id = 1, {NOW}, 0) FROM workunit ORDER BY id")).fetchall()
+    assert rows[0][:4] == (*expected, 8, 6)
+    assert -60 < rows[0][4] <= 0
+    assert [tuple(row) for row in rows[1:]] == [(2, 2, 7, 5, 2_147_483_647)] * 2
+    assert database.jobs(["a"])["a"].extra == 1
 
 
 @pytest.mark.database

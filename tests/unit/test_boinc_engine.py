@@ -1,7 +1,6 @@
 """The BOINC engine: what is submitted, once; what comes back; what is followed up when nothing does."""
 
 import hashlib
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -20,36 +19,9 @@ from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.cycle import cycle, publish_scores
 from crystal_search.server.services.validate import validate
 from crystal_search.work_unit import read_work_unit
-from tests.boinc_site import BoincSite, boinc_site
-from tests.fake_client import Plan, score
+from tests.boinc_site import boinc_site, come_back, result_of, step
 from tests.recipes import made_by
 from tests.service_site import RECIPE, add_images, auto_scores
-
-
-def step(place: BoincSite) -> None:
-    """Pack what waits and keep the engine going once."""
-    create_work(place.site, RECIPE)
-    with place.engine as engine:
-        engine.submit(reversed(unit_files(place.site.home.queue)))
-        engine.step()
-
-
-def result_of(place: BoincSite, unit: Path, folder: Path) -> bytes:
-    """Return the result that a good client gives."""
-    folder.mkdir(exist_ok=True)
-    score(unit, folder, Plan())
-    result = json.loads((folder / "result.json").read_bytes())
-    for image in result["images"]:
-        image["overlay"] = None  # only one file is uploaded
-    return json.dumps(result).encode()
-
-
-def come_back(place: BoincSite, folder: Path, *, attempt: int = 1) -> None:
-    """Have every queued work unit scored and assimilated by the server."""
-    for number, path in enumerate(unit_files(place.site.home.queue), start=1):
-        job = f"{path.stem}_a{attempt}"
-        place.spool(f"{job}_0_r123456_0", result_of(place, path, folder / "made"), number=number)
-        place.server.change(job, assimilated=True)
 
 
 def test_work_units_are_staged_and_created_once(tmp_path: Path) -> None:
@@ -62,7 +34,7 @@ def test_work_units_are_staged_and_created_once(tmp_path: Path) -> None:
         *("--appname", "crystal_search", "--wu_template", "templates/crystal_search_in"),
         *("--result_template", "templates/crystal_search_out"),
     ]
-    assert call["words"][-1] == "--stdin"
+    assert call["words"][-3:] == ["--delay_bound", "7200", "--stdin"]
     assert call["cwd"] == str(place.server.project.root)
     for line in call["text"].splitlines():
         flag, name, _, priority, file = line.split()
@@ -164,36 +136,6 @@ def test_a_lost_result_is_followed_by_another_attempt(tmp_path: Path) -> None:
     come_back(place, tmp_path, attempt=2)
     step(place)
     assert validate(place.site.home).valid == 1
-
-
-@pytest.mark.parametrize("mask", [1, 16, 17])
-def test_nobody_to_send_it_to_says_nothing_about_the_images(tmp_path: Path, mask: int) -> None:
-    place = boinc_site(tmp_path, images=4)
-    step(place)
-    (unit,) = unit_files(place.site.home.queue)
-    place.server.change(f"{unit.stem}_a1", assimilated=True, error_mask=mask)
-    step(place)
-    assert place.server.created[-1] == f"{unit.stem}_a2"
-
-
-def test_a_unit_that_fails_is_split_and_a_single_image_put_off_with_the_reason(tmp_path: Path) -> None:
-    place = boinc_site(tmp_path, images=2)
-    step(place)
-    (unit,) = unit_files(place.site.home.queue)
-    place.server.change(f"{unit.stem}_a1", assimilated=True, error_mask=2)
-    place.server.said[1] = ["a1_0 on host 7 ended with exit code 1; it said:\nsegmentation fault"]
-    step(place)
-    step(place)
-    single = place.server.created[1:]
-    assert len(single) == 2
-    place.server.change(single[0], assimilated=True, error_mask=2)
-    place.server.said[2] = ["again"]
-    step(place)
-    step(place)
-    assert not any(auto_scores(place.site).values())
-    assert [(each.images, each.reason) for each in place.site.imaging.postponed()] == [
-        (1, "clients could not score it: again")
-    ]
 
 
 def test_what_volunteers_have_is_running(tmp_path: Path) -> None:

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crystal_search.errors import EngineError
+from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, VALIDATE_ERROR, FailedCopy
 from crystal_search.server.engines.boinc.project import APP, Project
 
 if TYPE_CHECKING:
     import pymysql
 
 UNSENT, IN_PROGRESS = 2, 4  #: result.server_state
-SUCCESS, CLIENT_ERROR, NO_REPLY, VALIDATE_ERROR = 1, 3, 4, 6  #: result.outcome
+SUCCESS = 1  #: result.outcome
 ASSIMILATED = 2  #: workunit.assimilate_state
-COULD_NOT_BE_SENT, CANCELLED = 1, 16  #: bits of workunit.error_mask that say nothing about the work
 AT_ONCE = 1000  #: names in one query
-STDERR_CHARACTERS = 2000
 DAY_S = 86_400
 
 _OURS = f"appid = (SELECT id FROM app WHERE name = '{APP}')"
@@ -36,6 +35,32 @@ COUNTED = {
     "users": "user",
 }
 
+#: Jobs by name, with their copies. Times are compared by the server's own clock.
+_JOBS = f"""
+    SELECT w.id, w.name, w.error_mask, w.assimilate_state,
+        COALESCE(SUM(r.server_state = {IN_PROGRESS}), 0),
+        COALESCE(SUM(r.server_state < {IN_PROGRESS}), 0),
+        COALESCE(UNIX_TIMESTAMP() - MAX(CASE WHEN r.server_state = {IN_PROGRESS} THEN r.sent_time END), 0),
+        w.target_nresults - w.min_quorum
+    FROM workunit w LEFT JOIN result r ON r.workunitid = w.id
+    WHERE w.name IN ({{marks}})
+    GROUP BY w.id, w.name, w.error_mask, w.assimilate_state, w.target_nresults, w.min_quorum
+"""
+
+#: BOINC's transitioner makes copies until `target_nresults` of them are out or good (sched/transitioner.cpp, 1.6.2).
+#: With adaptive replication a single copy was meant for a trusted host; the next may reach any, so two must agree then.
+_ANOTHER_COPY = """
+    UPDATE workunit w SET
+        w.target_nresults = 1 + GREATEST(
+            w.target_nresults, w.min_quorum, (SELECT a.target_nresults FROM app a WHERE a.id = w.appid)
+        ),
+        w.min_quorum = GREATEST(w.min_quorum, (SELECT a.target_nresults FROM app a WHERE a.id = w.appid)),
+        w.max_total_results = w.max_total_results + 1,
+        w.max_success_results = w.max_success_results + 1,
+        w.transition_time = UNIX_TIMESTAMP()
+    WHERE w.id = %s AND w.target_nresults - w.min_quorum = %s AND w.error_mask = 0 AND w.canonical_resultid = 0
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -46,11 +71,9 @@ class Job:
     error_mask: int
     assimilated: bool
     in_progress: int  #: copies that volunteers have
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether it came to nothing for a reason that lies in no image: nobody to send it to, or cancelled."""
-        return bool(self.error_mask & (COULD_NOT_BE_SENT | CANCELLED))
+    unsent: int = 0  #: copies that nobody has yet
+    silent_s: int = 0  #: since a volunteer was sent the last of the copies in progress
+    extra: int = 0  #: copies that are wanted beyond the quorum
 
 
 class Jobs(Protocol):
@@ -59,8 +82,11 @@ class Jobs(Protocol):
     def jobs(self, names: Sequence[str]) -> dict[str, Job]:
         """Return by name those of these jobs that the server knows."""
 
-    def troubles(self, job_id: int) -> list[str]:
-        """Return what went wrong with each copy of a job that failed."""
+    def failed_copies(self, job_id: int) -> list[FailedCopy]:
+        """Return the copies of a job that ended in vain."""
+
+    def want_another_copy(self, job: Job) -> None:
+        """Have the server send a job to one host more, unless it is over or another copy was asked for meanwhile."""
 
 
 class BoincDatabase:
@@ -76,27 +102,38 @@ class BoincDatabase:
             for start in range(0, len(names), AT_ONCE):
                 chunk = names[start : start + AT_ONCE]
                 marks = ", ".join(["%s"] * len(chunk))
-                cursor.execute(
-                    "SELECT w.id, w.name, w.error_mask, w.assimilate_state, "
-                    f"(SELECT COUNT(*) FROM result r WHERE r.workunitid = w.id AND r.server_state = {IN_PROGRESS}) "
-                    f"FROM workunit w WHERE w.name IN ({marks})",
-                    chunk,
-                )
-                for number, name, mask, state, running in cursor.fetchall():
+                cursor.execute(_JOBS.format(marks=marks), chunk)
+                for number, name, mask, state, running, unsent, silent_s, extra in cursor.fetchall():
                     found[name] = Job(
-                        id=number, name=name, error_mask=mask, assimilated=state == ASSIMILATED, in_progress=running
+                        id=number,
+                        name=name,
+                        error_mask=mask,
+                        assimilated=state == ASSIMILATED,
+                        in_progress=int(running),
+                        unsent=int(unsent),
+                        silent_s=int(silent_s),
+                        extra=extra,
                     )
         return found
 
-    def troubles(self, job_id: int) -> list[str]:
-        """Return what went wrong with each copy of a job that failed."""
+    def failed_copies(self, job_id: int) -> list[FailedCopy]:
+        """Return the copies of a job that ended in vain."""
+        outcomes = (CLIENT_ERROR, *OUTCOMES)
         with self.cursor() as cursor:
             cursor.execute(
                 "SELECT name, hostid, outcome, exit_status, stderr_out FROM result "
-                "WHERE workunitid = %s AND outcome IN (%s, %s, %s) ORDER BY id",
-                (job_id, CLIENT_ERROR, NO_REPLY, VALIDATE_ERROR),
+                f"WHERE workunitid = %s AND outcome IN ({', '.join(['%s'] * len(outcomes))}) ORDER BY id",
+                (job_id, *outcomes),
             )
-            return [_trouble(*row) for row in cursor.fetchall()]
+            return [
+                FailedCopy(name=name, host_id=host, outcome=outcome, exit_status=code, stderr=_text(stderr))
+                for name, host, outcome, code, stderr in cursor.fetchall()
+            ]
+
+    def want_another_copy(self, job: Job) -> None:
+        """Have the server send a job to one host more, unless it is over or another copy was asked for meanwhile."""
+        with self.cursor() as cursor:
+            cursor.execute(_ANOTHER_COPY, (job.id, job.extra))
 
     def load(self) -> dict[str, int]:
         """Return how much the server has to do and who does it, by the names of COUNTED."""
@@ -145,12 +182,5 @@ class BoincDatabase:
         return where | {"host": host, "port": int(port or 3306)}
 
 
-def _trouble(name: str, host: int, outcome: int, exit_status: int, stderr: bytes | str | None) -> str:
-    what = {
-        CLIENT_ERROR: f"ended with exit code {exit_status}",
-        NO_REPLY: "never came back",
-        VALIDATE_ERROR: "returned a result that was refused",
-    }[outcome]
-    text = stderr.decode("utf-8", errors="replace") if isinstance(stderr, bytes) else stderr or ""
-    end = text.strip()[-STDERR_CHARACTERS:]
-    return f"{name} on host {host} {what}" + (f"; it said:\n{end}" if end else "")
+def _text(stored: bytes | str | None) -> str:
+    return stored.decode("utf-8", errors="replace") if isinstance(stored, bytes) else stored or ""

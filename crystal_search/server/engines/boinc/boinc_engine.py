@@ -5,29 +5,19 @@ a job that is there is never submitted again, whoever died in between. A job tha
 since a disk was full or somebody cancelled it, is followed by the next attempt.
 """
 
-import hashlib
 import logging
-import os
-import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from crystal_search.errors import EngineError
 from crystal_search.files import write_whole
 from crystal_search.result import RESULT_FILE
-from crystal_search.server.engines.attempts import add_failure, failures, set_aside
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
+from crystal_search.server.engines.boinc.following_up import is_due, is_tried_again
 from crystal_search.server.engines.boinc.ownership import check_owner
-from crystal_search.server.engines.boinc.project import (
-    APP,
-    IN_TEMPLATE,
-    OUT_TEMPLATE,
-    Project,
-    job_name,
-    read_project,
-    unit_of,
-)
+from crystal_search.server.engines.boinc.project import Project, job_name, read_project, unit_of
+from crystal_search.server.engines.boinc.submissions import Submission, create_jobs, is_in_place, put_in_place
 from crystal_search.server.engines.engine import HomeEngine
 from crystal_search.server.folders import advance, discard
 from crystal_search.server.home import Home
@@ -38,32 +28,10 @@ log = logging.getLogger(__name__)
 
 ATTEMPT_SUFFIX = ".attempt"
 RUNNING_MARK = "boinc"
-FLOPS_PER_IMAGE = 2e9  #: what a PC of 5 GFLOPS does in the time that an image takes
-FLOPS_BOUND = 1000.0  #: over the estimate; after that a client gives up
 MAX_RESULT_BYTES = 10**8  #: of one uploaded file; the template allows less
 STALE_S = 3600.0  #: after which nobody writes a spooled result any more
+LOOK_S = 60.0  #: between two looks whether the server still has the files of jobs that are out
 AT_ONCE = 500  #: jobs in one call of create_work
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A work unit on its way to the server."""
-
-    path: Path
-    attempt: int
-
-    @property
-    def job(self) -> str:
-        """What the server calls it."""
-        return job_name(self.path.stem, self.attempt)
-
-    @property
-    def priority(self) -> int:
-        """When it was packed, s since 1970: what was packed last goes first, an archive after new images."""
-        try:
-            return int(self.path.stat().st_mtime)
-        except FileNotFoundError:
-            return 0
 
 
 def project_engine(home: Home, settings: Settings, models: Path) -> "BoincEngine":
@@ -85,9 +53,10 @@ class BoincEngine(HomeEngine):
     def __init__(self, home: Home, settings: Settings, project: Project, jobs: Jobs) -> None:
         super().__init__(home, settings)
         self._project, self._jobs = project, jobs
+        self._next_look_s = 0.0  # on the monotonic clock
 
     def step(self) -> None:
-        """Submit, take over results, follow up what failed, withdraw what is wanted no more.
+        """Submit, take over results, follow up what failed, hurry what waits, withdraw what is wanted no more.
 
         Raises
         ------
@@ -97,19 +66,20 @@ class BoincEngine(HomeEngine):
         attempts = {path.stem: self._attempt(path.stem) for path in self._queued if path.exists()}
         jobs = self._jobs.jobs([job_name(*each) for each in attempts.items()])
         self.take_over()
-        missing, running = [], set()
+        missing, out = [], []
         for path in self._queued:
             if (attempt := attempts.get(path.stem)) is None or is_in(self._home, path.stem, *WITH_RESULT):
                 continue
             job = jobs.get(job_name(path.stem, attempt))
-            if job is not None and job.in_progress:
-                running.add(path.stem)
             if job is None:
                 missing.append(Submission(path, attempt))
-            elif job.assimilated and path.exists():
+            elif not job.assimilated:
+                out.append((Submission(path, attempt), job))
+            elif path.exists():
                 missing += self._follow_up(path, attempt, job)
-        self._mirror(running)
+        self._mirror({each.path.stem for each, job in out if job.in_progress})
         self._submit(missing)
+        self._look_after(out)
         self._withdraw()
 
     def take_over(self) -> int:
@@ -154,20 +124,11 @@ class BoincEngine(HomeEngine):
         return self._home.submitted / f"{name}{ATTEMPT_SUFFIX}"
 
     def _follow_up(self, path: Path, attempt: int, job: Job) -> list[Submission]:
-        """Return the next attempt at a work unit whose job is over without a result, or set the work unit aside."""
-        again = [Submission(path, attempt + 1)]
-        troubles = self._jobs.troubles(job.id) if job.error_mask else []
-        if not job.error_mask and len(failures(self._home, path.stem)) < self._settings.attempts:
-            log.warning("%s: its result was lost between BOINC and %s; once more", job.name, self._home.incoming)
-            return again
-        if job.is_lost and not troubles:
-            log.warning("%s: nobody worked at it (error mask %d); once more", job.name, job.error_mask)
-            return again
-        if job.error_mask:
-            for text in troubles or [f"{job.name} was given up by BOINC, error mask {job.error_mask}"]:
-                add_failure(self._home, path.stem, text)
-        log.warning("%s failed", job.name, extra={"action": "client_failed"})
-        set_aside(self._home, path.stem)
+        """Return the next attempt at a work unit whose job is over without a result, when there is to be one now."""
+        if not is_due(self._note(path.stem), attempt):
+            return []
+        if is_tried_again(self._home, self._jobs, job, path.stem, attempt, most=self._settings.attempts):
+            return [Submission(path, attempt + 1)]
         discard(self._home, self._note(path.stem))
         return []
 
@@ -179,43 +140,32 @@ class BoincEngine(HomeEngine):
         for name in there - wanted:
             move(self._home, name, State.RUNNING, State.GONE)
 
-    def _submit(self, missing: list[Submission]) -> None:
+    def _submit(self, missing: Sequence[Submission]) -> None:
+        """Submit work units; the number of each attempt is written down first."""
         for start in range(0, len(missing), AT_ONCE):
-            batch = [each for each in missing[start : start + AT_ONCE] if self._stage(each)]
+            batch = [each for each in missing[start : start + AT_ONCE] if put_in_place(self._project, each)]
             if batch:
-                self._create(batch)
+                for each in batch:
+                    write_whole(self._note(each.path.stem), f"{each.attempt}\n")
+                create_jobs(self._project, self._settings, batch)
+                log.info("submitted %d work units", len(batch), extra={"action": "units_submitted"})
 
-    def _stage(self, each: Submission) -> bool:
-        """Put the input file where the server serves it from, with its MD5 beside it; False when it is gone."""
-        target = self._project.place_of(f"{each.job}.zip")
-        target.parent.mkdir(mode=0o2775, exist_ok=True)
-        part = target.with_name(f".{target.name}.part")
-        part.unlink(missing_ok=True)
-        try:
-            os.link(each.path, part)
-        except FileNotFoundError:
-            return False
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(each.path, part)
-        digest = hashlib.md5(part.read_bytes(), usedforsecurity=False).hexdigest()
-        part.chmod(0o644)
-        write_whole(target.with_name(f"{target.name}.md5"), f"{digest} {part.stat().st_size}\n")
-        os.replace(part, target)
-        return True
+    def _look_after(self, out: Sequence[tuple[Submission, Job]]) -> None:
+        """Look after the jobs that are out: files that the server has lost, images of today that wait for one host."""
+        for each, job in out:
+            if each.is_of_today and self._waits_for_one_host(job):
+                self._jobs.want_another_copy(job)
+                log.info("%s goes to one host more: the last was sent it %d s ago", job.name, job.silent_s)
+        if time.monotonic() >= self._next_look_s:
+            self._next_look_s = time.monotonic() + LOOK_S
+            for each, job in out:
+                if not is_in_place(self._project, each) and put_in_place(self._project, each):
+                    log.warning("%s: the server had lost its file", job.name)
 
-    def _create(self, batch: list[Submission]) -> None:
-        """Create the jobs of one batch; the number of each attempt is written down first."""
-        for each in batch:
-            write_whole(self._note(each.path.stem), f"{each.attempt}\n")
-        lines = [f"--wu_name {each.job} --priority {each.priority} {each.job}.zip\n" for each in batch]
-        flops = FLOPS_PER_IMAGE * self._settings.images_per_unit
-        self._project.run(
-            "create_work",
-            *("--appname", APP, "--wu_template", IN_TEMPLATE, "--result_template", OUT_TEMPLATE),
-            *("--rsc_fpops_est", f"{flops:.0f}", "--rsc_fpops_bound", f"{flops * FLOPS_BOUND:.0f}", "--stdin"),
-            text="".join(lines),
-        )
-        log.info("submitted %d work units", len(batch), extra={"action": "units_submitted"})
+    def _waits_for_one_host(self, job: Job) -> bool:
+        patience_s = 60 * self._settings.boinc_patience_minutes
+        is_silent = job.in_progress and not job.unsent and job.silent_s > patience_s
+        return bool(is_silent and not job.error_mask and job.extra < self._settings.boinc_extra_copies)
 
     def _withdraw(self) -> None:
         """Cancel the jobs of work units that are no longer wanted, and forget those that are done."""

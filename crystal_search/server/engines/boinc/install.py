@@ -21,7 +21,6 @@ from crystal_search.server.settings import Settings
 
 CHECK, COMPARE, ASSIMILATE = f"{APP}_check", f"{APP}_compare", f"{APP}_assimilate"
 MEMORY_BYTES, DISK_BYTES = 1_000_000_000, 2_000_000_000  #: at most, of one work unit on a volunteer's PC
-DELAY_S = 86_400  #: after which a volunteer who is silent is given up, and the work sent to another
 MAX_ERRORS = 2  #: one more, and a work unit is given up; each has a host of its own
 PURGE_DAYS = 30  #: after which the server forgets a job; its result is in our archive and ledger
 SCRIPT_MODE = 0o755
@@ -111,7 +110,6 @@ def input_template(settings: Settings) -> str:
         "max_error_results": MAX_ERRORS,
         "max_total_results": 2 * quorum + MAX_ERRORS + 1,
         "max_success_results": 2 * quorum + 1,
-        "delay_bound": DELAY_S,
         "rsc_memory_bound": MEMORY_BYTES,
         "rsc_disk_bound": DISK_BYTES,
     }
