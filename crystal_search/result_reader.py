@@ -6,6 +6,7 @@ The format is described in docs/result.md.
 import math
 import re
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities, winning_group
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import hashes_of, models_named, sha256_of
-from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
+from crystal_search.outcomes import CHOPS_ONLY, GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
     RESULT_VERSION,
@@ -131,20 +132,20 @@ def _image_score(read: Reader) -> ImageScore:
 
 def _drop(read: Reader, size: Size) -> DropRegion:
     points = read.items("outline", limit=MAX_OUTLINE_POINTS, what="points")
+    box = _box(read, size)
     return DropRegion(
-        box=_box(read, size),
+        box=box,
         area_fraction=read.number("area_fraction", 0, 1),
-        outline=tuple(_point(read, each, size) for each in points),
+        outline=tuple(_point(read, each, box) for each in points),
     )
 
 
-def _point(read: Reader, value: Any, size: Size) -> tuple[int, int]:
-    height, width = size
+def _point(read: Reader, value: Any, box: Box) -> tuple[int, int]:
     if not (isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)):
         read.fail("outline", "made of [row, column]", value)
     row, column = value
-    if not (0 <= row <= height and 0 <= column <= width):
-        read.fail("outline", f"inside the image of {height} x {width} px", value)
+    if not (box.top <= row <= box.bottom and box.left <= column <= box.right):
+        read.fail("outline", f"inside the drop's box {tuple(box)}", value)
     return row, column
 
 
@@ -205,9 +206,19 @@ def _check_probabilities(image: ImageScore, score: RankedScore) -> None:
         raise ResultError(f"the score has probability {score.probability:g}, its group's best chop {peak:g}")
     if len(image.best_chops) > image.chops or not image.chops:
         raise ResultError(f"{len(image.best_chops)} best chops of {image.chops}")
-    for chop in image.best_chops:
-        if outcome_named(chop.outcome).group is not score.group or chop.probability > peak + ROUNDED:
-            raise ResultError("a best chop speaks for another group than the score, or louder than the best")
+    _check_best_chops(image, score)
+
+
+def _check_best_chops(image: ImageScore, score: RankedScore) -> None:
+    """Refuse best chops that are not the score's, or not told from the best on."""
+    chops = image.best_chops
+    if any(outcome_named(chop.outcome).group is not score.group for chop in chops):
+        raise ResultError("a best chop speaks for another group than the score")
+    said = [score.probability, *(chop.probability for chop in chops)]
+    if any(later > former + ROUNDED for former, later in pairwise(said)):
+        raise ResultError("a best chop speaks louder than the one before it")
+    if chops and (chops[0].outcome not in (score.outcome, CHOPS_ONLY) or said[1] < said[0] - ROUNDED):
+        raise ResultError("the first of the best chops is not the one that the score is from")
 
 
 def check_against(result: Result, unit: WorkUnit) -> None:
@@ -242,8 +253,8 @@ def _check_image(image: ImageResult, packed: WorkUnitImage, unit: WorkUnit) -> N
         return
     if found.drop is None and unit.parameters.no_drop == "stop":
         raise ResultError(f"{unit.name}: image {image.id} is scored without a drop")
-    if len(found.best_chops) > unit.parameters.best_chops:
-        raise ResultError(f"{unit.name}: image {image.id} has more best chops than were asked for")
+    if len(found.best_chops) > (asked := unit.parameters.best_chops) or bool(found.best_chops) != bool(asked):
+        raise ResultError(f"{unit.name}: image {image.id} has {len(found.best_chops)} best chops, asked for {asked}")
     if (found.score.group, found.score.above_threshold) not in _right_answers(found, unit.parameters.threshold):
         raise ResultError(f"{unit.name}: image {image.id} is scored {found.score.outcome} against its probabilities")
 

@@ -8,13 +8,14 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from crystal_search.errors import CrystalSearchError, WorkUnitError
+from crystal_search.errors import CrystalSearchError, ImageError, WorkUnitError
 from crystal_search.files import whole_file
+from crystal_search.formats.picture_reading import stored_size
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import ModelRef, models_named, sha256_of
 from crystal_search.outcomes import THRESHOLD
@@ -28,6 +29,7 @@ MAX_IMAGES = 1000
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 MAX_UNIT_BYTES = 2 * 1024 * 1024 * 1024
 MAX_MANIFEST_BYTES = 10_000_000
+HEAD_BYTES = 65_536  #: of a picture, in which its size mostly stands
 SCORINGS = ("dense", "windowed")
 NO_DROP_RULES = ("stop", "whole_image")
 
@@ -220,6 +222,33 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
             raise WorkUnitError(f"{path}: {member.filename} has {member.file_size} bytes")
     if sum(member.file_size for member in members) > MAX_UNIT_BYTES:
         raise WorkUnitError(f"{path}: more than {MAX_UNIT_BYTES} bytes")
+
+
+def image_sizes(path: Path, unit: WorkUnit) -> dict[str, tuple[int, int]]:
+    """Return by id height and width, px as stored, of the pictures in the work unit at `path`; nothing is decoded.
+
+    A picture whose header cannot be read is left out.
+
+    Raises
+    ------
+    WorkUnitError
+        If a member cannot be read.
+    """
+    found = {}
+    with _opened(path) as archive:
+        for image in unit.images:
+            with suppress(ImageError):
+                found[image.id] = _size_in(archive, image.member)
+    return found
+
+
+def _size_in(archive: zipfile.ZipFile, member: str) -> tuple[int, int]:
+    with archive.open(member) as file:
+        head = file.read(HEAD_BYTES)
+        try:
+            return stored_size(head)
+        except ImageError:  # a TIFF may have its header at the end
+            return stored_size(head + file.read())
 
 
 def image_bytes(path: Path, image: WorkUnitImage) -> bytes:

@@ -26,7 +26,7 @@ from crystal_search.result import (
     Result,
     write_result,
 )
-from crystal_search.work_unit import WorkUnit, WorkUnitImage, read_work_unit
+from crystal_search.work_unit import WorkUnit, WorkUnitImage, image_sizes, read_work_unit
 
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
 
@@ -44,8 +44,10 @@ class Plan:
     probe_too: bool = False  #: whether `always` is meant for the engine's own probe as well
 
 
-def image_result(image: WorkUnitImage, number: int, folder: Path, *, readable: bool) -> ImageResult:
-    """Return a score that depends on the number alone, and write its overlay."""
+def image_result(
+    image: WorkUnitImage, number: int, folder: Path, *, readable: bool, size: tuple[int, int] = (200, 200)
+) -> ImageResult:
+    """Return a score that depends on the number and the picture's size alone, and write its overlay."""
     if not readable:
         return ImageResult(id=image.id, sha256=image.sha256, score=ImageScore(height_px=0, width_px=0, error="bad"))
     index = number % (len(OUTCOMES) - 1)
@@ -58,8 +60,8 @@ def image_result(image: WorkUnitImage, number: int, folder: Path, *, readable: b
     (folder / name).write_bytes(JPEG)
     box = Box(10, 10, 100, 100)
     score = ImageScore(
-        height_px=200,
-        width_px=200,
+        height_px=size[0],
+        width_px=size[1],
         drop=DropRegion(box=box, area_fraction=0.2, outline=((10, 10), (10, 100), (100, 100))),
         score=RankedScore(outcome=outcome.name, probability=0.99, above_threshold=True),
         class_probabilities=probabilities,
@@ -104,7 +106,7 @@ def score(path: Path, folder: Path, plan: Plan) -> None:
     fault = (plan.once if first else "") or plan.always
     if fault and (unit.name != "probe" or plan.probe_too):
         misbehave(fault, folder, unit)
-    images = []
+    images, sizes = [], image_sizes(path, unit)
     for number, image in enumerate(unit.images):
         (folder / "fraction_done").write_text(str(number / len(unit.images)))
         done = folder / f"done-{number}"
@@ -115,7 +117,8 @@ def score(path: Path, folder: Path, plan: Plan) -> None:
             done.touch()
             if plan.notes:
                 (Path(plan.notes) / f"{image.id}-{os.getpid()}").touch()
-        images.append(image_result(image, number, folder, readable=image.id not in plan.unreadable))
+        readable, size = image.id not in plan.unreadable, sizes.get(image.id, (200, 200))
+        images.append(image_result(image, number, folder, readable=readable, size=size))
     result = Result(
         work_unit=unit.name,
         client_version="fake",

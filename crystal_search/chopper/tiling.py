@@ -95,3 +95,24 @@ def grid_over(box: Box, *, image_height: int, image_width: int, side_px: int, st
     top, rows = _axis(box.top, box.bottom, limit=image_height, side_px=side_px, stride_px=stride_px)
     left, columns = _axis(box.left, box.right, limit=image_width, side_px=side_px, stride_px=stride_px)
     return ChopGrid(top, left, rows, columns, side_px, stride_px)
+
+
+def grid_over_drop(
+    box: Box | None, *, mask_width: int, view_height: int, view_width: int, side_px: int, stride_px: int
+) -> ChopGrid:
+    """Return the grid of chops over a drop, or over the whole view where there is none.
+
+    Parameters
+    ----------
+    box
+        The drop's rectangle in a mask of the whole image.
+    mask_width
+        Of that mask, pixels.
+    view_height, view_width
+        Size of the view that chops are cut from, pixels.
+    side_px, stride_px
+        As of `grid_over`.
+    """
+    whole = Box(0, 0, view_height, view_width)
+    area = box.scaled(view_width / mask_width).clipped(view_height, view_width) if box else whole
+    return grid_over(area, image_height=view_height, image_width=view_width, side_px=side_px, stride_px=stride_px)

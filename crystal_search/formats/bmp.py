@@ -28,3 +28,9 @@ def read_bmp(data: bytes) -> Picture:
         padding = row - picture.width * bits // 8
         refuse_zero_tail(data[: start + row * picture.height], start, row, padding=padding)
     return Picture(pixels, picture.height, picture.width)
+
+
+def bmp_size(data: bytes) -> tuple[int, int]:
+    """Return height and width, px as stored, that the header says."""
+    picture = Pillow.open(io.BytesIO(data), formats=("BMP",))
+    return picture.height, picture.width

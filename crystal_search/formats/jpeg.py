@@ -49,6 +49,12 @@ def read_jpeg(data: bytes, at_least_width_px: int) -> Picture:
     return Picture(_in_rgb(pixels), height, width, remarks=(remark,) if strays + more else ())
 
 
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Return height and width, px as stored, that the header says."""
+    height, width, *_ = simplejpeg.decode_jpeg_header(header_cleaned(data)[0])
+    return height, width
+
+
 def _decoded(data: bytes, space: str, least: dict[str, int]) -> tuple[NDArray[np.uint8], int]:
     """Return the pixels, and how many bytes between pixels were overlooked.
 

@@ -1,4 +1,4 @@
-"""One function that reads any picture file, by what the file is and never by what it is called.
+"""What reads any picture file, by what the file is and never by what it is called.
 
 A format that is new here needs its suffix in `images.SUFFIXES` and `work_unit.MEMBER` too, where folders are searched
 and work units packed.
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from crystal_search.errors import ImageError
 from crystal_search.formats import tiff
-from crystal_search.formats.bmp import read_bmp
-from crystal_search.formats.jpeg import read_jpeg
+from crystal_search.formats.bmp import bmp_size, read_bmp
+from crystal_search.formats.jpeg import jpeg_size, read_jpeg
 from crystal_search.formats.picture import MAX_BYTES, Picture, kind_of
 from crystal_search.formats.png import read_png
 from crystal_search.formats.tiff import Page
@@ -53,14 +53,49 @@ def read_picture(data: bytes, at_least_width_px: int) -> Picture:
         raise ImageError(f"the {kind} image cannot be decoded: {reason}; copy or save it again") from error
 
 
-def _read_tiff(data: bytes) -> Picture:
-    """Return the largest page of a TIFF; of several as large, the one in best focus."""
-    pages = tiff.pages(data)
+def stored_size(data: bytes) -> tuple[int, int]:
+    """Return height and width of the picture that `read_picture` would return, px as stored; nothing is decoded.
+
+    Raises
+    ------
+    ImageError
+        If its header cannot be read.
+    """
+    kind = kind_of(data)
+    sizes: dict[str, Callable[[], tuple[int, int]]] = {
+        "JPEG": lambda: jpeg_size(data),
+        "PNG": lambda: (int.from_bytes(data[20:24]), int.from_bytes(data[16:20])),
+        "TIFF": lambda: _tiff_size(data),
+        "BMP": lambda: bmp_size(data),
+    }
+    if kind not in sizes:
+        raise ImageError(f"the file is no JPEG, PNG, TIFF or BMP image ({kind})")
+    try:
+        return sizes[kind]()
+    except ImageError:
+        raise
+    except Exception as error:  # as in `read_picture`
+        raise ImageError(f"the header of the {kind} image cannot be read: {error or type(error).__name__}") from error
+
+
+def _tiff_size(data: bytes) -> tuple[int, int]:
+    page = _largest(tiff.pages(data))[0]
+    return page.number(tiff.LENGTH), page.number(tiff.WIDTH)
+
+
+def _largest(pages: list[Page]) -> list[Page]:
+    """Return the pages that are as large as any; those that are reduced or masks count where there are no others."""
     full = [page for page in pages if not page.number(tiff.SUBFILE_TYPE) & REDUCED_OR_MASK] or pages
     if not full:
         raise ImageError("the TIFF has no page; copy it again")
     size = max(_size(page) for page in full)
-    candidates = [page for page in full if _size(page) == size]
+    return [page for page in full if _size(page) == size]
+
+
+def _read_tiff(data: bytes) -> Picture:
+    """Return the largest page of a TIFF; of several as large, the one in best focus."""
+    pages = tiff.pages(data)
+    candidates = _largest(pages)
     best, pixels = _sharpest(data, candidates)
     layout = layout_of(best)
     return Picture(

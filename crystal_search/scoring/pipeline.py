@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.chopper.cutting import chops_of_drop
-from crystal_search.chopper.tiling import grid_over
+from crystal_search.chopper.tiling import grid_over_drop
 from crystal_search.class_schemes import in_outcomes, scheme_of
 from crystal_search.errors import ImageError, ModelMismatchError
 from crystal_search.geometry import Box
@@ -140,8 +140,14 @@ def scored_chops(
     height, width = view.shape[:2]
     mask = drop.mask if drop else np.ones((height, width), dtype=np.bool_)
     scale = width / mask.shape[1]
-    area = drop.box.scaled(scale).clipped(height, width) if drop else Box(0, 0, height, width)
-    grid = grid_over(area, image_height=height, image_width=width, side_px=card.side_px, stride_px=card.chop_stride_px)
+    grid = grid_over_drop(
+        drop.box if drop else None,
+        mask_width=mask.shape[1],
+        view_height=height,
+        view_width=width,
+        side_px=card.side_px,
+        stride_px=card.chop_stride_px,
+    )
     boxes = list(grid.boxes())
     kept = chops_of_drop(mask, [box.scaled(1 / scale) for box in boxes])
     chosen = [boxes[index] for index in kept]

@@ -15,7 +15,10 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from crystal_search.client.program import score_work_unit
+from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import ConfigError, EngineError, UserError
+from crystal_search.model import default_models, default_models_folder, references
 from crystal_search.result import result_to_json
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
 from crystal_search.server.engines.boinc.install import (
@@ -30,6 +33,7 @@ from crystal_search.server.engines.boinc.invitations import invitation, make_acc
 from crystal_search.server.engines.boinc.returned_results import disagreement
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
+from crystal_search.work_unit import Parameters, write_work_unit
 from tests.boinc_site import BoincSite, boinc_site
 from tests.service_site import PATIENCE_S
 from tests.unit.builders import packed, result_for
@@ -110,6 +114,43 @@ def test_wrong_numbers_other_models_and_other_units_are_invalid(place: BoincSite
         spoiled(data, images=[]),
     ):
         assert call(place, CHECK, uploaded(place, bad)).returncode == 1
+
+
+def scored_plate(place: BoincSite) -> bytes:
+    """Queue a work unit of a demo image with the models in use and return the client's result for it."""
+    picture = next(path for path in sorted(plate_folder().glob("*.jpg")) if "01A" in path.name)
+    unit = place.site.home.queue / "demo-1.zip"
+    models = references(default_models(default_models_folder()))
+    images = [("1", ".jpg", picture.read_bytes())]
+    write_work_unit(unit, name="demo-1", models=models, parameters=Parameters(overlays=False), images=images)
+    score_work_unit(unit, place.site.home.path / "scored", [default_models_folder()])
+    return (place.site.home.path / "scored" / "result.json").read_bytes()
+
+
+def test_a_size_or_a_box_that_cannot_be_is_invalid(place: BoincSite) -> None:
+    data = scored_plate(place)
+    done = call(place, CHECK, uploaded(place, data))
+    assert (done.returncode, done.stderr) == (0, "")
+    for field, value, said in (
+        ("height_px", 1025, "the picture has 1224 x 1024"),
+        ("best_chops.0.box", [100, 100, 356, 356], "no chop of the drop"),
+        ("drop.box", [0, 0, 1024, 1223], "none of a mask"),
+    ):
+        bad = json.loads(data)
+        place_in = bad["images"][0]["score"]
+        *way, last = field.split(".")
+        for key in way:
+            place_in = place_in[int(key) if key.isdigit() else key]
+        place_in[last] = value
+        done = call(place, CHECK, uploaded(place, json.dumps(bad).encode()))
+        assert done.returncode == 1
+        assert said in done.stderr
+
+
+def test_models_that_are_gone_and_settings_that_cannot_be_read_say_nothing_about_boxes(place: BoincSite) -> None:
+    data = good(place)
+    place.site.home.settings.write_text("engine = 3\n")
+    assert call(place, CHECK, uploaded(place, data)).returncode == 0
 
 
 def test_an_enormous_file_is_invalid_without_being_read(place: BoincSite) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from crystal_search.errors import ImageError
+from crystal_search.formats.picture_reading import stored_size
 from crystal_search.images import decode
 from crystal_search.pictures import as_work_picture
 from tests.unit.picture_files import chunk, demo_wells, grey, pages, paletted, png16, rgb, saved, tiff, twelve_bits
@@ -203,6 +204,21 @@ EXAMPLES = {
     "TIFF with Zstandard": tiff(grey(), photometric="minisblack", compression="zstd"),
     "GIF, WebP, HEIF, PDF and all others": saved(grey(), "GIF"),
 }
+
+
+@pytest.mark.parametrize("picture", EXAMPLES)
+def test_the_size_in_the_header_is_that_of_the_picture(picture: str) -> None:
+    try:
+        image = decode(EXAMPLES[picture])
+    except ImageError:
+        return
+    assert stored_size(EXAMPLES[picture]) == (image.height_px, image.width_px)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff", JPEG[:40], b"BM", b"II*\0", b"II*\0" + bytes(20), b"GIF89a"])
+def test_a_header_without_a_size_is_told(data: bytes) -> None:
+    with pytest.raises(ImageError):
+        stored_size(data)
 
 
 def rows_of_the_table() -> dict[str, tuple[str, str]]:

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
+from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.result import RankedScore, Result, result_to_json, write_result
+from crystal_search.result import BestChop, RankedScore, Result, result_to_json, write_result
 from crystal_search.result_reader import read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
 from tests.unit.builders import GOLDEN, jpeg, packed, result_for
@@ -103,6 +104,7 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "an empty box": ((*SCORE, "drop", "box"), [10, 10, 10, 20]),
     "a box of fractions": ((*SCORE, "drop", "box"), [0.5, 0, 10, 10]),
     "an outline outside the image": ((*SCORE, "drop", "outline", 0), [0, 5000]),
+    "an outline outside the drop": ((*SCORE, "drop", "outline", 0), [19, 30]),
     "an outline without end": ((*SCORE, "drop", "outline"), [[1, 1]] * 1000),
     "a chop for another group": ((*SCORE, "best_chops", 0, "outcome"), "clear"),
     "a huge number": ((*SCORE, "chops"), 10**400),
@@ -113,6 +115,16 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "a control character in a text": (("client_version",), "0.1\0"),
     "a probability that is not its group's": ((*SCORE, "score", "probability"), 0.9),
     "a chop louder than the best": ((*SCORE, "best_chops", 0, "probability"), 0.99),
+    "a first chop below the score": ((*SCORE, "best_chops", 0, "probability"), 0.9),
+    "a first chop of another outcome": ((*SCORE, "best_chops", 0, "outcome"), "crystal_bad_form"),
+    "chops from the worst on": (
+        (*SCORE, "best_chops"),
+        [
+            {"box": [40, 50, 140, 150], "outcome": "crystal_harvestable", "probability": share}
+            for share in (0.97, 0.5, 0.6)
+        ],
+    ),
+    "frames left out": ((*SCORE, "best_chops"), []),
     "a mean above its best chop": ((*SCORE, "group_peaks", 3), 0.01),
     "best chops of no chops": ((*SCORE, "chops"), 0),
     "a score without a drop": ((*SCORE, "drop"), None),
@@ -242,17 +254,14 @@ def test_a_tie_within_rounding_may_go_either_way(group: str, accepted: bool, uni
     shares = [0.0] * 13
     shares[0], shares[10], shares[7] = 0.4, 0.400001, 0.199999
     peaks = (0.5, 0.1, 0.3, 0.6)
+    peak = peaks[["crystal", "precipitate", "other", "clear"].index(group)]
     good = result_for(unit)
     found = replace(
         good.images[0].score,
         class_probabilities=tuple(shares),
         group_peaks=peaks,
-        best_chops=(),
-        score=RankedScore(
-            outcome=outcome,
-            probability=peaks[["crystal", "precipitate", "other", "clear"].index(group)],
-            above_threshold=False,
-        ),
+        best_chops=(BestChop(box=Box(40, 50, 140, 150), outcome=outcome, probability=peak),),
+        score=RankedScore(outcome=outcome, probability=peak, above_threshold=False),
     )
     write_result(replace(good, images=(replace(good.images[0], score=found), good.images[1])), tmp_path)
     if accepted:

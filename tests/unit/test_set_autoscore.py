@@ -130,7 +130,7 @@ def test_setting_scores_closes_the_units(tmp_path: Path) -> None:
     assert not list(site.home.finalized.iterdir())
     score = auto_scores(site)[1][0]
     found = score.found
-    assert (found.probability, score.recipe, len(found.best_chops), found.width_px) == (0.99, RECIPE, 1, 200)
+    assert (found.probability, score.recipe, len(found.best_chops), found.width_px) == (0.99, RECIPE, 1, 600)
     (site.home.scored / path.name).rename(path)
     assert set_autoscores(site).new == 0
 

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from crystal_search.errors import ResultError, WorkUnitError
 from crystal_search.result import RESULT_FILE, Result
-from crystal_search.result_reader import read_result
 from crystal_search.server.engines.attempts import add_failure
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, say
 from crystal_search.server.locks import only_service
+from crystal_search.server.returned_result import read_returned
 from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of
-from crystal_search.work_unit import read_work_unit
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +62,11 @@ def validate_one(home: Home, name: str) -> bool:
         move(home, name, State.RETURNED, State.GONE)
         return False
     try:
-        unit = read_work_unit(place_of(home, name, State.QUEUED))
+        result = read_returned(folder / RESULT_FILE, place_of(home, name, State.QUEUED), home)
     except WorkUnitError as error:
         log.warning("%s is packed again: %s", name, error)
         move(home, name, State.QUEUED, State.GONE)
         return False
-    result = read_result(folder / RESULT_FILE, unit)
     drop_strangers(folder, result)
     return move(home, name, State.RETURNED, State.VALIDATED)
 

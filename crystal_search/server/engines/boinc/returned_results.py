@@ -12,12 +12,13 @@ from pathlib import Path
 from crystal_search.errors import ResultError, WorkUnitError
 from crystal_search.geometry import intersection_over_union
 from crystal_search.result import ImageScore, Result
-from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, read_result, result_from_json
+from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, result_from_json
 from crystal_search.server.engines.boinc.project import unit_of
 from crystal_search.server.home import Home
+from crystal_search.server.returned_result import read_returned
 from crystal_search.server.settings import read_settings
 from crystal_search.server.unit_states import State, place_of
-from crystal_search.work_unit import MAX_IMAGES, read_work_unit
+from crystal_search.work_unit import MAX_IMAGES
 
 VALID, REFUSED, LATER = 0, 9, 3  #: exit codes; the scripts turn 9 into BOINC's "invalid" and all others into "later"
 MAX_BYTES = MAX_BYTES_PER_IMAGE * MAX_IMAGES
@@ -33,14 +34,12 @@ def check(home: Home, paths: Sequence[Path]) -> int:
         return _refused(f"{' '.join(str(path) for path in paths)}: {error}")
     packed = place_of(home, name, State.QUEUED)
     try:
-        unit = read_work_unit(packed) if packed.exists() else None
+        if packed.exists():
+            read_returned(path, packed, home)
+        else:  # it was scored already, or is wanted no more: nobody is to be blamed for a good result
+            _result_in(path)
     except WorkUnitError as error:
         return _later(f"{packed}: {error}")
-    try:
-        if unit is None:  # it was scored already, or is wanted no more: nobody is to be blamed for a good result
-            _result_in(path)
-        else:
-            read_result(path, unit)
     except ResultError as error:
         return _refused(f"{path.name}: {error}")
     return VALID

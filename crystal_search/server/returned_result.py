@@ -1,0 +1,60 @@
+"""Reading a returned result against the very work unit that it is about: its pictures, and the models that it names."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from crystal_search.errors import ConfigError, ResultError
+from crystal_search.model import cards_in, default_models_folder
+from crystal_search.model_card import ClassifierCard, DropCard, ModelCard, card_from_json
+from crystal_search.result import ImageResult, Result
+from crystal_search.result_reader import read_result
+from crystal_search.scoring.places import misplaced
+from crystal_search.server.home import Home
+from crystal_search.server.settings import read_settings
+from crystal_search.work_unit import WorkUnit, image_sizes, read_work_unit
+
+
+def read_returned(path: Path, packed: Path, home: Home) -> Result:
+    """Return the result in the file `path`, checked against the work unit in the file `packed`.
+
+    Beside what `read_result` refuses, every image has the size of its picture, and every chop lies where the models
+    cut chops. Models that are not in the home any more say nothing about chops.
+
+    Raises
+    ------
+    WorkUnitError
+        If the work unit cannot be read: that is no fault of the result.
+    ResultError
+        If the result must be refused.
+    """
+    unit = read_work_unit(packed)
+    result = read_result(path, unit)
+    sizes = image_sizes(packed, unit)
+    cards = _cards_of(unit, home)
+    for image in result.images:
+        if trouble := _trouble(image, sizes.get(image.id), cards):
+            raise ResultError(f"{unit.name}: image {image.id}: {trouble}")
+    return result
+
+
+def _trouble(image: ImageResult, size: tuple[int, int] | None, cards: dict[str, ModelCard]) -> str:
+    found = image.score
+    if found.error is not None:
+        return ""
+    if size and size != (found.height_px, found.width_px):
+        return f"{found.width_px} x {found.height_px} px, the picture has {size[1]} x {size[0]}"
+    classifier, drop = cards.get(ClassifierCard.role), cards.get(DropCard.role)
+    if isinstance(classifier, ClassifierCard) and isinstance(drop, DropCard):
+        return misplaced(found, classifier, drop)
+    return ""
+
+
+def _cards_of(unit: WorkUnit, home: Home) -> dict[str, ModelCard]:
+    """Return by role the cards of a work unit's models, as far as they are still here."""
+    folders = [default_models_folder(), home.models]
+    with suppress(ConfigError):  # who looks at a result must not depend on what somebody types meanwhile
+        if named := read_settings(home.settings).models:
+            folders.append(Path(named))
+    there = {sha256: path for folder in folders for sha256, path in cards_in(folder).items()}
+    named_there = {model.role: there[model.sha256] for model in unit.models if model.sha256 in there}
+    return {role: card_from_json(path.read_bytes()) for role, path in named_there.items()}
