@@ -85,7 +85,11 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("CHANNEL", "text", "the image file of the same drop in this channel"),
     ),
     "What it is": (
-        Column("outcome", "text", "one of the 13 outcomes, `no_drop` or `unreadable`; a score, or the truth of a list"),
+        Column(
+            "outcome",
+            "text",
+            "one of the 13 outcomes, `no_drop`, `unreadable` or `not_scored`; a score, or the truth of a list",
+        ),
         Column("score_number", "count", "score number of the outcome"),
         Column("group", "text", "group of the outcome"),
         Column("truth", "text", "what people say, where `outcome` is what models say"),
@@ -98,7 +102,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column(
             "remarks", "text", "what was overlooked or chosen while it was read: a page, an orientation, stray bytes"
         ),
-        Column("error", "text", "why it could not be read"),
+        Column("error", "text", "why it could not be read, or not be looked at"),
     ),
     "What models say of it": (
         Column("probability", "share", "of the outcome's group in its best chop"),

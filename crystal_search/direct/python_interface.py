@@ -150,7 +150,7 @@ def score_many(
     >>> from crystal_search.demo.truth import plate_folder
     >>> rows = score_many([plate_folder() / "demo_10D_1.jpg", "missing.jpg"])
     >>> [(row["outcome"], row["error"]) for row in rows]
-    [('crystal_harvestable', None), ('unreadable', 'cannot read the file: No such file or directory')]
+    [('crystal_harvestable', None), ('not_scored', 'cannot read the file: No such file or directory')]
     """
     chosen = models or _usual()
     named = [images] if isinstance(images, str | os.PathLike) else images

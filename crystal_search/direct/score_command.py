@@ -15,7 +15,17 @@ from tqdm import tqdm
 
 from crystal_search.arguments import count, fraction
 from crystal_search.columns import plain
-from crystal_search.direct.scored_files import COLUMNS, Job, Scored, csv_row, inputs, models_in, scored, to_use
+from crystal_search.direct.scored_files import (
+    COLUMNS,
+    NOT_SCORED,
+    Job,
+    Scored,
+    csv_row,
+    inputs,
+    models_in,
+    scored,
+    to_use,
+)
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import PART
 from crystal_search.hostile_json import printable
@@ -49,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     UserError
         If there is nothing to score, no installation to score as, or the CSV file cannot be written.
     ImageError
-        If not one image could be scored; the CSV file tells why.
+        If not one image could be scored, or some files could not be looked at; the CSV file tells which, and why.
     """
     paths = inputs(arguments.images)
     if not arguments.csv and len(paths) > 1:
@@ -69,6 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
     tally.tell_troubles()
     if not tally.scored:
         raise ImageError("not one image could be scored")
+    if tally.not_read:
+        raise ImageError(f"{tally.not_read} of {len(paths)} were not scored, since they could not be looked at")
 
 
 def _make_folder(overlays: Path | None) -> None:
@@ -96,7 +108,7 @@ class _Tally:
     def counting(self, found: Iterable[Scored]) -> Iterator[Scored]:
         """Yield what was found, and remember of it."""
         for each in found:
-            self._outcomes[each.score.outcome] += 1
+            self._outcomes[each.outcome] += 1
             if each.score.error is None:
                 self.scored += 1
             else:
@@ -110,6 +122,11 @@ class _Tally:
             self._troubles[kind].append(printable(trouble))
         else:
             self._more[kind] += 1
+
+    @property
+    def not_read(self) -> int:
+        """How many could not be looked at, which says nothing about what they show."""
+        return self._outcomes[NOT_SCORED]
 
     @property
     def told(self) -> str:

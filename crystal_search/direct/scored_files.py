@@ -32,6 +32,7 @@ COLUMNS = (
     *("above_threshold", "drop_found", *(f"drop_{side}" for side in PLACES["SIDE"])),
     *("classifier", "seconds", "remarks", "error"),
 )
+NOT_SCORED = "not_scored"
 DECIMALS = {"probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
 MAX_STEM_BYTES = 200  #: of an overlay's name: file systems take 255 bytes, with number and suffix
@@ -57,6 +58,12 @@ class Scored:
     seconds: float
     remarks: tuple[str, ...] = ()  #: what was overlooked or chosen while the picture was read
     overlay_error: str = ""  #: which picture with frames could not be written, and why
+    was_read: bool = True  #: whether an error of the score is about what the file holds, and not about getting at it
+
+    @property
+    def outcome(self) -> str:
+        """The outcome's name, ``no_drop``, ``unreadable``, or ``not_scored`` where nothing is known of the picture."""
+        return self.score.outcome if self.was_read else NOT_SCORED
 
 
 _worker: dict[str, tuple[Job, Models]] = {}  # one entry, set once in each worker process
@@ -101,10 +108,10 @@ def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> t
 def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:
     """Score one image file, and write its picture with frames to `overlay` if one is wanted.
 
-    Whatever is wrong with the file is its score's error: one image must not take the others' rows with it. A picture
-    that cannot be written takes no score away.
+    Whatever is wrong with the file is its score's error: one image must not take the others' rows with it. Only what
+    the decoder says of its bytes is a verdict. A picture that cannot be written takes no score away.
     """
-    start = time.perf_counter()
+    start, was_read = time.perf_counter(), False
     peaks: tuple[float, ...] = ()
     image = None
     remarks: tuple[str, ...] = ()
@@ -113,6 +120,7 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
         score, image = score_data(data, models, parameters)
         remarks = remarks_on(data, image) if image else ()
         peaks = peaks_for_ranking(score, image, models, parameters)
+        was_read = True
     except OSError as error:
         score = unreadable(f"cannot read the {'folder' if os.path.isdir(path) else 'file'}: {error.strerror}")
     except Exception as error:
@@ -126,13 +134,14 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
         seconds=time.perf_counter() - start,
         remarks=remarks,
         overlay_error=trouble,
+        was_read=was_read,
     )
 
 
 def _content(path: Path) -> bytes:
     status = path.stat()
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # a pipe may never answer
-        raise ImageError("it is no regular file; name a file that is an image")
+        raise ImageError("it is no regular file, but a pipe, a socket or a device; name a file that is an image")
     if status.st_size > MAX_BYTES:
         raise ImageError(f"the image file has {status.st_size} bytes; at most {MAX_BYTES} are read")
     return path.read_bytes()
@@ -203,7 +212,7 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Return its images with what cannot be looked at: closed folders, files in them, links that lead nowhere.
+    """Return its images with what cannot be looked at: closed folders, links that lead nowhere, pipes called as images.
 
     What file servers keep there, and what is hidden, is passed over.
     """
@@ -213,7 +222,7 @@ def _images_in(folder: Path) -> list[Path]:
         folders[:] = [each for each in folders if not is_housekeeping(each)]
         shown = (name for name in names if name.lower().endswith(SUFFIXES) and not is_housekeeping(name))
         images += [Path(inside) / name for name in shown]
-    return sorted([*closed, *(each for each in images if os.path.isfile(each) or not os.path.exists(each))])
+    return sorted([*closed, *images])
 
 
 def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]:
@@ -235,7 +244,7 @@ def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]
 
 def _killed(entry: tuple[int, Path]) -> Scored:
     score = unreadable("the program was killed while it read this image")
-    return Scored(path=entry[1], score=score, peaks=(), model="", seconds=0.0)
+    return Scored(path=entry[1], score=score, peaks=(), model="", seconds=0.0, was_read=False)
 
 
 def row(found: Scored) -> dict[str, Cell]:
@@ -244,6 +253,7 @@ def row(found: Scored) -> dict[str, Cell]:
     cells: dict[str, Cell] = dict.fromkeys(COLUMNS)
     cells |= score_cells(score) | {
         "path": str(found.path),
+        "outcome": found.outcome,
         "above_threshold": score.above_threshold if score.score else None,
         "classifier": found.model,
         "seconds": found.seconds,

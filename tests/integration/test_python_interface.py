@@ -51,7 +51,7 @@ def test_what_there_is_not_is_said() -> None:
 def test_rows_are_those_of_the_command(tmp_path: Path) -> None:
     out, names = tmp_path / "out.csv", ["demo_01A_1.jpg", "demo_04B_1.jpg", "demo_10D_1.jpg", "demo_12H_1.jpg"]
     paths = [*(plate_folder() / name for name in names), tmp_path / "missing.jpg"]
-    assert main(["score", *map(str, paths), "--csv", str(out), "--workers", "2"]) == 0
+    assert main(["score", *map(str, paths), "--csv", str(out), "--workers", "2"]) == 1
     with out.open(newline="") as file:
         told = list(csv.DictReader(file))
     rows = cs.score_many(paths, workers=2)

@@ -46,8 +46,9 @@ def test_one_row_for_every_input_in_input_order(
 ) -> None:
     out, missing = tmp_path / "out.csv", tmp_path / "gone.jpg"
     words = ["score", str(missing), str(folder), "--csv", str(out), "--overlays", str(tmp_path / "frames")]
-    assert main([*words, "--workers", "2"]) == 0
+    assert main([*words, "--workers", "2"]) == 1
     rows = rows_of(out)
+    assert [row["outcome"] for row in rows if row["error"]] == ["not_scored", "unreadable"]
     names = ["gone.jpg", "a.jpg", "b.png", "c.tiff", "d.bmp", "e.jpg", "f.JPG"]
     assert [Path(row["path"]).name for row in rows] == names
     assert [name for name, row in zip(names, rows, strict=True) if row["error"]] == ["gone.jpg", "e.jpg"]
@@ -57,7 +58,9 @@ def test_one_row_for_every_input_in_input_order(
             assert all(0 <= float(row[f"p_{group}"]) <= 1 for group in ("crystal", "precipitate", "other", "clear"))
         if row["drop_found"] == "yes":
             assert int(row["drop_top"]) < int(row["drop_bottom"])
-    assert "7 images" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "7 images" in said.out
+    assert "1 of 7 were not scored, since they could not be looked at" in said.err
     assert not list(tmp_path.glob("**/*.part"))
     for path in (tmp_path / "frames").iterdir():
         with Image.open(path) as picture:
@@ -150,20 +153,44 @@ def test_a_closed_folder_is_named(
 ) -> None:
     out = tmp_path / "out.csv"
     assert closed in inputs([folder])
-    assert main(["score", str(folder / "a.jpg"), str(closed), "--csv", str(out), "--workers", "1"]) == 0
+    assert main(["score", str(folder / "a.jpg"), str(closed), "--csv", str(out), "--workers", "1"]) == 1
     good, bad = rows_of(out)
-    assert (good["group"], bad["path"], bad["outcome"]) == ("clear", str(closed), "unreadable")
+    assert (good["group"], bad["path"], bad["outcome"]) == ("clear", str(closed), "not_scored")
     assert bad["error"].startswith("cannot read the folder")
     assert f"could not be scored: {closed}: cannot read the folder" in capsys.readouterr().err
 
 
-def test_links_that_lead_nowhere_are_named_and_pipes_are_left_alone(tmp_path: Path) -> None:
+def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
-    assert inputs([tmp_path]) == [tmp_path / "gone.jpg"]
-    models, parameters = scored_files.models_in(default_models_folder()), Parameters()
-    found = scored_files.score_file(tmp_path / "pipe.jpg", models, parameters)
-    assert found.score.error == "it is no regular file; name a file that is an image"
+    assert inputs([tmp_path]) == [tmp_path / "gone.jpg", tmp_path / "pipe.jpg"]
+    models = scored_files.models_in(default_models_folder())
+    gone, pipe = (scored_files.score_file(path, models, Parameters()) for path in inputs([tmp_path]))
+    assert (gone.outcome, pipe.outcome) == ("not_scored", "not_scored")
+    assert pipe.score.error == "it is no regular file, but a pipe, a socket or a device; name a file that is an image"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "outcome"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied"), "not_scored"),
+        (MemoryError(), "not_scored"),
+        (None, "unreadable"),
+    ],
+)
+def test_only_bytes_that_were_read_are_called_unreadable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, trouble: Exception | None, outcome: str
+) -> None:
+    def read(path: Path) -> bytes:
+        if trouble:
+            raise trouble
+        return b"no picture"
+
+    monkeypatch.setattr(scored_files, "_content", read)
+    models = scored_files.models_in(default_models_folder())
+    found = scored_files.score_file(folder / "a.jpg", models, Parameters())
+    assert found.outcome == outcome
+    assert scored_files.csv_row(found)["outcome"] == outcome
 
 
 def test_a_picture_that_cannot_be_written_takes_no_score_away(
@@ -224,7 +251,7 @@ def test_where_nothing_could_be_scored_the_exit_code_says_so(
 ) -> None:
     out, missing = tmp_path / "out.csv", str(tmp_path / "gone.jpg")
     assert main(["score", missing, str(folder / "e.jpg"), "--csv", str(out), "--workers", "1"]) == 1
-    assert [row["outcome"] for row in rows_of(out)] == ["unreadable", "unreadable"]
+    assert [row["outcome"] for row in rows_of(out)] == ["not_scored", "unreadable"]
     assert "not one image could be scored" in capsys.readouterr().err
     assert main(["score", missing]) == 1
     assert "No such file or directory" in capsys.readouterr().out
