@@ -1,12 +1,15 @@
 """How fast the services feed a BOINC server and take results over.
 
 ``python -m benchmarks.bench_boinc`` packs images of the demo plate into work units and submits them to a project of its
-own, whose `create_work` only reads what it is told; generated results then go from the assimilator's spool into the
-ledger, on SQLite. With ``--project FOLDER`` the jobs are created in a real project, and cancelled at the end.
+own, whose `create_work` only reads what it is told. The validator's script checks generated results, with its daemon
+and without, in turn. Then these go from the assimilator's spool into the ledger, on SQLite. With ``--project FOLDER``
+the jobs are created in a real project, and cancelled at the end.
 """
 
 import argparse
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,6 +36,7 @@ from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.engines.boinc.returned_results import check
+from crystal_search.server.engines.boinc.scripts import ANSWER, CHECK, scripts
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import NewImage, Recipe
@@ -53,6 +57,7 @@ RECIPE = Recipe(
     threshold=0.85,
 )
 TOOL = "#!/bin/sh\ncat >/dev/null\n"
+CALLS, PLAIN_EVERY = 300, 10  #: of the validator's script, and every which without the daemon too
 CONFIG = """<boinc><config><db_name>none</db_name><db_user>none</db_user><uldl_dir_fanout>1024</uldl_dir_fanout>
 <master_url>http://127.0.0.1/none/</master_url><download_dir>{root}/download</download_dir>
 <upload_dir>{root}/upload</upload_dir></config></boinc>
@@ -160,6 +165,7 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
             for unit in units:
                 project.run("cancel_jobs", "--name", job_name(unit, 1))
         checks = _come_back(site, nothing)
+        asking, alone = _script_calls(site.home, folder / "bin")
         back = seconds(lambda: _take(site, project, nothing))
         scored = sum(plate.scored for plate in site.imaging.plates())
         site.imaging.close()
@@ -169,13 +175,16 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
     return [
         Row("create-work, packed and submitted", f"{images / out:.0f} images/s", "200", images / out >= 200),
         Row("a result checked as BOINC's validator asks, without Python's start", f"{1000 * checks:.1f} ms"),
+        Row("results checked by the validator's script", f"{1 / asking:.0f}/s", "200", 1 / asking >= 200),
+        Row("  without its daemon", f"{1 / alone:.1f}/s, {alone / asking:.0f} times slower"),
         Row("validate, assimilate, finalize, set-autoscore: images", f"{rate:.0f}/s", "500", rate >= 500),
         Row(f"  work units of {images_per_unit} images", f"{len(units) / back:.1f}/s"),
     ]
 
 
 def _send(site: Installation, project: Project, jobs: "Nothing | BoincDatabase") -> None:
-    create_work(site, RECIPE)
+    while create_work(site, RECIPE).units:
+        pass
     with BoincEngine(site.home, site.settings, project, jobs) as engine:
         engine.submit(reversed(unit_files(site.home.queue)))
         engine.step()
@@ -193,6 +202,32 @@ def _come_back(site: Installation, server: Nothing) -> float:
         job = Job(id=number, name=job_name(path.stem, 1), error_mask=0, assimilated=True, in_progress=0)
         server.known[job.name] = replace(job)
     return sorted(took)[len(took) // 2]
+
+
+def _script_calls(home: Home, folder: Path) -> tuple[float, float]:
+    """Return how long the validator's script takes with its daemon, and without, s."""
+    folder.mkdir()
+    texts = scripts(home)
+    texts["alone"] = texts[CHECK].replace(Home.answers.below, "nobody")
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    took: dict[str, list[float]] = {CHECK: [], "alone": []}
+    with subprocess.Popen([folder / ANSWER]) as daemon:
+        try:
+            while not home.answers.is_socket():
+                time.sleep(0.1)
+            for number, path in enumerate(sorted(home.incoming.glob("*/*"))[:CALLS]):
+                for name in (CHECK, "alone") if number % PLAIN_EVERY == 0 else (CHECK,):
+                    took[name].append(seconds(lambda: _checked(f"{folder / name} {path}")))  # noqa: B023
+        finally:
+            daemon.kill()
+    return statistics.mean(took[CHECK]), statistics.mean(took["alone"])
+
+
+def _checked(command: str) -> None:
+    if os.system(command) != 0:  # as the validator calls it
+        sys.exit(f"{command}: a good result was not found valid")
 
 
 def _take(site: Installation, project: Project, server: Nothing) -> None:

@@ -1,7 +1,9 @@
 """A stand-in for a BOINC server: a project folder, tools that note their calls, and what its database would say."""
 
 import json
+import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import EngineError
+from crystal_search.result import result_to_json
 from crystal_search.server.engines.boinc.boinc_database import Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, FailedCopy
+from crystal_search.server.engines.boinc.install import install
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.folders import unit_files
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import create_work
 from tests.fake_client import Plan, score
 from tests.service_site import RECIPE, SETTINGS, site_at
+from tests.unit.builders import packed, result_for
 
 CONFIG = """<?xml version="1.0" ?>
 <boinc>
@@ -45,6 +50,7 @@ CONFIG = """<?xml version="1.0" ?>
 </boinc>
 """
 PAGES = "<?php\nrequire_once('../inc/util.inc');\ndefine('PROJECT', 'Crystal Search');\n"
+JOB = "demo-1_a1"
 PROJECT_XML = "<boinc>\n    <platform>\n        <name>x86_64-pc-linux-gnu</name>\n    </platform>\n</boinc>\n"
 
 #: Notes words and input of a tool in calls.jsonl; fails when a file called TOOL.fails is there.
@@ -173,3 +179,45 @@ def come_back(place: BoincSite, folder: Path, *, attempt: int = 1) -> None:
         job = f"{path.stem}_a{attempt}"
         place.spool(f"{job}_0_r123456_0", result_of(place, path, folder / "made"), number=number)
         place.server.change(job, assimilated=True)
+
+
+def install_into(place: BoincSite) -> list[str]:
+    """Install; return what was changed."""
+    return install(place.site.home, place.site.settings)
+
+
+def call(place: BoincSite, script: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script as a daemon does: by the shell, from a folder beside bin, without an environment of ours."""
+    root = place.server.project.root
+    (root / "log_lab").mkdir(exist_ok=True)
+    command = " ".join([f"../bin/{script}", *words])
+    return subprocess.run(
+        command, shell=True, cwd=root / "log_lab", env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+
+
+def uploaded(place: BoincSite, data: bytes, name: str = f"{JOB}_0_r1804289383_0") -> str:
+    """Put a file where volunteers' files go and return its path."""
+    folder = place.server.project.root / "upload" / "1f"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(data)
+    return str(folder / name)
+
+
+def good(place: BoincSite) -> bytes:
+    """Queue a work unit and return a good result for it."""
+    unit = packed(place.site.home.queue / "demo-1.zip")
+    return result_to_json(result_for(unit)).encode()
+
+
+#: What strangers upload.
+HOSTILE = {
+    "nothing": b"",
+    "garbage": bytes(range(256)) * 40,
+    "deep": b"[" * 200_000,
+    "a huge number": b'{"format": ' + b"9" * 5000 + b"}",
+    "NaN": b'{"format": NaN}',
+    "another format": b'{"format": "something else", "version": 1}',
+    "an array": b"[]",
+    "not UTF-8": b"\xff\xfe{}",
+}

@@ -51,6 +51,7 @@ class Home:
     submitted = Place("engine/submitted")  #: the number of the attempt at each work unit that a server knows
     incoming = Place("engine/incoming")  #: folders that a server's assimilator leaves, called by its own numbers
     engine_lock = Place("engine/lock", folder=False)  #: held by the one process that looks after clients
+    answers = Place("engine/answers", folder=False)  #: the socket at which BOINC's validator is answered
     samples = Place("samples.jsonl", folder=False)  #: counts from time to time, from which rates follow
     looked_at = Place("looked-at", folder=False)  #: below which image the last look for changed files ended
     services_lock = Place("services.lock", folder=False)  #: held by the one process that takes a step

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from crystal_search.arguments import count
 from crystal_search.errors import ConfigError
+from crystal_search.server.engines.boinc.answering import answer_questions
 from crystal_search.server.engines.boinc.install import install, set_replication
 from crystal_search.server.engines.boinc.invitations import make_account
 from crystal_search.server.engines.boinc.project import Project, read_project
@@ -31,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_home_argument(staging)
     staging.add_argument("program", type=Path, help="what make freeze has made")
     staging.add_argument("--number", type=count, help="of the version, 100 for 1.00 (default: the next)")
+    answering = commands.add_parser("answer", help="the daemon that BOINC's validator asks; bin/start starts it")
+    answering.set_defaults(boinc_command=_answer)
+    add_home_argument(answering)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -65,3 +69,7 @@ def _stage(arguments: argparse.Namespace) -> None:
     home, settings, project = _told(arguments)
     place = stage(project, arguments.program, models_folder(home, settings), number=arguments.number)
     say(f"{place} is staged; have it signed and sent: cd {project.root} && bin/update_versions")
+
+
+def _answer(arguments: argparse.Namespace) -> None:
+    answer_questions(Home.at(arguments.home))

@@ -6,7 +6,6 @@ is kept.
 
 import os
 import shutil
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.invitations import close_accounts
 from crystal_search.server.engines.boinc.ownership import claim
 from crystal_search.server.engines.boinc.project import APP, IN_TEMPLATE, OUT_TEMPLATE, Project, read_project
+from crystal_search.server.engines.boinc.scripts import ANSWER, ASSIMILATE, CHECK, COMPARE, scripts
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 
-CHECK, COMPARE, ASSIMILATE = f"{APP}_check", f"{APP}_compare", f"{APP}_assimilate"
 MEMORY_BYTES, DISK_BYTES = 1_000_000_000, 2_000_000_000  #: at most, of one work unit on a volunteer's PC
 MAX_ERRORS = 2  #: one more, and a work unit is given up; each has a host of its own
 PURGE_DAYS = 30  #: after which the server forgets a job; its result is in our archive and ledger
@@ -45,31 +44,6 @@ QUICKER = ("feeder -d 3 -priority_order --sleep_interval 1", "transitioner -d 3 
 
 #: Daemons that keep a project small for years, unless it has its own: files, then rows of the database.
 SWEEPERS = ("file_deleter -d 2", f"db_purge -d 2 --app {APP} --min_age_days {PURGE_DAYS} --no_archive --sleep 3600")
-
-CHECK_SCRIPT = """#!/bin/sh
-# BOINC's validator asks here: exit code 0 valid, 3 later, all others invalid. Whatever our own faults are, they must
-# not be the volunteer's: all but a clear answer is "later".
-export OPENBLAS_NUM_THREADS=1  # threads that nothing here needs take half of the time
-{python} -m crystal_search.server.boinc.checking {what} {home} "$@"
-case $? in 0) exit 0 ;; 9) exit 1 ;; *) exit 3 ;; esac
-"""
-
-ASSIMILATE_SCRIPT = """#!/bin/sh
-# BOINC's assimilator calls: WU_ID FILE..., or --error MASK WU_NAME WU_ID BATCH. It stops when this fails, so this only
-# spools, and never fails. What could not be spooled is submitted again.
-spool={incoming}
-if [ "${{1:-}}" = --error ]; then
-    part="$spool/.error-$4.$$.part"
-    printf '%s\\n' "error mask $2, $3, work unit $4, batch $5" >"$part" && mv -f -- "$part" "$spool/error-$4"
-else
-    number=$1
-    shift
-    part="$spool/.$number.$$.part"
-    mkdir -- "$part" && cp -- "$@" "$part/" && mv -T -- "$part" "$spool/$number" 2>/dev/null
-    rm -rf -- "$part"
-fi
-exit 0
-"""
 
 
 def install(home: Home, settings: Settings, *, take_over: bool = False) -> list[str]:
@@ -139,23 +113,13 @@ def _templates(project: Project, settings: Settings) -> list[str]:
 
 
 def _scripts(project: Project, home: Home) -> list[str]:
-    python, here = _quoted(sys.executable), _quoted(os.path.abspath(home.path))
-    texts = {
-        CHECK: CHECK_SCRIPT.format(python=python, what="check", home=here),
-        COMPARE: CHECK_SCRIPT.format(python=python, what="compare", home=here),
-        ASSIMILATE: ASSIMILATE_SCRIPT.format(incoming=_quoted(os.path.abspath(home.incoming))),
-    }
     changes = []
-    for name, text in texts.items():
+    for name, text in scripts(home).items():
         path = project.root / "bin" / name
         if _put(path, text):
             changes.append(f"wrote bin/{name}")
         path.chmod(SCRIPT_MODE)
     return changes
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _put(path: Path, text: str) -> bool:
@@ -207,6 +171,7 @@ def _config(project: Project) -> list[str]:
 def _daemons() -> tuple[str, ...]:
     """Return our daemons; their scripts are named without tokens, since then they are called with all paths."""
     return (
+        ANSWER,
         f"script_validator -d 3 --app {APP} --sleep_interval 1 --init_script {CHECK} --compare_script {COMPARE}",
         f"script_assimilator -d 3 --app {APP} --sleep_interval 1 --script {ASSIMILATE}",
     )

@@ -7,10 +7,13 @@ for ours: a result that makes the reader stumble would be tried again for ever.
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from crystal_search.errors import ResultError, WorkUnitError
 from crystal_search.geometry import intersection_over_union
+from crystal_search.hostile_json import printable
 from crystal_search.result import ImageScore, Result
 from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, result_from_json
 from crystal_search.server.engines.boinc.project import unit_of
@@ -20,42 +23,75 @@ from crystal_search.server.settings import read_settings
 from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import MAX_IMAGES
 
-VALID, REFUSED, LATER = 0, 9, 3  #: exit codes; the scripts turn 9 into BOINC's "invalid" and all others into "later"
+Word = Literal["valid", "refused", "later"]
+EXIT_CODES: dict[Word, int] = {
+    "valid": 0,
+    "refused": 9,
+    "later": 3,
+}  #: 9 is for BOINC "invalid", all but 0 and 9 "later"
 MAX_BYTES = MAX_BYTES_PER_IMAGE * MAX_IMAGES
 LEAST_OVERLAP = 0.9  #: of two drop boxes, intersection over union
 
 
-def check(home: Home, paths: Sequence[Path]) -> int:
-    """Return whether the uploaded files of one result are valid."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said of results."""
+
+    word: Word
+    reason: str = ""
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        return f"{self.word} {printable(' '.join(self.reason.split()))}".rstrip()
+
+
+VALID = Answer("valid")
+
+
+def answer(words: Sequence[str]) -> Answer:
+    """Answer one question, ``check HOME PATH...`` or ``compare HOME PATH PATH``; our own faults are exceptions."""
+    what, home, *paths = words
+    asked = {"check": check, "compare": compare}[what]
+    return asked(Home(Path(home)), [Path(path) for path in paths])
+
+
+def check(home: Home, paths: Sequence[Path]) -> Answer:
+    """Return whether the uploaded files of one result are valid.
+
+    Raises
+    ------
+    UserError
+        If the home is not there.
+    """
     try:
         (path,) = paths
         name, _ = unit_of(path.name)
     except ValueError as error:
-        return _refused(f"{' '.join(str(path) for path in paths)}: {error}")
-    packed = place_of(home, name, State.QUEUED)
+        return Answer("refused", f"{' '.join(str(path) for path in paths)}: {error}")
+    packed = place_of(home.found(), name, State.QUEUED)
     try:
         if packed.exists():
             read_returned(path, packed, home)
         else:  # it was scored already, or is wanted no more: nobody is to be blamed for a good result
             _result_in(path)
     except WorkUnitError as error:
-        return _later(f"{packed}: {error}")
+        return Answer("later", f"{packed}: {error}")
     except ResultError as error:
-        return _refused(f"{path.name}: {error}")
+        return Answer("refused", f"{path.name}: {error}")
     return VALID
 
 
-def compare(home: Home, paths: Sequence[Path]) -> int:
+def compare(home: Home, paths: Sequence[Path]) -> Answer:
     """Return whether two results, of one uploaded file each, say the same."""
     if len(paths) != 2:
-        return _refused(f"{len(paths)} files, expected two")
+        return Answer("refused", f"{len(paths)} files, expected two")
     tolerance = read_settings(home.settings).boinc_tolerance
     try:
         one, other = (_result_in(path) for path in paths)
     except ResultError as error:
-        return _refused(str(error))
+        return Answer("refused", str(error))
     if trouble := disagreement(one, other, tolerance):
-        return _refused(f"{paths[0].name} and {paths[1].name}: {trouble}")
+        return Answer("refused", f"{paths[0].name} and {paths[1].name}: {trouble}")
     return VALID
 
 
@@ -123,21 +159,12 @@ def _result_in(path: Path) -> Result:
     return result_from_json(path.read_bytes())
 
 
-def _refused(reason: str) -> int:
-    sys.stderr.write(f"refused: {reason}\n")
-    return REFUSED
-
-
-def _later(reason: str) -> int:
-    sys.stderr.write(f"try later: {reason}\n")
-    return LATER
-
-
 def main(words: Sequence[str]) -> int:
-    """Answer one question: ``check HOME PATH...`` or ``compare HOME PATH PATH``; our own faults are exceptions."""
-    what, home, *paths = words
-    answer = {"check": check, "compare": compare}[what]
-    return answer(Home(Path(home)), [Path(path) for path in paths])
+    """Answer one question by an exit code, and tell why."""
+    found = answer(words)
+    if found.reason:
+        sys.stderr.write(f"{found}\n")
+    return EXIT_CODES[found.word]
 
 
 if __name__ == "__main__":
