@@ -5,6 +5,7 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
+from typing import Any
 
 #: heading -> command -> (module of this package with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)
 HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
@@ -50,6 +51,10 @@ COMMANDS = {name: entry for commands in HEADINGS.values() for name, entry in com
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command, or of a command of a command, that tells what it takes."""
 
+    def __init__(self, *, description: str = "", **options: Any) -> None:
+        """Describe the command in a sentence, whatever the purpose in a list of commands begins with."""
+        super().__init__(description=description[:1].upper() + description[1:], **options)
+
     @property
     def options(self) -> Mapping[str, argparse.Action]:
         """What each of its options does."""
@@ -78,8 +83,7 @@ class CommandParser(argparse.ArgumentParser):
 def parser_for(command: str) -> CommandParser:
     """Return the parser of one command; this imports the command's module and no other."""
     module, purpose = COMMANDS[command]
-    description = purpose[0].upper() + purpose[1:]
-    parser = CommandParser(prog=f"crystal-search {command}", description=description, allow_abbrev=False)
+    parser = CommandParser(prog=f"crystal-search {command}", description=purpose, allow_abbrev=False)
     parser.add_argument("--verbose", action="store_true", help="log what is done")
     loaded = importlib.import_module(f"crystal_search.{module}")
     loaded.add_arguments(parser)

@@ -151,6 +151,10 @@ class MemoryImaging:
         """Return those of `paths` that are in the database."""
         return self._by_path.keys() & set(paths)
 
+    def removed_paths(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` whose images were taken back, and did not come again since."""
+        return {each.path for each in self._removed.values()} & set(paths)
+
     def images_without_score(
         self, recipe: Recipe, *, limit: int, plate: str | None = None, channel: str = "visible"
     ) -> list[StoredImage]:

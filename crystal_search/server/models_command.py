@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Act, what: str
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=what, description=what[0].upper() + what[1:], allow_abbrev=False)
+    command = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
     add_home_argument(command)
     command.set_defaults(act=act)
     return command

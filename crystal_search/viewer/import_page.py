@@ -67,7 +67,9 @@ async def post_import(request: Request) -> Response:
 def _imported(viewer: Viewer, plan: dict[str, Any]) -> str:
     home = viewer.import_plan.parent if viewer.import_plan else Path()
     try:
-        report = import_settled(Path(plan["folder"]), viewer.imaging, naming_in(plan), leave_out=[home])
+        report = import_settled(
+            Path(plan["folder"]), viewer.imaging, naming_in(plan), leave_out=[home], again=plan.get("again", False)
+        )
     except UserError as error:
         raise HTTPException(409, str(error)) from error
     viewer.reader.forget()

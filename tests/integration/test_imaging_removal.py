@@ -23,6 +23,8 @@ def test_images_that_are_taken_back_are_nowhere(imaging: ImagingDatabase) -> Non
     assert ids(imaging.plate_images("P1")) == [stays.id]
     assert [drop.image.id for drop in imaging.drops("P1", inspection=1)] == [stays.id]
     assert imaging.known_paths([gone.path, stays.path]) == {stays.path}
+    assert imaging.removed_paths([gone.path, stays.path, "/no/such.jpg"]) == {gone.path}
+    assert imaging.removed_paths([]) == set()
     assert ids(imaging.images_below("/images/P1")) == [stays.id]
     first, second = imaging.plates()
     assert (first.inspections, first.channels, first.images, first.scored) == ((1,), ("visible",), 1, 1)
@@ -51,6 +53,7 @@ def test_what_comes_again_from_its_file_has_its_scores(imaging: ImagingDatabase)
     assert imaging.ledger(image.id) == ledger
     assert imaging.add_images([new_image(key())]).added == 1
     assert imaging.plate_images("P1") == [image]
+    assert imaging.removed_paths([image.path]) == set()
     assert imaging.ledger(image.id) == ledger
     (summary,) = imaging.plates()
     assert (summary.images, summary.scored) == (1, 1)

@@ -163,7 +163,13 @@ def test_the_page_draws_the_last_plan_and_imports_it_when_somebody_says_so(
     plan = planned(robot, imaging, Naming())
     keep_plan(site, plan)
     page = client.get("/import").text
-    for text in ("4 images would come in", 'title="A01, drops 1, 2"', "notes.jpg: not like PLATE_01A_1.jpg", "xchem"):
+    for text in (
+        '<th scope="col">12</th>',
+        "4 images would come in",
+        'title="A01, drops 1, 2"',
+        "notes.jpg: not like PLATE_01A_1.jpg",
+        "xchem",
+    ):
         assert text in page
     other = send(client, {"made_at": plan.made_at - 1})
     assert (other.status_code, imaging.plates()) == (409, [])

@@ -18,6 +18,9 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"crystal-search {command}" in capsys.readouterr().out
+    parser = parser_for(command)
+    for each in (parser, *parser.commands.values()):
+        assert not each.description or each.description[0].isupper(), each.prog
 
 
 @pytest.mark.parametrize("command", COMMANDS)

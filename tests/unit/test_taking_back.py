@@ -1,6 +1,7 @@
 """The commands that take imports back and follow folders that moved."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,8 +13,11 @@ from crystal_search.main import main
 from crystal_search.naming import Naming
 from crystal_search.server.imaging.imaging_database import FileVersion, ManualScore
 from crystal_search.server.importing import import_images
+from crystal_search.server.importing.import_command import keep_plan
 from crystal_search.server.importing.import_images import import_folder
+from crystal_search.server.importing.plan import planned
 from crystal_search.server.installation import Installation, opened
+from crystal_search.server.services.watch import Inbox
 from crystal_search.viewer.app import viewer_app
 from tests.unit.test_import_images import made
 from tests.viewer_site import Client
@@ -57,8 +61,52 @@ def test_a_plate_is_taken_back_and_comes_again(
     assert client.get(f"/drop/{images[0].id}").status_code == 404
     (removal,) = site.imaging.removals()
     assert (removal.person, removal.what, removal.why, removal.images) == ("Zoë", "plate P1", "no such plate", 3)
-    assert import_folder(tmp_path / "in", site.imaging, WELLS).added == 3
+    report = import_folder(tmp_path / "in", site.imaging, WELLS)
+    assert (report.added, report.removed) == (0, 3)
+    assert import_folder(tmp_path / "in", site.imaging, WELLS, again=True).added == 3
     assert site.imaging.plate_images("P1") == images
+
+
+def test_what_was_taken_back_stays_away_from_every_import_but_one_that_says_again(
+    site: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_images, "SETTLED_S", 0.0)
+    plate(tmp_path / "in")
+    import_folder(tmp_path / "in", site.imaging, WELLS)
+    command(site, "remove", "--plate", "P1")
+    plate(tmp_path / "in", wells=4)
+    inbox = Inbox(site, tmp_path / "in", WELLS)
+    inbox.begin()
+    assert [image.key.well for image in site.imaging.plate_images("P1")] == ["A04"]
+    inbox.look()
+    told = "3 files were taken back, and stay away unless you say --again."
+    assert capsys.readouterr().out.count(told) == 1
+    words = ["import", str(tmp_path / "in"), "--names", "well"]
+    assert command(site, *words, "--dry-run") == 0
+    assert told in capsys.readouterr().out
+    client = Client(viewer_app(site.imaging, site.home.thumbnails, import_plan=site.home.import_plan))
+    assert "3 taken back, which stay away" in client.get("/import").text
+    assert command(site, *words) == 0
+    assert told in capsys.readouterr().out
+    assert command(site, *words, "--dry-run", "--again") == 0
+    assert "3 images of 1 plate would be added" in capsys.readouterr().out
+    assert command(site, *words, "--again") == 0
+    assert len(site.imaging.plate_images("P1")) == 4
+    assert command(site, *words, "--dry-run") == 0
+    assert "taken back" not in capsys.readouterr().out
+
+
+def test_the_button_imports_what_the_plan_shows(
+    site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_images, "SETTLED_S", 0.0)
+    import_folder(plate(tmp_path / "in").parent, site.imaging, WELLS)
+    command(site, "remove", "--plate", "P1")
+    plan = planned(tmp_path / "in", site.imaging, WELLS, again=True)
+    keep_plan(site, plan)
+    client = Client(viewer_app(site.imaging, site.home.thumbnails, import_plan=site.home.import_plan))
+    done = client.post("/api/import", json.dumps({"made_at": plan.made_at}).encode())
+    assert done.json()["said"].startswith("3 images added")
 
 
 def test_an_import_is_taken_back_and_no_other(

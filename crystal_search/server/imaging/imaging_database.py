@@ -219,6 +219,9 @@ class Images(Protocol):
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
 
+    def removed_paths(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` whose images were taken back, and did not come again since."""
+
     def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
         """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
 

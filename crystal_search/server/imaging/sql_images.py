@@ -10,6 +10,7 @@ from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import arrival, batches, conflict
 from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage
+from crystal_search.server.imaging.import_statements import removed_with
 from crystal_search.server.imaging.sql_counts import count_at
 from crystal_search.server.imaging.sql_imports import brought_back
 from crystal_search.server.imaging.sql_rows import (
@@ -51,6 +52,15 @@ class SqlImages(SqlTransactions):
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""
         return self._read("look up paths", lambda c: {row.path for row in rows_of(c, paths, statements.paths_among)})
+
+    def removed_paths(self, paths: Sequence[str]) -> set[str]:
+        """Return those of `paths` whose images were taken back, and did not come again since."""
+        by_digest = {digest_of(path): path for path in paths}
+
+        def work(connection: Connection) -> set[str]:
+            return {by_digest[row.path_digest] for row in rows_of(connection, list(by_digest), removed_with)}
+
+        return self._read("look for what was taken back", work)
 
     def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
         """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""

@@ -24,7 +24,7 @@ from crystal_search.server.importing.import_images import (
     counted,
     import_settled,
 )
-from crystal_search.server.importing.plan import Plan, as_json, as_lines, planned
+from crystal_search.server.importing.plan import Plan, as_json, as_lines, planned, stay_away
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.wells import PLATE_FORMATS
 
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="write nothing, tell what would come in and draw the plates"
     )
+    parser.add_argument("--again", action="store_true", help="bring in also what was taken back with remove")
     parser.add_argument("--json", action="store_true", help="with --dry-run: as JSON, for programs")
     parser.epilog = f"Plate formats: {formats}. See docs/importing.md for the names that each convention reads."
 
@@ -110,11 +111,11 @@ def run(arguments: argparse.Namespace) -> None:
     with _site(arguments) as site:
         naming, home = naming_at(site, naming), [site.home.path]
         if arguments.dry_run:
-            plan = planned(arguments.folder, site.imaging, naming, leave_out=home)
+            plan = planned(arguments.folder, site.imaging, naming, leave_out=home, again=arguments.again)
             keep_plan(site, plan)
             say(json.dumps(as_json(plan), indent=1) if arguments.json else told(plan, verbose=arguments.verbose))
             return
-        report = import_settled(arguments.folder, site.imaging, naming, leave_out=home)
+        report = import_settled(arguments.folder, site.imaging, naming, leave_out=home, again=arguments.again)
     say(summary(report, limit=None if arguments.verbose else SHOWN))
     if report.convention == "any" and (named := _named_like_a_well(arguments.folder)):
         say(f"{named} looks as if its name told the well, but each file was taken for the next well; see --pattern")
@@ -189,6 +190,8 @@ def summary(report: ImportReport, *, limit: int | None = SHOWN) -> str:
     lines = [f"{counted(report.added, 'image')} added, {report.known} known before (names: {names})."]
     if report.waiting:
         lines.append(f"{counted(report.waiting, 'file')} empty or still being written.")
+    if report.removed:
+        lines.append(stay_away(report.removed))
     for title, entries in (("left out", report.unmatched), ("in conflict", report.conflicts)):
         if entries:
             shown = sorted(entries)[:limit]

@@ -54,6 +54,7 @@ class ImportReport:
     conflicts: tuple[str, ...] = ()  #: files whose place another one has, one sentence each
     unmatched: tuple[str, ...] = ()  #: files that were left out, each as ``path: reason``
     waiting: int = 0  #: empty files, and files that are still being written
+    removed: int = 0  #: files that were taken back, and stay away
     sessions: Mapping[Session, int] = field(default_factory=dict)  #: images that were added to each
 
 
@@ -63,6 +64,7 @@ class Remembered:
 
     convention: str = ""
     known: set[str] = field(default_factory=set)
+    removed: set[str] = field(default_factory=set)  #: that were taken back, and stay away
     refused: dict[str, str] = field(default_factory=dict)  #: path -> reason
     conflicts: dict[str, str] = field(default_factory=dict)  #: path -> sentence
     files: Patience = field(default_factory=Patience)  #: how the file system is asked
@@ -73,7 +75,7 @@ class Remembered:
 
     def knows(self, path: str) -> bool:
         """Tell whether nothing is to be done for a file any more."""
-        return path in self.known or path in self.refused or path in self.conflicts
+        return any(path in told for told in (self.known, self.removed, self.refused, self.conflicts))
 
 
 def import_folder(
@@ -85,6 +87,7 @@ def import_folder(
     quiet_seconds: float = 0.0,
     remembered: Remembered | None = None,
     leave_out: Sequence[Path] = (),
+    again: bool = False,
 ) -> ImportReport:
     """Add the images in `folder` that the database does not know.
 
@@ -105,6 +108,8 @@ def import_folder(
         What imports of this folder found out before; pass the same object each time.
     leave_out
         Folders that are not searched.
+    again
+        Whether images come in that were taken back.
 
     Raises
     ------
@@ -115,7 +120,9 @@ def import_folder(
     left_out: list[str] = []
     walk = image_files(folder, files=memory.files, leave_out=leave_out, exclude=naming.exclude, left_out=left_out)
     paths = list(walk)
-    found = proposed(paths, imaging, naming, memory, settled_seconds=settled_seconds, quiet_seconds=quiet_seconds)
+    found = proposed(
+        paths, imaging, naming, memory, settled_seconds=settled_seconds, quiet_seconds=quiet_seconds, again=again
+    )
     if found.images and not memory.import_id:
         memory.import_id = imaging.begin_import(as_text(str(folder.absolute())), account())
     added = _add(found.images, imaging, memory)
@@ -128,12 +135,18 @@ def import_folder(
         conflicts=tuple(memory.conflicts[path] for path in paths if path in memory.conflicts),
         unmatched=(*left_out, *found.left_out, *refused),
         waiting=found.waiting,
+        removed=sum(path in memory.removed for path in paths),
         sessions=added,
     )
 
 
 def import_settled(
-    folder: Path, imaging: ImagingDatabase, naming: Naming = AUTO, *, leave_out: Sequence[Path] = ()
+    folder: Path,
+    imaging: ImagingDatabase,
+    naming: Naming = AUTO,
+    *,
+    leave_out: Sequence[Path] = (),
+    again: bool = False,
 ) -> ImportReport:
     """Add the images in `folder` that the database does not know, after a second look at those that are new.
 
@@ -147,7 +160,15 @@ def import_settled(
     memory = Remembered()
 
     def look() -> ImportReport:
-        return import_folder(folder, imaging, naming, settled_seconds=SETTLED_S, remembered=memory, leave_out=leave_out)
+        return import_folder(
+            folder,
+            imaging,
+            naming,
+            settled_seconds=SETTLED_S,
+            remembered=memory,
+            leave_out=leave_out,
+            again=again,
+        )
 
     report = look()
     if memory.looks:
@@ -164,6 +185,7 @@ def proposed(
     *,
     settled_seconds: float = 0.0,
     quiet_seconds: float = 0.0,
+    again: bool = False,
 ) -> Proposed:
     """Return what would come in now of these files; nothing is written.
 
@@ -181,7 +203,9 @@ def proposed(
     names = _readable(fresh, naming, memory)
     known = imaging.known_paths(list(names)) if names else set()
     memory.known |= known
-    unknown = [path for path in names if path not in known]
+    if not again and names:
+        memory.removed |= imaging.removed_paths(list(names)) - known
+    unknown = [path for path in names if not memory.knows(path)]
     settled = _settled(unknown, settled_seconds, memory)
     waiting = len(unknown) - len(settled) - len(memory.closed)
     if naming.convention == "any":

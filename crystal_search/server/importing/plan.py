@@ -50,6 +50,8 @@ class Plan:
     inspections: tuple[PlannedInspection, ...]
     known: int  #: files that are in the database already
     empty: int  #: files without content
+    removed: int  #: files that were taken back, and stay away
+    again: bool  #: whether such files come in all the same
     left_out: tuple[str, ...]  #: files that cannot come in, each as ``path: reason``
     conflicts: tuple[str, ...]  #: files whose place another one has, one sentence each
 
@@ -64,8 +66,10 @@ class Plan:
         return self.convention in MISTAKEABLE
 
 
-def planned(folder: Path, imaging: Images, naming: Naming, *, leave_out: Sequence[Path] = ()) -> Plan:
-    """Return what an import of `folder` would do now; nothing is written.
+def planned(
+    folder: Path, imaging: Images, naming: Naming, *, leave_out: Sequence[Path] = (), again: bool = False
+) -> Plan:
+    """Return what an import of `folder` would do now, with files that were taken back or not; nothing is written.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def planned(folder: Path, imaging: Images, naming: Naming, *, leave_out: Sequenc
     paths = list(
         image_files(folder, files=memory.files, leave_out=leave_out, exclude=naming.exclude, left_out=left_out)
     )
-    found = proposed(paths, imaging, naming, memory)
+    found = proposed(paths, imaging, naming, memory, again=again)
     images, conflicts = _without_conflicts(found.images, imaging)
     refused = [f"{path}: {reason}" for path, reason in sorted((memory.refused | memory.closed).items())]
     return Plan(
@@ -87,6 +91,8 @@ def planned(folder: Path, imaging: Images, naming: Naming, *, leave_out: Sequenc
         inspections=tuple(_inspections(images, found.formats)),
         known=len(memory.known),
         empty=found.waiting,
+        removed=len(memory.removed),
+        again=again,
         left_out=tuple(map(as_text, (*left_out, *found.left_out, *refused))),
         conflicts=tuple(map(as_text, conflicts)),
     )
@@ -151,6 +157,7 @@ def as_lines(plan: Plan, *, limit: int | None) -> list[str]:
     lines = [f"{counted(plan.images, 'image')} of {counted(plates, 'plate')} would be added (names: {names})."]
     if plan.known or plan.empty:
         lines.append(f"{counted(plan.known, 'file')} known already, {plan.empty} without content.")
+    lines += [stay_away(plan.removed)] if plan.removed else []
     drawn = plan.inspections if limit is None else plan.inspections[:DRAWN]
     for each in drawn:
         lines += ["", *_drawing(each)]
@@ -160,6 +167,16 @@ def as_lines(plan: Plan, *, limit: int | None) -> list[str]:
     for title, entries in (("fit nothing", plan.left_out), ("would be in conflict", plan.conflicts)):
         lines += ["", *_grouped(title, entries, limit)] if entries else []
     return lines
+
+
+def stay_away(files: int) -> str:
+    """Return what is said of files that were taken back.
+
+    >>> stay_away(1)
+    '1 file was taken back, and stays away unless you say --again.'
+    """
+    were, stay = ("was", "stays") if files == 1 else ("were", "stay")
+    return f"{counted(files, 'file')} {were} taken back, and {stay} away unless you say --again."
 
 
 def _title(each: PlannedInspection) -> str:

@@ -26,6 +26,7 @@ from crystal_search.server.importing.import_command import (
     progress,
 )
 from crystal_search.server.importing.import_images import SETTLED_S, ImportReport, Remembered, as_text, import_folder
+from crystal_search.server.importing.plan import stay_away
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, renewed, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
@@ -91,6 +92,7 @@ class Inbox:
         self._site, self._folder, self._naming = site, folder, naming_at(site, naming)
         self._memory = Remembered()
         self._told: set[str] = set()
+        self._stay_away = 0
 
     def begin(self) -> None:
         """Import what lies there already, so that the viewer has it from the start."""
@@ -116,6 +118,9 @@ class Inbox:
         if new := sorted(left_out - self._told):
             log.warning("left out: %d\n  %s", len(new), as_text("\n  ".join(new)))
         self._told = left_out
+        if found.removed > self._stay_away:
+            say(stay_away(found.removed))
+        self._stay_away = found.removed
         return found
 
 
