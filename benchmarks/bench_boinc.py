@@ -207,7 +207,7 @@ def _come_back(site: Installation, server: Nothing) -> float:
 def _script_calls(home: Home, folder: Path) -> tuple[float, float]:
     """Return how long the validator's script takes with its daemon, and without, s."""
     folder.mkdir()
-    texts = scripts(home)
+    texts = scripts(home, Settings().boinc_tolerance)
     texts["alone"] = texts[CHECK].replace(Home.answers.below, "nobody")
     for name, text in texts.items():
         (folder / name).write_text(text)

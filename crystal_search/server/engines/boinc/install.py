@@ -68,7 +68,7 @@ def install(home: Home, settings: Settings, *, take_over: bool = False) -> list[
     return [
         *claim(project, home, take_over=take_over),
         *_templates(project, settings),
-        *_scripts(project, home),
+        *_scripts(project, home, settings),
         *_application(project),
         *_config(project),
         *close_accounts(project),
@@ -112,9 +112,9 @@ def _templates(project: Project, settings: Settings) -> list[str]:
     return [f"wrote {name}" for name, text in texts.items() if _put(project.root / name, text)]
 
 
-def _scripts(project: Project, home: Home) -> list[str]:
+def _scripts(project: Project, home: Home, settings: Settings) -> list[str]:
     changes = []
-    for name, text in scripts(home).items():
+    for name, text in scripts(home, settings.boinc_tolerance).items():
         path = project.root / "bin" / name
         if _put(path, text):
             changes.append(f"wrote bin/{name}")

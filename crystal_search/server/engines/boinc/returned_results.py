@@ -1,13 +1,14 @@
 """What BOINC's validator asks about uploaded results, for the scripts that `install` writes.
 
-``check PATH...`` tells whether a result is valid, ``compare PATH PATH...`` whether two say the same. They come from
-strangers. A fault of our own (no work unit to check against, a full disk) must never be taken for theirs, nor theirs
-for ours: a result that makes the reader stumble would be tried again for ever.
+``check HOME PATH...`` tells whether a result is valid, ``compare=TOLERANCE HOME PATH PATH`` whether two say the same.
+They come from strangers. A fault of our own (a home that is away, no memory) must never be taken for theirs, nor theirs
+for ours: a result that makes the reader stumble would be asked about again and again.
 """
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -19,17 +20,14 @@ from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, result_from_json
 from crystal_search.server.engines.boinc.project import unit_of
 from crystal_search.server.home import Home
 from crystal_search.server.returned_result import read_returned
-from crystal_search.server.settings import read_settings
+from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import MAX_IMAGES
 
-Word = Literal["valid", "refused", "later"]
-EXIT_CODES: dict[Word, int] = {
-    "valid": 0,
-    "refused": 9,
-    "later": 3,
-}  #: 9 is for BOINC "invalid", all but 0 and 9 "later"
+Word = Literal["valid", "refused"]
+EXIT_CODES: dict[Word, int] = {"valid": 0, "refused": 9}  #: the scripts take all others for no answer
 MAX_BYTES = MAX_BYTES_PER_IMAGE * MAX_IMAGES
+TOLERANCE = Settings().boinc_tolerance
 LEAST_OVERLAP = 0.9  #: of two drop boxes, intersection over union
 
 
@@ -49,10 +47,13 @@ VALID = Answer("valid")
 
 
 def answer(words: Sequence[str]) -> Answer:
-    """Answer one question, ``check HOME PATH...`` or ``compare HOME PATH PATH``; our own faults are exceptions."""
-    what, home, *paths = words
-    asked = {"check": check, "compare": compare}[what]
-    return asked(Home(Path(home)), [Path(path) for path in paths])
+    """Answer a question, ``check HOME PATH...`` or ``compare=TOLERANCE HOME PATH PATH``; own faults are exceptions.
+
+    Scripts of former versions say no tolerance; theirs is the default.
+    """
+    (what, _, tolerance), home, paths = words[0].partition("="), Path(words[1]), [Path(word) for word in words[2:]]
+    asked = {"check": partial(check, Home(home)), "compare": partial(compare, float(tolerance or TOLERANCE))}[what]
+    return asked(paths)
 
 
 def check(home: Home, paths: Sequence[Path]) -> Answer:
@@ -60,8 +61,8 @@ def check(home: Home, paths: Sequence[Path]) -> Answer:
 
     Raises
     ------
-    UserError
-        If the home is not there.
+    UserError, OSError
+        If the home is not there, or cannot be read.
     """
     try:
         (path,) = paths
@@ -70,22 +71,20 @@ def check(home: Home, paths: Sequence[Path]) -> Answer:
         return Answer("refused", f"{' '.join(str(path) for path in paths)}: {error}")
     packed = place_of(home.found(), name, State.QUEUED)
     try:
-        if packed.exists():
+        try:
+            packed.open("rb").close()  # a home that cannot be read is a fault of our own
             read_returned(path, packed, home)
-        else:  # it was scored already, or is wanted no more: nobody is to be blamed for a good result
+        except (FileNotFoundError, WorkUnitError):  # scored already, wanted no more, or damaged and soon packed again
             _result_in(path)
-    except WorkUnitError as error:
-        return Answer("later", f"{packed}: {error}")
     except ResultError as error:
         return Answer("refused", f"{path.name}: {error}")
     return VALID
 
 
-def compare(home: Home, paths: Sequence[Path]) -> Answer:
+def compare(tolerance: float, paths: Sequence[Path]) -> Answer:
     """Return whether two results, of one uploaded file each, say the same."""
     if len(paths) != 2:
         return Answer("refused", f"{len(paths)} files, expected two")
-    tolerance = read_settings(home.settings).boinc_tolerance
     try:
         one, other = (_result_in(path) for path in paths)
     except ResultError as error:

@@ -8,13 +8,12 @@ from crystal_search.server.home import Home
 
 CHECK, COMPARE, ASSIMILATE, ANSWER = (f"{APP}_{what}" for what in ("check", "compare", "assimilate", "answer"))
 ASKED_S = 2  #: after which a script waits no longer for the daemon that answers
-CHECK_PAUSES_S = "0"  #: before each try without the daemon; after the last the answer is "later"
-COMPARE_PAUSES_S = "0 1 5 20"  #: BOINC takes "later" for an answer here, and asks another host
+PAUSES_S = "0 1 5 30 60 120 300"  #: before each try without the daemon; after the last there is no answer
 
 ASKING = """#!/bin/sh
-# BOINC's validator asks here: exit code 0 valid, 3 later, all others invalid. Whatever our own faults are, they must
-# not be the volunteer's: all but a clear answer is "later". The daemon answers in a few ms. When it does not, Python is
-# started, which takes 0.1 s.
+# BOINC's validator asks here: exit code 0 valid, 3 no answer, all others invalid. At no answer it has one more host do
+# the work, also when a single result is checked; so faults of this installation are waited out for some minutes. The
+# daemon answers in a few ms. When it does not, Python is started, which takes 0.1 s.
 export OPENBLAS_NUM_THREADS=1  # threads that nothing here needs take half of the time
 home={home}
 
@@ -68,18 +67,26 @@ exit 0
 """
 
 
-def scripts(home: Home) -> dict[str, str]:
-    """Return the text of every script by its name."""
+def scripts(home: Home, tolerance: float) -> dict[str, str]:
+    """Return the text of every script by its name.
+
+    Parameters
+    ----------
+    tolerance
+        By which probabilities of two results may differ. It stands in the script, since who compares results must not
+        depend on a file that somebody is typing in.
+    """
     words = {
         "home": _quoted(os.path.abspath(home.path)),
         "incoming": _quoted(os.path.abspath(home.incoming)),
         "python": _quoted(sys.executable),
         "socket": Home.answers.below,
         "patience_s": str(ASKED_S),
+        "pauses": PAUSES_S,
     }
     return {
-        CHECK: ASKING.format(what="check", pauses=CHECK_PAUSES_S, **words),
-        COMPARE: ASKING.format(what="compare", pauses=COMPARE_PAUSES_S, **words),
+        CHECK: ASKING.format(what="check", **words),
+        COMPARE: ASKING.format(what=f"compare={tolerance}", **words),
         ANSWER: ANSWERING.format(**words),
         ASSIMILATE: ASSIMILATING.format(**words),
     }
