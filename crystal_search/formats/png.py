@@ -29,6 +29,8 @@ def read_png(data: bytes) -> Picture:
     header = chunks[0][1] if chunks and chunks[0][0] == b"IHDR" else b""
     if len(header) != 13 or chunks[-1][0] != b"IEND":
         raise ImageError("the PNG is not whole: its first or last part is missing; copy or save it again")
+    if [name for name, _ in chunks].count(b"IHDR") > 1:  # the decoder takes the last one, which may be of any size
+        raise ImageError("the PNG is damaged: it has several headers; copy or save it again")
     width, height = int.from_bytes(header[:4]), int.from_bytes(header[4:8])
     check_size(height, width)
     if header[DEPTH_AT] < 16:

@@ -80,6 +80,15 @@ def test_a_png_that_says_how_many_bits_count_is_believed() -> None:
     assert decode(png16(dark)).colour.max() > 200
 
 
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+def test_a_png_has_one_header(before: bytes) -> None:
+    data = saved(grey(), "PNG")
+    another = chunk(b"IHDR", (40_000).to_bytes(4) + (40_000).to_bytes(4) + data[24:29])
+    at = data.index(before) - 4
+    with pytest.raises(ImageError, match="it has several headers"):
+        decode(data[:at] + another + data[at:])
+
+
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA"])
 def test_plain_pngs_of_every_mode_have_their_colours(mode: str) -> None:
     stream = io.BytesIO()
