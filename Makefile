@@ -4,7 +4,9 @@
 # make compare  train the four networks and evaluate them side by side (DATA=runs/chops; it takes hours)
 # make freeze   freeze the volunteer's program into one file under dist/
 # make volunteer  try that program in slots, also under Debian's BOINC client
+# make wheel    build what pip installs: dist/crystal_search-VERSION-py3-none-any.whl
 # make docker   build our Docker image on a Debian made here, and score with it (root; some minutes)
+# make boinc-docs  do what docs/boinc.md says, word for word, on a fresh Debian in a folder (root; BOINC=a copy of its repository)
 # make fuzz     fuzz whatever reads what others wrote (MINUTES=10 of processor time for each reader)
 # make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; half an hour or more)
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
@@ -18,10 +20,11 @@ DATA ?= runs/chops
 MINUTES ?= 10
 KILLS ?= 1000
 SEED ?=
+BOINC ?=
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare freeze volunteer docker fuzz kill mitsuba clean
+.PHONY: run test lint unit bench compare freeze volunteer wheel docker boinc-docs fuzz kill mitsuba clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -54,8 +57,16 @@ volunteer: $(VENV)/test.stamp freeze
 	sh scripts/install-boinc-client
 	$(BIN)/python -m pytest tests/integration/test_volunteer.py tests/acceptance/test_boinc_client.py
 
+wheel: $(VENV)/made.stamp
+	rm -rf build
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 docker:
 	sh scripts/test-docker
+
+boinc-docs:
+	apt-get install -y -qq --no-install-recommends debootstrap iproute2
+	$(PYTHON) -m tests.following_docs docs/boinc.md $(if $(BOINC),--mirror $(BOINC))
 
 fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import pwd
 import re
 import shutil
 import sqlite3
@@ -51,6 +52,35 @@ def test_cron_lines_have_times_and_a_user() -> None:
     assert lines
     for line in lines:
         assert re.match(r"(\S+\s+){5}boincadm\s+\S", line)
+
+
+def test_numbers_of_processes_from_before_a_reboot_are_forgotten_before_daemons_start(tmp_path: Path) -> None:
+    pids, start = tmp_path / "pid_lab", tmp_path / "bin" / "start"
+    for folder in (pids, start.parent):
+        folder.mkdir()
+    start.write_text('#!/bin/sh\necho "$USER $*: $(ls pid_lab)"\n')
+    start.chmod(0o755)
+    for name in ("feeder.pid", "transitioner.pid", "feeder.lock"):
+        (pids / name).write_text("1\n")
+    for name in ("feeder.pid", "feeder.lock"):
+        os.utime(pids / name, (0, 0))
+    done = subprocess.run(
+        [SCRIPTS / "boinc-daemons", tmp_path], env={"PATH": os.defpath}, capture_output=True, text=True, check=True
+    )
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert done.stdout == f"{user} --cron: feeder.lock\ntransitioner.pid\n"
+
+
+def test_one_virtual_environment_one_home_and_one_project_are_named_everywhere() -> None:
+    """In all that is installed on a host, and on the pages that tell how."""
+    root = SCRIPTS.parent
+    files = [path for path in SCRIPTS.rglob("*") if path.is_file()]
+    files += [path for path in (root / "docker").iterdir() if path.name != ".env"]
+    files += (root / "docs").glob("*.md")
+    told = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    assert set(re.findall(r"(/[\w./-]*?)/bin/crystal-search\b", told)) == {"/opt/crystal-search"}
+    assert set(re.findall(r"/var/lib/crystal-?\w*", told)) == {"/var/lib/crystal-search"}
+    assert set(re.findall(r"/home/boincadm/projects/(\w+)", told)) == {"cs"}
 
 
 def test_logrotate_understands_its_file(tmp_path: Path) -> None:
