@@ -6,6 +6,9 @@ describe.
 
 import hashlib
 import re
+import shutil
+import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
@@ -16,7 +19,17 @@ PATIENCE_S = 30.0
 UPLOADED, COMPUTE_ERROR = 5, 3  # states of a result that a client reports
 PLATFORM = "x86_64-pc-linux-gnu"
 
-Answer = Callable[[bytes], bytes | int]  #: from a work unit's file to an uploaded file, or the code of an error
+DOWNLOAD_ERROR = -186  #: a client's exit code for an input file that it could not get
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an application version."""
+
+    physical: str
+    logical: str
+    url: str
+    main: bool
 
 
 @dataclass(frozen=True)
@@ -24,12 +37,20 @@ class Task:
     """A copy of a work unit that the server has sent."""
 
     result: str
-    unit: bytes
+    unit_url: str
     upload_name: str
     upload_url: str
     upload_limit: str  #: size of the upload, as the server has signed it
     upload_signature: str
     version: str
+    program: tuple[File, ...]  #: files of the application version to compute it with
+
+    def unit(self) -> bytes:
+        """Download the work unit's file; `urllib.error.HTTPError` when the server has lost it."""
+        return _get(self.unit_url)
+
+
+Answer = Callable[[Task], bytes | int]  #: from a task to an uploaded file, or the code of an error
 
 
 class Volunteer:
@@ -54,23 +75,26 @@ class Volunteer:
     def tasks(self, *, seconds: float = 1000.0) -> list[Task]:
         """Ask for work and return what came."""
         reply = self._ask(f"<work_req_seconds>{seconds}</work_req_seconds>\n")
-        files = {_tag(each, "name"): each for each in _blocks(reply, "file_info")}
-        units = {_tag(each, "name"): each for each in _blocks(reply, "workunit")}
+        infos = {_tag(each, "name"): each for each in _blocks(reply, "file_info")}
+        urls = {name: _tag(each, "url") for name, each in infos.items()}
+        inputs = {_tag(each, "name"): _blocks(each, "file_name")[0] for each in _blocks(reply, "workunit")}
+        programs = {_tag(each, "version_num"): _program(each, urls) for each in _blocks(reply, "app_version")}
         found = []
         for each in _blocks(reply, "result"):
             if not _tag(each, "name"):
                 continue
-            (input_name,) = re.findall(r"<file_name>([^<]+)</file_name>", units[_tag(each, "wu_name")])
-            (upload_name,) = re.findall(r"<file_name>([^<]+)</file_name>", each)
+            (upload_name,) = _blocks(each, "file_name")
+            version = _tag(each, "version_num")
             found.append(
                 Task(
                     result=_tag(each, "name"),
-                    unit=_get(_tag(files[input_name], "url")),
+                    unit_url=urls[inputs[_tag(each, "wu_name")]],
                     upload_name=upload_name,
-                    upload_url=_tag(files[upload_name], "url"),
-                    upload_limit=_tag(files[upload_name], "max_nbytes"),
-                    upload_signature=_tag(files[upload_name], "xml_signature"),
-                    version=_tag(each, "version_num") or "1",
+                    upload_url=urls[upload_name],
+                    upload_limit=_tag(infos[upload_name], "max_nbytes"),
+                    upload_signature=_tag(infos[upload_name], "xml_signature"),
+                    version=version,
+                    program=programs[version],
                 )
             )
         return found
@@ -78,15 +102,22 @@ class Volunteer:
     def work(self, answer: Answer) -> list[str]:
         """Take all work there is, answer it, and return the names of the results."""
         tasks = self.tasks()
-        reports = []
-        for task in tasks:
-            data = answer(task.unit)
-            if isinstance(data, bytes):
-                self.upload(task, data)
-            reports.append(_report(task, data))
-        if reports:
-            self._ask("<work_req_seconds>0</work_req_seconds>\n" + "".join(reports))
+        self.report([(task, self._done(task, answer)) for task in tasks])
         return [task.result for task in tasks]
+
+    def report(self, done: list[tuple[Task, bytes | int]]) -> None:
+        """Tell the server how tasks ended; what was computed is uploaded already."""
+        if done:
+            self._ask("<work_req_seconds>0</work_req_seconds>\n" + "".join(_report(*each) for each in done))
+
+    def _done(self, task: Task, answer: Answer) -> bytes | int:
+        try:
+            data = answer(task)
+        except urllib.error.HTTPError:
+            return DOWNLOAD_ERROR
+        if isinstance(data, bytes):
+            self.upload(task, data)
+        return data
 
     def upload(self, task: Task, data: bytes) -> None:
         """Send a file to the server, which may refuse it."""
@@ -162,19 +193,33 @@ def _blocks(text: str, name: str) -> list[str]:
     return re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL)
 
 
-def good_answer(program: list[str], folder: Path, models: Path) -> Answer:
-    """Return what a real client answers, run by `program` in slots below `folder`."""
-    import shutil
-    import subprocess
+def _program(version: str, urls: dict[str, str]) -> tuple[File, ...]:
+    """Return the files that the description of an application version names."""
+    found = []
+    for each in _blocks(version, "file_ref"):
+        physical = _tag(each, "file_name")
+        found.append(File(physical, _tag(each, "open_name") or physical, urls[physical], "<main_program/>" in each))
+    return tuple(found)
 
-    def answer(unit: bytes) -> bytes | int:
-        slot = folder / hashlib.sha256(unit).hexdigest()[:12]
-        shutil.rmtree(slot, ignore_errors=True)
-        slot.mkdir(parents=True)
-        for path in models.iterdir():
-            shutil.copy(path, slot)
-        (slot / "unit.zip").write_bytes(unit)
-        code = subprocess.run(program, cwd=slot, check=False, capture_output=True).returncode
+
+def good_answer(folder: Path) -> Answer:
+    """Return what a real client does: keep the program's files below `folder`, run it in a slot, take its result."""
+    kept = folder / "project"
+    kept.mkdir(parents=True)
+
+    def answer(task: Task) -> bytes | int:
+        slot = folder / "slots" / task.version
+        slot.mkdir(parents=True, exist_ok=True)
+        for file in task.program:
+            if not (kept / file.physical).exists():
+                (kept / file.physical).write_bytes(_get(file.url))
+                (kept / file.physical).chmod(0o755)
+            if not (slot / file.logical).exists():
+                shutil.copy(kept / file.physical, slot / file.logical)
+        shutil.rmtree(slot / "work", ignore_errors=True)
+        (slot / "unit.zip").write_bytes(task.unit())
+        (main,) = (file.logical for file in task.program if file.main)
+        code = subprocess.run([str(slot / main)], cwd=slot, check=False, capture_output=True).returncode
         return code if code else (slot / "result.json").read_bytes()
 
     return answer

@@ -5,103 +5,14 @@ the program that good ones run is the client itself, frozen where it was frozen.
 """
 
 import json
-import os
-import secrets
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from crystal_search.model import default_models_folder
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
-from crystal_search.server.engines.boinc.install import install, set_replication
-from crystal_search.server.engines.boinc.invitations import invitation
-from crystal_search.server.engines.boinc.project import Project, read_project
-from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
-from crystal_search.server.imaging.sql_imaging import open_imaging
-from crystal_search.server.installation import Installation, recipe_of
-from crystal_search.server.services.cycle import cycle
-from crystal_search.server.settings import Settings
-from crystal_search.wells import WellKey
-from tests.fake_volunteer import Answer, Volunteer, good_answer
-from tests.integration.pictures import encoded, well
+from tests.boinc_place import Place
+from tests.fake_volunteer import Answer, Task
 
-ROOT = os.environ.get("CRYSTAL_SEARCH_BOINC_PROJECT", "")
-FROZEN = sorted((Path(__file__).parents[2] / "dist").glob("crystal-search-client_*-linux-gnu"))
-PROGRAM = [str(FROZEN[-1])] if FROZEN else [sys.executable, "-m", "crystal_search.client.volunteer"]
-PATIENCE_S = 240
-
-pytestmark = [
-    pytest.mark.skipif(not ROOT, reason="no BOINC server: name its folder in CRYSTAL_SEARCH_BOINC_PROJECT"),
-    pytest.mark.slow,
-]
-
-
-@dataclass
-class Place:
-    """An installation that feeds the project, and its volunteers."""
-
-    site: Installation
-    project: Project
-    images: Path
-    good: Answer
-    volunteers: list[Volunteer]
-
-    def add(self, count: int) -> list[int]:
-        """Make so many new images known, of a plate of their own, and return their ids."""
-        plate = f"p{secrets.token_hex(4)}"
-        for number in range(count):
-            path = self.images / f"{plate}_{number}.jpg"
-            path.write_bytes(encoded(well(height=514, width=613, seed=number)))
-            self.site.imaging.add_images([NewImage(key=WellKey(plate=plate, row=0, column=number), path=str(path))])
-        return [image.id for image in self.site.imaging.plate_images(plate)]
-
-    def one_pass(self) -> None:
-        with self.site.started_engine() as engine:
-            cycle(self.site, recipe_of(self.site), engine)
-
-    def scores(self, image: int) -> list[AutoScore]:
-        return [score for score in self.site.imaging.ledger(image) if isinstance(score, AutoScore)]
-
-    def until_scored(self, images: list[int], *answers: Answer) -> list[str]:
-        """Let volunteers work until all images are scored; the first answers come first, good ones after."""
-        queue, deadline = list(answers), time.monotonic() + PATIENCE_S
-        served: list[str] = []
-        while not all(self.scores(image) for image in images):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not scored after {PATIENCE_S} s; the volunteers got {served}")
-            self.one_pass()
-            for volunteer in self.volunteers:
-                answer = queue[0] if queue else self.good
-                if done := volunteer.work(answer):
-                    served += done
-                    del queue[:1]
-            time.sleep(0.5)
-        return served
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("boinc")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    settings = Settings(engine="boinc", boinc_project=ROOT, images_per_unit=4)
-    home = Home(folder / "home").made()
-    (folder / "images").mkdir()
-    project = read_project(Path(ROOT))
-    project.run("cancel_jobs", "1", "1000000")
-    install(home, settings, take_over=True)
-    set_replication(project, settings)
-    site = Installation(home=home, settings=settings, imaging=open_imaging(f"sqlite:///{folder}/imaging.sqlite"))
-    code = invitation(project)
-    volunteers = [Volunteer(project.master_url, f"v{secrets.token_hex(4)}", invitation=code) for _ in range(5)]
-    good = good_answer(PROGRAM, folder / "slots", default_models_folder())
-    yield Place(site, project, folder / "images", good, volunteers)
-    site.imaging.close()
+pytestmark = pytest.mark.slow
 
 
 def test_images_are_scored_by_two_hosts_that_agree(place: Place) -> None:
@@ -115,19 +26,19 @@ def test_images_are_scored_by_two_hosts_that_agree(place: Place) -> None:
     assert list(place.site.home.submitted.iterdir()) == []
 
 
-def garbage(_: bytes) -> bytes:
+def garbage(_: Task) -> bytes:
     return bytes(range(256)) * 30
 
 
-def nothing(_: bytes) -> bytes:
+def nothing(_: Task) -> bytes:
     return b""
 
 
-def crash(_: bytes) -> int:
+def crash(_: Task) -> int:
     return 193
 
 
-def deep(_: bytes) -> bytes:
+def deep(_: Task) -> bytes:
     return b"[" * 100_000
 
 
@@ -143,8 +54,8 @@ def test_a_bad_volunteer_s_answer_is_refused_and_the_work_goes_on(place: Place, 
 def test_wrong_numbers_are_outvoted(place: Place) -> None:
     """A result that is a good one in every respect but its numbers: only another host's tells."""
 
-    def liar(unit: bytes) -> bytes | int:
-        data = place.good(unit)
+    def liar(task: Task) -> bytes | int:
+        data = place.good(task)
         assert isinstance(data, bytes)
         result = json.loads(data)
         for each in result["images"]:

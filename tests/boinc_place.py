@@ -1,0 +1,148 @@
+"""A real BOINC server, an installation that feeds it, and played volunteers: what the tests on it work with."""
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from crystal_search.files import write_whole
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.install import install, set_replication
+from crystal_search.server.engines.boinc.invitations import invitation
+from crystal_search.server.engines.boinc.project import Project, read_project
+from crystal_search.server.engines.boinc.staging import stage
+from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
+from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.installation import Installation, recipe_of
+from crystal_search.server.services.cycle import cycle
+from crystal_search.server.settings import Settings
+from crystal_search.wells import WellKey
+from tests.fake_volunteer import Answer, Volunteer, good_answer
+from tests.integration.pictures import encoded, well
+
+ROOT = os.environ.get("CRYSTAL_SEARCH_BOINC_PROJECT", "")
+#: A command to which ``start``, ``stop`` or ``kill`` is added: what it does to the server's database.
+DATABASE = shlex.split(os.environ.get("CRYSTAL_SEARCH_BOINC_DATABASE", ""))
+FROZEN = sorted((Path(__file__).parents[1] / "dist").glob("crystal-search-client_*-linux-gnu"))
+PATIENCE_S = 240
+VOLUNTEERS = 5
+
+
+@dataclass
+class Place:
+    """An installation that feeds the project, and its volunteers."""
+
+    site: Installation
+    project: Project
+    images: Path
+    good: Answer
+    volunteers: list[Volunteer]
+    added: list[int] = field(default_factory=list)
+
+    def add(self, count: int) -> list[int]:
+        """Make so many new images known, of a plate of their own, and return their ids."""
+        plate = f"p{secrets.token_hex(4)}"
+        for number in range(count):
+            path = self.images / f"{plate}_{number}.jpg"
+            path.write_bytes(encoded(well(height=514, width=613, seed=number)))
+            self.site.imaging.add_images([NewImage(key=WellKey(plate=plate, row=0, column=number), path=str(path))])
+        found = [image.id for image in self.site.imaging.plate_images(plate)]
+        self.added += found
+        return found
+
+    def one_pass(self) -> None:
+        with self.site.started_engine() as engine:
+            cycle(self.site, recipe_of(self.site), engine)
+
+    def scores(self, image: int) -> list[AutoScore]:
+        return [score for score in self.site.imaging.ledger(image) if isinstance(score, AutoScore)]
+
+    def outcomes(self) -> Counter[tuple[int, str]]:
+        """Return how often each number of scores, and each outcome, came out over all images so far."""
+        found = {image: self.scores(image) for image in self.added}
+        return Counter((len(scores), scores[0].outcome if scores else "") for scores in found.values())
+
+    def until_scored(self, images: list[int], *answers: Answer) -> list[str]:
+        """Let volunteers work until all images are scored; the first answers come first, good ones after."""
+        queue, served = list(answers), list[str]()
+
+        def work() -> bool:
+            for volunteer in self.volunteers:
+                if done := volunteer.work(queue[0] if queue else self.good):
+                    served.extend(done)
+                    del queue[:1]
+            return all(self.scores(image) for image in images)
+
+        self.until(work, lambda: f"not scored; the volunteers got {served}")
+        return served
+
+    def until(self, is_so: Callable[[], bool], said: Callable[[], str] = lambda: "not so") -> None:
+        """Go on with our part until something is so."""
+        deadline = time.monotonic() + PATIENCE_S
+        self.one_pass()
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {PATIENCE_S} s {said()}")
+            time.sleep(0.5)
+            self.one_pass()
+
+    def change(self, **settings: Any) -> None:
+        """Give the installation other settings, and put them into the project as somebody does who changed them."""
+        changed = replace(self.site.settings, **settings)
+        write_whole(self.site.home.settings, settings_text(changed))
+        self.site = replace(self.site, settings=changed)
+        install(self.site.home, changed)
+
+    def rows(self, query: str, *values: object) -> Sequence[tuple[Any, ...]]:
+        """Ask, or change, the server's database."""
+        with BoincDatabase(self.project).cursor() as cursor:
+            cursor.execute(query, values)
+            return list(cursor.fetchall())
+
+    def database(self, what: str) -> None:
+        """Start, stop or kill the server's database."""
+        subprocess.run([*DATABASE, what], check=True)
+
+
+def settings_text(settings: Settings) -> str:
+    """Return what a file of settings says, of those that are not as they come."""
+    told = {each.name: getattr(settings, each.name) for each in fields(settings)}
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in told.items() if value != each_default(name))
+
+
+def each_default(name: str) -> Any:
+    """Return what a setting is when nobody sets it."""
+    return getattr(Settings(), name)
+
+
+def made_place(folder: Path) -> Place:
+    """Install into the project that `ROOT` names, with the program of `FROZEN`, from nothing in flight."""
+    settings = Settings(engine="boinc", boinc_project=ROOT, images_per_unit=4)
+    home = Home(folder / "home").made()
+    write_whole(home.settings, settings_text(settings))
+    (folder / "images").mkdir()
+    project = read_project(Path(ROOT))
+    project.run("cancel_jobs", "1", "1000000")
+    install(home, settings, take_over=True)
+    set_replication(project, settings)
+    site = Installation(home=home, settings=settings, imaging=open_imaging(f"sqlite:///{folder}/imaging.sqlite"))
+    stage(project, FROZEN[-1], site.models)
+    project.run("update_versions", "--noconfirm")
+    restart(project)
+    code = invitation(project)
+    volunteers = [Volunteer(project.master_url, f"v{secrets.token_hex(4)}", invitation=code) for _ in range(VOLUNTEERS)]
+    return Place(site, project, folder / "images", good_answer(folder / "volunteer"), volunteers)
+
+
+def restart(project: Project) -> None:
+    """Have all daemons run, with what ``config.xml`` says by now."""
+    project.run("stop")
+    project.run("start")
