@@ -72,9 +72,9 @@ class Volunteer:
         self.scheduler = re.findall(r"<scheduler>\s*(\S+?)\s*</scheduler>", _get(master_url).decode())[0]
         self.name, self.host, self.calls = name, 0, 0
 
-    def tasks(self, *, seconds: float = 1000.0) -> list[Task]:
+    def tasks(self) -> list[Task]:
         """Ask for work and return what came."""
-        reply = self._ask(f"<work_req_seconds>{seconds}</work_req_seconds>\n")
+        reply = self._ask(seconds=1000)
         infos = {_tag(each, "name"): each for each in _blocks(reply, "file_info")}
         urls = {name: _tag(each, "url") for name, each in infos.items()}
         inputs = {_tag(each, "name"): _blocks(each, "file_name")[0] for each in _blocks(reply, "workunit")}
@@ -108,7 +108,7 @@ class Volunteer:
     def report(self, done: list[tuple[Task, bytes | int]]) -> None:
         """Tell the server how tasks ended; what was computed is uploaded already."""
         if done:
-            self._ask("<work_req_seconds>0</work_req_seconds>\n" + "".join(_report(*each) for each in done))
+            self._ask("".join(_report(*each) for each in done))
 
     def _done(self, task: Task, answer: Answer) -> bytes | int:
         try:
@@ -134,7 +134,7 @@ class Volunteer:
         if _tag(told, "status") != "0":
             raise ConnectionError(told)
 
-    def _ask(self, more: str) -> str:
+    def _ask(self, more: str = "", *, seconds: int = 0) -> str:
         self.calls += 1
         host = f"<hostid>{self.host}</hostid>\n" if self.host else ""
         reply = _post(
@@ -143,8 +143,8 @@ class Volunteer:
                 f"<scheduler_request>\n<authenticator>{self.key}</authenticator>\n{host}"
                 f"<rpc_seqno>{self.calls}</rpc_seqno>\n<core_client_major_version>7</core_client_major_version>\n"
                 "<core_client_minor_version>20</core_client_minor_version>\n<core_client_release>5</core_client_release>\n"
-                f"<platform_name>{PLATFORM}</platform_name>\n<cpu_req_secs>1000</cpu_req_secs>\n"
-                f"<cpu_req_instances>1</cpu_req_instances>\n<host_info>\n<domain_name>{self.name}</domain_name>\n"
+                f"<platform_name>{PLATFORM}</platform_name>\n<work_req_seconds>{seconds}</work_req_seconds>\n"
+                f"<cpu_req_secs>{seconds}</cpu_req_secs>\n<cpu_req_instances>1</cpu_req_instances>\n<host_info>\n<domain_name>{self.name}</domain_name>\n"
                 f"<ip_addr>10.0.0.1</ip_addr>\n<host_cpid>{hashlib.md5(self.name.encode()).hexdigest()}</host_cpid>\n"
                 "<p_ncpus>4</p_ncpus>\n<p_fpops>5e9</p_fpops>\n<p_iops>1e10</p_iops>\n<m_nbytes>8e9</m_nbytes>\n"
                 "<d_total>1e12</d_total>\n<d_free>5e11</d_free>\n<p_vendor>x</p_vendor>\n<p_model>x</p_model>\n"

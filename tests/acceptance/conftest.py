@@ -8,7 +8,7 @@ from tests.boinc_place import FROZEN, ROOT, Place, made_place
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One installation for all tests; at the end, each image that they added has one score, of what it shows."""
     if not ROOT:
         pytest.skip("no BOINC server: name its folder in CRYSTAL_SEARCH_BOINC_PROJECT")
@@ -19,6 +19,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         each.chmod(0o755)
     place = made_place(folder)
     yield place
+    if request.session.testsfailed:
+        return
     unscored = [image for image in place.added if not place.scores(image)]
     place.until_scored(unscored)
     outcomes = place.outcomes()
