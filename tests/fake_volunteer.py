@@ -217,7 +217,9 @@ def good_answer(folder: Path) -> Answer:
             if not (slot / file.logical).exists():
                 shutil.copy(kept / file.physical, slot / file.logical)
         shutil.rmtree(slot / "work", ignore_errors=True)
+        (slot / "result.json").unlink(missing_ok=True)
         (slot / "unit.zip").write_bytes(task.unit())
+        (slot / "init_data.xml").write_text("<app_init_data/>\n")  # the program stays unpacked where there is one
         (main,) = (file.logical for file in task.program if file.main)
         code = subprocess.run([str(slot / main)], cwd=slot, check=False, capture_output=True).returncode
         return code if code else (slot / "result.json").read_bytes()
