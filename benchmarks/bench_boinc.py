@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.table import Row, table
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
-from crystal_search.model import ModelRef
+from crystal_search.model import default_models, default_models_folder
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
     BestChop,
@@ -31,17 +31,18 @@ from crystal_search.result import (
     Result,
     result_to_json,
 )
-from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.engines.boinc.returned_results import check
 from crystal_search.server.engines.boinc.scripts import ANSWER, CHECK, scripts
+from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import NewImage, Recipe
+from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
-from crystal_search.server.installation import Installation
+from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.finalize import finalize
@@ -52,10 +53,6 @@ from crystal_search.wells import WellKey
 from crystal_search.work_unit import WorkUnit, read_work_unit
 
 DEMO = Path(__file__).parents[1] / "crystal_search" / "demo" / "plate"
-RECIPE = Recipe(
-    models=(ModelRef(role="classifier", name="bench-1", sha256="a" * 64), ModelRef(role="drop", sha256="b" * 64)),
-    threshold=0.85,
-)
 TOOL = "#!/bin/sh\ncat >/dev/null\n"
 CALLS, PLAIN_EVERY = 300, 10  #: of the validator's script, and every which without the daemon too
 CONFIG = """<boinc><config><db_name>none</db_name><db_user>none</db_user><uldl_dir_fanout>1024</uldl_dir_fanout>
@@ -80,6 +77,12 @@ class Nothing:
 
     def want_another_copy(self, job: Job) -> None:
         """Have no copies to send."""
+
+    def versions(self) -> list[AppVersion]:
+        """Return one that brings the shipped models."""
+        models = default_models(default_models_folder())
+        names = frozenset[str]().union(*(VolunteersModel.of(model.card).file_names for model in models))
+        return [AppVersion(number=1, platform="x86_64-pc-linux-gnu", files=names)]
 
 
 def own_project(root: Path) -> Project:
@@ -158,7 +161,7 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
         project = read_project(project_root) if project_root else own_project(folder / "project")
         site = filled_site(folder, project, images, images_per_unit)
         nothing = Nothing({})
-        jobs = BoincDatabase(project) if project_root else nothing
+        jobs: Jobs = BoincDatabase(project) if project_root else nothing
         out = seconds(lambda: _send(site, project, jobs))
         units = [path.stem for path in unit_files(site.home.queue)]
         if project_root:
@@ -182,10 +185,10 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
     ]
 
 
-def _send(site: Installation, project: Project, jobs: "Nothing | BoincDatabase") -> None:
-    while create_work(site, RECIPE).units:
+def _send(site: Installation, project: Project, jobs: Jobs) -> None:
+    while create_work(site, recipe_of(site)).units:
         pass
-    with BoincEngine(site.home, site.settings, project, jobs) as engine:
+    with BoincEngine(site.home, site.settings, project, jobs, site.models) as engine:
         engine.submit(reversed(unit_files(site.home.queue)))
         engine.step()
 
@@ -231,7 +234,7 @@ def _checked(command: str) -> None:
 
 
 def _take(site: Installation, project: Project, server: Nothing) -> None:
-    with BoincEngine(site.home, site.settings, project, server) as engine:
+    with BoincEngine(site.home, site.settings, project, server, site.models) as engine:
         engine.submit(reversed(unit_files(site.home.queue)))
         engine.step()
     validate(site.home)

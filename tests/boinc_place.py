@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.files import write_whole
+from crystal_search.model import default_models
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.install import install, set_replication
 from crystal_search.server.engines.boinc.invitations import invitation
 from crystal_search.server.engines.boinc.project import Project, read_project
-from crystal_search.server.engines.boinc.staging import stage
+from crystal_search.server.engines.boinc.supplying import supply
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
@@ -134,8 +135,7 @@ def made_place(folder: Path) -> Place:
     install(home, settings, take_over=True)
     set_replication(project, settings)
     site = Installation(home=home, settings=settings, imaging=open_imaging(f"sqlite:///{folder}/imaging.sqlite"))
-    stage(project, FROZEN[-1], site.models)
-    project.run("update_versions", "--noconfirm")
+    supply(project, BoincDatabase(project), default_models(site.models), [FROZEN[-1]])
     restart(project)
     code = invitation(project)
     volunteers = [Volunteer(project.master_url, f"v{secrets.token_hex(4)}", invitation=code) for _ in range(VOLUNTEERS)]

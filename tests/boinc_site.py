@@ -5,24 +5,31 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import EngineError
+from crystal_search.model import CARD_SUFFIX, ModelRef, default_model
+from crystal_search.model_card import ROLES, ModelCard, card_to_json
 from crystal_search.result import result_to_json
 from crystal_search.server.engines.boinc.boinc_database import Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, FailedCopy
 from crystal_search.server.engines.boinc.install import install
-from crystal_search.server.engines.boinc.project import Project, read_project
+from crystal_search.server.engines.boinc.project import APP, Project, read_project
+from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.folders import unit_files
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import create_work
 from tests.fake_client import Plan, score
 from tests.service_site import RECIPE, SETTINGS, site_at
 from tests.unit.builders import packed, result_for
+
+PLATFORM = "x86_64-pc-linux-gnu"
 
 CONFIG = """<?xml version="1.0" ?>
 <boinc>
@@ -66,6 +73,27 @@ with open("calls.jsonl", "a") as file:
     file.write(json.dumps(call) + "\\n")
 """
 
+#: Adds what was staged to the versions that the server knows, unless a file update_versions.idle is there: then it ends
+#: well and adds nothing, as the real one does without a key.
+UPDATE_VERSIONS = """#!{python}
+import json, sys
+from pathlib import Path
+import xml.etree.ElementTree as ET
+table = Path("versions.jsonl")
+known = [json.loads(line) for line in table.read_text().splitlines()] if table.exists() else []
+there = [(each["number"], each["platform"]) for each in known]
+for path in sorted(Path("apps", "{app}").glob("*/*/version.xml")):
+    version = (int(path.parts[2].replace(".", "")), path.parts[3])
+    if version not in there and "--noconfirm" in sys.argv and not Path("bin", "update_versions.idle").exists():
+        files = [each.text for each in ET.parse(path).getroot().iter("physical_name")]
+        missing = [name for name in files if not (path.parent / name).exists()]
+        if missing:
+            sys.exit("missing " + missing[0])
+        with table.open("a") as file:
+            file.write(json.dumps({{"number": version[0], "platform": version[1], "files": files}}) + "\\n")
+        print("App version added successfully")
+"""
+
 
 def made_project(root: Path) -> Project:
     """Make a project folder with tools that note their calls."""
@@ -78,7 +106,42 @@ def made_project(root: Path) -> Project:
         path = root / "bin" / tool
         path.write_text(TOOL.format(python=sys.executable))
         path.chmod(0o755)
+    (root / "bin" / "update_versions").write_text(UPDATE_VERSIONS.format(python=sys.executable, app=APP))
+    (root / "bin" / "update_versions").chmod(0o755)
     return read_project(root)
+
+
+def versions_of(project: Project) -> list[AppVersion]:
+    """Return the newest version of each platform that the stand-in knows."""
+    table = project.root / "versions.jsonl"
+    newest: dict[str, AppVersion] = {}
+    for line in table.read_text().splitlines() if table.exists() else ():
+        told = json.loads(line)
+        version = AppVersion(**(told | {"files": frozenset(told["files"])}))
+        if version.platform not in newest or version.number > newest[version.platform].number:
+            newest[version.platform] = version
+    return [newest[platform] for platform in sorted(newest)]
+
+
+def add_version(project: Project, number: int, models: Iterable[ModelRef], *, platform: str = PLATFORM) -> None:
+    """Have the stand-in know a version that brings these models."""
+    files = sorted({name for each in models for name in VolunteersModel.of(card_of(each)).file_names})
+    with (project.root / "versions.jsonl").open("a") as file:
+        file.write(json.dumps({"number": number, "platform": platform, "files": files}) + "\n")
+
+
+@lru_cache
+def card_of(model: ModelRef) -> ModelCard:
+    """Return a card for a model of tests: that of the shipped model in its role, with its name and hash."""
+    card = default_model(ROLES[model.role]).card
+    return replace(card, name=model.name or "unnamed", file=f"{model.sha256[:8]}.onnx", sha256=model.sha256)
+
+
+def know(folder: Path, recipe: Recipe) -> None:
+    """Leave the cards of a recipe's models in a folder of models."""
+    folder.mkdir(exist_ok=True)
+    for model in recipe.models:
+        (folder / f"{model.sha256[:8]}{CARD_SUFFIX}").write_text(card_to_json(card_of(model)))
 
 
 @dataclass
@@ -129,6 +192,11 @@ class Server:
             for host, code in enumerate(exit_codes)
         ]
 
+    def versions(self) -> list[AppVersion]:
+        if self.away:
+            raise EngineError("the BOINC server's database cs: it went away")
+        return versions_of(self.project)
+
 
 @dataclass
 class BoincSite:
@@ -138,8 +206,13 @@ class BoincSite:
     server: Server
 
     @property
+    def models(self) -> Path:
+        """Folder of the models that the engine knows, cards only."""
+        return self.server.project.root.with_name("cards")
+
+    @property
     def engine(self) -> BoincEngine:
-        return BoincEngine(self.site.home, self.site.settings, self.server.project, self.server)
+        return BoincEngine(self.site.home, self.site.settings, self.server.project, self.server, self.models)
 
     def spool(self, name: str, data: bytes, *, number: int = 1) -> None:
         """Leave an uploaded file as the assimilator's script does."""
@@ -149,15 +222,18 @@ class BoincSite:
 
 
 def boinc_site(folder: Path, *, images: int = 0) -> BoincSite:
-    """Return an installation with so many images, and its BOINC server."""
+    """Return an installation with so many images, and its BOINC server, on which the models of `RECIPE` are live."""
     project = made_project(folder / "project")
     settings = replace(SETTINGS, engine="boinc", boinc_project=str(project.root))
-    return BoincSite(site_at(folder, images=images, settings=settings), Server(project))
+    place = BoincSite(site_at(folder, images=images, settings=settings), Server(project))
+    know(place.models, RECIPE)
+    add_version(project, 1, RECIPE.models)
+    return place
 
 
-def step(place: BoincSite) -> None:
+def step(place: BoincSite, recipe: Recipe = RECIPE) -> None:
     """Pack what waits and keep the engine going once."""
-    create_work(place.site, RECIPE)
+    create_work(place.site, recipe)
     with place.engine as engine:
         engine.submit(reversed(unit_files(place.site.home.queue)))
         engine.step()

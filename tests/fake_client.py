@@ -29,6 +29,8 @@ from crystal_search.result import (
 from crystal_search.work_unit import WorkUnit, WorkUnitImage, image_sizes, read_work_unit
 
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
+#: Where the shipped models could find them in a picture of 600 x 600 px.
+DROP, CHOP = Box(9, 9, 101, 101), Box(0, 0, 125, 125)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +60,14 @@ def image_result(
     peaks = tuple(groups.get(group, 0.0) for group in dict.fromkeys(o.group for o in OUTCOMES))
     name = f"overlays/{number:04d}.jpg"
     (folder / name).write_bytes(JPEG)
-    box = Box(10, 10, 100, 100)
     score = ImageScore(
         height_px=size[0],
         width_px=size[1],
-        drop=DropRegion(box=box, area_fraction=0.2, outline=((10, 10), (10, 100), (100, 100))),
+        drop=DropRegion(box=DROP, area_fraction=0.2, outline=((9, 9), (9, 101), (101, 101))),
         score=RankedScore(outcome=outcome.name, probability=0.99, above_threshold=True),
         class_probabilities=probabilities,
         group_peaks=peaks,
-        best_chops=(BestChop(box=box, outcome=outcome.name, probability=0.99),),
+        best_chops=(BestChop(box=CHOP, outcome=outcome.name, probability=0.99),),
         chops=1,
         seconds={"decode": 0.001},
     )

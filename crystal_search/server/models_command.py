@@ -26,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("model", metavar="CARD_OR_NAME", help="a card's file, or a model's name or hash")
         if name == "use":
             command.add_argument("--as", dest="role", choices=ROLES, help="refuse a model that plays another role")
+            command.add_argument(
+                "--no-update", action="store_true", help="with BOINC: stage it only; its files are signed elsewhere"
+            )
 
 
 def _command(
@@ -76,7 +79,7 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
     if arguments.role not in (None, model.card.role):
         wanted = ROLES[arguments.role].title
         raise UserError(f"{model.card.name} is a {model.card.title}, not a {wanted}; name another model")
-    used = put_to_use(site, model)
+    used = put_to_use(site, model, update=not arguments.no_update, told=say)
     say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
 

@@ -7,7 +7,7 @@ last, whole or not at all, so that it never names a model that is not there.
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +30,7 @@ from crystal_search.model import (
     default_models,
     default_models_folder,
     hashes_of,
+    model_in_any,
     models_in_use,
     read_model,
 )
@@ -89,8 +90,23 @@ def model_called(name: str, known: Iterable[KnownModel]) -> KnownModel:
     raise UnknownNameError(f"no model {name!r}; give a card's file, or choose from {listed}")
 
 
-def put_to_use(site: Installation, model: Model[ModelCard]) -> ModelInUse:
+def put_to_use(
+    site: Installation,
+    model: Model[ModelCard],
+    *,
+    update: bool = True,
+    told: Callable[[str], None] = log.info,
+) -> ModelInUse:
     """Install `model` into the home and have it used from now on, and with it those that are used now in other roles.
+
+    An engine whose clients do not find models in the home brings it to them first.
+
+    Parameters
+    ----------
+    update
+        Whether the engine may sign what it brings to clients.
+    told
+        Called with each thing that the engine did.
 
     Raises
     ------
@@ -98,6 +114,8 @@ def put_to_use(site: Installation, model: Model[ModelCard]) -> ModelInUse:
         If the settings name a folder of models, which decides then.
     ModelError
         If the model does not answer as its card says.
+    UserError, EngineError
+        If the engine's clients have not all of the models; those that were in use still are.
     """
     if site.settings.models:
         raise ConfigError(
@@ -107,8 +125,12 @@ def put_to_use(site: Installation, model: Model[ModelCard]) -> ModelInUse:
     others = default_models(site.models, but=model.card.role)
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for each in (*others, *_replaced(type(model.card), site.models), model):
+    kept = (*others, *_replaced(type(model.card), site.models), model)
+    for each in kept:
         install(each, site.home)
+    if supply := site.engine.supply_models:
+        for line in supply(site.home, site.settings, [*kept, *named_by_open_units(site)], update=update):
+            told(line)
     cards = [each.card for each in (*others, model)]
     chosen = [
         ModelInUse(role=card.role, name=card.name, sha256=card.sha256, since=since.get(card.sha256) or now)
@@ -126,6 +148,18 @@ def _replaced(kind: type[ModelCard], folder: Path) -> list[Model[ModelCard]]:
     except ModelError as error:
         log.warning("%s", error)
         return []
+
+
+def named_by_open_units(site: Installation) -> list[Model[ModelCard]]:
+    """Return the models that open work units name, as far as they are still here, each once."""
+    hashes = {sha256 for unit in site.imaging.units("open") for sha256 in hashes_of(unit.recipe.models).values()}
+    found = []
+    for sha256 in sorted(hashes):
+        try:
+            found.append(model_in_any([site.models, site.home.models], sha256))
+        except ModelError as error:
+            log.warning("%s", error)
+    return found
 
 
 def install(model: Model[ModelCard], home: Home) -> Path:

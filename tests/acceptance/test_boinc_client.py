@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.model import default_models_folder
+from crystal_search.model import default_models, default_models_folder
 from crystal_search.result_reader import read_result
-from crystal_search.server.engines.boinc.staging import version_files
+from crystal_search.server.engines.boinc.staging import model_files, program_at
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 from tests.fake_boinc_server import FakeServer, serving
 from tests.integration.pictures import encoded, well
@@ -99,7 +99,7 @@ def attached(tmp_path: Path) -> Iterator[Attached]:
         parameters=Parameters(no_drop="whole_image", overlays=False),
         images=images,
     )
-    files = version_files(FROZEN[-1], default_models_folder())
+    files = [*program_at(FROZEN[-1]).files, *model_files(default_models(default_models_folder()))]
     folder = tmp_path / "boinc"
     folder.mkdir()
     (folder / "global_prefs_override.xml").write_text(PREFERENCES)

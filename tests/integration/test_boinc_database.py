@@ -11,13 +11,18 @@ from crystal_search.errors import EngineError
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.install import set_replication
 from crystal_search.server.engines.boinc.project import Project
+from crystal_search.server.engines.boinc.versions import AppVersion
 from crystal_search.server.imaging.sql_imaging import parsed
 from crystal_search.server.settings import Settings
 from tests.boinc_site import made_project
 from tests.integration.conftest import _on_server
 
 TABLES = (
-    "CREATE TABLE app (id INT PRIMARY KEY, name VARCHAR(254), target_nresults INT DEFAULT 0)",
+    "CREATE TABLE app (id INT PRIMARY KEY, name VARCHAR(254), target_nresults INT DEFAULT 0, "
+    "min_version INT DEFAULT 0)",
+    "CREATE TABLE platform (id INT PRIMARY KEY, name VARCHAR(191), deprecated TINYINT DEFAULT 0)",
+    "CREATE TABLE app_version (id INT PRIMARY KEY AUTO_INCREMENT, appid INT DEFAULT 1, version_num INT, "
+    "platformid INT, xml_doc MEDIUMBLOB, deprecated TINYINT DEFAULT 0, plan_class VARCHAR(128) DEFAULT '')",
     "CREATE TABLE workunit (id INT PRIMARY KEY, appid INT, name VARCHAR(191) UNIQUE, error_mask INT DEFAULT 0, "
     "assimilate_state INT DEFAULT 0, need_validate SMALLINT DEFAULT 0, min_quorum INT DEFAULT 2, "
     "target_nresults INT DEFAULT 2, max_total_results INT DEFAULT 7, max_success_results INT DEFAULT 5, "
@@ -48,7 +53,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Connection, Project]]:
     with engine.connect() as connection:
         for statement in TABLES:
             connection.execute(text(statement))
-        connection.execute(text("INSERT INTO app VALUES (1, 'crystal_search', 0), (2, 'another', 0)"))
+        connection.execute(text("INSERT INTO app (id, name) VALUES (1, 'crystal_search'), (2, 'another')"))
         yield connection, project
     engine.dispose()
     _on_server("mariadb", f"DROP DATABASE {name}")
@@ -164,6 +169,41 @@ def test_replication_is_set_where_the_server_looks(server: tuple[Connection, Pro
         set_replication(project, Settings(boinc_replication=replication))
         found = connection.execute(text("SELECT target_nresults FROM app WHERE name = 'crystal_search'")).scalar()
         assert found == number
+
+
+@pytest.mark.database
+def test_volunteers_get_the_newest_version_of_each_platform_and_plan_class(server: tuple[Connection, Project]) -> None:
+    connection, project = server
+    connection.execute(
+        text("INSERT INTO platform VALUES (1, 'x86_64-pc-linux-gnu', 0), (2, 'windows_x86_64', 0), (3, 'powerpc', 1)")
+    )
+    document = "<app_version><file_ref><file_name>{}</file_name><open_name>x</open_name></file_ref></app_version>"
+    rows = [
+        (1, 99, 1, "", 0, "old"),
+        (1, 101, 1, "", 0, "newest"),
+        (1, 102, 1, "", 1, "deprecated"),
+        (1, 100, 1, "avx2", 0, "planned"),
+        (1, 3, 2, "", 0, "windows"),
+        (1, 200, 3, "", 0, "platform deprecated"),
+        (2, 300, 1, "", 0, "another application's"),
+    ]
+    for *row, name in rows:
+        values = dict(zip(("app", "number", "platform", "plan", "deprecated"), row, strict=True))
+        connection.execute(
+            text(
+                "INSERT INTO app_version (appid, version_num, platformid, plan_class, deprecated, xml_doc) "
+                "VALUES (:app, :number, :platform, :plan, :deprecated, :document)"
+            ),
+            values | {"document": document.format(name)},
+        )
+    windows = AppVersion(number=3, platform="windows_x86_64", files=frozenset({"windows"}))
+    newest = [
+        AppVersion(number=101, platform="x86_64-pc-linux-gnu", files=frozenset({"newest"})),
+        AppVersion(number=100, platform="x86_64-pc-linux-gnu__avx2", files=frozenset({"planned"})),
+    ]
+    assert BoincDatabase(project).versions() == [windows, *newest]
+    connection.execute(text("UPDATE app SET min_version = 100"))
+    assert BoincDatabase(project).versions() == newest
 
 
 def test_a_server_that_cannot_be_reached_is_the_engine_s_trouble(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from crystal_search.errors import AnotherRunningError, DatabaseError, EngineError
 from crystal_search.main import main
+from crystal_search.model import default_models, default_models_folder, references
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import spread, unit_of
 from crystal_search.server.folders import unit_files, unit_names
@@ -19,7 +20,7 @@ from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.cycle import cycle, publish_scores
 from crystal_search.server.services.validate import validate
 from crystal_search.work_unit import read_work_unit
-from tests.boinc_site import boinc_site, come_back, result_of, step
+from tests.boinc_site import add_version, boinc_site, come_back, know, result_of, step
 from tests.recipes import made_by
 from tests.service_site import RECIPE, add_images, auto_scores
 
@@ -155,6 +156,8 @@ def test_a_retired_model_s_work_is_cancelled_unless_a_volunteer_has_it(tmp_path:
     step(place)
     (old,) = place.server.created
     other = made_by("fake-2", "c")
+    know(place.models, other)
+    add_version(place.server.project, 2, [*RECIPE.models, *other.models])
     create_work(place.site, other)
     with place.engine as engine:
         engine.submit(reversed(unit_files(place.site.home.queue)))
@@ -326,7 +329,9 @@ def test_the_command_packs_and_submits(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "other-home" / "settings.toml").write_text(
         f'engine = "boinc"\nboinc_project = "{place.server.project.root}"\n'
     )
+    add_version(place.server.project, 2, references(default_models(default_models_folder())))
     monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: place.server.jobs(names))
+    monkeypatch.setattr(BoincDatabase, "versions", lambda _: place.server.versions())
     assert main(["import", str(images), "--names", "any", "--plate", "p1", "--home", home]) == 0
     for _ in range(2):
         assert main(["create-work", "--home", home]) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from crystal_search.main import main
 from crystal_search.server.engines.attempts import attempt_folder
-from crystal_search.server.engines.engine import EngineKind, EngineReport, HomeEngine
+from crystal_search.server.engines.engine import EngineKind, EngineReport, HomeEngine, Waiting
 from crystal_search.server.engines.engine_kinds import ENGINES, engine_kind
 from crystal_search.server.home import Home
 from crystal_search.server.installation import opened
@@ -38,7 +38,7 @@ def toy_kind(*, clients_here: bool) -> EngineKind:
     def start(home: Home, settings: Settings, models: Path) -> ToyEngine:
         return ToyEngine(home, settings)
 
-    def report(settings: Settings) -> EngineReport:
+    def report(waiting: Waiting) -> EngineReport:
         return EngineReport(load={"nodes": 7}, dead_daemons=("cooling",), complaints=("node 7 is on fire",))
 
     return EngineKind(

@@ -88,7 +88,7 @@ def test_one_csv_has_every_image(tmp_path: Path) -> None:
     good = next(row for row in rows if row["image_id"] == "1")
     assert (good["plate"], good["well"], good["outcome"], good["group"]) == ("90j8", "A01", OUTCOMES[0].name, "crystal")
     assert (good["p_crystal"], good["drop_found"], good["drop_right"], good["score_number"]) == (
-        ("0.990000", "yes", "100", "23")
+        ("0.990000", "yes", "101", "23")
     )
     assert finalize(site) is None
     assert len(unit_names(site.home.archive)) == 2

@@ -166,6 +166,7 @@ def test_the_boinc_server_s_load_is_part_of_the_status(tmp_path: Path, monkeypat
     place = boinc_site(tmp_path, images=2)
     create_work(place.site, RECIPE)
     monkeypatch.setattr(database.BoincDatabase, "load", lambda _: LOAD)
+    monkeypatch.setattr(database.BoincDatabase, "versions", lambda _: place.server.versions())
     found = status(place.site)
     assert found["boinc"]["load"]["unsent"] == 7
     assert "feeder" in found["boinc"]["dead_daemons"]

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from crystal_search.arguments import count
 from crystal_search.errors import ConfigError
+from crystal_search.model import default_models
 from crystal_search.server.engines.boinc.answering import answer_questions
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.install import install, set_replication
 from crystal_search.server.engines.boinc.invitations import make_account
+from crystal_search.server.engines.boinc.ownership import check_owner
 from crystal_search.server.engines.boinc.project import Project, read_project
-from crystal_search.server.engines.boinc.staging import stage
+from crystal_search.server.engines.boinc.supplying import supply
 from crystal_search.server.home import Home
-from crystal_search.server.installation import add_home_argument, models_folder, say
+from crystal_search.server.installation import add_home_argument, opened, say
+from crystal_search.server.models_in_use import named_by_open_units
 from crystal_search.server.settings import Settings, read_settings
 
 
@@ -27,11 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     inviting.set_defaults(boinc_command=_invite)
     add_home_argument(inviting)
     inviting.add_argument("mail", help="the volunteer's mail address, which names the account")
-    staging = commands.add_parser("stage", help="a version of the program with the models in use")
+    staging = commands.add_parser("stage", help="versions of the program with the models in use, signed and live")
     staging.set_defaults(boinc_command=_stage)
     add_home_argument(staging)
-    staging.add_argument("program", type=Path, help="what make freeze has made")
+    staging.add_argument(
+        "program",
+        type=Path,
+        nargs="*",
+        help="what make freeze has made, a file for each platform (default: as live)",
+    )
     staging.add_argument("--number", type=count, help="of the version, 100 for 1.00 (default: the next)")
+    staging.add_argument("--no-update", action="store_true", help="only stage: the files are signed elsewhere")
     answering = commands.add_parser("answer", help="the daemon that BOINC's validator asks; bin/start starts it")
     answering.set_defaults(boinc_command=_answer)
     add_home_argument(answering)
@@ -66,9 +76,19 @@ def _invite(arguments: argparse.Namespace) -> None:
 
 
 def _stage(arguments: argparse.Namespace) -> None:
-    home, settings, project = _told(arguments)
-    place = stage(project, arguments.program, models_folder(home, settings), number=arguments.number)
-    say(f"{place} is staged; have it signed and sent: cd {project.root} && bin/update_versions")
+    home, _, project = _told(arguments)
+    check_owner(project, home)
+    with opened(home.path) as site:
+        models = [*default_models(site.models), *named_by_open_units(site)]
+    for line in supply(
+        project,
+        BoincDatabase(project),
+        models,
+        arguments.program,
+        number=arguments.number,
+        update=not arguments.no_update,
+    ):
+        say(line)
 
 
 def _answer(arguments: argparse.Namespace) -> None:

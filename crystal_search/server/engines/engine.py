@@ -4,11 +4,13 @@ An engine takes work units from the queue and brings each result into the state 
 does in between is its own business.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from crystal_search.model import Model, ModelRef
+from crystal_search.model_card import ModelCard
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
 from crystal_search.server.settings import Settings
@@ -46,6 +48,37 @@ class EngineReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What an engine is to report about: an installation, and the work units in it that have no result."""
+
+    settings: Settings
+    models: tuple[Path, ...]  #: folders of the models that it knows, those in use first
+    units: Mapping[tuple[ModelRef, ...], int]  #: how many there are, by the models that they name
+
+
+class SupplyModels(Protocol):
+    """What brings models to an engine's clients before work units name them."""
+
+    def __call__(
+        self, home: Home, settings: Settings, models: Sequence[Model[ModelCard]], *, update: bool
+    ) -> list[str]:
+        """Return what was done, a sentence each.
+
+        Parameters
+        ----------
+        update
+            Whether to go as far as signing what clients get; else somebody does that elsewhere.
+
+        Raises
+        ------
+        UserError
+            If clients have not all of the models, and what is to be done.
+        EngineError
+            If the engine cannot do it.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineKind:
     """What an engine declares: all that anybody outside this room knows of it."""
 
@@ -54,7 +87,8 @@ class EngineKind:
     clients_here: bool  #: ``workers`` clients on this machine, while it is open; else create-work hands over, and goes
     overlays: bool  #: whether pictures that clients draw come back
     needs: tuple[str, ...] = ()  #: settings without which it cannot be
-    report: Callable[[Settings], EngineReport] | None = None  #: what status tells beside what is in the home
+    report: Callable[[Waiting], EngineReport] | None = None  #: what status tells beside what is in the home
+    supply_models: SupplyModels | None = None  #: what brings models to clients that do not find them in the home
 
 
 class HomeEngine:

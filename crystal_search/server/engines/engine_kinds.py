@@ -3,6 +3,7 @@
 from crystal_search.errors import ConfigError, UnknownNameError
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
 from crystal_search.server.engines.boinc.boinc_report import report
+from crystal_search.server.engines.boinc.supplying import supply_models
 from crystal_search.server.engines.engine import EngineKind
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.settings import Settings
@@ -16,6 +17,7 @@ ENGINES = {
         overlays=False,
         needs=("boinc_project",),
         report=report,
+        supply_models=supply_models,
     ),
 }
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,10 +14,11 @@ from typing import Any
 
 from crystal_search.files import write_whole
 from crystal_search.server.engines.attempts import running_fractions
+from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.engines.engine_kinds import ENGINES
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
-from crystal_search.server.unit_states import State, names_in
+from crystal_search.server.unit_states import WITH_RESULT, State, is_in, names_in
 
 MAX_AGE_HOURS = 24.0  #: of an image without a score
 MAX_POSTPONED_HOURS = 0.25  #: of an image that was put off; what takes longer needs somebody
@@ -137,10 +139,12 @@ def _hours_since(moment: datetime) -> float:
 def _reports(site: Installation) -> dict[str, Any]:
     """Return by the names of all engines that tell something what the one in use tells, and None for the others."""
     used = site.settings.engine
+    units = Counter(
+        unit.recipe.models for unit in site.imaging.units("open") if not is_in(site.home, unit.name, *WITH_RESULT)
+    )
+    waiting = Waiting(settings=site.settings, models=(site.models, site.home.models), units=units)
     return {
-        name: asdict(kind.report(site.settings)) if name == used else None
-        for name, kind in ENGINES.items()
-        if kind.report
+        name: asdict(kind.report(waiting)) if name == used else None for name, kind in ENGINES.items() if kind.report
     }
 
 

@@ -1,6 +1,7 @@
 """What the BOINC server's own database says."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crystal_search.errors import EngineError
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, VALIDATE_ERROR, FailedCopy
 from crystal_search.server.engines.boinc.project import APP, Project
+from crystal_search.server.engines.boinc.versions import AppVersion
 
 if TYPE_CHECKING:
     import pymysql
@@ -21,6 +23,19 @@ DAY_S = 86_400
 
 _OURS = f"appid = (SELECT id FROM app WHERE name = '{APP}')"
 _LAST_DAY = f"received_time > UNIX_TIMESTAMP() - {DAY_S}"
+
+#: sched/sched_shmem.cpp of release 1.6 loads these, unless an application's min_version keeps older ones for jobs that
+#: ask for them; ours ask for none.
+NEWEST_VERSIONS = f"""
+SELECT this.version_num, platform.name, this.plan_class, this.xml_doc
+FROM app_version this JOIN platform ON platform.id = this.platformid JOIN app ON app.id = this.appid
+WHERE app.name = '{APP}' AND this.deprecated = 0 AND platform.deprecated = 0 AND this.version_num >= app.min_version
+AND NOT EXISTS (
+    SELECT 1 FROM app_version newer WHERE newer.deprecated = 0 AND newer.version_num > this.version_num
+    AND (newer.appid, newer.platformid, newer.plan_class) = (this.appid, this.platformid, this.plan_class)
+)
+ORDER BY platform.name, this.plan_class
+"""
 
 #: What a server has to do, and who does it: the rows that are counted.
 COUNTED = {
@@ -88,6 +103,9 @@ class Jobs(Protocol):
     def want_another_copy(self, job: Job) -> None:
         """Have the server send a job to one host more, unless it is over or another copy was asked for meanwhile."""
 
+    def versions(self) -> list[AppVersion]:
+        """Return the versions of the application that volunteers get."""
+
 
 class BoincDatabase:
     """The server's MariaDB or MySQL, by the credentials in the project's ``config.xml``."""
@@ -134,6 +152,12 @@ class BoincDatabase:
         """Have the server send a job to one host more, unless it is over or another copy was asked for meanwhile."""
         with self.cursor() as cursor:
             cursor.execute(_ANOTHER_COPY, (job.id, job.extra))
+
+    def versions(self) -> list[AppVersion]:
+        """Return the versions that volunteers get, the newest of each platform and plan class."""
+        with self.cursor() as cursor:
+            cursor.execute(NEWEST_VERSIONS)
+            return [_version(*row) for row in cursor.fetchall()]
 
     def load(self) -> dict[str, int]:
         """Return how much the server has to do and who does it, by the names of COUNTED."""
@@ -184,3 +208,11 @@ class BoincDatabase:
 
 def _text(stored: bytes | str | None) -> str:
     return stored.decode("utf-8", errors="replace") if isinstance(stored, bytes) else stored or ""
+
+
+def _version(number: int, platform: str, plan_class: str, xml_doc: bytes | str) -> AppVersion:
+    return AppVersion(
+        number=number,
+        platform=f"{platform}__{plan_class}" if plan_class else platform,
+        files=frozenset(re.findall(r"<file_name>([^<]+)</file_name>", _text(xml_doc))),
+    )

@@ -15,6 +15,7 @@ from crystal_search.files import write_whole
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.following_up import is_due, is_tried_again
+from crystal_search.server.engines.boinc.live_models import LiveModels
 from crystal_search.server.engines.boinc.ownership import check_owner
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project, unit_of
 from crystal_search.server.engines.boinc.submissions import Submission, create_jobs, is_in_place, put_in_place
@@ -44,16 +45,17 @@ def project_engine(home: Home, settings: Settings, models: Path) -> "BoincEngine
     """
     project = read_project(Path(settings.boinc_project))
     check_owner(project, home)
-    return BoincEngine(home, settings, project, BoincDatabase(project))
+    return BoincEngine(home, settings, project, BoincDatabase(project), models)
 
 
 class BoincEngine(HomeEngine):
     """Feeds one BOINC project; what volunteers have stays with them when it is closed."""
 
-    def __init__(self, home: Home, settings: Settings, project: Project, jobs: Jobs) -> None:
+    def __init__(self, home: Home, settings: Settings, project: Project, jobs: Jobs, models: Path) -> None:
         super().__init__(home, settings)
         self._project, self._jobs = project, jobs
         self._next_look_s = 0.0  # on the monotonic clock
+        self._models = LiveModels(home, models, jobs)
 
     def step(self) -> None:
         """Submit, take over results, follow up what failed, hurry what waits, withdraw what is wanted no more.
@@ -66,17 +68,19 @@ class BoincEngine(HomeEngine):
         attempts = {path.stem: self._attempt(path.stem) for path in self._queued if path.exists()}
         jobs = self._jobs.jobs([job_name(*each) for each in attempts.items()])
         self.take_over()
-        missing, out = [], []
+        held, out = [], []
         for path in self._queued:
             if (attempt := attempts.get(path.stem)) is None or is_in(self._home, path.stem, *WITH_RESULT):
                 continue
             job = jobs.get(job_name(path.stem, attempt))
-            if job is None:
-                missing.append(Submission(path, attempt))
-            elif not job.assimilated:
+            if job is not None and not job.assimilated:
                 out.append((Submission(path, attempt), job))
-            elif path.exists():
-                missing += self._follow_up(path, attempt, job)
+            else:
+                held.append((path, attempt, job))
+        computable, missing = self._models.computable([path for path, *_ in held]), []
+        for path, attempt, job in held:
+            if path in computable:
+                missing += self._follow_up(path, attempt, job) if job else [Submission(path, attempt)]
         self._mirror({each.path.stem for each, job in out if job.in_progress})
         self._submit(missing)
         self._look_after(out)

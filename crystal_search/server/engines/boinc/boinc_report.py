@@ -8,18 +8,28 @@ from pathlib import Path
 from crystal_search.errors import CrystalSearchError
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import Project, read_project
-from crystal_search.server.engines.engine import EngineReport
-from crystal_search.server.settings import Settings
+from crystal_search.server.engines.boinc.versions import Stock
+from crystal_search.server.engines.engine import EngineReport, Waiting
 
 
-def report(settings: Settings) -> EngineReport:
+def report(waiting: Waiting) -> EngineReport:
     """Return what the BOINC server has to do, who does it, and which daemons are dead; or why that is not known."""
     try:
-        project = read_project(Path(settings.boinc_project))
-        dead, load = dead_daemons(project), BoincDatabase(project).load()
+        project = read_project(Path(waiting.settings.boinc_project))
+        server = BoincDatabase(project)
+        dead, load = dead_daemons(project), server.load()
+        stock = Stock.of(server.versions(), waiting.models)
     except (CrystalSearchError, OSError) as error:
         return EngineReport(trouble=str(error), complaints=(str(error),))
-    return EngineReport(load=load, dead_daemons=tuple(dead), complaints=tuple(complaints(dead, load)))
+    said = (*complaints(dead, load), *held_back(stock, waiting))
+    return EngineReport(load=load, dead_daemons=tuple(dead), complaints=said)
+
+
+def held_back(stock: Stock, waiting: Waiting) -> Iterator[str]:
+    """Yield which work units wait for a version that can compute them, a sentence for each set of models."""
+    for models, count in waiting.units.items():
+        if trouble := stock.trouble(models):
+            yield f"{count} work units wait: {trouble}"
 
 
 def complaints(dead: Sequence[str], load: Mapping[str, int]) -> Iterator[str]:
