@@ -182,8 +182,8 @@ def _seconds(read: Reader) -> dict[str, float]:
 
 def _check_score(image: ImageScore) -> None:
     if image.error is not None:
-        if image.drop or image.score or image.best_chops or image.chops:
-            raise ResultError("an image that could not be read has a score")
+        if image.drop or image.score or image.best_chops or image.chops or image.height_px or image.width_px:
+            raise ResultError("an image that could not be read has a score or a size")
         return
     if not image.height_px or not image.width_px:
         raise ResultError("a readable image has no size")

@@ -24,7 +24,6 @@ from crystal_search.server.engines.boinc import scripts
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
 from crystal_search.server.engines.boinc.install import input_template, install, output_template
 from crystal_search.server.engines.boinc.invitations import invitation, make_account
-from crystal_search.server.engines.boinc.returned_results import disagreement
 from crystal_search.server.engines.boinc.scripts import ASSIMILATE, CHECK, COMPARE
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
@@ -225,18 +224,6 @@ def test_what_cannot_be_compared_is_never_compared_again(place: BoincSite) -> No
         file.truncate(20_000_000_000)
     for other in (str(large), f"/nowhere/{JOB}_2_r3_0", uploaded(place, b"[" * 100_000, f"{JOB}_3_r4_0")):
         assert call(place, COMPARE, one, other).returncode == 1
-
-
-def test_results_disagree_for_a_reason(tmp_path: Path) -> None:
-    one = result_for(packed(tmp_path / "unit.zip"))
-    image = one.images[0]
-    unread = replace(image, score=replace(image.score, error="cut off"))
-    no_drop = replace(image, score=replace(image.score, drop=None))
-    larger = replace(image, score=replace(image.score, width_px=512))
-    for other, reason in ((unread, "could not"), (no_drop, "found a drop"), (larger, "512 px")):
-        assert reason in disagreement(one, replace(one, images=(other, *one.images[1:])), 0.02)
-    assert "images" in disagreement(one, replace(one, images=one.images[:1]), 0.02)
-    assert disagreement(one, one, 0.02) == ""
 
 
 def test_a_canonical_result_is_spooled(place: BoincSite) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from crystal_search.errors import ResultError, WorkUnitError
-from crystal_search.geometry import intersection_over_union
 from crystal_search.hostile_json import printable
-from crystal_search.result import ImageScore, Result
+from crystal_search.result import Result
 from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, result_from_json
+from crystal_search.server.engines.boinc.agreement import disagreement
 from crystal_search.server.engines.boinc.project import unit_of
 from crystal_search.server.home import Home
 from crystal_search.server.returned_result import read_returned
@@ -28,7 +28,6 @@ Word = Literal["valid", "refused"]
 EXIT_CODES: dict[Word, int] = {"valid": 0, "refused": 9}  #: the scripts take all others for no answer
 MAX_BYTES = MAX_BYTES_PER_IMAGE * MAX_IMAGES
 TOLERANCE = Settings().boinc_tolerance
-LEAST_OVERLAP = 0.9  #: of two drop boxes, intersection over union
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,55 +91,6 @@ def compare(tolerance: float, paths: Sequence[Path]) -> Answer:
     if trouble := disagreement(one, other, tolerance):
         return Answer("refused", f"{paths[0].name} and {paths[1].name}: {trouble}")
     return VALID
-
-
-def disagreement(one: Result, other: Result, tolerance: float) -> str:
-    """Return in what two valid results of one work unit differ, nothing when they agree.
-
-    Floating point differs a little from processor to processor.
-
-    Parameters
-    ----------
-    tolerance
-        By which probabilities may differ.
-    """
-    for a, b in zip(one.images, other.images, strict=False):
-        if a.id != b.id or a.sha256 != b.sha256:
-            return f"image {a.id} and image {b.id} are not the same"
-        if trouble := _differ(a.score, b.score, tolerance):
-            return f"image {a.id}: {trouble}"
-    if len(one.images) != len(other.images):
-        return f"{len(one.images)} images and {len(other.images)}"
-    return ""
-
-
-def _differ(a: ImageScore, b: ImageScore, tolerance: float) -> str:
-    if (a.error is None) != (b.error is None):
-        return "one could read it, the other could not"
-    if (a.height_px, a.width_px) != (b.height_px, b.width_px):
-        return f"{a.height_px} x {a.width_px} px and {b.height_px} x {b.width_px} px"
-    return _other_drop(a, b) or _other_numbers(a, b, tolerance)
-
-
-def _other_drop(a: ImageScore, b: ImageScore) -> str:
-    if (a.drop is None) != (b.drop is None):
-        return "one found a drop, the other did not"
-    if a.drop and b.drop and (overlap := intersection_over_union(a.drop.box, b.drop.box)) < LEAST_OVERLAP:
-        return f"the drops overlap by {overlap:.2f}"
-    return ""
-
-
-def _other_numbers(a: ImageScore, b: ImageScore, tolerance: float) -> str:
-    for name, first, second in (
-        ("class probabilities", a.class_probabilities, b.class_probabilities),
-        ("group peaks", a.group_peaks, b.group_peaks),
-    ):
-        if len(first) != len(second):
-            return f"{len(first)} and {len(second)} {name}"
-        largest = max((abs(x - y) for x, y in zip(first, second, strict=True)), default=0.0)
-        if largest > tolerance:
-            return f"{name} differ by {largest:.4f}, tolerated are {tolerance:g}"
-    return ""
 
 
 def _result_in(path: Path) -> Result:
