@@ -9,6 +9,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
 from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, waits
 from crystal_search.server.imaging.imaging_database import (
+    ALL,
     CLOSED,
     Added,
     AutoScore,
@@ -41,6 +42,7 @@ class MemoryImaging:
         self._released: set[tuple[str, int]] = set()
         self._removed: dict[int, StoredImage] = {}
         self._import_of: dict[int, int] = {}
+        self._waits_since: dict[int, datetime] = {}
         self._imports: list[tuple[str, str, datetime]] = []
         self._removals: list[Removal] = []
 
@@ -68,6 +70,7 @@ class MemoryImaging:
         back = next((each for each in self._removed.values() if (each.path, each.key) == (new.path, new.key)), None)
         if back:
             self._store(self._removed.pop(back.id))
+            self._waits_since[back.id] = datetime.now(UTC)
             return
         imaged_at = new.imaged_at and in_utc(new.imaged_at)
         self._store(
@@ -82,6 +85,7 @@ class MemoryImaging:
         )
 
         self._import_of[self._last_id() - 1] = import_id
+        self._waits_since[self._last_id() - 1] = datetime.now(UTC)
 
     def _last_id(self) -> int:
         return max((*self._images, *self._removed), default=0) + 1
@@ -185,7 +189,10 @@ class MemoryImaging:
 
     def _held(self, recipe: Recipe, *states: str) -> set[int]:
         units = [unit for unit in self._units.values() if unit.recipe == recipe and unit.state in states]
-        return {each for unit in units for each in unit.image_ids if (unit.name, each) not in self._released}
+        return {each for unit in units for each in self._held_by(unit)}
+
+    def _held_by(self, unit: UnitRecord) -> set[int]:
+        return {each for each in unit.image_ids if (unit.name, each) not in self._released}
 
     def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
         """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
@@ -214,6 +221,7 @@ class MemoryImaging:
         self._released |= {(unit.name, each) for unit in failed for each in unit.image_ids if each in image_ids}
         for image_id in image_ids:
             self._store(replace(self._images[image_id], scores_before=len(self._scores[image_id])))
+            self._waits_since[image_id] = datetime.now(UTC)
         self.take_up(image_ids)
 
     def postpone(self, postponements: Collection[Postponement]) -> None:
@@ -255,12 +263,13 @@ class MemoryImaging:
         condemned = [each for each, scores in last.items() if scores and scores[0].outcome == UNREADABLE]
         return [self._images[each] for each in condemned if each in self._images]
 
-    def oldest_unscored(self) -> datetime | None:
-        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+    def waits_longest(self) -> datetime | None:
+        """Return since when the visible-light image waits to be scored that waits longest; None when none does."""
+        left_out = {each for unit in self._units.values() if unit.state == "failed" for each in self._held_by(unit)}
         waiting = (
-            image.imaged_at
+            self._waits_since[image.id]
             for image in self._images.values()
-            if image.imaged_at and image.key.channel == "visible" and not self._counting(image.id)
+            if image.key.channel == "visible" and image.id not in left_out and not self._counting(image.id)
         )
         return min(waiting, default=None)
 
@@ -276,10 +285,14 @@ class MemoryImaging:
         self._units[unit.name] = replace(unit, created_at=in_utc(unit.created_at))
         return True
 
-    def units(self, state: str) -> list[UnitRecord]:
-        """Return the work units in `state`, oldest first."""
+    def count_units(self, state: str) -> int:
+        """Return how many work units are in `state`."""
+        return len(self.units(state))
+
+    def units(self, state: str, *, last: int = ALL) -> list[UnitRecord]:
+        """Return the work units in `state`, oldest first; of more than `last` those that were made last."""
         units = [unit for unit in self._units.values() if unit.state == state]
-        return sorted(units, key=lambda unit: unit.created_at)
+        return sorted(units, key=lambda unit: unit.created_at)[-last:]
 
     def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""

@@ -281,16 +281,49 @@ def test_plates_are_summed_up(imaging: ImagingDatabase) -> None:
     ]
 
 
+def waits_longest(imaging: ImagingDatabase) -> datetime:
+    """Return since when the image waits that waits longest; there is one."""
+    since = imaging.waits_longest()
+    assert since is not None
+    return since
+
+
 def test_the_image_that_has_waited_longest_is_told(imaging: ImagingDatabase) -> None:
-    assert imaging.oldest_unscored() is None
-    stored(imaging, key(row=1), imaged_at=None)
+    assert imaging.waits_longest() is None
     stored(imaging, key(row=2, channel="uv"), imaged_at=NOON - timedelta(days=9))
-    assert imaging.oldest_unscored() is None
-    older = stored(imaging, key(row=3), imaged_at=NOON - timedelta(days=2))
-    stored(imaging, key(row=4), imaged_at=NOON)
-    assert imaging.oldest_unscored() == NOON - timedelta(days=2)
-    imaging.add_auto_scores([auto(older)])
-    assert imaging.oldest_unscored() == NOON
+    assert imaging.waits_longest() is None
+    began = datetime.now(UTC)
+    first = stored(imaging, key(row=3), imaged_at=NOON - timedelta(days=2000))
+    first_since = waits_longest(imaging)
+    second = stored(imaging, key(row=4), imaged_at=None)
+    assert began <= first_since == waits_longest(imaging) <= datetime.now(UTC)
+    imaging.add_auto_scores([auto(first)])
+    second_since = waits_longest(imaging)
+    assert second_since > first_since
+    imaging.add_auto_scores([auto(second)])
+    assert imaging.waits_longest() is None
+    imaging.discount_scores([first.id])
+    assert waits_longest(imaging) > second_since
+
+
+def test_an_image_that_was_left_out_waits_for_nothing(imaging: ImagingDatabase) -> None:
+    left_out, other = stored(imaging, key(row=1)), stored(imaging, key(row=2))
+    imaging.add_unit(unit(left_out, other, name="demo-1"))
+    imaging.close_unit("demo-1", "failed", "left out", left_out=[left_out.id])
+    since = waits_longest(imaging)
+    imaging.add_auto_scores([auto(other)])
+    assert imaging.waits_longest() is None
+    imaging.discount_scores([left_out.id])
+    assert waits_longest(imaging) > since
+
+
+def test_the_last_units_are_those_that_were_made_last(imaging: ImagingDatabase) -> None:
+    images = [stored(imaging, key(row=row)) for row in range(4)]
+    for number, image in enumerate(images):
+        made = replace(unit(image, name=f"demo-{number}"), created_at=NOON + timedelta(hours=number))
+        assert imaging.add_unit(made)
+    assert [each.name for each in imaging.units("open", last=2)] == ["demo-2", "demo-3"]
+    assert (imaging.count_units("open"), imaging.count_units("failed")) == (4, 0)
 
 
 def test_other_channels_wait_only_for_who_asks(imaging: ImagingDatabase) -> None:

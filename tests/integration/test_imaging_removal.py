@@ -30,7 +30,8 @@ def test_images_that_are_taken_back_are_nowhere(imaging: ImagingDatabase) -> Non
     assert (first.inspections, first.channels, first.images, first.scored) == ((1,), ("visible",), 1, 1)
     assert (second.plate, second.images) == ("P2", 1)
     assert imaging.images_without_score(RECIPE, limit=9) == [other]
-    assert imaging.oldest_unscored() == other.imaged_at
+    imaging.add_auto_scores([auto(other)])
+    assert imaging.waits_longest() is None
     assert imaging.removals() == [replace(REMOVAL, id=1, images=2)]
 
 

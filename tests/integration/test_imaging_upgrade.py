@@ -96,7 +96,7 @@ def test_scores_units_and_recipes_are_the_same_after_the_upgrade(first_engine: E
         database.close()
     with first_engine.connect() as connection:
         versions = connection.scalars(text("SELECT version FROM schema_version ORDER BY version")).all()
-        assert versions == [1, 2, 3]
+        assert versions == [1, 2, 3, 4]
         assert connection.scalars(text("SELECT id FROM recipe ORDER BY id")).all() == [1, 2, 3]
 
 

@@ -103,7 +103,7 @@ def status(site: Installation) -> dict[str, Any]:
     plates = site.imaging.plates()
     images, scored = sum(plate.images for plate in plates), sum(plate.scored for plate in plates)
     pace = rates(add_sample(site.home.samples, images, scored))
-    oldest = site.imaging.oldest_unscored()
+    oldest = site.imaging.waits_longest()
     return {
         "engine": site.settings.engine,
         "images": images,
@@ -178,7 +178,7 @@ def as_text(found: dict[str, Any]) -> str:
     """Return the status for people: one screen."""
     lines = [f"{found['scored']} of {found['images']} images are scored; {found['open_units']} work units are open"]
     if found["oldest_unscored_hours"] is not None:
-        lines.append(f"the oldest image without a score was taken {found['oldest_unscored_hours']:.1f} hours ago")
+        lines.append(f"the image that waits longest for its score came {found['oldest_unscored_hours']:.1f} hours ago")
     if pace := found["rates"]:
         verdict = "keeps up" if found["keeps_up"] else "does not keep up"
         lines.append(

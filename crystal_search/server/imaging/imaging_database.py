@@ -14,6 +14,7 @@ from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
 from crystal_search.wells import WellKey
 
+ALL = 2**31 - 1  #: more than any limit
 CLOSED = ("done", "failed", "withdrawn")  #: the states of a work unit that nobody works on
 
 
@@ -256,8 +257,12 @@ class Ledger(Protocol):
     def discount_scores(self, image_ids: Collection[int]) -> None:
         """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
 
-    def oldest_unscored(self) -> datetime | None:
-        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
+    def waits_longest(self) -> datetime | None:
+        """Return since when the visible-light image waits to be scored that waits longest; None when none does.
+
+        An image waits from the moment when it came in, came back, or lost its score. Those that a person left out of a
+        CSV file do not wait.
+        """
 
 
 class Units(Protocol):
@@ -281,8 +286,11 @@ class Units(Protocol):
     def add_unit(self, unit: UnitRecord) -> bool:
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
 
-    def units(self, state: str) -> list[UnitRecord]:
-        """Return the work units in `state`, oldest first."""
+    def count_units(self, state: str) -> int:
+        """Return how many work units are in `state`."""
+
+    def units(self, state: str, *, last: int = ALL) -> list[UnitRecord]:
+        """Return the work units in `state`, oldest first; of more than `last` those that were made last."""
 
     def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is.

@@ -60,9 +60,9 @@ def hiding(image_id: int) -> Update:
     return update(image).where(image.c.id == image_id).values(values)
 
 
-def showing(image_id: int, number: int, channel: str, path_digest: str) -> Update:
-    """Have an image be where it was."""
-    values = {"channel": channel, "inspection": number, "path_digest": path_digest}
+def showing(image_id: int, now: str, *, number: int, channel: str, path_digest: str) -> Update:
+    """Have an image be where it was, and wait since `now` unless it has a score."""
+    values = {"channel": channel, "inspection": number, "path_digest": path_digest, "waits_since": now}
     return update(image).where(image.c.id == image_id).values(values)
 
 

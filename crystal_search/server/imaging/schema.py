@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 3, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 4, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -86,6 +86,7 @@ image = _table(
     Column("path_digest", String(32), nullable=False, unique=True, comment="BLAKE2b of the path, 128 bit, in hex"),
     Column("imaged_at", TIME, nullable=False, comment="UTC; empty when unknown, which sorts as oldest"),
     Column("arrived_at", TIME, nullable=False, server_default="", comment="UTC; imaged_at, or else when it came in"),
+    Column("waits_since", TIME, nullable=False, server_default="", comment="UTC; since when it waits to be scored"),
     Column("last_recipe_id", NUMBER, nullable=False, comment="of the last automatic score that counts; 0: none yet"),
     Column("scores_before", NUMBER, nullable=False, server_default="0", comment="scores up to this id do not count"),
     Column("sha256", String(64), nullable=False, server_default="", comment="of the file when last read; else empty"),
@@ -97,6 +98,7 @@ image = _table(
         "plate_id", "channel", "inspection", "well_row", "well_column", "drop_number", name="uq_image_key"
     ),
     Index("ix_image_to_score", "channel", "last_recipe_id", "arrived_at", "id"),
+    Index("ix_image_waits_since", "channel", "last_recipe_id", "waits_since", "id"),
     comment="Files that robots made, one for a drop at an inspection in a channel",
     sqlite_autoincrement=True,
 )

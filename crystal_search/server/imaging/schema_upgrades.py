@@ -7,11 +7,12 @@ ledger are never changed, not even here: what an older version wrote is read as 
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, inspect, text
 
 from crystal_search.model import ModelRef
-from crystal_search.server.imaging.sql_rows import Values, digest_of, models_digest
+from crystal_search.server.imaging.sql_rows import Values, digest_of, models_digest, time_text
 
 Upgrade = Callable[[Connection], None]
 
@@ -196,5 +197,18 @@ def _comment(connection: Connection, table: str, column: str, comment: str) -> N
         connection.execute(text(f"COMMENT ON COLUMN {table}.{column} IS '{comment}'"))
 
 
+def note_since_when_images_wait(connection: Connection) -> None:
+    """From version 3 to 4: an image says since when it waits; those that wait already do so from this moment on."""
+    kind, comment = connection.dialect.name, "UTC; since when it waits to be scored"
+    if "waits_since" not in {each["name"] for each in inspect(connection).get_columns("image")}:
+        said = f"COMMENT '{comment}'" if kind == "mariadb" else ""
+        connection.execute(text(f"ALTER TABLE image ADD COLUMN waits_since VARCHAR(27) DEFAULT '' NOT NULL {said}"))
+    _comment(connection, "image", "waits_since", comment)
+    filling = "UPDATE image SET waits_since = :now WHERE last_recipe_id = 0 AND waits_since = ''"
+    connection.execute(text(filling), {"now": time_text(datetime.now(UTC))})
+    index = "ix_image_waits_since ON image (channel, last_recipe_id, waits_since, id)"
+    connection.execute(text(f"CREATE INDEX IF NOT EXISTS {index}"))
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
-UPGRADES: tuple[Upgrade, ...] = (name_models_by_role, tie_scores_to_files)
+UPGRADES: tuple[Upgrade, ...] = (name_models_by_role, tie_scores_to_files, note_since_when_images_wait)

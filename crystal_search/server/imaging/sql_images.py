@@ -95,7 +95,7 @@ def discount(connection: Connection, image_ids: Collection[int]) -> None:
             counted[row.plate_id, row.inspection, row.channel] += row.last_recipe_id != 0
         for key, count in sorted(counted.items()):
             connection.execute(statements.counting_scores(key, -count, ""))
-        connection.execute(statements.discounting(batch))
+        connection.execute(statements.discounting(batch, time_text(datetime.now(UTC))))
         connection.execute(statements.releasing(batch))
         connection.execute(statements.taking_up(batch))
 
@@ -156,11 +156,13 @@ def _images_there(connection: Connection, batch: Sequence[NewImage], plates: dic
 
 
 def _image_values(image: NewImage, plate_id: int) -> Values:
+    now = datetime.now(UTC)
     return key_values(image.key) | {
         "plate_id": plate_id,
         "path": image.path,
         "path_digest": digest_of(image.path),
         "imaged_at": taken_text(image.imaged_at, day_only=image.day_only),
-        "arrived_at": time_text(arrival(image, datetime.now(UTC))),
+        "arrived_at": time_text(arrival(image, now)),
+        "waits_since": time_text(now),
         "last_recipe_id": 0,
     }

@@ -122,7 +122,8 @@ def brought_back(connection: Connection, images: Iterable[NewImage], plates: Map
     now = time_text(datetime.now(UTC))
     back = {_place(row): row for row in rows if _place(row) in wanted}
     for row in back.values():
-        connection.execute(statements.showing(row.id, row.inspection, row.channel, row.path_digest))
+        place = {"number": row.inspection, "channel": row.channel, "path_digest": row.path_digest}
+        connection.execute(statements.showing(row.id, now, **place))
         connection.execute(statements.no_longer_removed(row.id, now))
     _recount(connection, list(back.values()), 1)
     return {wanted[place] for place in back}

@@ -92,9 +92,9 @@ class SqlLedger(SqlTransactions):
         """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
         self._write("take scores back", lambda connection: discount(connection, image_ids))
 
-    def oldest_unscored(self) -> datetime | None:
-        """Return when the visible-light image was taken that has waited longest for its first automatic score."""
-        return time_of(self._read("look for the oldest image", lambda c: c.scalar(statements.oldest_unscored())) or "")
+    def waits_longest(self) -> datetime | None:
+        """Return since when the visible-light image waits to be scored that waits longest; None when none does."""
+        return time_of(self._read("look who waits longest", lambda c: c.scalar(statements.waits_longest())) or "")
 
 
 def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:

@@ -149,10 +149,11 @@ def newest_packed(recipe_id: int, channel: str) -> Query:
     return images().where(image.c.channel == channel, held).order_by(*_NEWEST).limit(1)
 
 
-def oldest_unscored() -> Query:
-    """Select when the visible-light image was taken that has waited longest for any automatic score, if known."""
-    waiting = (image.c.channel == "visible", image.c.last_recipe_id == 0, image.c.imaged_at != "")
-    return select(image.c.imaged_at).where(*waiting).order_by(image.c.imaged_at, image.c.id).limit(1)
+def waits_longest() -> Query:
+    """Select since when the visible-light image waits that waits longest to be scored, but for those left out."""
+    left_out = exists().select_from(_MEMBERS).where(*_held_by("failed"))
+    waiting = (image.c.channel == "visible", image.c.last_recipe_id == 0, ~left_out)
+    return select(image.c.waits_since).where(*waiting).order_by(image.c.waits_since, image.c.id).limit(1)
 
 
 def _waiting(recipe_id: int, channel: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -169,12 +170,13 @@ _MEMBERS = work_unit_image.join(work_unit)
 
 def _holds(recipe_id: int, *states: str) -> tuple[ColumnElement[bool], ...]:
     """Tell whether a work unit of a recipe, in one of these states, holds an image."""
-    return (
-        work_unit_image.c.image_id == image.c.id,
-        work_unit_image.c.released.is_(False),
-        work_unit.c.recipe_id == recipe_id,
-        work_unit.c.state.in_(states),
-    )
+    return work_unit.c.recipe_id == recipe_id, *_held_by(*states)
+
+
+def _held_by(*states: str) -> tuple[ColumnElement[bool], ...]:
+    """Tell whether a work unit in one of these states holds an image."""
+    held = work_unit_image.c.image_id == image.c.id
+    return held, work_unit_image.c.released.is_(False), work_unit.c.state.in_(states)
 
 
 def unit_by_name(name: str) -> Query:
@@ -182,13 +184,20 @@ def unit_by_name(name: str) -> Query:
     return select(work_unit.c.id).where(work_unit.c.name == name)
 
 
-def units_with_images(state: str) -> Query:
-    """Select the work units in a state, one row for each of their images, oldest unit first, images in their order."""
+def count_units(state: str) -> Query:
+    """Select how many work units are in a state."""
+    return select(func.count()).select_from(work_unit).where(work_unit.c.state == state)
+
+
+def units_with_images(state: str, last: int) -> Query:
+    """Select the last work units in a state, one row for each of their images, oldest unit first, images in order."""
+    newest = (work_unit.c.created_at.desc(), work_unit.c.id.desc())
+    chosen = select(work_unit.c.id).where(work_unit.c.state == state).order_by(*newest).limit(last).subquery()
     return (
         select(work_unit, *_RECIPE_COLUMNS, *_MEMBER_COLUMNS)
         .join(recipe)
+        .join(chosen, chosen.c.id == work_unit.c.id)
         .outerjoin(work_unit_image)
-        .where(work_unit.c.state == state)
         .order_by(work_unit.c.created_at, work_unit.c.id, work_unit_image.c.position)
     )
 
@@ -280,11 +289,12 @@ def noting_packed(unit: str, image_id: int, values: Values) -> Update:
     return member.where(work_unit_image.c.image_id == image_id).values(values)
 
 
-def discounting(image_ids: Sequence[int]) -> Update:
-    """Have the automatic scores that these images have now count no more."""
+def discounting(image_ids: Sequence[int], now: str) -> Update:
+    """Have the automatic scores that these images have now count no more; they wait for another one since `now`."""
     last = select(func.max(score.c.id)).where(score.c.image_id == image.c.id, score.c.recipe_id.is_not(None))
     before = func.coalesce(last.scalar_subquery(), image.c.scores_before)
-    return update(image).where(image.c.id.in_(image_ids)).values(last_recipe_id=0, scores_before=before)
+    values = {"last_recipe_id": 0, "scores_before": before, "waits_since": now}
+    return update(image).where(image.c.id.in_(image_ids)).values(values)
 
 
 def releasing(image_ids: Sequence[int]) -> Update:

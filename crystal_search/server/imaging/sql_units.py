@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
-from crystal_search.server.imaging.imaging_database import CLOSED, Recipe, StoredImage, UnitRecord
+from crystal_search.server.imaging.imaging_database import ALL, CLOSED, Recipe, StoredImage, UnitRecord
 from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text, version_of
 from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, insert_one, recipe_id_of
 
@@ -65,9 +65,13 @@ class SqlUnits(SqlTransactions):
         """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
         return self._write(f"record work unit {unit.name}", lambda connection: _add_unit(connection, unit))
 
-    def units(self, state: str) -> list[UnitRecord]:
-        """Return the work units in `state`, oldest first."""
-        rows = self._read("read work units", lambda c: c.execute(statements.units_with_images(state)).all())
+    def count_units(self, state: str) -> int:
+        """Return how many work units are in `state`."""
+        return int(self._read("count work units", lambda c: c.scalar(statements.count_units(state))) or 0)
+
+    def units(self, state: str, *, last: int = ALL) -> list[UnitRecord]:
+        """Return the work units in `state`, oldest first; of more than `last` those that were made last."""
+        rows = self._read("read work units", lambda c: c.execute(statements.units_with_images(state, last)).all())
         units = []
         for _, grouped in groupby(rows, key=lambda row: row.id):
             members = list(grouped)
