@@ -30,7 +30,6 @@ from crystal_search.server.settings import Settings
 from crystal_search.work_unit import Parameters, write_work_unit
 from tests.boinc_site import HOSTILE, JOB, BoincSite, boinc_site, call, good, install_into, uploaded
 from tests.service_site import PATIENCE_S
-from tests.unit.builders import packed, result_for
 
 
 @pytest.fixture
