@@ -4,7 +4,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -14,6 +15,7 @@ from crystal_search.errors import UserError
 
 FULL_DISK = (ENOSPC, EDQUOT)  #: error numbers
 PART = ".part"  #: suffix of a file that is not whole yet
+SETTLING_AT_ONCE = 16  #: files that are written to the disk at the same time
 STALE_S = 3600.0  #: after which nobody goes on with a part file
 
 #: What file servers and systems keep in shared folders, in small letters.
@@ -34,6 +36,16 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """
     with whole_file(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def written_whole(contents: Mapping[Path, str]) -> Iterator[Path]:
+    """Write many files as `write_whole` does, in order; yield each once it is on the disk.
+
+    Many are written at a time, since a disk settles them nearly as soon as one.
+    """
+    with ThreadPoolExecutor(SETTLING_AT_ONCE) as pool:
+        for path, _ in zip(contents, pool.map(write_whole, contents, contents.values()), strict=True):
+            yield path
 
 
 @contextmanager

@@ -7,6 +7,7 @@ role is a new card there, and the code that asks such a model.
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from crystal_search.class_schemes import SCHEMES, TRAINABLE
@@ -173,6 +174,7 @@ def card_to_json(card: ModelCard) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
+@lru_cache(maxsize=64)  # the cards of the models in use are read for every result
 def card_from_json(text: bytes) -> ModelCard:
     """Return the card that `text` holds, in version 2 or 1.
 

@@ -141,7 +141,7 @@ def _drop(read: Reader, size: Size) -> DropRegion:
 
 
 def _point(read: Reader, value: Any, box: Box) -> tuple[int, int]:
-    if not (isinstance(value, list) and len(value) == 2 and all(type(each) is int for each in value)):
+    if not (isinstance(value, list) and list(map(type, value)) == [int, int]):
         read.fail("outline", "made of [row, column]", value)
     row, column = value
     if not (box.top <= row <= box.bottom and box.left <= column <= box.right):
@@ -151,7 +151,7 @@ def _point(read: Reader, value: Any, box: Box) -> tuple[int, int]:
 
 def _box(read: Reader, size: Size) -> Box:
     value, (height, width) = read.take("box"), size
-    if not (isinstance(value, list) and len(value) == 4 and all(type(each) is int for each in value)):
+    if not (isinstance(value, list) and list(map(type, value)) == [int] * 4):
         read.fail("box", "[top, left, bottom, right]", value)
     box = Box(*value)
     if not (0 <= box.top < box.bottom <= height and 0 <= box.left < box.right <= width):

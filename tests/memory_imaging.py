@@ -304,6 +304,11 @@ class MemoryImaging:
             held = unit.image_ids if left_out is None else left_out
             self._released |= {(name, each) for each in unit.image_ids if each not in held}
 
+    def finish_units(self, names: Collection[str]) -> None:
+        """Close open work units as done, in one transaction; those that are closed stay as they are."""
+        for name in names:
+            self.close_unit(name, "done")
+
     def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
         """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
         wanted = list(scores)

@@ -89,7 +89,7 @@ def place_of(home: Home, name: str, state: State, mark: str = "") -> Path:
     'data/engine/queue/plate-1.zip'
     """
     row = STATES[state]
-    return home.path / row.folder / row.form.replace("MARK", mark).replace("NAME", name)
+    return home.path / f"{row.folder}/{row.form.replace('MARK', mark).replace('NAME', name)}"
 
 
 def is_in(home: Home, name: str, *states: State) -> bool:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from crystal_search.errors import DatabaseError, UnknownNameError
+from crystal_search.server.imaging import sql_units
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     FileVersion,
@@ -187,6 +188,20 @@ def test_work_units_are_recorded_once_and_closed_once(imaging: ImagingDatabase) 
     assert [each.name for each in imaging.units("open")] == ["early", "empty"]
     with pytest.raises(ValueError, match="done or failed or withdrawn"):
         imaging.close_unit("early", "open")
+
+
+def test_many_work_units_are_finished_at_once(imaging: ImagingDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_units, "BATCH", 4)  # names that a statement holds
+    image = stored(imaging, key())
+    names = [f"unit-{number}" for number in range(10)]
+    for name in (*names, "other"):
+        imaging.add_unit(unit(image, name=name))
+    imaging.close_unit("unit-7", "failed", "a row was deleted", left_out=[])
+    imaging.finish_units([*names, "no-such-unit"])
+    imaging.finish_units([])
+    assert {each.name for each in imaging.units("done")} == {*names} - {"unit-7"}
+    assert [each.name for each in imaging.units("open")] == ["other"]
+    assert [each.name for each in imaging.units("failed")] == ["unit-7"]
 
 
 def test_a_work_unit_that_was_withdrawn_is_opened_again(imaging: ImagingDatabase) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crystal_search.errors import AnotherRunningError
-from crystal_search.files import write_whole
+from crystal_search.files import write_whole, written_whole
 from crystal_search.server import locks
 from crystal_search.server.engines.leash import leashed
 from crystal_search.server.engines.local_engine import CLIENT
@@ -104,6 +104,22 @@ def test_a_full_disk_keeps_the_file_before_and_nothing_else(home: Home, monkeypa
         write_whole(target, "after")
     assert target.read_text() == "before"
     assert list(home.failed.iterdir()) == [target]
+
+
+def test_many_files_come_in_order_each_once_it_is_whole(home: Home) -> None:
+    contents = {home.failed / f"{number}.txt": f"{number}ä" for number in reversed(range(200))}
+    for path, (expected, text) in zip(written_whole(contents), contents.items(), strict=True):
+        assert (path, path.read_text(encoding="utf-8")) == (expected, text)
+    assert {path.name for path in home.failed.iterdir()} == {path.name for path in contents}
+
+
+def test_of_many_files_those_before_one_that_fails_come(home: Home) -> None:
+    names = [f"{number}.txt" for number in range(5)]
+    contents = {home.failed / name: name for name in (*names, "gone/x.txt", "y.txt")}
+    came = written_whole(contents)
+    assert [next(came).name for _ in names] == names
+    with pytest.raises(FileNotFoundError):
+        next(came)
 
 
 def hold(path: Path, held: "multiprocessing.synchronize.Event") -> None:

@@ -298,6 +298,9 @@ class Units(Protocol):
         The images of one that failed are not packed again: those in `left_out`, or all for None.
         """
 
+    def finish_units(self, names: Collection[str]) -> None:
+        """Close open work units as done, in one transaction; those that are closed stay as they are."""
+
 
 class Waiting(Protocol):
     """The images that have no score yet, and why."""

@@ -134,8 +134,11 @@ def recipe_of(row: AnyRow) -> Recipe:
 
 def recipe_values(recipe: Recipe) -> Values:
     """Return the row of a recipe."""
-    models = [asdict(model) for model in recipe.models]
-    return {"models": _json(models), "models_digest": models_digest(recipe.models), "threshold": recipe.threshold}
+    return {
+        "models": _json(recipe.models),
+        "models_digest": models_digest(recipe.models),
+        "threshold": recipe.threshold,
+    }
 
 
 def models_digest(models: Iterable[ModelRef]) -> str:
@@ -182,12 +185,17 @@ def auto_values(score: AutoScore, recipe_id: int) -> Values:
         "outcome": score.outcome,
         "probability": score.found.probability,
         "above_threshold": score.found.above_threshold,
-        "found": _json(asdict(score.found)),
+        "found": _json(score.found),
     } | version_values(score.version)
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    return json.dumps(value, allow_nan=False, separators=(",", ":"), default=_members)
+
+
+def _members(noun: Any) -> Values:
+    """Return what is in a noun; `asdict` would copy all that is in that, too, which takes ten times as long."""
+    return {field.name: getattr(noun, field.name) for field in fields(noun)}
 
 
 def _found_before(row: AnyRow) -> Values:

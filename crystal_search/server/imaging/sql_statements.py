@@ -202,9 +202,9 @@ def units_with_images(state: str, last: int) -> Query:
     )
 
 
-def unit_moved(name: str, source: str, target: str, reason: str = "") -> Update:
-    """Bring one work unit from state `source` to `target`; one in another state stays as it is."""
-    there = update(work_unit).where(work_unit.c.name == name, work_unit.c.state == source)
+def units_moved(names: Sequence[str], source: str, target: str, reason: str = "") -> Update:
+    """Bring work units from state `source` to `target`; those in another state stay as they are."""
+    there = update(work_unit).where(work_unit.c.name.in_(names), work_unit.c.state == source)
     return there.values(state=target, reason=reason)
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
+from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import ALL, CLOSED, Recipe, StoredImage, UnitRecord
 from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text, version_of
-from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, insert_one, recipe_id_of
+from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, recipe_id_of
 
 
 class SqlUnits(SqlTransactions):
@@ -97,7 +98,7 @@ class SqlUnits(SqlTransactions):
         """
 
         def work(connection: Connection) -> None:
-            moved = connection.execute(statements.unit_moved(name, "open", state, reason)).rowcount
+            moved = connection.execute(statements.units_moved([name], "open", state, reason)).rowcount
             if moved and left_out is not None:
                 connection.execute(statements.releasing_others(name, sorted(left_out)))
 
@@ -105,10 +106,19 @@ class SqlUnits(SqlTransactions):
             raise ValueError(f"a work unit is closed as {' or '.join(CLOSED)}, got {state!r}")
         self._write(f"close work unit {name}", work)
 
+    def finish_units(self, names: Collection[str]) -> None:
+        """Close open work units as done, in one transaction; those that are closed stay as they are."""
+
+        def work(connection: Connection) -> None:
+            for batch in batches(names, BATCH):
+                connection.execute(statements.units_moved(batch, "open", "done"))
+
+        self._write("close work units", work)
+
 
 def _add_unit(connection: Connection, unit: UnitRecord) -> bool:
     """Add a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
-    if connection.execute(statements.unit_moved(unit.name, "withdrawn", "open")).rowcount:
+    if connection.execute(statements.units_moved([unit.name], "withdrawn", "open")).rowcount:
         return True
     if connection.scalar(statements.unit_by_name(unit.name)) is not None:
         return False

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.errors import DatabaseError, ResultError
-from crystal_search.files import write_whole
+from crystal_search.files import written_whole
 from crystal_search.hostile_json import Reader, loads
 from crystal_search.model import models_named
 from crystal_search.result import RESULT_FILE
@@ -41,13 +41,16 @@ def assimilate(site: Installation) -> int:
     """Move every valid result into the spool; return how many."""
     home, count = site.home, 0
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
+    records = {}
     for name in names_in(home, State.VALIDATED):
         folder = place_of(home, name, State.VALIDATED)
-        if name not in open_units:
+        if name in open_units:
+            records[folder / RECORD_FILE] = record_to_json(open_units[name])
+        else:
             log.info("the imaging database does not wait for %s; it is left alone", folder)
-            continue
-        write_whole(folder / RECORD_FILE, record_to_json(open_units[name]))
-        _put_off_unread(site, open_units[name], folder)
+    for record in written_whole(records):
+        name = record.parent.name
+        _put_off_unread(site, open_units[name], record.parent)
         count += move(home, name, State.VALIDATED, State.SPOOLED)
     _clear_queue(home)
     return count
@@ -67,6 +70,8 @@ def _put_off_unread(site: Installation, unit: UnitRecord, folder: Path) -> None:
         if image.score.error and image.id.isdecimal()
         for version in [versions.get(int(image.id))]
     }
+    if not reasons:
+        return
     put_off(site, reasons)
     if len(reasons) == len(result.images):
         site.imaging.close_unit(unit.name, "done", "a client could read none of its images")

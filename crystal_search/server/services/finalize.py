@@ -8,7 +8,7 @@ brought to its end by the next one, so that no result comes into two files.
 import argparse
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from crystal_search.columns import csv_text
 from crystal_search.errors import DatabaseError
 from crystal_search.files import clear_parts, write_whole
 from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores
@@ -43,26 +44,29 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     spoiled = _refused(home, again=again)
     wanted = {name for path in spoiled for name in contents(home, path.name)}
     units |= {name: State.ARCHIVED for name in lost_units(site) if again or name in wanted}
-    rows: dict[str, list[Cells]] = {}
+    scores: dict[str, list[AutoScore]] = {}
     waiting: set[str] = set()
     for name, state in units.items():
         try:
-            scores = assimilated_scores(place_of(home, name, state))
+            scores[name] = assimilated_scores(place_of(home, name, state))
         except UnreadNowError as error:
             log.error("%s; it waits for the next run", error)
             waiting.add(name)
-            continue
         except DatabaseError as error:
             log.error("%s; it is moved to %s, and its images are scored again", error, home.refused)
             move(home, name, state, State.REFUSED)
-            continue
-        images = site.imaging.images([score.image_id for score in scores])
-        rows[name] = [cells_of(score, images.get(score.image_id)) for score in scores]
+    rows = _rows(site, scores)
     path = _write(home, rows, AGAIN if wanted & rows.keys() else "") if rows else None
     for csv in spoiled:
         if waiting.isdisjoint(contents(home, csv.name)):
             contents_file(home, csv.name).unlink(missing_ok=True)
     return path
+
+
+def _rows(site: Installation, scores: Mapping[str, Sequence[AutoScore]]) -> dict[str, list[Cells]]:
+    """Return the rows of each work unit's scores."""
+    images = site.imaging.images({score.image_id for each in scores.values() for score in each})
+    return {name: [cells_of(score, images.get(score.image_id)) for score in each] for name, each in scores.items()}
 
 
 def lost_units(site: Installation) -> Iterator[str]:

@@ -134,12 +134,16 @@ def _close_units(
     Only what was left out is held back. An image that the client could not read, or that shows another picture by
     now, has no score either, but is to get one.
     """
-    open_names = {unit.name for unit in site.imaging.units("open")}
+    open_names, done = {unit.name for unit in site.imaging.units("open")}, []
     for name in names:
         if name in open_names and (scores := archive.scores(name)):
-            left_out = _left_out(site, [score for score in scores.values() if (name, score.image_id) not in told])
-            reason = f"left out of {path.name}: {len(left_out)} of {len(scores)} images" if left_out else ""
-            site.imaging.close_unit(name, "failed" if left_out else "done", reason, left_out=left_out)
+            untold = [score for score in scores.values() if (name, score.image_id) not in told]
+            if left_out := _left_out(site, untold) if untold else set():
+                reason = f"left out of {path.name}: {len(left_out)} of {len(scores)} images"
+                site.imaging.close_unit(name, "failed", reason, left_out=left_out)
+            else:
+                done.append(name)
+    site.imaging.finish_units(done)
 
 
 def _left_out(site: Installation, untold: Sequence[AutoScore]) -> set[int]:
