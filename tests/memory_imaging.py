@@ -294,6 +294,10 @@ class MemoryImaging:
         units = [unit for unit in self._units.values() if unit.state == state]
         return sorted(units, key=lambda unit: unit.created_at)[-last:]
 
+    def known_units(self, names: Collection[str]) -> set[str]:
+        """Return those of `names` that are work units of this database, in whatever state."""
+        return self._units.keys() & set(names)
+
     def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is."""
         if state not in CLOSED:

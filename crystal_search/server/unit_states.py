@@ -11,6 +11,7 @@ its images are in other work units or wait again.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +20,9 @@ from typing import NamedTuple
 from crystal_search.files import clear_parts
 from crystal_search.server.folders import advance, discard, empty_trash, unit_files, unit_names
 from crystal_search.server.home import Home
-from crystal_search.work_unit import NAME
+
+#: How create-work calls work units: plate, inspection, digest. What is called otherwise is none of ours.
+OURS = re.compile(r"[A-Za-z0-9-]+-[0-9]+-[0-9a-f]{16}")
 
 
 class State(StrEnum):
@@ -80,6 +83,7 @@ MOVES = {
 
 CANONICAL = (State.VALIDATED, State.SPOOLED, State.ARCHIVED)  #: of a work unit with a valid result
 WITH_RESULT = (State.RETURNED, *CANONICAL)
+OPEN = (State.QUEUED, State.SET_ASIDE, State.RUNNING, State.RETURNED, State.VALIDATED, State.SPOOLED)  #: not at its end
 
 
 def place_of(home: Home, name: str, state: State, mark: str = "") -> Path:
@@ -105,9 +109,9 @@ def names_in(home: Home, state: State) -> list[str]:
     row = STATES[state]
     folder = home.path / row.folder
     if row.form == "NAME.zip":
-        return [path.stem for path in unit_files(folder)]
+        return [path.stem for path in _our_files(folder)]
     if row.form == "NAME":
-        return unit_names(folder)
+        return [name for name in unit_names(folder) if OURS.fullmatch(name)]
     found = sorted(entry.name for entry in os.scandir(folder) if _is_unit(entry, row))
     return list(dict.fromkeys(name.partition(".")[0] for name in found))
 
@@ -115,7 +119,7 @@ def names_in(home: Home, state: State) -> list[str]:
 def strays(home: Home) -> list[Path]:
     """Return what lies in the folders of open work units and is none: a file server's housekeeping, a lost copy."""
     found = []
-    for state in (State.QUEUED, State.SET_ASIDE, State.RUNNING, State.RETURNED, State.VALIDATED, State.SPOOLED):
+    for state in OPEN:
         row = STATES[state]
         for entry in sorted(os.scandir(home.path / row.folder), key=lambda entry: entry.name):
             if not entry.name.startswith(".") and not _is_unit(entry, row):
@@ -133,7 +137,7 @@ def sweep(home: Home) -> None:
 
 def _is_unit(entry: "os.DirEntry[str]", row: Row) -> bool:
     name, _, rest = entry.name.partition(".")
-    if NAME.fullmatch(name) is None:
+    if OURS.fullmatch(name) is None:
         return False
     if row.form == "NAME.zip":
         return rest in ("zip", "txt")
@@ -142,7 +146,11 @@ def _is_unit(entry: "os.DirEntry[str]", row: Row) -> bool:
 
 def newest_first(home: Home) -> Iterator[Path]:
     """Return the files of the queued work units, fresh images before a backlog."""
-    return reversed(unit_files(home.queue))
+    return reversed(_our_files(home.queue))
+
+
+def _our_files(folder: Path) -> list[Path]:
+    return [path for path in unit_files(folder) if OURS.fullmatch(path.stem)]
 
 
 def move(home: Home, name: str, source: State, target: State, *, at: Path | None = None) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from crystal_search.errors import DatabaseError, UnknownNameError
 from crystal_search.server.imaging import sql_units
 from crystal_search.server.imaging.imaging_database import (
+    CLOSED,
     AutoScore,
     FileVersion,
     ImagingDatabase,
@@ -161,6 +162,15 @@ def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: 
         imaging.close_unit("unit-1", state)
     assert imaging.images_without_score(RECIPE, limit=10) == ([image] if waits else [])
     assert imaging.images_without_score(OTHER_RECIPE, limit=10) == [image]
+
+
+@pytest.mark.parametrize("state", ["open", *CLOSED])
+def test_work_units_are_known_in_every_state(imaging: ImagingDatabase, state: str) -> None:
+    imaging.add_unit(unit(stored(imaging, key())))
+    if state != "open":
+        imaging.close_unit("unit-1", state)
+    assert imaging.known_units(["unit-1", "of-another-1-0123456789abcdef"]) == {"unit-1"}
+    assert imaging.known_units([]) == set()
 
 
 def test_a_work_unit_that_failed_holds_only_what_was_left_out(imaging: ImagingDatabase) -> None:

@@ -190,7 +190,7 @@ def test_strangers_and_invalid_results_do_not_pass(tmp_path: Path) -> None:
 
 def test_a_late_result_is_discarded(tmp_path: Path) -> None:
     site = packed_site(tmp_path, 1)
-    (site.home.returned / "nobody-1-aaaa").mkdir()
+    (site.home.returned / "nobody-1-0123456789abcdef").mkdir()
     name = site.imaging.units("open")[0].name
     (site.home.returned / name).mkdir()
     (site.home.archive / name).mkdir()

@@ -76,6 +76,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "keeps_up": None,
         "free_bytes": 10**12,
         "stages": stages,
+        "strays": [],
         "running": {},
         "postponed": [],
         "failed": [],
@@ -189,7 +190,7 @@ def test_health_is_silent_or_fails(tmp_path: Path, capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert main(["health", "--home", home]) == 0
     assert capsys.readouterr().out == ""
-    (tmp_path / "home" / "engine" / "failed" / "demo-1.zip").touch()
+    (tmp_path / "home" / "engine" / "failed" / "demo-1-0123456789abcdef.zip").touch()
     assert main(["health", "--home", home]) == 1
     assert "1 work units are set aside" in capsys.readouterr().err
     assert main(["health", "--home", str(tmp_path / "none")]) == 2

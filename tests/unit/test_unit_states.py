@@ -20,6 +20,7 @@ from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
 from crystal_search.server.unit_states import (
     MOVES,
+    OPEN,
     STATES,
     WITH_RESULT,
     State,
@@ -208,3 +209,27 @@ def test_killed_at_any_rename_every_image_is_scored_once(
         rows = [line for path in site.home.scored.glob("*.csv") for line in path.read_text().splitlines()[1:]]
         assert len(rows) == 5, number
     assert number > 10
+
+
+def test_killed_between_closing_and_moving_a_result_without_scores_it_moves_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_at(tmp_path, images=1)
+    create_work(site, RECIPE)
+    return_results(site, unreadable=("1",))
+    validate(site.home)
+    close_unit = site.imaging.close_unit
+
+    def close(*words: str) -> None:
+        close_unit(*words)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.imaging, "close_unit", close)
+        with pytest.raises(Killed):
+            assimilate(site)
+    assert names_in(site.home, State.VALIDATED)
+    assert assimilate(site) == 1
+    finalize(site)
+    assert not any(names_in(site.home, state) for state in OPEN)
+    assert len(names_in(site.home, State.ARCHIVED)) == 1

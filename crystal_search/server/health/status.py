@@ -18,6 +18,7 @@ from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.engines.engine_kinds import ENGINES
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.services.reconcile import STRAY, strays_at
 from crystal_search.server.unit_states import WITH_RESULT, State, is_in, names_in
 
 MAX_AGE_HOURS = 24.0  #: of an image without a score
@@ -114,6 +115,7 @@ def status(site: Installation) -> dict[str, Any]:
         "keeps_up": None if pace is None else scored >= images or pace.scores_per_hour >= pace.images_per_hour,
         "free_bytes": shutil.disk_usage(site.home.path).free,
         "stages": stages(site.home),
+        "strays": list(map(str, strays_at(site))),
         "running": running_fractions(site.home),
         "postponed": [
             {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since), "first": each.first}
@@ -166,6 +168,7 @@ def troubles(found: dict[str, Any], *, max_age_hours: float = MAX_AGE_HOURS) -> 
         said.append(
             f"{found['stages']['set_aside']} work units are set aside; create-work tries their images one by one"
         )
+    said += [f"{path} {STRAY}" for path in found["strays"]]
     return [*said, *_report(found).get("complaints", ())]
 
 

@@ -292,6 +292,9 @@ class Units(Protocol):
     def units(self, state: str, *, last: int = ALL) -> list[UnitRecord]:
         """Return the work units in `state`, oldest first; of more than `last` those that were made last."""
 
+    def known_units(self, names: Collection[str]) -> set[str]:
+        """Return those of `names` that are work units of this database, in whatever state."""
+
     def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is.
 

@@ -184,6 +184,11 @@ def unit_by_name(name: str) -> Query:
     return select(work_unit.c.id).where(work_unit.c.name == name)
 
 
+def units_named(names: Sequence[str]) -> Query:
+    """Select the names of those work units that there are."""
+    return select(work_unit.c.name).where(work_unit.c.name.in_(names))
+
+
 def count_units(state: str) -> Query:
     """Select how many work units are in a state."""
     return select(func.count()).select_from(work_unit).where(work_unit.c.state == state)

@@ -12,7 +12,14 @@ from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import ALL, CLOSED, Recipe, StoredImage, UnitRecord
 from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text, version_of
-from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, recipe_id_of
+from crystal_search.server.imaging.sql_transactions import (
+    BATCH,
+    SqlTransactions,
+    insert,
+    insert_one,
+    recipe_id_of,
+    rows_of,
+)
 
 
 class SqlUnits(SqlTransactions):
@@ -90,6 +97,16 @@ class SqlUnits(SqlTransactions):
             )
             units.append(unit)
         return units
+
+    def known_units(self, names: Collection[str]) -> set[str]:
+        """Return those of `names` that are work units of this database, in whatever state."""
+        if not names:
+            return set()
+
+        def work(connection: Connection) -> set[str]:
+            return {row.name for row in rows_of(connection, sorted(names), statements.units_named)}
+
+        return self._read("look up work units", work)
 
     def close_unit(self, name: str, state: str, reason: str = "", *, left_out: Collection[int] | None = None) -> None:
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is.

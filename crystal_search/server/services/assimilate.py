@@ -46,6 +46,8 @@ def assimilate(site: Installation) -> int:
         folder = place_of(home, name, State.VALIDATED)
         if name in open_units:
             records[folder / RECORD_FILE] = record_to_json(open_units[name])
+        elif (folder / RECORD_FILE).exists():  # a run was killed that had closed it
+            count += move(home, name, State.VALIDATED, State.SPOOLED)
         else:
             log.info("the imaging database does not wait for %s; it is left alone", folder)
     for record in written_whole(records):

@@ -40,7 +40,9 @@ def finalize(site: Installation, *, again: bool = False) -> Path | None:
     _sweep(home)
     for ready in _files(home, f"*.csv{READY_SUFFIX}"):
         _publish(home, ready)
-    units = dict.fromkeys(names_in(home, State.SPOOLED), State.SPOOLED)
+    spooled = names_in(home, State.SPOOLED)
+    known = site.imaging.known_units(spooled)  # another installation's results are about other images
+    units = {name: State.SPOOLED for name in spooled if name in known}
     spoiled = _refused(home, again=again)
     wanted = {name for path in spoiled for name in contents(home, path.name)}
     units |= {name: State.ARCHIVED for name in lost_units(site) if again or name in wanted}

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from pathlib import Path
 
 from crystal_search.model import cards_in, hashes_of
 from crystal_search.server.folders import discard
@@ -11,9 +12,12 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.services.changed_files import notice_changes
 from crystal_search.server.services.packing import clear_set_aside, pack, read_some, recorded
 from crystal_search.server.services.postponing import Reason, put_off
-from crystal_search.server.unit_states import CANONICAL, State, is_in, move, names_in, place_of, sweep
+from crystal_search.server.unit_states import CANONICAL, OPEN, State, is_in, move, names_in, place_of, strays, sweep
 
 log = logging.getLogger(__name__)
+
+STRAY = "is no work unit of this installation; it is left alone, take it away"
+MARKLESS = tuple(state for state in OPEN if state is not State.RUNNING)
 
 
 def reconcile(site: Installation, recipe: Recipe) -> int:
@@ -25,13 +29,20 @@ def reconcile(site: Installation, recipe: Recipe) -> int:
     return recreate_lost(site)
 
 
+def strays_at(site: Installation) -> list[Path]:
+    """Return what lies in the folders of open work units and is none of this installation's: it is left alone."""
+    named = [(name, place_of(site.home, name, state)) for state in MARKLESS for name in names_in(site.home, state)]
+    known = site.imaging.known_units({name for name, _ in named})
+    return [*strays(site.home), *(path for name, path in named if name not in known)]
+
+
 def resolve_failed(site: Installation) -> None:
     """Close the work units that were set aside: one image is put off, more are tried one by one.
 
     Their reasons are in the imaging database then; nothing of them stays here.
     """
     open_units = {unit.name: unit for unit in site.imaging.units("open")}
-    for name in names_in(site.home, State.SET_ASIDE):
+    for name in site.imaging.known_units(names_in(site.home, State.SET_ASIDE)):
         if name in open_units:
             unit, reason = open_units[name], reason_of(site.home, name)
             (_split if len(unit.image_ids) > 1 else _put_off)(site, unit, reason)

@@ -32,7 +32,7 @@ from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
 from crystal_search.server.services.postponing import number_of
-from crystal_search.server.unit_states import strays
+from crystal_search.server.services.reconcile import STRAY, strays_at
 
 log = logging.getLogger(__name__)
 
@@ -195,8 +195,8 @@ def _begun(inbox: Inbox) -> None:
 
 def _complained(site: Installation, complaints: Complaints) -> int:
     """Say what holds images up, and name what is no work unit; return how many images are put off."""
-    for path in strays(site.home):
-        complaints.about(f"stray {path}", f"{path} is no work unit; it is left alone, take it away")
+    for path in strays_at(site):
+        complaints.about(f"stray {path}", f"{path} {STRAY}")
     waiting = site.imaging.postponed()
     for each in waiting:
         complaints.about(each.reason, number_of(each))
