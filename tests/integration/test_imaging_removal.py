@@ -122,6 +122,17 @@ def test_files_that_moved_are_followed(imaging: ImagingDatabase) -> None:
     assert imaging.add_images([new_image(key(), path="/new/a.jpg")]).known == 1
 
 
+def test_what_was_taken_back_is_followed(imaging: ImagingDatabase) -> None:
+    gone, back = stored(imaging, key()), stored(imaging, key(row=1))
+    imaging.remove_images(ids([gone, back]), REMOVAL)
+    imaging.add_images([new_image(key(row=1))])
+    moved = gone.path.replace("/images/P1/", "/new/P1/")
+    imaging.move_removed("/images/P1", "/new/P1")
+    assert imaging.removed_paths([gone.path, moved, back.path]) == {moved}
+    assert imaging.add_images([new_image(key(), path=moved)]).added == 1
+    assert imaging.images([gone.id, back.id]) == {gone.id: replace(gone, path=moved), back.id: back}
+
+
 def test_newer_scores_count_when_an_image_is_there_again(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
     imaging.add_auto_scores([auto(image)])

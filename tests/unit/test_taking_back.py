@@ -96,6 +96,17 @@ def test_what_was_taken_back_stays_away_from_every_import_but_one_that_says_agai
     assert "taken back" not in capsys.readouterr().out
 
 
+def test_what_was_taken_back_stays_away_where_its_folder_moves(site: Installation, tmp_path: Path) -> None:
+    for barcode in ("P1", "P2"):
+        plate(tmp_path / "in", barcode)
+    import_folder(tmp_path / "in", site.imaging, WELLS)
+    command(site, "remove", "--plate", "P1")
+    shutil.move(tmp_path / "in", tmp_path / "moved")
+    assert command(site, "moved", str(tmp_path / "in"), str(tmp_path / "moved")) == 0
+    report = import_folder(tmp_path / "moved", site.imaging, WELLS)
+    assert (report.added, report.known, report.removed) == (0, 3, 3)
+
+
 def test_the_button_imports_what_the_plan_shows(
     site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

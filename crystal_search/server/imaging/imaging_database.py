@@ -354,6 +354,9 @@ class Imports(Protocol):
     def move_images(self, paths: Mapping[int, str]) -> None:
         """Note where the files of images are now."""
 
+    def move_removed(self, old: str, new: str) -> None:
+        """Note of all images below the folder `old` that were taken back that their files are below `new` now."""
+
 
 class ImagingDatabase(Images, Ledger, Units, Waiting, Imports, Protocol):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""

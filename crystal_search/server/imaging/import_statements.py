@@ -81,3 +81,17 @@ def no_longer_removed(image_id: int, now: str) -> Update:
 def moving(image_id: int, path: str) -> Update:
     """Note where the file of an image is now."""
     return update(image).where(image.c.id == image_id).values(path=path, path_digest=digest_of(path))
+
+
+def removed_below(folder: str) -> Query:
+    """Select the images that were taken back and whose files lay in a folder or deeper."""
+    below = image.c.path.startswith(f"{folder.rstrip('/')}/", autoescape=True)
+    return select(image.c.id, image.c.path).join_from(image, removed_image).where(below, _GONE)
+
+
+def moving_removed(image_id: int, path: str) -> tuple[Update, Update]:
+    """Note where the file of an image is now that was taken back."""
+    return (
+        update(image).where(image.c.id == image_id).values(path=path),
+        update(removed_image).where(removed_image.c.image_id == image_id, _GONE).values(path_digest=digest_of(path)),
+    )

@@ -64,6 +64,7 @@ def follow(site: Installation, old: Path, new: Path) -> Followed:
         left = _not_to_follow(site, images, paths)
         moved = {image_id: path for image_id, path in paths.items() if image_id not in left}
         site.imaging.move_images(moved)
+        site.imaging.move_removed(before, after)
     return Followed(moved=len(moved), left=tuple(f"{paths[each]}: {why}" for each, why in sorted(left.items())))
 
 
