@@ -44,6 +44,7 @@ class Settings:
     boinc_project: str = ""  #: folder of the BOINC project
     boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
     boinc_tolerance: float = 0.02  #: by which probabilities of two hosts may differ
+    boinc_poll_seconds: float = 15.0  #: after which a volunteer's client asks for work again
     boinc_deadline_hours: float = 2.0  #: in which a volunteer returns images that came in the last 24 h
     boinc_archive_deadline_hours: float = 72.0  #: in which a volunteer returns older images
     boinc_patience_minutes: float = 10.0  #: after which images of the last 24 h go to one more host
@@ -75,6 +76,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "attempts": (1, 100),
     "seconds_per_image": (0.1, 86_400),
     "boinc_tolerance": (0.000001, 0.5),
+    "boinc_poll_seconds": (5, 86_400),
     "boinc_deadline_hours": (0.1, 720),
     "boinc_archive_deadline_hours": (0.1, 720),
     "boinc_patience_minutes": (1, 43_200),

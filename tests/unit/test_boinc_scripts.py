@@ -297,6 +297,12 @@ def test_installing_again_changes_nothing(tmp_path: Path) -> None:
         assert f"<cmd>{daemon}</cmd>" in config
 
 
+def test_clients_ask_again_as_often_as_the_settings_say(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path)
+    install(place.site.home, replace(place.site.settings, boinc_poll_seconds=7.5))
+    assert "<next_rpc_delay>7.5</next_rpc_delay>" in (place.server.project.root / "config.xml").read_text()
+
+
 def test_comments_in_the_project_s_files_stay(tmp_path: Path) -> None:
     place = boinc_site(tmp_path)
     config = place.server.project.root / "config.xml"
@@ -326,6 +332,7 @@ def test_templates_say_what_the_settings_ask_for() -> None:
     assert "<min_quorum>2</min_quorum>" in input_template(Settings())
     assert "<min_quorum>1</min_quorum>" in input_template(Settings(boinc_replication="adaptive"))
     assert "<open_name>result.json</open_name>" in output_template(Settings())
+    assert "<report_immediately/>" in output_template(Settings())
 
 
 def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:

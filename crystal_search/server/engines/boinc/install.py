@@ -36,7 +36,6 @@ OPTIONS = {
     "min_sendwork_interval": "1",
     "daily_result_quota": "5000",
     "report_max": "200",
-    "next_rpc_delay": "60",
 }
 
 #: Daemons that every project has, made quicker than every 5 s; what is urgent goes first.
@@ -70,7 +69,7 @@ def install(home: Home, settings: Settings, *, take_over: bool = False) -> list[
         *_templates(project, settings),
         *_scripts(project, home, settings),
         *_application(project),
-        *_config(project),
+        *_config(project, settings),
         *close_accounts(project),
     ]
 
@@ -102,7 +101,8 @@ def output_template(settings: Settings) -> str:
         "<output_template>\n    <file_info>\n        <name><OUTFILE_0/></name>\n        <generated_locally/>\n"
         f"        <upload_when_present/>\n        <max_nbytes>{size}</max_nbytes>\n        <url><UPLOAD_URL/></url>\n"
         "    </file_info>\n    <result>\n        <file_ref>\n            <file_name><OUTFILE_0/></file_name>\n"
-        "            <open_name>result.json</open_name>\n            <copy_file/>\n        </file_ref>\n    </result>\n"
+        "            <open_name>result.json</open_name>\n            <copy_file/>\n        </file_ref>\n"
+        "        <report_immediately/>\n    </result>\n"
         "</output_template>\n"
     )
 
@@ -149,7 +149,7 @@ def _application(project: Project) -> list[str]:
     return [f"added the application {APP}"]
 
 
-def _config(project: Project) -> list[str]:
+def _config(project: Project, settings: Settings) -> list[str]:
     """Set the server's options and daemons in ``config.xml``."""
     path = project.root / "config.xml"
     tree = _parsed(path)
@@ -159,7 +159,8 @@ def _config(project: Project) -> list[str]:
         raise ConfigError(f"{path} has no <config> in <boinc>")
     if daemons is None:
         daemons = ET.SubElement(root, "daemons")
-    changes = [f"set <{name}> to {value}" for name, value in OPTIONS.items() if _set(config, name, value)]
+    options = OPTIONS | {"next_rpc_delay": f"{settings.boinc_poll_seconds:g}"}
+    changes = [f"set <{name}> to {value}" for name, value in options.items() if _set(config, name, value)]
     changes += [f"added the daemon {words}" for words in _daemons() if _add_daemon(daemons, words)]
     changes += [f"added the daemon {words}" for words in SWEEPERS if _add_missing(daemons, words)]
     changes += [f"set the daemon {words}" for words in QUICKER if _change(daemons, words)]
