@@ -193,6 +193,15 @@ def test_an_export_of_rockmaker_has_its_times_in_a_report(tmp_path: Path, imagin
     ]
 
 
+def test_a_second_drop_in_an_export_of_rockmaker_is_named_with_what_to_do(
+    tmp_path: Path, imaging: MemoryImaging
+) -> None:
+    made(tmp_path, "03c3/Clear/03c3_A1_ImagerDefaults_1_12.jpg", "03c3/Crystal/03c3_A1_ImagerDefaults_6_12.jpg")
+    (conflict,) = import_folder(tmp_path, imaging).conflicts
+    assert "Crystal/03c3_A1_ImagerDefaults_6_12.jpg would be plate 03c3 well A01 drop 1" in conflict
+    assert "these names tell no drop: where wells have several, import RockImager's own folders" in conflict
+
+
 def test_a_barcode_with_names_of_wells_uses_them(tmp_path: Path, imaging: MemoryImaging) -> None:
     _, copy, _ = made(tmp_path, "photos/A1.jpg", "photos/B10 copy.jpg", "photos/H12_UV.jpg")
     report = import_folder(tmp_path, imaging, Naming(plate="P1"))

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LIKE_A_WELL = re.compile(r"(?:^|[^a-z0-9])(?:[a-p]\d{1,2}|\d{1,2}[a-p])(?:[^a-z0-9]|$)", re.IGNORECASE)
 IMAGES_AT_ONCE = 5000  #: a transaction takes whole plates up to about so many
 SETTLED_S = 1.5  #: a file that looks the same at two looks so far apart is complete
+TELL_NO_DROP = "; these names tell no drop: where wells have several, import RockImager's own folders instead"
 AUTO = Naming()
 
 Names = list[tuple[str, ReadName]]
@@ -201,11 +202,7 @@ def proposed(
         memory.convention = _convention(paths, naming)
     naming = replace(naming, convention=memory.convention) if memory.convention else naming
     names = _readable(fresh, naming, memory)
-    known = imaging.known_paths(list(names)) if names else set()
-    memory.known |= known
-    if not again and names:
-        memory.removed |= imaging.removed_paths(list(names)) - known
-    unknown = [path for path in names if not memory.knows(path)]
+    unknown = _unknown(list(names), imaging, memory, again=again)
     settled = _settled(unknown, settled_seconds, memory)
     waiting = len(unknown) - len(settled) - len(memory.closed)
     if naming.convention == "any":
@@ -224,6 +221,16 @@ def proposed(
         waiting=waiting + len(told) - len(ready),
         formats={plate: wells for plate, wells in formats.items() if isinstance(wells, int)},
     )
+
+
+def _unknown(paths: Sequence[str], imaging: Images, memory: Remembered, *, again: bool) -> list[str]:
+    """Return the files that may come in: those that the database neither knows nor, unless `again`, has taken back."""
+    if not paths:
+        return []
+    memory.known |= imaging.known_paths(paths)
+    if not again:
+        memory.removed |= imaging.removed_paths(paths) - memory.known
+    return [path for path in paths if not memory.knows(path)]
 
 
 def _told(paths: Sequence[str], names: Mapping[str, ReadName | None]) -> Names:
@@ -329,7 +336,7 @@ def _add(images: Sequence[NewImage], imaging: Images, memory: Remembered) -> Cou
         memory.known |= there
         without = [image for image in batch if image.path not in there]
         for image, trouble in zip(without, answer.conflicts, strict=False):
-            memory.conflicts[image.path] = trouble + _if_moved(image, imaging)
+            memory.conflicts[image.path] = trouble + _advice(image, imaging, memory.convention)
         log.info("added %d images", answer.added, extra={"action": "images_added"})
     return added
 
@@ -361,11 +368,11 @@ def session_of(image: NewImage) -> Session:
     return image.key.plate, image.key.inspection, image.key.channel
 
 
-def _if_moved(image: NewImage, imaging: Images) -> str:
-    """Return what can be done about an image whose place has another file, if that file is gone."""
+def _advice(image: NewImage, imaging: Images, convention: str) -> str:
+    """Return what can be done about an image whose place has another file: if that is gone, or names tell no drop."""
     known = next((each.path for each in imaging.plate_images(image.key.plate) if each.key == image.key), image.path)
     if os.path.exists(known):
-        return ""
+        return TELL_NO_DROP if convention == "rm-export" else ""
     old, new = os.path.dirname(known), os.path.dirname(image.path)
     return f"; that file is gone: if its folder has moved, say `crystal-search moved {old} {new}`"
 
