@@ -23,6 +23,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation, recipe_of
+from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle
 from crystal_search.server.settings import Settings
 from crystal_search.wells import WellKey
@@ -47,6 +48,7 @@ class Place:
     good: Answer
     volunteers: list[Volunteer]
     added: list[int] = field(default_factory=list)
+    order: Order = EVERYTHING  #: what is packed
 
     def add(self, count: int) -> list[int]:
         """Make so many new images known, of a plate of their own, and return their ids."""
@@ -61,7 +63,7 @@ class Place:
 
     def one_pass(self) -> None:
         with self.site.started_engine() as engine:
-            cycle(self.site, recipe_of(self.site), engine)
+            cycle(self.site, recipe_of(self.site), engine, self.order)
 
     def scores(self, image: int) -> list[AutoScore]:
         return [score for score in self.site.imaging.ledger(image) if isinstance(score, AutoScore)]

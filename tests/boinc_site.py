@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -29,7 +30,7 @@ from tests.fake_client import Plan, score
 from tests.service_site import RECIPE, SETTINGS, site_at
 from tests.unit.builders import packed, result_for
 
-PLATFORM = "x86_64-pc-linux-gnu"
+LINUX, WINDOWS = "x86_64-pc-linux-gnu", "windows_x86_64"
 
 CONFIG = """<?xml version="1.0" ?>
 <boinc>
@@ -111,19 +112,21 @@ def made_project(root: Path) -> Project:
     return read_project(root)
 
 
-def versions_of(project: Project) -> list[AppVersion]:
-    """Return the newest version of each platform that the stand-in knows."""
+def known_versions(project: Project) -> list[AppVersion]:
+    """Return all versions that the stand-in knows."""
     table = project.root / "versions.jsonl"
-    newest: dict[str, AppVersion] = {}
-    for line in table.read_text().splitlines() if table.exists() else ():
-        told = json.loads(line)
-        version = AppVersion(**(told | {"files": frozenset(told["files"])}))
-        if version.platform not in newest or version.number > newest[version.platform].number:
-            newest[version.platform] = version
-    return [newest[platform] for platform in sorted(newest)]
+    rows = map(json.loads, table.read_text().splitlines() if table.exists() else ())
+    return [AppVersion(**(row | {"files": frozenset(row["files"])})) for row in rows]
 
 
-def add_version(project: Project, number: int, models: Iterable[ModelRef], *, platform: str = PLATFORM) -> None:
+def versions_of(project: Project) -> list[AppVersion]:
+    """Return the newest version of each platform that was not withdrawn."""
+    known = sorted(known_versions(project), key=lambda each: (each.platform, each.number))
+    newest = {each.platform: each for each in known if not (project.root / f"withdrawn-{each.number}").exists()}
+    return list(newest.values())
+
+
+def add_version(project: Project, number: int, models: Iterable[ModelRef], *, platform: str = LINUX) -> None:
     """Have the stand-in know a version that brings these models."""
     files = sorted({name for each in models for name in VolunteersModel.of(card_of(each)).file_names})
     with (project.root / "versions.jsonl").open("a") as file:
@@ -142,6 +145,20 @@ def know(folder: Path, recipe: Recipe) -> None:
     folder.mkdir(exist_ok=True)
     for model in recipe.models:
         (folder / f"{model.sha256[:8]}{CARD_SUFFIX}").write_text(card_to_json(card_of(model)))
+
+
+def frozen(folder: Path, platform: str = LINUX, content: str = "first") -> Path:
+    """Write a program as `make freeze` calls it; the one for Windows is a zip file of a folder."""
+    if not platform.startswith("windows"):
+        path = folder / f"crystal-search-client_0.1.0_{platform}"
+        path.write_text(f"#!/bin/sh\n# {content}\n")
+        return path
+    path = folder / f"crystal-search-client_0.1.0_{platform}.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("crystal-search-client.exe", content)
+        archive.writestr("lib/a/init.pyc", b"one")
+        archive.writestr("lib/b/init.pyc", b"two")
+    return path
 
 
 @dataclass
@@ -196,6 +213,9 @@ class Server:
         if self.away:
             raise EngineError("the BOINC server's database cs: it went away")
         return versions_of(self.project)
+
+    def highest_version(self) -> int:
+        return max((each.number for each in known_versions(self.project)), default=0)
 
 
 @dataclass

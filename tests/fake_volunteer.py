@@ -56,8 +56,8 @@ Answer = Callable[[Task], bytes | int]  #: from a task to an uploaded file, or t
 class Volunteer:
     """One account with one host at a project."""
 
-    def __init__(self, master_url: str, name: str, *, invitation: str = "") -> None:
-        self.master_url = master_url
+    def __init__(self, master_url: str, name: str, *, invitation: str = "", platform: str = PLATFORM) -> None:
+        self.master_url, self.platform = master_url, platform
         mail = f"{name}@lab.example"
         words = {
             "email_addr": mail,
@@ -143,7 +143,7 @@ class Volunteer:
                 f"<scheduler_request>\n<authenticator>{self.key}</authenticator>\n{host}"
                 f"<rpc_seqno>{self.calls}</rpc_seqno>\n<core_client_major_version>7</core_client_major_version>\n"
                 "<core_client_minor_version>20</core_client_minor_version>\n<core_client_release>5</core_client_release>\n"
-                f"<platform_name>{PLATFORM}</platform_name>\n<work_req_seconds>{seconds}</work_req_seconds>\n"
+                f"<platform_name>{self.platform}</platform_name>\n<work_req_seconds>{seconds}</work_req_seconds>\n"
                 f"<cpu_req_secs>{seconds}</cpu_req_secs>\n<cpu_req_instances>1</cpu_req_instances>\n<host_info>\n<domain_name>{self.name}</domain_name>\n"
                 f"<ip_addr>10.0.0.1</ip_addr>\n<host_cpid>{hashlib.md5(self.name.encode()).hexdigest()}</host_cpid>\n"
                 "<p_ncpus>4</p_ncpus>\n<p_fpops>5e9</p_fpops>\n<p_iops>1e10</p_iops>\n<m_nbytes>8e9</m_nbytes>\n"

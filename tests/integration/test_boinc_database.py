@@ -174,6 +174,7 @@ def test_replication_is_set_where_the_server_looks(server: tuple[Connection, Pro
 @pytest.mark.database
 def test_volunteers_get_the_newest_version_of_each_platform_and_plan_class(server: tuple[Connection, Project]) -> None:
     connection, project = server
+    assert BoincDatabase(project).highest_version() == 0
     connection.execute(
         text("INSERT INTO platform VALUES (1, 'x86_64-pc-linux-gnu', 0), (2, 'windows_x86_64', 0), (3, 'powerpc', 1)")
     )
@@ -202,6 +203,7 @@ def test_volunteers_get_the_newest_version_of_each_platform_and_plan_class(serve
         AppVersion(number=100, platform="x86_64-pc-linux-gnu__avx2", files=frozenset({"planned"})),
     ]
     assert BoincDatabase(project).versions() == [windows, *newest]
+    assert BoincDatabase(project).highest_version() == 200
     connection.execute(text("UPDATE app SET min_version = 100"))
     assert BoincDatabase(project).versions() == newest
 

@@ -1,5 +1,6 @@
 """New models with BOINC: whatever the order of commands, nobody gets work that needs a model without the model."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,20 @@ from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, opened, recipe_of
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.unit_states import State, names_in, newest_first
-from tests.boinc_site import Server, add_version, boinc_site, know, made_project, step, versions_of
-from tests.recipes import made_by
+from tests.boinc_site import (
+    LINUX,
+    WINDOWS,
+    Server,
+    add_version,
+    boinc_site,
+    frozen,
+    know,
+    made_project,
+    step,
+    versions_of,
+)
+from tests.recipes import made_by, other_model
 from tests.service_site import RECIPE, add_images
-from tests.unit.test_boinc_staging import LINUX, WINDOWS, frozen
-from tests.unit.test_models_command import other_model
 
 Told = pytest.CaptureFixture[str]
 NEW = made_by("new-1", "c")
@@ -76,6 +86,18 @@ def test_what_nobody_could_compute_goes_out_again_when_a_version_can(tmp_path: P
     assert place.server.created == [job, job.replace("_a1", "_a2")]
 
 
+def test_a_model_that_no_program_can_use_costs_no_image_its_attempts(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=1)
+    step(place, RECIPE)
+    for _ in range(20):
+        place.server.fail(place.server.created[-1], BAD_MODEL, BAD_MODEL, BAD_MODEL)
+        for note in place.site.home.submitted.iterdir():
+            os.utime(note, (1e9, 1e9))  # hours later
+        step(place, RECIPE)
+    assert len(place.server.created) == 21
+    assert place.site.imaging.postponed() == []
+
+
 def test_a_unit_that_is_damaged_is_packed_again(tmp_path: Path) -> None:
     place = boinc_site(tmp_path, images=4)
     create_work(place.site, RECIPE)
@@ -94,6 +116,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     found = Server(made_project(tmp_path / "project"))
     monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: found.jobs(names))
     monkeypatch.setattr(BoincDatabase, "versions", lambda _: found.versions())
+    monkeypatch.setattr(BoincDatabase, "highest_version", lambda _: found.highest_version())
     monkeypatch.setattr(BoincDatabase, "load", lambda _: {"unsent": 0, "hosts_last_day": 1})
     return found
 

@@ -25,39 +25,14 @@ from crystal_search.server.engines.boinc.project import Project
 from crystal_search.server.engines.boinc.staging import place_of, program_at, stage
 from crystal_search.server.engines.boinc.supplying import supply
 from crystal_search.server.engines.boinc.versions import AppVersion, Stock, VolunteersModel
-from tests.boinc_site import made_project, versions_of
+from tests.boinc_site import LINUX, WINDOWS, Server, frozen, made_project, versions_of
 
-LINUX, WINDOWS = "x86_64-pc-linux-gnu", "windows_x86_64"
 SHIPPED = default_models(default_models_folder())
-
-
-class Server:
-    """What the stand-in's database says."""
-
-    def __init__(self, project: Project) -> None:
-        self._project = project
-
-    def versions(self) -> list[AppVersion]:
-        return versions_of(self._project)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return made_project(tmp_path / "project")
-
-
-def frozen(folder: Path, platform: str = LINUX, content: str = "first") -> Path:
-    """Write a program as `make freeze` calls it; the one for Windows is a zip file of a folder."""
-    if not platform.startswith("windows"):
-        path = folder / f"crystal-search-client_0.1.0_{platform}"
-        path.write_text(f"#!/bin/sh\n# {content}\n")
-        return path
-    path = folder / f"crystal-search-client_0.1.0_{platform}.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("crystal-search-client.exe", content)
-        archive.writestr("lib/a/init.pyc", b"one")
-        archive.writestr("lib/b/init.pyc", b"two")
-    return path
 
 
 def other(model: Model[ModelCard], name: str = "ours-1") -> Model[ModelCard]:
@@ -149,7 +124,7 @@ def test_a_number_that_is_there_is_refused(project: Project, tmp_path: Path) -> 
     assert stage(project, programs, SHIPPED, number=150)[0].number == 150
     with pytest.raises(UserError, match="there already"):
         stage(project, programs, SHIPPED, number=150)
-    assert stage(project, [program_at(frozen(tmp_path, content="second"))], SHIPPED, above=200)[0].number == 201
+    assert stage(project, [program_at(frozen(tmp_path, content="second"))], SHIPPED, highest=200)[0].number == 201
 
 
 def test_a_zip_of_a_frozen_folder_becomes_a_file_for_each_member(project: Project, tmp_path: Path) -> None:
@@ -228,6 +203,15 @@ def test_where_keys_are_elsewhere_it_is_told_what_remains(project: Project, tmp_
     assert [each.number for each in versions_of(project)] == [1]
 
 
+def test_what_was_withdrawn_is_staged_under_another_number(project: Project, tmp_path: Path) -> None:
+    new = other(SHIPPED[0])
+    supply(project, Server(project), SHIPPED, [frozen(tmp_path)])
+    supply(project, Server(project), [*SHIPPED, new])
+    (project.root / "withdrawn-2").touch()  # deprecated, on BOINC's page of administration
+    assert [each.number for each in versions_of(project)] == [1]
+    assert supply(project, Server(project), [*SHIPPED, new]) == [f"version 0.03 for {LINUX} is live"]
+
+
 def test_without_a_program_there_is_nothing_to_stage_again(project: Project, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="name the PROGRAM that make freeze has made"):
         supply(project, Server(project), SHIPPED)
@@ -259,6 +243,7 @@ def test_the_command_stages_signs_and_tells(
     project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BoincDatabase, "versions", lambda _: versions_of(project))
+    monkeypatch.setattr(BoincDatabase, "highest_version", lambda _: Server(project).highest_version())
     programs = [str(frozen(tmp_path)), str(frozen(tmp_path, WINDOWS))]
     home = tmp_path / "home"
     home.mkdir()

@@ -26,6 +26,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation, opened, recipe_of, renewed
 from crystal_search.server.services.create_work import create_work
+from tests.recipes import other_model
 from tests.service_site import add_images
 
 Told = pytest.CaptureFixture[str]
@@ -41,22 +42,6 @@ def home(tmp_path: Path) -> Home:
 def site(home: Home) -> Iterator[Installation]:
     with opened(home.path) as found:
         yield found
-
-
-def other_model(folder: Path, name: str = "ours-1", *, temperature: float = 2.0, role: str = "classifier") -> Path:
-    """Write a model that differs from the shipped one in its last constant, and return its card's path."""
-    model = default_model(ROLES[role])
-    graph = onnx.load_from_string(model.onnx)
-    graph.doc_string = name
-    data = graph.SerializeToString()
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.onnx").write_bytes(data)
-    card = replace(model.card, name=name, file=f"{name}.onnx", sha256=sha256_of(data))
-    if isinstance(card, ClassifierCard):
-        card = replace(card, temperature=temperature)
-    path = folder / f"{name}.card.json"
-    path.write_text(card_to_json(card))
-    return path
 
 
 def models(*words: object, home: Home) -> int:

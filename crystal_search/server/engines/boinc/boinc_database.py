@@ -159,6 +159,12 @@ class BoincDatabase:
             cursor.execute(NEWEST_VERSIONS)
             return [_version(*row) for row in cursor.fetchall()]
 
+    def highest_version(self) -> int:
+        """Return the highest number of a version that the server knows, 0 when it knows none."""
+        with self.cursor() as cursor:
+            cursor.execute(f"SELECT COALESCE(MAX(version_num), 0) FROM app_version WHERE {_OURS}")
+            return int(cursor.fetchone()[0])
+
     def load(self) -> dict[str, int]:
         """Return how much the server has to do and who does it, by the names of COUNTED."""
         query = ", ".join(f"(SELECT COUNT(*) FROM {what})" for what in COUNTED.values())

@@ -95,6 +95,11 @@ class FailedCopy:
         ends: Mapping[int, End] = EXITS if self.outcome == CLIENT_ERROR else OUTCOMES
         return ends.get(self.exit_status if self.outcome == CLIENT_ERROR else self.outcome, FAILED_PROGRAM)
 
+    @property
+    def lacked_model(self) -> bool:
+        """Whether the program did not find a model, or could not use it."""
+        return self.outcome == CLIENT_ERROR and self.exit_status == BAD_MODEL
+
     def __str__(self) -> str:
         what = f"a copy {self.end.said.format(code=self.exit_status)}\n{self.name} on host {self.host_id}"
         said = self.stderr.strip()[-STDERR_CHARACTERS:]

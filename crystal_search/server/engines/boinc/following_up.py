@@ -2,17 +2,19 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from crystal_search.server.engines.attempts import add_failure, failures, set_aside
 from crystal_search.server.engines.boinc.boinc_database import Job, Jobs
-from crystal_search.server.engines.boinc.boinc_failures import given_up_because
+from crystal_search.server.engines.boinc.boinc_failures import FailedCopy, given_up_because
 from crystal_search.server.home import Home
 
 log = logging.getLogger(__name__)
 
 #: How long after an attempt was submitted the next may be, s. After the last of them the work unit is set aside, also
-#: if nothing is known against its images: one that takes every host down may not have them all, again and again.
+#: if nothing is known against its images: one that takes every host down may not have them all, again and again. Only
+#: programs without their models go on for ever, at the last of these distances.
 NEXT_AFTER_S = (0.0, 0.0, 60.0, 600.0, 3_600.0, 3_600.0)
 
 
@@ -22,7 +24,7 @@ def is_due(note: Path, attempt: int) -> bool:
         age_s = time.time() - note.stat().st_mtime
     except FileNotFoundError:
         return True
-    return attempt > len(NEXT_AFTER_S) or not 0 <= age_s < NEXT_AFTER_S[attempt - 1]  # a clock may be set back
+    return not 0 <= age_s < NEXT_AFTER_S[min(attempt, len(NEXT_AFTER_S)) - 1]  # a clock may be set back
 
 
 def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *, most: int) -> bool:
@@ -42,7 +44,7 @@ def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *,
             add_failure(home, name, text)
     why = given_up_because(job.error_mask)
     failed = len(failures(home, name))
-    if failed < most and attempt <= len(NEXT_AFTER_S):
+    if failed < most and (attempt <= len(NEXT_AFTER_S) or _only_models_lacked(copies)):
         log.warning("%s came to nothing: %s; once more", job.name, why)
         return True
     if failed < most:
@@ -50,3 +52,8 @@ def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *,
     log.warning("%s failed: %s", job.name, why, extra={"action": "client_failed"})
     set_aside(home, name)
     return False
+
+
+def _only_models_lacked(copies: Sequence[FailedCopy]) -> bool:
+    """Tell whether every copy ended for want of a model, of which no image is the cause."""
+    return bool(copies) and all(copy.lacked_model for copy in copies)

@@ -125,30 +125,34 @@ def stage(
     models: Iterable[Model[ModelCard]],
     *,
     number: int | None = None,
-    above: int = 0,
+    live: Sequence[AppVersion] = (),
+    highest: int = 0,
 ) -> list[AppVersion]:
     """Lay a version of each of the programs, with the models, into the project's ``apps`` folder and return them.
 
-    Where the last version for a platform is the same in every file, it is left as it is. All others get one number.
+    Where the last version for a platform is the same in every file, and live or not known to the server, it is left as
+    it is; one that the server knows and gives to nobody was withdrawn. All others get one number.
 
     Parameters
     ----------
     number
         Of the version, hundreds and units; by default the next one.
-    above
-        The highest number that the server knows.
+    live
+        Versions that volunteers get.
+    highest
+        Highest number of a version that the server knows.
 
     Raises
     ------
     UserError
         If the version `number` is there, or a file of a program cannot be read.
     """
-    brought, following, staged = model_files(models), _next_number(project, above), []
+    brought, following, staged = model_files(models), _next_number(project, highest), []
     for program in programs:
         files = [*program.files, *brought]
         names = frozenset(file.physical for file in files)
         last = _last_staged(project, program.platform) if number is None else None
-        if last is None or last.files != names:
+        if last is None or last.files != names or (last.number <= highest and last not in live):
             last = AppVersion(number=number or following, platform=program.platform, files=names)
             _lay(files, place_of(project, last.number, last.platform))
         staged.append(last)
@@ -207,7 +211,7 @@ def _last_staged(project: Project, platform: str) -> AppVersion | None:
     return AppVersion(number=number, platform=platform, files=frozenset(names))
 
 
-def _next_number(project: Project, above: int) -> int:
+def _next_number(project: Project, highest: int) -> int:
     """Return a number above those of all versions that are there: ours, times a hundred, and then one by one."""
     major, minor, *_ = (int(part) for part in re.findall("[0-9]+", __version__))
-    return max(100 * major + minor, *(each + 1 for each in (above, *_staged(project))))
+    return max(100 * major + minor, *(each + 1 for each in (highest, *_staged(project))))

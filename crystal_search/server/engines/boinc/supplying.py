@@ -24,6 +24,9 @@ class Versions(Protocol):
     def versions(self) -> list[AppVersion]:
         """Return the versions that volunteers get."""
 
+    def highest_version(self) -> int:
+        """Return the highest number of a version that the server knows, 0 when it knows none."""
+
 
 def supply_models(home: Home, settings: Settings, models: Sequence[Model[ModelCard]], *, update: bool) -> list[str]:
     """Have volunteers get these models with the programs that they get; return what was done, a sentence each.
@@ -82,10 +85,10 @@ def supply(
     models = list(models)
     live = server.versions()
     wanted = _wanted(project, live, models, programs)
-    staged = stage(project, wanted, models, number=number, above=max((each.number for each in live), default=0))
+    staged = stage(project, wanted, models, number=number, live=live, highest=server.highest_version())
     if not update:
-        command = f"cd {project.root} && bin/{' '.join(UPDATE)}"
-        return [f"{each} is staged; to have it live, sign its files where the key is, and {command}" for each in staged]
+        rest = f"to have it live, sign its files where the key is, and cd {project.root} && bin/{' '.join(UPDATE)}"
+        return [f"{each} is live" if each in live else f"{each} is staged; {rest}" for each in staged]
     said = project.run(*UPDATE) if staged else ""
     live = server.versions()
     if missing := [str(each) for each in staged if each not in live]:
