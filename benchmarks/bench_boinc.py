@@ -78,6 +78,10 @@ class Nothing:
     def want_another_copy(self, job: Job) -> None:
         """Have no copies to send."""
 
+    def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return none."""
+        return []
+
     def versions(self) -> list[AppVersion]:
         """Return one that brings the shipped models."""
         models = default_models(default_models_folder())

@@ -169,6 +169,7 @@ class Server:
     changed: dict[str, Job] = field(default_factory=dict)
     failed: dict[int, list[FailedCopy]] = field(default_factory=dict)  #: copies, by number of the job
     hurried: list[str] = field(default_factory=list)  #: jobs of which another copy was asked for
+    nobody_left: list[str] = field(default_factory=list)  #: jobs of which every host has had a copy
     away: bool = False
 
     @property
@@ -200,6 +201,9 @@ class Server:
     def want_another_copy(self, job: Job) -> None:
         self.hurried.append(job.name)
         self.change(job.name, unsent=job.unsent + 1, extra=job.extra + 1)
+
+    def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
+        return [job for job in jobs if job.name in self.nobody_left]
 
     def fail(self, name: str, *exit_codes: int, error_mask: int = 2) -> None:
         """Give a job up after its copies ended with these codes of BOINC's clients, each on a host of its own."""

@@ -28,9 +28,9 @@ TABLES = (
     "target_nresults INT DEFAULT 2, max_total_results INT DEFAULT 7, max_success_results INT DEFAULT 5, "
     "canonical_resultid INT DEFAULT 0, transition_time INT DEFAULT 2147483647)",
     "CREATE TABLE result (id INT PRIMARY KEY AUTO_INCREMENT, appid INT DEFAULT 1, workunitid INT, name VARCHAR(191), "
-    "hostid INT DEFAULT 0, server_state INT, outcome INT DEFAULT 0, exit_status INT DEFAULT 0, stderr_out BLOB, "
-    "received_time INT DEFAULT 0, sent_time INT DEFAULT 0)",
-    "CREATE TABLE host (id INT PRIMARY KEY, rpc_time INT)",
+    "hostid INT DEFAULT 0, userid INT DEFAULT 0, server_state INT, outcome INT DEFAULT 0, exit_status INT DEFAULT 0, "
+    "stderr_out BLOB, received_time INT DEFAULT 0, sent_time INT DEFAULT 0)",
+    "CREATE TABLE host (id INT PRIMARY KEY, rpc_time INT, userid INT DEFAULT 1)",
     "CREATE TABLE user (id INT PRIMARY KEY)",
 )
 NOW = "UNIX_TIMESTAMP()"
@@ -133,6 +133,38 @@ def test_another_copy_is_asked_for_once(
 
 
 @pytest.mark.database
+def test_jobs_that_nobody_is_left_for(server: tuple[Connection, Project]) -> None:
+    """Hosts 1 and 2 have had `a`, of `b` only host 1; host 3 is away, host 4 of another application."""
+    connection, project = server
+
+    def left(*, per_user: bool = False) -> list[str]:
+        database = BoincDatabase(replace(project, one_copy_per_user=per_user))
+        return [job.name for job in database.nobody_left_for(list(database.jobs(["a", "b"]).values()))]
+
+    assert left() == []
+    connection.execute(
+        text(
+            f"INSERT INTO host (id, rpc_time, userid) VALUES (1, {NOW}, 1), (2, {NOW}, 1), (3, {NOW} - 90000, 3), "
+            f"(4, {NOW}, 4)"
+        )
+    )
+    connection.execute(text("INSERT INTO workunit (id, appid, name) VALUES (1, 1, 'a'), (2, 1, 'b')"))
+    connection.execute(
+        text(
+            "INSERT INTO result (appid, workunitid, hostid, userid, server_state) VALUES (1, 1, 1, 1, 5), "
+            "(1, 1, 2, 1, 5), (1, 1, 0, 0, 2), (1, 2, 1, 1, 5), (1, 2, 0, 0, 2), (1, 9, 3, 3, 5), (2, 9, 4, 4, 5)"
+        )
+    )
+    assert left() == ["a"]
+    assert left(per_user=True) == ["a", "b"]
+    connection.execute(text("UPDATE workunit SET min_quorum = 3"))
+    assert left() == []  # not even all hosts together are enough
+    connection.execute(text("UPDATE workunit SET min_quorum = 2"))
+    connection.execute(text("UPDATE result SET server_state = 4 WHERE hostid = 2"))
+    assert left() == []  # one may still bring it
+
+
+@pytest.mark.database
 def test_load_counts_our_application_only(server: tuple[Connection, Project]) -> None:
     connection, project = server
     connection.execute(
@@ -147,7 +179,7 @@ def test_load_counts_our_application_only(server: tuple[Connection, Project]) ->
             f"(1, 1, 4, 0, 0), (1, 1, 5, 1, {NOW}), (1, 1, 5, 1, {NOW} - 90000), (1, 1, 5, 3, {NOW}), (2, 3, 2, 0, 0)"
         )
     )
-    connection.execute(text(f"INSERT INTO host VALUES (1, {NOW}), (2, {NOW} - 90000)"))
+    connection.execute(text(f"INSERT INTO host (id, rpc_time) VALUES (1, {NOW}), (2, {NOW} - 90000)"))
     connection.execute(text("INSERT INTO user VALUES (1)"))
     assert BoincDatabase(project).load() == {
         "unsent": 1,

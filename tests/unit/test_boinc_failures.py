@@ -201,6 +201,18 @@ def test_a_file_that_the_server_lost_is_put_back(tmp_path: Path, lost: str) -> N
     assert place.server.created == [job]
 
 
+def test_a_job_that_every_host_has_had_is_followed_by_another(tmp_path: Path) -> None:
+    place = boinc_site(tmp_path, images=4)
+    step(place)
+    (job,) = place.server.created
+    place.server.nobody_left = [job]
+    step(place)
+    assert [call["words"] for call in place.server.calls if call["tool"] == "cancel_jobs"] == [["--name", job]]
+    place.server.change(job, assimilated=True, error_mask=16)
+    step(place)
+    assert place.server.created == [job, job.replace("_a1", "_a2")]
+
+
 def test_files_of_jobs_are_not_looked_for_all_the_time(tmp_path: Path) -> None:
     place = boinc_site(tmp_path, images=4)
     step(place)

@@ -15,7 +15,7 @@ from crystal_search.server.engines.boinc.versions import AppVersion
 if TYPE_CHECKING:
     import pymysql
 
-UNSENT, IN_PROGRESS = 2, 4  #: result.server_state
+UNSENT, IN_PROGRESS, OVER = 2, 4, 5  #: result.server_state
 SUCCESS = 1  #: result.outcome
 ASSIMILATED = 2  #: workunit.assimilate_state
 AT_ONCE = 1000  #: names in one query
@@ -50,11 +50,17 @@ COUNTED = {
     "users": "user",
 }
 
+_ABLE = (
+    f"h.rpc_time > UNIX_TIMESTAMP() - {DAY_S} "
+    "AND EXISTS (SELECT 1 FROM result s WHERE s.hostid = h.id AND s.appid = w.appid)"
+)
+
 #: Jobs by name, with their copies. Times are compared by the server's own clock.
 _JOBS = f"""
     SELECT w.id, w.name, w.error_mask, w.assimilate_state,
         COALESCE(SUM(r.server_state = {IN_PROGRESS}), 0),
         COALESCE(SUM(r.server_state < {IN_PROGRESS}), 0),
+        COALESCE(SUM(r.server_state = {OVER}), 0),
         COALESCE(UNIX_TIMESTAMP() - MAX(CASE WHEN r.server_state = {IN_PROGRESS} THEN r.sent_time END), 0),
         w.target_nresults - w.min_quorum
     FROM workunit w LEFT JOIN result r ON r.workunitid = w.id
@@ -76,6 +82,20 @@ _ANOTHER_COPY = """
     WHERE w.id = %s AND w.target_nresults - w.min_quorum = %s AND w.error_mask = 0 AND w.canonical_resultid = 0
 """
 
+#: Jobs that nobody is left for. Of the hosts that asked within a day and were ever sent our work, enough for a quorum,
+#: each has had a copy, or its user has where that counts; and none may have another (sched/sched_check.cpp, 1.6.2).
+_NOBODY_LEFT = f"""
+    SELECT w.id FROM workunit w
+    WHERE w.id IN ({{marks}})
+        AND w.min_quorum <= (SELECT COUNT(*) FROM host h WHERE {_ABLE})
+        AND NOT EXISTS (
+            SELECT 1 FROM host h WHERE {_ABLE} AND NOT EXISTS (
+                SELECT 1 FROM result r
+                WHERE r.workunitid = w.id AND (r.hostid = h.id OR (%s AND r.userid = h.userid))
+            )
+        )
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -88,6 +108,7 @@ class Job:
     in_progress: int  #: copies that volunteers have
     unsent: int = 0  #: copies that nobody has yet
     silent_s: int = 0  #: since a volunteer was sent the last of the copies in progress
+    over: int = 0  #: copies that volunteers had
     extra: int = 0  #: copies that are wanted beyond the quorum
 
 
@@ -102,6 +123,9 @@ class Jobs(Protocol):
 
     def want_another_copy(self, job: Job) -> None:
         """Have the server send a job to one host more, unless it is over or another copy was asked for meanwhile."""
+
+    def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return those of these jobs of which every host has had a copy, while another waits to be sent."""
 
     def versions(self) -> list[AppVersion]:
         """Return the versions of the application that volunteers get."""
@@ -121,7 +145,7 @@ class BoincDatabase:
                 chunk = names[start : start + AT_ONCE]
                 marks = ", ".join(["%s"] * len(chunk))
                 cursor.execute(_JOBS.format(marks=marks), chunk)
-                for number, name, mask, state, running, unsent, silent_s, extra in cursor.fetchall():
+                for number, name, mask, state, running, unsent, over, silent_s, extra in cursor.fetchall():
                     found[name] = Job(
                         id=number,
                         name=name,
@@ -129,6 +153,7 @@ class BoincDatabase:
                         assimilated=state == ASSIMILATED,
                         in_progress=int(running),
                         unsent=int(unsent),
+                        over=int(over),
                         silent_s=int(silent_s),
                         extra=extra,
                     )
@@ -152,6 +177,16 @@ class BoincDatabase:
         """Have the server send a job to one host more, unless it is over or another copy was asked for meanwhile."""
         with self.cursor() as cursor:
             cursor.execute(_ANOTHER_COPY, (job.id, job.extra))
+
+    def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return those of these jobs of which every host has had a copy, while another waits to be sent."""
+        of_id = {job.id: job for job in jobs if job.unsent and job.over and not job.in_progress and not job.error_mask}
+        if not of_id:
+            return []
+        with self.cursor() as cursor:
+            marks = ", ".join(["%s"] * len(of_id))
+            cursor.execute(_NOBODY_LEFT.format(marks=marks), (*of_id, self._project.one_copy_per_user))
+            return [of_id[number] for (number,) in cursor.fetchall()]
 
     def versions(self) -> list[AppVersion]:
         """Return the versions that volunteers get, the newest of each platform and plan class."""

@@ -155,16 +155,23 @@ class BoincEngine(HomeEngine):
                 log.info("submitted %d work units", len(batch), extra={"action": "units_submitted"})
 
     def _look_after(self, out: Sequence[tuple[Submission, Job]]) -> None:
-        """Look after the jobs that are out: files that the server has lost, images of today that wait for one host."""
+        """Look after the jobs that are out: images of today that wait for one host, and what is seldom amiss."""
         for each, job in out:
             if each.is_of_today and self._waits_for_one_host(job):
                 self._jobs.want_another_copy(job)
                 log.info("%s goes to one host more: the last was sent it %d s ago", job.name, job.silent_s)
         if time.monotonic() >= self._next_look_s:
             self._next_look_s = time.monotonic() + LOOK_S
-            for each, job in out:
-                if not is_in_place(self._project, each) and put_in_place(self._project, each):
-                    log.warning("%s: the server had lost its file", job.name)
+            self._mend(out)
+
+    def _mend(self, out: Sequence[tuple[Submission, Job]]) -> None:
+        """Put back the files that the server has lost, and end the jobs that nobody is left for: others may follow."""
+        for each, job in out:
+            if not is_in_place(self._project, each) and put_in_place(self._project, each):
+                log.warning("%s: the server had lost its file", job.name)
+        for job in self._jobs.nobody_left_for([job for _, job in out]):
+            log.warning("%s: every host has had it", job.name)
+            self._project.run("cancel_jobs", "--name", job.name)
 
     def _waits_for_one_host(self, job: Job) -> bool:
         patience_s = 60 * self._settings.boinc_patience_minutes

@@ -30,6 +30,7 @@ class Project:
     db_password: str
     db_host: str
     daemons: tuple[str, ...]  #: programs that run as long as it does
+    one_copy_per_user: bool = False  #: of a job, on whatever host; else one a host
 
     def place_of(self, name: str) -> Path:
         """Return where the server looks for an input file called `name`."""
@@ -129,4 +130,5 @@ def read_project(root: Path) -> Project:
         db_password=told.get("db_passwd", ""),
         db_host=told.get("db_host") or "localhost",
         daemons=tuple(words[0] for words in commands if words),
+        one_copy_per_user=told.get("one_result_per_user_per_wu") == "1",
     )
