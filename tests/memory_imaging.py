@@ -269,9 +269,10 @@ class MemoryImaging:
         condemned = [each for each, scores in last.items() if scores and scores[0].outcome == UNREADABLE]
         return [self._images[each] for each in condemned if each in self._images]
 
-    def waits_longest(self) -> datetime | None:
+    def waits_longest(self, *, put_off: bool = True) -> datetime | None:
         """Return since when the visible-light image waits to be scored that waits longest; None when none does."""
         left_out = {each for unit in self._units.values() if unit.state == "failed" for each in self._held_by(unit)}
+        left_out |= set() if put_off else self._waiting.keys()
         waiting = (
             self._waits_since[image.id]
             for image in self._images.values()

@@ -43,6 +43,7 @@ class Settings:
     engine: str = "local"  #: who scores: a name in ``engines.engine_kinds``
     boinc_project: str = ""  #: folder of the BOINC project
     boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
+    boinc_shared_account: bool = False  #: whether hosts of one account may confirm each other
     boinc_tolerance: float = 0.02  #: by which probabilities of two hosts may differ
     boinc_poll_seconds: float = 15.0  #: after which a volunteer's client asks for work again
     boinc_deadline_hours: float = 2.0  #: in which a volunteer returns images that came in the last 24 h

@@ -26,14 +26,17 @@ TABLES = (
     "CREATE TABLE workunit (id INT PRIMARY KEY, appid INT, name VARCHAR(191) UNIQUE, error_mask INT DEFAULT 0, "
     "assimilate_state INT DEFAULT 0, need_validate SMALLINT DEFAULT 0, min_quorum INT DEFAULT 2, "
     "target_nresults INT DEFAULT 2, max_total_results INT DEFAULT 7, max_success_results INT DEFAULT 5, "
-    "canonical_resultid INT DEFAULT 0, transition_time INT DEFAULT 2147483647)",
+    "canonical_resultid INT DEFAULT 0, transition_time INT DEFAULT 2147483647, "
+    "mod_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)",
     "CREATE TABLE result (id INT PRIMARY KEY AUTO_INCREMENT, appid INT DEFAULT 1, workunitid INT, name VARCHAR(191), "
     "hostid INT DEFAULT 0, userid INT DEFAULT 0, server_state INT, outcome INT DEFAULT 0, exit_status INT DEFAULT 0, "
-    "stderr_out BLOB, received_time INT DEFAULT 0, sent_time INT DEFAULT 0)",
+    "stderr_out BLOB, received_time INT DEFAULT 0, sent_time INT DEFAULT 0, create_time INT DEFAULT 0, "
+    "file_delete_state INT DEFAULT 0, mod_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)",
     "CREATE TABLE host (id INT PRIMARY KEY, rpc_time INT, userid INT DEFAULT 1)",
     "CREATE TABLE user (id INT PRIMARY KEY)",
 )
 NOW = "UNIX_TIMESTAMP()"
+AN_HOUR_AGO = "NOW() - INTERVAL 4000 SECOND"
 
 
 @pytest.fixture
@@ -156,7 +159,17 @@ def test_jobs_that_nobody_is_left_for(server: tuple[Connection, Project]) -> Non
         )
     )
     assert left() == ["a"]
+    assert left(per_user=True) == []  # they are of one user, and do not confirm each other
+    connection.execute(text(f"INSERT INTO host (id, rpc_time, userid) VALUES (5, {NOW}, 5)"))
+    connection.execute(
+        text(
+            "INSERT INTO result (appid, workunitid, hostid, userid, server_state) VALUES "
+            "(1, 1, 5, 5, 5), (1, 2, 5, 5, 5)"
+        )
+    )
     assert left(per_user=True) == ["a", "b"]
+    connection.execute(text("DELETE FROM result WHERE hostid = 5"))
+    connection.execute(text("DELETE FROM host WHERE id = 5"))
     connection.execute(text("UPDATE workunit SET min_quorum = 3"))
     assert left() == []  # not even all hosts together are enough
     connection.execute(text("UPDATE workunit SET min_quorum = 2"))
@@ -169,29 +182,47 @@ def test_load_counts_our_application_only(server: tuple[Connection, Project]) ->
     connection, project = server
     connection.execute(
         text(
-            "INSERT INTO workunit (id, appid, name, assimilate_state, need_validate) VALUES "
-            "(1, 1, 'a', 1, 0), (2, 1, 'b', 0, 1), (3, 2, 'c', 1, 1)"
+            "INSERT INTO workunit (id, appid, name, assimilate_state, need_validate, transition_time, mod_time) VALUES "
+            f"(1, 1, 'a', 1, 0, {NOW} + 9000, {AN_HOUR_AGO}), (2, 1, 'b', 0, 1, {NOW} - 9000, {AN_HOUR_AGO}), "
+            f"(3, 2, 'c', 1, 1, 0, {AN_HOUR_AGO}), (4, 1, 'd', 1, 1, {NOW}, NOW())"
         )
     )
     connection.execute(
         text(
-            "INSERT INTO result (appid, workunitid, server_state, outcome, received_time) VALUES (1, 1, 2, 0, 0), "
-            f"(1, 1, 4, 0, 0), (1, 1, 5, 1, {NOW}), (1, 1, 5, 1, {NOW} - 90000), (1, 1, 5, 3, {NOW}), (2, 3, 2, 0, 0)"
+            "INSERT INTO result (appid, workunitid, server_state, outcome, received_time, create_time, sent_time, "
+            f"file_delete_state, mod_time) VALUES (1, 1, 2, 0, 0, {NOW} - 500, 0, 0, NOW()), "
+            f"(1, 1, 2, 0, 0, {NOW} - 100, 0, 0, NOW()), (1, 1, 4, 0, 0, {NOW} - 800, {NOW} - 700, 0, NOW()), "
+            f"(1, 1, 5, 1, {NOW}, 1, 1, 1, {AN_HOUR_AGO}), (1, 1, 5, 1, {NOW} - 90000, 1, 1, 1, NOW()), "
+            f"(1, 1, 5, 3, {NOW}, 1, 1, 0, NOW()), (2, 3, 2, 0, 0, 1, {NOW}, 1, {AN_HOUR_AGO})"
         )
     )
-    connection.execute(text(f"INSERT INTO host (id, rpc_time) VALUES (1, {NOW}), (2, {NOW} - 90000)"))
-    connection.execute(text("INSERT INTO user VALUES (1)"))
-    assert BoincDatabase(project).load() == {
-        "unsent": 1,
+    connection.execute(text(f"INSERT INTO host VALUES (1, {NOW}, 7), (2, {NOW} - 7200, 7), (3, {NOW} - 90000, 8)"))
+    connection.execute(text("INSERT INTO user VALUES (7), (8)"))
+    load = BoincDatabase(project).load()
+    assert 500 <= load.pop("unsent_seconds") < 560
+    assert 700 <= load.pop("nothing_sent_seconds") < 760
+    assert load == {
+        "unsent": 2,
         "in_progress": 1,
-        "to_validate": 1,
-        "to_assimilate": 1,
+        "to_validate": 2,
+        "to_assimilate": 2,
+        "overdue_transitions": 1,
+        "overdue_validations": 1,
+        "overdue_assimilations": 1,
+        "overdue_deletions": 1,
         "errors_last_day": 1,
         "successes_last_day": 1,
-        "hosts_last_day": 1,
-        "hosts": 2,
-        "users": 1,
+        "hosts_last_hour": 1,
+        "hosts_last_day": 2,
+        "accounts_last_day": 1,
+        "hosts": 3,
+        "users": 2,
     }
+    connection.execute(text("UPDATE result SET sent_time = 0"))
+    assert BoincDatabase(project).load()["nothing_sent_seconds"] > 10**6  # since the first task was made
+    connection.execute(text("DELETE FROM result"))
+    load = BoincDatabase(project).load()
+    assert (load["unsent_seconds"], load["nothing_sent_seconds"]) == (0, 0)
 
 
 @pytest.mark.database

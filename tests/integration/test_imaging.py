@@ -342,6 +342,16 @@ def test_an_image_that_was_left_out_waits_for_nothing(imaging: ImagingDatabase) 
     assert waits_longest(imaging) > since
 
 
+def test_an_image_that_was_put_off_waits_for_who_asks(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key(row=1))
+    imaging.postpone([later(image, hours=1)])
+    assert imaging.waits_longest(put_off=False) is None
+    other = stored(imaging, key(row=2))
+    assert imaging.waits_longest(put_off=False) is not None
+    imaging.add_auto_scores([auto(other)])
+    assert imaging.waits_longest() is not None
+
+
 def test_the_last_units_are_those_that_were_made_last(imaging: ImagingDatabase) -> None:
     images = [stored(imaging, key(row=row)) for row in range(4)]
     for number, image in enumerate(images):

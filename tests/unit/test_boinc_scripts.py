@@ -22,7 +22,7 @@ from crystal_search.errors import ConfigError, EngineError, UserError
 from crystal_search.model import default_models, default_models_folder, references
 from crystal_search.server.engines.boinc import scripts
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
-from crystal_search.server.engines.boinc.install import input_template, install, output_template
+from crystal_search.server.engines.boinc.install import input_template, install, options, output_template
 from crystal_search.server.engines.boinc.invitations import invitation, make_account
 from crystal_search.server.engines.boinc.scripts import ASSIMILATE, CHECK, COMPARE
 from crystal_search.server.home import Home
@@ -301,6 +301,24 @@ def test_clients_ask_again_as_often_as_the_settings_say(tmp_path: Path) -> None:
     place = boinc_site(tmp_path)
     install(place.site.home, replace(place.site.settings, boinc_poll_seconds=7.5))
     assert "<next_rpc_delay>7.5</next_rpc_delay>" in (place.server.project.root / "config.xml").read_text()
+
+
+@pytest.mark.parametrize(("shared", "number"), [(False, "1"), (True, "0")])
+def test_an_account_confirms_itself_only_where_it_is_said_to_be_shared(
+    tmp_path: Path, shared: bool, number: str
+) -> None:
+    place = boinc_site(tmp_path)
+    install(place.site.home, replace(place.site.settings, boinc_shared_account=shared))
+    config = (place.server.project.root / "config.xml").read_text()
+    assert f"<one_result_per_user_per_wu>{number}</one_result_per_user_per_wu>" in config
+    assert "<one_result_per_host_per_wu>1</one_result_per_host_per_wu>" in config
+    again = install(place.site.home, replace(place.site.settings, boinc_shared_account=not shared))
+    assert again == [f"set <one_result_per_user_per_wu> to {int(shared)}"]
+
+
+def test_every_option_of_the_server_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "boinc.md").read_text(encoding="utf-8")
+    assert [name for name in options(Settings()) if f"`{name}`" not in page] == []
 
 
 def test_comments_in_the_project_s_files_stay(tmp_path: Path) -> None:

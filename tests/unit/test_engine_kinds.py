@@ -46,6 +46,7 @@ def toy_kind(*, clients_here: bool) -> EngineKind:
         start=start,
         clients_here=clients_here,
         overlays=not clients_here,
+        when_still="wind it up",
         report=None if clients_here else report,
     )
 

@@ -9,36 +9,22 @@ from typing import Any
 import pytest
 
 from crystal_search.main import main
+from crystal_search.server.engines.attempts import set_aside
 from crystal_search.server.engines.boinc import boinc_database as database
-from crystal_search.server.engines.boinc.boinc_report import complaints, dead_daemons
-from crystal_search.server.health.status import (
-    Sample,
-    add_sample,
-    as_metrics,
-    as_text,
-    rates,
-    read_samples,
-    status,
-    troubles,
-)
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.engines.boinc.boinc_load import MEASURED
+from crystal_search.server.folders import unit_files
+from crystal_search.server.health.metrics import as_metrics
+from crystal_search.server.health.pace import Flow, Rates, Sample, add_sample, flow, rates, read_samples
+from crystal_search.server.health.status import SHOWN_FAILURES, as_text, status
+from crystal_search.server.health.troubles import troubles
+from crystal_search.server.imaging.imaging_database import NewImage, Postponement
 from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.packing import recorded
 from crystal_search.wells import WellKey
-from tests.boinc_site import boinc_site, made_project
+from tests.boinc_site import boinc_site
 from tests.service_site import PICTURE, RECIPE, site_at
-from tests.unit.test_slot import dead_process
 
-LOAD = {
-    "unsent": 7,
-    "in_progress": 3,
-    "to_validate": 2,
-    "to_assimilate": 1,
-    "errors_last_day": 4,
-    "successes_last_day": 90,
-    "hosts_last_day": 5,
-    "hosts": 6,
-    "users": 2,
-}
+LOAD = dict.fromkeys(MEASURED, 0) | {"unsent": 7, "hosts_last_day": 5, "accounts_last_day": 2, "hosts_last_hour": 3}
 
 
 def test_samples_are_taken_from_time_to_time_and_give_rates(tmp_path: Path) -> None:
@@ -64,8 +50,16 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     assert len(add_sample(tmp_path / "gone" / "samples.jsonl", 1, 1)) == 1
 
 
+def stages_with(**counts: int) -> dict[str, int]:
+    names = ("queued", "running", "returned", "validated", "spooled", "csv_files", "set_aside")
+    return dict.fromkeys(names, 0) | counts
+
+
+def moving(verdict: str, still_minutes: float = 1.0) -> dict[str, Any]:
+    return {"verdict": verdict, "still_since": "2026-01-31T12:00:00+00:00", "still_minutes": still_minutes}
+
+
 def found_with(**changes: Any) -> dict[str, Any]:
-    stages = dict.fromkeys(("queued", "running", "returned", "validated", "spooled", "csv_files", "set_aside"), 0)
     found: dict[str, Any] = {
         "engine": "local",
         "images": 10,
@@ -73,12 +67,13 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "open_units": 0,
         "oldest_unscored_hours": None,
         "rates": None,
-        "keeps_up": None,
+        "flow": {"verdict": "nothing waits", "still_since": None, "still_minutes": None},
         "free_bytes": 10**12,
-        "stages": stages,
+        "stages": stages_with(),
         "strays": [],
         "running": {},
         "postponed": [],
+        "failed_units": 0,
         "failed": [],
         "boinc": None,
     }
@@ -93,7 +88,20 @@ def test_when_all_is_well_nothing_is_said() -> None:
     ("changes", "said"),
     [
         ({"oldest_unscored_hours": 25.0}, "waited 25.0 hours"),
-        ({"oldest_unscored_hours": 25.0, "keeps_up": False}, "more images come in"),
+        (
+            {"oldest_unscored_hours": 25.0, "flow": moving("falls behind")},
+            "more images come in",
+        ),
+        ({"flow": moving("stands still", 31.0)}, "nothing was scored since 2026-01-31"),
+        ({"flow": moving("stands still", 31.0)}, "see that `watch` or `work --forever` runs"),
+        (
+            {"flow": moving("stands still", 31.0), "engine": "boinc"},
+            "see that `watch` runs, that volunteers ask",
+        ),
+        (
+            {"flow": moving("stands still", 31.0), "stages": stages_with(csv_files=2, queued=1)},
+            "2 CSV files wait for set-autoscore",
+        ),
         ({"free_bytes": 10**9}, "1.0 GB left"),
         (
             {"postponed": [{"reason": "its file is gone", "images": 2, "hours": 1.0, "first": "/a/b.jpg"}]},
@@ -106,17 +114,55 @@ def test_what_needs_looking_after_is_said(changes: dict[str, Any], said: str) ->
     assert said in "; ".join(troubles(found_with(**changes)))
 
 
-def test_a_boinc_server_that_does_not_work_is_said() -> None:
-    assert list(complaints([], LOAD)) == []
-    assert "do not run: feeder" in next(complaints(["feeder"], LOAD))
-    alone = LOAD | {"unsent": 3, "hosts_last_day": 0}
-    assert list(complaints([], alone)) == ["3 tasks wait, and no volunteer has asked for work since yesterday"]
+def test_set_aside_units_are_said_until_create_work_has_seen_them(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=2)
+    create_work(site, RECIPE)
+    set_aside(site.home, unit_files(site.home.queue)[0].stem)
+    assert "1 work units are set aside" in "; ".join(troubles(status(site)))
+    create_work(site, RECIPE)
+    assert troubles(status(site)) == []
 
 
-def test_set_aside_units_are_said() -> None:
-    found = found_with()
-    found["stages"]["set_aside"] = 2
-    assert "2 work units are set aside" in troubles(found)[0]
+def test_only_the_last_units_of_which_images_were_left_out_are_told(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=SHOWN_FAILURES + 5)
+    for image in site.imaging.plate_images("90j8"):
+        record = recorded(site, RECIPE, [image])
+        site.imaging.close_unit(record.name, "failed", f"left out of {image.id}.csv")
+    found = status(site)
+    assert (found["failed_units"], len(found["failed"])) == (SHOWN_FAILURES + 5, SHOWN_FAILURES)
+    assert found["failed"][-1]["reason"] == f"left out of {SHOWN_FAILURES + 5}.csv"
+    assert f"{SHOWN_FAILURES + 5} work units have images" in as_text(found)
+    assert found["flow"]["verdict"] == "nothing waits"
+
+
+def test_images_that_wait_with_nothing_moving_are_told_after_half_an_hour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_at(tmp_path, images=1)
+    assert troubles(status(site)) == []
+    began = datetime.now(UTC) - timedelta(minutes=40)
+    monkeypatch.setattr(type(site.imaging), "waits_longest", lambda *_, **__: began)
+    found = status(site)
+    assert found["flow"]["verdict"] == "stands still"
+    assert "nothing was scored since" in "; ".join(troubles(found))
+    assert troubles(found, max_still_minutes=50) == []
+    assert "it stands still since" in as_text(found)
+    site.imaging.postpone(
+        [Postponement(image_id=1, reason="gone", tries=1, since=datetime.now(UTC), next_at=datetime.now(UTC))]
+    )
+    monkeypatch.undo()
+    assert status(site)["flow"]["verdict"] == "nothing waits"
+
+
+def test_every_metric_is_documented() -> None:
+    report = {"trouble": "", "dead_daemons": [], "load": dict.fromkeys(MEASURED, 1), "complaints": []}
+    rated = {"images_per_hour": 10.0, "scores_per_hour": 20.0, "over_hours": 1.0}
+    found = found_with(
+        engine="boinc", boinc=report, oldest_unscored_hours=1.0, rates=rated, flow=moving("keeps up", 1.0)
+    )
+    page = (Path(__file__).parents[2] / "docs" / "services.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"^crystal_search_([a-z_]+)", as_metrics(found), re.MULTILINE)) | set(MEASURED)
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 
 
 def test_metrics_are_in_prometheus_format() -> None:
@@ -139,8 +185,100 @@ def test_metrics_are_in_prometheus_format() -> None:
 
 def test_text_says_whether_it_keeps_up() -> None:
     pace = {"images_per_hour": 100.0, "scores_per_hour": 20.0, "over_hours": 1.0}
-    assert "does not keep up" in as_text(found_with(rates=pace, keeps_up=False))
-    assert "it keeps up" in as_text(found_with(rates=pace, keeps_up=True))
+    assert "no image waits for its score" in as_text(found_with())
+    assert "does not keep up" in as_text(found_with(rates=pace, flow=moving("falls behind")))
+    assert "it keeps up" in as_text(found_with(rates=pace, flow=moving("keeps up")))
+    assert "it stands still since 2026-01-31" in as_text(found_with(flow=moving("stands still")))
+
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def ago(minutes: float) -> datetime:
+    return NOW - timedelta(minutes=minutes)
+
+
+def counted(*samples: tuple[float, int, int]) -> list[Sample]:
+    """Return samples: minutes ago, images, scores."""
+    return [Sample(ago(minutes).timestamp(), images, scored) for minutes, images, scored in samples]
+
+
+#: Samples, since how many minutes an image waits, and since when there was no score; what is said of it.
+FLOWS: dict[str, tuple[list[Sample], float | None, float | None, Flow]] = {
+    "nothing waits": (counted((60, 9, 9), (0, 9, 9)), None, 500, Flow(verdict="nothing waits")),
+    "as many": (
+        counted((60, 0, 0), (0, 90, 90)),
+        5,
+        1,
+        Flow(verdict="keeps up", still_since=ago(1), still_minutes=1),
+    ),
+    "too few": (
+        counted((60, 0, 0), (0, 90, 40)),
+        50,
+        1,
+        Flow(verdict="falls behind", still_since=ago(1), still_minutes=1),
+    ),
+    "none for long": (
+        counted((60, 90, 40), (0, 90, 40)),
+        500,
+        45,
+        Flow(verdict="stands still", still_since=ago(45), still_minutes=45),
+    ),
+    "none for long, and rates have no base": (
+        counted((0, 90, 40)),
+        500,
+        45,
+        Flow(verdict="stands still", still_since=ago(45), still_minutes=45),
+    ),
+    "never any": (
+        counted((0, 90, 0)),
+        31,
+        None,
+        Flow(verdict="stands still", still_since=ago(31), still_minutes=31),
+    ),
+    "an image came after a quiet night": (
+        counted((60, 90, 90), (0, 96, 90)),
+        4,
+        600,
+        Flow(verdict="not known yet", still_since=ago(4), still_minutes=4),
+    ),
+    "first look": (counted((0, 90, 40)), 20, 1, Flow(verdict="not known yet", still_since=ago(1), still_minutes=1)),
+    "clock set back, and moving": (
+        counted((10, 90, 40), (5, 90, 50), (0, 90, 60)),
+        500,
+        -50,
+        Flow(verdict="keeps up", still_since=NOW, still_minutes=0),
+    ),
+    "clock set back, and still": (
+        counted((50, 90, 30), (40, 90, 40), (5, 90, 40), (0, 90, 40)),
+        500,
+        -50,
+        Flow(verdict="stands still", still_since=ago(40), still_minutes=40),
+    ),
+    "clock set back since an image came": (
+        counted((0, 90, 0)),
+        -20,
+        None,
+        Flow(verdict="not known yet", still_since=NOW, still_minutes=0),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FLOWS)
+def test_it_keeps_up_only_where_scores_come(case: str) -> None:
+    samples, waits, scored, expected = FLOWS[case]
+    found = flow(
+        samples,
+        waits_since=None if waits is None else ago(waits),
+        last_score=None if scored is None else ago(scored),
+    )
+    assert found == expected
+
+
+def test_rates_rest_on_five_minutes_at_least_and_count_only_what_comes_in() -> None:
+    assert rates(counted((4, 0, 0), (0, 900, 900))) is None
+    taken_back = counted((60, 100, 100), (30, 200, 200), (15, 50, 50), (0, 60, 55))
+    assert rates(taken_back) == Rates(images_per_hour=110, scores_per_hour=105, over_hours=1)
 
 
 def test_the_age_of_an_image_counts_from_when_it_came_in(tmp_path: Path) -> None:
@@ -150,17 +288,6 @@ def test_the_age_of_an_image_counts_from_when_it_came_in(tmp_path: Path) -> None
     taken = datetime.now(UTC) - timedelta(days=5000)
     site.imaging.add_images([NewImage(key=WellKey(plate="p", row=0, column=0), path=str(path), imaged_at=taken)])
     assert status(site)["oldest_unscored_hours"] == pytest.approx(0, abs=0.1)
-
-
-def test_daemons_that_do_not_run_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = made_project(tmp_path / "project")
-    monkeypatch.setattr("socket.gethostname", lambda: "lab.example.org")
-    assert dead_daemons(project) == ["feeder", "transitioner"]
-    folder = project.root / "pid_lab"
-    folder.mkdir()
-    (folder / "feeder.pid").write_text("1\n")
-    (folder / "transitioner.pid").write_text(f"{dead_process()}\n")
-    assert dead_daemons(project) == ["transitioner"]
 
 
 def test_the_boinc_server_s_load_is_part_of_the_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.server.health.status import status, troubles
+from crystal_search.server.health.status import status
+from crystal_search.server.health.troubles import troubles
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.cycle import cycle

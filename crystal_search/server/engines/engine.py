@@ -86,6 +86,7 @@ class EngineKind:
     start: Callable[[Home, Settings, Path], Engine]  #: make it the home's engine; the folder is of the models in use
     clients_here: bool  #: ``workers`` clients on this machine, while it is open; else create-work hands over, and goes
     overlays: bool  #: whether pictures that clients draw come back
+    when_still: str  #: what to look at when work is queued and nothing comes back
     needs: tuple[str, ...] = ()  #: settings without which it cannot be
     report: Callable[[Waiting], EngineReport] | None = None  #: what status tells beside what is in the home
     supply_models: SupplyModels | None = None  #: what brings models to clients that do not find them in the home

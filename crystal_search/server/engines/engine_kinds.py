@@ -9,12 +9,19 @@ from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.settings import Settings
 
 ENGINES = {
-    "local": EngineKind(title="this machine", start=LocalEngine, clients_here=True, overlays=True),
+    "local": EngineKind(
+        title="this machine",
+        start=LocalEngine,
+        clients_here=True,
+        overlays=True,
+        when_still="see that `watch` or `work --forever` runs, and what it says last",
+    ),
     "boinc": EngineKind(
         title="BOINC",
         start=project_engine,
         clients_here=False,
         overlays=False,
+        when_still="see that `watch` runs, that volunteers ask for work, and what log_HOST of the BOINC project says",
         needs=("boinc_project",),
         report=report,
         supply_models=supply_models,

@@ -257,11 +257,11 @@ class Ledger(Protocol):
     def discount_scores(self, image_ids: Collection[int]) -> None:
         """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
 
-    def waits_longest(self) -> datetime | None:
+    def waits_longest(self, *, put_off: bool = True) -> datetime | None:
         """Return since when the visible-light image waits to be scored that waits longest; None when none does.
 
         An image waits from the moment when it came in, came back, or lost its score. Those that a person left out of a
-        CSV file do not wait.
+        CSV file do not wait, nor, unless `put_off`, those that were put off.
         """
 
 

@@ -92,9 +92,10 @@ class SqlLedger(SqlTransactions):
         """Have the automatic scores that these images have, and what failed work units say of them, count no more."""
         self._write("take scores back", lambda connection: discount(connection, image_ids))
 
-    def waits_longest(self) -> datetime | None:
+    def waits_longest(self, *, put_off: bool = True) -> datetime | None:
         """Return since when the visible-light image waits to be scored that waits longest; None when none does."""
-        return time_of(self._read("look who waits longest", lambda c: c.scalar(statements.waits_longest())) or "")
+        query = statements.waits_longest(put_off=put_off)
+        return time_of(self._read("look who waits longest", lambda c: c.scalar(query)) or "")
 
 
 def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:

@@ -149,10 +149,12 @@ def newest_packed(recipe_id: int, channel: str) -> Query:
     return images().where(image.c.channel == channel, held).order_by(*_NEWEST).limit(1)
 
 
-def waits_longest() -> Query:
-    """Select since when the visible-light image waits that waits longest to be scored, but for those left out."""
+def waits_longest(*, put_off: bool) -> Query:
+    """Select since when that visible-light image waits that waits longest, but for those left out, and `put_off`."""
     left_out = exists().select_from(_MEMBERS).where(*_held_by("failed"))
-    waiting = (image.c.channel == "visible", image.c.last_recipe_id == 0, ~left_out)
+    waiting = [image.c.channel == "visible", image.c.last_recipe_id == 0, ~left_out]
+    if not put_off:
+        waiting.append(~exists().where(postponement.c.image_id == image.c.id))
     return select(image.c.waits_since).where(*waiting).order_by(image.c.waits_since, image.c.id).limit(1)
 
 

@@ -8,21 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crystal_search.errors import EngineError
-from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, VALIDATE_ERROR, FailedCopy
+from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, FailedCopy
+from crystal_search.server.engines.boinc.boinc_load import DAY_S, IN_PROGRESS, MEASURED, OURS, OVER
 from crystal_search.server.engines.boinc.project import APP, Project
 from crystal_search.server.engines.boinc.versions import AppVersion
 
 if TYPE_CHECKING:
     import pymysql
 
-UNSENT, IN_PROGRESS, OVER = 2, 4, 5  #: result.server_state
-SUCCESS = 1  #: result.outcome
 ASSIMILATED = 2  #: workunit.assimilate_state
 AT_ONCE = 1000  #: names in one query
-DAY_S = 86_400
-
-_OURS = f"appid = (SELECT id FROM app WHERE name = '{APP}')"
-_LAST_DAY = f"received_time > UNIX_TIMESTAMP() - {DAY_S}"
 
 #: sched/sched_shmem.cpp of release 1.6 loads these, unless an application's min_version keeps older ones for jobs that
 #: ask for them; ours ask for none.
@@ -36,19 +31,6 @@ AND NOT EXISTS (
 )
 ORDER BY platform.name, this.plan_class
 """
-
-#: What a server has to do, and who does it: the rows that are counted.
-COUNTED = {
-    "unsent": f"result WHERE {_OURS} AND server_state = {UNSENT}",
-    "in_progress": f"result WHERE {_OURS} AND server_state = {IN_PROGRESS}",
-    "to_validate": f"workunit WHERE {_OURS} AND need_validate = 1",
-    "to_assimilate": f"workunit WHERE {_OURS} AND assimilate_state = 1",
-    "errors_last_day": f"result WHERE {_OURS} AND outcome IN ({CLIENT_ERROR}, {VALIDATE_ERROR}) AND {_LAST_DAY}",
-    "successes_last_day": f"result WHERE {_OURS} AND outcome = {SUCCESS} AND {_LAST_DAY}",
-    "hosts_last_day": f"host WHERE rpc_time > UNIX_TIMESTAMP() - {DAY_S}",
-    "hosts": "host",
-    "users": "user",
-}
 
 _ABLE = (
     f"h.rpc_time > UNIX_TIMESTAMP() - {DAY_S} "
@@ -84,10 +66,11 @@ _ANOTHER_COPY = """
 
 #: Jobs that nobody is left for. Of the hosts that asked within a day and were ever sent our work, enough for a quorum,
 #: each has had a copy, or its user has where that counts; and none may have another (sched/sched_check.cpp, 1.6.2).
+#: Where users count, too few of them for a quorum would only compute the same for ever: such jobs wait for one more.
 _NOBODY_LEFT = f"""
     SELECT w.id FROM workunit w
     WHERE w.id IN ({{marks}})
-        AND w.min_quorum <= (SELECT COUNT(*) FROM host h WHERE {_ABLE})
+        AND w.min_quorum <= (SELECT IF(%s, COUNT(DISTINCT h.userid), COUNT(*)) FROM host h WHERE {_ABLE})
         AND NOT EXISTS (
             SELECT 1 FROM host h WHERE {_ABLE} AND NOT EXISTS (
                 SELECT 1 FROM result r
@@ -185,7 +168,7 @@ class BoincDatabase:
             return []
         with self.cursor() as cursor:
             marks = ", ".join(["%s"] * len(of_id))
-            cursor.execute(_NOBODY_LEFT.format(marks=marks), (*of_id, self._project.one_copy_per_user))
+            cursor.execute(_NOBODY_LEFT.format(marks=marks), (*of_id, *[self._project.one_copy_per_user] * 2))
             return [of_id[number] for (number,) in cursor.fetchall()]
 
     def versions(self) -> list[AppVersion]:
@@ -197,15 +180,15 @@ class BoincDatabase:
     def highest_version(self) -> int:
         """Return the highest number of a version that the server knows, 0 when it knows none."""
         with self.cursor() as cursor:
-            cursor.execute(f"SELECT COALESCE(MAX(version_num), 0) FROM app_version WHERE {_OURS}")
+            cursor.execute(f"SELECT COALESCE(MAX(version_num), 0) FROM app_version WHERE {OURS}")
             return int(cursor.fetchone()[0])
 
     def load(self) -> dict[str, int]:
-        """Return how much the server has to do and who does it, by the names of COUNTED."""
-        query = ", ".join(f"(SELECT COUNT(*) FROM {what})" for what in COUNTED.values())
+        """Return how much the server has to do and who does it, by the names of MEASURED."""
+        query = ", ".join(f"({number})" for number in MEASURED.values())
         with self.cursor() as cursor:
             cursor.execute(f"SELECT {query}")
-            return dict(zip(COUNTED, cursor.fetchone(), strict=True))
+            return {name: int(number) for name, number in zip(MEASURED, cursor.fetchone(), strict=True)}
 
     @contextmanager
     def cursor(self) -> "Iterator[pymysql.cursors.Cursor]":

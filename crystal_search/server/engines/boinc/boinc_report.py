@@ -1,28 +1,49 @@
-"""What status tells of a BOINC project: its daemons, what there is to do, and who does it."""
+"""What status tells of a BOINC project: its daemons, what there is to do, who does it, and what is the matter."""
 
-import os
-import socket
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError
+from crystal_search.server.engines.boinc.boinc_daemons import dead_daemons
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.engines.engine import EngineReport, Waiting
+from crystal_search.server.settings import Settings
+
+LEAST_FREE_BYTES = 2_000_000_000  #: where volunteers' files come in
+PATIENCE_S = 1_800  #: that a task may wait though volunteers ask
+HOUR_S = 3_600
+
+#: What each daemon leaves undone when it is stuck: a name of `boinc_load.MEASURED`, and what waits.
+OVERDUE = {
+    "transitioner": ("overdue_transitions", "work units wait for it"),
+    "script_validator": ("overdue_validations", "work units wait to be validated"),
+    "script_assimilator": ("overdue_assimilations", "results wait to be taken over"),
+    "file_deleter": ("overdue_deletions", "uploaded files are no longer needed, and are still there"),
+}
 
 
 def report(waiting: Waiting) -> EngineReport:
     """Return what the BOINC server has to do, who does it, and which daemons are dead; or why that is not known."""
+    settings = waiting.settings
     try:
-        project = read_project(Path(waiting.settings.boinc_project))
+        project = read_project(Path(settings.boinc_project))
         server = BoincDatabase(project)
         dead, load = dead_daemons(project), server.load()
         stock = Stock.of(server.versions(), waiting.models)
+        free_bytes = shutil.disk_usage(project.upload_dir).free
     except (CrystalSearchError, OSError) as error:
-        return EngineReport(trouble=str(error), complaints=(str(error),))
-    said = (*complaints(dead, load), *held_back(stock, waiting))
-    return EngineReport(load=load, dead_daemons=tuple(dead), complaints=said)
+        said = f"nothing is known of the BOINC project: {error}"
+        return EngineReport(trouble=str(error), complaints=(said,))
+    complaints = (
+        *of_daemons(project, dead, load),
+        *of_volunteers(project, settings, load),
+        *held_back(stock, waiting),
+        *of_disk(project, free_bytes),
+    )
+    return EngineReport(load=load, dead_daemons=tuple(dead), complaints=complaints)
 
 
 def held_back(stock: Stock, waiting: Waiting) -> Iterator[str]:
@@ -32,27 +53,49 @@ def held_back(stock: Stock, waiting: Waiting) -> Iterator[str]:
             yield f"{count} work units wait: {trouble}"
 
 
-def complaints(dead: Sequence[str], load: Mapping[str, int]) -> Iterator[str]:
-    """Yield what somebody should look after, a sentence each."""
+def of_daemons(project: Project, dead: Sequence[str], load: Mapping[str, int]) -> Iterator[str]:
+    """Yield which daemons are dead, or run and leave undone what is theirs."""
     if dead:
-        yield f"daemons of the BOINC project do not run: {', '.join(dead)}; bin/start starts them"
-    if load["unsent"] and not load["hosts_last_day"]:
-        yield f"{load['unsent']} tasks wait, and no volunteer has asked for work since yesterday"
+        start = f"bin/start in {project.root} starts them, log_* says why they ended"
+        yield f"daemons of the BOINC project do not run: {', '.join(dead)}; {start}"
+    for program, (name, what) in OVERDUE.items():
+        if load[name] and program in project.daemons and program not in dead:
+            restart = f"see log_*/{program}.log, then bin/stop and bin/start in {project.root}"
+            yield f"BOINC's {program} is stuck: {load[name]} {what}; {restart}"
 
 
-def dead_daemons(project: Project) -> list[str]:
-    """Return the programs among the project's daemons that do not run on this host.
+def of_volunteers(project: Project, settings: Settings, load: Mapping[str, int]) -> Iterator[str]:
+    """Yield why tasks wait that somebody could compute."""
+    count, waits_s = load["unsent"], load["unsent_seconds"]
+    wake = f"boinccmd --project {project.master_url} update on each PC"
+    if not count:
+        return
+    if not load["hosts_last_day"]:
+        yield f"{count} tasks wait, and no volunteer has asked for work since yesterday: start BOINC there, then {wake}"
+    elif waits_s > HOUR_S and not load["hosts_last_hour"]:
+        yield f"{count} tasks wait, and no volunteer has asked for an hour; after an outage they stay away: {wake}"
+    elif waits_s > PATIENCE_S and (lonely := _lonely(settings, load)):
+        yield f"{count} tasks wait: {lonely}"
+    elif min(waits_s, load["nothing_sent_seconds"]) > PATIENCE_S and "feeder" in project.daemons:
+        minutes = load["nothing_sent_seconds"] // 60
+        what = "see log_*/feeder.log and scheduler.log, and that there is a version for the volunteers' platforms"
+        yield f"{count} tasks wait, volunteers ask, and nothing was sent for {minutes} minutes: {what}"
 
-    Each leaves its process number in ``pid_HOST/PROGRAM.pid``.
-    """
-    folder = project.root / f"pid_{socket.gethostname().partition('.')[0]}"
-    return [program for program in project.daemons if not _runs(folder / f"{program}.pid")]
+
+def _lonely(settings: Settings, load: Mapping[str, int]) -> str:
+    """Return why those who asked since yesterday are too few to agree with each other; nothing when they are not."""
+    if settings.boinc_replication == "none":
+        return ""
+    if load["hosts_last_day"] < 2:
+        return "two hosts must agree, and only one has asked since yesterday; add one, or set boinc_replication to none"
+    if load["accounts_last_day"] < 2 and not settings.boinc_shared_account:
+        why = "two accounts must agree, and all hosts that asked since yesterday belong to one"
+        return f"{why}; if they are all yours, set boinc_shared_account = true and run boinc install"
+    return ""
 
 
-def _runs(path: Path) -> bool:
-    try:
-        number = int(path.read_text(encoding="utf-8").strip())
-        os.kill(number, 0)
-    except (OSError, ValueError) as error:
-        return isinstance(error, PermissionError)
-    return True
+def of_disk(project: Project, free_bytes: int) -> Iterator[str]:
+    """Yield that volunteers' files find no room."""
+    if free_bytes < LEAST_FREE_BYTES:
+        free = f"{free_bytes / 1e9:.1f} GB"
+        yield f"the disk of {project.upload_dir} has {free} left: make room, or uploads are refused"

@@ -26,7 +26,6 @@ SCRIPT_MODE = 0o755
 
 #: Of the server: see each in docs/boinc.md.
 OPTIONS = {
-    "one_result_per_user_per_wu": "0",
     "one_result_per_host_per_wu": "1",
     "dont_generate_upload_certificates": "0",
     "ignore_upload_certificates": "0",
@@ -149,6 +148,14 @@ def _application(project: Project) -> list[str]:
     return [f"added the application {APP}"]
 
 
+def options(settings: Settings) -> dict[str, str]:
+    """Return the server's options that are ours to set."""
+    return OPTIONS | {
+        "one_result_per_user_per_wu": "0" if settings.boinc_shared_account else "1",
+        "next_rpc_delay": f"{settings.boinc_poll_seconds:g}",
+    }
+
+
 def _config(project: Project, settings: Settings) -> list[str]:
     """Set the server's options and daemons in ``config.xml``."""
     path = project.root / "config.xml"
@@ -159,8 +166,7 @@ def _config(project: Project, settings: Settings) -> list[str]:
         raise ConfigError(f"{path} has no <config> in <boinc>")
     if daemons is None:
         daemons = ET.SubElement(root, "daemons")
-    options = OPTIONS | {"next_rpc_delay": f"{settings.boinc_poll_seconds:g}"}
-    changes = [f"set <{name}> to {value}" for name, value in options.items() if _set(config, name, value)]
+    changes = [f"set <{name}> to {value}" for name, value in options(settings).items() if _set(config, name, value)]
     changes += [f"added the daemon {words}" for words in _daemons() if _add_daemon(daemons, words)]
     changes += [f"added the daemon {words}" for words in SWEEPERS if _add_missing(daemons, words)]
     changes += [f"set the daemon {words}" for words in QUICKER if _change(daemons, words)]
