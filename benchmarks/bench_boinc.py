@@ -15,22 +15,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from benchmarks.table import Row, table
-from crystal_search.geometry import Box
-from crystal_search.group_rule import group_probabilities
-from crystal_search.model import default_models, default_models_folder
-from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.result import (
-    BestChop,
-    DropRegion,
-    ImageResult,
-    ImageScore,
-    RankedScore,
-    Result,
-    result_to_json,
-)
+from crystal_search.client.program import score_work_unit
+from crystal_search.model import default_models, default_models_folder, references
+from crystal_search.result import RESULT_FILE, ImageResult, ImageScore, Result, result_to_json
+from crystal_search.result_reader import read_result
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
@@ -50,7 +42,7 @@ from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
 from crystal_search.server.settings import Settings
 from crystal_search.wells import WellKey
-from crystal_search.work_unit import WorkUnit, read_work_unit
+from crystal_search.work_unit import Parameters, WorkUnit, read_work_unit, write_work_unit
 
 DEMO = Path(__file__).parents[1] / "crystal_search" / "demo" / "plate"
 TOOL = "#!/bin/sh\ncat >/dev/null\n"
@@ -121,32 +113,24 @@ def filled_site(folder: Path, project: Project, images: int, images_per_unit: in
     return site
 
 
+@cache
+def demo_score() -> ImageScore:
+    """Return what the client finds out about an image of the demo plate."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        models = references(default_models(default_models_folder()))
+        images = [("1", ".jpg", min(DEMO.glob("*01A*.jpg")).read_bytes())]
+        path, parameters = folder / "unit.zip", Parameters(overlays=False)
+        unit = write_work_unit(path, name="demo", models=models, parameters=parameters, images=images)
+        score_work_unit(path, folder / "scored", [default_models_folder()])
+        return read_result(folder / "scored" / RESULT_FILE, unit).images[0].score
+
+
 def good_result(unit: WorkUnit) -> bytes:
     """Return what a volunteer's good result looks like, for every image the same."""
-    shares = tuple(0.4 if name == "crystal_harvestable" else 0.05 for name in OUTCOME_NAMES)
-    score = ImageScore(
-        height_px=1024,
-        width_px=1224,
-        drop=DropRegion(
-            box=Box(100, 100, 900, 1000), area_fraction=0.5, outline=tuple((100 + n, 100 + n) for n in range(64))
-        ),
-        score=RankedScore(outcome="crystal_harvestable", probability=0.97, above_threshold=True),
-        class_probabilities=shares,
-        group_peaks=(0.97, *(round(share, 6) for share in group_probabilities(shares)[1:])),
-        best_chops=tuple(
-            BestChop(box=Box(300, 50 * n, 556, 50 * n + 256), outcome="crystal_harvestable", probability=0.97 - n / 100)
-            for n in range(5)
-        ),
-        chops=200,
-    )
-    images = tuple(ImageResult(id=image.id, sha256=image.sha256, score=score) for image in unit.images)
+    images = tuple(ImageResult(id=image.id, sha256=image.sha256, score=demo_score()) for image in unit.images)
     return result_to_json(
-        Result(
-            work_unit=unit.name,
-            client_version="bench",
-            models=unit.models,
-            images=images,
-        )
+        Result(work_unit=unit.name, client_version="bench", models=unit.models, images=images)
     ).encode()
 
 

@@ -5,8 +5,9 @@ The format is described in docs/result.md.
 
 import math
 import re
-from functools import partial
-from itertools import pairwise
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ def read_result(path: Path, unit: WorkUnit) -> Result:
     return result
 
 
+@lru_cache(maxsize=4)  # two results of one work unit are checked, then compared; a step hands them to the next
 def result_from_json(text: bytes) -> Result:
     """Return the result that `text` holds, checked in itself.
 
@@ -131,27 +133,29 @@ def _image_score(read: Reader) -> ImageScore:
 
 
 def _drop(read: Reader, size: Size) -> DropRegion:
-    points = read.items("outline", limit=MAX_OUTLINE_POINTS, what="points")
     box = _box(read, size)
-    return DropRegion(
-        box=box,
-        area_fraction=read.number("area_fraction", 0, 1),
-        outline=tuple(_point(read, each, box) for each in points),
-    )
+    return DropRegion(box=box, area_fraction=read.number("area_fraction", 0, 1), outline=_outline(read, box))
 
 
-def _point(read: Reader, value: Any, box: Box) -> tuple[int, int]:
-    if not (isinstance(value, list) and list(map(type, value)) == [int, int]):
-        read.fail("outline", "made of [row, column]", value)
-    row, column = value
-    if not (box.top <= row <= box.bottom and box.left <= column <= box.right):
-        read.fail("outline", f"inside the drop's box {tuple(box)}", value)
-    return row, column
+def _outline(read: Reader, box: Box) -> tuple[tuple[int, int], ...]:
+    """Return the points of an outline, most of what a result holds: they are looked at all together."""
+    points = read.items("outline", limit=MAX_OUTLINE_POINTS, what="points")
+    if not (_all_of(list, points) and {*map(len, points)} <= {2} and _all_of(int, chain(*points))):
+        read.fail("outline", "made of [row, column]", points)
+    outline = tuple((row, column) for row, column in points)
+    if any(not (box.top <= row <= box.bottom and box.left <= column <= box.right) for row, column in outline):
+        read.fail("outline", f"inside the drop's box {tuple(box)}", points)
+    return outline
+
+
+def _all_of(kind: type, values: Iterable[Any]) -> bool:
+    """Tell whether all values are of one type; true is no number here."""
+    return {*map(type, values)} <= {kind}
 
 
 def _box(read: Reader, size: Size) -> Box:
     value, (height, width) = read.take("box"), size
-    if not (isinstance(value, list) and list(map(type, value)) == [int] * 4):
+    if not (isinstance(value, list) and len(value) == 4 and _all_of(int, value)):
         read.fail("box", "[top, left, bottom, right]", value)
     box = Box(*value)
     if not (0 <= box.top < box.bottom <= height and 0 <= box.left < box.right <= width):
