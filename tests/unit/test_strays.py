@@ -14,7 +14,7 @@ from crystal_search.server.services.reconcile import STRAY, strays_at
 from crystal_search.server.services.validate import validate
 from crystal_search.server.services.work import work
 from crystal_search.server.unit_states import OPEN, State, names_in, place_of
-from tests.service_site import RECIPE, auto_scores, engine_of, return_results, site_at
+from tests.service_site import RECIPE, add_images, auto_scores, engine_of, return_results, site_at
 
 MARKLESS = [state for state in OPEN if state is not State.RUNNING]
 OF_ANOTHER = "P1-1-0123456789abcdef"  #: called as create-work calls work units
@@ -78,3 +78,12 @@ def test_results_of_another_installation_come_into_no_csv_file(tmp_path: Path) -
     place_of(there.home, name, State.SPOOLED).rename(place_of(here.home, name, State.SPOOLED))
     assert finalize(here) is None
     assert strays_at(here) == [place_of(here.home, name, State.SPOOLED)]
+
+
+@pytest.mark.parametrize("barcode", ["P1", "é", "---", "x" * 39 + "-y", "LCP 7/3", "0", "P" * 100])
+def test_create_work_calls_every_work_unit_so_that_it_is_known_by_its_name(tmp_path: Path, barcode: str) -> None:
+    site = site_at(tmp_path)
+    add_images(site, tmp_path / "images", 1, plate=barcode, inspection=12_345)
+    create_work(site, RECIPE)
+    assert names_in(site.home, State.QUEUED) == [unit.name for unit in site.imaging.units("open")]
+    assert strays_at(site) == []
