@@ -99,6 +99,7 @@ def make_debian(folder: Path, mirror: Path | None) -> None:
     (folder / "etc/pip.conf").write_text("[global]\ncert = /etc/host-certificates.crt\n")
     (folder / "etc/hosts").write_text("127.0.0.1 localhost crystals.lab.example crystals\n")
     (folder / "etc/hostname").write_text("crystals\n")
+    (folder / "etc/dpkg/dpkg.cfg.d/quick").write_text("force-unsafe-io\n")
     policy = folder / "usr/sbin/policy-rc.d"
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)

@@ -456,3 +456,8 @@ def test_why_there_is_no_account_is_told(place: BoincSite) -> None:
         make_account(place.server.project, "ada@lab.example", "ada")
     with pytest.raises(UserError, match="no mail address"):
         make_account(place.server.project, "ada", "ada")
+
+
+def test_the_page_explains_every_option_that_is_set() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "boinc.md").read_text(encoding="utf-8")
+    assert [name for name in options(Settings()) if f"`{name}`" not in page] == []
