@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from crystal_search.errors import AnotherRunningError, EngineError
+from crystal_search.exit_codes import BAD_MODEL
 from crystal_search.server.engines.attempts import failures, fraction_done, running_fractions
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.folders import unit_files, unit_names
@@ -68,6 +69,27 @@ def test_a_failure_says_why(tmp_path: Path) -> None:
     text = failures(site.home, name)[0].read_text()
     assert text.startswith("the client ended with exit code 1")
     assert "this is why" in text
+
+
+def test_a_client_without_its_models_is_no_attempt_at_an_image(tmp_path: Path) -> None:
+    site = packed_site(tmp_path, 1)
+    with engine_of(site, always=str(BAD_MODEL)) as engine:
+        engine.submit(unit_files(site.home.queue))
+        for _ in range(2 * site.settings.attempts):
+            with pytest.raises(EngineError, match="no client can work: it ended with exit code 4"):
+                until_it_ends(engine)
+    assert not list(site.home.failures.iterdir())
+    with engine_of(site) as engine:
+        score_everything(site, engine)
+    assert scored_once(site)
+
+
+def until_it_ends(engine: LocalEngine) -> None:
+    """Keep the engine going until it raises."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        engine.step()
+        time.sleep(0.01)
 
 
 def test_only_the_image_that_crashes_the_client_waits(tmp_path: Path) -> None:
