@@ -5,6 +5,9 @@ the program that good ones run is the client itself, frozen where it was frozen.
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
@@ -51,25 +54,43 @@ def test_a_bad_volunteer_s_answer_is_refused_and_the_work_goes_on(place: Place, 
     assert place.scores(image)[0].outcome != "unreadable"
 
 
-def test_wrong_numbers_are_outvoted(place: Place) -> None:
-    """A result that is a good one in every respect but its numbers: only another host's tells."""
+def wrong_numbers(score: dict[str, Any]) -> None:
+    score["class_probabilities"] = [1.0] + [0.0] * 12
+    score["group_peaks"] = [1.0, 0.0, 0.0, 0.0]
+    score["score"] = {"outcome": "crystal_harvestable", "probability": 1.0, "above_threshold": True}
+    for chop in score["best_chops"]:
+        chop |= {"outcome": "crystal_harvestable", "probability": 1.0}
+
+
+def fewer_frames(score: dict[str, Any]) -> None:
+    del score["best_chops"][1:]
+
+
+def another_outline(score: dict[str, Any]) -> None:
+    top, left, bottom, right = score["drop"]["box"]
+    score["drop"]["outline"] = [[top, left], [top, right], [bottom, right]]
+
+
+@pytest.mark.parametrize("lie", [wrong_numbers, fewer_frames, another_outline], ids=lambda lie: lie.__name__)
+def test_what_could_be_right_and_is_not_is_outvoted(place: Place, lie: Callable[[dict[str, Any]], None]) -> None:
+    """A result that is a good one in every respect but one: only another host's tells."""
+    told = []
 
     def liar(task: Task) -> bytes | int:
         data = place.good(task)
         assert isinstance(data, bytes)
         result = json.loads(data)
         for each in result["images"]:
-            score = each["score"]
-            score["class_probabilities"] = [1.0] + [0.0] * 12
-            score["group_peaks"] = [1.0, 0.0, 0.0, 0.0]
-            score["score"] = {"outcome": "crystal_harvestable", "probability": 1.0, "above_threshold": True}
-            score["best_chops"] = []
+            lie(each["score"])
+            told.append(each["score"])
         return json.dumps(result).encode()
 
     (image,) = place.add(1)
-    place.until_scored([image], liar)
+    served = place.until_scored([image], liar)
+    assert len(served) >= 3
     (score,) = place.scores(image)
-    assert score.found.class_probabilities[0] < 0.99
+    found = json.loads(json.dumps(asdict(score.found)))
+    assert (found["best_chops"], found["drop"]["outline"]) != (told[0]["best_chops"], told[0]["drop"]["outline"])
 
 
 def test_a_failed_work_unit_is_told_and_its_images_are_tried_one_by_one(place: Place) -> None:

@@ -104,7 +104,7 @@ def as_text(found: dict[str, Any]) -> str:
     kind = ENGINES[found["engine"]]
     if load := report_of(found).get("load"):
         lines.append(f"{kind.title}:")
-        lines += [f"  {name.replace('_', ' '):20} {count:6}" for name, count in load.items()]
+        lines += [f"  {name.replace('_', ' '):22} {count:6}" for name, count in load.items()]
     if kind.clients_here:
         lines += [f"  {name}: {fraction:.0%} done" for name, fraction in sorted(found["running"].items())]
     for waiting in found["postponed"]:
