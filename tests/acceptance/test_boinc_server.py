@@ -6,7 +6,9 @@ the program that good ones run is the client itself, frozen where it was frozen.
 
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import asdict
+from time import sleep
 from typing import Any
 
 import pytest
@@ -91,6 +93,32 @@ def test_what_could_be_right_and_is_not_is_outvoted(place: Place, lie: Callable[
     (score,) = place.scores(image)
     found = json.loads(json.dumps(asdict(score.found)))
     assert (found["best_chops"], found["drop"]["outline"]) != (told[0]["best_chops"], told[0]["drop"]["outline"])
+
+
+def test_an_account_confirms_itself_only_where_it_is_said_to_be_shared(place: Place) -> None:
+    everybody = place.volunteers
+    owner, of_the_same = copy(everybody[0]), copy(everybody[1])
+    of_the_same.key, of_the_same.name, of_the_same.host = owner.key, f"{owner.name}b", 0
+    place.volunteers = [owner, of_the_same]
+    try:
+        (image,) = place.add(1)
+        served: list[str] = []
+
+        def work() -> bool:
+            served.extend(name for volunteer in place.volunteers for name in volunteer.work(place.good))
+            return bool(served)
+
+        place.until(work)
+        for _ in range(10):
+            work()
+            place.one_pass()
+            sleep(0.5)
+        assert (len(served), place.scores(image)) == (1, [])
+        place.change(boinc_shared_account=True)
+        assert len(place.until_scored([image])) == 1
+    finally:
+        place.volunteers = everybody
+        place.change(boinc_shared_account=False)
 
 
 def test_a_failed_work_unit_is_told_and_its_images_are_tried_one_by_one(place: Place) -> None:
