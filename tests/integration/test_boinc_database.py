@@ -30,8 +30,9 @@ TABLES = (
     "mod_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)",
     "CREATE TABLE result (id INT PRIMARY KEY AUTO_INCREMENT, appid INT DEFAULT 1, workunitid INT, name VARCHAR(191), "
     "hostid INT DEFAULT 0, userid INT DEFAULT 0, server_state INT, outcome INT DEFAULT 0, exit_status INT DEFAULT 0, "
-    "stderr_out BLOB, received_time INT DEFAULT 0, sent_time INT DEFAULT 0, create_time INT DEFAULT 0, "
-    "file_delete_state INT DEFAULT 0, mod_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)",
+    "stderr_out BLOB, validate_state INT DEFAULT 0, received_time INT DEFAULT 0, sent_time INT DEFAULT 0, "
+    "create_time INT DEFAULT 0, file_delete_state INT DEFAULT 0, "
+    "mod_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)",
     "CREATE TABLE host (id INT PRIMARY KEY, rpc_time INT, userid INT DEFAULT 1)",
     "CREATE TABLE user (id INT PRIMARY KEY)",
 )
@@ -90,6 +91,24 @@ def test_jobs_are_read_by_name(server: tuple[Connection, Project]) -> None:
     assert (jobs["b_a1"].in_progress, jobs["b_a1"].unsent, jobs["b_a1"].extra, jobs["b_a1"].silent_s) == (0, 0, 0, 0)
     assert BoincDatabase(project).jobs([]) == {}
     assert len(BoincDatabase(project).jobs([f"n{number}" for number in range(2500)])) == 0
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("states", "expected"), [((0,), False), ((0, 0), True), ((4, 4), False), ((4, 4, 0), True), ((2, 0), False)]
+)
+def test_results_that_may_be_enough_are_known(
+    server: tuple[Connection, Project], states: tuple[int, ...], expected: bool
+) -> None:
+    """BOINC's validator has yet to look at one (0), and there are two that are not invalid (2); 4 is inconclusive."""
+    connection, project = server
+    connection.execute(text("INSERT INTO workunit (id, appid, name) VALUES (1, 1, 'a')"))
+    for state in states:
+        connection.execute(
+            text(f"INSERT INTO result (workunitid, server_state, outcome, validate_state) VALUES (1, 5, 1, {state})")
+        )
+    connection.execute(text("INSERT INTO result (workunitid, server_state) VALUES (1, 4)"))
+    assert BoincDatabase(project).jobs(["a"])["a"].to_validate is expected
 
 
 @pytest.mark.database

@@ -256,7 +256,8 @@ def test_nothing_is_hurried_that_nobody_has_or_that_is_over(tmp_path: Path) -> N
     (job,) = place.server.created
     waiting(place, minutes=11, unsent=1)
     waiting(place, minutes=11, unsent=0, error_mask=16)
-    place.server.change(job, in_progress=0, silent_s=0, error_mask=0)
+    waiting(place, minutes=11, error_mask=0, to_validate=True)
+    place.server.change(job, in_progress=0, silent_s=0)
     step(place)
     assert place.server.hurried == []
 

@@ -265,6 +265,17 @@ def test_a_spool_that_cannot_be_written_does_not_stop_the_assimilator(place: Boi
     assert call(place, ASSIMILATE, "--error", "2", JOB, "21", "0").returncode == 0
 
 
+def test_a_spool_that_cannot_be_written_is_waited_for(place: BoincSite) -> None:
+    """It is back after the first pause, and no second try is made."""
+    path, script = uploaded(place, good(place)), place.server.project.root / "bin" / ASSIMILATE
+    shutil.rmtree(place.site.home.incoming)
+    text = script.read_text().replace("in 0 0;", "in 0 1 2;")
+    script.write_text(text.replace('sleep "$pause"', '[ "$pause" = 0 ] || mkdir "$spool" || exit 9'))
+    assert call(place, ASSIMILATE, "20", path).returncode == 0
+    (folder,) = place.site.home.incoming.iterdir()
+    assert (folder / Path(path).name).read_bytes() == Path(path).read_bytes()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system, which takes root")
 def test_a_full_spool_leaves_nothing_half_written(place: BoincSite) -> None:
     path = uploaded(place, good(place) + b" " * 200_000)

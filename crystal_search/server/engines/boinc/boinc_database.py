@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from crystal_search.errors import EngineError
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, FailedCopy
-from crystal_search.server.engines.boinc.boinc_load import DAY_S, IN_PROGRESS, MEASURED, OURS, OVER
+from crystal_search.server.engines.boinc.boinc_load import DAY_S, IN_PROGRESS, MEASURED, OURS, OVER, SUCCESS
 from crystal_search.server.engines.boinc.project import APP, Project
 from crystal_search.server.engines.boinc.versions import AppVersion
 
 if TYPE_CHECKING:
     import pymysql
 
+UNCHECKED, INVALID = 0, 2  #: result.validate_state
 ASSIMILATED = 2  #: workunit.assimilate_state
 AT_ONCE = 1000  #: names in one query
 
@@ -44,7 +45,9 @@ _JOBS = f"""
         COALESCE(SUM(r.server_state < {IN_PROGRESS}), 0),
         COALESCE(SUM(r.server_state = {OVER}), 0),
         COALESCE(UNIX_TIMESTAMP() - MAX(CASE WHEN r.server_state = {IN_PROGRESS} THEN r.sent_time END), 0),
-        w.target_nresults - w.min_quorum
+        w.target_nresults - w.min_quorum,
+        COALESCE(SUM(r.outcome = {SUCCESS} AND r.validate_state = {UNCHECKED}) > 0
+            AND SUM(r.outcome = {SUCCESS} AND r.validate_state <> {INVALID}) >= w.min_quorum, 0)
     FROM workunit w LEFT JOIN result r ON r.workunitid = w.id
     WHERE w.name IN ({{marks}})
     GROUP BY w.id, w.name, w.error_mask, w.assimilate_state, w.target_nresults, w.min_quorum
@@ -93,6 +96,7 @@ class Job:
     silent_s: int = 0  #: since a volunteer was sent the last of the copies in progress
     over: int = 0  #: copies that volunteers had
     extra: int = 0  #: copies that are wanted beyond the quorum
+    to_validate: bool = False  #: whether results are back that may be enough
 
 
 class Jobs(Protocol):
@@ -128,7 +132,7 @@ class BoincDatabase:
                 chunk = names[start : start + AT_ONCE]
                 marks = ", ".join(["%s"] * len(chunk))
                 cursor.execute(_JOBS.format(marks=marks), chunk)
-                for number, name, mask, state, running, unsent, over, silent_s, extra in cursor.fetchall():
+                for number, name, mask, state, running, unsent, over, silent_s, extra, back in cursor.fetchall():
                     found[name] = Job(
                         id=number,
                         name=name,
@@ -139,6 +143,7 @@ class BoincDatabase:
                         over=int(over),
                         silent_s=int(silent_s),
                         extra=extra,
+                        to_validate=bool(back),
                     )
         return found
 

@@ -30,6 +30,7 @@ OPTIONS = {
     "dont_generate_upload_certificates": "0",
     "ignore_upload_certificates": "0",
     "maintenance_delay": "60",
+    "resend_lost_results": "1",
     "max_wus_in_progress": "4",
     "max_wus_to_send": "8",
     "min_sendwork_interval": "1",

@@ -51,18 +51,23 @@ exec {python} -m crystal_search.main boinc answer --home {home}
 
 ASSIMILATING = """#!/bin/sh
 # BOINC's assimilator calls: WU_ID FILE..., or --error MASK WU_NAME WU_ID BATCH. It stops when this fails, so this only
-# spools, and never fails. What could not be spooled is submitted again.
+# spools, and never fails. A spool that cannot be written is waited for; what is not spooled is computed once more.
 spool={incoming}
 if [ "${{1:-}}" = --error ]; then
     part="$spool/.error-$4.$$.part"
     printf '%s\\n' "error mask $2, $3, work unit $4, batch $5" >"$part" && mv -f -- "$part" "$spool/error-$4"
-else
-    number=$1
-    shift
-    part="$spool/.$number.$$.part"
-    mkdir -- "$part" && cp -- "$@" "$part/" && mv -T -- "$part" "$spool/$number" 2>/dev/null
-    rm -rf -- "$part"
+    exit 0
 fi
+number=$1
+shift
+part="$spool/.$number.$$.part"
+for file; do [ -r "$file" ] || exit 0; done
+for pause in {pauses}; do
+    sleep "$pause"
+    mkdir -- "$part" && cp -- "$@" "$part/" && spooled=yes && mv -T -- "$part" "$spool/$number" 2>/dev/null
+    rm -rf -- "$part"
+    [ -z "${{spooled:-}}" ] || exit 0  # by an earlier call, if not by this one
+done
 exit 0
 """
 
