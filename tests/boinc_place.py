@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle
 from crystal_search.server.settings import Settings
 from crystal_search.wells import WellKey
-from tests.fake_volunteer import Answer, Volunteer, good_answer
+from tests.fake_volunteer import Answer, Task, Volunteer, good_answer
 from tests.integration.pictures import encoded, well
 
 ROOT = os.environ.get("CRYSTAL_SEARCH_BOINC_PROJECT", "")
@@ -87,6 +88,27 @@ class Place:
         self.until(work, lambda: f"not scored; the volunteers got {served}")
         return served
 
+    def handed_out(self, hosts: int) -> list[tuple[Volunteer, Task]]:
+        """Return so many volunteers with the tasks that they got, and keep."""
+        found: list[tuple[Volunteer, Task]] = []
+
+        def hand() -> bool:
+            for volunteer in self.volunteers:
+                if len(found) < hosts:
+                    found.extend((volunteer, task) for task in volunteer.tasks())
+            return len(found) >= hosts
+
+        self.until(hand)
+        return found
+
+    def served(self, tasks: int) -> int:
+        """Let volunteers work, and nobody else, until so many tasks are done; return how many were."""
+        done, deadline = 0, time.monotonic() + PATIENCE_S
+        while done < tasks and time.monotonic() < deadline:
+            done += sum(len(volunteer.work(self.good)) for volunteer in self.volunteers)
+            time.sleep(0.5)
+        return done
+
     def until(self, is_so: Callable[[], bool], said: Callable[[], str] = lambda: "not so") -> None:
         """Go on with our part until something is so."""
         deadline = time.monotonic() + PATIENCE_S
@@ -109,6 +131,20 @@ class Place:
         with BoincDatabase(self.project).cursor() as cursor:
             cursor.execute(query, values)
             return list(cursor.fetchall())
+
+    def restart(self) -> None:
+        """Have all daemons run, with what ``config.xml`` says by now."""
+        self.project.run("stop")
+        self.project.run("start")
+
+    def kill(self, daemon: str) -> None:
+        """Kill a daemon of the project."""
+        (path,) = self.project.root.glob(f"pid_*/{daemon}.pid")
+        os.kill(int(path.read_text()), signal.SIGKILL)
+
+    def wait(self, seconds: float) -> None:
+        """Let the server do what it does by itself."""
+        time.sleep(seconds)
 
     def database(self, what: str) -> None:
         """Start, stop or kill the server's database."""
@@ -138,13 +174,8 @@ def made_place(folder: Path) -> Place:
     set_replication(project, settings)
     site = Installation(home=home, settings=settings, imaging=open_imaging(f"sqlite:///{folder}/imaging.sqlite"))
     supply(project, BoincDatabase(project), default_models(site.models), [FROZEN[-1]])
-    restart(project)
+    project.run("stop")
+    project.run("start")
     code = invitation(project)
     volunteers = [Volunteer(project.master_url, f"v{secrets.token_hex(4)}", invitation=code) for _ in range(VOLUNTEERS)]
     return Place(site, project, folder / "images", good_answer(folder / "volunteer"), volunteers)
-
-
-def restart(project: Project) -> None:
-    """Have all daemons run, with what ``config.xml`` says by now."""
-    project.run("stop")
-    project.run("start")

@@ -102,8 +102,16 @@ class Volunteer:
     def work(self, answer: Answer) -> list[str]:
         """Take all work there is, answer it, and return the names of the results."""
         tasks = self.tasks()
-        self.report([(task, self._done(task, answer)) for task in tasks])
+        self.finish(tasks, answer)
         return [task.result for task in tasks]
+
+    def finish(self, tasks: list[Task], answer: Answer) -> None:
+        """Answer tasks that it has, and report them."""
+        self.report([(task, self._done(task, answer)) for task in tasks])
+
+    def delay_s(self) -> float:
+        """Return how long the server tells a client to stay away that asks for nothing."""
+        return float(_tag(self._ask(), "request_delay"))
 
     def report(self, done: list[tuple[Task, bytes | int]]) -> None:
         """Tell the server how tasks ended; what was computed is uploaded already."""

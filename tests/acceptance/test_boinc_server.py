@@ -7,7 +7,7 @@ the program that good ones run is the client itself, frozen where it was frozen.
 import json
 from collections.abc import Callable
 from copy import copy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from time import sleep
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from tests.boinc_place import Place
-from tests.fake_volunteer import Answer, Task
+from tests.fake_volunteer import Answer, Task, Volunteer
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +119,22 @@ def test_an_account_confirms_itself_only_where_it_is_said_to_be_shared(place: Pl
     finally:
         place.volunteers = everybody
         place.change(boinc_shared_account=False)
+
+
+def test_only_what_was_asked_for_is_taken(place: Place) -> None:
+    images = place.add(1)
+    ((volunteer, task),) = place.handed_out(1)
+    with pytest.raises(ConnectionError, match="signature"):
+        volunteer.upload(replace(task, upload_name=f"{task.upload_name}9"), b"{}")
+    with pytest.raises(ConnectionError, match="exceeds limit"):
+        volunteer.upload(task, b" " * (int(float(task.upload_limit)) + 1))
+    volunteer.finish([task], place.good)
+    place.until_scored(images)
+
+
+def test_nobody_joins_who_was_not_invited(place: Place) -> None:
+    with pytest.raises(ConnectionError, match="no account"):
+        Volunteer(place.project.master_url, "stranger")
 
 
 def test_a_failed_work_unit_is_told_and_its_images_are_tried_one_by_one(place: Place) -> None:
