@@ -11,7 +11,7 @@ import pytest
 
 from crystal_search.errors import EngineError
 from crystal_search.server.engines.attempts import failures
-from crystal_search.server.engines.boinc.boinc_report import dead_daemons
+from crystal_search.server.engines.boinc.boinc_daemons import dead_daemons
 from crystal_search.server.engines.boinc.install import install
 from crystal_search.server.unit_states import State, names_in
 from tests.boinc_place import DATABASE, Place
@@ -37,8 +37,9 @@ def count(place: Place, unit: str, what: str = "sent_time > 0") -> int:
 
 
 def test_hosts_that_go_dark_are_no_failures(place: Place) -> None:
+    """All of them over night: in the morning each may have what it had before."""
     images, unit = new_unit(place)
-    for hosts in (2, 1):
+    for hosts in (2, 2, 1):
         place.handed_out(hosts)
         place.rows("UPDATE result SET report_deadline = 1 WHERE name LIKE %s AND server_state = 4", f"{unit}%")
         place.rows("UPDATE workunit SET transition_time = 1 WHERE name LIKE %s AND error_mask = 0", f"{unit}%")
