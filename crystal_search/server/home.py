@@ -53,6 +53,7 @@ class Home:
     engine_lock = Place("engine/lock", folder=False)  #: held by the one process that looks after clients
     answers = Place("engine/answers", folder=False)  #: the socket at which BOINC's validator is answered
     samples = Place("samples.jsonl", folder=False)  #: counts from time to time, from which rates follow
+    trouble = Place("trouble.txt", folder=False)  #: what kept `watch` from scoring at its last pass; else missing
     looked_at = Place("looked-at", folder=False)  #: below which image the last look for changed files ended
     services_lock = Place("services.lock", folder=False)  #: held by the one process that takes a step
     validated = Place("validated")  #: folders ``NAME`` with the canonical result

@@ -20,6 +20,7 @@ from crystal_search.server.health.troubles import troubles
 from crystal_search.server.imaging.imaging_database import NewImage, Postponement
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.packing import recorded
+from crystal_search.server.services.watch import noted
 from crystal_search.wells import WellKey
 from tests.boinc_site import boinc_site
 from tests.service_site import PICTURE, RECIPE, site_at
@@ -73,6 +74,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "strays": [],
         "running": {},
         "postponed": [],
+        "trouble": "",
         "failed_units": 0,
         "failed": [],
         "boinc": None,
@@ -97,6 +99,10 @@ def test_when_all_is_well_nothing_is_said() -> None:
         (
             {"flow": moving("stands still", 31.0), "engine": "boinc"},
             "see that `watch` runs, that volunteers ask",
+        ),
+        (
+            {"flow": moving("stands still", 31.0), "trouble": "no client can work: it ended with exit code 4"},
+            ": no client can work: it ended with exit code 4",
         ),
         (
             {"flow": moving("stands still", 31.0), "stages": stages_with(csv_files=2, queued=1)},
@@ -152,6 +158,16 @@ def test_images_that_wait_with_nothing_moving_are_told_after_half_an_hour(
     )
     monkeypatch.undo()
     assert status(site)["flow"]["verdict"] == "nothing waits"
+
+
+def test_what_kept_watch_from_scoring_is_told_until_it_is_over(tmp_path: Path) -> None:
+    site = site_at(tmp_path)
+    assert status(site)["trouble"] == ""
+    assert noted(site.home, "no client can work\nits log ends") == "no client can work\nits log ends"
+    assert status(site)["trouble"] == "no client can work"
+    noted(site.home, "")
+    assert status(site)["trouble"] == ""
+    assert not site.home.trouble.exists()
 
 
 def test_every_metric_is_documented() -> None:

@@ -42,6 +42,7 @@ def status(site: Installation) -> dict[str, Any]:
         "oldest_unscored_hours": None if oldest is None else _hours_since(oldest),
         "rates": None if pace is None else asdict(pace),
         "flow": _flow(site, samples, plates),
+        "trouble": _trouble(site.home),
         "free_bytes": shutil.disk_usage(site.home.path).free,
         "stages": stages(site.home),
         "strays": list(map(str, strays_at(site))),
@@ -62,6 +63,14 @@ def _flow(site: Installation, samples: Sequence[Sample], plates: Sequence[PlateS
     last = max((plate.last_scored_at for plate in plates if plate.last_scored_at), default=None)
     found = flow(samples, waits_since=site.imaging.waits_longest(put_off=False), last_score=last)
     return asdict(found) | {"still_since": found.still_since and found.still_since.isoformat(timespec="seconds")}
+
+
+def _trouble(home: Home) -> str:
+    """Return in a line what kept `watch` from scoring at its last pass; nothing when nothing did."""
+    try:
+        return home.trouble.read_text(encoding="utf-8", errors="replace").strip().partition("\n")[0]
+    except OSError:
+        return ""
 
 
 def stages(home: Home) -> dict[str, int]:

@@ -64,7 +64,7 @@ def _still(found: dict[str, Any], max_still_minutes: float) -> Iterator[str]:
         return
     stages = found["stages"]
     steps = (said.format(count=stages[place]) for place, said in NEXT_STEPS.items() if stages[place])
-    what = next(steps, ENGINES[found["engine"]].when_still)
+    what = found["trouble"] or next(steps, ENGINES[found["engine"]].when_still)
     yield f"images wait, and nothing was scored since {clock(moved['still_since'])}: {what}"
 
 

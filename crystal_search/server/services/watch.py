@@ -15,9 +15,11 @@ from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError, DatabaseError, EngineError
 from crystal_search.exit_codes import USAGE
+from crystal_search.files import write_whole
 from crystal_search.naming import Naming
 from crystal_search.server.engines.engine import Engine
 from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
+from crystal_search.server.home import Home
 from crystal_search.server.importing.import_command import (
     add_naming_arguments,
     agreed,
@@ -179,10 +181,22 @@ def watch(
         if viewer:
             complaints.about("viewer", _trouble(viewer.look_after))
         complaints.about("import", _trouble(look))
-        complaints.about("score", _trouble(one_pass))
+        complaints.about("score", noted(site.home, _trouble(one_pass)))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
+
+
+def noted(home: Home, trouble: str) -> str:
+    """Keep what is the trouble in the home for `status` to tell, until there is none, and return it."""
+    try:
+        if trouble:
+            write_whole(home.trouble, trouble + "\n")
+        else:
+            home.trouble.unlink(missing_ok=True)
+    except OSError as error:  # a full disk may be the trouble
+        log.debug("%s cannot be noted: %s", home.trouble, error)
+    return trouble
 
 
 def _begun(inbox: Inbox) -> None:
