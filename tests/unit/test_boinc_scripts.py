@@ -19,6 +19,7 @@ import pytest
 from crystal_search.client.program import score_work_unit
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import ConfigError, EngineError, UserError
+from crystal_search.main import main
 from crystal_search.model import default_models, default_models_folder, references
 from crystal_search.server.engines.boinc import scripts
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
@@ -455,6 +456,16 @@ def test_an_invited_volunteer_has_an_account_and_has_it_still_when_invited_again
     assert words["invite_code"] == invitation(place.server.project)
     assert (words["email_addr"], words["user_name"], len(words["passwd_hash"])) == ("ada@lab.example", "ada", 32)
     assert asked[0] == asked[1]
+
+
+def test_an_invitation_says_how_a_pc_attaches(place: BoincSite, capsys: pytest.CaptureFixture[str]) -> None:
+    site, config = place.site, place.server.project.root / "config.xml"
+    site.home.settings.write_text(f'engine = "boinc"\nboinc_project = "{site.settings.boinc_project}"\n')
+    with pages_that_say("<authenticator>0a1b2c</authenticator>", place):
+        url = place.server.project.master_url
+        config.write_text(config.read_text().replace("http://lab.example/cs/", url))
+        assert main(["boinc", "invite", "ada@lab.example", "--home", str(site.home.path)]) == 0
+    assert capsys.readouterr().out.endswith(f": boinccmd --project_attach {url} 0a1b2c\n")
 
 
 def test_why_there_is_no_account_is_told(place: BoincSite) -> None:
