@@ -28,7 +28,7 @@ from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.engines.boinc.returned_results import check
-from crystal_search.server.engines.boinc.scripts import ANSWER, CHECK, scripts
+from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, scripts
 from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
@@ -198,22 +198,20 @@ def _come_back(site: Installation, server: Nothing) -> float:
 def _script_calls(home: Home, folder: Path) -> tuple[float, float]:
     """Return how long the validator's script takes with its daemon, and without, s."""
     folder.mkdir()
-    texts = scripts(home, Settings().boinc_tolerance)
-    texts["alone"] = texts[CHECK].replace(Home.answers.below, "nobody")
-    for name, text in texts.items():
+    for name, text in scripts(home, Settings().boinc_tolerance).items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    took: dict[str, list[float]] = {CHECK: [], "alone": []}
+    took: dict[str, list[float]] = {CHECK: [], CHECK + ALONE: []}
     with subprocess.Popen([folder / ANSWER]) as daemon:
         try:
             while not home.answers.is_socket():
                 time.sleep(0.1)
             for number, path in enumerate(sorted(home.incoming.glob("*/*"))[:CALLS]):
-                for name in (CHECK, "alone") if number % PLAIN_EVERY == 0 else (CHECK,):
+                for name in (CHECK, CHECK + ALONE) if number % PLAIN_EVERY == 0 else (CHECK,):
                     took[name].append(seconds(lambda: _checked(f"{folder / name} {path}")))  # noqa: B023
         finally:
             daemon.kill()
-    return statistics.mean(took[CHECK]), statistics.mean(took["alone"])
+    return statistics.mean(took[CHECK]), statistics.mean(took[CHECK + ALONE])
 
 
 def _checked(command: str) -> None:

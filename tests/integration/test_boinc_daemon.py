@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -16,7 +17,9 @@ import pytest
 
 import crystal_search
 from crystal_search.server.engines.boinc import answering, scripts
-from crystal_search.server.engines.boinc.scripts import ANSWER, CHECK, COMPARE
+from crystal_search.server.engines.boinc.install import install
+from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, COMPARE
+from crystal_search.server.home import Home
 from tests.boinc_site import HOSTILE, JOB, BoincSite, boinc_site, call, good, install_into, uploaded
 from tests.service_site import PATIENCE_S
 
@@ -90,7 +93,7 @@ def said(place: BoincSite, question: bytes) -> bytes:
 def without_python(place: BoincSite) -> None:
     """Have the scripts answer nothing but what the daemon says."""
     for script in (CHECK, COMPARE):
-        path = place.server.project.root / "bin" / script
+        path = place.server.project.root / "bin" / f"{script}{ALONE}"
         path.write_text(path.read_text().replace("/bin/python", "/bin/gone-python"))
 
 
@@ -117,6 +120,38 @@ def test_it_refuses_what_is_hostile_with_a_reason_and_lives(place: BoincSite) ->
         assert call(place, CHECK).returncode == 1
         assert call(place, CHECK, path).returncode == 0
         assert process.poll() is None
+
+
+def test_where_there_is_no_perl_python_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    place = boinc_site(tmp_path)
+    install_into(place)
+    path, bad = uploaded(place, good(place)), uploaded(place, b"{}", f"{JOB}_1_r2_0")
+    assert (call(place, CHECK, path).returncode, call(place, COMPARE, path, bad).returncode) == (0, 1)
+
+
+def test_a_script_that_is_lost_is_our_fault(place: BoincSite) -> None:
+    path = uploaded(place, good(place))
+    (place.server.project.root / "bin" / f"{CHECK}{ALONE}").unlink()
+    assert call(place, CHECK, path).returncode == 3
+
+
+def test_paths_from_where_the_validator_runs_are_found(place: BoincSite) -> None:
+    path = os.path.relpath(uploaded(place, good(place)), place.server.project.root / "log_lab")
+    with daemon(place):
+        assert call(place, CHECK, path).returncode == 0
+
+
+def test_a_home_may_be_called_anything(place: BoincSite, tmp_path: Path) -> None:
+    odd = Home(tmp_path / "it's \\ a $home")
+    place.site.home.path.rename(odd.path)
+    install(odd, place.site.settings, take_over=True)
+    moved = BoincSite(replace(place.site, home=odd), place.server)
+    path = uploaded(moved, good(moved))
+    assert call(moved, CHECK, path).returncode == 0
+    without_python(moved)
+    with daemon(moved):
+        assert call(moved, CHECK, path).returncode == 0
 
 
 def test_only_this_account_may_ask(place: BoincSite) -> None:

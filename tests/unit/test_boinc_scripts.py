@@ -25,7 +25,7 @@ from crystal_search.server.engines.boinc import scripts
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
 from crystal_search.server.engines.boinc.install import input_template, install, options, output_template
 from crystal_search.server.engines.boinc.invitations import invitation, make_account
-from crystal_search.server.engines.boinc.scripts import ASSIMILATE, CHECK, COMPARE
+from crystal_search.server.engines.boinc.scripts import ALONE, ASSIMILATE, CHECK, COMPARE
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 from crystal_search.work_unit import Parameters, write_work_unit
@@ -155,7 +155,7 @@ def test_a_work_unit_that_cannot_be_read_now_is_our_fault(place: BoincSite) -> N
 
 @pytest.mark.parametrize("script", [CHECK, COMPARE])
 def test_a_python_that_is_gone_is_our_fault(place: BoincSite, script: str) -> None:
-    path = place.server.project.root / "bin" / script
+    path = place.server.project.root / "bin" / f"{script}{ALONE}"
     path.write_text(path.read_text().replace("/bin/python", "/bin/gone-python"))
     data = uploaded(place, good(place))
     assert call(place, script, data, data).returncode == 3
@@ -164,7 +164,7 @@ def test_a_python_that_is_gone_is_our_fault(place: BoincSite, script: str) -> No
 @pytest.mark.parametrize("script", [CHECK, COMPARE])
 def test_a_fault_of_ours_that_ends_costs_nobody_a_result(place: BoincSite, script: str) -> None:
     """The first two tries find no Python, as in the midst of an upgrade."""
-    path = place.server.project.root / "bin" / script
+    path = place.server.project.root / "bin" / f"{script}{ALONE}"
     python = path.with_name("python")
     python.write_text(
         f'#!/bin/sh\necho >>"$0.tries"\n[ "$(wc -l <"$0.tries")" -le 2 ] && exit 127\nexec {sys.executable} "$@"\n'

@@ -43,13 +43,18 @@ def answer_questions(home: Home) -> NoReturn:
         If another process answers already.
     """
     lock_path = home.found().answers.with_suffix(".lock")
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, hard))
+    _limit_memory()
     with FileLock(lock_path, "the daemon that answers BOINC's validator"), _listening(home.answers) as listener:
         _serve(listener, [home.answers, *_program()])
     log.warning("the program, its socket or its memory is no longer what it was; it begins anew")
     time.sleep(SETTLE_S)
     os.execv(sys.executable, sys.orig_argv)
+
+
+def _limit_memory() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = MAX_BYTES if hard == resource.RLIM_INFINITY else min(MAX_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @contextmanager
