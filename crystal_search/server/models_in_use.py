@@ -7,6 +7,7 @@ last, whole or not at all, so that it never names a model that is not there.
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -35,8 +36,10 @@ from crystal_search.model import (
     read_model,
 )
 from crystal_search.model_card import ABOUT, ModelCard, card_from_json, card_to_json
+from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation
+from crystal_search.server.unit_states import WITH_RESULT, is_in
 
 log = logging.getLogger(__name__)
 
@@ -160,6 +163,14 @@ def named_by_open_units(site: Installation) -> list[Model[ModelCard]]:
         except ModelError as error:
             log.warning("%s", error)
     return found
+
+
+def units_waiting(site: Installation) -> Waiting:
+    """Return which models the open work units without a result name, for the engine to tell whether they can be had."""
+    units = Counter(
+        unit.recipe.models for unit in site.imaging.units("open") if not is_in(site.home, unit.name, *WITH_RESULT)
+    )
+    return Waiting(settings=site.settings, models=(site.models, site.home.models), units=units)
 
 
 def install(model: Model[ModelCard], home: Home) -> Path:

@@ -9,6 +9,7 @@ import pytest
 from crystal_search.exit_codes import BAD_MODEL
 from crystal_search.main import main
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.boinc_load import MEASURED
 from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, opened, recipe_of
@@ -117,7 +118,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: found.jobs(names))
     monkeypatch.setattr(BoincDatabase, "versions", lambda _: found.versions())
     monkeypatch.setattr(BoincDatabase, "highest_version", lambda _: found.highest_version())
-    monkeypatch.setattr(BoincDatabase, "load", lambda _: {"unsent": 0, "hosts_last_day": 1})
+    monkeypatch.setattr(BoincDatabase, "load", lambda _: dict.fromkeys(MEASURED, 0))
     return found
 
 
@@ -221,7 +222,10 @@ def test_used_before_anything_is_staged_it_is_in_use_and_units_wait(
     assert said in capsys.readouterr().err
     command("status", home=home)
     assert said in capsys.readouterr().out
+    command("boinc", "stage", frozen(tmp_path), "--no-update", home=home)
+    assert said in capsys.readouterr().out
     command("boinc", "stage", frozen(tmp_path), home=home)
+    assert "wait" not in capsys.readouterr().out
     command("create-work", home=home)
     assert len(server.created) == 1
 

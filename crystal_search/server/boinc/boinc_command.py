@@ -9,14 +9,16 @@ from crystal_search.errors import ConfigError
 from crystal_search.model import default_models
 from crystal_search.server.engines.boinc.answering import answer_questions
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.boinc_report import held_back
 from crystal_search.server.engines.boinc.install import install, set_replication
 from crystal_search.server.engines.boinc.invitations import make_account
 from crystal_search.server.engines.boinc.ownership import check_owner
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.boinc.supplying import supply
+from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, opened, say
-from crystal_search.server.models_in_use import named_by_open_units
+from crystal_search.server.models_in_use import named_by_open_units, units_waiting
 from crystal_search.server.settings import Settings, read_settings
 
 
@@ -78,16 +80,11 @@ def _invite(arguments: argparse.Namespace) -> None:
 def _stage(arguments: argparse.Namespace) -> None:
     home, _, project = _told(arguments)
     check_owner(project, home)
+    server, update = BoincDatabase(project), not arguments.no_update
     with opened(home.path) as site:
-        models = [*default_models(site.models), *named_by_open_units(site)]
-    for line in supply(
-        project,
-        BoincDatabase(project),
-        models,
-        arguments.program,
-        number=arguments.number,
-        update=not arguments.no_update,
-    ):
+        models, held = [*default_models(site.models), *named_by_open_units(site)], units_waiting(site)
+    done = supply(project, server, models, arguments.program, number=arguments.number, update=update)
+    for line in (*done, *held_back(Stock.of(server.versions(), held.models), held)):
         say(line)
 
 

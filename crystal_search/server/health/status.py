@@ -3,7 +3,6 @@
 import argparse
 import json
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from typing import Any
 
 from crystal_search.files import write_whole
 from crystal_search.server.engines.attempts import running_fractions
-from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.engines.engine_kinds import ENGINES
 from crystal_search.server.health.metrics import as_metrics
 from crystal_search.server.health.pace import Sample, Verdict, add_sample, flow, rates
@@ -20,8 +18,9 @@ from crystal_search.server.health.troubles import clock, report_of, troubles
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import PlateSummary
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.models_in_use import units_waiting
 from crystal_search.server.services.reconcile import strays_at
-from crystal_search.server.unit_states import WITH_RESULT, State, is_in, names_in
+from crystal_search.server.unit_states import State, names_in
 
 SHOWN_FAILURES = 20
 #: The states of work units that are told of, in the order in which work moves.
@@ -88,14 +87,8 @@ def _hours_since(moment: datetime) -> float:
 
 def _reports(site: Installation) -> dict[str, Any]:
     """Return by the names of all engines that tell something what the one in use tells, and None for the others."""
-    used = site.settings.engine
-    units = Counter(
-        unit.recipe.models for unit in site.imaging.units("open") if not is_in(site.home, unit.name, *WITH_RESULT)
-    )
-    waiting = Waiting(settings=site.settings, models=(site.models, site.home.models), units=units)
-    return {
-        name: asdict(kind.report(waiting)) if name == used else None for name, kind in ENGINES.items() if kind.report
-    }
+    told, used = units_waiting(site), site.settings.engine
+    return {name: asdict(kind.report(told)) if name == used else None for name, kind in ENGINES.items() if kind.report}
 
 
 def as_text(found: dict[str, Any]) -> str:
