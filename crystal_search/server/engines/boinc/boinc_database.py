@@ -33,21 +33,26 @@ AND NOT EXISTS (
 ORDER BY platform.name, this.plan_class
 """
 
-_ABLE = (
-    f"h.rpc_time > UNIX_TIMESTAMP() - {DAY_S} "
-    "AND EXISTS (SELECT 1 FROM result s WHERE s.hostid = h.id AND s.appid = w.appid)"
-)
-
-#: Jobs by name, with their copies. Times are compared by the server's own clock.
+#: What is read of a job `w` and its copies `r`, by the fields of Job. Times are compared by the server's own clock.
+_OF_A_JOB: dict[str, tuple[str, type]] = {
+    "id": ("w.id", int),
+    "name": ("w.name", str),
+    "error_mask": ("w.error_mask", int),
+    "assimilated": (f"w.assimilate_state = {ASSIMILATED}", bool),
+    "in_progress": (f"COALESCE(SUM(r.server_state = {IN_PROGRESS}), 0)", int),
+    "unsent": (f"COALESCE(SUM(r.server_state < {IN_PROGRESS}), 0)", int),
+    "over": (f"COALESCE(SUM(r.server_state = {OVER}), 0)", int),
+    "silent_s": (f"COALESCE(UNIX_TIMESTAMP() - MAX(IF(r.server_state = {IN_PROGRESS}, r.sent_time, NULL)), 0)", int),
+    "quorum": ("w.min_quorum", int),
+    "extra": ("w.target_nresults - w.min_quorum", int),
+    "to_validate": (
+        f"COALESCE(SUM(r.outcome = {SUCCESS} AND r.validate_state = {UNCHECKED}) > 0 "
+        f"AND SUM(r.outcome = {SUCCESS} AND r.validate_state <> {INVALID}) >= w.min_quorum, 0)",
+        bool,
+    ),
+}
 _JOBS = f"""
-    SELECT w.id, w.name, w.error_mask, w.assimilate_state,
-        COALESCE(SUM(r.server_state = {IN_PROGRESS}), 0),
-        COALESCE(SUM(r.server_state < {IN_PROGRESS}), 0),
-        COALESCE(SUM(r.server_state = {OVER}), 0),
-        COALESCE(UNIX_TIMESTAMP() - MAX(CASE WHEN r.server_state = {IN_PROGRESS} THEN r.sent_time END), 0),
-        w.target_nresults - w.min_quorum,
-        COALESCE(SUM(r.outcome = {SUCCESS} AND r.validate_state = {UNCHECKED}) > 0
-            AND SUM(r.outcome = {SUCCESS} AND r.validate_state <> {INVALID}) >= w.min_quorum, 0)
+    SELECT {", ".join(column for column, _ in _OF_A_JOB.values())}
     FROM workunit w LEFT JOIN result r ON r.workunitid = w.id
     WHERE w.name IN ({{marks}})
     GROUP BY w.id, w.name, w.error_mask, w.assimilate_state, w.target_nresults, w.min_quorum
@@ -67,19 +72,10 @@ _ANOTHER_COPY = """
     WHERE w.id = %s AND w.target_nresults - w.min_quorum = %s AND w.error_mask = 0 AND w.canonical_resultid = 0
 """
 
-#: Jobs that nobody is left for. Of the hosts that asked within a day and were ever sent our work, enough for a quorum,
-#: each has had a copy, or its user has where that counts; and none may have another (sched/sched_check.cpp, 1.6.2).
-#: Where users count, too few of them for a quorum would only compute the same for ever: such jobs wait for one more.
-_NOBODY_LEFT = f"""
-    SELECT w.id FROM workunit w
-    WHERE w.id IN ({{marks}})
-        AND w.min_quorum <= (SELECT IF(%s, COUNT(DISTINCT h.userid), COUNT(*)) FROM host h WHERE {_ABLE})
-        AND NOT EXISTS (
-            SELECT 1 FROM host h WHERE {_ABLE} AND NOT EXISTS (
-                SELECT 1 FROM result r
-                WHERE r.workunitid = w.id AND (r.hostid = h.id OR (%s AND r.userid = h.userid))
-            )
-        )
+#: Hosts that may take our work: they asked within a day, and were sent some before.
+_ABLE = f"""
+    SELECT h.id, h.userid FROM host h WHERE h.rpc_time > UNIX_TIMESTAMP() - {DAY_S}
+    AND EXISTS (SELECT 1 FROM result r WHERE r.hostid = h.id AND r.{OURS})
 """
 
 
@@ -95,6 +91,7 @@ class Job:
     unsent: int = 0  #: copies that nobody has yet
     silent_s: int = 0  #: since a volunteer was sent the last of the copies in progress
     over: int = 0  #: copies that volunteers had
+    quorum: int = 1  #: results that must agree
     extra: int = 0  #: copies that are wanted beyond the quorum
     to_validate: bool = False  #: whether results are back that may be enough
 
@@ -126,26 +123,13 @@ class BoincDatabase:
 
     def jobs(self, names: Sequence[str]) -> dict[str, Job]:
         """Return by name those of these jobs that the server knows."""
-        found: dict[str, Job] = {}
+        found = []
         with self.cursor() as cursor:
             for start in range(0, len(names), AT_ONCE):
                 chunk = names[start : start + AT_ONCE]
-                marks = ", ".join(["%s"] * len(chunk))
-                cursor.execute(_JOBS.format(marks=marks), chunk)
-                for number, name, mask, state, running, unsent, over, silent_s, extra, back in cursor.fetchall():
-                    found[name] = Job(
-                        id=number,
-                        name=name,
-                        error_mask=mask,
-                        assimilated=state == ASSIMILATED,
-                        in_progress=int(running),
-                        unsent=int(unsent),
-                        over=int(over),
-                        silent_s=int(silent_s),
-                        extra=extra,
-                        to_validate=bool(back),
-                    )
-        return found
+                cursor.execute(_JOBS.format(marks=", ".join(["%s"] * len(chunk))), chunk)
+                found += [_job(row) for row in cursor.fetchall()]
+        return {job.name: job for job in found}
 
     def failed_copies(self, job_id: int) -> list[FailedCopy]:
         """Return the copies of a job that ended in vain."""
@@ -167,14 +151,24 @@ class BoincDatabase:
             cursor.execute(_ANOTHER_COPY, (job.id, job.extra))
 
     def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
-        """Return those of these jobs of which every host has had a copy, while another waits to be sent."""
-        of_id = {job.id: job for job in jobs if job.unsent and job.over and not job.in_progress and not job.error_mask}
-        if not of_id:
-            return []
+        """Return those of these jobs of which every host has had a copy, while another waits to be sent.
+
+        Where one a user is sent out (sched/sched_check.cpp), users count. Too few for a quorum would only compute the
+        same for ever: such jobs wait for one more.
+        """
+        waiting = [job for job in jobs if job.unsent and job.over and not job.in_progress and not job.error_mask]
+        column = 1 if self._project.one_copy_per_user else 0
+        had: dict[int, set[int]] = {job.id: set() for job in waiting}
         with self.cursor() as cursor:
-            marks = ", ".join(["%s"] * len(of_id))
-            cursor.execute(_NOBODY_LEFT.format(marks=marks), (*of_id, *[self._project.one_copy_per_user] * 2))
-            return [of_id[number] for (number,) in cursor.fetchall()]
+            cursor.execute(_ABLE)
+            able = {host[column] for host in cursor.fetchall()}
+            for start in range(0, len(waiting), AT_ONCE):
+                numbers = [job.id for job in waiting[start : start + AT_ONCE]]
+                marks = ", ".join(["%s"] * len(numbers))
+                cursor.execute(f"SELECT hostid, userid, workunitid FROM result WHERE workunitid IN ({marks})", numbers)
+                for copy in cursor.fetchall():
+                    had[copy[2]].add(copy[column])
+        return [job for job in waiting if job.quorum <= len(able) and able <= had[job.id]]
 
     def versions(self) -> list[AppVersion]:
         """Return the versions that volunteers get, the newest of each platform and plan class."""
@@ -233,6 +227,11 @@ class BoincDatabase:
             return where | {"unix_socket": here[0]}
         host, _, port = project.db_host.partition(":")
         return where | {"host": host, "port": int(port or 3306)}
+
+
+def _job(row: Sequence[Any]) -> Job:
+    columns = zip(_OF_A_JOB.items(), row, strict=True)
+    return Job(**{name: kind(value) for (name, (_, kind)), value in columns})
 
 
 def _text(stored: bytes | str | None) -> str:
