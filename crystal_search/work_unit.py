@@ -29,7 +29,7 @@ MAX_IMAGES = 1000
 MAX_IMAGE_BYTES = 256 * 1024 * 1024
 MAX_UNIT_BYTES = 2 * 1024 * 1024 * 1024
 MAX_MANIFEST_BYTES = 10_000_000
-HEAD_BYTES = 65_536  #: of a picture, in which its size mostly stands
+HEAD_BYTES, LONG_HEAD_BYTES = 4_096, 65_536  #: of a picture, in which its size mostly stands; nearly always
 SCORINGS = ("dense", "windowed")
 NO_DROP_RULES = ("stop", "whole_image")
 
@@ -245,10 +245,11 @@ def image_sizes(path: Path, unit: WorkUnit) -> dict[str, tuple[int, int]]:
 def _size_in(archive: zipfile.ZipFile, member: str) -> tuple[int, int]:
     with archive.open(member) as file:
         head = file.read(HEAD_BYTES)
-        try:
-            return stored_size(head)
-        except ImageError:  # a TIFF may have its header at the end
-            return stored_size(head + file.read())
+        for more in (LONG_HEAD_BYTES, -1):  # a TIFF may have its header at the end
+            with suppress(ImageError):
+                return stored_size(head)
+            head += file.read(more)
+        return stored_size(head)
 
 
 def image_bytes(path: Path, image: WorkUnitImage) -> bytes:

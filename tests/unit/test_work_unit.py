@@ -1,19 +1,23 @@
 import errno
+import io
 import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from crystal_search.errors import WorkUnitError
 from crystal_search.work_unit import (
     MANIFEST,
     Parameters,
     image_bytes,
+    image_sizes,
     manifest_from_json,
     manifest_to_json,
     read_work_unit,
@@ -201,3 +205,19 @@ def test_every_manifest_field_is_documented() -> None:
     manifest = json.loads((GOLDEN / "work-unit-2.manifest.json").read_text())
     fields = {*manifest, *manifest["parameters"], *manifest["images"][0], *manifest["models"][0]}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]
+
+
+def test_the_size_of_a_picture_is_found_wherever_its_header_ends(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(5).integers(0, 255, (120, 200), dtype=np.uint8)
+    pictures: list[tuple[str, bytes]] = []
+    for comment_bytes in (0, 6_000, 60_000):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", comment=b"x" * comment_bytes)
+        pictures.append((".jpg", file.getvalue()))
+    file = io.BytesIO()
+    Image.fromarray(np.tile(pixels, (8, 8))).save(file, "TIFF")  # its header comes last
+    pictures.append((".tif", file.getvalue()))
+    images = [(str(number), suffix, data) for number, (suffix, data) in enumerate(pictures)]
+    path = tmp_path / "unit.zip"
+    unit = write_work_unit(path, name="u", models=MODELS, parameters=Parameters(), images=images)
+    assert image_sizes(path, unit) == {"0": (120, 200), "1": (120, 200), "2": (120, 200), "3": (960, 1600)}
