@@ -1,13 +1,13 @@
 """A database of schema version 1, made by that version's own statements, with scores, opened by this version."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, inspect, text
@@ -27,6 +27,7 @@ from tests.unit.builders import crystal_score
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FIRST: dict[str, Any] = json.loads((GOLDEN / "imaging-1.json").read_text(encoding="utf-8"))
+UNIT = "demo-1-0123456789abcdef"  #: as create-work calls a work unit
 NIGHT = datetime(2012, 11, 21, tzinfo=UTC)
 BEFORE = replace(FOUND, chops=0, seconds={})  #: version 1 kept neither
 
@@ -179,10 +180,14 @@ def test_a_result_of_version_1_in_flight_counts_under_its_recipe(tmp_path: Path)
     engine = create_engine(f"sqlite:///{home.path / 'imaging.sqlite'}")
     with engine.begin() as connection:
         filled(connection, "sqlite")
+        connection.execute(text("UPDATE work_unit SET name = :name WHERE name = 'demo-1'"), {"name": UNIT})
     engine.dispose()
-    shutil.copy(GOLDEN / "work-unit-1.zip", home.queue / "demo-1.zip")
-    (home.returned / "demo-1").mkdir()
-    shutil.copy(GOLDEN / "result-1.json", home.returned / "demo-1" / "result.json")
+    (home.returned / UNIT).mkdir()
+    result = (GOLDEN / "result-1.json").read_text().replace('"demo-1"', f'"{UNIT}"')
+    (home.returned / UNIT / "result.json").write_text(result)
+    with ZipFile(GOLDEN / "work-unit-1.zip") as golden, ZipFile(home.queue / f"{UNIT}.zip", "w") as packed:
+        for member in golden.infolist():
+            packed.writestr(member, golden.read(member).replace(b'"demo-1"', f'"{UNIT}"'.encode()))
     with opened(home.path) as site:
         assert (validate(home).valid, assimilate(site)) == (1, 1)
         assert finalize(site)
@@ -194,7 +199,7 @@ def test_a_result_of_version_1_in_flight_counts_under_its_recipe(tmp_path: Path)
             assert score.found == crystal_score()
             recipes.add(score.recipe)
         assert recipes == {RECIPE}
-        assert {each.name for each in site.imaging.units("done")} == {"demo-1", "unit-1"}
+        assert {each.name for each in site.imaging.units("done")} == {UNIT, "unit-1"}
         assert recipes_in(home) == 3
 
 

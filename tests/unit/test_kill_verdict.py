@@ -23,6 +23,7 @@ from tests.killing.robot import Robot
 from tests.killing.verdict import End
 from tests.service_site import RECIPE, site_at
 
+UNIT, OTHER = "u-1-0123456789abcdef", "v-1-0123456789abcdef"
 PAGE = (Path(__file__).parents[2] / "docs" / "kill-test.md").read_text(encoding="utf-8")
 
 
@@ -39,7 +40,7 @@ class Stage:
         self.pictures = [self.robot.truth[Path(image.path)] for image in self.images]
         self.end = End(self.site.home, self.site.imaging, self.robot)
 
-    def score(self, number: int, *, unit: str = "u", picture: Picture | None = None, error: str | None = None) -> None:
+    def score(self, number: int, *, unit: str = UNIT, picture: Picture | None = None, error: str | None = None) -> None:
         """Put a score into the ledger, its row into a CSV file, and its result into the archive."""
         image, picture = self.images[number], picture or self.pictures[number]
         found = made(image, picture, unit, error)
@@ -85,12 +86,12 @@ def replaced_file(stage: Stage) -> None:
 
 def another_size(stage: Stage) -> None:
     image, picture = stage.images[0], stage.pictures[0]
-    score = made(image, replace(picture, number=77), "v", None)
+    score = made(image, replace(picture, number=77), OTHER, None)
     stage.site.imaging.add_auto_scores([score])
 
 
 def csv_twice(stage: Stage) -> None:
-    (stage.site.home.scored / "again.csv").write_text(f"work_unit,image_id\nu,{stage.images[0].id}\n")
+    (stage.site.home.scored / "again.csv").write_text(f"work_unit,image_id\n{UNIT},{stage.images[0].id}\n")
 
 
 def unit_left_open(stage: Stage) -> None:
@@ -105,13 +106,13 @@ def unit_left_open(stage: Stage) -> None:
         (lambda stage: None, set()),
         (replaced_file, {"lost"}),
         (lambda stage: stage.robot.truth.update({Path("/elsewhere.jpg"): stage.pictures[0]}), {"lost"}),
-        (lambda stage: stage.score(0, unit="v"), {"doubled"}),
+        (lambda stage: stage.score(0, unit=OTHER), {"doubled"}),
         (csv_twice, {"doubled"}),
-        (lambda stage: (stage.site.home.archive / "u").rename(stage.site.home.path / "u"), {"doubled"}),
-        (lambda stage: stage.score(0, unit="v", error="bad"), {"condemned", "doubled", "lost"}),
+        (lambda stage: (stage.site.home.archive / UNIT).rename(stage.site.home.path / UNIT), {"doubled"}),
+        (lambda stage: stage.score(0, unit=OTHER, error="bad"), {"condemned", "doubled", "lost"}),
         (another_size, {"wrong", "doubled"}),
         (unit_left_open, {"lost", "stuck"}),
-        (lambda stage: (stage.site.home.failures / "u").mkdir(), {"stuck"}),
+        (lambda stage: (stage.site.home.failures / UNIT).mkdir(), {"stuck"}),
     ],
 )
 def test_each_wrong_end_is_found(stage: Stage, spoil: Callable[[Stage], None], found: set[str]) -> None:
