@@ -404,6 +404,14 @@ def test_a_file_is_noted_at_its_image_and_at_the_work_unit_that_was_packed_of_it
     assert imaging.images_read(below=two.id, limit=9) == []
 
 
+def test_images_that_were_read_are_found_below_many_that_wait(imaging: ImagingDatabase) -> None:
+    read = scored_once(imaging)
+    waiting = [stored(imaging, key(row=row)) for row in range(1, 4)]
+    imaging.add_unit(unit(*waiting[:2], name="unit-2"))
+    assert imaging.images_read(limit=1) == [read]
+    assert imaging.images_read(below=read.id, limit=1) == []
+
+
 def test_another_picture_in_the_same_file_is_scored_anew_and_the_old_score_is_kept(imaging: ImagingDatabase) -> None:
     image = scored_once(imaging)
     assert imaging.images_without_score(RECIPE, limit=9) == []

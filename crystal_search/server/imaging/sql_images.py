@@ -63,9 +63,20 @@ class SqlImages(SqlTransactions):
         return self._read("look for what was taken back", work)
 
     def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
-        """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
-        rows = self._read("go through images", lambda c: c.execute(statements.images_read(below, limit)).all())
-        return [stored_image(row) for row in rows]
+        """Return images whose files were read, the highest id first; only ids below `below`, if one is given.
+
+        They are read to be packed, so an archive's millions that wait are not gone through.
+        """
+
+        def work(connection: Connection) -> list[StoredImage]:
+            found: list[StoredImage] = []
+            last = below
+            while len(found) < limit and (ids := connection.scalars(statements.images_packed(last, limit)).all()):
+                found += [stored_image(row) for row in rows_of(connection, ids, statements.images_read_among)]
+                last = ids[-1]
+            return found[:limit]
+
+        return self._read("go through images", work)
 
     def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
         """Note what the files of images hold now, and of which the work unit `unit` was packed.

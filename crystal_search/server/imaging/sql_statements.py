@@ -138,15 +138,25 @@ def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, now:
     return waiting.order_by(*_NEWEST).limit(limit)
 
 
-def count_to_score(recipe_id: int, channel: str) -> Query:
-    """Select how many images of a channel have a last automatic score of another recipe, or none."""
-    return select(func.count()).where(image.c.channel == channel, image.c.last_recipe_id != recipe_id)
+def count_unscored(channel: str) -> Query:
+    """Select how many images of a channel have no automatic score: counted at inspections, of which there are few."""
+    return select(func.sum(inspection.c.images - inspection.c.scored)).where(inspection.c.channel == channel)
+
+
+def count_scored_before(recipe_id: int, channel: str) -> Query:
+    """Select how many images of a channel have a last automatic score by a recipe: an index knows them."""
+    return select(func.count()).where(image.c.channel == channel, image.c.last_recipe_id == recipe_id)
 
 
 def newest_packed(recipe_id: int, channel: str) -> Query:
-    """Select the newest image of a channel in an open unit of the recipe."""
-    held = exists().select_from(_MEMBERS).where(*_holds(recipe_id, "open"))
-    return images().where(image.c.channel == channel, held).order_by(*_NEWEST).limit(1)
+    """Select the newest image of a channel in an open unit of the recipe.
+
+    It is looked for by its id alone, so that a database begins with the open units, which are few; with the plate's
+    barcode beside it SQLite goes through all images.
+    """
+    held = select(image.c.id).select_from(_MEMBERS.join(image, work_unit_image.c.image_id == image.c.id))
+    wanted = held.where(*_holds(recipe_id, "open"), image.c.channel == channel).order_by(*_NEWEST).limit(1)
+    return images().where(image.c.id == wanted.correlate(None).scalar_subquery())
 
 
 def waits_longest(*, put_off: bool) -> Query:
@@ -273,10 +283,16 @@ def inspections_of_images(image_ids: Sequence[int]) -> Query:
     return select(image.c.id, *keys, image.c.sha256, image.c.last_recipe_id).where(image.c.id.in_(image_ids))
 
 
-def images_read(below: int | None, limit: int) -> Query:
-    """Select images whose files were read, the highest id first, only ids below `below` if one is given."""
-    wanted = images().where(image.c.sha256 != "").order_by(image.c.id.desc()).limit(limit)
-    return wanted if below is None else wanted.where(image.c.id < below)
+def images_packed(below: int | None, limit: int) -> Query:
+    """Select the ids of images that were ever packed, the highest first, only those below `below` if one is given."""
+    image_id = work_unit_image.c.image_id
+    wanted = select(image_id).group_by(image_id).order_by(image_id.desc()).limit(limit)
+    return wanted if below is None else wanted.where(image_id < below)
+
+
+def images_read_among(image_ids: Sequence[int]) -> Query:
+    """Select those of these images whose files were read, the highest id first."""
+    return images().where(image.c.id.in_(image_ids), image.c.sha256 != "").order_by(image.c.id.desc())
 
 
 def versions_of(image_ids: Sequence[int]) -> Query:
@@ -352,8 +368,9 @@ def postponed_images() -> Query:
 
 def unreadable_images() -> Query:
     """Select every image whose last automatic score says that it is unreadable, by id."""
-    last = select(func.max(score.c.id)).where(score.c.recipe_id.is_not(None)).group_by(score.c.image_id)
-    condemned = select(score.c.image_id).where(score.c.outcome == UNREADABLE, score.c.id.in_(last))
+    later = score.alias()
+    is_later = (later.c.image_id == score.c.image_id, later.c.id > score.c.id, later.c.recipe_id.is_not(None))
+    condemned = select(score.c.image_id).where(score.c.outcome == UNREADABLE, ~exists().where(*is_later))
     return images().where(image.c.id.in_(condemned), image.c.last_recipe_id != 0).order_by(image.c.id)
 
 

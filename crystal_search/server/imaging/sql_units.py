@@ -54,8 +54,10 @@ class SqlUnits(SqlTransactions):
         """Return how many images of a channel have a last automatic score of another recipe, or none."""
 
         def work(connection: Connection) -> int:
-            recipe_id = connection.scalar(statements.recipe_id(recipe)) or -1
-            return int(connection.scalar(statements.count_to_score(recipe_id, channel)) or 0)
+            recipe_id = connection.scalar(statements.recipe_id(recipe))
+            others = set(connection.scalars(statements.recipe_ids())) - {recipe_id}
+            queries = [statements.count_scored_before(other, channel) for other in others]
+            return sum(int(connection.scalar(query) or 0) for query in (statements.count_unscored(channel), *queries))
 
         return self._read("count images without a score", work)
 
