@@ -157,6 +157,8 @@ class BoincDatabase:
         same for ever: such jobs wait for one more.
         """
         waiting = [job for job in jobs if job.unsent and job.over and not job.in_progress and not job.error_mask]
+        if not waiting:
+            return []
         column = 1 if self._project.one_copy_per_user else 0
         had: dict[int, set[int]] = {job.id: set() for job in waiting}
         with self.cursor() as cursor:
