@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.exit_codes import BAD_MODEL
+from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT
 from crystal_search.main import main
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.boinc_load import MEASURED
@@ -87,11 +87,12 @@ def test_what_nobody_could_compute_goes_out_again_when_a_version_can(tmp_path: P
     assert place.server.created == [job, job.replace("_a1", "_a2")]
 
 
-def test_a_model_that_no_program_can_use_costs_no_image_its_attempts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [BAD_MODEL, BAD_WORK_UNIT])
+def test_a_program_or_model_that_does_not_fit_costs_no_image_its_attempts(tmp_path: Path, code: int) -> None:
     place = boinc_site(tmp_path, images=1)
     step(place, RECIPE)
     for _ in range(20):
-        place.server.fail(place.server.created[-1], BAD_MODEL, BAD_MODEL, BAD_MODEL)
+        place.server.fail(place.server.created[-1], code, BAD_MODEL, code)
         for note in place.site.home.submitted.iterdir():
             os.utime(note, (1e9, 1e9))  # hours later
         step(place, RECIPE)

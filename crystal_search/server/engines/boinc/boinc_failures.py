@@ -7,7 +7,7 @@ network or this server: a copy that never came back or could not be downloaded s
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from crystal_search.exit_codes import BAD_MODEL, USAGE
+from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, USAGE
 
 COULD_NOT_BE_SENT, CLIENT_ERROR, NO_REPLY, VALIDATE_ERROR, DETACHED = 2, 3, 4, 6, 7  #: result.outcome, in vain
 STDERR_CHARACTERS = 2000
@@ -19,6 +19,7 @@ class End:
 
     said: str  #: for people, after "a copy"; ``{code}`` stands for the exit code
     is_attempt: bool = False  #: whether it counts as an attempt at the work unit
+    wants_version: bool = False  #: whether another version of the application would do it
 
 
 OUTCOMES = {
@@ -46,7 +47,8 @@ EXITS = {
     -226: End("was stopped a hundred times"),
     0: End("did not return its result"),
     USAGE: End("was started wrongly"),
-    BAD_MODEL: End("could not use its models"),
+    BAD_WORK_UNIT: End("could not read its work unit: the program is older", wants_version=True),
+    BAD_MODEL: End("could not use its models", wants_version=True),
     126: End("could not be started"),
     127: End("could not be started"),
     132: End("runs on no such processor"),
@@ -94,11 +96,6 @@ class FailedCopy:
         """How it ended."""
         ends: Mapping[int, End] = EXITS if self.outcome == CLIENT_ERROR else OUTCOMES
         return ends.get(self.exit_status if self.outcome == CLIENT_ERROR else self.outcome, FAILED_PROGRAM)
-
-    @property
-    def lacked_model(self) -> bool:
-        """Whether the program did not find a model, or could not use it."""
-        return self.outcome == CLIENT_ERROR and self.exit_status == BAD_MODEL
 
     def __str__(self) -> str:
         what = f"a copy {self.end.said.format(code=self.exit_status)}\n{self.name} on host {self.host_id}"

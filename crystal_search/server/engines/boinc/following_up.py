@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 #: How long after an attempt was submitted the next may be, s. After the last of them the work unit is set aside, also
 #: if nothing is known against its images: one that takes every host down may not have them all, again and again. Only
-#: programs without their models go on for ever, at the last of these distances.
+#: where programs or models do not fit the work unit it goes on for ever, at the last of these distances.
 NEXT_AFTER_S = (0.0, 0.0, 60.0, 600.0, 3_600.0, 3_600.0)
 
 
@@ -44,7 +44,7 @@ def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *,
             add_failure(home, name, text)
     why = given_up_because(job.error_mask)
     failed = len(failures(home, name))
-    if failed < most and (attempt <= len(NEXT_AFTER_S) or _only_models_lacked(copies)):
+    if failed < most and (attempt <= len(NEXT_AFTER_S) or _want_version(copies)):
         log.warning("%s came to nothing: %s; once more", job.name, why)
         return True
     if failed < most:
@@ -54,6 +54,6 @@ def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *,
     return False
 
 
-def _only_models_lacked(copies: Sequence[FailedCopy]) -> bool:
-    """Tell whether every copy ended for want of a model, of which no image is the cause."""
-    return bool(copies) and all(copy.lacked_model for copy in copies)
+def _want_version(copies: Sequence[FailedCopy]) -> bool:
+    """Tell whether every copy ended for want of another version of the application, of which no image is the cause."""
+    return bool(copies) and all(copy.end.wants_version for copy in copies)
