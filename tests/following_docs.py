@@ -156,15 +156,22 @@ def _tell(text: str) -> None:
     sys.stdout.flush()
 
 
-#: Waits until the viewer has a score for each image of the demo plate: what the page promises.
+#: Whether the viewer has a score for each image of the demo plate: what the page promises.
 FRAMED = """
 all="import json, sys; found = json.load(sys.stdin)['drops']; sys.exit(not found or not all(x['auto'] for x in found))"
-for each in $(seq 180); do
-    curl --fail --silent http://127.0.0.1:8765/api/plate/demo | python3 -c "$all" 2>/dev/null && exit 0
-    sleep 10
-done
-exit 1
+curl --fail --silent http://127.0.0.1:8765/api/plate/demo | python3 -c "$all" 2>/dev/null
 """
+PATIENCE_S, PAUSE_S = 1800.0, 10.0  #: for frames
+
+
+def has_frames(machine: Machine) -> bool:
+    """Wait until the viewer shows what the page promises; tell whether it does."""
+    end = time.monotonic() + PATIENCE_S
+    while code := machine.say(FRAMED, "boincadm"):
+        if time.monotonic() > end:
+            break
+        time.sleep(PAUSE_S)
+    return not code
 
 
 def main() -> None:
@@ -183,8 +190,8 @@ def main() -> None:
     try:
         with started(place, arguments.mirror) as machine:
             minutes = follow(machine, arguments.page)
-            if machine.say(FRAMED, "boincadm"):
-                sys.exit("after half an hour the viewer has no score for each image of the demo plate")
+            if not has_frames(machine):
+                sys.exit(f"{PATIENCE_S:.0f} s later the viewer has no score for each image of the demo plate")
     finally:
         if not arguments.folder:
             shutil.rmtree(place)
