@@ -94,6 +94,7 @@ class Machine:
 def make_debian(folder: Path, mirror: Path | None) -> None:
     """Make a Debian with our source in it, which trusts whom this machine trusts and has BOINC's source at `mirror`."""
     subprocess.run(["debootstrap", "bookworm", folder], stdout=subprocess.DEVNULL, check=True)
+    folder.chmod(0o755)  # a temporary folder is its owner's only, and this one is everybody's root
     shutil.copy("/etc/resolv.conf", folder / "etc/resolv.conf")
     shutil.copy(CERTIFICATES, folder / "etc/host-certificates.crt")
     (folder / "etc/pip.conf").write_text("[global]\ncert = /etc/host-certificates.crt\n")
