@@ -25,6 +25,7 @@ from crystal_search.server.imaging.sql_rows import (
 )
 from crystal_search.server.imaging.sql_statements import InspectionKey
 from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, rows_of
+from crystal_search.server.imaging.waiting_statements import taking_up
 from crystal_search.wells import WellKey
 
 
@@ -108,7 +109,7 @@ def discount(connection: Connection, image_ids: Collection[int]) -> None:
             connection.execute(statements.counting_scores(key, -count, ""))
         connection.execute(statements.discounting(batch, time_text(datetime.now(UTC))))
         connection.execute(statements.releasing(batch))
-        connection.execute(statements.taking_up(batch))
+        connection.execute(taking_up(batch))
 
 
 def _add_images(connection: Connection, wanted: Sequence[NewImage], import_id: int) -> Added:

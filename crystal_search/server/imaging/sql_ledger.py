@@ -26,6 +26,7 @@ from crystal_search.server.imaging.sql_rows import (
 )
 from crystal_search.server.imaging.sql_statements import InspectionKey
 from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, recipe_id_of, rows_of
+from crystal_search.server.imaging.waiting_statements import postponements_of_inspection, taking_up
 
 
 class SqlLedger(SqlTransactions):
@@ -73,7 +74,7 @@ class SqlLedger(SqlTransactions):
             newest = connection.execute(statements.newest_scores_of_inspection(*where)).all()
             auto = {row.image_id: auto_score(row) for row in newest if row.person is None}
             manual = {row.image_id: manual_score(row) for row in newest if row.person is not None}
-            put_off = connection.execute(statements.postponements_of_inspection(*where))
+            put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
             told = [(each, auto.get(each.id), manual.get(each.id), waiting.get(each.id)) for each in images]
             return [DropScores(image=each, auto=one, manual=two, postponed=why) for each, one, two, why in told]
@@ -132,7 +133,7 @@ def _note_scores(connection: Connection, scores: Sequence[AutoScore], recipe_id:
         first = connection.execute(statements.first_scored(ids, recipe_id)).rowcount
         connection.execute(statements.scored_again(ids, recipe_id))
         for batch in batches(ids, BATCH):
-            connection.execute(statements.taking_up(batch))
+            connection.execute(taking_up(batch))
         connection.execute(statements.counting_scores(key, first, max(times[image_id] for image_id in ids)))
 
 

@@ -1,4 +1,6 @@
-"""Every statement on the imaging database but plain inserts, one a function; values are always bound.
+"""Statements on the imaging database, one a function; values are always bound.
+
+Plain inserts are not here; `import_statements` and `waiting_statements` have those that only they need.
 
 There is no statement that changes or deletes a score. What changes is the state of a work unit, and what is
 noted at images and inspections so that big tables need not be searched.
@@ -10,12 +12,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Delete,
     Select,
     Update,
     and_,
     case,
-    delete,
     exists,
     func,
     or_,
@@ -24,7 +24,6 @@ from sqlalchemy import (
     update,
 )
 
-from crystal_search.outcomes import UNREADABLE
 from crystal_search.server.imaging.adding_rules import LONGEST_OFF
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.imaging.schema import (
@@ -244,7 +243,7 @@ def scores_of_image(image_id: int) -> Query:
 
 def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
     """Select the images of one inspection of a plate in one channel, by row, column, drop."""
-    return images().where(*_of_inspection(barcode, number, channel)).order_by(*_KEY)
+    return images().where(*of_inspection(barcode, number, channel)).order_by(*_KEY)
 
 
 def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:
@@ -254,13 +253,14 @@ def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Quer
     ranked = (
         select(score.c.id, age.label("age"))
         .select_from(score.join(image).join(plate))
-        .where(*_of_inspection(barcode, number, channel))
+        .where(*of_inspection(barcode, number, channel))
         .subquery()
     )
     return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1)
 
 
-def _of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
+def of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
+    """Return what holds of the images of one inspection of a plate, in one channel."""
     return plate.c.barcode == barcode, image.c.inspection == number, image.c.channel == channel
 
 
@@ -332,46 +332,6 @@ def releasing_others(unit: str, image_ids: Sequence[int]) -> Update:
     this = select(work_unit.c.id).where(work_unit.c.name == unit).scalar_subquery()
     others = update(work_unit_image).where(work_unit_image.c.work_unit_id == this)
     return others.where(work_unit_image.c.image_id.not_in(image_ids)).values(released=True)
-
-
-def postponements(image_ids: Sequence[int]) -> Query:
-    """Select why these images wait."""
-    return select(postponement).where(postponement.c.image_id.in_(image_ids))
-
-
-def postponements_of_inspection(barcode: str, number: int, channel: str) -> Query:
-    """Select why images of one inspection of a plate wait."""
-    there = postponement.join(image).join(plate)
-    return select(postponement).select_from(there).where(*_of_inspection(barcode, number, channel))
-
-
-def taking_up(image_ids: Sequence[int]) -> Delete:
-    """Forget why these images waited."""
-    return delete(postponement).where(postponement.c.image_id.in_(image_ids))
-
-
-def reasons(barcode: str | None) -> Query:
-    """Select how many images wait for each reason, of one plate or all, since when, until when, and the first path."""
-    number = func.count().label("images")
-    first = [func.min(postponement.c[name]).label(name) for name in ("since", "next_at")]
-    there = postponement.join(image).join(plate)
-    counted = select(postponement.c.reason, number, *first, func.min(image.c.path).label("first")).select_from(there)
-    if barcode is not None:
-        counted = counted.where(plate.c.barcode == barcode)
-    return counted.group_by(postponement.c.reason).order_by(number.desc(), postponement.c.reason)
-
-
-def postponed_images() -> Query:
-    """Select every image that waits, by id."""
-    return images().join(postponement, postponement.c.image_id == image.c.id).order_by(image.c.id)
-
-
-def unreadable_images() -> Query:
-    """Select every image whose last automatic score says that it is unreadable, by id."""
-    later = score.alias()
-    is_later = (later.c.image_id == score.c.image_id, later.c.id > score.c.id, later.c.recipe_id.is_not(None))
-    condemned = select(score.c.image_id).where(score.c.outcome == UNREADABLE, ~exists().where(*is_later))
-    return images().where(image.c.id.in_(condemned), image.c.last_recipe_id != 0).order_by(image.c.id)
 
 
 def first_scored(image_ids: Sequence[int], recipe_id: int) -> Update:

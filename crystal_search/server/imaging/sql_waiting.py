@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from crystal_search.server.imaging import schema
-from crystal_search.server.imaging import sql_statements as statements
+from crystal_search.server.imaging import waiting_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import Postponed, Postponement, StoredImage
 from crystal_search.server.imaging.sql_rows import postponement_of, postponement_values, stored_image
