@@ -23,13 +23,13 @@ from crystal_search.client.program import score_work_unit
 from crystal_search.model import default_models, default_models_folder, references
 from crystal_search.result import RESULT_FILE, ImageResult, ImageScore, Result, result_to_json
 from crystal_search.result_reader import read_result
+from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.engines.boinc.returned_results import check
 from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, scripts
-from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import NewImage

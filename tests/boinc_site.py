@@ -16,12 +16,12 @@ from crystal_search.errors import EngineError
 from crystal_search.model import CARD_SUFFIX, ModelRef, default_model
 from crystal_search.model_card import ROLES, ModelCard, card_to_json
 from crystal_search.result import result_to_json
+from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, FailedCopy
 from crystal_search.server.engines.boinc.install import install
 from crystal_search.server.engines.boinc.project import APP, Project, read_project
-from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.folders import unit_files
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation

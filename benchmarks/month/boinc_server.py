@@ -19,12 +19,12 @@ from benchmarks.month.transitioner import transition
 from benchmarks.month.validator import LATER, VALID, Validator
 from crystal_search.errors import EngineError
 from crystal_search.model import default_models, default_models_folder
+from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import Job
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, FailedCopy
 from crystal_search.server.engines.boinc.install import PURGE_DAYS, options
 from crystal_search.server.engines.boinc.project import Project, spread
 from crystal_search.server.engines.boinc.returned_results import EXIT_CODES, TOLERANCE, answer
-from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 

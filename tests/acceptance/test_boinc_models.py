@@ -8,11 +8,11 @@ import pytest
 from crystal_search.exit_codes import BAD_MODEL
 from crystal_search.model import Model, default_models, read_model, references
 from crystal_search.model_card import ModelCard
+from crystal_search.server.engines.boinc.app_versions import AppVersion, Stock, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.boinc_report import held_back
 from crystal_search.server.engines.boinc.invitations import invitation
 from crystal_search.server.engines.boinc.supplying import UPDATE, supply
-from crystal_search.server.engines.boinc.versions import AppVersion, Stock, VolunteersModel
 from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.installation import recipe_of
 from crystal_search.server.models_in_use import known_models, model_called, put_to_use

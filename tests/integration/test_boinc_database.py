@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from crystal_search.errors import EngineError
+from crystal_search.server.engines.boinc.app_versions import AppVersion
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.install import set_replication
 from crystal_search.server.engines.boinc.project import Project
-from crystal_search.server.engines.boinc.versions import AppVersion
 from crystal_search.server.imaging.sql_imaging import parsed
 from crystal_search.server.settings import Settings
 from tests.boinc_site import made_project

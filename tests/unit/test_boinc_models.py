@@ -8,9 +8,9 @@ import pytest
 
 from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT
 from crystal_search.main import main
+from crystal_search.server.engines.boinc.app_versions import Stock
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.boinc_load import MEASURED
-from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, opened, recipe_of
 from crystal_search.server.services.create_work import create_work

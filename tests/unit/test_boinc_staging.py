@@ -20,11 +20,11 @@ from crystal_search.model import (
     references,
 )
 from crystal_search.model_card import ROLES, ClassifierCard, ModelCard
+from crystal_search.server.engines.boinc.app_versions import AppVersion, Stock, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import Project
 from crystal_search.server.engines.boinc.staging import place_of, program_at, stage
 from crystal_search.server.engines.boinc.supplying import supply
-from crystal_search.server.engines.boinc.versions import AppVersion, Stock, VolunteersModel
 from tests.boinc_site import LINUX, WINDOWS, Server, frozen, made_project, versions_of
 
 SHIPPED = default_models(default_models_folder())

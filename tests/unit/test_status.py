@@ -13,8 +13,8 @@ from crystal_search.server.engines.attempts import set_aside
 from crystal_search.server.engines.boinc import boinc_database as database
 from crystal_search.server.engines.boinc.boinc_load import MEASURED
 from crystal_search.server.folders import unit_files
-from crystal_search.server.health.metrics import as_metrics
 from crystal_search.server.health.pace import Flow, Rates, Sample, add_sample, flow, rates, read_samples
+from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.status import SHOWN_FAILURES, as_text, status
 from crystal_search.server.health.troubles import troubles
 from crystal_search.server.imaging.imaging_database import NewImage, Postponement

@@ -8,6 +8,7 @@ from crystal_search.arguments import count
 from crystal_search.errors import ConfigError
 from crystal_search.model import default_models
 from crystal_search.server.engines.boinc.answering import answer_questions
+from crystal_search.server.engines.boinc.app_versions import Stock
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.boinc_report import held_back
 from crystal_search.server.engines.boinc.install import install, set_replication
@@ -15,7 +16,6 @@ from crystal_search.server.engines.boinc.invitations import make_account
 from crystal_search.server.engines.boinc.ownership import check_owner
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.boinc.supplying import supply
-from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, opened, say
 from crystal_search.server.models_in_use import named_by_open_units, units_waiting

@@ -12,8 +12,8 @@ from typing import Any
 from crystal_search.files import write_whole
 from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.engines.engine_kinds import ENGINES
-from crystal_search.server.health.metrics import as_metrics
 from crystal_search.server.health.pace import Sample, Verdict, add_sample, flow, rates
+from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.troubles import clock, report_of, troubles
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import PlateSummary

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crystal_search.errors import EngineError
+from crystal_search.server.engines.boinc.app_versions import AppVersion
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, FailedCopy
 from crystal_search.server.engines.boinc.boinc_load import DAY_S, IN_PROGRESS, MEASURED, OURS, OVER, SUCCESS
 from crystal_search.server.engines.boinc.project import APP, Project
-from crystal_search.server.engines.boinc.versions import AppVersion
 
 if TYPE_CHECKING:
     import pymysql

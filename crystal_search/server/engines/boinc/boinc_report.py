@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError
+from crystal_search.server.engines.boinc.app_versions import Stock
 from crystal_search.server.engines.boinc.boinc_daemons import dead_daemons
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.project import Project, read_project
-from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.engines.engine import EngineReport, Waiting
 from crystal_search.server.settings import Settings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from crystal_search.errors import WorkUnitError
 from crystal_search.model import ModelRef
+from crystal_search.server.engines.boinc.app_versions import Stock
 from crystal_search.server.engines.boinc.boinc_database import Jobs
-from crystal_search.server.engines.boinc.versions import Stock
 from crystal_search.server.home import Home
 from crystal_search.server.unit_states import State, move
 from crystal_search.work_unit import read_work_unit

@@ -7,11 +7,11 @@ from typing import Protocol
 from crystal_search.errors import EngineError, UserError
 from crystal_search.model import Model
 from crystal_search.model_card import ModelCard
+from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.ownership import check_owner
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.boinc.staging import Program, program_at, program_of, stage
-from crystal_search.server.engines.boinc.versions import AppVersion, VolunteersModel
 from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 
