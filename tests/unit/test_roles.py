@@ -105,6 +105,7 @@ def test_its_card_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_a_version_that_does_not_know_the_role_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = crystals(tmp_path)
     monkeypatch.delitem(ROLES, "crystals")
+    card_from_json.cache_clear()
     with pytest.raises(ModelCardError, match="role must be one of classifier, drop, got 'crystals'"):
         card_from_json(path.read_bytes())
 
