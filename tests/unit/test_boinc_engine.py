@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -17,7 +18,7 @@ from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import create_work
-from crystal_search.server.services.cycle import cycle, publish_scores
+from crystal_search.server.services.cycle import cycle, keep_going, publish_scores
 from crystal_search.server.services.validate import validate
 from crystal_search.work_unit import read_work_unit
 from tests.boinc_site import add_version, boinc_site, come_back, know, result_of, step
@@ -239,6 +240,17 @@ def test_an_end_in_vain_is_noted_and_taken_away(tmp_path: Path, caplog: pytest.L
     step(place)
     assert "BOINC gave up: error mask 2, demo_a1" in caplog.text
     assert list(place.site.home.incoming.iterdir()) == []
+
+
+def test_the_server_is_asked_twice_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = boinc_site(tmp_path, images=1)
+    step(place)
+    slept: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr("crystal_search.server.services.cycle.time", clock)
+    with place.engine as engine:
+        keep_going(place.site, engine, until=2.0)
+    assert len(slept) == 4
 
 
 def test_a_home_has_one_engine(tmp_path: Path) -> None:

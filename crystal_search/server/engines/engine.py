@@ -15,7 +15,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
 from crystal_search.server.settings import Settings
 
-POLL_S = 0.02  #: between two steps, while there is work
+POLL_S = 0.02  #: between two steps of an engine whose clients run here
 
 
 class Engine(Protocol):
@@ -87,6 +87,7 @@ class EngineKind:
     clients_here: bool  #: ``workers`` clients on this machine, while it is open; else create-work hands over, and goes
     overlays: bool  #: whether pictures that clients draw come back
     when_still: str  #: what to look at when work is queued and nothing comes back
+    pause_s: float = POLL_S  #: between two steps, while there is work
     needs: tuple[str, ...] = ()  #: settings without which it cannot be
     report: Callable[[Waiting], EngineReport] | None = None  #: what status tells beside what is in the home
     supply_models: SupplyModels | None = None  #: what brings models to clients that do not find them in the home

@@ -8,6 +8,8 @@ from crystal_search.server.engines.engine import EngineKind
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.settings import Settings
 
+BOINC_PAUSE_S = 0.5  #: each step asks the server's database
+
 ENGINES = {
     "local": EngineKind(
         title="this machine",
@@ -22,6 +24,7 @@ ENGINES = {
         clients_here=False,
         overlays=False,
         when_still="see that `watch` runs, that volunteers ask for work, and what log_HOST of the BOINC project says",
+        pause_s=BOINC_PAUSE_S,
         needs=("boinc_project",),
         report=report,
         supply_models=supply_models,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crystal_search.server.engines.engine import POLL_S, Engine
+from crystal_search.server.engines.engine import Engine
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
@@ -74,7 +74,7 @@ def publish_scores(site: Installation) -> ScoresSet:
 def keep_going(site: Installation, engine: Engine, *, until: float) -> None:
     """Keep the engine going until `until` on the monotonic clock, or until a result is back."""
     while time.monotonic() < until and not names_in(site.home, State.RETURNED):
-        time.sleep(POLL_S)
+        time.sleep(site.engine.pause_s)
         engine.step()
 
 
