@@ -54,7 +54,7 @@ class Lab:
     on_hours: float = 9.0  #: mean length of a stretch in which it is on
     replication: str = "quorum"
     images_per_unit: int = 16
-    max_queue: int = 200
+    max_queue: int = 1000  #: with the default of 200 hosts that keep work while they are off leave none for others
     tick_s: float = 3600.0  #: between two passes of the services, and two looks of a host
     spool_full: float = 0.002  #: of results do not reach the spool
     away: float = 0.01  #: of passes find the BOINC server's database away
