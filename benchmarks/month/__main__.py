@@ -90,7 +90,12 @@ def run(arguments: argparse.Namespace, folder: Path) -> list[Row]:
         began = time.perf_counter()
         count = fill(url, arguments.rows, default_recipe(), scored=not arguments.unscored)
         print(f"generated {count} images in {(time.perf_counter() - began) / 60:.1f} min", flush=True)
-    lab = Lab(images=ceil(ARCHIVE / arguments.scale), s_per_image=S_PER_IMAGE * arguments.scale, seed=arguments.seed)
+    lab = Lab(
+        images=ceil(ARCHIVE / arguments.scale),
+        s_per_image=S_PER_IMAGE * arguments.scale,
+        max_queue=arguments.max_queue,
+        seed=arguments.seed,
+    )
     if arguments.unscored:
         lab = replace(lab, images=2 * lab.max_queue * lab.images_per_unit)
     stage = staged(lab, folder, url, Clock(time.time()))
@@ -107,6 +112,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--rows", type=int, default=ARCHIVE, help="images in the database before (default: %(default)d)"
+    )
+    parser.add_argument(
+        "--max-queue", type=int, default=Lab(images=1).max_queue, help="work units out at a time (default: %(default)d)"
     )
     parser.add_argument("--unscored", action="store_true", help="these have no scores; only ask, and pack one queue")
     parser.add_argument("--database", type=Path, help="SQLite file, made if it is not there, and kept")
