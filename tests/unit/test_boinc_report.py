@@ -80,8 +80,13 @@ def test_asking_for_a_lock_neither_takes_nor_loses_it(tmp_path: Path) -> None:
 def test_without_a_lock_file_a_living_process_of_another_program_is_no_daemon(project: Project) -> None:
     folder = project.root / "pid_lab"
     assert dead_daemons(project) == ["feeder", "transitioner"]
-    sleeper = subprocess.Popen([sys.executable, "-c", "input()", "bin/feeder"], stdin=subprocess.PIPE)
+    said = "print(flush=True); input()"
+    sleeper = subprocess.Popen(
+        [sys.executable, "-c", said, "bin/feeder"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     try:
+        assert sleeper.stdout
+        sleeper.stdout.readline()  # its command line is not to be read before it runs
         (folder / "feeder.pid").write_text(f"{sleeper.pid}\n")
         (folder / "transitioner.pid").write_text(f"{sleeper.pid}\n")
         assert dead_daemons(project) == ["transitioner"]
