@@ -8,15 +8,16 @@ from torch import Tensor, nn
 
 from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_dataset
 from crystal_search.errors import UserError
+from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION, network_for
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.crops import CropSource
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.losses import cell_losses
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.requests import CellRequest
 from crystal_search.training.run_record import recorded
+from crystal_search.training.shipped_weights import begin
 from crystal_search.training.task import Losses, Task
 
 CROP_SIDE_PX = 288
@@ -58,7 +59,7 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         ),
         title=f"{request.network}, cells of {request.data}",
         build=partial(architecture.build, len(OUTCOME_NAMES), 1),
-        begin=None if request.start_from is None else partial(load_weights, request.start_from),
+        begin=None if request.start_from is None else partial(begin, request.start_from, ClassifierCard, source),
         source=source,
         losses=losses_at_two_depths,
         judge=_judge(dataset, request, machine),

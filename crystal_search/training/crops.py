@@ -26,6 +26,7 @@ CENTRAL_SHARE = 0.6  #: the block aimed at lies in this middle part of the crop
 PLACES = 48  #: remembered of an outcome in an image
 USUAL_STEP, NEARER_STEP = (0.8, 1.25), (0.4, 1.0)  #: pixels of the image to one of the crop: as it is, and nearer
 NEARER_SHARE = 0.45
+COMPRESSED_SHARE = 0.35  #: of crops are JPEGs of poor quality, as many archives hold them
 
 #: How often a crop is aimed at each outcome, in arbitrary units. What looks like a crystal comes as often as one.
 AIMS = dict.fromkeys(OUTCOME_NAMES, 1.0) | {
@@ -102,7 +103,7 @@ class CropSource(ShardsInUse):
         corners = self._corners(generator, aims, sides, steps)
         around = self._seen(grey, corners, sides, steps)  # (N, side + 128, side + 128)
         if self.augmented:
-            around = recorded_differently(around, generator)
+            around = recorded_differently(around, generator, compressed_share=COMPRESSED_SHARE)
         middle = slice(SURROUNDINGS_PX, SURROUNDINGS_PX + self.side_px)
         views = local_contrast(around)[:, middle, middle]
         labels = looked_up(outcomes, *self._positions(corners / REDUCTION, steps, self.side_px // REDUCTION, 0.5))

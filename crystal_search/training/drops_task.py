@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,27 +12,22 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
-from crystal_search.errors import UserError
-from crystal_search.model import default_model
 from crystal_search.model_card import DropCard
 from crystal_search.networks.network_kinds import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card, network_for
-from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.distributed import Group
 from crystal_search.training.machine import Machine, workers_for
 from crystal_search.training.mask_source import KnownDrop, MaskSource, known_drop, masked_wells
 from crystal_search.training.requests import NOTHING, SHIPPED, DropRequest
 from crystal_search.training.run_record import recorded
-from crystal_search.training.shipped_weights import begin_with
-from crystal_search.training.task import Losses, Source, Task, Verdict
+from crystal_search.training.shipped_weights import begin
+from crystal_search.training.task import Losses, Task, Verdict
 from crystal_search.unet_drop.locate import locate_drop
-from crystal_search.unet_drop.network import UNet
 from crystal_search.unet_drop.regions import overlap
 
 log = logging.getLogger(__name__)
 
 DICE_SMOOTHING = 50.0  #: pixels; makes the Dice of an empty well well-defined
 MOST_VALIDATED = 256  #: images that are looked at in every validation
-STEADYING = 32  #: images from which the shipped weights get their statistics
 RATE, GENTLE_RATE = 4e-3, 2e-4  #: from nothing, and from weights that find drops already
 STEPS = 1000  #: where nothing else is asked for
 PANELS = {"loss": ("loss", "entropy", "dice"), "intersection over union": ("iou",)}
@@ -100,7 +94,7 @@ def opened(request: DropRequest, machine: Machine) -> Task:
         ),
         title=f"drop locator on {request.data}",
         build=partial(architecture.build, 1, 1),
-        begin=None if start == NOTHING else partial(_begin, start, source),
+        begin=None if start == NOTHING else partial(begin, start, DropCard, source),
         source=source,
         losses=drop_losses,
         judge=DropJudge(held, machine.group) if held else None,
@@ -126,13 +120,3 @@ def held_images(dataset: PackedDataset) -> list[KnownDrop]:
     """Return what is validated on, at the width that the network sees."""
     rows = sampled(masked_wells(dataset, "validation"), MOST_VALIDATED)
     return [known_drop(dataset, row, DROP_WIDTH_PX) for row in rows]
-
-
-def _begin(start: Path, source: Source, network: nn.Module) -> None:
-    if start != SHIPPED:
-        load_weights(start, network)
-        return
-    if not isinstance(network, UNet):
-        raise UserError("the shipped weights are those of the network u-net; name it, or another --start-from")
-    source.refresh()
-    begin_with(default_model(DropCard), network, source.batch(0, STEADYING)[0].cpu())

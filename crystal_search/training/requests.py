@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_t
 from crystal_search.arguments import count
 from crystal_search.images import WORKING_WIDTH_PX
 
-SHIPPED, NOTHING = Path("shipped"), Path("nothing")  #: beside the folder of a training, what drops may begin with
+SHIPPED, NOTHING = Path("shipped"), Path("nothing")  #: beside the folder of a training, what trainings may begin with
 LENGTH, MANNER, PLACE = "how long", "how", "on what"  #: groups of options
 TOGETHER = "a step, of all processes together (default: %(default)s)"
 Asked = TypeVar("Asked", bound="Request")
@@ -75,6 +75,9 @@ class CellRequest(Request):
     """A classifier is to learn every cell of wells whose outcomes are known place by place."""
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "squeezenet"
+    start_from: Annotated[
+        Path | None, Option("begin with the weights of another training, or with shipped", metavar="RUN")
+    ] = None
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
     batch_size: Annotated[int, Option(f"crops {TOGETHER}", MANNER, reading=count)] = 12
     width_px: Annotated[int, Option("of the images it is for (default: %(default)s)", metavar="PX")] = WORKING_WIDTH_PX

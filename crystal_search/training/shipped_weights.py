@@ -5,6 +5,8 @@ trained on: with mean and variance of what each convolution gives for some image
 undo them. So nothing changes in what the network answers, and almost nothing in what it answers while it learns.
 """
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import torch
@@ -13,20 +15,48 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from crystal_search.errors import ModelError
-from crystal_search.model import Model
+from crystal_search.model import Model, default_model
 from crystal_search.model_card import ModelCard
-from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
+from crystal_search.training.checkpoints import load_weights
+from crystal_search.training.requests import SHIPPED
+from crystal_search.training.task import Source
 
 Convolution = nn.Conv2d | nn.ConvTranspose2d
+STEADYING = 32  #: samples from which the shipped weights get their statistics
 
 
-def begin_with(model: Model[ModelCard], network: UNet, views: Tensor) -> None:
+def begin(start: Path, kind: type[ModelCard], source: Source, network: nn.Module) -> None:
+    """Put the weights of the training in `start` into `network`; where it is `SHIPPED`, those of the program.
+
+    Parameters
+    ----------
+    kind
+        The card of the role that the network is for.
+    source
+        What it will be trained on.
+
+    Raises
+    ------
+    ModelError
+        If there are no weights there, or they are of another network.
+    """
+    if start != SHIPPED:
+        load_weights(start, network)
+        return
+    source.refresh()
+    begin_with(default_model(kind), network, source.batch(0, STEADYING)[0].cpu())
+
+
+def begin_with(model: Model[ModelCard], network: nn.Module, views: Tensor) -> None:
     """Put the weights of a model file into `network`.
+
+    Layers that the file has not, since they only help while a network learns, begin with zeros: so they teach the
+    others nothing before they have learnt something themselves.
 
     Parameters
     ----------
     model
-        A drop locator that was exported from this U-Net.
+        A model that was exported from this network.
     network
         Where they go.
     views
@@ -38,11 +68,12 @@ def begin_with(model: Model[ModelCard], network: UNet, views: Tensor) -> None:
         If the file is of another network.
     """
     weights = _convolutions(model)
-    layers = _in_order(network)
+    layers = _in_order(network, views[:1])
     shapes = [tuple(layer.weight.shape) for layer, _ in layers]
     if [weight.shape for weight, _ in weights] != shapes:
-        raise ModelError(f"{model.card.file} is of another network than the U-Net; begin with a training's folder")
+        raise ModelError(_of_another(model))
     with torch.no_grad():
+        _empty_others(network, [layer for layer, _ in layers])
         for (layer, normalisation), (weight, bias) in zip(layers, weights, strict=True):
             layer.weight.copy_(torch.from_numpy(weight))
             if normalisation is None and layer.bias is not None:
@@ -50,6 +81,22 @@ def begin_with(model: Model[ModelCard], network: UNet, views: Tensor) -> None:
             elif normalisation is not None:
                 _undo(normalisation, torch.zeros(len(bias)), torch.ones(len(bias)), torch.from_numpy(bias))
         _settle(network, [pair for pair in layers if pair[1] is not None], views)
+
+
+def _of_another(model: Model[ModelCard]) -> str:
+    card = model.card
+    return (
+        f"{card.file} is of another network than the one to train; name its --network, {card.architecture}, "
+        "or --start-from a training's folder"
+    )
+
+
+def _empty_others(network: nn.Module, known: list[Convolution]) -> None:
+    """Set the weights of all convolutions but the `known` ones to zero."""
+    for layer in network.modules():
+        if isinstance(layer, Convolution) and layer not in known:
+            for weights in layer.parameters():
+                weights.zero_()
 
 
 def _convolutions(model: Model[ModelCard]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -60,10 +107,10 @@ def _convolutions(model: Model[ModelCard]) -> list[tuple[NDArray[np.float32], ND
     try:
         return [(arrays[node.input[1]], arrays[node.input[2]]) for node in nodes]
     except (KeyError, IndexError) as error:
-        raise ModelError(f"{model.card.file} is of another network than the U-Net: {error}") from error
+        raise ModelError(_of_another(model)) from error
 
 
-def _in_order(network: UNet) -> list[tuple[Convolution, nn.BatchNorm2d | None]]:
+def _in_order(network: nn.Module, view: Tensor) -> list[tuple[Convolution, nn.BatchNorm2d | None]]:
     """Return the network's convolutions in the order in which they are computed, with what normalises each."""
     met: list[tuple[Convolution, nn.BatchNorm2d | None]] = []
 
@@ -76,7 +123,7 @@ def _in_order(network: UNet) -> list[tuple[Convolution, nn.BatchNorm2d | None]]:
     hooks = [module.register_forward_hook(meet) for module in network.modules()]
     network.eval()
     with torch.no_grad():
-        network(torch.zeros(1, 1, SIDE_MULTIPLE_PX, SIDE_MULTIPLE_PX))
+        network(view)
     for hook in hooks:
         hook.remove()
     return met
@@ -91,7 +138,7 @@ def _undo(normalisation: nn.BatchNorm2d, mean: Tensor, variance: Tensor, constan
     normalisation.bias.copy_(mean + constant)
 
 
-def _settle(network: UNet, layers: list[tuple[Convolution, nn.BatchNorm2d | None]], views: Tensor) -> None:
+def _settle(network: nn.Module, layers: list[tuple[Convolution, nn.BatchNorm2d | None]], views: Tensor) -> None:
     """Take the statistics of all normalisations from `views`; what the network answers stays the same."""
     statistics: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
 

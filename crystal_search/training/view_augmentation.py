@@ -10,18 +10,27 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 from crystal_search.training.device_views import gaussian_kernel
+from crystal_search.training.jpeg_blocks import compressed
 
 GAMMA_LOG_RANGE = 0.35
 CONTRAST_RANGE = (0.5, 1.35)
 BRIGHTNESS_RANGE = 0.08  #: of full scale
 NOISE_RANGE = (0.002, 0.025)  #: of full scale
-BLUR_RANGE_PX, BLUR_RADIUS_PX = (0.3, 2.2), 5
-COARSER_RANGE = (0.3, 0.9)  #: a camera of so many pixels along a side, over those there are
+BLUR_RANGE_PX, BLUR_RADIUS_PX = (0.3, 3.0), 7
+JPEG_RANGE = (25.0, 90.0)  #: quality
+COARSER_RANGE = (0.25, 0.9)  #: a camera of so many pixels along a side, over those there are
 BLURRED_SHARE, NOISY_SHARE, COARSER_SHARE = 0.25, 0.35, 0.25
 
 
-def recorded_differently(views: Tensor, generator: np.random.Generator) -> Tensor:
-    """Return views (N, h, w) in [0, 1] as other lenses, lamps and cameras might have recorded them."""
+def recorded_differently(views: Tensor, generator: np.random.Generator, *, compressed_share: float = 0.0) -> Tensor:
+    """Return views (N, h, w) in [0, 1] as other lenses, lamps and cameras might have recorded them.
+
+    Parameters
+    ----------
+    compressed_share
+        Of the views that are JPEGs of poor quality, at the size that their camera has: only for views that show
+        images as large as they are stored.
+    """
     count, device = len(views), views.device
 
     def drawn(low: float, high: float) -> Tensor:
@@ -30,7 +39,7 @@ def recorded_differently(views: Tensor, generator: np.random.Generator) -> Tenso
 
     order = generator.permutation(count)
     coarser = order[: round(COARSER_SHARE * count)]
-    views = _coarser(views, torch.from_numpy(coarser).to(device), generator)
+    views = _coarser(views, torch.from_numpy(coarser).to(device), generator, compressed_share)
     soft = torch.from_numpy(order[::-1][: round(BLURRED_SHARE * count)].copy()).to(device)
     if len(soft):
         sigma = torch.from_numpy(generator.uniform(*BLUR_RANGE_PX, len(soft)).astype(np.float32)).to(device)
@@ -41,17 +50,27 @@ def recorded_differently(views: Tensor, generator: np.random.Generator) -> Tenso
     amount = drawn(*NOISE_RANGE) * (drawn(0, 1) < NOISY_SHARE)
     noise = torch.Generator(device).manual_seed(int(generator.integers(2**63)))
     views = views + amount * torch.randn(views.shape, generator=noise, device=device)
-    return (views.clamp(0, 1) * 255).round() / 255
+    views = (views.clamp(0, 1) * 255).round() / 255
+    return _badly_stored(views, torch.from_numpy(order[len(coarser) :].copy()).to(device), generator, compressed_share)
 
 
-def _coarser(views: Tensor, which: Tensor, generator: np.random.Generator) -> Tensor:
+def _badly_stored(views: Tensor, which: Tensor, generator: np.random.Generator, share: float) -> Tensor:
+    """Return views of which a `share` of those at `which` are JPEGs of poor quality."""
+    if not (count := round(share * len(which))):
+        return views
+    quality = torch.from_numpy(generator.uniform(*JPEG_RANGE, count).astype(np.float32)).to(views.device)
+    return views.index_copy(0, which[:count], compressed(views[which[:count]], quality))
+
+
+def _coarser(views: Tensor, which: Tensor, generator: np.random.Generator, compressed_share: float) -> Tensor:
     """Return views of which those at `which` were seen by a camera of fewer pixels, and enlarged again."""
     if not len(which):
         return views
     share = float(generator.uniform(*COARSER_RANGE))
     size = [max(16, round(side * share)) for side in views.shape[1:]]
-    few = interpolate(views[which][:, None], size=size, mode="area")
-    many = interpolate(few, size=views.shape[1:], mode="bilinear", align_corners=False)[:, 0]
+    few = interpolate(views[which][:, None], size=size, mode="area")[:, 0]
+    few = _badly_stored(few, torch.arange(len(few), device=few.device), generator, compressed_share)
+    many = interpolate(few[:, None], size=views.shape[1:], mode="bilinear", align_corners=False)[:, 0]
     return views.index_copy(0, which, many)
 
 

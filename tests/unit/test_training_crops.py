@@ -54,7 +54,7 @@ def test_the_same_step_gives_the_same_batch(shards: Path) -> None:
 
 @pytest.mark.parametrize("width_px", [1224, 612])
 def test_labels_lie_where_things_are_seen(shards: Path, width_px: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crops_module, "recorded_differently", lambda views, _: views)
+    monkeypatch.setattr(crops_module, "recorded_differently", lambda views, *_, **__: views)
     monkeypatch.setattr(crops_module, "local_contrast", lambda views: views)
     fields = CropSource._fields
 
@@ -82,7 +82,9 @@ def test_what_is_trained_on_is_recorded_differently(
 
     trained_on, change = drawn(), view_augmentation.recorded_differently
     # The same random numbers are drawn, so that nothing but the change itself is missing.
-    monkeypatch.setattr(source_module, "recorded_differently", lambda views, draws: (change(views, draws), views)[1])
+    monkeypatch.setattr(
+        source_module, "recorded_differently", lambda views, draws, **how: (change(views, draws, **how), views)[1]
+    )
     assert float((trained_on - drawn()).abs().mean()) > 0.1
 
 

@@ -1,8 +1,10 @@
 """Views as they might have been recorded, turned and mirrored, many at once."""
 
 import numpy as np
+import pytest
 import torch
 
+from crystal_search.training import view_augmentation
 from crystal_search.training.view_augmentation import blurred, recorded_differently, turned
 
 VIEW = torch.from_numpy(np.random.default_rng(3).integers(0, 256, (96, 128), dtype=np.uint8))[None].float() / 255
@@ -39,3 +41,20 @@ def test_recording_differently_depends_on_the_seed_alone_and_stays_in_range() ->
     assert float(first.min()) >= 0
     assert float(first.max()) <= 1
     assert torch.equal(views, VIEW.repeat(16, 1, 1))
+
+
+def test_of_few_pixels_and_of_many_a_share_is_badly_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[tuple[int, ...]] = []
+
+    def compressed(views: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        sizes.append(tuple(views.shape))
+        return views
+
+    monkeypatch.setattr(view_augmentation, "compressed", compressed)
+    recorded_differently(VIEW.repeat(16, 1, 1), np.random.default_rng(0), compressed_share=0.5)
+    (few, height, width), whole = sizes
+    assert (few, whole) == (2, (6, 96, 128))
+    assert height < 0.95 * 96
+    assert width < 0.95 * 128
+    recorded_differently(VIEW.repeat(16, 1, 1), np.random.default_rng(0))
+    assert len(sizes) == 2  # by default none

@@ -1,0 +1,87 @@
+"""Trainings that begin with the weights that come with the program."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from crystal_search.errors import ModelError
+from crystal_search.inference import OnnxNetwork
+from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
+from crystal_search.networks.squeezenet import SqueezeNet, wide_squeezenet
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.training import cells_task, loop
+from crystal_search.training.checkpoints import BEST
+from crystal_search.training.requests import SHIPPED, CellRequest
+from crystal_search.training.shipped_weights import begin_with
+from crystal_search.training.train import train
+from crystal_search.unet_drop.network import UNet
+from tests.unit.dataset_files import write_rendered
+from tests.unit.networks_fakes import fake_well
+
+SIZES = {DropCard: (3, 1, 64, 96), ClassifierCard: (3, 1, 256, 272)}
+
+
+def classifier() -> SqueezeNet:
+    return wide_squeezenet(len(OUTCOME_NAMES))
+
+
+@pytest.mark.parametrize(("kind", "build"), [(DropCard, UNet), (ClassifierCard, classifier)])
+def test_the_shipped_weights_answer_as_the_shipped_file(kind: type[ModelCard], build: type[nn.Module]) -> None:
+    model, network = default_model(kind), build()
+    views = torch.randn(*SIZES[kind], generator=torch.Generator().manual_seed(0))
+    begin_with(model, network, views)
+    expected = OnnxNetwork(model).logits(views.numpy())
+    with torch.no_grad():
+        answer = network.eval()(views)
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.train()
+        in_training = network(views)
+    np.testing.assert_allclose(answer.numpy(), expected, rtol=0, atol=1e-4)
+    # In training the statistics are those of the batch, the very one from which they were taken.
+    np.testing.assert_allclose(in_training.numpy(), expected, rtol=0, atol=0.05)
+
+
+def test_what_the_file_has_not_teaches_the_rest_nothing_at_first() -> None:
+    network, views = classifier(), torch.randn(2, 1, 288, 288, generator=torch.Generator().manual_seed(1))
+    begin_with(default_model(ClassifierCard), network, views)
+    textures = network.train().at_two_depths(views)[1]
+    torch.autograd.backward((textures - 1).square().sum())
+    assert not textures.any()
+    assert network.texture_head.weight.grad is not None
+    assert network.texture_head.weight.grad.any()
+    assert all(not weights.grad.any() for weights in network.fires_4_5.parameters() if weights.grad is not None)
+
+
+def test_a_file_of_another_network_is_no_beginning() -> None:
+    with pytest.raises(ModelError, match=r"squeezenet-wells-.* another network .* --network, squeezenet-wide"):
+        begin_with(default_model(ClassifierCard), UNet(), torch.zeros(1, 1, 32, 32))
+    with pytest.raises(ModelError, match="another network than the one to train"):
+        begin_with(default_model(ClassifierCard), SqueezeNet(13), torch.zeros(1, 1, 256, 256))
+
+
+def test_cells_are_learnt_from_the_shipped_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "add_events", lambda *_: None)
+    monkeypatch.setattr(cells_task, "HELD_CROPS", 2)
+    wells = [fake_well(number) for number in range(4)]
+    data = write_rendered(tmp_path / "data", train=[wells[:2]], validation=[wells[2:]])
+    request = CellRequest(
+        network="squeezenet-wide",
+        start_from=SHIPPED,
+        data=data,
+        out=tmp_path / "run",
+        steps=1,
+        validate_every=1,
+        batch_size=2,
+        rate=5.0,
+        device="cpu",
+        quiet=True,
+    )
+    train("cells", request)
+    best = torch.load(tmp_path / "run" / BEST, weights_only=True)
+    assert best["step"] == 0  # such a step only makes it worse
+    assert best["network"]["head.weight"].abs().sum() > 0
