@@ -1,8 +1,7 @@
-"""Writing files and folders whole or not at all."""
+"""Writing files whole or not at all."""
 
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +9,6 @@ from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import BinaryIO
-
-from crystal_search.errors import UserError
 
 FULL_DISK = (ENOSPC, EDQUOT)  #: error numbers
 PART = ".part"  #: suffix of a file that is not whole yet
@@ -92,32 +89,6 @@ def _settle(folder: Path) -> None:
 def unwaiting(path: str, flags: int) -> int:
     """Open a file for `open`, a pipe too without waiting for somebody to write into it: it is empty then."""
     return os.open(path, flags | os.O_NONBLOCK)
-
-
-@contextmanager
-def whole_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a new folder to fill; it becomes `out` when all went well, and is removed when not.
-
-    Raises
-    ------
-    UserError
-        If `out` holds something already that is not to be replaced, or the disk is full.
-    """
-    if not replace and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is there already; name another --out, or remove it first")
-    part = out.absolute().with_name(f".{out.name}.{secrets.token_hex(4)}{PART}")
-    try:
-        part.mkdir(parents=True)
-        yield part
-        if out.exists():
-            shutil.rmtree(out)
-        part.rename(out)
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise UserError(f"the disk of {out} is full; nothing was kept; free some space and try again") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def is_housekeeping(name: str) -> bool:

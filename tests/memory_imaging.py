@@ -135,11 +135,12 @@ class MemoryImaging:
             del self._by_path[self._images[image_id].path]
             self._store(replace(self._images[image_id], path=path))
 
-    def move_removed(self, old: str, new: str) -> None:
+    def move_removed(self, old: str, new: str) -> int:
         """Note of all images below the folder `old` that were taken back that their files are below `new` now."""
-        for image in self._removed.values():
-            if image.path.startswith(f"{old}/"):
-                self._removed[image.id] = replace(image, path=new + image.path[len(old) :])
+        found = [image for image in self._removed.values() if image.path.startswith(f"{old}/")]
+        for image in found:
+            self._removed[image.id] = replace(image, path=new + image.path[len(old) :])
+        return len(found)
 
     def _store(self, image: StoredImage) -> None:
         self._images[image.id] = self._by_path[image.path] = self._by_key[image.key] = image

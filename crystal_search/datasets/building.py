@@ -19,10 +19,11 @@ from crystal_search.datasets.packed import ABOUT, CHOPS, IMAGES, JPEG, About, Sh
 from crystal_search.datasets.packing_shards import ShardWriter, Spool, write_table
 from crystal_search.datasets.whole_images import parts_of
 from crystal_search.errors import ImageError, UserError
-from crystal_search.files import whole_folder, write_whole
+from crystal_search.files import write_whole
 from crystal_search.images import WORKING_WIDTH_PX
 from crystal_search.outcomes import NO_DROP
 from crystal_search.wells import SPLITS
+from crystal_search.whole_folders import whole_folder
 
 LEFT_OUT = "left-out.csv"  #: table of what was not taken, rows of `archive.LeftOut`
 DUPLICATE = "the same file as another"

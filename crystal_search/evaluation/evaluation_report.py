@@ -14,9 +14,9 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.judge import Contender, Figure, Folded, Part
 from crystal_search.evaluation.judge_kinds import Evaluation
 from crystal_search.evaluation.tables import Table, csv_of, markdown_of
-from crystal_search.files import whole_folder
 from crystal_search.model import Model, default_model, default_models_folder, write_card
 from crystal_search.model_card import ROLES, ClassifierCard, ModelCard
+from crystal_search.whole_folders import whole_folder
 
 log = logging.getLogger(__name__)
 

@@ -156,7 +156,7 @@ def test_another_copy_is_asked_for_once(
 
 @pytest.mark.database
 def test_jobs_that_nobody_is_left_for(server: tuple[Connection, Project]) -> None:
-    """Hosts 1 and 2 have had `a`, of `b` only host 1; host 3 is away, host 4 of another application."""
+    """Hosts 1 and 2 have had `a`, of `b` only host 1; host 3 is off or gone, host 4 of another application."""
     connection, project = server
 
     def left(*, per_user: bool = False) -> list[str]:
@@ -166,7 +166,7 @@ def test_jobs_that_nobody_is_left_for(server: tuple[Connection, Project]) -> Non
     assert left() == []
     connection.execute(
         text(
-            f"INSERT INTO host (id, rpc_time, userid) VALUES (1, {NOW}, 1), (2, {NOW}, 1), (3, {NOW} - 90000, 3), "
+            f"INSERT INTO host (id, rpc_time, userid) VALUES (1, {NOW}, 1), (2, {NOW}, 1), (3, {NOW} - 3700, 3), "
             f"(4, {NOW}, 4)"
         )
     )
@@ -178,6 +178,9 @@ def test_jobs_that_nobody_is_left_for(server: tuple[Connection, Project]) -> Non
         )
     )
     assert left() == ["a"]
+    project = replace(project, poll_s=1800)  # by two times of which nobody is gone yet
+    assert left() == []
+    project = replace(project, poll_s=15)
     assert left(per_user=True) == []  # they are of one user, and do not confirm each other
     connection.execute(text(f"INSERT INTO host (id, rpc_time, userid) VALUES (5, {NOW}, 5)"))
     connection.execute(

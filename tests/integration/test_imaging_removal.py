@@ -127,7 +127,8 @@ def test_what_was_taken_back_is_followed(imaging: ImagingDatabase) -> None:
     imaging.remove_images(ids([gone, back]), REMOVAL)
     imaging.add_images([new_image(key(row=1))])
     moved = gone.path.replace("/images/P1/", "/new/P1/")
-    imaging.move_removed("/images/P1", "/new/P1")
+    assert imaging.move_removed("/images/P1", "/new/P1") == 1
+    assert imaging.move_removed("/images/P1", "/new/P1") == 0
     assert imaging.removed_paths([gone.path, moved, back.path]) == {moved}
     assert imaging.add_images([new_image(key(), path=moved)]).added == 1
     assert imaging.images([gone.id, back.id]) == {gone.id: replace(gone, path=moved), back.id: back}

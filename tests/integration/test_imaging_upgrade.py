@@ -1,6 +1,7 @@
 """A database of schema version 1, made by that version's own statements, with scores, opened by this version."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.server.home import Home
-from crystal_search.server.imaging import schema, schema_upgrades
+from crystal_search.server.imaging import schema, schema_progress, schema_upgrades
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, Recipe
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
 from crystal_search.server.installation import opened
@@ -23,6 +24,7 @@ from crystal_search.server.services.finalize import finalize
 from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
 from tests.integration.imaging_nouns import FOUND, NO_DROP, OTHER_RECIPE, RECIPE, auto, manual, unit, unreadable
+from tests.service_site import PATIENCE_S
 from tests.unit.builders import crystal_score
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -138,6 +140,35 @@ def tables(engine: Engine) -> dict[str, Any]:
     }
 
 
+def test_an_upgrade_says_how_much_there_is_to_do_and_that_it_goes_on(
+    first_engine: Engine, empty_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = scalar(first_engine, "SELECT count(*) FROM image")
+    monkeypatch.setattr(schema_progress, "AGAIN_S", 0.01)
+
+    def slow(_: Connection) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while "goes on, for" not in caplog.text and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, slow))
+    open_imaging(empty_url).close()
+    assert f"upgrading the imaging database to schema version 5: {images} images" in caplog.messages
+    assert "goes on, for" in caplog.text
+    said = len(caplog.messages)
+    open_imaging(empty_url).close()
+    assert len(caplog.messages) == said
+
+
+def test_a_large_upgrade_says_how_long_it_may_take(
+    first_engine: Engine, empty_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = scalar(first_engine, "SELECT count(*) FROM image")
+    monkeypatch.setattr(schema_progress, "IMAGES_A_SECOND", 1)
+    open_imaging(empty_url).close()
+    assert f"{images} images, some {images} s; let it run" in caplog.text
+
+
 @pytest.mark.parametrize("statement", ["UPDATE score SET outcome = 'clear'", "DELETE FROM score"])
 def test_the_ledger_is_guarded_as_before(first_engine: Engine, empty_url: str, statement: str) -> None:
     open_imaging(empty_url).close()
@@ -205,7 +236,11 @@ def test_a_result_of_version_1_in_flight_counts_under_its_recipe(tmp_path: Path)
 
 def recipes_in(home: Home) -> int:
     engine = create_engine(f"sqlite:///{home.path / 'imaging.sqlite'}")
-    with engine.connect() as connection:
-        count = connection.scalar(text("SELECT count(*) FROM recipe"))
+    count = scalar(engine, "SELECT count(*) FROM recipe")
     engine.dispose()
-    return int(count or 0)
+    return count
+
+
+def scalar(engine: Engine, query: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.scalar(text(query)) or 0)

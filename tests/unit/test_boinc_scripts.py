@@ -52,6 +52,29 @@ def test_hostile_results_are_invalid_and_never_tried_again(place: BoincSite, wha
     assert call(place, CHECK, uploaded(place, HOSTILE[what])).returncode == 1
 
 
+WITH_LITTLE_MEMORY = """
+import sys
+from crystal_search.server.engines.boinc import returned_results
+returned_results.MAX_MEMORY_BYTES = 700_000_000
+if sys.argv[1] == "none":
+    def answer(words):
+        raise MemoryError
+    returned_results.answer = answer
+sys.exit(returned_results.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(("memory", "code"), [("some", 9), ("none", 1)])
+def test_a_result_that_fills_all_memory_is_invalid_and_a_machine_without_memory_says_nothing(
+    place: BoincSite, memory: str, code: int
+) -> None:
+    """It is for a work unit that was scored already: that one cannot say how large its result may be."""
+    path = uploaded(place, b"[" + b"[]," * 8_000_000 + b"0]")
+    words = [sys.executable, "-c", WITH_LITTLE_MEMORY, memory, "check", str(place.site.home.path), str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, "to read it takes more than 700000000 bytes" in done.stderr) == (code, code == 9)
+
+
 def spoiled(data: bytes, **changes: object) -> bytes:
     return json.dumps(json.loads(data) | changes).encode()
 

@@ -107,6 +107,25 @@ def test_what_was_taken_back_stays_away_where_its_folder_moves(site: Installatio
     assert (report.added, report.known, report.removed) == (0, 3, 3)
 
 
+def test_a_folder_of_which_all_was_taken_back_is_followed_too(
+    site: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, new = plate(tmp_path / "in"), tmp_path / "new"
+    import_folder(tmp_path / "in", site.imaging, WELLS)
+    command(site, "remove", "--plate", "P1")
+    shutil.copytree(folder, new)
+    assert command(site, "moved", str(folder), str(new)) == 2
+    assert "is there as before, and no image of it is in use" in capsys.readouterr().err
+    shutil.rmtree(folder)
+    assert command(site, "moved", str(folder), str(new)) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("0 images followed")
+    assert "3 images of that folder, taken back before, will stay away from there too" in told
+    assert import_folder(new, site.imaging, WELLS).removed == 3
+    assert command(site, "moved", str(folder), str(new)) == 2
+    assert "no image was imported from" in capsys.readouterr().err
+
+
 def test_the_button_imports_what_the_plan_shows(
     site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

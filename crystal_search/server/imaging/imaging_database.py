@@ -354,8 +354,11 @@ class Imports(Protocol):
     def move_images(self, paths: Mapping[int, str]) -> None:
         """Note where the files of images are now."""
 
-    def move_removed(self, old: str, new: str) -> None:
-        """Note of all images below the folder `old` that were taken back that their files are below `new` now."""
+    def move_removed(self, old: str, new: str) -> int:
+        """Note of all images below the folder `old` that were taken back that their files are below `new` now.
+
+        Return how many they are.
+        """
 
 
 class ImagingDatabase(Images, Ledger, Units, Waiting, Imports, Protocol):

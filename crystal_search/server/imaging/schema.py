@@ -33,6 +33,7 @@ from sqlalchemy.schema import SchemaItem
 
 from crystal_search.errors import SchemaError
 from crystal_search.server.imaging import schema_upgrades
+from crystal_search.server.imaging.schema_progress import told
 
 log = logging.getLogger(__name__)
 
@@ -272,9 +273,9 @@ def prepare(connection: Connection) -> None:
         _stamp(connection, newest)
         return
     for number, upgrade in enumerate(schema_upgrades.UPGRADES[version - 1 :], start=version + 1):
-        log.info("upgrading the imaging database to schema version %d", number, extra={"action": "schema_upgraded"})
-        upgrade(connection)
-        metadata.create_all(connection)
+        with told(connection, number):
+            upgrade(connection)
+            metadata.create_all(connection)
         _stamp(connection, number)
 
 

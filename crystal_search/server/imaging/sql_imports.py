@@ -85,15 +85,17 @@ class SqlImports(SqlTransactions):
 
         self._write("follow files that moved", work)
 
-    def move_removed(self, old: str, new: str) -> None:
+    def move_removed(self, old: str, new: str) -> int:
         """Note of all images below the folder `old` that were taken back that their files are below `new` now."""
 
-        def work(connection: Connection) -> None:
-            for row in connection.execute(statements.removed_below(old)).all():
+        def work(connection: Connection) -> int:
+            rows = connection.execute(statements.removed_below(old)).all()
+            for row in rows:
                 for statement in statements.moving_removed(row.id, new + row.path[len(old) :]):
                     connection.execute(statement)
+            return len(rows)
 
-        self._write("follow files that were taken back", work)
+        return self._write("follow files that were taken back", work)
 
 
 def _remove(connection: Connection, image_ids: Sequence[int], removal: Removal) -> int:

@@ -21,6 +21,7 @@ class Followed:
     """What was found of a folder that moved."""
 
     moved: int  #: images whose files are in the new place
+    away: int  #: images that were taken back; they stay away from the new place too
     left: tuple[str, ...]  #: files that could not be followed, each as ``path: reason``
 
 
@@ -36,10 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
     with opened(arguments.home, create=False) as site:
         found = follow(site, arguments.old, arguments.new)
     say(f"{counted(found.moved, 'image')} followed to {arguments.new}")
+    if found.away:
+        say(f"{counted(found.away, 'image')} of that folder, taken back before, will stay away from there too")
     if found.left:
         more = [f"  and {len(found.left) - SHOWN} more"] if len(found.left) > SHOWN else []
         say("\n".join([f"{counted(len(found.left), 'file')} not followed:", *found.left[:SHOWN], *more]))
-    if not found.moved:
+    if not found.moved and not found.away:
         raise ImageError("nothing was followed; see above")
 
 
@@ -57,15 +60,26 @@ def follow(site: Installation, old: Path, new: Path) -> Followed:
     with only_service(site.home):
         images = site.imaging.images_below(before)
         if not images:
-            raise UserError(f"no image was imported from {before}; give the folder as it was then")
+            return _only_taken_back(site, before, after)
         if there := [image.path for image in images if os.path.exists(image.path)]:
             raise UserError(f"{there[0]} is there as before, so {before} has not moved; name what has")
         paths = {image.id: after + image.path[len(before) :] for image in images}
         left = _not_to_follow(site, images, paths)
         moved = {image_id: path for image_id, path in paths.items() if image_id not in left}
         site.imaging.move_images(moved)
-        site.imaging.move_removed(before, after)
-    return Followed(moved=len(moved), left=tuple(f"{paths[each]}: {why}" for each, why in sorted(left.items())))
+        away = site.imaging.move_removed(before, after)
+    return Followed(
+        moved=len(moved), away=away, left=tuple(f"{paths[each]}: {why}" for each, why in sorted(left.items()))
+    )
+
+
+def _only_taken_back(site: Installation, before: str, after: str) -> Followed:
+    """Follow a folder of which every image that was imported has been taken back."""
+    if os.path.isdir(before):
+        raise UserError(f"{before} is there as before, and no image of it is in use; name a folder that has moved")
+    if not (away := site.imaging.move_removed(before, after)):
+        raise UserError(f"no image was imported from {before}; give the folder as it was then")
+    return Followed(moved=0, away=away, left=())
 
 
 def _not_to_follow(site: Installation, images: Sequence[StoredImage], paths: dict[int, str]) -> dict[int, str]:

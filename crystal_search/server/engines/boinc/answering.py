@@ -17,7 +17,7 @@ from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
-from crystal_search.server.engines.boinc.returned_results import answer
+from crystal_search.server.engines.boinc.returned_results import answer, limit_memory
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
 
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 PATIENCE_S = 1.0  #: with a script that does not say what it asks
 LOOK_S = 1.0  #: between two looks at whether this program is still the one that is installed
 SETTLE_S = 5.0  #: before it begins anew: an upgrade changes one file after the other
-MAX_BYTES = 2 * 1024**3  #: of memory; a result that takes more is answered by a Python of its own
 MAX_RESIDENT_BYTES = 512 * 1024**2  #: of memory that stays with this process; it begins anew rather than grow
 
 Identity = tuple[int, int, int] | None  #: of a file; None for one that is not there
@@ -43,18 +42,12 @@ def answer_questions(home: Home) -> NoReturn:
         If another process answers already.
     """
     lock_path = home.found().answers.with_suffix(".lock")
-    _limit_memory()
+    limit_memory()
     with FileLock(lock_path, "the daemon that answers BOINC's validator"), _listening(home.answers) as listener:
         _serve(listener, [home.answers, *_program()])
     log.warning("the program, its socket or its memory is no longer what it was; it begins anew")
     time.sleep(SETTLE_S)
     os.execv(sys.executable, sys.orig_argv)
-
-
-def _limit_memory() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    soft = MAX_BYTES if hard == resource.RLIM_INFINITY else min(MAX_BYTES, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 @contextmanager

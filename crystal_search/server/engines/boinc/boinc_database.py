@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crystal_search.errors import EngineError
 from crystal_search.server.engines.boinc.app_versions import AppVersion
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, FailedCopy
-from crystal_search.server.engines.boinc.boinc_load import DAY_S, IN_PROGRESS, MEASURED, OURS, OVER, SUCCESS
+from crystal_search.server.engines.boinc.boinc_load import HOUR_S, IN_PROGRESS, MEASURED, OURS, OVER, SUCCESS
 from crystal_search.server.engines.boinc.project import APP, Project
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 UNCHECKED, INVALID = 0, 2  #: result.validate_state
 ASSIMILATED = 2  #: workunit.assimilate_state
 AT_ONCE = 1000  #: names in one query
+GONE_S = HOUR_S  #: a host that asked for nothing since then is off, or has left: a client tells nobody that it leaves
+GONE_POLLS = 4  #: the same, in times that clients wait between two questions
 
 #: sched/sched_shmem.cpp of release 1.6 loads these, unless an application's min_version keeps older ones for jobs that
 #: ask for them; ours ask for none.
@@ -72,9 +74,9 @@ _ANOTHER_COPY = """
     WHERE w.id = %s AND w.target_nresults - w.min_quorum = %s AND w.error_mask = 0 AND w.canonical_resultid = 0
 """
 
-#: Hosts that may take our work: they asked within a day, and were sent some before.
+#: Hosts that may take our work: they asked not long ago, and were sent some before.
 _ABLE = f"""
-    SELECT h.id, h.userid FROM host h WHERE h.rpc_time > UNIX_TIMESTAMP() - {DAY_S}
+    SELECT h.id, h.userid FROM host h WHERE h.rpc_time > UNIX_TIMESTAMP() - %s
     AND EXISTS (SELECT 1 FROM result r WHERE r.hostid = h.id AND r.{OURS})
 """
 
@@ -153,8 +155,9 @@ class BoincDatabase:
     def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
         """Return those of these jobs of which every host has had a copy, while another waits to be sent.
 
-        Where one a user is sent out (sched/sched_check.cpp), users count. Too few for a quorum would only compute the
-        same for ever: such jobs wait for one more.
+        A host counts that asked for work within the last hour (GONE_S, GONE_POLLS). Where one a user is sent out
+        (sched/sched_check.cpp), users count. Too few for a quorum would only compute the same for ever: such jobs wait
+        for one more.
         """
         waiting = [job for job in jobs if job.unsent and job.over and not job.in_progress and not job.error_mask]
         if not waiting:
@@ -162,7 +165,7 @@ class BoincDatabase:
         column = 1 if self._project.one_copy_per_user else 0
         had: dict[int, set[int]] = {job.id: set() for job in waiting}
         with self.cursor() as cursor:
-            cursor.execute(_ABLE)
+            cursor.execute(_ABLE, (max(GONE_S, GONE_POLLS * self._project.poll_s),))
             able = {host[column] for host in cursor.fetchall()}
             for start in range(0, len(waiting), AT_ONCE):
                 numbers = [job.id for job in waiting[start : start + AT_ONCE]]

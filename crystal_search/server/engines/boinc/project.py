@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class Project:
     db_password: str
     db_host: str
     daemons: tuple[str, ...]  #: programs that run as long as it does
+    poll_s: float = 0.0  #: after which clients ask again that have nothing to report; 0: when they like
     one_copy_per_user: bool = False  #: of a job, on whatever host; else one a host
 
     def place_of(self, name: str) -> Path:
@@ -130,5 +132,13 @@ def read_project(root: Path) -> Project:
         db_password=told.get("db_passwd", ""),
         db_host=told.get("db_host") or "localhost",
         daemons=tuple(words[0] for words in commands if words),
+        poll_s=_number(path, "next_rpc_delay", told),
         one_copy_per_user=told.get("one_result_per_user_per_wu") == "1",
     )
+
+
+def _number(path: Path, name: str, told: Mapping[str, str]) -> float:
+    try:
+        return float(told.get(name) or 0)
+    except ValueError as error:
+        raise ConfigError(f"{path}: <{name}> must be a number, got {told[name]!r}") from error

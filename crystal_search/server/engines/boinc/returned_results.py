@@ -5,6 +5,7 @@ They come from strangers. A fault of our own (a home that is away, no memory) mu
 for ours: a result that makes the reader stumble would be asked about again and again.
 """
 
+import resource
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ Word = Literal["valid", "refused"]
 EXIT_CODES: dict[Word, int] = {"valid": 0, "refused": 9}  #: the scripts take all others for no answer
 MAX_BYTES = MAX_BYTES_PER_IMAGE * MAX_IMAGES
 TOLERANCE = Settings().boinc_tolerance
+MAX_MEMORY_BYTES = 2 * 1024**3  #: of a process that reads results; honest ones take a tenth of it at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,39 @@ def _result_in(path: Path) -> Result:
     return result_from_json(path.read_bytes())
 
 
+def limit_memory(limit_bytes: int = MAX_MEMORY_BYTES) -> None:
+    """Have this process get a MemoryError when it wants more memory than that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    soft = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def alone(words: Sequence[str]) -> Answer:
+    """Answer a question in a process of its own: a result that fills all memory it is given is refused.
+
+    Raises
+    ------
+    MemoryError
+        If the machine has no memory: far less than is given was had.
+    """
+    limit_memory(MAX_MEMORY_BYTES)
+    try:
+        return answer(words)
+    except MemoryError:
+        if _most_bytes() < MAX_MEMORY_BYTES // 2:
+            raise
+        return Answer("refused", f"to read it takes more than {MAX_MEMORY_BYTES} bytes of memory")
+
+
+def _most_bytes() -> int:
+    """Return the most memory that this process ever had."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmPeak:"))
+    return int(line.split()[1]) * 1024
+
+
 def main(words: Sequence[str]) -> int:
     """Answer one question by an exit code, and tell why."""
-    found = answer(words)
+    found = alone(words)
     if found.reason:
         sys.stderr.write(f"{found}\n")
     return EXIT_CODES[found.word]

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from crystal_search import __version__
 from crystal_search.errors import UserError
-from crystal_search.files import whole_folder, write_whole
+from crystal_search.files import write_whole
 from crystal_search.model import Model, sha256_of
 from crystal_search.model_card import ModelCard
 from crystal_search.server.engines.boinc.app_versions import DIGEST_LENGTH, MODEL_PREFIXES, AppVersion, VolunteersModel
 from crystal_search.server.engines.boinc.project import APP, Project
+from crystal_search.whole_folders import whole_folder
 
 PROGRAM_NAME = re.compile(
     r"crystal-search-client_(?P<version>[0-9][^_]*)_(?P<platform>[a-z0-9_-]+(?:__[A-Za-z0-9_-]+)?)(?:\.zip)?"

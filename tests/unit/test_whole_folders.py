@@ -1,12 +1,14 @@
 """Folders that are there whole or not at all."""
 
+import subprocess
+import sys
 from errno import ENOSPC
 from pathlib import Path
 
 import pytest
 
 from crystal_search.errors import UserError
-from crystal_search.files import whole_folder
+from crystal_search.whole_folders import whole_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -50,3 +52,26 @@ def test_nothing_is_left_of_a_folder_that_failed(tmp_path: Path, error: Exceptio
         fill_and_fail(out, error)
     assert names(tmp_path) == ["out"]
     assert names(out) == ["old"]
+
+
+def test_what_a_killed_program_left_goes_and_what_another_fills_stays(tmp_path: Path) -> None:
+    """Three programs make one folder: one is killed, one is busy, one begins."""
+    filling = "import sys, pathlib; from crystal_search.whole_folders import whole_folder\n"
+    filling += "with whole_folder(pathlib.Path(sys.argv[1])) as part: print(part.name, flush=True); input()"
+    words = [sys.executable, "-c", filling, str(tmp_path / "out")]
+    killed, busy = (subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in "12")
+    assert killed.stdout
+    assert busy.stdout
+    left, filled = killed.stdout.readline().strip(), busy.stdout.readline().strip()
+    others = {".out.part", ".output.01234567.part", ".out.notes"}
+    for name in others:
+        (tmp_path / name).mkdir()
+    assert {left, filled} | others == set(names(tmp_path))
+    killed.kill()
+    killed.communicate()
+    with whole_folder(tmp_path / "out") as part:
+        assert {part.name, filled} | others == set(names(tmp_path))
+    assert {"out", filled} | others == set(names(tmp_path))
+    busy.communicate("\n")
+    assert busy.returncode == 0
+    assert {"out"} | others == set(names(tmp_path))
