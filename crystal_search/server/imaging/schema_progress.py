@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 log = logging.getLogger(__name__)
 
 AGAIN_S = 15.0  #: between two lines that tell that it goes on
-IMAGES_A_SECOND = 100_000  #: that one step takes, or somewhat more or less (docs/imaging-database.md)
+IMAGES_A_SECOND = 50_000  #: that a step takes at least (docs/imaging-database.md)
 
 
 @contextmanager
