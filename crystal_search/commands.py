@@ -41,6 +41,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "train": ("training.train_command", "train the networks"),
         "evaluate": ("evaluation.evaluate_command", "tell how good trainings and models are, side by side"),
         "export": ("exporting.export_command", "make a model of a trained network, float32 and int8"),
+        "panel": ("panel.panel_command", "have experts look blind at the same images, and tell how far they agree"),
         "review": ("review.review_command", "have people look at labels that a network doubts"),
         "import-weights": ("old_weights.import_weights_command", "make models of MXNet's and Keras' weights"),
     },

@@ -11,18 +11,9 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.evaluation import paper
 from crystal_search.evaluation.bootstrap import Draws, Interval, drawn, interval
 from crystal_search.evaluation.image_tables import RATES, confusion_table
-from crystal_search.evaluation.judge import (
-    Chapter,
-    Contender,
-    Figure,
-    Folded,
-    Judged,
-    Options,
-    Part,
-    Plot,
-    Section,
-)
+from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.known_images import Truth
+from crystal_search.evaluation.page_parts import Folded, Part, Plot, Section
 from crystal_search.evaluation.plots import confusion_plot, reliability_plot
 from crystal_search.evaluation.tables import Cell, Table, table
 from crystal_search.inference import OnnxNetwork

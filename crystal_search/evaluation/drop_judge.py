@@ -8,18 +8,9 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.errors import ImageError, UserError
 from crystal_search.evaluation.image_figures import drop_figures
 from crystal_search.evaluation.image_verdicts import DropVerdict, located
-from crystal_search.evaluation.judge import (
-    Chapter,
-    Contender,
-    Figure,
-    Gallery,
-    Judged,
-    Options,
-    Picture,
-    Plot,
-    Section,
-)
+from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.known_images import KnownImage, Truth
+from crystal_search.evaluation.page_parts import Gallery, Picture, Plot, Section
 from crystal_search.evaluation.page_pictures import with_masks
 from crystal_search.evaluation.plots import overlap_plot
 from crystal_search.evaluation.tables import Cell, table

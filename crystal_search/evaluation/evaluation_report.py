@@ -1,19 +1,17 @@
 """An evaluation's files: page, tables, Markdown, JSON, written whole or not at all; and figures in cards."""
 
-import base64
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-
 from crystal_search.errors import UserError
-from crystal_search.evaluation.judge import Contender, Figure, Folded, Part
+from crystal_search.evaluation.judge import Contender, Figure
 from crystal_search.evaluation.judge_kinds import Evaluation
-from crystal_search.evaluation.tables import Table, csv_of, markdown_of
+from crystal_search.evaluation.page_parts import Section
+from crystal_search.evaluation.report_page import Note, Report, report_markdown, report_page
+from crystal_search.evaluation.tables import csv_of
 from crystal_search.model import Model, default_model, default_models_folder, write_card
 from crystal_search.model_card import ROLES, ClassifierCard, ModelCard
 from crystal_search.whole_folders import whole_folder
@@ -70,41 +68,37 @@ def write_evaluation(evaluation: Evaluation, folder: Path, *, replace: bool = Fa
 
 def page_of(evaluation: Evaluation) -> str:
     """Return the page of an evaluation as HTML that needs no other file, but for the tables that it names."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["base64"] = _base64
-    environment.filters["kind"] = lambda part: type(part).__name__
-    source = files("crystal_search.evaluation") / "page.html"
+    truth, wells = evaluation.truth, len(evaluation.truth.images)
+    split = f" Split {truth.split}." if truth.split else ""
     tables = [f"{name}.csv" for name in evaluation.tables]
-    return environment.from_string(source.read_text(encoding="utf-8")).render(
-        told=evaluation,
-        title=f"Evaluation of {', '.join(each.name for each in evaluation.contenders)}",
-        warnings=[*evaluation.warnings, *(each for chapter in evaluation.chapters for each in chapter.warnings)],
-        intervals=INTERVALS,
-        sections=[section for chapter in evaluation.chapters for section in chapter.sections],
-        files=[*tables, *(name for chapter in evaluation.chapters for name in chapter.files), MARKDOWN, JSON],
+    return report_page(
+        Report(
+            title=f"Evaluation of {', '.join(each.name for each in evaluation.contenders)}",
+            about=f"{truth.source}{split} Images: {min(wells, evaluation.options.wells or wells)}.",
+            said=[sentence for chapter in evaluation.chapters for sentence in chapter.sentences],
+            warnings=[*evaluation.warnings, *(each for chapter in evaluation.chapters for each in chapter.warnings)],
+            sections=_sections(evaluation),
+            files=[*tables, *(name for chapter in evaluation.chapters for name in chapter.files), MARKDOWN, JSON],
+            command=evaluation.command,
+            notes=list(map(_note, evaluation.contenders)),
+        )
     )
 
 
-def _base64(content: str | bytes) -> str:
-    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+def _sections(evaluation: Evaluation) -> list[Section]:
+    figures = Section("Figures", (INTERVALS, evaluation.figure_table))
+    return [figures, *(section for chapter in evaluation.chapters for section in chapter.sections)]
+
+
+def _note(contender: Contender) -> Note:
+    card, record = contender.model.card, contender.record
+    text = f"{contender.name}: {card.architecture}, sha256 {card.sha256[:12]}."
+    return Note(text=text, command=card.training_command or "", after=f" on {record.data}" if record else "")
 
 
 def markdown_of_all(evaluation: Evaluation) -> str:
     """Return the tables of the page as Markdown, to paste into a report."""
-    parts = [f"{evaluation.truth.source} {INTERVALS}\n", f"## Figures\n\n{markdown_of(evaluation.figure_table)}"]
-    for chapter in evaluation.chapters:
-        for section in chapter.sections:
-            if tables := list(_tables(section.parts)):
-                parts.append("\n".join([f"## {section.heading}\n", *tables]))
-    return "\n".join(parts)
-
-
-def _tables(parts: Sequence[Part]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, Table):
-            yield markdown_of(part)
-        elif isinstance(part, Folded):
-            yield from (f"{part.title}:\n\n{table}" for table in _tables(part.parts))
+    return report_markdown(f"{evaluation.truth.source} {INTERVALS}", _sections(evaluation))
 
 
 def evaluation_json(evaluation: Evaluation) -> str:

@@ -26,21 +26,9 @@ from crystal_search.evaluation.image_tables import (
 )
 from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts
 from crystal_search.evaluation.images_to_look_at import Looking
-from crystal_search.evaluation.judge import (
-    Chapter,
-    Contender,
-    Figure,
-    Folded,
-    Gallery,
-    Judged,
-    Links,
-    Options,
-    Part,
-    Picture,
-    Plot,
-    Section,
-)
+from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.known_images import Truth
+from crystal_search.evaluation.page_parts import Folded, Gallery, Links, Part, Picture, Plot, Section
 from crystal_search.evaluation.page_pictures import framed, jpeg_of
 from crystal_search.evaluation.plots import confusion_plot, looking_plot, success_plot, threshold_plot
 from crystal_search.evaluation.tables import Table

@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.known_images import Truth
+from crystal_search.evaluation.page_parts import Section
 from crystal_search.evaluation.tables import Table
 from crystal_search.model import Model
 from crystal_search.model_card import Measurement, ModelCard
@@ -66,55 +67,6 @@ class Figure:
     def measurement(self, data: str) -> Measurement:
         """Return the figure as cards have it; `data` is what it was measured on."""
         return Measurement(data=data, measure=self.measure, value=round(self.interval.value, 4), count=self.count)
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A plot as SVG text."""
-
-    svg: str
-    alt: str
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A small picture with lines of text below, the first one in bold."""
-
-    jpeg: bytes  #: empty where there is nothing to show
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Gallery:
-    """Pictures side by side."""
-
-    pictures: tuple[Picture, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Folded:
-    """What is shown when somebody clicks on its title."""
-
-    title: str
-    parts: tuple["Part", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Files beside the page."""
-
-    names: tuple[str, ...]
-
-
-Part = str | Table | Plot | Gallery | Folded | Links
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A part of the page; of `Folded` parts and others."""
-
-    heading: str
-    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

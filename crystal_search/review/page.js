@@ -1,29 +1,12 @@
-"use strict";
-const { id, classes, items } = JSON.parse(document.getElementById("data").textContent);
+/* global classes, given, $, el, badge, byName, labelOf, classOfKey, makeClasses: of choosing.js, which stands before. */
+const { id, items } = given;
 const KEPT = `crystal-search review ${id}`;
 const SKIPPED = "skipped";
-const byName = new Map(classes.map((each) => [each.name, each]));
-const $ = (name) => document.getElementById(name);
 
 /** Image name -> outcome, or SKIPPED. */
 const decisions = new Map();
 let at = 0;
 
-/** Return a new element with properties and children; text is text, never HTML. */
-function el(kind, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(kind), properties);
-  element.append(...children);
-  return element;
-}
-
-function badge(name) {
-  const found = byName.get(name) ?? { letter: "?", frame: "#8c8c8c" };
-  const element = el("span", { className: found.frame === "#ffffff" || found.frame === "#8c8c8c" ? "badge light" : "badge", textContent: found.letter });
-  element.style.setProperty("--frame", found.frame);
-  return element;
-}
-
-const labelOf = (name) => byName.get(name)?.label ?? name.replaceAll("_", " ");
 const percent = (share) => `${Math.round(100 * share)} %`;
 
 function load() {
@@ -178,14 +161,6 @@ const MOVES = {
 };
 const DECISIONS = { Enter: () => changeTo(items[at].suggestion), s: () => changeTo(SKIPPED), u: () => changeTo(null) };
 
-/** Return the class that a key press means: the number row by where its keys are, x, or Shift and a letter. */
-function classOfKey(event) {
-  if (event.shiftKey && /^[A-Z]$/.test(event.key)) return classes.find((each) => each.letter === event.key);
-  if (event.shiftKey) return undefined;
-  const code = event.code.replace("NumpadSubtract", "Minus").replace("Numpad", "Digit");
-  return classes.find((each) => (each.code === "KeyX" ? event.key === "x" : each.code === code));
-}
-
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || (event.key === "Enter" && event.target.id === "download")) return;
   const name = classOfKey(event)?.name;
@@ -196,18 +171,9 @@ function onKey(event) {
   if (!(decide && event.repeat)) act(); // a key held down decides once
 }
 
-function makeClasses() {
-  for (const each of classes) {
-    const button = el("button", { type: "button" }, el("kbd", { textContent: each.key }), badge(each.name), el("span", { textContent: each.label }));
-    button.dataset.name = each.name;
-    button.addEventListener("click", () => changeTo(each.name));
-    $("classes").append(button);
-  }
-}
-
 load();
 makeList();
-makeClasses();
+makeClasses(changeTo);
 items.forEach((_, index) => markRow(index));
 showProgress();
 $("accept").addEventListener("click", DECISIONS.Enter);

@@ -26,6 +26,7 @@ from crystal_search.outcomes import CHOPS_ONLY, NO_DROP, OUTCOME_NAMES, OUTCOMES
 from crystal_search.review.doubts import DoubtedChop, Suspect
 
 PAGE = "index.html"
+SCRIPTS = ("choosing.js", "page.js")  #: in this order
 KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "-", "=")  #: the number row, as in the plate viewer
 CODES = (*(f"Digit{digit}" for digit in "1234567890"), "Minus", "Equal")  #: where these keys are, on any keyboard
 NO_DROP_CHOICE = {"name": NO_DROP, "label": "No drop", "letter": "–", "frame": "#8c8c8c", "key": "x", "code": "KeyX"}
@@ -95,7 +96,7 @@ def write_page(folder: Path, review: Review) -> Path:
         # Inside of a script only "<" could end it, or open a comment.
         data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"),
         style=(source / "page.css").read_text(encoding="utf-8"),
-        script=(source / "page.js").read_text(encoding="utf-8"),
+        script="\n".join((source / name).read_text(encoding="utf-8") for name in SCRIPTS),
     )
     write_whole(folder / PAGE, text)
     return folder / PAGE

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, nullcontext
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from crystal_search.errors import UserError
 from crystal_search.server.home import Home
@@ -29,10 +30,15 @@ DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what ``view`` takes."""
     add_home_argument(parser)
+    add_address_arguments(parser)
+
+
+def add_address_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says where pages are served."""
     parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default %(default)s: this machine)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default %(default)s; 0: any that is free")
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="another name the viewer is reached by"
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name it is reached by"
     )
 
 
@@ -72,19 +78,28 @@ def serve(
     with closing(listen(host, port)) as listener, opened(home.path, create=False) as installation:
         if host not in LOOPBACK_NAMES:
             log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
-        own_address = listener.getsockname()[0]  # what is announced, when `host` is a name
-        names = own_names(host) | own_names(own_address) | {name.lower() for name in allow_hosts}
         app = viewer_app(
             installation.imaging,
             home.thumbnails,
-            names=names,
+            names=answered_to(listener, host, allow_hosts),
             frames=frames,
             is_snapshot=installation.is_snapshot,
             time_zone=installation.settings.time_zone,
             import_plan=home.import_plan,
         )
-        config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
-        Server(config, address_of(listener), ready or announce).run(sockets=[listener])
+        serve_app(app, listener, ready or announce)
+
+
+def answered_to(listener: socket.socket, host: str, allow_hosts: Collection[str]) -> frozenset[str]:
+    """Return the names that a service answers to that was to listen on `host`."""
+    own_address = listener.getsockname()[0]  # what is announced, when `host` is a name
+    return own_names(host) | own_names(own_address) | {name.lower() for name in allow_hosts}
+
+
+def serve_app(app: ASGIApp, listener: socket.socket, ready: Callable[[str], None]) -> None:
+    """Serve an application on a listener until Ctrl-C or SIGTERM; `ready` is called with the address."""
+    config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
+    Server(config, address_of(listener), ready).run(sockets=[listener])
 
 
 def announce(address: str) -> None:

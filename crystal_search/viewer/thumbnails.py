@@ -83,11 +83,8 @@ class Thumbnails:
                 head = file.read(PNG_DEPTH_AT + 1)
         except (OSError, ValueError) as error:
             raise _unreadable(image, error) from error
-        if head.startswith(JPEG_MAGIC):
-            return Picture(Path(image.path), "image/jpeg")
-        if head.startswith(PNG_MAGIC) and head[PNG_DEPTH_AT:] <= b"\x08":
-            return Picture(Path(image.path), "image/png")
-        return self._kept("full", image, full_jpeg)
+        media_type = shown_as(head)
+        return Picture(Path(image.path), media_type) if media_type else self._kept("full", image, full_jpeg)
 
     def _kept(self, kind: str, image: StoredImage, make: Callable[[bytes], bytes]) -> Picture:
         version = version_of(image.path)
@@ -144,6 +141,17 @@ def _content(image: StoredImage) -> bytes:
             return file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise _unreadable(image, error) from error
+
+
+def shown_as(head: bytes) -> str:
+    """Return as what browsers show a file that begins with `head`; empty where they cannot.
+
+    >>> shown_as(JPEG_MAGIC), shown_as(b"BM")
+    ('image/jpeg', '')
+    """
+    if head.startswith(JPEG_MAGIC):
+        return "image/jpeg"
+    return "image/png" if head.startswith(PNG_MAGIC) and head[PNG_DEPTH_AT : PNG_DEPTH_AT + 1] <= b"\x08" else ""
 
 
 def small_jpeg(data: bytes) -> bytes:

@@ -24,9 +24,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crystal_search.datasets.packed import PackedDataset, ShardFile, ShardsInUse, WellRow, open_dataset
 from crystal_search.evaluation.bootstrap import drawn
-from crystal_search.evaluation.judge import Chapter, Contender, Figure, Gallery, Judged, Options, Picture, Section
+from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.judge_kinds import JUDGES
 from crystal_search.evaluation.known_images import KnownImage, Truth
+from crystal_search.evaluation.page_parts import Gallery, Picture, Section
 from crystal_search.evaluation.page_pictures import with_masks
 from crystal_search.evaluation.tables import table
 from crystal_search.exit_codes import OK, USAGE

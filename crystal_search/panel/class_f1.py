@@ -1,0 +1,54 @@
+"""F1 of every class on the test sets of a panel: Table 5 of King et al. (2024), with intervals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.evaluation.bootstrap import Draws, Interval, interval
+from crystal_search.metrics import ClassRates, class_rates
+from crystal_search.panel.panel_set import CLASSES
+from crystal_search.panel.rater_agreement import NO_ANSWER, Answers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassF1:
+    """How right one model is on one test set."""
+
+    f1: tuple[Interval, ...]  #: by class; NaN for a class that the set lacks
+    mean: Interval  #: over the classes that are there
+    rates: ClassRates
+    images: int  #: of the set that it scored
+
+
+def class_f1(labels: Answers, answers: Answers, among: NDArray[np.bool_], draws: Draws) -> ClassF1:
+    """Return the F1 of a model's answers.
+
+    Parameters
+    ----------
+    labels, answers
+        (images,): positions of classes; an answer that is none of them is right for nobody, and images without an
+        answer are left out.
+    among
+        (images,): which images are in the test set.
+    draws
+        Of the images.
+    """
+    used = among & (answers != NO_ANSWER)
+    classes = len(CLASSES)
+    cells = np.where(used, labels * (classes + 1) + answers, 0)
+    counted = np.stack([used & (cells == each) for each in range(classes * (classes + 1))])  # (cells, images)
+    rates = class_rates(_confusion(counted.sum(axis=1)))
+    of_draws = np.stack([draws.sums(each) for each in counted], axis=1)  # (draws, cells)
+    drawn_rates = [class_rates(_confusion(each)) for each in of_draws]
+    by_class = np.array([each.f1 for each in drawn_rates]).reshape(-1, classes)
+    return ClassF1(
+        f1=tuple(interval(float(rates.f1[each]), by_class[:, each]) for each in range(classes)),
+        mean=interval(rates.macro_f1, np.array([each.macro_f1 for each in drawn_rates])),
+        rates=rates,
+        images=int(used.sum()),
+    )
+
+
+def _confusion(cells: NDArray[np.generic]) -> NDArray[np.float64]:
+    return np.asarray(cells, np.float64).reshape(len(CLASSES), len(CLASSES) + 1)
