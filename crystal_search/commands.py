@@ -30,7 +30,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("server.health.status", "tell what waits, what runs, what failed"),
         "health": ("server.health.health", "say nothing when all is well, for cron"),
         "retry": ("server.services.retry", "try images again now that wait, or were called unreadable"),
-        "models": ("server.models_command", "list models, and say which new scores are made with"),
+        "models": ("evaluation.models_command", "list models, and say which new scores are made with"),
         "boinc": ("server.boinc.boinc_command", "put Crystal Search into a BOINC project"),
         "benchmark": ("direct.benchmark_command", "measure how many imagers this machine keeps up with"),
         "completion": ("completion", "print the script with which a shell completes commands and options"),

@@ -8,7 +8,7 @@ in a line of `judge_kinds.JUDGES`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.known_images import Truth
@@ -17,9 +17,11 @@ from crystal_search.evaluation.tables import Table
 from crystal_search.model import Model
 from crystal_search.model_card import Measurement, ModelCard
 from crystal_search.outcomes import THRESHOLD
-from crystal_search.training.checkpoints import Trained
 from crystal_search.training.learning_curve import Effort
 from crystal_search.training.run_record import RunRecord
+
+if TYPE_CHECKING:
+    from crystal_search.training.checkpoints import Trained
 
 V = TypeVar("V")
 
@@ -33,7 +35,7 @@ class Contender:
     folder: Path  #: of its card
     companions: Path | None = None  #: folder of the models that go with it; None: the package's own
     record: RunRecord | None = None  #: of its training; None: all that there is, is the model
-    trained: Trained | None = None  #: a classifier in torch
+    trained: "Trained | None" = None  #: a classifier in torch
     effort: Effort = field(default_factory=Effort)
 
 

@@ -120,11 +120,7 @@ def put_to_use(
     UserError, EngineError
         If the engine's clients have not all of the models; those that were in use still are.
     """
-    if site.settings.models:
-        raise ConfigError(
-            f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
-        )
-    check_answer(model)
+    check_usable(site, model)
     others = default_models(site.models, but=model.card.role)
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -142,6 +138,23 @@ def put_to_use(
     content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "models": [asdict(each) for each in chosen]}
     write_whole(site.home.models / IN_USE, json.dumps(content, indent=1) + "\n")
     return next(each for each in chosen if each.role == model.card.role)
+
+
+def check_usable(site: Installation, model: Model[ModelCard]) -> None:
+    """Refuse a model that cannot be put to use.
+
+    Raises
+    ------
+    ConfigError
+        If the settings name a folder of models, which decides then.
+    ModelError
+        If the model does not answer as its card says.
+    """
+    if site.settings.models:
+        raise ConfigError(
+            f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
+        )
+    check_answer(model)
 
 
 def _replaced(kind: type[ModelCard], folder: Path) -> list[Model[ModelCard]]:

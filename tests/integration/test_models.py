@@ -132,7 +132,7 @@ def test_work_begun_with_one_model_is_counted_as_its_own_when_another_is_put_to_
             (tmp_path / "kept.zip").rename(waiting)
             assert unit_names(site.home.returned) == [begun.stem]
             card = retrained(tmp_path / "out")
-            assert main(["models", "use", str(card), "--home", str(home)]) == 0
+            assert main(["models", "use", str(card), "--anyway", "--home", str(home)]) == 0
             finish(site, engine)  # the same engine goes on, and finds the new model
         number = {unit.name: unit.image_ids[0] for unit in site.imaging.units("done")}[begun.stem]
         expected = [["squeezenet-wells-2", "again"] if number == each else ["again"] for each in (1, 2)]
@@ -151,7 +151,7 @@ def test_work_that_a_stopped_client_began_is_finished_with_its_own_model(tmp_pat
         create_work(site, recipe_of(site))
         (begun,) = unit_files(site.home.queue)
         (site.home.running / f"{begun.stem}.0123abcd").mkdir()
-        assert main(["models", "use", str(retrained(tmp_path / "out")), "--home", str(home)]) == 0
+        assert main(["models", "use", str(retrained(tmp_path / "out")), "--anyway", "--home", str(home)]) == 0
         with LocalEngine(site.home, site.settings, site.models) as engine:
             finish(site, engine)
         assert sorted(names_of_models(site)[0]) == ["again", "squeezenet-wells-2"]

@@ -137,7 +137,8 @@ def site(home: Home) -> Iterator[Installation]:
 
 
 def command(*words: object, home: Home) -> int:
-    return main([*map(str, words), "--home", str(home.path)])
+    anyway = ["--anyway"] if words[:2] == ("models", "use") else []
+    return main([*map(str, words), *anyway, "--home", str(home.path)])
 
 
 def name_in_use(site: Installation) -> str:

@@ -1,14 +1,20 @@
 """``crystal-search models``: which models there are, and which of them new work units carry (docs/models.md)."""
 
 import argparse
+import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from crystal_search.errors import ModelError, UserError
-from crystal_search.model import CARD_SUFFIX, read_model
-from crystal_search.model_card import ROLES, ClassifierCard, card_from_json
+from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
+from crystal_search.evaluation.known_images import photograph_truth
+from crystal_search.model import CARD_SUFFIX, Model, default_model, read_model
+from crystal_search.model_card import ROLES, ClassifierCard, ModelCard, card_from_json
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
-from crystal_search.server.models_in_use import forget, known_models, model_called, put_to_use
+from crystal_search.server.models_in_use import check_usable, forget, known_models, model_called, put_to_use
+
+log = logging.getLogger(__name__)
 
 Act = Callable[[Installation, argparse.Namespace], None]
 
@@ -26,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         command.add_argument("model", metavar="CARD_OR_NAME", help="a card's file, or a model's name or hash")
         if name == "use":
             command.add_argument("--as", dest="role", choices=ROLES, help="refuse a model that plays another role")
+            command.add_argument("--anyway", action="store_true", help="without comparing it with the model in use")
+            command.add_argument(
+                "--photographs", type=Path, metavar="FOLDER", help="compare on these, not on the demo plate"
+            )
+            command.add_argument("--labels", type=Path, metavar="CSV", help="what the photographs show")
             command.add_argument(
                 "--no-update", action="store_true", help="with BOINC: stage it only; its files are signed elsewhere"
             )
@@ -79,9 +90,53 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
     if arguments.role not in (None, model.card.role):
         wanted = ROLES[arguments.role].title
         raise UserError(f"{model.card.name} is a {model.card.title}, not a {wanted}; name another model")
+    check_usable(site, model)
+    if not arguments.anyway:
+        _check_no_worse(site, model, arguments)
     used = put_to_use(site, model, update=not arguments.no_update, told=say)
     say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
+
+
+def _check_no_worse(site: Installation, model: Model[ModelCard], arguments: argparse.Namespace) -> None:
+    """Ask about a model that does worse than the one in use, beyond chance.
+
+    Raises
+    ------
+    UserError
+        If it is not wanted then, or nobody is there to be asked.
+    """
+    if (arguments.photographs is None) != (arguments.labels is None):
+        raise UserError("--photographs and --labels go together; name both")
+    if model.card.role not in MEASURES:
+        return
+    try:
+        used = default_model(type(model.card), site.models)
+    except ModelError as error:
+        log.warning("not compared with the model in use: %s", error)
+        return
+    if used.card.sha256 == model.card.sha256:
+        return
+    truth = photograph_truth(arguments.photographs, arguments.labels, None) if arguments.labels else comparison_wells()
+    say(f"comparing it with {used.card.name} on {truth.name} ...")
+    found = compared(model, used, site.models, truth)
+    said = _compared(model.card.name, used.card.name, found)
+    say(said)
+    if found.worse and not _wanted():
+        raise UserError(f"{model.card.name} is worse than {used.card.name} and not in use; --anyway takes it even so")
+
+
+def _compared(new: str, used: str, found: Comparison) -> str:
+    ours, its, (gain, low, high) = found.new, found.used, found.gain
+    return (
+        f"{found.measure}, {found.images} images: {new} {ours.value:.3f} ({ours.low:.3f} to {ours.high:.3f}), "
+        f"{used} {its.value:.3f} ({its.low:.3f} to {its.high:.3f}); difference {gain:+.3f} ({low:+.3f} to {high:+.3f})"
+    )
+
+
+def _wanted() -> bool:
+    """Ask whether a worse model is wanted; without a terminal it is not."""
+    return sys.stdin.isatty() and input("It is worse. Use it anyway? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _show(site: Installation, arguments: argparse.Namespace) -> None:
