@@ -70,10 +70,13 @@ def clear_parts(folder: Path, *, older_than_s: float = STALE_S) -> None:
     older_than_s
         How long they were not written to; 0 is for whoever alone writes there.
     """
-    for part in folder.glob(f".*{PART}"):
-        with suppress(OSError):
-            if time.time() - part.lstat().st_mtime >= older_than_s or not older_than_s:
-                part.unlink()
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not (entry.name.startswith(".") and entry.name.endswith(PART)):
+                continue
+            with suppress(OSError):
+                if not older_than_s or time.time() - entry.stat(follow_symlinks=False).st_mtime >= older_than_s:
+                    os.unlink(entry.path)
 
 
 def _settle(folder: Path) -> None:

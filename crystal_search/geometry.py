@@ -68,12 +68,9 @@ def intersection_over_union(one: Box, other: Box) -> float:
     >>> intersection_over_union(Box(0, 0, 10, 10), Box(0, 5, 10, 15))
     0.3333333333333333
     """
-    shared = Box(
-        max(one.top, other.top),
-        max(one.left, other.left),
-        min(one.bottom, other.bottom),
-        min(one.right, other.right),
-    )
-    overlap = shared.area if shared.bottom > shared.top and shared.right > shared.left else 0
-    joint = one.area + other.area - overlap
-    return overlap / joint if joint else 0.0
+    rows = min(one.bottom, other.bottom) - max(one.top, other.top)
+    columns = min(one.right, other.right) - max(one.left, other.left)
+    if rows <= 0 or columns <= 0:
+        return 0.0
+    overlap = rows * columns
+    return overlap / (one.area + other.area - overlap)

@@ -14,7 +14,7 @@ def group_probabilities(class_probabilities: Sequence[float]) -> tuple[float, ..
     >>> group_probabilities([0.25, 0.25, 0, 0, 0, 0, 0, 0, 0, 0.5, 0, 0, 0])
     (0.5, 0.0, 0.5, 0.0)
     """
-    return tuple(float(sum(class_probabilities[index] for index in classes_of(group))) for group in GROUPS)
+    return tuple(float(sum([class_probabilities[index] for index in classes_of(group)])) for group in GROUPS)
 
 
 def winning_group(

@@ -176,6 +176,8 @@ class Reader:
         value = self.take(key)
         if not isinstance(value, list) or len(value) != count:
             self.fail(key, f"a list of {count} numbers", value)
+        if value and {*map(type, value)} == {float} and low <= min(value) and max(value) <= high:
+            return tuple(value)  # none is NaN, which `loads` refuses
         return tuple(self._bounded(key, each, low, high) for each in value)
 
     def _bounded(self, key: str, value: Any, low: float, high: float) -> float:

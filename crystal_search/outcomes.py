@@ -58,6 +58,7 @@ OUTCOME_NAMES = tuple(outcome.name for outcome in OUTCOMES)
 CHOPS_ONLY = "rim"  #: the one outcome that no whole image has
 IMAGE_OUTCOMES = tuple(name for name in OUTCOME_NAMES if name != CHOPS_ONLY)  #: those that a whole image can have
 BY_NAME = {outcome.name: outcome for outcome in OUTCOMES}
+CLASSES = {group: tuple(n for n, outcome in enumerate(OUTCOMES) if outcome.group is group) for group in GROUPS}
 
 #: The well's own answer when no drop was found; not a class, so no network gives it a probability.
 NO_DROP = "no_drop"
@@ -88,4 +89,4 @@ def classes_of(group: Group) -> tuple[int, ...]:
     >>> classes_of(Group.PRECIPITATE)
     (3, 4, 5)
     """
-    return tuple(index for index, outcome in enumerate(OUTCOMES) if outcome.group is group)
+    return CLASSES[group]

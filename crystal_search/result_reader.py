@@ -5,11 +5,9 @@ The format is described in docs/result.md.
 
 import math
 import re
-from collections.abc import Iterable
 from functools import lru_cache, partial
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
@@ -32,6 +30,7 @@ from crystal_search.result import (
 from crystal_search.work_unit import IMAGE_ID, NAME, WorkUnit, WorkUnitImage
 
 MAX_BYTES_PER_IMAGE = 100_000
+SMALL_BYTES = 10_000  #: of a result of one image, mostly
 MAX_OVERLAY_BYTES = 20_000_000
 MAX_OUTLINE_POINTS = 256
 MAX_BEST_CHOPS = 100
@@ -71,15 +70,24 @@ def read_result(path: Path, unit: WorkUnit) -> Result:
     return result
 
 
-@lru_cache(maxsize=4)  # two results of one work unit are checked, then compared; a step hands them to the next
 def result_from_json(text: bytes) -> Result:
-    """Return the result that `text` holds, checked in itself.
+    """Return the result that `text` holds, checked in itself; what was read lately is not read again.
 
     Raises
     ------
     ResultError
         If the text is no result of version 2 or 1, or contradicts itself.
     """
+    return _small_result(text) if len(text) <= SMALL_BYTES else _large_result(text)
+
+
+@lru_cache(maxsize=2048)  # each step hands what it read to the next; takes some 40 MB
+def _small_result(text: bytes) -> Result:
+    return read_whole(text, "result", ResultError, _result)
+
+
+@lru_cache(maxsize=4)  # two results of one work unit are checked, then compared
+def _large_result(text: bytes) -> Result:
     return read_whole(text, "result", ResultError, _result)
 
 
@@ -138,24 +146,24 @@ def _drop(read: Reader, size: Size) -> DropRegion:
 
 
 def _outline(read: Reader, box: Box) -> tuple[tuple[int, int], ...]:
-    """Return the points of an outline, most of what a result holds: they are looked at all together."""
+    """Return the points of an outline, most of what a result holds: nothing else in here is called as often."""
     points = read.items("outline", limit=MAX_OUTLINE_POINTS, what="points")
-    if not (_all_of(list, points) and {*map(len, points)} <= {2} and _all_of(int, chain(*points))):
-        read.fail("outline", "made of [row, column]", points)
-    outline = tuple((row, column) for row, column in points)
-    if any(not (box.top <= row <= box.bottom and box.left <= column <= box.right) for row, column in outline):
-        read.fail("outline", f"inside the drop's box {tuple(box)}", points)
-    return outline
-
-
-def _all_of(kind: type, values: Iterable[Any]) -> bool:
-    """Tell whether all values are of one type; true is no number here."""
-    return {*map(type, values)} <= {kind}
+    (top, left, bottom, right), outline = box, []
+    for point in points:
+        if type(point) is not list or len(point) != 2:
+            read.fail("outline", "made of [row, column]", points)
+        row, column = point
+        if type(row) is not int or type(column) is not int:  # true is no number here
+            read.fail("outline", "made of [row, column]", points)
+        if not (top <= row <= bottom and left <= column <= right):
+            read.fail("outline", f"inside the drop's box {tuple(box)}", points)
+        outline.append((row, column))
+    return tuple(outline)
 
 
 def _box(read: Reader, size: Size) -> Box:
     value, (height, width) = read.take("box"), size
-    if not (isinstance(value, list) and len(value) == 4 and _all_of(int, value)):
+    if not (isinstance(value, list) and len(value) == 4 and {*map(type, value)} == {int}):  # true is no number here
         read.fail("box", "[top, left, bottom, right]", value)
     box = Box(*value)
     if not (0 <= box.top < box.bottom <= height and 0 <= box.left < box.right <= width):

@@ -98,13 +98,10 @@ def _off_grid(found: ImageScore, grid: ChopGrid, scale: float) -> str:
 
 
 def _starts(first: int, count: int, grid: ChopGrid, scale: float, limit: int) -> Starts:
-    starts = range(first, first + count * grid.stride_px, grid.stride_px)
-    stored = ((_stored(start, scale, limit), _stored(start + grid.side_px, scale, limit), start) for start in starts)
-    return {(low, high): start for low, high, start in stored}
-
-
-def _stored(edge: int, scale: float, limit: int) -> int:
-    return min(max(round(edge * scale), 0), limit)
+    starts, side_px = range(first, first + count * grid.stride_px, grid.stride_px), grid.side_px
+    lows = [max(round(start * scale), 0) for start in starts]
+    highs = [min(round((start + side_px) * scale), limit) for start in starts]
+    return dict(zip(zip(lows, highs, strict=True), starts, strict=True))
 
 
 def _in_view(box: Box, rows: Starts, columns: Starts, side_px: int) -> Box | None:

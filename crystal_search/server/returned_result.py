@@ -1,6 +1,7 @@
 """Reading a returned result against the very work unit that it is about: its pictures, and the models that it names."""
 
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from crystal_search.errors import ConfigError, ResultError
@@ -27,14 +28,29 @@ def read_returned(path: Path, packed: Path, home: Home) -> Result:
     ResultError
         If the result must be refused.
     """
-    unit = read_work_unit(packed)
+    unit, sizes = _packed(packed, *_identity(packed))
     result = read_result(path, unit)
-    sizes = image_sizes(packed, unit)
     cards = _cards_of(unit, home)
     for image in result.images:
         if trouble := _trouble(image, sizes.get(image.id), cards):
             raise ResultError(f"{unit.name}: image {image.id}: {trouble}")
     return result
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file does; nothing for one that is not there."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@lru_cache(maxsize=4)  # BOINC's validator asks about the results of one work unit one after the other
+def _packed(path: Path, *identity: int) -> tuple[WorkUnit, dict[str, tuple[int, int]]]:
+    """Return the work unit in a file of this identity, and the sizes of its pictures."""
+    unit = read_work_unit(path)
+    return unit, image_sizes(path, unit)
 
 
 def _trouble(image: ImageResult, size: tuple[int, int] | None, cards: dict[str, ModelCard]) -> str:

@@ -22,6 +22,7 @@ from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, CO
 from crystal_search.server.home import Home
 from tests.boinc_site import HOSTILE, JOB, BoincSite, boinc_site, call, good, install_into, uploaded
 from tests.service_site import PATIENCE_S
+from tests.unit.builders import packed
 
 LONG = "a-home-whose-path-is-longer-than-the-name-of-a-socket-may-be-" * 2  # 107 bytes at most
 
@@ -106,6 +107,17 @@ def test_the_daemon_answers_both_questions_without_starting_python(place: BoincS
         done = call(place, CHECK, one)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert call(place, COMPARE, one, other).returncode == 0
+
+
+def test_a_work_unit_that_was_written_anew_is_read_anew(place: BoincSite) -> None:
+    path = uploaded(place, good(place))
+    without_python(place)
+    with daemon(place):
+        assert call(place, CHECK, path).returncode == 0
+        packed(place.site.home.queue / "demo-1.zip", images=1)
+        assert "not those of the work unit" in call(place, CHECK, path).stderr
+        good(place)
+        assert call(place, CHECK, path).returncode == 0
 
 
 def test_it_refuses_what_is_hostile_with_a_reason_and_lives(place: BoincSite) -> None:

@@ -13,7 +13,7 @@ from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.result import BestChop, RankedScore, Result, result_to_json, write_result
-from crystal_search.result_reader import read_result, result_from_json
+from crystal_search.result_reader import SMALL_BYTES, read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
 from tests.unit.builders import GOLDEN, jpeg, packed, result_for
 
@@ -58,6 +58,21 @@ def test_the_golden_result_is_still_written_and_read(unit: WorkUnit) -> None:
     assert result_from_json(golden.encode()) == result_for(unit)
 
 
+def test_probabilities_may_be_whole_numbers(unit: WorkUnit) -> None:
+    content = json.loads(result_to_json(result_for(unit)))
+    content["images"][0]["score"]["group_peaks"][1] = 1
+    (image, *_) = result_from_json(json.dumps(content).encode()).images
+    assert image.score.group_peaks[1] == 1.0
+    assert {*map(type, image.score.group_peaks)} == {float}
+
+
+@pytest.mark.parametrize("images", [1, 40])
+def test_a_text_that_was_read_lately_is_not_read_again(tmp_path: Path, images: int) -> None:
+    text = result_to_json(result_for(packed(tmp_path / "many.zip", images=images))).encode()
+    assert result_from_json(text) is result_from_json(bytes(bytearray(text)))
+    assert (len(text) > SMALL_BYTES) is (images == 40)
+
+
 def test_a_result_of_version_1_counts_as_well(tmp_path: Path, unit: WorkUnit) -> None:
     result = result_from_json((GOLDEN / "result-1.json").read_bytes())
     assert result == result_for(unit)
@@ -93,6 +108,7 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "a probability above one": ((*SCORE, "score", "probability"), 1.5),
     "a negative probability": ((*SCORE, "class_probabilities", 0), -0.1),
     "a text for a number": ((*SCORE, "class_probabilities", 0), "0.4"),
+    "a truth value for a probability": ((*SCORE, "group_peaks", 1), True),
     "too few probabilities": ((*SCORE, "class_probabilities"), [1.0]),
     "probabilities that do not add up": ((*SCORE, "class_probabilities", 0), 0.9),
     "a truth value for a number": ((*SCORE, "height_px"), True),
@@ -105,6 +121,10 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "a box of fractions": ((*SCORE, "drop", "box"), [0.5, 0, 10, 10]),
     "an outline outside the image": ((*SCORE, "drop", "outline", 0), [0, 5000]),
     "an outline outside the drop": ((*SCORE, "drop", "outline", 0), [19, 30]),
+    "an outline of truth values": ((*SCORE, "drop", "outline", 0), [True, 30]),
+    "an outline of fractions": ((*SCORE, "drop", "outline", 0), [30.0, 30]),
+    "an outline with a third coordinate": ((*SCORE, "drop", "outline", 0), [30, 30, 30]),
+    "an outline of texts": ((*SCORE, "drop", "outline", 0), "ab"),
     "an outline without end": ((*SCORE, "drop", "outline"), [[1, 1]] * 1000),
     "a chop for another group": ((*SCORE, "best_chops", 0, "outcome"), "clear"),
     "a huge number": ((*SCORE, "chops"), 10**400),

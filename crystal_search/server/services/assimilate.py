@@ -92,7 +92,7 @@ def record_to_json(unit: UnitRecord) -> str:
     now = datetime.now(UTC).isoformat()
     content = {"work_unit": unit.name, "recipe": asdict(unit.recipe), "image_ids": unit.image_ids, "scored_at": now}
     content["versions"] = {str(i): asdict(v) for i, v in zip(unit.image_ids, unit.versions, strict=False) if v}
-    return json.dumps(content, indent=1) + "\n"
+    return json.dumps(content) + "\n"
 
 
 def assimilated_scores(folder: Path) -> list[AutoScore]:

@@ -6,6 +6,7 @@ and the script asks a Python of its own. So the daemon may be killed, or hang, a
 whenever it is no longer sure of itself.
 """
 
+import gc
 import logging
 import os
 import resource
@@ -27,6 +28,7 @@ PATIENCE_S = 1.0  #: with a script that does not say what it asks
 LOOK_S = 1.0  #: between two looks at whether this program is still the one that is installed
 SETTLE_S = 5.0  #: before it begins anew: an upgrade changes one file after the other
 MAX_RESIDENT_BYTES = 512 * 1024**2  #: of memory that stays with this process; it begins anew rather than grow
+ALLOCATIONS = 50_000  #: between two searches for garbage: results are thousands of small things, none part of a circle
 
 Identity = tuple[int, int, int] | None  #: of a file; None for one that is not there
 
@@ -43,6 +45,7 @@ def answer_questions(home: Home) -> NoReturn:
     """
     lock_path = home.found().answers.with_suffix(".lock")
     limit_memory()
+    gc.set_threshold(ALLOCATIONS)
     with FileLock(lock_path, "the daemon that answers BOINC's validator"), _listening(home.answers) as listener:
         _serve(listener, [home.answers, *_program()])
     log.warning("the program, its socket or its memory is no longer what it was; it begins anew")
