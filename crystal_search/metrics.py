@@ -1,5 +1,6 @@
 """What is measured of answers whose truth is known. A figure of nothing is NaN, never zero."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,13 +114,21 @@ def auroc(scores: Floats, positive: NDArray[np.bool_], weights: Floats | None = 
     >>> auroc(np.array([0.9, 0.4, 0.4]), np.array([True, True, False]))
     0.75
     """
-    weights = np.ones(len(scores)) if weights is None else weights
+    return auroc_by_weights(scores, positive)(np.ones(len(scores)) if weights is None else weights)
+
+
+def auroc_by_weights(scores: Floats, positive: NDArray[np.bool_]) -> Callable[[Floats], float]:
+    """Return the function that gives `auroc` for weights (N,): sorted once for many weights."""
     _, place = np.unique(scores, return_inverse=True)
-    for_positive = np.bincount(place, weights * positive)
-    for_negative = np.bincount(place, weights * ~positive)
-    lower = np.cumsum(for_negative) - for_negative
-    pairs = for_positive.sum() * for_negative.sum()
-    return float((for_positive * (lower + for_negative / 2)).sum() / pairs) if pairs > 0 else float("nan")
+
+    def weighted(weights: Floats) -> float:
+        for_positive = np.bincount(place, weights * positive)
+        for_negative = np.bincount(place, weights * ~positive)
+        lower = np.cumsum(for_negative) - for_negative
+        pairs = for_positive.sum() * for_negative.sum()
+        return float((for_positive * (lower + for_negative / 2)).sum() / pairs) if pairs > 0 else float("nan")
+
+    return weighted
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.bootstrap import Draws, Interval, drawn, interval
 from crystal_search.datasets.packed import sampled
 from crystal_search.evaluation import paper
-from crystal_search.evaluation.bootstrap import Draws, Interval, drawn, interval
 from crystal_search.evaluation.image_tables import RATES, confusion_table
 from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.known_images import Truth

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.bootstrap import Interval, drawn
 from crystal_search.datasets.packed import sampled
 from crystal_search.errors import UserError
-from crystal_search.evaluation.bootstrap import Interval, drawn
 from crystal_search.evaluation.image_verdicts import image_verdicts, located
 from crystal_search.evaluation.known_images import KnownImage, Truth, demo_truth
 from crystal_search.inference import OnnxNetwork

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
+from crystal_search.bootstrap import Draws, Interval, drawn
 from crystal_search.evaluation.image_verdicts import DropVerdict, ImageVerdict
 from crystal_search.evaluation.judge import Figure
 from crystal_search.evaluation.known_images import UNKNOWN, KnownImage

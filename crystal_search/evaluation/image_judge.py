@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from crystal_search.bootstrap import Interval
 from crystal_search.datasets.packed import sampled
 from crystal_search.errors import UserError
 from crystal_search.evaluation import paper
-from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures
 from crystal_search.evaluation.image_tables import (
     JudgedImages,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from crystal_search.evaluation.bootstrap import Draws, Interval, drawn
+from crystal_search.bootstrap import Draws, Interval, drawn
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures, reading_figures
 from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.images_to_look_at import LOOKED_AT, Looking, looking

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.evaluation.bootstrap import DRAWS, SEED, Interval, drawn, interval
+from crystal_search.bootstrap import DRAWS, SEED, Interval, drawn, interval
 from crystal_search.metrics import Floats
 
 LOOKED_AT = np.linspace(0, 1, 101)  #: shares of images at which the curve is told

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.bootstrap import Interval
 from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.page_parts import Section
 from crystal_search.evaluation.tables import Table

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.bootstrap import Interval
 from crystal_search.evaluation.images_to_look_at import LOOKED_AT, Looking
 from crystal_search.metrics import Floats, Reliability, ratio
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.evaluation.bootstrap import Draws, Interval, interval
+from crystal_search.bootstrap import Draws, Interval, interval
 from crystal_search.metrics import ClassRates, class_rates
 from crystal_search.panel.panel_set import CLASSES
 from crystal_search.panel.rater_agreement import NO_ANSWER, Answers

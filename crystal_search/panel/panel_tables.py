@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.bootstrap import Interval
 from crystal_search.evaluation.tables import Cell, Table, table
 from crystal_search.panel.class_f1 import ClassF1, class_f1
 from crystal_search.panel.consensus import TEST_SETS, Consensus, Opinions

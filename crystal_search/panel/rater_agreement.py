@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.evaluation.bootstrap import Draws, Interval, drawn, interval
+from crystal_search.bootstrap import Draws, Interval, drawn, interval
 from crystal_search.metrics import Floats, ratio
 
 NO_ANSWER = -1

@@ -22,8 +22,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from crystal_search.bootstrap import drawn
 from crystal_search.datasets.packed import PackedDataset, ShardFile, ShardsInUse, WellRow, open_dataset
-from crystal_search.evaluation.bootstrap import drawn
 from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.judge_kinds import JUDGES
 from crystal_search.evaluation.known_images import KnownImage, Truth

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from crystal_search.bootstrap import Interval
 from crystal_search.errors import UserError
-from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.image_figures import classifier_figures
 from crystal_search.evaluation.image_judge import mistakes
 from crystal_search.evaluation.image_tables import image_table, source_table

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.bootstrap import Interval
 from crystal_search.errors import UserError
 from crystal_search.evaluation import paper
-from crystal_search.evaluation.bootstrap import Interval
 from crystal_search.evaluation.contenders import names_of
 from crystal_search.evaluation.tables import csv_of, markdown_of, table
 from crystal_search.training.learning_curve import Effort, effort

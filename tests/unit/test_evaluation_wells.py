@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from crystal_search.evaluation.bootstrap import Interval
+from crystal_search.bootstrap import Interval
 from crystal_search.evaluation.image_judge import mistakes
 from crystal_search.evaluation.image_tables import (
     confusion_of_images,

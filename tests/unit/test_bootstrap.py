@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crystal_search.evaluation.bootstrap import Draws, drawn, interval
+from crystal_search.bootstrap import Draws, drawn, interval
 
 values = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 

@@ -1,0 +1,91 @@
+"""What a readout says of images that it did not learn from: cross-validation within cross-validation.
+
+The outer one holds plates out and scores them. The inner one, among the plates that are left, chooses what is not
+fitted. So nothing about a plate decides how it is scored (Varma and Simon, 2006, BMC Bioinformatics 7:91).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from crystal_search.adaptation.folds import Unit, folds
+from crystal_search.adaptation.labelled import CRYSTAL, Labelled
+from crystal_search.adaptation.logistic import balanced, sigmoid
+from crystal_search.adaptation.readout import (
+    ANSWERS,
+    Choice,
+    Readout,
+    Scale,
+    fitted_readout,
+    groups_with_labels,
+    shipped_readout,
+)
+from crystal_search.metrics import Floats, Labels
+
+OUTER, INNER = 10, 5  #: parts
+#: The first is taken unless labels speak clearly for another.
+CHOICES = (
+    Choice(penalty=1, trust=0.5, numbers=0.2),
+    Choice(penalty=3, trust=0.5, numbers=0.2),
+    Choice(penalty=0.3, trust=0.5, numbers=0.2),
+    Choice(penalty=1, trust=0.5, numbers=0.8),
+    Choice(penalty=0.3, trust=0, numbers=0.2),
+    Choice(penalty=1, trust=0, numbers=0.8),
+    Choice(penalty=0.1, trust=0, numbers=0.8),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class HeldOut:
+    """Every labelled image scored by a readout that never saw its plate, or its drop."""
+
+    unit: Unit
+    logits: Floats  #: (N, groups)
+    choices: tuple[Choice, ...]  #: one of each part
+
+
+def held_out(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES) -> HeldOut:
+    """Return the logits of all labelled images, each part's by a readout of the others."""
+    outer = folds(labelled, OUTER)
+    logits, taken = np.zeros(labelled.seen.peaks.shape), []
+    for part in range(outer.parts):
+        here = outer.part == part
+        rest = labelled.of(~here)
+        taken.append(chosen(rest, scale, choices))
+        logits[here] = learnt(rest, scale, taken[-1]).logits(labelled.seen.of(here))
+    return HeldOut(unit=outer.unit, logits=logits, choices=tuple(taken))
+
+
+def learnt(labelled: Labelled, scale: Scale, choice: Choice) -> Readout:
+    """Return the readout of labels; one that adds nothing where they are too few to say anything of crystals."""
+    if CRYSTAL not in groups_with_labels(labelled):
+        return shipped_readout(len(scale.mean) - ANSWERS)
+    return fitted_readout(labelled, scale, choice)
+
+
+def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES) -> Choice:
+    """Return the choice by which crystals are told best in parts held out, the first of `choices` when in doubt.
+
+    Another one is taken where its loss is lower by more than one standard error of the difference (Hastie,
+    Tibshirani and Friedman, The Elements of Statistical Learning, 2nd edition, section 7.10).
+    """
+    inner = folds(labelled, INNER)
+    if inner.parts < 2:
+        return choices[0]
+    losses = np.stack([_losses(labelled, scale, choice, inner.part) for choice in choices])  # (choices, N)
+    best = int(losses.sum(axis=1).argmin())
+    differences = losses[0] - losses[best]
+    doubt = differences.std() * len(differences) ** 0.5
+    return choices[best] if differences.sum() > doubt else choices[0]
+
+
+def _losses(labelled: Labelled, scale: Scale, choice: Choice, part: Labels) -> Floats:
+    """Return each image's cross entropy, crystals and the rest weighing the same, when its part is held out."""
+    logits = np.zeros(len(labelled))
+    for each in range(int(part.max()) + 1):
+        here = part == each
+        logits[here] = learnt(labelled.of(~here), scale, choice).logits(labelled.seen.of(here))[:, CRYSTAL]
+    shares = np.clip(sigmoid(logits), 1e-6, 1 - 1e-6)
+    truth = labelled.crystal
+    return -np.log(np.where(truth, shares, 1 - shares)) * (balanced(truth) if truth.any() and not truth.all() else 1)
