@@ -1,4 +1,4 @@
-"""Models: an ONNX file and the card that says what it is. A mismatch is refused, never guessed."""
+"""Models: a file, most often of ONNX, and the card that says what it is. A mismatch is refused, never guessed."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ class Model(Generic[Card_co]):
     """A card and the file it describes, hash checked."""
 
     card: Card_co
-    onnx: bytes
+    onnx: bytes  #: the file; weights of a readout are JSON
 
 
 def in_role(model: Model[ModelCard], kind: type[Card]) -> Model[Card]:
@@ -124,7 +124,7 @@ def write_model(onnx: bytes, card: ModelCard, folder: Path) -> Path:
 
     Each is written whole or not at all, the card last, so that no card ever describes a file that is not there.
     """
-    card = replace(card, file=f"{card.name}.onnx", sha256=sha256_of(onnx))
+    card = replace(card, file=f"{card.name}{card.suffix}", sha256=sha256_of(onnx))
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / card.file, onnx)
     return write_card(card, folder)
@@ -213,14 +213,14 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
 
 
 def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
-    """Return the models to use from `folder` in every role that has one, in no role of the name `but`.
+    """Return the models that score images from `folder`, in every role that has one, in no role of the name `but`.
 
     Raises
     ------
     ModelError
         If a role that is needed has none, or one has more than one to choose from.
     """
-    kinds = [kind for role, kind in ROLES.items() if role != but]
+    kinds = [kind for role, kind in ROLES.items() if role != but and kind.reads_images]
     chosen = models_in_use(folder)
     there = [kind for kind in kinds if kind.needed or kind.role in chosen or _models_in(folder, kind)]
     return [default_model(kind, folder) for kind in there]

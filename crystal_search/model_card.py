@@ -14,12 +14,13 @@ from crystal_search.class_schemes import SCHEMES, TRAINABLE
 from crystal_search.errors import ModelCardError
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.images import IN_COLOUR, NORMALISATIONS
+from crystal_search.outcomes import GROUPS
 
 CARD_FORMAT, CARD_VERSION = "crystal-search model card", 2
 MAX_CARD_BYTES = 1_000_000
 LOGITS = "logits"  #: name of the only output of most networks
 CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.onnx")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(onnx|readout\.json)")
 ABOUT = ("training_data", "training_command", "measured")  #: what a card tells people, last in its file
 OLD_KINDS = {"classifier": "classifier", "drop_locator": "drop"}  #: a role's name in version 1
 
@@ -50,9 +51,11 @@ class ModelCard:
     role: ClassVar[str]  #: what such a model is for; its key in `ROLES`
     title: ClassVar[str]  #: what people call such a model
     needed: ClassVar[bool] = False  #: whether nothing is scored without one
+    reads_images: ClassVar[bool] = True  #: whether clients run it; else it reads what they answered
+    suffix: ClassVar[str] = ".onnx"  #: of its file's name
 
     name: str
-    file: str  #: the ONNX file beside the card
+    file: str  #: the file beside the card
     sha256: str  #: of that file, 64 hexadecimal digits
     architecture: str
     working_width_px: int  #: images are resized to this width first
@@ -162,8 +165,64 @@ class DropCard(ModelCard):
         return cls(side_multiple_px=side, **told)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFigures:
+    """How well crystals were told among labels that were held out, by AUROC; None where that says nothing."""
+
+    plate: str  #: empty: all plates together
+    counts: tuple[int, ...]  #: labels of each group, in GROUPS order, then those that are known as no crystal only
+    shipped: Bounds | None  #: by the shipped score
+    readout: Bounds | None  #: by the readout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadoutCard(ModelCard):
+    """The card of a readout, which scores one imager's images by what a classifier answered to them.
+
+    Width, normalisation and outputs are those of that classifier's numbers.
+    """
+
+    role: ClassVar[str] = "readout"
+    title: ClassVar[str] = "readout"
+    reads_images: ClassVar[bool] = False
+    suffix: ClassVar[str] = ".readout.json"
+
+    classifier_sha256: str  #: whose answers it reads; no other's mean the same
+    imager: str  #: whose images it is for
+    fitted_at: str  #: ISO 8601, UTC
+    labels_sha256: str  #: of the labels that it learnt from
+    held_out: str  #: what was held out for the figures: ``plate``, or ``drop`` of the only one
+    proven: bool  #: whether it tells crystals better than the shipped score, by the interval of the difference
+    difference: Bounds | None  #: of the AUROCs, paired
+    figures: tuple[LabelFigures, ...]  #: of all plates together, then of each
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ReadoutCard":
+        """Return the card with the fields `told` that all cards have, and those of a readout."""
+        return cls(
+            classifier_sha256=read.sha256("classifier_sha256"),
+            imager=read.text("imager", limit=200),
+            fitted_at=read.text("fitted_at", limit=40),
+            labels_sha256=read.sha256("labels_sha256"),
+            held_out=read.choice("held_out", ("plate", "drop")),
+            proven=read.boolean("proven"),
+            difference=read.optional("difference", _bounds),
+            figures=read.objects("figures", _label_figures, limit=10_000),
+            **told,
+        )
+
+
 #: The card of each role that this version knows, by the role's name in cards, work units, results and recipes.
-ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in (ClassifierCard, DropCard)}
+ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in (ClassifierCard, DropCard, ReadoutCard)}
 
 
 def card_to_json(card: ModelCard) -> str:
@@ -193,7 +252,7 @@ def _card(read: Reader) -> ModelCard:
     kind = ROLES[role_in(read, version)]
     told = {
         "name": read.text("name", limit=100),
-        "file": read.text("file", pattern=FILE_NAME),
+        "file": _file(read, kind),
         "sha256": read.sha256("sha256"),
         "architecture": read.text("architecture", limit=100),
         "working_width_px": read.integer("working_width_px", 16, 10_000),
@@ -209,6 +268,26 @@ def _card(read: Reader) -> ModelCard:
 def role_in(read: Reader, version: int) -> str:
     """Return the role that a card, or a record of models in use, names; in version 1 it was called a kind."""
     return read.choice("role", ROLES) if version > 1 else OLD_KINDS[read.choice("kind", OLD_KINDS)]
+
+
+def _file(read: Reader, kind: type[ModelCard]) -> str:
+    name = read.text("file", pattern=FILE_NAME)
+    if not name.endswith(kind.suffix):
+        read.fail("file", f"a name that ends in {kind.suffix}", name)
+    return name
+
+
+def _bounds(read: Reader) -> Bounds:
+    return Bounds(value=read.number("value", -1, 1), low=read.number("low", -1, 1), high=read.number("high", -1, 1))
+
+
+def _label_figures(read: Reader) -> LabelFigures:
+    return LabelFigures(
+        plate=read.text("plate", limit=200),
+        counts=tuple(map(int, read.numbers("counts", count=len(GROUPS) + 1, low=0, high=10**9))),
+        shipped=read.optional("shipped", _bounds),
+        readout=read.optional("readout", _bounds),
+    )
 
 
 def _outputs(read: Reader, version: int) -> tuple[Output, ...]:

@@ -10,7 +10,7 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
 from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.model import CARD_SUFFIX, Model, default_model, read_model
-from crystal_search.model_card import ROLES, ClassifierCard, ModelCard, card_from_json
+from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ModelCard, ReadoutCard, card_from_json
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, model_called, put_to_use
 
@@ -147,11 +147,29 @@ def _show(site: Installation, arguments: argparse.Namespace) -> None:
         raise ModelError(f"cannot read {path}: {error.strerror}; name a card that is there") from error
     say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
     calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard) else ""
-    say(f"reads: {card.working_width_px} px wide, {card.normalisation}{calibrated}")
+    if isinstance(card, ReadoutCard):
+        _show_labels(card)
+    else:
+        say(f"reads: {card.working_width_px} px wide, {card.normalisation}{calibrated}")
     say(f"learnt from: {card.training_data or 'not said'}\ntrained by: {card.training_command or 'not said'}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:g} of {figure.count} ({figure.data})")
     say(f"card: {path}")
+
+
+def _show_labels(card: ReadoutCard) -> None:
+    say(f"reads: what the classifier {card.classifier_sha256[:12]} answers")
+    say(f"for images of {card.imager or 'one imager'}, fitted {card.fitted_at} to {card.training_data}")
+    gain = f"AUROC {_bounded(card.difference)}, {'proven' if card.proven else 'not proven'}"
+    say(f"crystals told from the rest on {card.held_out}s held out: {gain}")
+    for each in card.figures:
+        named = f"plate {each.plate}" if each.plate else "all"
+        told = f"shipped {_bounded(each.shipped)}, readout {_bounded(each.readout)}"
+        say(f"  {named}: {sum(each.counts)} labels, {each.counts[0]} of crystals: {told}")
+
+
+def _bounded(found: Bounds | None) -> str:
+    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})" if found else "not known"
 
 
 def _forget(site: Installation, arguments: argparse.Namespace) -> None:

@@ -149,7 +149,14 @@ def check_usable(site: Installation, model: Model[ModelCard]) -> None:
         If the settings name a folder of models, which decides then.
     ModelError
         If the model does not answer as its card says.
+    UserError
+        If it is a readout, which is no part of what scores images.
     """
+    if not model.card.reads_images:
+        raise UserError(
+            f"{model.card.name} is a {model.card.title}, which scores beside the models in use, and only the images of "
+            "its imager: crystal-search score --readout"
+        )
     if site.settings.models:
         raise ConfigError(
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
@@ -203,8 +210,8 @@ def install(model: Model[ModelCard], home: Home) -> Path:
     home.models.mkdir(parents=True, exist_ok=True)
     name = f"{Path(model.card.file).stem[:LONGEST_NAME]}-{model.card.sha256[:HASH_DIGITS]}"
     path = home.models / f"{name}{CARD_SUFFIX}"
-    write_whole(home.models / f"{name}.onnx", model.onnx)
-    write_whole(path, card_to_json(replace(model.card, file=f"{name}.onnx")))
+    write_whole(home.models / f"{name}{model.card.suffix}", model.onnx)
+    write_whole(path, card_to_json(replace(model.card, file=f"{name}{model.card.suffix}")))
     return path
 
 

@@ -69,7 +69,7 @@ def test_the_product_finds_crystals_and_every_other_group() -> None:
 
 
 def test_every_card_says_what_its_model_learnt_from_and_how_well_it_does() -> None:
-    for kind in ROLES.values():
+    for kind in (each for each in ROLES.values() if each.needed):
         card = default_model(kind).card
         assert "rendered" in card.training_data
         assert card.training_command

@@ -71,7 +71,7 @@ def test_in_a_slot_models_are_found_by_their_hashes_also_two_of_one_name(project
     for each in described(place):
         physical, logical = str(each.findtext("physical_name")), str(each.findtext("logical_name"))
         (slot / logical).write_bytes((place / physical).read_bytes())
-    for kind in ROLES.values():
+    for kind in (each for each in ROLES.values() if each.needed):
         card = default_model(kind).card
         found = model_in_any([slot], card.sha256).card
         assert replace(found, name=card.name, file=card.file) == replace(

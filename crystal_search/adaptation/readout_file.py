@@ -1,0 +1,63 @@
+"""The file of a readout: its weights as JSON, which needs no library to be read and is checked number by number."""
+
+import json
+
+import numpy as np
+
+from crystal_search.adaptation.readout import ANSWERS, Readout
+from crystal_search.errors import ModelError
+from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.metrics import Floats
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
+
+READOUT_FORMAT, READOUT_VERSION = "crystal-search readout", 1
+MAX_NUMBERS = 4096  #: that a classifier has of an image
+LARGEST = 1e12  #: number that is read
+DIGITS = 9  #: of each number; a weight's last digit moves no probability in its sixth
+
+
+def readout_to_json(readout: Readout) -> str:
+    """Return a readout as the text of its file."""
+    content = {
+        "format": READOUT_FORMAT,
+        "version": READOUT_VERSION,
+        "groups": [str(group) for group in GROUPS],
+        "outcomes": list(OUTCOME_NAMES),
+        "numbers": readout.weights.shape[1] - ANSWERS,
+        "bias": _rounded(readout.bias),
+        "weights": [_rounded(row) for row in readout.weights],
+    }
+    return json.dumps(content, allow_nan=False) + "\n"
+
+
+def readout_from_json(text: bytes, where: str) -> Readout:
+    """Return the readout that the file `where` holds as `text`.
+
+    Raises
+    ------
+    ModelError
+        If it is no readout, or one of other groups or outcomes.
+    """
+    return read_whole(text, where, ModelError, _readout)
+
+
+def _readout(read: Reader) -> Readout:
+    read.format(READOUT_FORMAT, READOUT_VERSION)
+    for key, names in (("groups", tuple(map(str, GROUPS))), ("outcomes", OUTCOME_NAMES)):
+        if (got := read.texts(key, limit=100)) != names:
+            read.fail(key, ", ".join(names), got)
+    numbers = read.integer("numbers", 1, MAX_NUMBERS)
+    bias = read.numbers("bias", count=len(GROUPS), low=-LARGEST, high=LARGEST)
+    rows = read.items("weights", limit=len(GROUPS), what="rows")
+    if len(rows) != len(GROUPS):
+        read.fail("weights", f"{len(GROUPS)} rows", len(rows))
+    weights = np.array([_row(row, numbers + ANSWERS) for row in rows])
+    return Readout(bias=np.array(bias), weights=weights)
+
+
+def _row(row: object, count: int) -> tuple[float, ...]:
+    return Reader({"row": row}, "weights", ModelError).numbers("row", count=count, low=-LARGEST, high=LARGEST)
+
+
+def _rounded(values: Floats) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]
