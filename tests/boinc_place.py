@@ -139,8 +139,25 @@ class Place:
 
     def kill(self, daemon: str) -> None:
         """Kill a daemon of the project."""
+        self.signal(daemon, signal.SIGKILL)
+
+    def signal(self, daemon: str, number: signal.Signals) -> None:
+        """Send a signal to a daemon of the project."""
         (path,) = self.project.root.glob(f"pid_*/{daemon}.pid")
-        os.kill(int(path.read_text()), signal.SIGKILL)
+        os.kill(int(path.read_text()), number)
+
+    def files(self, unit: str) -> list[Path]:
+        """Return the files of a work unit that volunteers get, or have sent."""
+        folders = (self.project.download_dir, self.project.upload_dir)
+        return [path for folder in folders for path in folder.glob(f"*/{unit}*")]
+
+    def eventually(self, is_so: Callable[[], object]) -> None:
+        """Wait until the server by itself has made something so."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"after {PATIENCE_S} s the server has not done it")
+            time.sleep(0.5)
 
     def wait(self, seconds: float) -> None:
         """Let the server do what it does by itself."""
@@ -149,6 +166,14 @@ class Place:
     def database(self, what: str) -> None:
         """Start, stop or kill the server's database."""
         subprocess.run([*DATABASE, what], check=True)
+
+
+def other_installation(place: Place, folder: Path) -> Installation:
+    """Return an installation for the same project, with a home and a database of its own and nothing to score."""
+    home = Home(folder / "other").made()
+    write_whole(home.settings, settings_text(place.site.settings))
+    imaging = open_imaging(f"sqlite:///{folder}/other.sqlite")
+    return Installation(home=home, settings=place.site.settings, imaging=imaging)
 
 
 def settings_text(settings: Settings) -> str:

@@ -20,7 +20,7 @@ from benchmarks.month.validator import LATER, VALID, Validator
 from crystal_search.errors import EngineError
 from crystal_search.model import default_models, default_models_folder
 from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
-from crystal_search.server.engines.boinc.boinc_database import Job
+from crystal_search.server.engines.boinc.boinc_database import GONE_S, Job
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, OUTCOMES, FailedCopy
 from crystal_search.server.engines.boinc.install import PURGE_DAYS, options
 from crystal_search.server.engines.boinc.project import Project, spread
@@ -107,7 +107,7 @@ class BoincServer:
 
     def nobody_left_for(self, jobs: Sequence[Job]) -> list[Job]:
         """Return those of these jobs of which every host has had a copy, while another waits to be sent."""
-        able = [who for who, asked_s in self._asked.items() if self._clock.now_s - asked_s < DAY_S]
+        able = [who for who, asked_s in self._asked.items() if self._clock.now_s - asked_s < GONE_S]
         count = len({account for _, account in able}) if self._per_account else len(able)
         waiting = [job for job in jobs if job.unsent and job.over and not job.in_progress and not job.error_mask]
         known = [(job, self._jobs[job.name]) for job in waiting]

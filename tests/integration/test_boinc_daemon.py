@@ -16,8 +16,11 @@ from unittest.mock import Mock
 import pytest
 
 import crystal_search
-from crystal_search.server.engines.boinc import answering, scripts
+from crystal_search.server.engines.boinc import answering, asking, scripts
+from crystal_search.server.engines.boinc.asking import is_mute
+from crystal_search.server.engines.boinc.boinc_report import of_answers
 from crystal_search.server.engines.boinc.install import install
+from crystal_search.server.engines.boinc.project import read_project
 from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, COMPARE
 from crystal_search.server.home import Home
 from tests.boinc_site import HOSTILE, JOB, BoincSite, boinc_site, call, good, install_into, uploaded
@@ -84,10 +87,10 @@ def is_asked(place: BoincSite) -> bool:
 
 def said(place: BoincSite, question: bytes) -> bytes:
     """Ask the daemon in its own words."""
-    with connected(place) as asking:
-        asking.sendall(question)
-        asking.shutdown(socket.SHUT_WR)
-        with asking.makefile("rb") as answer:
+    with connected(place) as connection:
+        connection.sendall(question)
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as answer:
             return answer.read()
 
 
@@ -118,6 +121,25 @@ def test_a_work_unit_that_was_written_anew_is_read_anew(place: BoincSite) -> Non
         assert "not those of the work unit" in call(place, CHECK, path).stderr
         good(place)
         assert call(place, CHECK, path).returncode == 0
+
+
+def test_one_that_is_stuck_is_told_from_one_that_works_and_from_none(
+    place: BoincSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = place.site.home
+    assert not is_mute(home)
+    with daemon(place) as process:
+        assert not is_mute(home)
+        monkeypatch.setattr(asking, "PATIENCE_S", 0.1)
+        process.send_signal(signal.SIGSTOP)
+        assert is_mute(home)
+        (said_of_it,) = of_answers(read_project(place.server.project.root), [])
+        assert said_of_it.startswith(f"{ANSWER} of the BOINC project is stuck")
+        assert list(of_answers(read_project(place.server.project.root), [ANSWER])) == []
+        monkeypatch.setattr(asking, "PATIENCE_S", PATIENCE_S)
+        process.send_signal(signal.SIGCONT)
+        assert not is_mute(home)
+        assert "alive" not in log_of(place)
 
 
 def test_it_refuses_what_is_hostile_with_a_reason_and_lives(place: BoincSite) -> None:

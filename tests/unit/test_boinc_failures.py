@@ -19,6 +19,7 @@ from crystal_search.server.engines.boinc.boinc_failures import (
 )
 from crystal_search.server.engines.boinc.following_up import NEXT_AFTER_S
 from crystal_search.server.folders import unit_files
+from crystal_search.server.services.retry import retry
 from crystal_search.server.services.validate import validate
 from tests.boinc_site import BoincSite, boinc_site, come_back, step
 from tests.service_site import add_images, auto_scores
@@ -139,6 +140,31 @@ def test_a_unit_that_fails_is_split_and_a_single_image_put_off_with_the_reason(t
     assert [(each.images, each.reason) for each in place.site.imaging.postponed()] == [
         (1, "clients could not score it: a copy ended with exit code 1")
     ]
+
+
+def test_an_image_that_was_put_off_goes_to_volunteers_again_and_its_former_jobs_do_not_count(tmp_path: Path) -> None:
+    """The server knows its jobs for a month."""
+    place = boinc_site(tmp_path, images=1)
+    step(place)
+    unit = sole_unit(place)
+    for time_in_the_queue, attempt in ((1, 1), (2, 2), (3, 3)):
+        assert place.server.created == [f"{unit}_a{number}" for number in range(1, attempt + 1)]
+        place.server.fail(f"{unit}_a{attempt}", FAILED, FAILED, FAILED)
+        step(place)
+        step(place)
+        assert [each.images for each in place.site.imaging.postponed()] == [1]
+        assert retry(place.site).postponed == 1
+        step(place)
+        assert place.site.imaging.postponed() == [], time_in_the_queue
+    assert place.server.created[-1] == f"{unit}_a4"
+    for attempt in (4, 5, 6):  # as many as at the first time, and as quickly
+        place.server.fail(f"{unit}_a{attempt}", -186, -186, -186)
+        later(place)
+        step(place)
+    assert place.server.created[-1] == f"{unit}_a7"
+    come_back(place, tmp_path, attempt=7)
+    step(place)
+    assert validate(place.site.home).valid == 1
 
 
 def test_an_image_that_takes_every_host_down_has_them_a_bounded_number_of_times(tmp_path: Path) -> None:

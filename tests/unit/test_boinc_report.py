@@ -128,7 +128,7 @@ VOLUNTEERS = {
     "one account, adaptive": (ONE_ACCOUNT, Settings(boinc_replication="adaptive"), "boinc_shared_account = true"),
     "one account that is shared": (ONE_ACCOUNT, Settings(boinc_shared_account=True), ""),
     "one account, one result will do": (ONE_ACCOUNT, Settings(boinc_replication="none"), ""),
-    "not sent": (WAITING, Settings(), "volunteers ask, and nothing was sent for 66 minutes: see log_*/feeder.log"),
+    "not sent": (WAITING, Settings(), "volunteers ask, and nothing was sent for 66 minutes: the feeder is stuck, or"),
     "just came": (WAITING | {"unsent_seconds": 60}, Settings(), ""),
 }
 

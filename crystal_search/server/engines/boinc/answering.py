@@ -18,6 +18,7 @@ from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
+from crystal_search.server.engines.boinc.asking import ALIVE
 from crystal_search.server.engines.boinc.returned_results import answer, limit_memory
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
@@ -108,8 +109,12 @@ def _resident_bytes() -> int:
 def _converse(connection: socket.socket) -> None:
     connection.settimeout(PATIENCE_S)
     with connection.makefile("rb") as question:
-        words = question.read().split(b"\0")
-    connection.sendall(f"{said_of(list(map(os.fsdecode, words)))}\n".encode())
+        asked = question.read()
+    if asked == ALIVE:
+        connection.sendall(ALIVE)
+        return
+    words = [os.fsdecode(word) for word in asked.split(b"\0")]
+    connection.sendall(f"{said_of(words)}\n".encode())
 
 
 def said_of(words: Sequence[str]) -> str:

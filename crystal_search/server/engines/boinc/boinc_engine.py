@@ -8,10 +8,10 @@ since a disk was full or somebody cancelled it, is followed by the next attempt.
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.errors import EngineError
-from crystal_search.files import write_whole
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.following_up import is_due, is_tried_again
@@ -33,6 +33,7 @@ MAX_RESULT_BYTES = 10**8  #: of one uploaded file; the template allows less
 STALE_S = 3600.0  #: after which nobody writes a spooled result any more
 LOOK_S = 60.0  #: between two looks whether the server still has the files of jobs that are out
 AT_ONCE = 500  #: jobs in one call of create_work
+MOST_JOBS = 500  #: of one work unit that the server still knows; they are purged after a month
 
 
 def project_engine(home: Home, settings: Settings, models: Path) -> "BoincEngine":
@@ -65,22 +66,22 @@ class BoincEngine(HomeEngine):
         EngineError
             If the project's tools or database cannot be used.
         """
-        attempts = {path.stem: self._attempt(path.stem) for path in self._queued if path.exists()}
-        jobs = self._jobs.jobs([job_name(*each) for each in attempts.items()])
+        noted = {path.stem: self._noted(path) for path in self._queued if path.exists()}
+        jobs = self._jobs.jobs([each.job for each in noted.values()])
         self.take_over()
         held, out = [], []
         for path in self._queued:
-            if (attempt := attempts.get(path.stem)) is None or is_in(self._home, path.stem, *WITH_RESULT):
+            if (each := noted.get(path.stem)) is None or is_in(self._home, path.stem, *WITH_RESULT):
                 continue
-            job = jobs.get(job_name(path.stem, attempt))
+            job = jobs.get(each.job)
             if job is not None and not job.assimilated:
-                out.append((Submission(path, attempt), job))
+                out.append((each, job))
             else:
-                held.append((path, attempt, job))
-        computable, missing = self._models.computable([path for path, *_ in held]), []
-        for path, attempt, job in held:
-            if path in computable:
-                missing += self._follow_up(path, attempt, job) if job else [Submission(path, attempt)]
+                held.append((each, job))
+        computable, missing = self._models.computable([each.path for each, _ in held]), []
+        for each, job in held:
+            if each.path in computable:
+                missing += self._follow_up(each, job) if job else [each]
         self._mirror({each.path.stem for each, job in out if job.in_progress})
         self._submit(missing)
         self._look_after(out)
@@ -116,25 +117,32 @@ class BoincEngine(HomeEngine):
             files[0].rename(folder / RESULT_FILE)
         return move(self._home, name, State.RUNNING, State.RETURNED, at=folder)
 
-    def _attempt(self, name: str) -> int:
-        """Return the number of the attempt at a work unit that is out, or would be the next."""
-        try:
-            return int(self._note(name).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            return 1
+    def _noted(self, path: Path) -> Submission:
+        """Return which attempt at a work unit is out, or would be the next."""
+        return Submission.noted(path, self._note(path.stem))
 
     def _note(self, name: str) -> Path:
-        """Return where the number of the attempt at a work unit is written down."""
+        """Return where the attempt at a work unit is written down."""
         return self._home.submitted / f"{name}{ATTEMPT_SUFFIX}"
 
-    def _follow_up(self, path: Path, attempt: int, job: Job) -> list[Submission]:
+    def _follow_up(self, each: Submission, job: Job) -> list[Submission]:
         """Return the next attempt at a work unit whose job is over without a result, when there is to be one now."""
-        if not is_due(self._note(path.stem), attempt):
+        name = each.path.stem
+        if not self._note(name).exists():
+            return self._begin_anew(each)
+        if not is_due(self._note(name), each.tries):
             return []
-        if is_tried_again(self._home, self._jobs, job, path.stem, attempt, most=self._settings.attempts):
-            return [Submission(path, attempt + 1)]
-        discard(self._home, self._note(path.stem))
+        if is_tried_again(self._home, self._jobs, job, name, each.tries, most=self._settings.attempts):
+            return [replace(each, attempt=each.attempt + 1)]
+        discard(self._home, self._note(name))
         return []
+
+    def _begin_anew(self, each: Submission) -> list[Submission]:
+        """Return the first attempt at a work unit that was set aside before: the server knows its jobs of that time."""
+        numbers = range(each.attempt, MOST_JOBS)
+        known = self._jobs.jobs([job_name(each.path.stem, number) for number in numbers])
+        free = next((number for number in numbers if job_name(each.path.stem, number) not in known), MOST_JOBS)
+        return [replace(each, attempt=free, first=free)]
 
     def _mirror(self, wanted: set[str]) -> None:
         """Keep a folder for each work unit that a volunteer has, as other engines do for their clients."""
@@ -150,7 +158,7 @@ class BoincEngine(HomeEngine):
             batch = [each for each in missing[start : start + AT_ONCE] if put_in_place(self._project, each)]
             if batch:
                 for each in batch:
-                    write_whole(self._note(each.path.stem), f"{each.attempt}\n")
+                    each.write(self._note(each.path.stem))
                 create_jobs(self._project, self._settings, batch)
                 log.info("submitted %d work units", len(batch), extra={"action": "units_submitted"})
 
@@ -183,7 +191,7 @@ class BoincEngine(HomeEngine):
         """Cancel the jobs of work units that are no longer wanted, and forget those that are done."""
         noted = [path.name.removesuffix(ATTEMPT_SUFFIX) for path in self._home.submitted.glob(f"*{ATTEMPT_SUFFIX}")]
         over = [name for name in noted if not is_in(self._home, name, State.QUEUED)]
-        names = {job_name(name, self._attempt(name)): name for name in over}
+        names = {self._noted(place_of(self._home, name, State.QUEUED)).job: name for name in over}
         jobs = self._jobs.jobs(list(names))
         for job, name in names.items():
             known = jobs.get(job)

@@ -6,10 +6,14 @@ from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError
 from crystal_search.server.engines.boinc.app_versions import Stock
+from crystal_search.server.engines.boinc.asking import is_mute
 from crystal_search.server.engines.boinc.boinc_daemons import dead_daemons
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
+from crystal_search.server.engines.boinc.ownership import owner_of
 from crystal_search.server.engines.boinc.project import Project, read_project
+from crystal_search.server.engines.boinc.scripts import ANSWER
 from crystal_search.server.engines.engine import EngineReport, Waiting
+from crystal_search.server.home import Home
 from crystal_search.server.settings import Settings
 
 LEAST_FREE_BYTES = 2_000_000_000  #: where volunteers' files come in
@@ -39,6 +43,7 @@ def report(waiting: Waiting) -> EngineReport:
         return EngineReport(trouble=str(error), complaints=(said,))
     complaints = (
         *of_daemons(project, dead, load),
+        *of_answers(project, dead),
         *of_volunteers(project, settings, load),
         *held_back(stock, waiting),
         *of_disk(project, free_bytes),
@@ -64,6 +69,14 @@ def of_daemons(project: Project, dead: Sequence[str], load: Mapping[str, int]) -
             yield f"BOINC's {program} is stuck: {load[name]} {what}; {restart}"
 
 
+def of_answers(project: Project, dead: Sequence[str]) -> Iterator[str]:
+    """Yield that the daemon which answers the validator is stuck; the validator goes on without it, slowly."""
+    home = owner_of(project)
+    if home and ANSWER in project.daemons and ANSWER not in dead and is_mute(Home(Path(home))):
+        restart = f"bin/stop and bin/start in {project.root}"
+        yield f"{ANSWER} of the BOINC project is stuck, and each result takes seconds to check: {restart}"
+
+
 def of_volunteers(project: Project, settings: Settings, load: Mapping[str, int]) -> Iterator[str]:
     """Yield why tasks wait that somebody could compute."""
     count, waits_s = load["unsent"], load["unsent_seconds"]
@@ -78,8 +91,8 @@ def of_volunteers(project: Project, settings: Settings, load: Mapping[str, int])
         yield f"{count} tasks wait: {lonely}"
     elif min(waits_s, load["nothing_sent_seconds"]) > PATIENCE_S and "feeder" in project.daemons:
         minutes = load["nothing_sent_seconds"] // 60
-        what = "see log_*/feeder.log and scheduler.log, and that there is a version for the volunteers' platforms"
-        yield f"{count} tasks wait, volunteers ask, and nothing was sent for {minutes} minutes: {what}"
+        why = "the feeder is stuck, or no version is for their platforms: see log_*/feeder.log and scheduler.log"
+        yield f"{count} tasks wait, volunteers ask, and nothing was sent for {minutes} minutes: {why}"
 
 
 def _lonely(settings: Settings, load: Mapping[str, int]) -> str:

@@ -18,22 +18,22 @@ log = logging.getLogger(__name__)
 NEXT_AFTER_S = (0.0, 0.0, 60.0, 600.0, 3_600.0, 3_600.0)
 
 
-def is_due(note: Path, attempt: int) -> bool:
-    """Tell whether the attempt that is noted in the file `note` may be followed by another now."""
+def is_due(note: Path, tries: int) -> bool:
+    """Tell whether an attempt, noted in the file `note` as the one of this number, may be followed by another now."""
     try:
         age_s = time.time() - note.stat().st_mtime
     except FileNotFoundError:
         return True
-    return not 0 <= age_s < NEXT_AFTER_S[min(attempt, len(NEXT_AFTER_S)) - 1]  # a clock may be set back
+    return not 0 <= age_s < NEXT_AFTER_S[min(tries, len(NEXT_AFTER_S)) - 1]  # a clock may be set back
 
 
-def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *, most: int) -> bool:
+def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, tries: int, *, most: int) -> bool:
     """Tell whether a work unit is submitted again whose job came to nothing; else it is set aside.
 
     Parameters
     ----------
-    attempt
-        Number of the job among the jobs of this work unit.
+    tries
+        Attempts at it since it was queued, with this one.
     most
         Failures of the program itself after which it is set aside.
     """
@@ -44,7 +44,7 @@ def is_tried_again(home: Home, jobs: Jobs, job: Job, name: str, attempt: int, *,
             add_failure(home, name, text)
     why = given_up_because(job.error_mask)
     failed = len(failures(home, name))
-    if failed < most and (attempt <= len(NEXT_AFTER_S) or _want_version(copies)):
+    if failed < most and (tries <= len(NEXT_AFTER_S) or _want_version(copies)):
         log.warning("%s came to nothing: %s; once more", job.name, why)
         return True
     if failed < most:

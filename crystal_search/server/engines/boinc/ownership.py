@@ -21,7 +21,7 @@ def check_owner(project: Project, home: Home) -> None:
     ConfigError
         If the project works for another home.
     """
-    owner = _owner(project)
+    owner = owner_of(project)
     if owner not in (None, _path(home)):
         raise ConfigError(
             f"the BOINC project in {project.root} works for {owner}, not for {_path(home)}; stop the services of the "
@@ -39,14 +39,15 @@ def claim(project: Project, home: Home, *, take_over: bool) -> list[str]:
     """
     if not take_over:
         check_owner(project, home)
-    if (owner := _owner(project)) == _path(home):
+    if (owner := owner_of(project)) == _path(home):
         return []
     write_whole(project.root / MARK, f"{_path(home)}\n")
     former = f", no longer for {owner}: results of its jobs come here, and only those that are known here count"
     return [f"it works for {_path(home)}{former if owner else ''}"]
 
 
-def _owner(project: Project) -> str | None:
+def owner_of(project: Project) -> str | None:
+    """Return the path of the home that a project works for; None before anybody has installed into it."""
     try:
         return (project.root / MARK).read_text(encoding="utf-8").strip()
     except FileNotFoundError:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from crystal_search.files import write_whole
 from crystal_search.server.engines.boinc.project import APP, IN_TEMPLATE, OUT_TEMPLATE, Project, job_name
@@ -22,7 +23,29 @@ class Submission:
     """A work unit on its way to the server, or there."""
 
     path: Path
-    attempt: int
+    attempt: int  #: its number among all jobs of this work unit
+    first: int = 1  #: number of the first of them since it was queued; a former time in the queue does not count
+
+    @property
+    def tries(self) -> int:
+        """The attempts at it since it was queued, with this one."""
+        return self.attempt - self.first + 1
+
+    @classmethod
+    def noted(cls, path: Path, note: Path) -> Self:
+        """Return what was written down of the work unit in the file `path`; the first attempt when nothing was.
+
+        Former versions wrote the number of the attempt alone.
+        """
+        try:
+            attempt, first = [*map(int, note.read_text(encoding="utf-8").split()), 1][:2]
+        except (FileNotFoundError, ValueError):
+            return cls(path, 1)
+        return cls(path, attempt, first)
+
+    def write(self, note: Path) -> None:
+        """Write down which attempt it is."""
+        write_whole(note, f"{self.attempt} {self.first}\n")
 
     @property
     def job(self) -> str:
