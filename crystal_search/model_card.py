@@ -127,9 +127,7 @@ class ClassifierCard(ModelCard):
             temperature=read.number("temperature", 0.01, 100),
             **told,
         )
-        if card.classes not in CLASSIFIER_CLASSES:
-            known = "; or ".join(", ".join(classes) for classes in CLASSIFIER_CLASSES)
-            raise ModelCardError(f"a classifier's classes are {known}; got {', '.join(card.classes)}")
+        _check_classes(card)
         if card.chop_stride_px % card.output_stride_px:
             read.fail(
                 "chop_stride_px",
@@ -163,6 +161,27 @@ class DropCard(ModelCard):
             read.take(meaningless)
         side = read.integer("side_px" if version == 1 else "side_multiple_px", 1, 4096)
         return cls(side_multiple_px=side, **told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageCard(ModelCard):
+    """The card of a network that tells outcomes apart in whole images, fitted into a square of its working width."""
+
+    role: ClassVar[str] = "image"
+    title: ClassVar[str] = "whole-image classifier"
+
+    temperature: float = 1.0  #: logits are divided by it before the softmax
+
+    def cells_in_trial(self, output: Output) -> int:
+        """Return 1: the whole square has one answer."""
+        return 1
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ImageCard":
+        """Return the card with the fields `told` that all cards have, and that of a whole-image classifier."""
+        card = cls(temperature=read.number("temperature", 0.01, 100), **told)
+        _check_classes(card)
+        return card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,8 +240,14 @@ class ReadoutCard(ModelCard):
         )
 
 
+def _check_classes(card: ModelCard) -> None:
+    if card.classes not in CLASSIFIER_CLASSES:
+        known = "; or ".join(", ".join(classes) for classes in CLASSIFIER_CLASSES)
+        raise ModelCardError(f"the {card.title}'s classes are {known}; got {', '.join(card.classes)}")
+
+
 #: The card of each role that this version knows, by the role's name in cards, work units, results and recipes.
-ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in (ClassifierCard, DropCard, ReadoutCard)}
+ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in (ClassifierCard, DropCard, ImageCard, ReadoutCard)}
 
 
 def card_to_json(card: ModelCard) -> str:

@@ -7,7 +7,14 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from crystal_search.main import main
-from crystal_search.networks.network_kinds import CLASSIFIERS, DROP_LOCATORS, Architecture, Classifier
+from crystal_search.networks.image_classifier import ImageClassifier
+from crystal_search.networks.network_kinds import (
+    CLASSIFIERS,
+    DROP_LOCATORS,
+    IMAGE_CLASSIFIERS,
+    Architecture,
+    Classifier,
+)
 
 
 class Tiny(nn.Module):
@@ -47,6 +54,11 @@ def random_locator(classes: int, channels: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Conv2d(4, classes, 1))
 
 
+def random_of_images(classes: int, channels: int) -> nn.Module:
+    """Return such a network that answers once for a whole image."""
+    return ImageClassifier(nn.Sequential(nn.Conv2d(channels, 6, 8, 8), nn.BatchNorm2d(6), nn.ReLU()), 6, classes)
+
+
 def tiny(name: str, build: Callable[[int, int], nn.Module]) -> Classifier:
     """Return the entry of a tiny classifier for the registry."""
     return Classifier(
@@ -66,8 +78,12 @@ TINY = {each.name: each for each in (tiny("plain", plain), tiny("random", random
 TINY_LOCATOR = Architecture(
     name="random-locator", build=random_locator, tasks=("drops",), paper="none", weight_layers=2, padded=True
 )
+TINY_IMAGE = Architecture(
+    name="random-image", build=random_of_images, tasks=("images",), paper="none", weight_layers=3, padded=True
+)
 
 if __name__ == "__main__":
     CLASSIFIERS.update(TINY)
+    IMAGE_CLASSIFIERS[TINY_IMAGE.name] = TINY_IMAGE
     DROP_LOCATORS[TINY_LOCATOR.name] = TINY_LOCATOR
     sys.exit(main())

@@ -13,7 +13,7 @@ from crystal_search.evaluation.page_parts import Section
 from crystal_search.evaluation.report_page import Note, Report, report_markdown, report_page
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.model import Model, default_model, default_models_folder, write_card
-from crystal_search.model_card import ROLES, ClassifierCard, ModelCard
+from crystal_search.model_card import ROLES, ClassifierCard, ImageCard, ModelCard
 from crystal_search.whole_folders import whole_folder
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _network(contender: Contender) -> dict[str, object]:
         "classes": card.classes,
         "sha256": card.sha256,
         "trained_by": card.training_command,
-        "temperature": card.temperature if isinstance(card, ClassifierCard) else None,
+        "temperature": card.temperature if isinstance(card, ClassifierCard | ImageCard) else None,
     }
 
 

@@ -10,7 +10,7 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
 from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.model import CARD_SUFFIX, Model, default_model, read_model
-from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ModelCard, ReadoutCard, card_from_json
+from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard, card_from_json
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, model_called, put_to_use
 
@@ -146,7 +146,7 @@ def _show(site: Installation, arguments: argparse.Namespace) -> None:
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}; name a card that is there") from error
     say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
-    calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard) else ""
+    calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
     if isinstance(card, ReadoutCard):
         _show_labels(card)
     else:

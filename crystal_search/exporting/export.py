@@ -14,7 +14,7 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
 from crystal_search.model import CARD_SUFFIX, write_model
-from crystal_search.model_card import FILE_NAME, ClassifierCard, ModelCard
+from crystal_search.model_card import FILE_NAME, ClassifierCard, ImageCard, ModelCard
 
 OPSET = 17
 TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
@@ -59,8 +59,10 @@ def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:
     """Return the inputs (images, rows, columns) that an export is compared on.
 
     A padded classifier sees chops and nothing else; an unpadded one also whole drops, of sides that are multiples
-    of its output stride and of others.
+    of its output stride and of others. A classifier of whole images sees squares of one side.
     """
+    if isinstance(card, ImageCard):
+        return tuple((images, card.working_width_px, card.working_width_px) for images in (1, 2))
     if not isinstance(card, ClassifierCard):
         return DROP_LOCATOR_SIZES_PX
     side, stride = card.side_px, card.output_stride_px
@@ -116,6 +118,8 @@ def _write_onnx(network: nn.Module, path: Path, channels: int = 1) -> None:
     with warnings.catch_warnings():
         # The exporter that needs no further package, and writes a batch norm into its convolution, is the older one.
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.|crystal_search\.exporting")
+        # Of what pads one side more than the other, the amounts stay computed, which costs nothing.
+        warnings.filterwarnings("ignore", message="Constant folding - Only steps=1", category=UserWarning)
         torch.onnx.export(
             network,
             (torch.zeros(2, channels, 256, 256),),

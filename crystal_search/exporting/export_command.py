@@ -5,7 +5,7 @@ from pathlib import Path
 
 from crystal_search.errors import ModelError, UserError
 from crystal_search.model import CARD_SUFFIX
-from crystal_search.model_card import ClassifierCard, ModelCard, card_from_json
+from crystal_search.model_card import ROLES, ClassifierCard, ImageCard, ModelCard, card_from_json
 from crystal_search.server.installation import say
 
 
@@ -44,7 +44,9 @@ def _export_training(arguments: argparse.Namespace) -> None:
     record = record_in(arguments.source)
     name, folder = arguments.name or arguments.source.resolve().name, arguments.models or arguments.source
     if arguments.int8 and record.role != "classifier":
-        raise UserError(f"{arguments.source} trained a {record.role}; only classifiers become int8: leave out --int8")
+        raise UserError(
+            f"{arguments.source} trained a {ROLES[record.role].title}; only classifiers become int8: leave out --int8"
+        )
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
     card = export_run(arguments.source, name, folder, arguments.data)
@@ -72,7 +74,7 @@ def _export_model(arguments: argparse.Namespace) -> None:
 
 def _tell(path: Path) -> None:
     card = _card(path)
-    calibrated = f", temperature {card.temperature:g}" if isinstance(card, ClassifierCard) else ""
+    calibrated = f", temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
     say(f"{path}: {card.title} {card.architecture}, sha256 {card.sha256[:12]}{calibrated}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:.4f} of {figure.count} ({figure.data})")

@@ -8,25 +8,21 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
+from crystal_search.datasets.packed import open_dataset, sampled
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.exporting.calibration import (
-    calibrated,
-    calibration_error,
-    likeliest_temperature,
-    shift_logits,
-    well_accuracy,
-)
+from crystal_search.exporting.calibration import calibrated, shift_logits, well_accuracy
 from crystal_search.exporting.export import export
+from crystal_search.exporting.fitted_temperature import figure, fitted_to, learnt_from
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import in_role, read_model, write_model
-from crystal_search.model_card import ClassifierCard, DropCard, Measurement, ModelCard
-from crystal_search.networks.network_kinds import classifier_card, drop_locator_card
+from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, Measurement, ModelCard
+from crystal_search.networks.network_kinds import classifier_card, drop_locator_card, image_classifier_card
 from crystal_search.outcomes import OUTCOMES
-from crystal_search.scoring.classify import probabilities
 from crystal_search.training.checkpoints import CHECKPOINT, Trained, load_trained
-from crystal_search.training.chop_scores import ChopScores, chop_scores
+from crystal_search.training.chop_scores import chop_scores
+from crystal_search.training.image_scores import image_scores
+from crystal_search.training.image_source import labelled
 from crystal_search.training.run_record import RUN, RunRecord, read_run
 
 log = logging.getLogger(__name__)
@@ -43,7 +39,7 @@ class Order:
     record: RunRecord
     name: str  #: of the model
     data: Path  #: to calibrate on
-    chops: int  #: at most so many are looked at
+    chops: int  #: at most so many, or images, are looked at
 
 
 def record_in(run: Path) -> RunRecord:
@@ -76,7 +72,7 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
     data
         What a classifier is calibrated on: a dataset (default: what it was trained with).
     chops
-        At most so many validation chops of a dataset are looked at.
+        At most so many validation chops, or images, of a dataset are looked at.
 
     Raises
     ------
@@ -122,10 +118,30 @@ def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
     return load_trained(order.run, "drop").network, card
 
 
+def export_image_classifier(order: Order) -> tuple[nn.Module, ImageCard]:
+    """Return a trained classifier of whole images, calibrated on validation images, and its card."""
+    trained, record, dataset = load_trained(order.run, "image"), order.record, open_dataset(order.data)
+    card = image_classifier_card(
+        *(order.name, record.architecture),
+        classes=record.classes,
+        normalisation=record.normalisation,
+        side_px=record.working_width_px,
+    )
+    fitted = fitted_to(image_scores(trained, dataset, "validation", order.chops), dataset, "images")
+    return trained.network, replace(
+        card,
+        temperature=fitted.temperature,
+        training_data=learnt_from(dataset, len(labelled(dataset, "train")), "images"),
+        training_command=record.command,
+        measured=fitted.measured,
+    )
+
+
 #: What makes a network and its card of a training, by what was trained. A new kind of model is a line here.
 EXPORTERS: dict[str, Callable[[Order], tuple[nn.Module, ModelCard]]] = {
     "classifier": export_classifier,
     "drop": export_drop_locator,
+    "image": export_image_classifier,
 }
 
 
@@ -162,8 +178,8 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
         training_data=f"{model.card.training_data}; int8 of {model.card.name} (sha256 {model.card.sha256[:12]}): "
         f"{made.recipe.name}, ranges from {CALIBRATION_CHOPS} training chops of {examples.name}".removeprefix("; "),
         measured=(
-            _figure(where, f"{measure}, int8", made.accuracy, made.count),
-            _figure(where, f"{measure}, the float32 model", made.float_accuracy, made.count),
+            figure(where, f"{measure}, int8", made.accuracy, made.count),
+            figure(where, f"{measure}, the float32 model", made.float_accuracy, made.count),
         ),
     )
     return write_model(made.onnx, card, folder)
@@ -192,8 +208,8 @@ def _well_figures(wells: list[ScoredWell], temperature: float) -> tuple[Measurem
     groups = well_accuracy(wells, temperature, np.zeros(len(OUTCOMES)))
     on_these = f"{VALIDATION}, the wells it was calibrated on"
     return (
-        _figure(VALIDATION, "13-class accuracy of chops", chops, count),
-        _figure(on_these, "4-group accuracy of wells", groups, len(wells)),
+        figure(VALIDATION, "13-class accuracy of chops", chops, count),
+        figure(on_these, "4-group accuracy of wells", groups, len(wells)),
     )
 
 
@@ -202,32 +218,6 @@ def _calibrated_on_chops(trained: Trained, card: ClassifierCard, data: Path, cho
     dataset = open_dataset(data)
     check_fit(dataset, card)
     scores = chop_scores(trained, dataset, sampled(dataset.chops("validation"), chops))
-    temperature = round(likeliest_temperature(scores.logits.astype(np.float64), scores.labels), 4)
-    return replace(
-        card,
-        temperature=temperature,
-        training_data=_learnt_from(dataset),
-        measured=_chop_figures(scores, temperature, dataset),
-    )
-
-
-def _chop_figures(scores: ChopScores, temperature: float, dataset: PackedDataset) -> tuple[Measurement, ...]:
-    logits = scores.logits.astype(np.float64)  # (chops, classes)
-    data, error = f"validation chops of {dataset.folder.resolve().name}", "expected calibration error of chops"
-    right = float((logits.argmax(axis=1) == scores.labels).mean())
-    before, after = (calibration_error(probabilities(logits, t), scores.labels) for t in (1.0, temperature))
-    count = len(scores.labels)
-    return (
-        _figure(data, f"{logits.shape[1]}-class accuracy of chops", right, count),
-        _figure(data, f"{error} before the temperature", before, count),
-        _figure(f"{data}, those it was fitted to", f"{error} after the temperature", after, count),
-    )
-
-
-def _learnt_from(dataset: PackedDataset) -> str:
-    sources = "; ".join(dataset.about.sources)
-    return f"{len(dataset.chops('train'))} training chops of {dataset.folder.resolve().name}: {sources}"
-
-
-def _figure(data: str, measure: str, value: float, count: int) -> Measurement:
-    return Measurement(data=data, measure=measure, value=round(value, 4), count=count)
+    fitted = fitted_to(scores, dataset, "chops")
+    learnt = learnt_from(dataset, len(dataset.chops("train")), "chops")
+    return replace(card, temperature=fitted.temperature, training_data=learnt, measured=fitted.measured)

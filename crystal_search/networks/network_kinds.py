@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import nn
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.images import WORKING_WIDTH_PX
-from crystal_search.model_card import ClassifierCard, DropCard, Output
-from crystal_search.networks import alexnet, resnet50, squeezenet, vgg16
+from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, Output
+from crystal_search.networks import alexnet, convnext, efficientnet_lite, resnet50, squeezenet, vgg16
 from crystal_search.networks.alexnet import AlexNet
-from crystal_search.networks.resnet50 import ResNet50
+from crystal_search.networks.convnext import ConvNextTiny
+from crystal_search.networks.efficientnet_lite import EfficientNetLite0
+from crystal_search.networks.image_classifier import ImageClassifier
+from crystal_search.networks.resnet50 import ResNet50, ResNet50Features
 from crystal_search.networks.squeezenet import CHOP_SIDE_PX, SqueezeNet, wide_squeezenet
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -105,8 +109,50 @@ DROP_LOCATORS: dict[str, Architecture] = {
         padded=True,
     )
 }
+
+
+def _image_classifier(name: str, features: Callable[[int], nn.Module], width: int, **about: Any) -> Architecture:
+    """Return the entry of a network that classifies whole images by the mean of features of so many channels."""
+
+    def built(classes: int, channels: int) -> nn.Module:
+        return ImageClassifier(features(channels), width, classes)
+
+    return Architecture(name=name, build=built, tasks=("images",), padded=True, **about)
+
+
+#: All classifiers of whole images.
+IMAGE_CLASSIFIERS: dict[str, Architecture] = {
+    each.name: each
+    for each in (
+        _image_classifier(
+            "efficientnet-lite0",
+            EfficientNetLite0,
+            efficientnet_lite.FEATURES,
+            paper="Tan and Le (2019), arXiv:1905.11946",
+            weight_layers=51,
+        ),
+        _image_classifier(
+            "convnext-tiny",
+            ConvNextTiny,
+            convnext.FEATURES,
+            paper="Liu et al. (2022), arXiv:2201.03545",
+            weight_layers=60,
+        ),
+        _image_classifier(
+            "resnet50-image",
+            ResNet50Features,
+            resnet50.FEATURES,
+            paper="He et al. (2016), arXiv:1512.03385",
+            weight_layers=51,
+        ),
+    )
+}
 #: All networks, by the role of the models that become of them.
-NETWORKS: dict[str, Mapping[str, Architecture]] = {"classifier": CLASSIFIERS, "drop": DROP_LOCATORS}
+NETWORKS: dict[str, Mapping[str, Architecture]] = {
+    "classifier": CLASSIFIERS,
+    "drop": DROP_LOCATORS,
+    "image": IMAGE_CLASSIFIERS,
+}
 
 
 def classifier_named(name: str) -> Classifier:
@@ -200,4 +246,19 @@ def drop_locator_card(name: str) -> DropCard:
         working_width_px=DROP_WIDTH_PX,
         normalisation=DROP_NORMALISATION,
         side_multiple_px=SIDE_MULTIPLE_PX,
+    )
+
+
+def image_classifier_card(
+    name: str, architecture: str, *, classes: Sequence[str], normalisation: str, side_px: int
+) -> ImageCard:
+    """Return the card of a classifier of whole images, file and hash still to be filled in."""
+    return ImageCard(
+        name=name,
+        file=f"{name}.onnx",
+        sha256="0" * 64,
+        architecture=architecture,
+        outputs=(Output(classes=tuple(classes)),),
+        working_width_px=side_px,
+        normalisation=normalisation,
     )

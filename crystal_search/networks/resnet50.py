@@ -12,6 +12,7 @@ from crystal_search.networks.convolutions import Entrance, convolution
 
 OUTPUT_STRIDE_PX = 32
 CELLS_PER_CHOP = 8
+FEATURES = 2048  #: channels of the last map
 EXPANSION = 4  #: channels that a block gives, for each of its 3 x 3 convolution's
 
 
@@ -40,10 +41,10 @@ def _stage(channels_in: int, squeezed: int, blocks: int, stride: int) -> nn.Sequ
     return nn.Sequential(Bottleneck(channels_in, squeezed, stride), *later)
 
 
-class ResNet50(nn.Module):
-    """Logits of every class in every cell of 32 px, cells at the border seeing zeros outside."""
+class ResNet50Features(nn.Module):
+    """What ResNet50 sees in every cell of 32 px, cells at the border seeing zeros outside."""
 
-    def __init__(self, classes: int, channels: int = 1) -> None:
+    def __init__(self, channels: int = 1) -> None:
         super().__init__()
         self.entrance = Entrance(channels)
         self.stem = convolution(channels, 64, 7, stride=2, padding=3)
@@ -52,25 +53,36 @@ class ResNet50(nn.Module):
         self.stage_2 = _stage(256, 128, blocks=4, stride=2)
         self.stage_3 = _stage(512, 256, blocks=6, stride=2)
         self.stage_4 = _stage(1024, 512, blocks=3, stride=2)
-        self.head = nn.Conv2d(2048, classes, 1)
         self._begin_as_shortcuts()
 
     def _begin_as_shortcuts(self) -> None:
         """Draw weights as He et al. (2015), arXiv:1502.01852; let every block begin as its shortcut (Goyal et al.)."""
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d) and layer is not self.head:
+            if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
         for block in self.modules():
             if isinstance(block, Bottleneck):
                 nn.init.zeros_(block.expand[1].weight)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map of class logits, (N, classes, H / 32, W / 32) rounded up, of images (N, channels, H, W)."""
+        """Return features (N, 2048, H / 32, W / 32), sides rounded up, of images (N, channels, H, W)."""
         x = self.entrance(x)  # (N, channels, 256, 256)
         x = self.pool(self.stem(x))  # (N, 64, 64, 64), from 128 x 128
         x = self.stage_1(x)  # (N, 256, 64, 64)
         x = self.stage_2(x)  # (N, 512, 32, 32)
         x = self.stage_3(x)  # (N, 1024, 16, 16)
-        x = self.stage_4(x)  # (N, 2048, 8, 8)
-        logits: Tensor = self.head(x)  # (N, classes, 8, 8)
+        seen: Tensor = self.stage_4(x)  # (N, 2048, 8, 8)
+        return seen
+
+
+class ResNet50(ResNet50Features):
+    """Logits of every class in every cell of 32 px."""
+
+    def __init__(self, classes: int, channels: int = 1) -> None:
+        super().__init__(channels)
+        self.head = nn.Conv2d(FEATURES, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map of class logits, (N, classes, H / 32, W / 32) rounded up, of images (N, channels, H, W)."""
+        logits: Tensor = self.head(super().forward(x))  # (N, classes, 8, 8)
         return logits

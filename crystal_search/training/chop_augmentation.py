@@ -66,10 +66,10 @@ def chop_seen_differently(pixels: Pixels, box: Box, generator: np.random.Generat
     """
     square = turned(moved(pixels, box, generator), int(generator.integers(8)))
     if square.ndim == 3 and generator.random() < TINTED_SHARE:
-        square = _tinted(square, generator)
+        square = tinted(square, generator)
     square = recorded_differently(square, generator)
     if generator.random() < RECOMPRESSED_SHARE:
-        square = _recompressed(square, int(generator.integers(*QUALITY_RANGE, endpoint=True)))
+        square = recompressed(square, int(generator.integers(*QUALITY_RANGE, endpoint=True)))
     side, margin = box.bottom - box.top, (len(square) - (box.bottom - box.top)) // 2
     return square, Box(margin, margin, margin + side, margin + side)
 
@@ -107,12 +107,14 @@ def _resampled(pixels: Pixels, centre: NDArray[np.float64], side: int, angle: fl
     return np.asarray(square)
 
 
-def _tinted(colour: Pixels, generator: np.random.Generator) -> Pixels:
+def tinted(colour: Pixels, generator: np.random.Generator) -> Pixels:
+    """Return an image in colour as under a lamp of another colour."""
     gains = np.exp(generator.uniform(-TINT_LOG_RANGE, TINT_LOG_RANGE, 3)).astype(np.float32)
     return np.asarray(np.clip(np.rint(colour * gains), 0, 255), dtype=np.uint8)
 
 
-def _recompressed(pixels: Pixels, quality: int) -> Pixels:
+def recompressed(pixels: Pixels, quality: int) -> Pixels:
+    """Return an image as it is after it was stored as JPEG."""
     if pixels.ndim == 3:
         return np.asarray(simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(pixels, quality), "RGB"))
     data = simplejpeg.encode_jpeg(pixels[:, :, None], quality, colorspace="GRAY")

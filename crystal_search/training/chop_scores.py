@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from crystal_search.class_schemes import columns_by_outcome, scheme_of
-from crystal_search.datasets.packed import ChopRow, PackedDataset
+from crystal_search.datasets.packed import ChopRow, PackedDataset, SampleRow
 from crystal_search.errors import UserError
 from crystal_search.images import View, normalised
 from crystal_search.inference import Network
@@ -20,17 +21,23 @@ from crystal_search.scoring.classify import channels_first
 from crystal_search.training.checkpoints import Trained
 
 BATCH = 16
+Sample_co = TypeVar("Sample_co", bound=SampleRow, covariant=True)
 Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]  #: from views (N, side, side[, 3]) to logits (N, classes)
 GROUP_SCHEMES = ("groups-4", "groups-5")  #: their labels do not tell the 13 outcomes apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ChopScores:
-    """What a network says of chops."""
+class SampleScores(Generic[Sample_co]):
+    """What a network says of samples of a dataset."""
 
-    rows: tuple[ChopRow, ...]
-    logits: NDArray[np.float32]  #: (chops, classes)
-    labels: NDArray[np.int64]  #: (chops,), positions in the network's classes
+    rows: tuple[Sample_co, ...]
+    logits: NDArray[np.float32]  #: (samples, classes)
+    labels: NDArray[np.int64]  #: (samples,), positions in the network's classes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChopScores(SampleScores[ChopRow]):
+    """What a network says of chops."""
 
 
 def chop_view(dataset: PackedDataset, row: ChopRow) -> View:
@@ -55,8 +62,8 @@ def check_labels(classes: Sequence[str], dataset: PackedDataset) -> None:
         )
 
 
-def labels_of(rows: Sequence[ChopRow], classes: Sequence[str]) -> NDArray[np.int64]:
-    """Return the position of each chop's class among `classes`, which are those of a trainable scheme."""
+def labels_of(rows: Sequence[SampleRow], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Return the position of each sample's class among `classes`, which are those of a trainable scheme."""
     columns = columns_by_outcome(scheme_of(classes))
     return np.array([columns[row.outcome] for row in rows], dtype=np.int64)
 

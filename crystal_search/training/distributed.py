@@ -26,18 +26,18 @@ class Group:
         """Whether this is the process that writes."""
         return self.rank == 0
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
+    def wrapped(self, network: nn.Module, *, in_parts: bool = False) -> nn.Module:
         """Return `network` so that its gradients are those of all processes' parts together.
 
-        On GPUs, statistics of batch normalisation are those of the whole batch as well; on processors each
-        process has its own, since torch cannot share them there.
+        `in_parts` says that in some steps a part of it does not learn. On GPUs, statistics of batch normalisation are
+        those of the whole batch as well; on processors each process has its own, since torch cannot share them there.
         """
         if self.size == 1:
             return network
         if self.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-            return DistributedDataParallel(network, device_ids=[self.device])
-        return DistributedDataParallel(network)
+            return DistributedDataParallel(network, device_ids=[self.device], find_unused_parameters=in_parts)
+        return DistributedDataParallel(network, find_unused_parameters=in_parts)
 
     def total(self, sums: Tensor) -> Tensor:
         """Return the sum of all processes' `sums`, the same in each of them."""

@@ -69,7 +69,8 @@ class Training:
 
     def __post_init__(self) -> None:
         self._group = self.machine.group
-        self._taught = self._group.wrapped(Taught(self.network, self.task.losses))
+        in_parts = self.task.prepare is not None
+        self._taught = self._group.wrapped(Taught(self.network, self.task.losses), in_parts=in_parts)
         self._optimiser = self.schedule.optimiser([each for each in self.network.parameters() if each.requires_grad])
         self._scaler = torch.amp.GradScaler(self._group.device.type, enabled=self.machine.precision == "fp16")
 
@@ -153,6 +154,8 @@ class Training:
         for options in self._optimiser.param_groups:
             options["lr"] = rate
         self._taught.train()
+        if self.task.prepare is not None:
+            self.task.prepare(self.network, step)
         losses = self.machine.losses(self._taught, batch)
         for name, loss in losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + loss.detach().double()

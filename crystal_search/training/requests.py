@@ -12,8 +12,46 @@ from crystal_search.images import WORKING_WIDTH_PX
 
 SHIPPED, NOTHING = Path("shipped"), Path("nothing")  #: beside the folder of a training, what trainings may begin with
 LENGTH, MANNER, PLACE = "how long", "how", "on what"  #: groups of options
+SIDES_PX = range(64, 1025, 32)  #: of squares: five halvings leave whole cells
 TOGETHER = "a step, of all processes together (default: %(default)s)"
 Asked = TypeVar("Asked", bound="Request")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of a training in which images have one size."""
+
+    side_px: int
+    epochs: float
+
+
+def phases_in(text: str) -> tuple[Phase, ...]:
+    """Return the phases that a text lists.
+
+    >>> phases_in("256x2,384x1.5")
+    (Phase(side_px=256, epochs=2.0), Phase(side_px=384, epochs=1.5))
+    >>> phases_in("none")
+    ()
+    """
+    if text == "none":
+        return ()
+    found = tuple(
+        Phase(int(side), float(epochs)) for side, _, epochs in (each.partition("x") for each in text.split(","))
+    )
+    if not all(phase.side_px in SIDES_PX and phase.epochs > 0 for phase in found):
+        raise ValueError(text)
+    return found
+
+
+def square_side(text: str) -> int:
+    """Return the side of a square that networks of images can read.
+
+    >>> square_side("512")
+    512
+    """
+    if (found := int(text)) not in SIDES_PX:
+        raise ValueError(text)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +137,32 @@ class DropRequest(Request):
     ] = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRequest(Request):
+    """A classifier is to learn whole images, one label each."""
+
+    network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "efficientnet-lite0"
+    classes: Annotated[Literal[4, 13], Option("default: the four groups, which are MARCO's classes too")] = 4
+    weights: Annotated[
+        Literal["imagenet", "nothing"], Option("to begin with where no --start-from is named (default: imagenet)")
+    ] = "imagenet"
+    side_px: Annotated[int, Option("of the square, a multiple of 32 (default: %(default)s)", "", "PX", square_side)] = (
+        512
+    )
+    phases: Annotated[
+        tuple[Phase, ...],
+        Option("sides before that, each with its epochs, or none (default: 256x3,384x2)", MANNER, "LIST", phases_in),
+    ] = (Phase(256, 3), Phase(384, 2))
+    head_epochs: Annotated[float, Option("in which the head learns alone (default: %(default)s)", MANNER)] = 1.0
+    normalisation: Annotated[
+        Literal["rgb-1", "local-contrast-1"], Option("colours, or grey against its surroundings (default: rgb-1)")
+    ] = "rgb-1"
+    validate_every: Annotated[int | None, Option("default: after every epoch", LENGTH, "STEPS", count)] = None
+    validation_images: Annotated[int, Option("always the same (default: %(default)s)", LENGTH, reading=count)] = 2000
+    balance: Annotated[Literal["none", "sqrt", "equal"], Option("of classes (default: equal)", MANNER)] = "equal"
+    label_smoothing: Annotated[float, Option("default: %(default)s", MANNER)] = 0.0
+
+
 def add_options(parser: argparse.ArgumentParser, request: type[Request]) -> None:
     """Give `parser` an option for each field of `request` that is one."""
     groups: dict[str, Any] = {"": parser}
@@ -114,12 +178,14 @@ def add_options(parser: argparse.ArgumentParser, request: type[Request]) -> None
 
 def _reading(kind: Any, option: Option) -> dict[str, Any]:
     """Return how argparse reads the values of an option."""
+    if option.reading:
+        return {"type": option.reading, "metavar": option.metavar}
     kinds = [each for each in get_args(kind) if each is not NoneType] if NoneType in get_args(kind) else [kind]
     if kinds == [bool]:
         return {"action": "store_true"}
     if choices := get_args(kinds[0]):
         return {"choices": choices, "type": type(choices[0])}
-    return {"type": option.reading or kinds[0], "metavar": option.metavar}
+    return {"type": kinds[0], "metavar": option.metavar}
 
 
 def asked(request: type[Asked], arguments: argparse.Namespace, command: str) -> Asked:

@@ -57,6 +57,7 @@ class Task:
     title: str  #: of the picture of the learning curve
     build: Callable[[], nn.Module]  #: the network, weights drawn from torch's global generator
     begin: Callable[[nn.Module], None] | None = None  #: puts weights that were learnt before into it
+    prepare: Callable[[nn.Module, int], None] | None = None  #: says what of the network learns in a step
     source: Source
     losses: LossFunction
     judge: Judge | None  #: None: there is nothing to judge by, and the last weights are kept

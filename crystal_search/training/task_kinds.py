@@ -4,7 +4,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crystal_search.training.requests import CellRequest, ChopRequest, DropRequest, Request
+from crystal_search.training.requests import CellRequest, ChopRequest, DropRequest, ImageRequest, Request
 
 if TYPE_CHECKING:
     from crystal_search.training.machine import Machine
@@ -37,6 +37,11 @@ TASKS: dict[str, TaskKind] = {
         purpose="train a classifier on the chops of a dataset",
         request=ChopRequest,
         module="crystal_search.training.chops_task",
+    ),
+    "images": TaskKind(
+        purpose="train a classifier on whole images of a dataset",
+        request=ImageRequest,
+        module="crystal_search.training.images_task",
     ),
     "cells": TaskKind(
         purpose="train a classifier on every cell of rendered wells",

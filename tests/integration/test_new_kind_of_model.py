@@ -372,7 +372,9 @@ def test_a_kind_that_nobody_registered_is_refused_by_name(
     assert "nobody judges models of the role crystals; choose from classifier, drop" in capsys.readouterr().err
     monkeypatch.delitem(EXPORTERS, ROLE)
     assert main(["export", str(run), "--name", "tiny"]) == USAGE
-    assert "nobody exports trainings of the role crystals; choose from classifier, drop" in capsys.readouterr().err
+    assert (
+        "nobody exports trainings of the role crystals; choose from classifier, drop, image" in capsys.readouterr().err
+    )
     monkeypatch.delitem(TASKS, TASK)
     with pytest.raises(SystemExit, match=str(USAGE)):
         main(words_for(data, tmp_path / "run"))

@@ -13,15 +13,18 @@ import pytest
 import torch
 
 from crystal_search.main import main
-from crystal_search.networks.network_kinds import CLASSIFIERS, DROP_LOCATORS
+from crystal_search.networks.network_kinds import CLASSIFIERS, DROP_LOCATORS, IMAGE_CLASSIFIERS
 from crystal_search.training.checkpoints import BEST, CHECKPOINT
 from crystal_search.training.learning_curve import CURVE, PICTURE
-from tests.tiny_training import TINY, TINY_LOCATOR
+from tests.tiny_training import TINY, TINY_IMAGE, TINY_LOCATOR
 from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 
 MANY = {"train": {"clear": 10, "crystal_bad_form": 10}, "validation": {"clear": 3, "crystal_bad_form": 3}}
-WELLS = {"train": {"clear": 3, "no_drop": 1}, "validation": {"clear": 1, "no_drop": 1}}
+WELLS = {
+    "train": {"clear": 3, "crystal_bad_form": 9, "no_drop": 1},
+    "validation": {"clear": 1, "crystal_bad_form": 1, "no_drop": 1},
+}
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
@@ -37,7 +40,7 @@ def folders(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     wells = [fake_well(number) for number in range(4)]
     rendered = write_rendered(tmp_path_factory.mktemp("rendered"), train=[wells], validation=[wells])
     photographs = write_dataset(tmp_path_factory.mktemp("photographs"), {}, wells=WELLS)
-    return {"chops": data, "cells": rendered, "drops": photographs}
+    return {"chops": data, "cells": rendered, "drops": photographs, "images": photographs}
 
 
 def typed(task: str, network: str, data: Path, out: Path, *options: str) -> list[str]:
@@ -85,6 +88,7 @@ def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, architecture in TINY.items():
         monkeypatch.setitem(CLASSIFIERS, name, architecture)
     monkeypatch.setitem(DROP_LOCATORS, TINY_LOCATOR.name, TINY_LOCATOR)
+    monkeypatch.setitem(IMAGE_CLASSIFIERS, TINY_IMAGE.name, TINY_IMAGE)
 
 
 #: By task, a tiny network and how long it learns.
@@ -92,6 +96,10 @@ KILLED = {
     "chops": ("random", "--epochs", "6"),
     "cells": ("random", "--steps", "12", "--validate-every", "4"),
     "drops": (TINY_LOCATOR.name, "--steps", "12", "--validate-every", "4", "--start-from", "nothing"),
+    "images": (
+        *(TINY_IMAGE.name, "--steps", "12", "--validate-every", "4", "--weights", "nothing"),
+        *("--side", "128", "--phases", "64x1", "--classes", "13"),
+    ),
 }
 
 
@@ -130,13 +138,27 @@ def test_two_processes_train_as_one_with_the_same_batches(data: Path, tmp_path: 
         )
 
 
-@pytest.mark.parametrize("task", ["cells", "drops"])
+@pytest.mark.parametrize("task", ["cells", "drops", "images"])
 def test_two_processes_train_every_task(task: str, folders: dict[str, Path], tmp_path: Path) -> None:
     network, *options = KILLED[task]
     finish(start([*TORCHRUN, "-m", "tests.tiny_training", *typed(task, network, folders[task], tmp_path, *options)]))
     assert [row["step"] for row in curve(tmp_path)] == ["4", "8", "12"]  # one of them writes
     assert all(math.isfinite(float(row["train_loss"])) for row in curve(tmp_path))
     assert (tmp_path / BEST).exists()
+
+
+def test_of_two_processes_as_well_the_head_may_learn_alone_at_first(folders: dict[str, Path], tmp_path: Path) -> None:
+    network, *options = KILLED["images"]
+    learnt, alone = tmp_path / "learnt", tmp_path / "alone"
+    assert main(typed("images", network, folders["images"], learnt, *options[4:], "--steps", "1")) == 0
+    more = ("--start-from", str(learnt), "--steps", "3", "--head-epochs", "1", *options[6:])
+    finish(start([*TORCHRUN, "-m", "tests.tiny_training", *typed("images", network, folders["images"], alone, *more)]))
+    begun, ended = (
+        torch.load(folder / name, weights_only=True)["network"]
+        for folder, name in ((learnt, BEST), (alone, CHECKPOINT))
+    )
+    assert all(torch.equal(ended[name], begun[name]) for name in begun if name.startswith("features."))
+    assert not torch.equal(ended["head.weight"], begun["head.weight"])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes")

@@ -106,7 +106,7 @@ def test_a_version_that_does_not_know_the_role_says_so(tmp_path: Path, monkeypat
     path = crystals(tmp_path)
     monkeypatch.delitem(ROLES, "crystals")
     card_from_json.cache_clear()
-    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, readout, got 'crystals'"):
+    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, image, readout, got 'crystals'"):
         card_from_json(path.read_bytes())
 
 

@@ -15,12 +15,8 @@ from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.chop_scores import chop_view
-from crystal_search.training.chop_source import (
-    ChopSource,
-    class_shares,
-    epoch_order,
-    validation_chops,
-)
+from crystal_search.training.chop_source import ChopSource, validation_chops
+from crystal_search.training.epochs import class_shares, epoch_order
 from crystal_search.training.task import batches
 from tests.unit.dataset_files import ABOUT_SMALL, write_dataset
 

@@ -1,7 +1,7 @@
 """The training loop: exact resuming, growing data, learning curve, gradients; weights to begin with."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
@@ -188,7 +188,7 @@ class OneOfTwo(Group):
 
     size: int = 2
 
-    def wrapped(self, network: nn.Module) -> nn.Module:
+    def wrapped(self, network: nn.Module, *, in_parts: bool = False) -> nn.Module:
         return network
 
     def total(self, sums: Tensor) -> Tensor:
@@ -249,3 +249,19 @@ def test_progress_is_that_of_steps_or_of_time_whichever_is_further() -> None:
     plan = Plan(steps=100, seconds=50.0, validate_every=10)
     assert plan.progress(20, 5.0) == 0.2
     assert plan.progress(20, 25.0) == 0.5
+
+
+def test_a_task_says_before_each_step_what_learns(tmp_path: Path) -> None:
+    told: list[tuple[int, bool]] = []
+
+    def prepare(network: nn.Module, step: int) -> None:
+        told.append((step, network.training))
+        network.get_submodule("0").requires_grad_(step >= 2)
+
+    task = tiny_task(prepare=prepare)
+    trained = training(tmp_path, task, steps=4)
+    begun = trained.network.get_parameter("0.weight").detach().clone()
+    trained.plan = replace(trained.plan, steps=2)
+    trained.run()
+    assert torch.equal(trained.network.get_parameter("0.weight"), begun)
+    assert told == [(0, True), (1, True)]

@@ -17,6 +17,7 @@ from tests.unit.networks_fakes import fake_well
 ALL = {name: network for kind in NETWORKS.values() for name, network in kind.items()}
 CLAIMED = [(task, name) for task, name in product(TASKS, ALL) if task in ALL[name].tasks]
 NOT_CLAIMED = [(task, name) for task, name in product(TASKS, ALL) if task not in ALL[name].tasks]
+MORE = {"images": ("--weights", "nothing", "--side", "64", "--phases", "none")}
 TWO = {"clear": 2, "crystal_bad_form": 2}
 
 
@@ -25,9 +26,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return what each task learns from."""
     two = [[fake_well(number) for number in range(2)]]
     rendered = write_rendered(tmp_path_factory.mktemp("rendered"), train=two, validation=two)
-    wells = {"train": {"clear": 2}, "validation": {"clear": 1}}
+    wells = {"train": {"clear": 2, "crystal_bad_form": 1}, "validation": {"clear": 1}}
     data = write_dataset(tmp_path_factory.mktemp("data"), {"train": TWO, "validation": TWO}, wells=wells)
-    return {"chops": data, "cells": rendered, "drops": data}
+    return {"chops": data, "cells": rendered, "drops": data, "images": data}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,7 +42,7 @@ def _small_and_without_pictures() -> Iterator[None]:
 
 def words(task: str, network: str, data: Path, out: Path) -> list[str]:
     chosen = ["--network", network, "--data", str(data), "--out", str(out)]
-    return ["train", task, *chosen, "--device", "cpu", "--batch-size", "2", "--steps", "1"]
+    return ["train", task, *chosen, "--device", "cpu", "--batch-size", "2", "--steps", "1", *MORE.get(task, ())]
 
 
 def test_every_network_claims_a_task() -> None:
