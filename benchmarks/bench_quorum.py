@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.table import Row, table
 from crystal_search.demo.truth import plate_folder
-from crystal_search.inference import Network
+from crystal_search.inference import Maps, Network
 from crystal_search.model import Card_co, default_models, default_models_folder
 from crystal_search.outcomes import IMAGE_OUTCOMES
 from crystal_search.result import ImageScore
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NoisyNetwork(Generic[Card_co]):
-    """A network whose logits are off by normal noise."""
+    """A network whose answers are off by normal noise."""
 
     network: Network[Card_co]
     noise: float  #: standard deviation
@@ -46,9 +46,15 @@ class NoisyNetwork(Generic[Card_co]):
         return self.network.card
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's first map with noise."""
+        return self._off(self.network.logits(batch))
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
         """Return the network's maps with noise."""
-        maps = self.network.logits(batch)
-        return (maps + self.rng.normal(0, self.noise, maps.shape)).astype(np.float32)
+        return {name: self._off(each) for name, each in self.network.maps(batch).items()}
+
+    def _off(self, map_: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (map_ + self.rng.normal(0, self.noise, map_.shape)).astype(np.float32)
 
 
 def on_another_host(models: Models, noise: float, seed: int) -> Models:

@@ -20,7 +20,7 @@ from crystal_search.images import normalised, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, DropCard
-from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, loaded, score_data
 from crystal_search.work_unit import Parameters
@@ -39,20 +39,20 @@ def dense_against_windowed(repeats: int = 3) -> list[Row]:
     view = normalised(to_grey(well), card.normalisation)
     drop = Box(50, 50, 50 + DROP_PX, 50 + DROP_PX)
     grid = grid_over(drop, image_height=1300, image_width=1300, side_px=card.side_px, stride_px=card.chop_stride_px)
-    boxes = list(grid.boxes())
+    chops = range(grid.rows * grid.columns)
     dense_s, windowed_s, apart = [], [], 0.0
     for _ in range(repeats):
         start = time.process_time()
-        dense = probabilities(dense_logits(view, grid, network), card.temperature)
+        dense = probabilities(dense_answers(view, grid, chops, network).logits, card.temperature)
         middle = time.process_time()
-        windowed = probabilities(windowed_logits(view, boxes, network), card.temperature)
+        windowed = probabilities(windowed_answers(view, grid, chops, network).logits, card.temperature)
         dense_s.append(middle - start)
         windowed_s.append(time.process_time() - middle)
         apart = max(apart, float(np.abs(dense - windowed).max()))
     ratio = float(np.median(windowed_s) / np.median(dense_s))
     return [
         Row(
-            f"windowed over dense, {len(boxes)} chops of one {DROP_PX} px drop",
+            f"windowed over dense, {len(chops)} chops of one {DROP_PX} px drop",
             f"{ratio:.1f} x",
             ">= 10 x",
             ratio >= 10,

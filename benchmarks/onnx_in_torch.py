@@ -41,6 +41,7 @@ def _cut(_: Attributes, x: Tensor, starts: Tensor, stops: Tensor, axes: Tensor, 
 
 #: What our exported networks consist of; every function has the node's attributes, then its inputs.
 OPERATORS: dict[str, Callable[..., Tensor]] = {
+    "AveragePool": lambda at, x: functional.avg_pool2d(x, at["kernel_shape"], at["strides"], _symmetric(at["pads"])),
     "Add": lambda _, x, y: x + y,
     "Concat": lambda at, *parts: torch.cat(parts, dim=at["axis"]),
     "Constant": lambda at: torch.from_numpy(numpy_helper.to_array(at["value"]).copy()),
@@ -55,7 +56,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
 
 
 class OnnxGraph(torch.nn.Module):
-    """An ONNX graph of these operators with one input and one output.
+    """An ONNX graph of these operators with one input; its first output is what is asked for.
 
     Raises
     ------

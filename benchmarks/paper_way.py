@@ -46,7 +46,8 @@ def padded_twin(model: Model[ClassifierCard]) -> Model[ClassifierCard]:
     del nodes[:]
     nodes.extend(kept)
     del graph.graph.value_info[:]
-    card = replace(model.card, name=f"{model.card.name}, padded", padded=True, cells_per_chop=CELLS_PER_CHOP)
+    name, outputs = f"{model.card.name}, padded", model.card.outputs[:1]
+    card = replace(model.card, name=name, outputs=outputs, padded=True, cells_per_chop=CELLS_PER_CHOP)
     return Model(card, graph.SerializeToString())
 
 

@@ -162,7 +162,14 @@ class Reader:
 
     def integer(self, key: str, low: int, high: int) -> int:
         """Return a whole number in [low, high]."""
+        return self._whole_number(key, self.take(key), low, high)
+
+    def optional_integer(self, key: str, low: int, high: int) -> int | None:
+        """Return a whole number in [low, high], or None for null."""
         value = self.take(key)
+        return None if value is None else self._whole_number(key, value, low, high)
+
+    def _whole_number(self, key: str, value: Any, low: int, high: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             self.fail(key, f"a whole number from {low} to {high}", value)
         return value

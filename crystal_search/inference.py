@@ -16,7 +16,7 @@ from crystal_search.model_card import Output
 KEPT_FOR_PX = 1_500_000
 
 
-Maps = dict[str, NDArray[np.float32]]  #: by the output's name, (N, its classes, h, w)
+Maps = dict[str, NDArray[np.float32]]  #: by the output's name, (N, its channels, h, w)
 
 
 class Network(Protocol[Card_co]):
@@ -28,6 +28,9 @@ class Network(Protocol[Card_co]):
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return maps of shape (N, classes, h, w) for views of shape (N, 1, H, W), or (N, 3, H, W) in colour."""
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
+        """Return the maps of every output that the card lists, computed in one pass; `logits` is the first."""
 
 
 def onnx_runtime() -> Any:
@@ -100,9 +103,9 @@ class OnnxNetwork(Generic[Card_co]):
         after = self._give_back if pixels > KEPT_FOR_PX else None
         answers = self._session.run([each.name for each in outputs], {self._input: batch}, after)
         for maps, output in zip(answers, outputs, strict=True):
-            if maps.ndim != 4 or maps.shape[:2] != (len(batch), len(output.classes)):
+            if maps.ndim != 4 or maps.shape[:2] != (len(batch), output.channels):
                 raise ModelError(
                     f"{self._card.file} answers with shape {maps.shape} to {batch.shape}; "
-                    f"its card lists {len(output.classes)} classes"
+                    f"its card lists {output.channels} {'classes' if output.classes else 'numbers'}"
                 )
         return [np.asarray(maps) for maps in answers]

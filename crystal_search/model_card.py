@@ -1,4 +1,4 @@
-"""What a model's card says, version 2 (docs/model-card.md); version 1 is read as well.
+"""What a model's card says, version 3 (docs/model-card.md); versions 1 and 2 are read as well.
 
 A model plays a role, of which `ROLES` lists all there are. Each has a card of its own, a subclass of `ModelCard`: a new
 role is a new card there, and the code that asks such a model.
@@ -6,7 +6,7 @@ role is a new card there, and the code that asks such a model.
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -16,9 +16,11 @@ from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.images import IN_COLOUR, NORMALISATIONS
 from crystal_search.outcomes import GROUPS
 
-CARD_FORMAT, CARD_VERSION = "crystal-search model card", 2
+CARD_FORMAT, CARD_VERSION = "crystal-search model card", 3
 MAX_CARD_BYTES = 1_000_000
-LOGITS = "logits"  #: name of the only output of most networks
+LOGITS = "logits"  #: name of the first output of most networks
+FEATURES = "features"  #: name of the output whose mean over the drop travels with every score
+MAX_NUMBERS = 4096  #: channels of an output that have no names
 CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(onnx|readout\.json)")
 ABOUT = ("training_data", "training_command", "measured")  #: what a card tells people, last in its file
@@ -37,11 +39,18 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One map that a network answers with."""
+    """One map that a network answers with: a channel for each class, or as many numbers without names."""
 
     name: str = LOGITS  #: of the ONNX file's output
-    classes: tuple[str, ...]  #: order of the map's channels
+    classes: tuple[str, ...] = ()  #: order of the map's channels; () where they have no names
+    numbers: int = 0  #: of channels without names
     stride_px: int = 1  #: working pixels per cell of the map
+    offset_px: int | None = None  #: working pixels before the one in the middle of the first cell; None: not told
+
+    @property
+    def channels(self) -> int:
+        """How many channels the map has."""
+        return len(self.classes) or self.numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +121,16 @@ class ClassifierCard(ModelCard):
         """The side of a square input to try the model with."""
         return self.side_px
 
+    @property
+    def features(self) -> Output | None:
+        """The output whose mean over the drop travels with every score; None where it has none."""
+        return next((each for each in self.outputs if each.name == FEATURES), None)
+
     def cells_in_trial(self, output: Output) -> int:
-        """Return the side of the map in which `output` answers a trial."""
-        return self.cells_per_chop
+        """Return the side of the map in which `output` answers a trial: that of a chop's map."""
+        if output.offset_px is None:
+            return self.cells_per_chop
+        return (self.side_px - 2 * output.offset_px - 1) // output.stride_px + 1
 
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ClassifierCard":
@@ -134,7 +150,16 @@ class ClassifierCard(ModelCard):
                 f"a multiple of {card.output_stride_px}, the stride_px of its output",
                 card.chop_stride_px,
             )
+        if card.features:
+            card._check_features(card.features, read)
         return card
+
+    def _check_features(self, features: Output, read: Reader) -> None:
+        """Refuse features that would not be the same densely and window by window."""
+        if self.padded or features.offset_px is None or not features.numbers:
+            read.fail(FEATURES, "numbers with an offset_px, of a network that does not pad", features)
+        if self.chop_stride_px % features.stride_px or not self.cells_in_trial(features) > 0:
+            read.fail(FEATURES, f"in cells that chops at a stride of {self.chop_stride_px} px share", features)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +285,7 @@ def card_to_json(card: ModelCard) -> str:
 
 @lru_cache(maxsize=64)  # the cards of the models in use are read for every result
 def card_from_json(text: bytes) -> ModelCard:
-    """Return the card that `text` holds, in version 2 or 1.
+    """Return the card that `text` holds, in version 3, 2 or 1.
 
     Raises
     ------
@@ -318,13 +343,21 @@ def _label_figures(read: Reader) -> LabelFigures:
 def _outputs(read: Reader, version: int) -> tuple[Output, ...]:
     if version == 1:  # it has one output, and its fields in the card itself
         return (Output(classes=read.texts("classes", limit=100), stride_px=read.integer("output_stride_px", 1, 256)),)
-    outputs = read.objects("outputs", _output, limit=100)
+    outputs = read.objects("outputs", _output if version > 2 else _output_with_names, limit=100)
     if not outputs or len({each.name for each in outputs}) != len(outputs):
         read.fail("outputs", "one output or more, each of another name", [each.name for each in outputs])
     return outputs
 
 
 def _output(read: Reader) -> Output:
+    numbers, offset_px = read.integer("numbers", 0, MAX_NUMBERS), read.optional_integer("offset_px", 0, 4096)
+    output = replace(_output_with_names(read), numbers=numbers, offset_px=offset_px)
+    if bool(output.classes) == bool(numbers):
+        read.fail("numbers", "0 where there are classes, and above it where there are none", numbers)
+    return output
+
+
+def _output_with_names(read: Reader) -> Output:
     return Output(
         name=read.text("name", limit=100),
         classes=read.texts("classes", limit=100),

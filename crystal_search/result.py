@@ -1,20 +1,21 @@
-"""What the client answers: one image's score, and the result file of a work unit, version 2.
+"""What the client answers: one image's score, and the result file of a work unit, version 3.
 
 The format is described in docs/result.md; `result_reader` reads it. All positions are in stored pixels of the
 image, rows before columns.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crystal_search.features import Features, as_text, unpacked
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.model import ModelRef
 from crystal_search.outcomes import OUTCOME_NAMES, Group, outcome_named
 
-RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 2
+RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 3
 RESULT_FILE = "result.json"
 
 
@@ -72,6 +73,9 @@ class ImageScore:
     group_peaks: tuple[float, ...] = ()  #: each group's probability in its best chop, in GROUPS order
     best_chops: tuple[BestChop, ...] = ()
     chops: int = 0  #: number of chops that were scored
+    packed_features: bytes = field(
+        default=b"", repr=False
+    )  #: as ``features.packed`` has them; b"" where there are none
     seconds: dict[str, float] = field(default_factory=dict)  #: wall time by step
 
     @property
@@ -80,6 +84,11 @@ class ImageScore:
         if self.error is not None:
             return "unreadable"
         return self.score.outcome if self.score else "no_drop"
+
+    @property
+    def features(self) -> Features | None:
+        """Numbers of the classifier's middle, mean over the drop, float16; None where there are none."""
+        return unpacked(self.packed_features) if self.packed_features else None
 
     @property
     def probability(self) -> float | None:
@@ -118,7 +127,7 @@ class Result:
 
 
 def image_score_of(plain: dict[str, Any]) -> ImageScore:
-    """Return the score that was made ``asdict`` and JSON by ourselves; `result_reader` reads what others wrote."""
+    """Return the score that the ledger keeps as JSON, without features; `result_reader` reads what others wrote."""
     drop, score = plain["drop"], plain["score"]
     if drop:
         outline = tuple((row, column) for row, column in drop["outline"])
@@ -137,13 +146,23 @@ def image_score_of(plain: dict[str, Any]) -> ImageScore:
 
 def image_result_to_json(result: ImageResult) -> str:
     """Return one image's result as one line of text, as a checkpoint keeps it."""
-    return json.dumps(_plain(asdict(result)), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_plain_image(result), ensure_ascii=False, allow_nan=False)
 
 
 def result_to_json(result: Result) -> str:
     """Return the result as the text of its file, probabilities with six decimals."""
-    content = {"format": RESULT_FORMAT, "version": RESULT_VERSION} | _plain(asdict(result))
+    told = _plain(asdict(replace(result, images=())))
+    content = {"format": RESULT_FORMAT, "version": RESULT_VERSION} | told
+    content["images"] = [_plain_image(image) for image in result.images]
     return json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _plain_image(image: ImageResult) -> dict[str, Any]:
+    """Return an image's result as JSON has it: features as one text, in the place of their bytes."""
+    plain: dict[str, Any] = _plain(asdict(image))
+    text = as_text(image.score.packed_features) if image.score.packed_features else None
+    told = {"features" if key == "packed_features" else key: each for key, each in plain["score"].items()}
+    return plain | {"score": told | {"features": text}}
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Reading a result, version 2 or 1, that comes from somebody else's computer: nothing in it is taken for granted.
+"""Reading a result, version 3, 2 or 1, that comes from somebody else's computer: nothing in it is taken for granted.
 
 The format is described in docs/result.md.
 """
@@ -10,11 +10,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
+from crystal_search.features import from_text
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities, winning_group
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import hashes_of, models_named, sha256_of
+from crystal_search.model_card import MAX_NUMBERS
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
@@ -34,6 +36,7 @@ SMALL_BYTES = 10_000  #: of a result of one image, mostly
 MAX_OVERLAY_BYTES = 20_000_000
 MAX_OUTLINE_POINTS = 256
 MAX_BEST_CHOPS = 100
+MAX_FEATURES_TEXT = 4 * -(-2 * MAX_NUMBERS // 3)  #: characters of base64, two bytes a number
 OVERLAY_NAME = re.compile(r"overlays/[0-9]{4,6}\.jpg")
 SUM_TOLERANCE = 1e-3  #: probabilities are written with six decimals and add up to 1 within this
 ROUNDED = 2e-6  #: two numbers that were equal before they were rounded
@@ -76,7 +79,7 @@ def result_from_json(text: bytes) -> Result:
     Raises
     ------
     ResultError
-        If the text is no result of version 2 or 1, or contradicts itself.
+        If the text is no result of version 3, 2 or 1, or contradicts itself.
     """
     return _small_result(text) if len(text) <= SMALL_BYTES else _large_result(text)
 
@@ -97,15 +100,15 @@ def _result(read: Reader) -> Result:
         work_unit=read.text("work_unit", pattern=NAME),
         client_version=read.text("client_version", limit=100),
         models=models_named(read, version),
-        images=read.objects("images", _image_result, limit=10_000),
+        images=read.objects("images", partial(_image_result, version=version), limit=10_000),
     )
 
 
-def _image_result(read: Reader) -> ImageResult:
+def _image_result(read: Reader, version: int = RESULT_VERSION) -> ImageResult:
     return ImageResult(
         id=read.text("id", pattern=IMAGE_ID),
         sha256=read.sha256("sha256"),
-        score=read.object("score", _image_score),
+        score=read.object("score", partial(_image_score, version=version)),
         overlay=read.optional("overlay", _overlay),
     )
 
@@ -118,7 +121,7 @@ def _overlay(read: Reader) -> Overlay:
     )
 
 
-def _image_score(read: Reader) -> ImageScore:
+def _image_score(read: Reader, version: int) -> ImageScore:
     size = read.integer("height_px", 0, MAX_SIDE_PX), read.integer("width_px", 0, MAX_SIDE_PX)
     error = read.optional_text("error", limit=10_000)
     drop = read.optional("drop", partial(_drop, size=size))
@@ -134,10 +137,22 @@ def _image_score(read: Reader) -> ImageScore:
         group_peaks=read.numbers("group_peaks", count=len(GROUPS) if scored else 0, low=0, high=1),
         best_chops=read.objects("best_chops", partial(_chop, size=size), limit=MAX_BEST_CHOPS),
         chops=read.integer("chops", 0, 10**7),
+        packed_features=_features(read) if version > 2 else b"",
         seconds=read.object("seconds", _seconds),
     )
     _check_score(image)
     return image
+
+
+def _features(read: Reader) -> bytes:
+    """Return features as they are kept, b"" for null; how many there must be, the model's card says."""
+    text = read.optional_text("features", limit=MAX_FEATURES_TEXT)
+    if text is None:
+        return b""
+    try:
+        return from_text(text)
+    except ValueError as error:
+        read.fail("features", f"null or finite numbers of 16 bits in base64 ({error})", text)
 
 
 def _drop(read: Reader, size: Size) -> DropRegion:
@@ -193,6 +208,8 @@ def _seconds(read: Reader) -> dict[str, float]:
 
 
 def _check_score(image: ImageScore) -> None:
+    if image.packed_features and image.score is None:
+        raise ResultError("an image without a score has features")
     if image.error is not None:
         if image.drop or image.score or image.best_chops or image.chops or image.height_px or image.width_px:
             raise ResultError("an image that could not be read has a score or a size")

@@ -7,8 +7,11 @@ from functools import cache
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from crystal_search.chopper.tiling import grid_over_drop
 from crystal_search.exit_codes import BAD_MODEL
+from crystal_search.features import as_text, packed
 from crystal_search.geometry import Box
 from crystal_search.model import default_models, default_models_folder, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard
@@ -21,7 +24,7 @@ from crystal_search.work_unit import WorkUnit
 
 SIDE_PX = 300  #: of all pictures
 NOISE = 0.002  #: by which two honest hosts differ at most
-FILE_BYTES_PER_IMAGE = 4100  #: of a client's result, which is written with spaces and has more chops; filled up to it
+FILE_BYTES_PER_IMAGE = 5100  #: of a client's result, which is written with spaces and has more chops; filled up to it
 DROP_IN_MASK = Box(20, 20, 200, 200)  #: pixels of the drop locator
 
 
@@ -38,8 +41,8 @@ def true_outcome(sha256: str) -> str:
 
 
 @cache
-def _places() -> tuple[dict[str, Any], Box]:
-    """Return what all scores have in common, and one of the chops that the shipped models cut of such a drop."""
+def _places() -> tuple[dict[str, Any], Box, int]:
+    """Return what all scores have in common, a chop that the shipped models cut, and how many features they give."""
     cards = {model.card.role: model.card for model in default_models(default_models_folder())}
     classifier, locator = cards["classifier"], cards["drop"]
     if not (isinstance(classifier, ClassifierCard) and isinstance(locator, DropCard)):
@@ -57,14 +60,18 @@ def _places() -> tuple[dict[str, Any], Box]:
     chop = Box(*(round(each * scale) for each in (top, left, top + grid.side_px, left + grid.side_px)))
     box = Box(*(round(each * SIDE_PX / locator.working_width_px) for each in DROP_IN_MASK))
     outline = [(box.top + n, box.left + n) for n in range(64)]
-    return {
-        "height_px": SIDE_PX,
-        "width_px": SIDE_PX,
-        "error": None,
-        "drop": {"box": box, "area_fraction": 0.5, "outline": outline},
-        "chops": 1,
-        "seconds": {},
-    }, chop
+    return (
+        {
+            "height_px": SIDE_PX,
+            "width_px": SIDE_PX,
+            "error": None,
+            "drop": {"box": box, "area_fraction": 0.5, "outline": outline},
+            "chops": 1,
+            "seconds": {},
+        },
+        chop,
+        classifier.features.numbers if classifier.features else 0,
+    )
 
 
 def image_score(sha256: str, noise: float) -> dict[str, Any]:
@@ -74,12 +81,13 @@ def image_score(sha256: str, noise: float) -> dict[str, Any]:
     rest = next(place for place, each in enumerate(OUTCOMES) if each.group is not OUTCOMES[index].group)
     share = round(0.86 + int(sha256[8:12], 16) / 0xFFFF / 10 + noise, 6)
     groups = {OUTCOMES[index].group: share, OUTCOMES[rest].group: 1 - share}
-    plain, chop = _places()
+    plain, chop, features = _places()
     return plain | {
         "score": {"outcome": name, "probability": share, "above_threshold": True},
         "class_probabilities": [{index: share, rest: 1 - share}.get(n, 0.0) for n in range(len(OUTCOMES))],
         "group_peaks": [groups.get(group, 0.0) for group in GROUPS],
         "best_chops": [{"box": chop, "outcome": name, "probability": share}],
+        "features": as_text(packed(np.full(features, share))),
     }
 
 

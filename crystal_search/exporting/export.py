@@ -3,29 +3,32 @@
 import tempfile
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from crystal_search.errors import ModelError, UserError
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
-from crystal_search.model import CARD_SUFFIX, write_model
-from crystal_search.model_card import FILE_NAME, ClassifierCard, ImageCard, ModelCard
+from crystal_search.model import CARD_SUFFIX, Card, write_model
+from crystal_search.model_card import FEATURES, FILE_NAME, LOGITS, ClassifierCard, ImageCard, ModelCard
+from crystal_search.networks.convolutions import GivesFeatures
 
 OPSET = 17
 TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
-INPUT, OUTPUT = "images", "logits"  #: (N, channels, H, W) float32 and (N, classes, h, w) float32
+INPUT = "images"  #: (N, channels, H, W) float32; every answer is (N, its channels, h, w) float32
+PREFIXES = {LOGITS: "map"}  #: of an answer's dimensions
 DROP_LOCATOR_SIZES_PX = ((1, 256, 256), (2, 208, 256), (1, 16, 48), (1, 224, 272))  #: images, rows, columns
 
 
 def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
     """Write ``NAME.onnx`` and ``NAME.card.json`` to `folder` and return the card's path.
 
-    The file's name and hash in `card` are filled in.
+    The file's name and hash in `card` are filled in, and the features of a network that gives some are added.
 
     Raises
     ------
@@ -33,11 +36,40 @@ def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
         If ONNX Runtime's numbers differ from torch's by more than `TOLERANCE`; nothing is written then.
     """
     channels = channels_of(card.normalisation)
+    card = with_features(card, network)
+    answering = asked_for(network, card)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "exported.onnx"
-        _write_onnx(network, file, channels)
-        compare(network, file, sizes_to_compare(card), channels=channels)
+        write_onnx(answering, file, [each.name for each in card.outputs], channels)
+        compare(answering, file, sizes_to_compare(card), channels=channels)
         return write_model(file.read_bytes(), card, folder)
+
+
+class Answering(nn.Module):
+    """A network as a model's file has it: its answers are those of its card, in their order."""
+
+    def __init__(self, network: GivesFeatures) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the maps of logits and of features for images (N, channels, H, W)."""
+        return self.network.with_features(x)
+
+
+def with_features(card: Card, network: nn.Module) -> Card:
+    """Return the card with the output of features that the network gives, if it gives one."""
+    if not isinstance(card, ClassifierCard) or not isinstance(network, GivesFeatures):
+        return card
+    others = tuple(each for each in card.outputs if each.name != FEATURES)
+    return replace(card, outputs=(*others, network.features_output))
+
+
+def asked_for(network: nn.Module, card: ModelCard) -> nn.Module:
+    """Return what answers with all outputs of a card."""
+    if isinstance(card, ClassifierCard) and card.features and isinstance(network, GivesFeatures):
+        return Answering(network)
+    return network
 
 
 def check_name(name: str, folder: Path, *, replacing: bool = False) -> None:
@@ -82,13 +114,14 @@ def compare(network: nn.Module, onnx: Path, sizes: Sequence[tuple[int, int, int]
     Raises
     ------
     ModelError
-        If any two logits differ by more than `TOLERANCE`.
+        If any two numbers of an answer differ by more than `TOLERANCE`.
     """
     session = onnx_runtime().InferenceSession(onnx, providers=["CPUExecutionProvider"])
     generator = np.random.default_rng(0)
     for images, rows, columns in sizes:
         batch = generator.normal(size=(images, channels, rows, columns)).astype(np.float32)
-        difference = _largest_difference(_run(network, batch), session.run(None, {INPUT: batch})[0])
+        pairs = zip(_run(network, batch), session.run(None, {INPUT: batch}), strict=True)
+        difference = max(_largest_difference(*pair) for pair in pairs)
         if not difference <= TOLERANCE:
             raise ModelError(
                 f"ONNX Runtime and torch differ by {difference:.2g} on {images} x {rows} x {columns} px; "
@@ -102,17 +135,19 @@ def _largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) ->
     return float(np.abs(one - other).max())
 
 
-def _run(network: nn.Module, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+def _run(network: nn.Module, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return each map that the network answers with."""
     network.eval()
     with torch.no_grad():
-        logits: NDArray[np.float32] = network(torch.from_numpy(batch)).numpy()
-    return logits
+        answer = network(torch.from_numpy(batch))
+    return [each.numpy() for each in (answer if isinstance(answer, tuple) else (answer,))]
 
 
-def _write_onnx(network: nn.Module, path: Path, channels: int = 1) -> None:
-    axes = {
-        INPUT: {0: "images", 2: "rows", 3: "columns"},
-        OUTPUT: {0: "images", 2: "map_rows", 3: "map_columns"},
+def write_onnx(network: nn.Module, path: Path, outputs: Sequence[str], channels: int = 1) -> None:
+    """Write the ONNX file of a network that answers with `outputs`, in this order; nothing is compared."""
+    axes = {INPUT: {0: "images", 2: "rows", 3: "columns"}} | {
+        name: {0: "images", 2: f"{PREFIXES.get(name, name)}_rows", 3: f"{PREFIXES.get(name, name)}_columns"}
+        for name in outputs
     }
     network.eval()
     with warnings.catch_warnings():
@@ -125,7 +160,7 @@ def _write_onnx(network: nn.Module, path: Path, channels: int = 1) -> None:
             (torch.zeros(2, channels, 256, 256),),
             str(path),
             input_names=[INPUT],
-            output_names=[OUTPUT],
+            output_names=list(outputs),
             dynamic_axes=axes,
             opset_version=OPSET,
             dynamo=False,

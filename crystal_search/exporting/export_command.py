@@ -1,21 +1,25 @@
 """``crystal-search export``: a trained network becomes a model, float32 and int8 (docs/models.md)."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.errors import ModelError, UserError
-from crystal_search.model import CARD_SUFFIX
+from crystal_search.model import CARD_SUFFIX, in_role, read_model, write_model
 from crystal_search.model_card import ROLES, ClassifierCard, ImageCard, ModelCard, card_from_json
 from crystal_search.server.installation import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
-    parser.add_argument("source", type=Path, metavar="RUN", help="a training's folder; with --int8 also a model's card")
+    parser.add_argument(
+        "source", type=Path, metavar="RUN", help="a training's folder; with --int8 or --features a model's card"
+    )
     parser.add_argument("--name", help="of the model (default: the folder's; of an int8 model: that with -int8)")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is)")
     parser.add_argument("--data", type=Path, help="dataset to calibrate on (default: what RUN learnt from)")
     parser.add_argument("--int8", action="store_true", help="write an int8 model as well, if it is as accurate")
+    parser.add_argument("--features", action="store_true", help="add features to a classifier that has none")
     parser.add_argument("--replace", action="store_true", help="write over models of the same name")
 
 
@@ -29,7 +33,9 @@ def run(arguments: argparse.Namespace) -> None:
     ModelError
         If the numbers are not good enough.
     """
-    if arguments.source.is_dir():
+    if arguments.features:
+        _add_features(arguments)
+    elif arguments.source.is_dir():
         _export_training(arguments)
     elif arguments.source.name.endswith(CARD_SUFFIX):
         _export_model(arguments)
@@ -61,7 +67,7 @@ def _export_model(arguments: argparse.Namespace) -> None:
     from crystal_search.exporting.exported_runs import export_int8
 
     if not arguments.int8:
-        raise UserError(f"{arguments.source} is a model already; say --int8 for an int8 version of it")
+        raise UserError(f"{arguments.source} is a model already; say --int8 for an int8 version of it, or --features")
     if arguments.data is None:
         raise UserError("an int8 version of a model needs --data: a dataset")
     original = arguments.source.name.removesuffix(CARD_SUFFIX)
@@ -70,6 +76,21 @@ def _export_model(arguments: argparse.Namespace) -> None:
     if name == original:
         raise UserError(f"{name} is the float32 model itself; give another --name")
     _tell(export_int8(arguments.source, name, folder, arguments.data))
+
+
+def _add_features(arguments: argparse.Namespace) -> None:
+    from crystal_search.exporting.adding_features import with_features_added
+    from crystal_search.exporting.export import check_name
+
+    if arguments.int8 or not arguments.source.name.endswith(CARD_SUFFIX):
+        raise UserError(
+            "--features takes the card of a float32 classifier, and no --int8: make that version afterwards"
+        )
+    model = read_model(arguments.source)
+    name, folder = arguments.name or model.card.name, arguments.models or arguments.source.parent
+    check_name(name, folder, replacing=arguments.replace)
+    added = with_features_added(in_role(model, ClassifierCard))
+    _tell(write_model(added.onnx, replace(added.card, name=name), folder))
 
 
 def _tell(path: Path) -> None:

@@ -8,7 +8,8 @@ else. Batch normalisation after each of the five convolutions stands in for loca
 
 from torch import Tensor, nn
 
-from crystal_search.networks.convolutions import Entrance, convolution, fully_connected
+from crystal_search.model_card import Output
+from crystal_search.networks.convolutions import Entrance, convolution, features_output, fully_connected
 
 OUTPUT_STRIDE_PX = 32
 FIELD_OF_VIEW_PX = 227  #: side of what one output cell depends on; the side of the published network's input
@@ -28,6 +29,7 @@ class AlexNet(nn.Module):
         self.convolution_4 = convolution(third, last, 3)
         self.convolution_5 = convolution(last, last, 3)
         self.pool = nn.MaxPool2d(3, 2)
+        self.channels_half_way = third
         self.head = fully_connected(last, hidden, classes, 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,10 +37,31 @@ class AlexNet(nn.Module):
 
         ``h = (H - 227) // 32 + 1``, and so for ``w``: 1 for the 256 px of a chop.
         """
+        return self.upper_half(self.lower_half(x))
+
+    @property
+    def features_output(self) -> Output:
+        """What `with_features` adds to the logits."""
+        return features_output(self.channels_half_way, stride_px=32, sees_px=115)
+
+    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map of class logits as `forward` does, and that of features, (N, 384, h, w).
+
+        ``h = (H - 115) // 32 + 1``: 5 for the 256 px of a chop.
+        """
+        half_way = self.lower_half(x)  # (N, 384, 10, 10) for 256 x 256 px
+        return self.upper_half(half_way), nn.functional.avg_pool2d(half_way, 2)
+
+    def lower_half(self, x: Tensor) -> Tensor:
+        """Return features (N, 384, h, w) of images (N, channels, H, W), one for every 16 px, which sees 99 px."""
         x = self.entrance(x)  # (N, channels, 256, 256)
         x = self.pool(self.convolution_1(x))  # (N, 64, 30, 30), from 62 x 62
         x = self.pool(self.convolution_2(x))  # (N, 192, 12, 12), from 26 x 26
-        x = self.convolution_3(x)  # (N, 384, 10, 10)
+        half_way: Tensor = self.convolution_3(x)  # (N, 384, 10, 10)
+        return half_way
+
+    def upper_half(self, x: Tensor) -> Tensor:
+        """Return the map of class logits for features, (N, 384, 10, 10) for 256 x 256 px."""
         x = self.convolution_4(x)  # (N, 256, 8, 8)
         x = self.pool(self.convolution_5(x))  # (N, 256, 2, 2), from 6 x 6
         logits: Tensor = self.head(x)  # (N, classes, 1, 1)

@@ -1,11 +1,36 @@
 """What the four classifiers share: how pixels enter them, and a convolution with its batch normalisation."""
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor, nn
+
+from crystal_search.model_card import FEATURES, Output
 
 STEEPNESS = 1.5  #: of the grey input's squashing; faint edges have a contrast of 0.1 to 0.5, black walls of 10
 IMAGENET_MEANS, IMAGENET_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  #: of red, green, blue in [0, 1]
 HIDDEN_DEVIATION = 0.01  #: of a hidden fully connected layer's first weights, as AlexNet's and VGG's authors drew them
+
+
+@runtime_checkable
+class GivesFeatures(Protocol):
+    """A classifier whose middle travels with every score (docs/model-card.md)."""
+
+    @property
+    def features_output(self) -> Output:
+        """What `with_features` adds to the logits, as a model's card has it."""
+
+    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map of class logits for images (N, channels, H, W), and that of features, (N, numbers, h, w)."""
+
+
+def features_output(numbers: int, *, stride_px: int, sees_px: int) -> Output:
+    """Return what a card says of features in cells that each see `sees_px` pixels on a side.
+
+    >>> features_output(256, stride_px=24, sees_px=79).offset_px
+    39
+    """
+    return Output(name=FEATURES, numbers=numbers, stride_px=stride_px, offset_px=(sees_px - 1) // 2)
 
 
 class Entrance(nn.Module):

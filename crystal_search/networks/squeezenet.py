@@ -10,13 +10,15 @@ cells, which ends the published network, is left to whoever knows where the chop
 import torch
 from torch import Tensor, nn
 
-from crystal_search.networks.convolutions import Entrance, convolution
+from crystal_search.model_card import Output
+from crystal_search.networks.convolutions import Entrance, convolution, features_output
 
 OUTPUT_STRIDE_PX = 16
 FIELD_OF_VIEW_PX = 207  #: side of what one output cell depends on
 CHOP_SIDE_PX = 256
 STEM_CHANNELS = 64
 CELLS_PER_CHOP = 4  #: a chop of 256 px gives 4 x 4 cells
+FEATURE_CELLS = 3  #: of 8 px, averaged on a side for one cell of features: they see 79 px
 
 
 class Fire(nn.Module):
@@ -70,7 +72,8 @@ class SqueezeNet(nn.Module):
         self.drop_out = nn.Dropout(0.2)
         self.head = nn.Conv2d(round(width * 512), classes, 1)
         # It teaches the lower layers, and is no part of the exported network.
-        self.texture_head = nn.Conv2d(round(width * 256), classes, 1)
+        self.channels_half_way = round(width * 256)
+        self.texture_head = nn.Conv2d(self.channels_half_way, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
@@ -78,6 +81,22 @@ class SqueezeNet(nn.Module):
         ``h = (H - 207) // 16 + 1``, and so for ``w``: 4 for the 256 px of a chop.
         """
         return self.upper_half(self.pool(self.lower_half(x)))
+
+    @property
+    def features_output(self) -> Output:
+        """What `with_features` adds to the logits."""
+        return features_output(
+            self.channels_half_way, stride_px=8 * FEATURE_CELLS, sees_px=63 + 8 * (FEATURE_CELLS - 1)
+        )
+
+    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map of class logits as `forward` does, and that of features, (N, 256, h, w).
+
+        ``h = (H - 79) // 24 + 1``: 8 for the 256 px of a chop.
+        """
+        half_way = self.lower_half(x)  # (N, 256, 25, 25) for 256 x 256 px
+        features = nn.functional.avg_pool2d(half_way, FEATURE_CELLS)  # (N, 256, 8, 8)
+        return self.upper_half(self.pool(half_way)), features
 
     def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits, and another from half-way up, for training.

@@ -8,7 +8,8 @@ each of the 13 convolutions.
 
 from torch import Tensor, nn
 
-from crystal_search.networks.convolutions import Entrance, convolution, fully_connected
+from crystal_search.model_card import Output
+from crystal_search.networks.convolutions import Entrance, convolution, features_output, fully_connected
 
 OUTPUT_STRIDE_PX = 32
 FIELD_OF_VIEW_PX = 244  #: side of what one output cell depends on
@@ -27,6 +28,7 @@ class Vgg16(nn.Module):
     def __init__(self, classes: int, channels: int = 1, *, narrowing: int = 1) -> None:
         super().__init__()
         first, second, third, last, hidden = (width // narrowing for width in (64, 128, 256, 512, 4096))
+        self.channels_half_way = third
         self.entrance = Entrance(channels)
         self.block_1 = _block(channels, first, 2)
         self.block_2 = _block(first, second, 2)
@@ -40,10 +42,31 @@ class Vgg16(nn.Module):
 
         ``h = (H - 244) // 32 + 1``, and so for ``w``: 1 for the 256 px of a chop.
         """
+        return self.upper_half(self.lower_half(x))
+
+    @property
+    def features_output(self) -> Output:
+        """What `with_features` adds to the logits."""
+        return features_output(self.channels_half_way, stride_px=16, sees_px=52)
+
+    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the map of class logits as `forward` does, and that of features, (N, 256, h, w).
+
+        ``h = (H - 52) // 16 + 1``: 13 for the 256 px of a chop.
+        """
+        half_way = self.lower_half(x)  # (N, 256, 27, 27) for 256 x 256 px
+        return self.upper_half(half_way), nn.functional.avg_pool2d(half_way, 2)
+
+    def lower_half(self, x: Tensor) -> Tensor:
+        """Return features (N, 256, h, w) of images (N, channels, H, W), one for every 8 px, which sees 44 px."""
         x = self.entrance(x)  # (N, channels, 256, 256)
         x = self.block_1(x)  # (N, 64, 126, 126), from 252 x 252
         x = self.block_2(x)  # (N, 128, 61, 61), from 122 x 122
-        x = self.block_3(x)  # (N, 256, 27, 27), from 55 x 55
+        half_way: Tensor = self.block_3(x)  # (N, 256, 27, 27), from 55 x 55
+        return half_way
+
+    def upper_half(self, x: Tensor) -> Tensor:
+        """Return the map of class logits for features, (N, 256, 27, 27) for 256 x 256 px."""
         x = self.block_4(x)  # (N, 512, 10, 10), from 21 x 21
         x = self.block_5(x)  # (N, 512, 2, 2), from 4 x 4
         logits: Tensor = self.head(x)  # (N, classes, 1, 1)

@@ -19,7 +19,8 @@ from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import Model, in_role
 from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
 from crystal_search.result import DropRegion, ImageScore
-from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
+from crystal_search.scoring.feature_cells import FeatureCells, mean_over_drop
 from crystal_search.scoring.ranking import best_chops, group_columns, ranked_score
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import Parameters
@@ -44,6 +45,7 @@ class Chops:
 
     boxes: list[Box]  #: in pixels of the classifier's view
     probabilities: NDArray[np.float64]  #: (chops, 13), by outcome whatever classes the classifier has
+    packed_features: bytes = b""  #: of the drop; b"" where the classifier gives none
 
 
 def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
@@ -132,7 +134,7 @@ def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> 
 def scored_chops(
     view: NDArray[np.float32], drop: LocatedDrop | None, classifier: Network[ClassifierCard], parameters: Parameters
 ) -> Chops:
-    """Return the chops of the drop, or of the whole view where there is none, with their probabilities.
+    """Return the chops of the drop, or of the whole view where there is none, with their probabilities and features.
 
     A classifier with the classes of a coarser scheme gives each to the outcome that it counts as.
     """
@@ -150,13 +152,13 @@ def scored_chops(
     )
     boxes = list(grid.boxes())
     kept = chops_of_drop(mask, [box.scaled(1 / scale) for box in boxes])
-    chosen = [boxes[index] for index in kept]
-    if parameters.scoring == "windowed" or card.padded:
-        logits = windowed_logits(view, chosen, classifier)
-    else:
-        logits = dense_logits(view, grid, classifier)[kept]
-    shares = probabilities(logits, card.temperature)  # (chops, the card's classes)
-    return Chops(chosen, in_outcomes(shares, scheme_of(card.classes)))
+    answers_of = windowed_answers if parameters.scoring == "windowed" or card.padded else dense_answers
+    answers = answers_of(view, grid, kept, classifier)
+    shares = probabilities(answers.logits, card.temperature)  # (chops, the card's classes)
+    features, cells = b"", FeatureCells.of(grid, card)
+    if cells and answers.features is not None:
+        features = mean_over_drop(answers.features, cells.shares(mask, scale, kept))
+    return Chops([boxes[index] for index in kept], in_outcomes(shares, scheme_of(card.classes)), features)
 
 
 def summary(chops: Chops, image: DecodedImage, view_width_px: int, parameters: Parameters) -> ImageScore:
@@ -175,6 +177,7 @@ def summary(chops: Chops, image: DecodedImage, view_width_px: int, parameters: P
             replace(chop, box=chop.box.scaled(scale).clipped(image.height_px, image.width_px)) for chop in best
         ),
         chops=len(chops.boxes),
+        packed_features=chops.packed_features,
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from crystal_search.errors import ConfigError, ResultError
 from crystal_search.model import cards_in, default_models_folder
 from crystal_search.model_card import ClassifierCard, DropCard, ModelCard, card_from_json
-from crystal_search.result import ImageResult, Result
+from crystal_search.result import ImageResult, ImageScore, Result
 from crystal_search.result_reader import read_result
 from crystal_search.scoring.places import misplaced
 from crystal_search.server.home import Home
@@ -18,8 +18,8 @@ from crystal_search.work_unit import WorkUnit, image_sizes, read_work_unit
 def read_returned(path: Path, packed: Path, home: Home) -> Result:
     """Return the result in the file `path`, checked against the work unit in the file `packed`.
 
-    Beside what `read_result` refuses, every image has the size of its picture, and every chop lies where the models
-    cut chops. Models that are not in the home any more say nothing about chops.
+    Beside what `read_result` refuses, every image has the size of its picture, as many features as the classifier
+    gives, and every chop lies where the models cut chops. Models that are not in the home any more say nothing of both.
 
     Raises
     ------
@@ -60,9 +60,18 @@ def _trouble(image: ImageResult, size: tuple[int, int] | None, cards: dict[str, 
     if size and size != (found.height_px, found.width_px):
         return f"{found.width_px} x {found.height_px} px, the picture has {size[1]} x {size[0]}"
     classifier, drop = cards.get(ClassifierCard.role), cards.get(DropCard.role)
-    if isinstance(classifier, ClassifierCard) and isinstance(drop, DropCard):
-        return misplaced(found, classifier, drop)
-    return ""
+    if not isinstance(classifier, ClassifierCard):
+        return ""
+    if trouble := _other_features(found, classifier):
+        return trouble
+    return misplaced(found, classifier, drop) if isinstance(drop, DropCard) else ""
+
+
+def _other_features(found: ImageScore, classifier: ClassifierCard) -> str:
+    """Return in what a score's features are not those of the classifier."""
+    expected = classifier.features.numbers if classifier.features and found.score else 0
+    got = 0 if found.features is None else len(found.features)
+    return "" if got == expected else f"{got} features, {classifier.name} gives {expected}"
 
 
 def _cards_of(unit: WorkUnit, home: Home) -> dict[str, ModelCard]:

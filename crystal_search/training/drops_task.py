@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
+from crystal_search.inference import Maps
 from crystal_search.model_card import DropCard
 from crystal_search.networks.network_kinds import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card, network_for
 from crystal_search.training.distributed import Group
@@ -46,6 +47,10 @@ class LocatorInTraining:
         with torch.inference_mode():
             maps: NDArray[np.float32] = self.network(torch.from_numpy(batch).to(device)).cpu().numpy()
         return maps
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
+        """Return the only map, by its name."""
+        return {self.card.outputs[0].name: self.logits(batch)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,7 +16,7 @@ from crystal_search.main import main
 from crystal_search.model import Model, default_model, default_models_folder, in_role, read_model, sha256_of
 from crystal_search.model_card import ROLES, ClassifierCard, DropCard, card_to_json
 from crystal_search.outcomes import GROUPS, Group
-from crystal_search.scoring.classify import dense_logits, probabilities, windowed_logits
+from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
 from crystal_search.scoring.pipeline import loaded, score_data
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.folders import unit_files, unit_names
@@ -46,10 +46,16 @@ def test_dense_and_windowed_scoring_give_the_same_probabilities(name: str, width
     height = view.shape[0]
     drop = Box(height // 5, width // 5, 3 * height // 5 + 1, 3 * width // 5 + 3)
     grid = grid_over(drop, image_height=height, image_width=width, side_px=card.side_px, stride_px=card.chop_stride_px)
-    dense = probabilities(dense_logits(view, grid, network), card.temperature)
-    windowed = probabilities(windowed_logits(view, list(grid.boxes()), network), card.temperature)
+    answers = [each(view, grid, range(grid.rows * grid.columns), network) for each in (dense_answers, windowed_answers)]
+    dense, windowed = (probabilities(each.logits, card.temperature) for each in answers)
     assert np.abs(dense - windowed).max() < 1e-5
     assert np.ptp(dense, axis=0).max() > 0.1  # the chops differ, so that equal numbers mean something
+    one, other = (each.features for each in answers)
+    assert one is not None
+    assert other is not None
+    assert one.shape == other.shape
+    assert np.abs(one - other).max() < 1e-5
+    assert np.ptp(one, axis=(1, 2)).max() > 1
 
 
 def test_the_default_is_the_float32_model() -> None:

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
+from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef, sha256_of
-from crystal_search.model_card import ClassifierCard, Measurement, Output
+from crystal_search.model_card import FEATURES, ClassifierCard, Measurement, Output
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
     BestChop,
@@ -52,6 +55,11 @@ def crystal_score() -> ImageScore:
     )
 
 
+def featured_score() -> ImageScore:
+    """Return the same with what a classifier with features of four numbers says."""
+    return replace(crystal_score(), packed_features=packed_features(np.array([0.0, 0.5, 1.25, 3.0])))
+
+
 def result_for(unit: WorkUnit, folder: Path | None = None) -> Result:
     """Return a good result; with a folder, its overlays are written there."""
     images = tuple(ImageResult(id=image.id, sha256=image.sha256, score=crystal_score()) for image in unit.images)
@@ -61,6 +69,12 @@ def result_for(unit: WorkUnit, folder: Path | None = None) -> Result:
         overlay = Overlay(file="overlays/0000.jpg", sha256=sha256_of(jpeg()), size_bytes=len(jpeg()))
         images = (replace(images[0], overlay=overlay), *images[1:])
     return Result(work_unit=unit.name, client_version="0.1.0", models=MODELS, images=images)
+
+
+def featured_card() -> ClassifierCard:
+    """Return the card of a classifier with features of four numbers."""
+    features = Output(name=FEATURES, numbers=4, stride_px=24, offset_px=39)
+    return replace(card(), outputs=(*card().outputs, features))
 
 
 def card() -> ClassifierCard:

@@ -6,11 +6,13 @@ from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.bench_quorum import demo_images, on_another_host
+from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, default_model, default_models_folder
@@ -31,7 +33,8 @@ def chop(top: int, left: int, probability: float = 0.97, outcome: str = "crystal
 
 CHOPS = (chop(20, 30), chop(20, 130, 0.96), chop(110, 30, 0.9, "crystal_bad_form"))
 REGION = DropRegion(box=Box(20, 30, 180, 220), area_fraction=0.5, outline=SQUARE)
-FOUND = replace(crystal_score(), drop=REGION, best_chops=CHOPS)
+FEATURES = np.array([0.0, 0.5, 1.0, 8.0])
+FOUND = replace(crystal_score(), drop=REGION, best_chops=CHOPS, packed_features=packed_features(FEATURES))
 
 
 def changed(**changes: Any) -> ImageScore:
@@ -82,6 +85,12 @@ OF_SCORES: dict[str, list[ImageScore]] = {
     "best_chops.outcome": [with_chop(number, outcome="crystal_overnucleated") for number in range(3)],
     "best_chops.probability": [with_chop(number, probability=0.85) for number in range(3)],
     "chops": [changed(chops=20), changed(chops=41)],
+    "packed_features": [
+        changed(packed_features=b""),
+        changed(packed_features=packed_features(FEATURES[:3])),
+        changed(packed_features=packed_features(FEATURES + np.array([0, 0, 0.03, 0]))),
+        changed(packed_features=packed_features(FEATURES * np.array([1, 1, 1, 1.02]))),
+    ],
 }
 #: What differs between honest hosts, is bounded by the reader, and shown to nobody.
 NOT_COMPARED = {"seconds": "wall times"}
@@ -148,6 +157,7 @@ def test_rounding_a_pixel_and_near_ties_are_no_difference(data: st.DataObject) -
         class_probabilities=shares,
         group_peaks=tuple(peak + data.draw(SMALL) for peak in FOUND.group_peaks),
         best_chops=tuple(replace(each, probability=each.probability + data.draw(SMALL)) for each in order),
+        packed_features=packed_features(FEATURES + data.draw(st.lists(SMALL, min_size=4, max_size=4))),
         seconds={"decode": 9.0},
     )
     assert score_disagreement(FOUND, other, TOLERANCE) == ""

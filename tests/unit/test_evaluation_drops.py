@@ -19,9 +19,10 @@ from crystal_search.evaluation.judge import Judged, Options
 from crystal_search.evaluation.judge_kinds import Evaluation
 from crystal_search.evaluation.known_images import Truth, dataset_truth
 from crystal_search.exit_codes import OK, USAGE
+from crystal_search.inference import Maps
 from crystal_search.main import main
 from crystal_search.model import default_models_folder
-from crystal_search.model_card import DropCard
+from crystal_search.model_card import LOGITS, DropCard
 from crystal_search.networks.network_kinds import drop_locator_card
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
@@ -51,6 +52,9 @@ class Bright:
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(20 * (batch - 0.8), np.float32)
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
+        return {LOGITS: self.logits(batch)}
 
 
 def verdict(image: str, overlap: float, *, empty: bool = False, found: bool = True, of: str = "") -> DropVerdict:

@@ -1,5 +1,6 @@
 """From torch to ONNX: numbers first, files second."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,12 +96,12 @@ def test_a_padded_classifier_is_compared_on_chops_only() -> None:
 
 
 def test_an_export_whose_numbers_differ_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = module._write_onnx
+    right = module.write_onnx
 
-    def wrong(network: nn.Module, path: Path, channels: int) -> None:
-        right(Tiny(), path, channels)
+    def wrong(network: nn.Module, path: Path, outputs: Sequence[str], channels: int) -> None:
+        right(Tiny(), path, outputs, channels)
 
-    monkeypatch.setattr(module, "_write_onnx", wrong)
+    monkeypatch.setattr(module, "write_onnx", wrong)
     with pytest.raises(ModelError, match=r"ONNX Runtime and torch differ by .* do not use this export"):
         module.export(Tiny(), drop_locator_card("tiny"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,7 @@ from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, default_models_folder, in_role, read_model
 from crystal_search.model_card import ClassifierCard
-from crystal_search.scoring.classify import dense_logits, windowed_logits
+from crystal_search.scoring.classify import dense_answers, windowed_answers
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,8 @@ def test_dense_and_windowed_scoring_agree_in_integers_too(
         side_px=model.card.side_px,
         stride_px=model.card.chop_stride_px,
     )
-    dense, windowed = dense_logits(view, grid, network), windowed_logits(view, list(grid.boxes()), network)
+    chops = range(grid.rows * grid.columns)
+    dense, windowed = (answers(view, grid, chops, network).logits for answers in (dense_answers, windowed_answers))
     assert len(dense) > 20
     np.testing.assert_allclose(dense, windowed, rtol=0, atol=1e-4)
 

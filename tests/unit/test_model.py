@@ -9,7 +9,8 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.model import default_model, in_role, model_in_any, read_model, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard, Output, card_from_json, card_to_json
-from tests.unit.builders import GOLDEN, card
+from crystal_search.outcomes import OUTCOME_NAMES
+from tests.unit.builders import GOLDEN, card, featured_card
 
 
 def installed(folder: Path, content: bytes = b"weights") -> Path:
@@ -20,13 +21,21 @@ def installed(folder: Path, content: bytes = b"weights") -> Path:
 
 
 def test_the_golden_card_is_still_written_and_read() -> None:
-    golden = (GOLDEN / "model-card-2.json").read_text()
-    assert card_to_json(card()) == golden
-    assert card_from_json(golden.encode()) == card()
+    golden = (GOLDEN / "model-card-3.json").read_text()
+    assert card_to_json(featured_card()) == golden
+    assert card_from_json(golden.encode()) == featured_card()
 
 
 def test_a_card_of_version_1_is_read_as_well() -> None:
     assert card_from_json((GOLDEN / "model-card-1.json").read_bytes()) == card()
+
+
+def test_a_card_of_version_2_has_outputs_of_classes_alone() -> None:
+    golden = (GOLDEN / "model-card-2.json").read_bytes()
+    assert card_from_json(golden) == card()
+    assert card().features is None
+    with pytest.raises(ModelCardError, match="unknown 'numbers, offset_px'"):
+        card_from_json((GOLDEN / "model-card-3.json").read_bytes().replace(b'"version": 3', b'"version": 2'))
 
 
 def first_drop_card() -> dict[str, Any]:
@@ -93,16 +102,41 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
         read_model(path)
 
 
+LOGITS = {"name": "logits", "classes": list(OUTCOME_NAMES), "numbers": 0, "stride_px": 16, "offset_px": None}
+FEATURES = {"name": "features", "classes": [], "numbers": 4, "stride_px": 24, "offset_px": 39}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"outputs": [LOGITS, FEATURES | {"offset_px": None}]},
+        {"outputs": [LOGITS, FEATURES | {"numbers": 0, "classes": ["a", "b"]}]},
+        {"outputs": [LOGITS, FEATURES | {"stride_px": 32}]},  # chops at a stride of 48 px would not share cells
+        {"outputs": [LOGITS, FEATURES | {"offset_px": 128}]},  # a chop of 256 px has no cell
+        {"outputs": [LOGITS, FEATURES], "padded": True},
+    ],
+)
+def test_features_that_would_depend_on_the_way_of_scoring_are_refused(changes: dict[str, Any]) -> None:
+    content = json.loads(card_to_json(card()))
+    assert card_from_json(json.dumps(content | {"outputs": [LOGITS, FEATURES]}).encode()) == featured_card()
+    with pytest.raises(ModelCardError, match="features must be"):
+        card_from_json(json.dumps(content | changes).encode())
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 3),
+        ("version", 4),
         ("role", "oracle"),
         ("file", "../weights.onnx"),
         ("sha256", "short"),
         ("outputs", []),
-        ("outputs", [{"name": "logits", "classes": ["crystal"], "stride_px": 0}]),
-        ("outputs", [{"name": "logits", "classes": ["crystal"], "stride_px": 1}] * 2),
+        ("outputs", [LOGITS | {"stride_px": 0}]),
+        ("outputs", [LOGITS] * 2),
+        ("outputs", [LOGITS | {"numbers": 13}]),
+        ("outputs", [LOGITS | {"classes": []}]),
+        ("outputs", [LOGITS, FEATURES | {"numbers": 4097}]),
+        ("outputs", [LOGITS, FEATURES | {"offset_px": 0.5}]),
         ("working_width_px", 1.5),
         ("normalisation", "guess"),
         ("chop_stride_px", 50),

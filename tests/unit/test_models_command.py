@@ -207,7 +207,7 @@ def unknown(card: Path) -> str:
         (
             unknown,
             2,
-            "no model 'ours-1.card.json'; give a card's file, or choose from squeezenet-wells-2 (f0713138732f), ",
+            "no model 'ours-1.card.json'; give a card's file, or choose from squeezenet-wells-2 (8409dd5a108d), ",
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

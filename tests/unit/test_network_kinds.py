@@ -15,16 +15,16 @@ from torch import nn
 from crystal_search.chopper.tiling import ChopGrid
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UnknownNameError
-from crystal_search.exporting.export import export
-from crystal_search.inference import Network, OnnxNetwork
+from crystal_search.exporting.export import export, with_features
+from crystal_search.inference import Maps, Network, OnnxNetwork
 from crystal_search.model import in_role, read_model
-from crystal_search.model_card import ClassifierCard, card_from_json, card_to_json
+from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard, card_from_json, card_to_json
 from crystal_search.networks.alexnet import AlexNet
-from crystal_search.networks.convolutions import Entrance
+from crystal_search.networks.convolutions import Entrance, GivesFeatures
 from crystal_search.networks.network_kinds import CLASSIFIERS, build, classifier_card
 from crystal_search.networks.vgg16 import Vgg16
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.scoring.classify import dense_logits, windowed_logits
+from crystal_search.scoring.classify import dense_answers, windowed_answers
 
 #: Convolutions and fully connected layers as their papers count them; a fire module counts as two.
 WEIGHT_LAYERS = {"alexnet": 8, "vgg16": 16, "resnet50": 50, "squeezenet": 18, "squeezenet-wide": 18}
@@ -146,10 +146,15 @@ class TorchNetwork:
     module: nn.Module
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.maps(batch)[LOGITS]
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
         with torch.no_grad():
-            weights = next(self.module.parameters())
-            logits: NDArray[np.float32] = self.module(torch.from_numpy(batch).to(weights.dtype)).numpy()
-        return logits
+            views = torch.from_numpy(batch).to(next(self.module.parameters()).dtype)
+            answer = (
+                self.module.with_features(views) if isinstance(self.module, GivesFeatures) else [self.module(views)]
+            )
+        return {output.name: each.numpy() for output, each in zip(self.card.outputs, answer, strict=True)}
 
 
 def as_after_a_training(network: nn.Module, channels: int) -> nn.Module:
@@ -183,8 +188,10 @@ def trained(name: str, channels: int, *, narrow: bool = False) -> nn.Module:
     return as_after_a_training(NARROW[name](13, channels, narrowing=8), channels)
 
 
-def described(name: str, channels: int) -> ClassifierCard:
-    return classifier_card("under-test", name, normalisation=NORMALISATIONS[channels])
+def described(name: str, channels: int, *, narrow: bool = False) -> ClassifierCard:
+    """Return the card of `trained`, features and all."""
+    card = classifier_card("under-test", name, normalisation=NORMALISATIONS[channels])
+    return with_features(card, trained(name, channels, narrow=narrow))
 
 
 def noise(rows: int, columns: int, channels: int) -> NDArray[np.float32]:
@@ -193,12 +200,22 @@ def noise(rows: int, columns: int, channels: int) -> NDArray[np.float32]:
 
 
 def check_dense_is_windowed(network: Network[ClassifierCard], grid: ChopGrid, view: NDArray[np.float32]) -> None:
-    dense = dense_logits(view, grid, network)
-    windowed = windowed_logits(view, list(grid.boxes()), network)
-    np.testing.assert_allclose(dense, windowed, rtol=0, atol=ALMOST)
-    assert dense.shape == (grid.rows * grid.columns, 13)
+    chops = range(grid.rows * grid.columns)
+    dense, windowed = (answers(view, grid, chops, network) for answers in (dense_answers, windowed_answers))
+    np.testing.assert_allclose(dense.logits, windowed.logits, rtol=0, atol=ALMOST)
+    assert dense.logits.shape == (grid.rows * grid.columns, 13)
     # The numbers must differ from chop to chop by far more, or else equality would say nothing.
-    assert len(dense) == 1 or np.ptp(dense, axis=0).max() > 1000 * ALMOST
+    assert len(chops) == 1 or np.ptp(dense.logits, axis=0).max() > 1000 * ALMOST
+    assert (dense.features is None) == (windowed.features is None) == bool(grid.stride_px % stride_of_features(network))
+    if dense.features is not None and windowed.features is not None:
+        covered = windowed.features.any(axis=0)  # chops far from each other leave cells that no chop sees
+        np.testing.assert_allclose(dense.features[:, covered], windowed.features[:, covered], rtol=ALMOST, atol=ALMOST)
+        assert np.ptp(windowed.features[:, covered], axis=1).max() > 1000 * ALMOST
+
+
+def stride_of_features(network: Network[ClassifierCard]) -> int:
+    assert network.card.features
+    return network.card.features.stride_px
 
 
 @pytest.mark.parametrize("name", UNPADDED)
@@ -213,7 +230,7 @@ def test_dense_equals_windowed(
     name: str, size: tuple[int, int], place: tuple[int, int], strides: int, channels: int
 ) -> None:
     network = trained(name, channels, narrow=name in NARROW).double()
-    card = described(name, channels)
+    card = described(name, channels, narrow=name in NARROW)
     grid = ChopGrid(*place, *size, card.side_px, strides * card.output_stride_px)
     check_dense_is_windowed(TorchNetwork(card, network), grid, noise(350, 310, channels))  # some grids reach beyond it
 
@@ -227,7 +244,9 @@ def test_dense_equals_windowed_in_full_width(name: str) -> None:
 @pytest.mark.parametrize("name", UNPADDED)
 def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> None:
     network = trained(name, 1, narrow=name in NARROW).float()
-    exported = OnnxNetwork(in_role(read_model(export(network, described(name, 1), tmp_path)), ClassifierCard))
+    exported = OnnxNetwork(
+        in_role(read_model(export(network, classifier_card("under-test", name), tmp_path)), ClassifierCard)
+    )
     stride = exported.card.chop_stride_px
     for rows, columns in ((1, 1), (2, 3)):
         check_dense_is_windowed(exported, ChopGrid(11, -7, rows, columns, 256, stride), noise(380, 400, 1))
@@ -237,14 +256,16 @@ def test_dense_equals_windowed_in_onnx_runtime(name: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", NARROW)
 def test_dense_equals_windowed_in_onnx_runtime_in_full_width(name: str, tmp_path: Path) -> None:
     exported = OnnxNetwork(
-        in_role(read_model(export(trained(name, 1).float(), described(name, 1), tmp_path)), ClassifierCard)
+        in_role(
+            read_model(export(trained(name, 1).float(), classifier_card("under-test", name), tmp_path)), ClassifierCard
+        )
     )
     check_dense_is_windowed(exported, ChopGrid(0, 0, 2, 2, 256, 64), noise(320, 320, 1))
 
 
 @pytest.mark.parametrize(("name", "sees_px"), [("alexnet", 227), ("vgg16", 244), ("squeezenet", 207)])
 def test_a_cell_sees_its_field_of_view_and_no_more(name: str, sees_px: int) -> None:
-    network = TorchNetwork(described(name, 1), trained(name, 1, narrow=name in NARROW).double())
+    network = TorchNetwork(described(name, 1, narrow=name in NARROW), trained(name, 1, narrow=name in NARROW).double())
     batch = noise(300, 300, 1)[None, None]
     beyond, edge = batch.copy(), batch.copy()
     beyond[:, :, sees_px:] += 1
@@ -254,7 +275,33 @@ def test_a_cell_sees_its_field_of_view_and_no_more(name: str, sees_px: int) -> N
     assert np.abs(network.logits(edge)[:, :, 0, 0] - one).max() > 1e-6
 
 
+@pytest.mark.parametrize(("name", "sees_px"), [("alexnet", 115), ("vgg16", 52), ("squeezenet-wide", 79)])
+def test_a_cell_of_features_lies_where_the_card_says(name: str, sees_px: int) -> None:
+    network = TorchNetwork(described(name, 1, narrow=name in NARROW), trained(name, 1, narrow=name in NARROW).double())
+    output = network.card.features
+    assert output
+    assert output.offset_px == (sees_px - 1) // 2
+    batch = noise(300, 300, 1)[None, None]
+    first, second = network.maps(batch)[FEATURES][0, :, 0, 0], network.maps(batch)[FEATURES][0, :, 1, 0]
+    outside, inside = batch.copy(), batch.copy()
+    outside[:, :, sees_px:] += 1
+    inside[:, :, sees_px - 2 : sees_px] += 1
+    np.testing.assert_allclose(network.maps(outside)[FEATURES][0, :, 0, 0], first, rtol=0, atol=1e-9)
+    assert np.abs(network.maps(inside)[FEATURES][0, :, 0, 0] - first).max() > 1e-6
+    above, within = batch.copy(), batch.copy()
+    above[:, :, : output.stride_px] += 1
+    within[:, :, output.stride_px : output.stride_px + 2] += 1
+    np.testing.assert_allclose(network.maps(above)[FEATURES][0, :, 1, 0], second, rtol=0, atol=1e-9)
+    assert np.abs(network.maps(within)[FEATURES][0, :, 1, 0] - second).max() > 1e-6
+    assert len(first) == output.numbers
+
+
+def test_a_padded_network_gives_no_features() -> None:
+    assert not isinstance(build("resnet50", 13), GivesFeatures)
+    assert classifier_card("under-test", "resnet50").features is None
+
+
 def test_a_padded_network_is_not_scored_densely() -> None:
-    network = TorchNetwork(described("resnet50", 1), nn.Identity())
+    network = TorchNetwork(classifier_card("under-test", "resnet50"), nn.Identity())
     with pytest.raises(ValueError, match="score windowed"):
-        dense_logits(noise(320, 320, 1), ChopGrid(0, 0, 2, 2, 256, 64), network)
+        dense_answers(noise(320, 320, 1), ChopGrid(0, 0, 2, 2, 256, 64), [], network)

@@ -7,13 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from crystal_search import images
+from crystal_search.chopper.tiling import ChopGrid
 from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import in_role, read_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.scoring.classify import windowed_logits
+from crystal_search.scoring.classify import windowed_answers
 from tests.unit.test_old_weights_command import PARAMS, SYMBOL, import_weights
 
 pytestmark = pytest.mark.skipif(
@@ -33,6 +34,11 @@ def well() -> NDArray[np.uint8]:
     return np.random.default_rng(4).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
+def logits(view: NDArray[np.float32], boxes: list[Box], network: OnnxNetwork[ClassifierCard]) -> NDArray[np.float64]:
+    grids = [ChopGrid(box.top, box.left, 1, 1, SIDE_PX, SIDE_PX) for box in boxes]
+    return np.concatenate([windowed_answers(view, grid, [0], network).logits for grid in grids])
+
+
 def test_a_chop_is_seen_in_colour_and_what_lies_outside_is_black(network: OnnxNetwork[ClassifierCard]) -> None:
     colour = well()
     view = normalised(resized(colour, 80), network.card.normalisation)  # (60, 80, 3)
@@ -41,8 +47,8 @@ def test_a_chop_is_seen_in_colour_and_what_lies_outside_is_black(network: OnnxNe
     chops[0] = colour[boxes[0].slices].transpose(2, 0, 1) / np.float32(255)
     chops[1, :, :10, :10] = colour[50:, 70:].transpose(2, 0, 1) / np.float32(255)
     expected = network.logits(chops)[:, :, 0, 0]
-    np.testing.assert_allclose(windowed_logits(view, boxes, network), expected, rtol=0, atol=1e-5)
-    swapped = windowed_logits(view[:, :, ::-1], boxes, network)
+    np.testing.assert_allclose(logits(view, boxes, network), expected, rtol=0, atol=1e-5)
+    swapped = logits(view[:, :, ::-1], boxes, network)
     assert np.abs(swapped - expected).max() > 1e-3
 
 

@@ -5,17 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crystal_search.errors import ResultError, WrongWorkUnitError
+from crystal_search.features import as_text
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.result import BestChop, RankedScore, Result, result_to_json, write_result
 from crystal_search.result_reader import SMALL_BYTES, read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
-from tests.unit.builders import GOLDEN, jpeg, packed, result_for
+from tests.unit.builders import GOLDEN, featured_score, jpeg, packed, result_for
 
 
 @pytest.fixture
@@ -53,9 +55,30 @@ def test_what_is_written_is_read(folder: Path, unit: WorkUnit) -> None:
 
 
 def test_the_golden_result_is_still_written_and_read(unit: WorkUnit) -> None:
-    golden = (GOLDEN / "result-2.json").read_text()
-    assert result_to_json(result_for(unit)) == golden
-    assert result_from_json(golden.encode()) == result_for(unit)
+    golden = (GOLDEN / "result-3.json").read_text()
+    assert result_to_json(featured_result(unit)) == golden
+    assert result_from_json(golden.encode()) == featured_result(unit)
+
+
+def featured_result(unit: WorkUnit) -> Result:
+    """Return a good result with features of the first image."""
+    result = result_for(unit)
+    return replace(result, images=(replace(result.images[0], score=featured_score()), *result.images[1:]))
+
+
+def test_a_result_of_version_2_says_nothing_of_features(unit: WorkUnit) -> None:
+    golden = (GOLDEN / "result-2.json").read_bytes()
+    assert result_from_json(golden) == result_for(unit)
+    with pytest.raises(ResultError, match="unknown 'features'"):
+        result_from_json((GOLDEN / "result-3.json").read_bytes().replace(b'"version": 3', b'"version": 2'))
+
+
+def test_features_are_numbers_of_16_bits(unit: WorkUnit) -> None:
+    features = featured_result(unit).images[0].score.features
+    assert features is not None
+    assert features.dtype == np.float16
+    assert features.tolist() == [0.0, 0.5, 1.25, 3.0]
+    assert result_for(unit).images[0].score.features is None
 
 
 def test_probabilities_may_be_whole_numbers(unit: WorkUnit) -> None:
@@ -92,7 +115,7 @@ SCORE = ("images", 0, "score")
 
 HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "another format": (("format",), "something"),
-    "another version": (("version",), 3),
+    "another version": (("version",), 4),
     "another model": (("models", 0, "sha256"), "c" * 64),
     "another drop locator": (("models", 1, "sha256"), "c" * 64),
     "no models": (("models",), []),
@@ -128,6 +151,15 @@ HOSTILE: dict[str, tuple[tuple[str | int, ...], Any]] = {
     "an outline without end": ((*SCORE, "drop", "outline"), [[1, 1]] * 1000),
     "a chop for another group": ((*SCORE, "best_chops", 0, "outcome"), "clear"),
     "a huge number": ((*SCORE, "chops"), 10**400),
+    "features that are no text": ((*SCORE, "features"), [0.0, 0.5]),
+    "features that are no base64": ((*SCORE, "features"), "AAA!"),
+    "features in another base64": ((*SCORE, "features"), "ADg="[:3]),
+    "features with bits left over": ((*SCORE, "features"), "ADh="),
+    "features with half a number": ((*SCORE, "features"), "ADgA"),
+    "no features": ((*SCORE, "features"), ""),
+    "a feature that is no number": ((*SCORE, "features"), as_text(np.array([0, np.nan], np.float16).tobytes())),
+    "an infinite feature": ((*SCORE, "features"), as_text(np.array([0, -np.inf], np.float16).tobytes())),
+    "features without end": ((*SCORE, "features"), as_text(bytes(8194))),
     "an error and a score": ((*SCORE, "error"), "unreadable"),
     "an empty error": ((*SCORE, "error"), ""),
     "an unknown step": ((*SCORE, "seconds", "sleep"), 1.0),
@@ -257,7 +289,7 @@ def test_every_result_field_is_documented() -> None:
             return set(value) | {name for each in value.values() for name in names(each)}
         return {name for each in value for name in names(each)} if isinstance(value, list) else set()
 
-    fields = names(json.loads((GOLDEN / "result-2.json").read_text())) | {"size_bytes", "file"}
+    fields = names(json.loads((GOLDEN / "result-3.json").read_text())) | {"size_bytes", "file"}
     assert not [field for field in sorted(fields) if f"`{field}`" not in page]
 
 

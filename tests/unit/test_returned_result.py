@@ -1,16 +1,24 @@
 """Results of our own clients are checked against their work unit as strangers' are."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crystal_search.errors import ResultError
+from crystal_search.model import hashes_of, write_card
+from crystal_search.networks.network_kinds import drop_locator_card
+from crystal_search.result import ImageScore, write_result
 from crystal_search.server.engines.attempts import failures
+from crystal_search.server.home import Home
+from crystal_search.server.returned_result import read_returned
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.validate import validate
 from crystal_search.server.unit_states import State, names_in
 from tests.service_site import RECIPE, return_results, site_at
+from tests.unit.builders import MODELS, featured_card, featured_score, packed, result_for
 
 
 @pytest.mark.parametrize(
@@ -36,3 +44,31 @@ def test_a_client_of_this_machine_is_believed_no_more_than_a_volunteer(
     assert said in failures(site.home, name)[0].read_text()
     return_results(site)
     assert validate(site.home).valid == 1
+
+
+def check_features(score: ImageScore, folder: Path) -> str:
+    """Return what is said of a result of one image by a home that knows the classifier of `featured_card`."""
+    home = Home(folder / "home").made()
+    for each in (featured_card(), drop_locator_card("drop-unet-1")):
+        known = replace(each, sha256=hashes_of(MODELS)[each.role])
+        (folder / "home" / "models").mkdir(exist_ok=True)
+        write_card(known, home.models)
+    unit = packed(folder / "unit.zip", images=1)
+    result = result_for(unit)
+    path = write_result(replace(result, images=(replace(result.images[0], score=score),)), folder)
+    try:
+        read_returned(path, folder / "unit.zip", home)
+    except ResultError as error:
+        return str(error)
+    return ""
+
+
+def test_features_are_as_many_as_the_classifier_gives(tmp_path: Path) -> None:
+    """What is said of chops comes after what is said of features: those here lie on no grid."""
+    right = featured_score()
+    assert "is no chop of the drop" in check_features(right, tmp_path)
+    none, more = replace(right, packed_features=b""), replace(right, packed_features=bytes(10))
+    assert "0 features, squeezenet-wells-1 gives 4" in check_features(none, tmp_path)
+    assert "5 features, squeezenet-wells-1 gives 4" in check_features(more, tmp_path)
+    nothing = ImageScore(height_px=200, width_px=256)
+    assert check_features(nothing, tmp_path) == ""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from crystal_search.model import ModelRef, hashes_of
-from crystal_search.result import image_score_of
+from crystal_search.result import ImageScore, image_score_of
 from crystal_search.server.imaging.adding_rules import in_utc
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
@@ -185,8 +185,15 @@ def auto_values(score: AutoScore, recipe_id: int) -> Values:
         "outcome": score.outcome,
         "probability": score.found.probability,
         "above_threshold": score.found.above_threshold,
-        "found": _json(score.found),
+        "found": _json(_found(score.found)),
     } | version_values(score.version)
+
+
+def _found(score: ImageScore) -> Values:
+    """Return what the ledger keeps of an image's score: all but the features, which have a store of their own."""
+    found = _members(score)
+    del found["packed_features"]
+    return found
 
 
 def _json(value: Any) -> str:

@@ -7,8 +7,10 @@ other (docs/result.md says what is compared how).
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from crystal_search.features import Features
 from crystal_search.geometry import intersection_over_union
 from crystal_search.model import hashes_of
 from crystal_search.result import BestChop, DropRegion, ImageScore, Result
@@ -17,6 +19,7 @@ RASTER_PX = 256  #: of an image's longer side, where outlines are compared; abou
 REACH_PX = 4  #: of these, by which edges of drops may differ
 LEAST_SHARE = 0.95  #: of the area of the larger of two drops in the smaller
 LEAST_CHOPS = 0.75  #: the same of their numbers of chops: a drop of a pixel more may have a row of them more
+FEATURES_APART = 0.01  #: and this share of the number: by which one of the features may differ
 LEAST_OVERLAP = 0.5  #: intersection over union of two frames for the same; neighbouring chops have two thirds
 
 Size = tuple[int, int]
@@ -65,6 +68,7 @@ def _differences(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[str
         yield f"{a.chops} and {b.chops} chops"
     yield from _other_numbers(a, b, tolerance)
     yield from _other_frames(a.best_chops, b.best_chops, tolerance)
+    yield from _other_features(a.features, b.features)
 
 
 def _other_drop(one: DropRegion, other: DropRegion, size: Size) -> Iterator[str]:
@@ -111,6 +115,20 @@ def _other_numbers(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[s
         largest = max((abs(x - y) for x, y in zip(first, second, strict=True)), default=0.0)
         if largest > tolerance:
             yield f"{name} differ by {largest:.4f}, tolerated are {tolerance:g}"
+
+
+def _other_features(one: Features | None, other: Features | None) -> Iterator[str]:
+    if one is None or other is None or len(one) != len(other):
+        if one is not other:
+            yield f"{_count(one)} and {_count(other)} features"
+        return
+    apart = np.abs(one.astype(np.float32) - other)
+    if (beyond := apart > FEATURES_APART * (1 + np.maximum(np.abs(one), np.abs(other)))).any():
+        yield f"{np.count_nonzero(beyond)} of {len(one)} features differ, by up to {apart.max():.4g}"
+
+
+def _count(features: Features | None) -> int:
+    return 0 if features is None else len(features)
 
 
 def _other_frames(one: Sequence[BestChop], other: Sequence[BestChop], tolerance: float) -> Iterator[str]:
