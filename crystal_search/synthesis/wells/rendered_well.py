@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from crystal_search.errors import CrystalSearchError, UnknownNameError
 from crystal_search.outcomes import IMAGE_OUTCOMES, OUTCOME_NAMES
@@ -100,15 +101,13 @@ def drawn_outcome(rng: np.random.Generator) -> str | None:
 
 def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False) -> RenderedImage:
     """Return the picture of a scene and the truth about it."""
-    frame, vessel, filling = scene.frame, scene.vessel, scene.filling
-    levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, scene.optics.gamma)
+    frame, filling = scene.frame, scene.filling
+    levels = levels_of(scene)
     drop_mask = np.zeros(frame.shape, dtype=np.bool_)
     outcome_map = np.full(frame.shape, NOTHING, dtype=np.uint8)
     single: tuple[CrystalTruth, ...] = ()
     if filling is not None:
         drop, window = filling.look.drop, filling.look.drop.frame.slices
-        cut = (slice(None), *window)
-        levels[cut] = levels[cut] * torch.where(drop.reach < BEYOND_CONTOUR, filling.look.colours(), 1.0)
         drop_mask[window] = drop.inside.cpu().numpy()
         outcome_map[window] = np.where(drop_mask[window], filling.look.seen.cpu().numpy(), NOTHING)
         if crystals and filling.content is not None:
@@ -116,3 +115,14 @@ def photograph(rng: np.random.Generator, scene: Scene, *, crystals: bool = False
     present = tuple(OUTCOME_NAMES[index] for index in np.unique(outcome_map[drop_mask]))
     image = camera.photographed(rng, levels, scene.optics)
     return RenderedImage(image, scene.outcome, present, drop_mask, outcome_map, outcome_map < CRYSTALS, single)
+
+
+def levels_of(scene: Scene) -> Tensor:
+    """Return the grey levels (3, rows, columns) that reach the camera before a scene."""
+    vessel, filling = scene.vessel, scene.filling
+    levels = camera.exposed(vessel.light * vessel.dirt, vessel.tint, scene.optics.gamma)
+    if filling is not None:
+        drop = filling.look.drop
+        cut = (slice(None), *drop.frame.slices)
+        levels[cut] = levels[cut] * torch.where(drop.reach < BEYOND_CONTOUR, filling.look.colours(), 1.0)
+    return levels
