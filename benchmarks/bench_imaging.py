@@ -73,7 +73,7 @@ def score_waiting(database: ImagingDatabase, count: int) -> None:
         members = database.images_without_score(RECIPE, limit=min(IMAGES_OF_A_UNIT, count - start))
         name = f"unit-{members[0].id}"
         ids = tuple(image.id for image in members)
-        database.add_unit(UnitRecord(name=name, recipe=RECIPE, image_ids=ids, created_at=START))
+        database.add_units([UnitRecord(name=name, recipe=RECIPE, image_ids=ids, created_at=START)])
         database.add_auto_scores([score(image, name) for image in members])
         database.close_unit(name, "done")
 

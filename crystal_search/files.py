@@ -3,17 +3,20 @@
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 FULL_DISK = (ENOSPC, EDQUOT)  #: error numbers
 PART = ".part"  #: suffix of a file that is not whole yet
 SETTLING_AT_ONCE = 16  #: files that are written to the disk at the same time
 STALE_S = 3600.0  #: after which nobody goes on with a part file
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 #: What file servers and systems keep in shared folders, in small letters.
 HOUSEKEEPING = frozenset(
@@ -40,9 +43,14 @@ def written_whole(contents: Mapping[Path, str]) -> Iterator[Path]:
 
     Many are written at a time, since a disk settles them nearly as soon as one.
     """
+    for (path, _), _ in zip(contents.items(), at_once(lambda told: write_whole(*told), contents.items()), strict=True):
+        yield path
+
+
+def at_once(work: Callable[[Item], Done], items: Iterable[Item]) -> Iterator[Done]:
+    """Do what waits for the disk to many things at a time; yield what it returns, in order, or raise what it raises."""
     with ThreadPoolExecutor(SETTLING_AT_ONCE) as pool:
-        for path, _ in zip(contents, pool.map(write_whole, contents, contents.values()), strict=True):
-            yield path
+        yield from pool.map(work, items)
 
 
 @contextmanager

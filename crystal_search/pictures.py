@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
-from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
-from crystal_search.images import DecodedImage, decode, picture_file
+from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX, Picture
+from crystal_search.formats.picture_reading import read_picture
+from crystal_search.images import DecodedImage, picture_file
 
 FAST = 1  #: of PNG's levels of compression; the next takes twice as long for a twentieth less
 ORIENTATION, UPRIGHT = 274, 1  #: tag of TIFF and EXIF, and what it says of a picture that stands as it is stored
@@ -45,17 +46,17 @@ def as_work_picture(data: bytes, suffix: str) -> Converted:
         If the picture cannot be read, is not whole, or is no well; the message says what it is and what to do.
     """
     jpeg = data.startswith(JPEG_MAGIC)
-    image = decode(data, at_least_width_px=1 if jpeg else MAX_SIDE_PX)
-    remarks = remarks_on(data, image)
-    if not image.converted:
+    picture = read_picture(data, at_least_width_px=1 if jpeg else MAX_SIDE_PX)
+    remarks = remarks_on(data, picture)
+    if not picture.converted:
         return Converted(suffix, data, remarks)
-    colour = image.colour
-    grey = bool((colour[:, :, :1] == colour).all())
-    png = picture_file(Pillow.fromarray(np.ascontiguousarray(colour[:, :, 0]) if grey else colour), compress_level=FAST)
-    return Converted(".png", png, remarks)
+    pixels = picture.pixels
+    if pixels.ndim == 3 and (pixels[:, :, :1] == pixels).all():
+        pixels = np.ascontiguousarray(pixels[:, :, 0])
+    return Converted(".png", picture_file(Pillow.fromarray(pixels), compress_level=FAST), remarks)
 
 
-def remarks_on(data: bytes, image: DecodedImage) -> tuple[str, ...]:
+def remarks_on(data: bytes, image: DecodedImage | Picture) -> tuple[str, ...]:
     """Return what people should know of how a file was read; also an orientation tag that was ignored."""
     try:
         with Pillow.open(io.BytesIO(data), formats=("JPEG", "PNG", "TIFF")) as picture:

@@ -206,19 +206,20 @@ class MemoryImaging:
         read = [image for image in self._images.values() if image.version and (below is None or image.id < below)]
         return sorted(read, key=lambda image: -image.id)[:limit]
 
-    def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
-        """Note what the files of images hold now, and of which the work unit `unit` was packed."""
+    def note_versions(
+        self, versions: Mapping[int, FileVersion], *, packed: Mapping[int, str] | None = None
+    ) -> set[int]:
+        """Note what the files of images hold now; `packed` says which work units were made of them."""
         changed: set[int] = set()
         for image_id, version in versions.items():
             image = self._images[image_id]
             if image.version and image.version.sha256 != version.sha256:
                 changed.add(image_id)
             self._store(replace(image, version=version))
-        if unit:
+        for image_id, unit in (packed or {}).items():
             record = self._units[unit]
-            known = dict(zip(record.image_ids, record.versions, strict=False))
-            packed = tuple(versions.get(each, known.get(each)) for each in record.image_ids)
-            self._units[unit] = replace(record, versions=packed)
+            known = dict(zip(record.image_ids, record.versions, strict=False)) | {image_id: versions[image_id]}
+            self._units[unit] = replace(record, versions=tuple(known.get(each) for each in record.image_ids))
         self.discount_scores(changed)
         return changed
 
@@ -281,17 +282,17 @@ class MemoryImaging:
         )
         return min(waiting, default=None)
 
-    def add_unit(self, unit: UnitRecord) -> bool:
-        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
-        known = self._units.get(unit.name)
-        if known and known.state == "withdrawn":
-            self._units[unit.name] = replace(known, state="open", reason="")
-            return True
-        if known:
-            return False
-        self._check_known(unit.image_ids)
-        self._units[unit.name] = replace(unit, created_at=in_utc(unit.created_at))
-        return True
+    def add_units(self, units: Collection[UnitRecord]) -> set[str]:
+        """Record work units with their images, or open those again that were withdrawn, in one transaction."""
+        self._check_known(image_id for unit in units for image_id in unit.image_ids)
+        added = set()
+        for unit in units:
+            known = self._units.get(unit.name)
+            if known is None or known.state == "withdrawn":
+                new = replace(unit, created_at=in_utc(unit.created_at))
+                self._units[unit.name] = replace(known, state="open", reason="") if known else new
+                added.add(unit.name)
+        return added
 
     def count_units(self, state: str) -> int:
         """Return how many work units are in `state`."""

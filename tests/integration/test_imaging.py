@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from crystal_search.errors import DatabaseError, UnknownNameError
-from crystal_search.server.imaging import sql_units
+from crystal_search.server.imaging import sql_transactions, sql_units
 from crystal_search.server.imaging.imaging_database import (
     CLOSED,
     AutoScore,
@@ -157,7 +157,7 @@ def test_going_back_to_an_earlier_recipe_scores_nothing_twice(imaging: ImagingDa
 @pytest.mark.parametrize(("state", "waits"), [("open", False), ("failed", False), ("done", True), ("withdrawn", True)])
 def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: str, waits: bool) -> None:
     image = stored(imaging, key())
-    imaging.add_unit(unit(image))
+    imaging.add_units([unit(image)])
     if state != "open":
         imaging.close_unit("unit-1", state)
     assert imaging.images_without_score(RECIPE, limit=10) == ([image] if waits else [])
@@ -166,7 +166,7 @@ def test_an_image_in_a_work_unit_does_not_wait(imaging: ImagingDatabase, state: 
 
 @pytest.mark.parametrize("state", ["open", *CLOSED])
 def test_work_units_are_known_in_every_state(imaging: ImagingDatabase, state: str) -> None:
-    imaging.add_unit(unit(stored(imaging, key())))
+    imaging.add_units([unit(stored(imaging, key()))])
     if state != "open":
         imaging.close_unit("unit-1", state)
     assert imaging.known_units(["unit-1", "of-another-1-0123456789abcdef"]) == {"unit-1"}
@@ -175,7 +175,7 @@ def test_work_units_are_known_in_every_state(imaging: ImagingDatabase, state: st
 
 def test_a_work_unit_that_failed_holds_only_what_was_left_out(imaging: ImagingDatabase) -> None:
     images = [stored(imaging, key(row=row)) for row in range(3)]
-    imaging.add_unit(unit(*images))
+    imaging.add_units([unit(*images)])
     imaging.close_unit("unit-1", "failed", "a row was deleted", left_out=[images[1].id])
     imaging.close_unit("unit-1", "failed", "again", left_out=[])
     assert imaging.images_without_score(RECIPE, limit=10) == [images[2], images[0]]
@@ -187,9 +187,9 @@ def test_work_units_are_recorded_once_and_closed_once(imaging: ImagingDatabase) 
     late = unit(images[2], images[0], name="late", hours=2)
     early = unit(images[1], name="early", recipe=OTHER_RECIPE, hours=1)
     empty = unit(name="empty", hours=3)
-    assert [imaging.add_unit(each) for each in (late, early, empty, replace(late, image_ids=()))] == [True] * 3 + [
-        False
-    ]
+    assert imaging.add_units([late, early]) == {"late", "early"}
+    assert imaging.add_units([replace(late, image_ids=()), empty]) == {"empty"}
+    assert imaging.add_units([]) == set()
     assert imaging.units("open") == [early, late, empty]
     imaging.close_unit("late", "failed", "it was 'killed'")
     imaging.close_unit("late", "done")
@@ -205,7 +205,7 @@ def test_many_work_units_are_finished_at_once(imaging: ImagingDatabase, monkeypa
     image = stored(imaging, key())
     names = [f"unit-{number}" for number in range(10)]
     for name in (*names, "other"):
-        imaging.add_unit(unit(image, name=name))
+        imaging.add_units([unit(image, name=name)])
     imaging.close_unit("unit-7", "failed", "a row was deleted", left_out=[])
     imaging.finish_units([*names, "no-such-unit"])
     imaging.finish_units([])
@@ -216,20 +216,42 @@ def test_many_work_units_are_finished_at_once(imaging: ImagingDatabase, monkeypa
 
 def test_a_work_unit_that_was_withdrawn_is_opened_again(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
-    imaging.add_unit(unit(image))
+    imaging.add_units([unit(image)])
     imaging.close_unit("unit-1", "withdrawn", "another model")
     assert imaging.units("withdrawn") == [replace(unit(image), state="withdrawn", reason="another model")]
-    assert imaging.add_unit(unit(image, hours=5))
+    assert imaging.add_units([unit(image, hours=5)]) == {"unit-1"}
     assert imaging.units("open") == [unit(image)]
     assert imaging.units("withdrawn") == []
     assert imaging.images_without_score(RECIPE, limit=10) == []
-    assert not imaging.add_unit(unit(image))
+    assert imaging.add_units([unit(image)]) == set()
+
+
+def test_work_units_that_are_new_withdrawn_and_known_are_recorded_together(
+    imaging: ImagingDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_transactions, "BATCH", 2)
+    images = [stored(imaging, key(row=row)) for row in range(4)]
+    units = [unit(image, name=f"unit-{image.id}", hours=image.id) for image in images]
+    imaging.add_units(units[:2])
+    imaging.close_unit(units[0].name, "withdrawn")
+    several = [*units, unit(*images, name="all", recipe=OTHER_RECIPE, hours=9)]
+    assert imaging.add_units(several) == {units[0].name, units[2].name, units[3].name, "all"}
+    assert imaging.units("open") == several
+
+
+def test_files_of_several_work_units_are_noted_together(imaging: ImagingDatabase) -> None:
+    images = [stored(imaging, key(row=row)) for row in range(3)]
+    imaging.add_units([unit(*images[:2], name="one"), unit(images[2], name="two", hours=1)])
+    versions = {image.id: version(letter) for image, letter in zip(images, "abc", strict=True)}
+    imaging.note_versions(versions, packed={images[1].id: "one", images[2].id: "two"})
+    assert [each.versions for each in imaging.units("open")] == [(None, version("b")), (version("c"),)]
+    assert {image.id: image.version for image in imaging.images(versions).values()} == versions
 
 
 def test_a_work_unit_with_unknown_images_is_not_recorded(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
     with pytest.raises(DatabaseError, match="nothing was changed"):
-        imaging.add_unit(replace(unit(image), image_ids=(image.id, image.id + 1)))
+        imaging.add_units([replace(unit(image), image_ids=(image.id, image.id + 1))])
     assert imaging.units("open") == []
 
 
@@ -333,7 +355,7 @@ def test_the_image_that_has_waited_longest_is_told(imaging: ImagingDatabase) -> 
 
 def test_an_image_that_was_left_out_waits_for_nothing(imaging: ImagingDatabase) -> None:
     left_out, other = stored(imaging, key(row=1)), stored(imaging, key(row=2))
-    imaging.add_unit(unit(left_out, other, name="demo-1"))
+    imaging.add_units([unit(left_out, other, name="demo-1")])
     imaging.close_unit("demo-1", "failed", "left out", left_out=[left_out.id])
     since = waits_longest(imaging)
     imaging.add_auto_scores([auto(other)])
@@ -356,7 +378,7 @@ def test_the_last_units_are_those_that_were_made_last(imaging: ImagingDatabase) 
     images = [stored(imaging, key(row=row)) for row in range(4)]
     for number, image in enumerate(images):
         made = replace(unit(image, name=f"demo-{number}"), created_at=NOON + timedelta(hours=number))
-        assert imaging.add_unit(made)
+        assert imaging.add_units([made])
     assert [each.name for each in imaging.units("open", last=2)] == ["demo-2", "demo-3"]
     assert (imaging.count_units("open"), imaging.count_units("failed")) == (4, 0)
 
@@ -386,8 +408,8 @@ def version(letter: str, *, mtime_ns: int = 1) -> FileVersion:
 def scored_once(imaging: ImagingDatabase) -> StoredImage:
     """Add an image that was packed and scored."""
     image = stored(imaging, key())
-    imaging.add_unit(unit(image))
-    assert imaging.note_versions({image.id: version("a")}, unit="unit-1") == set()
+    imaging.add_units([unit(image)])
+    assert imaging.note_versions({image.id: version("a")}, packed={image.id: "unit-1"}) == set()
     imaging.add_auto_scores([replace(auto(image), version=version("a"))])
     imaging.close_unit("unit-1", "done")
     return imaging.images([image.id])[image.id]
@@ -395,9 +417,9 @@ def scored_once(imaging: ImagingDatabase) -> StoredImage:
 
 def test_a_file_is_noted_at_its_image_and_at_the_work_unit_that_was_packed_of_it(imaging: ImagingDatabase) -> None:
     one, two = stored(imaging, key()), stored(imaging, key(row=1))
-    imaging.add_unit(unit(one, two))
+    imaging.add_units([unit(one, two)])
     assert imaging.units("open")[0].versions == ()
-    imaging.note_versions({two.id: version("b")}, unit="unit-1")
+    imaging.note_versions({two.id: version("b")}, packed={two.id: "unit-1"})
     assert imaging.units("open")[0].versions == (None, version("b"))
     assert imaging.images([two.id])[two.id].version == version("b")
     assert [image.id for image in imaging.images_read(limit=9)] == [two.id]
@@ -407,7 +429,7 @@ def test_a_file_is_noted_at_its_image_and_at_the_work_unit_that_was_packed_of_it
 def test_images_that_were_read_are_found_below_many_that_wait(imaging: ImagingDatabase) -> None:
     read = scored_once(imaging)
     waiting = [stored(imaging, key(row=row)) for row in range(1, 4)]
-    imaging.add_unit(unit(*waiting[:2], name="unit-2"))
+    imaging.add_units([unit(*waiting[:2], name="unit-2")])
     assert imaging.images_read(limit=1) == [read]
     assert imaging.images_read(below=read.id, limit=1) == []
 
@@ -450,7 +472,7 @@ def test_a_score_of_a_former_picture_that_comes_late_does_not_count(imaging: Ima
 def test_scores_that_were_taken_back_are_made_again_also_of_a_failed_unit(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
     other = stored(imaging, key(row=1))
-    imaging.add_unit(unit(image, other))
+    imaging.add_units([unit(image, other)])
     imaging.add_auto_scores([unreadable(image)])
     imaging.close_unit("unit-1", "failed", "three attempts")
     assert [each.id for each in imaging.unreadable_images()] == [image.id]
@@ -518,8 +540,8 @@ def test_images_to_score_are_counted_by_recipe_and_channel(imaging: ImagingDatab
 def test_the_newest_image_in_work_is_of_an_open_unit_of_the_recipe(imaging: ImagingDatabase) -> None:
     old, new, newest = (stored(imaging, key(row=row), imaged_at=NOON + timedelta(days=row)) for row in range(3))
     assert imaging.newest_packed(RECIPE) is None
-    imaging.add_unit(unit(new, old))
-    imaging.add_unit(unit(newest, name="unit-2", recipe=OTHER_RECIPE))
+    imaging.add_units([unit(new, old)])
+    imaging.add_units([unit(newest, name="unit-2", recipe=OTHER_RECIPE)])
     assert imaging.newest_packed(RECIPE) == new
     imaging.close_unit("unit-1", "done")
     assert imaging.newest_packed(RECIPE) is None

@@ -80,7 +80,7 @@ def test_what_comes_again_elsewhere_is_another_image(imaging: ImagingDatabase) -
 
 def test_a_result_for_an_image_that_was_taken_back_meanwhile_is_kept(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
-    imaging.add_unit(unit(image))
+    imaging.add_units([unit(image)])
     imaging.remove_images([image.id], REMOVAL)
     assert imaging.add_auto_scores([auto(image)]) == 1
     assert imaging.plates() == []

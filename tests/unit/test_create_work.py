@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ from crystal_search.server.services.postponing import DELAYS_S, Reason, put_off
 from crystal_search.server.services.validate import Validated, validate
 from crystal_search.server.unit_states import newest_first
 from crystal_search.wells import WellKey
-from crystal_search.work_unit import image_bytes, read_work_unit
+from crystal_search.work_unit import image_bytes, read_work_unit, write_work_unit
 from tests.recipes import made_by
 from tests.service_site import (
     PICTURE,
@@ -153,8 +154,29 @@ def test_killed_between_record_and_file(tmp_path: Path, monkeypatch: pytest.Monk
         patch.setattr(packing, "write_work_unit", killed)
         with pytest.raises(SystemExit):
             create_work(site, RECIPE)
-    assert len(site.imaging.units("open")) == 1
+    assert len(site.imaging.units("open")) == 2
     create_work(site, RECIPE)
+    packed = [image.id for path in unit_files(site.home.queue) for image in read_work_unit(path).images]
+    assert sorted(packed) == ["1", "2", "3", "4"]
+
+
+def test_killed_between_two_files_that_are_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = site_at(tmp_path, images=4)
+
+    def killed_at_the_last(path: Path, **told: Any) -> None:
+        if told["images"][0][0] == "1":
+            killed()
+        write_work_unit(path, **told)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "write_work_unit", killed_at_the_last)
+        with pytest.raises(SystemExit):
+            create_work(site, RECIPE)
+    first = unit_files(site.home.queue)
+    assert len(first) == 1
+    before = first[0].read_bytes()
+    assert create_work(site, RECIPE).again == 2
+    assert first[0].read_bytes() == before
     packed = [image.id for path in unit_files(site.home.queue) for image in read_work_unit(path).images]
     assert sorted(packed) == ["1", "2", "3", "4"]
 
@@ -459,7 +481,7 @@ def test_a_unit_that_is_split_twice_holds_each_image_once(tmp_path: Path, monkey
 def scored_elsewhere(site: Installation, image_id: int) -> None:
     """Have another unit score an image that is in work."""
     (unit,) = site.imaging.units("open")
-    site.imaging.add_unit(replace(unit, name="other", image_ids=(image_id,)))
+    site.imaging.add_units([replace(unit, name="other", image_ids=(image_id,))])
     found = ImageScore(height_px=9, width_px=9)
     score = AutoScore(image_id=image_id, work_unit="other", recipe=RECIPE, scored_at=datetime.now(UTC), found=found)
     site.imaging.add_auto_scores([score])

@@ -132,7 +132,7 @@ def test_set_aside_units_are_said_until_create_work_has_seen_them(tmp_path: Path
 def test_only_the_last_units_of_which_images_were_left_out_are_told(tmp_path: Path) -> None:
     site = site_at(tmp_path, images=SHOWN_FAILURES + 5)
     for image in site.imaging.plate_images("90j8"):
-        record = recorded(site, RECIPE, [image])
+        (record,) = recorded(site, RECIPE, [[image]])
         site.imaging.close_unit(record.name, "failed", f"left out of {image.id}.csv")
     found = status(site)
     assert (found["failed_units"], len(found["failed"])) == (SHOWN_FAILURES + 5, SHOWN_FAILURES)

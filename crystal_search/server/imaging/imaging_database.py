@@ -226,8 +226,10 @@ class Images(Protocol):
     def images_read(self, *, below: int | None = None, limit: int) -> list[StoredImage]:
         """Return images whose files were read, the highest id first; only ids below `below`, if one is given."""
 
-    def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
-        """Note what the files of images hold now, and of which the work unit `unit` was packed.
+    def note_versions(
+        self, versions: Mapping[int, FileVersion], *, packed: Mapping[int, str] | None = None
+    ) -> set[int]:
+        """Note what the files of images hold now, in one transaction; `packed` says which work units were made of them.
 
         Return the images that show another picture than before: their automatic scores stay, but count no more.
         """
@@ -283,8 +285,11 @@ class Units(Protocol):
     def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
         """Return the newest image of a channel in an open unit of `recipe`."""
 
-    def add_unit(self, unit: UnitRecord) -> bool:
-        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
+    def add_units(self, units: Collection[UnitRecord]) -> set[str]:
+        """Record work units with their images, or open those again that were withdrawn, in one transaction.
+
+        Return the names of these; nothing happens to a work unit whose name is taken.
+        """
 
     def count_units(self, state: str) -> int:
         """Return how many work units are in `state`."""

@@ -24,7 +24,14 @@ from crystal_search.server.imaging.sql_rows import (
     version_values,
 )
 from crystal_search.server.imaging.sql_statements import InspectionKey
-from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, rows_of
+from crystal_search.server.imaging.sql_transactions import (
+    BATCH,
+    SqlTransactions,
+    insert,
+    insert_one,
+    rows_of,
+    update_rows,
+)
 from crystal_search.server.imaging.waiting_statements import taking_up
 from crystal_search.wells import WellKey
 
@@ -79,22 +86,28 @@ class SqlImages(SqlTransactions):
 
         return self._read("go through images", work)
 
-    def note_versions(self, versions: Mapping[int, FileVersion], *, unit: str = "") -> set[int]:
-        """Note what the files of images hold now, and of which the work unit `unit` was packed.
+    def note_versions(
+        self, versions: Mapping[int, FileVersion], *, packed: Mapping[int, str] | None = None
+    ) -> set[int]:
+        """Note what the files of images hold now, in one transaction; `packed` says which work units were made of them.
 
         Return the images that show another picture than before: their automatic scores stay, but count no more.
         """
-        return self._write("note files", lambda connection: _note_versions(connection, versions, unit))
+        return self._write("note files", lambda connection: _note_versions(connection, versions, packed or {}))
 
 
-def _note_versions(connection: Connection, versions: Mapping[int, FileVersion], unit: str) -> set[int]:
+def _note_versions(connection: Connection, versions: Mapping[int, FileVersion], packed: Mapping[int, str]) -> set[int]:
     before = {row.id: version_of(row) for row in rows_of(connection, sorted(versions), statements.versions_of)}
     changed = {image_id for image_id, known in before.items() if known and known.sha256 != versions[image_id].sha256}
-    for image_id, known in before.items():
-        if known != versions[image_id]:
-            connection.execute(statements.noting_version(image_id, version_values(versions[image_id])))
-        if unit:
-            connection.execute(statements.noting_packed(unit, image_id, version_values(versions[image_id])))
+    new = [image_id for image_id, known in before.items() if known != versions[image_id]]
+    noted = [{"of_image": each} | version_values(versions[each]) for each in new]
+    update_rows(connection, statements.noting_version(), noted)
+    members = [
+        {"of_image": each, "of_unit": packed[each]} | version_values(versions[each])
+        for each in before
+        if each in packed
+    ]
+    update_rows(connection, statements.noting_packed(), members)
     discount(connection, changed)
     return changed
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Select,
     Update,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -39,7 +40,6 @@ from crystal_search.server.imaging.schema import (
 from crystal_search.server.imaging.sql_rows import (
     KEY_COLUMNS,
     VERSION_COLUMNS,
-    Values,
     digest_of,
     key_values,
     models_digest,
@@ -190,14 +190,9 @@ def _held_by(*states: str) -> tuple[ColumnElement[bool], ...]:
     return held, work_unit_image.c.released.is_(False), work_unit.c.state.in_(states)
 
 
-def unit_by_name(name: str) -> Query:
-    """Select the id of a work unit."""
-    return select(work_unit.c.id).where(work_unit.c.name == name)
-
-
 def units_named(names: Sequence[str]) -> Query:
-    """Select the names of those work units that there are."""
-    return select(work_unit.c.name).where(work_unit.c.name.in_(names))
+    """Select name, id and state of those work units that there are."""
+    return select(work_unit.c.name, work_unit.c.id, work_unit.c.state).where(work_unit.c.name.in_(names))
 
 
 def count_units(state: str) -> Query:
@@ -300,16 +295,16 @@ def versions_of(image_ids: Sequence[int]) -> Query:
     return select(image.c.id, *(image.c[name] for name in VERSION_COLUMNS)).where(image.c.id.in_(image_ids))
 
 
-def noting_version(image_id: int, values: Values) -> Update:
-    """Note which file an image has."""
-    return update(image).where(image.c.id == image_id).values(values)
+def noting_version() -> Update:
+    """Note which file the image `of_image` has, in whatever columns are given with it."""
+    return update(image).where(image.c.id == bindparam("of_image"))
 
 
-def noting_packed(unit: str, image_id: int, values: Values) -> Update:
-    """Note of which file of an image a work unit was packed."""
-    this = select(work_unit.c.id).where(work_unit.c.name == unit).scalar_subquery()
+def noting_packed() -> Update:
+    """Note of which file of the image `of_image` the work unit `of_unit` was packed, in whatever columns are given."""
+    this = select(work_unit.c.id).where(work_unit.c.name == bindparam("of_unit")).scalar_subquery()
     member = update(work_unit_image).where(work_unit_image.c.work_unit_id == this)
-    return member.where(work_unit_image.c.image_id == image_id).values(values)
+    return member.where(work_unit_image.c.image_id == bindparam("of_image"))
 
 
 def discounting(image_ids: Sequence[int], now: str) -> Update:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Insert, Row, Table
+from sqlalchemy import Connection, Engine, Insert, Row, Table, Update
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.server.imaging import schema
@@ -62,6 +62,12 @@ def insert(connection: Connection, table: Table, rows: Sequence[Values]) -> None
     """Insert rows, so many at a time as a statement holds."""
     for batch in batches(rows, BATCH):
         connection.execute(table.insert(), batch)
+
+
+def update_rows(connection: Connection, statement: Update, rows: Sequence[Values]) -> None:
+    """Run `statement` once for each of `rows`, which fill its parameters and the columns that it sets."""
+    if rows:
+        connection.execute(statement, rows)
 
 
 def insert_one(connection: Connection, statement: Insert) -> int:

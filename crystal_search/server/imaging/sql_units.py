@@ -11,12 +11,11 @@ from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import ALL, CLOSED, Recipe, StoredImage, UnitRecord
-from crystal_search.server.imaging.sql_rows import recipe_of, stored_image, time_text, version_of
+from crystal_search.server.imaging.sql_rows import AnyRow, Values, recipe_of, stored_image, time_text, version_of
 from crystal_search.server.imaging.sql_transactions import (
     BATCH,
     SqlTransactions,
     insert,
-    insert_one,
     recipe_id_of,
     rows_of,
 )
@@ -71,9 +70,12 @@ class SqlUnits(SqlTransactions):
 
         return self._read("look for the newest image in work", work)
 
-    def add_unit(self, unit: UnitRecord) -> bool:
-        """Record a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
-        return self._write(f"record work unit {unit.name}", lambda connection: _add_unit(connection, unit))
+    def add_units(self, units: Collection[UnitRecord]) -> set[str]:
+        """Record work units with their images, or open those again that were withdrawn, in one transaction.
+
+        Return the names of these; nothing happens to a work unit whose name is taken.
+        """
+        return self._write("record work units", lambda connection: _add_units(connection, units))
 
     def count_units(self, state: str) -> int:
         """Return how many work units are in `state`."""
@@ -135,23 +137,35 @@ class SqlUnits(SqlTransactions):
         self._write("close work units", work)
 
 
-def _add_unit(connection: Connection, unit: UnitRecord) -> bool:
-    """Add a work unit with its images, or open it again when it was withdrawn; False when its name is taken."""
-    if connection.execute(statements.units_moved([unit.name], "withdrawn", "open")).rowcount:
-        return True
-    if connection.scalar(statements.unit_by_name(unit.name)) is not None:
-        return False
-    values = {
+def _add_units(connection: Connection, units: Collection[UnitRecord]) -> set[str]:
+    """Add work units with their images, or open those again that were withdrawn; return the names of these."""
+    there = _units_named(connection, units)
+    withdrawn = [name for name, row in there.items() if row.state == "withdrawn"]
+    for batch in batches(withdrawn, BATCH):
+        connection.execute(statements.units_moved(batch, "withdrawn", "open"))
+    new = [unit for unit in units if unit.name not in there]
+    recipes = {recipe: recipe_id_of(connection, recipe) for recipe in {unit.recipe for unit in new}}
+    insert(connection, schema.work_unit, [_unit_values(unit, recipes[unit.recipe]) for unit in new])
+    made = _units_named(connection, new)
+    members = [
+        {"work_unit_id": made[unit.name].id, "position": position, "image_id": image_id}
+        for unit in new
+        for position, image_id in enumerate(unit.image_ids)
+    ]
+    insert(connection, schema.work_unit_image, members)
+    return {*withdrawn, *made}
+
+
+def _units_named(connection: Connection, units: Collection[UnitRecord]) -> dict[str, AnyRow]:
+    """Return name, id and state of those of these work units that the database knows, by name."""
+    return {row.name: row for row in rows_of(connection, [unit.name for unit in units], statements.units_named)}
+
+
+def _unit_values(unit: UnitRecord, recipe_id: int) -> Values:
+    return {
         "name": unit.name,
-        "recipe_id": recipe_id_of(connection, unit.recipe),
+        "recipe_id": recipe_id,
         "created_at": time_text(unit.created_at),
         "state": unit.state,
         "reason": unit.reason,
     }
-    unit_id = insert_one(connection, schema.work_unit.insert().values(values))
-    members = [
-        {"work_unit_id": unit_id, "position": position, "image_id": image_id}
-        for position, image_id in enumerate(unit.image_ids)
-    ]
-    insert(connection, schema.work_unit_image, members)
-    return True

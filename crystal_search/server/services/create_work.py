@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 from math import ceil
 
 from crystal_search.arguments import count
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MAX_LOOK = 1_000_000  #: images packed at most
 LOOK = 2_000  #: images asked for at a time
+AT_ONCE = 32  #: images that are read before their work units are recorded and written, in one go
 FRESH_UNITS = 4  #: at least so many may be packed above a full queue, of images newer than any in it
 PASS_S = 20.0  #: after this time a run leaves the rest to the next, so that one has its turn that came meanwhile
 
@@ -116,13 +117,17 @@ def _age(image: StoredImage) -> tuple[float, int]:
 
 
 def _packed(site: Installation, recipe: Recipe, images: Sequence[StoredImage], room: int) -> Iterator[int]:
-    """Pack images into at most `room` work units; yield how many each holds."""
-    for batch in islice(batches_to_pack(images, images_per_unit(len(images), site)), room):
-        rest: Sequence[StoredImage] = batch
+    """Pack images into at most `room` work units, several at a time; yield how many each holds."""
+    size = images_per_unit(len(images), site)
+    for units in batches(islice(batches_to_pack(images, size), room), ceil(AT_ONCE / size)):
+        unit_of = {image.id: number for number, unit in enumerate(units) for image in unit}
+        rest: Sequence[StoredImage] = [image for unit in units for image in unit]
         while rest:
             read, rest = read_some(site, rest)
-            if read:
-                yield pack(site, recorded(site, recipe, [each.image for each in read]), read)
+            held = [list(part) for _, part in groupby(read, key=lambda each: unit_of[each.image.id])]
+            if held:
+                records = recorded(site, recipe, [[each.image for each in part] for part in held])
+                yield from pack(site, list(zip(records, held, strict=True)))
 
 
 def images_per_unit(waiting: int, site: Installation) -> int:

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from crystal_search.errors import ImageError
+from crystal_search.files import at_once
 from crystal_search.model import hashes_of
 from crystal_search.pictures import as_work_picture
 from crystal_search.result import ImageScore
@@ -59,14 +60,19 @@ def record_of(recipe: Recipe, images: Sequence[StoredImage], *, again: int = 0) 
     )
 
 
-def recorded(site: Installation, recipe: Recipe, images: Sequence[StoredImage]) -> UnitRecord:
-    """Record a new work unit of these images, be it their first or not, and return its record."""
+def recorded(site: Installation, recipe: Recipe, units: Sequence[Sequence[StoredImage]]) -> list[UnitRecord]:
+    """Record new work units of these images, be they their first or not, and return the records in order."""
+    records: dict[int, UnitRecord] = {}
     for again in count():
-        record = record_of(recipe, images, again=again)
-        if site.imaging.add_unit(record):
+        left = [number for number in range(len(units)) if number not in records]
+        if not left:
             break
-    clear_set_aside(site.home, record.name)  # it was split and withdrawn, and is back
-    return record
+        tried = {number: record_of(recipe, units[number], again=again) for number in left}
+        new = site.imaging.add_units(tried.values())
+        records |= {number: record for number, record in tried.items() if record.name in new}
+    for record in records.values():
+        clear_set_aside(site.home, record.name)  # it was split and withdrawn, and is back
+    return [record for _, record in sorted(records.items())]
 
 
 def clear_set_aside(home: Home, name: str) -> None:
@@ -142,18 +148,25 @@ def _taken(site: Installation, image: StoredImage, before: Postponement | None) 
     return ReadImage(image, replace(version, remarks=converted.remarks), converted.suffix, converted.data)
 
 
-def pack(site: Installation, record: UnitRecord, read: Sequence[ReadImage]) -> int:
-    """Write the file of a recorded work unit into the queue; return how many images it holds.
+def pack(site: Installation, units: Sequence[tuple[UnitRecord, Sequence[ReadImage]]]) -> list[int]:
+    """Write the files of recorded work units into the queue; return how many images each holds.
 
     Images that will never be decoded get an ``unreadable`` score. A work unit without any other image is done at once.
     """
-    site.imaging.note_versions({each.image.id: each.version for each in read}, unit=record.name)
-    condemned = [unreadable(record, each) for each in read if each.trouble]
+    told = [(record, each) for record, read in units for each in read]
+    packed = {each.image.id: record.name for record, each in told}
+    site.imaging.note_versions({each.image.id: each.version for _, each in told}, packed=packed)
+    condemned = [unreadable(record, each) for record, each in told if each.trouble]
     if condemned:
         site.imaging.add_auto_scores(condemned)
+        site.imaging.finish_units([record.name for record, read in units if all(each.trouble for each in read)])
+    return list(at_once(lambda unit: _write(site, *unit), units))
+
+
+def _write(site: Installation, record: UnitRecord, read: Sequence[ReadImage]) -> int:
+    """Write the file of a work unit, if it is to hold anything; return how many images it holds."""
     good = [each for each in read if not each.trouble]
     if not good:
-        site.imaging.close_unit(record.name, "done")
         return 0
     path = place_of(site.home, record.name, State.QUEUED)
     write_work_unit(

@@ -60,9 +60,7 @@ def reason_of(home: Home, name: str) -> str:
 
 def _split(site: Installation, unit: UnitRecord, reason: str) -> None:
     alone = {each.image_ids for each in site.imaging.units("open") if each.recipe == unit.recipe}
-    for image in _unscored(site, unit):
-        if (image.id,) not in alone:
-            recorded(site, unit.recipe, [image])
+    recorded(site, unit.recipe, [[image] for image in _unscored(site, unit) if (image.id,) not in alone])
     log.warning("%s failed; its images are tried one by one: %s", unit.name, reason)
     site.imaging.close_unit(unit.name, "withdrawn", f"split into units of one image: {reason}")
 
@@ -120,7 +118,7 @@ def recreate_lost(site: Installation) -> int:
             continue
         read, _ = read_some(site, _unscored(site, unit))
         if read:
-            again += pack(site, unit, read)
+            again += sum(pack(site, [(unit, read)]))
         else:
             site.imaging.close_unit(unit.name, "withdrawn", "its file was lost, and no image of it can be read now")
     return again

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.errors import EngineError
+from crystal_search.files import at_once
 from crystal_search.result import RESULT_FILE
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job, Jobs
 from crystal_search.server.engines.boinc.following_up import is_due, is_tried_again
@@ -153,14 +154,20 @@ class BoincEngine(HomeEngine):
             move(self._home, name, State.RUNNING, State.GONE)
 
     def _submit(self, missing: Sequence[Submission]) -> None:
-        """Submit work units; the number of each attempt is written down first."""
+        """Submit work units; their files and the number of each attempt are on the disk first."""
         for start in range(0, len(missing), AT_ONCE):
-            batch = [each for each in missing[start : start + AT_ONCE] if put_in_place(self._project, each)]
+            tried = missing[start : start + AT_ONCE]
+            batch = [each for each, is_ready in zip(tried, at_once(self._made_ready, tried), strict=True) if is_ready]
             if batch:
-                for each in batch:
-                    each.write(self._note(each.path.stem))
                 create_jobs(self._project, self._settings, batch)
                 log.info("submitted %d work units", len(batch), extra={"action": "units_submitted"})
+
+    def _made_ready(self, each: Submission) -> bool:
+        """Put a file where the server serves it and write down which attempt this is; False when the file is gone."""
+        if not put_in_place(self._project, each):
+            return False
+        each.write(self._note(each.path.stem))
+        return True
 
     def _look_after(self, out: Sequence[tuple[Submission, Job]]) -> None:
         """Look after the jobs that are out: images of today that wait for one host, and what is seldom amiss."""
