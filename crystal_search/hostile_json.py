@@ -178,6 +178,11 @@ class Reader:
         """Return a finite number in [low, high]."""
         return self._bounded(key, self.take(key), low, high)
 
+    def optional_number(self, key: str, low: float, high: float) -> float | None:
+        """Return a finite number in [low, high], or None for null."""
+        value = self.take(key)
+        return None if value is None else self._bounded(key, value, low, high)
+
     def numbers(self, key: str, *, count: int, low: float, high: float) -> tuple[float, ...]:
         """Return a list of exactly `count` finite numbers in [low, high]."""
         value = self.take(key)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.errors import ModelMismatchError
 from crystal_search.metrics import Floats, Labels
 from crystal_search.outcomes import GROUPS, Group
+from crystal_search.result import ImageScore
 
 CRYSTAL = GROUPS.index(Group.CRYSTAL)
 NOT_CRYSTAL = -1  #: instead of a position in GROUPS, where people said no more than that there is no crystal
@@ -55,6 +57,26 @@ class Labelled:
             plates=kept(self.plates, which),
             drops=kept(self.drops, which),
         )
+
+
+def seen_of(scores: Sequence[ImageScore]) -> Seen:
+    """Return what the shipped models say of images that all have features.
+
+    Raises
+    ------
+    ModelMismatchError
+        If one has none, or another number of them: the classifier is no one whose features travel with its scores.
+    """
+    features = [score.features for score in scores]
+    if len({None if each is None else len(each) for each in features} | {None}) != 2:
+        raise ModelMismatchError(
+            "the classifier gives no features of these images, without which nothing can be learnt"
+        )
+    return Seen(
+        features=np.array(features, np.float64),
+        peaks=np.array([score.group_peaks for score in scores]),
+        means=np.array([score.class_probabilities for score in scores]),
+    )
 
 
 def kept(names: Sequence[str], which: NDArray[np.bool_]) -> tuple[str, ...]:

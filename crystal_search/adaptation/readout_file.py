@@ -1,10 +1,16 @@
-"""The file of a readout: its weights as JSON, which needs no library to be read and is checked number by number."""
+"""The file of a readout: its weights and what it promises, as JSON.
+
+That needs no library to be read, and is checked number by number.
+"""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 
 from crystal_search.adaptation.readout import ANSWERS, Readout
+from crystal_search.adaptation.rescoring import Rescoring
+from crystal_search.adaptation.triage import Promise, Triage
 from crystal_search.errors import ModelError
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.metrics import Floats
@@ -13,11 +19,13 @@ from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
 READOUT_FORMAT, READOUT_VERSION = "crystal-search readout", 1
 MAX_NUMBERS = 4096  #: that a classifier has of an image
 LARGEST = 1e12  #: number that is read
+MOST_PLATES = 100  #: the last that are kept, to compare new ones with
 DIGITS = 9  #: of each number; a weight's last digit moves no probability in its sixth
 
 
-def readout_to_json(readout: Readout) -> str:
+def readout_to_json(rescoring: Rescoring) -> str:
     """Return a readout as the text of its file."""
+    readout, triage = rescoring.readout, rescoring.triage
     content = {
         "format": READOUT_FORMAT,
         "version": READOUT_VERSION,
@@ -26,11 +34,13 @@ def readout_to_json(readout: Readout) -> str:
         "numbers": readout.weights.shape[1] - ANSWERS,
         "bias": _rounded(readout.bias),
         "weights": [_rounded(row) for row in readout.weights],
+        "triage": asdict(triage),
+        "plates": [_rounded(row) for row in rescoring.plates[-MOST_PLATES:]],
     }
     return json.dumps(content, allow_nan=False) + "\n"
 
 
-def readout_from_json(text: bytes, where: str) -> Readout:
+def readout_from_json(text: bytes, where: str) -> Rescoring:
     """Return the readout that the file `where` holds as `text`.
 
     Raises
@@ -41,7 +51,7 @@ def readout_from_json(text: bytes, where: str) -> Readout:
     return read_whole(text, where, ModelError, _readout)
 
 
-def _readout(read: Reader) -> Readout:
+def _readout(read: Reader) -> Rescoring:
     read.format(READOUT_FORMAT, READOUT_VERSION)
     for key, names in (("groups", tuple(map(str, GROUPS))), ("outcomes", OUTCOME_NAMES)):
         if (got := read.texts(key, limit=100)) != names:
@@ -51,8 +61,28 @@ def _readout(read: Reader) -> Readout:
     rows = read.items("weights", limit=len(GROUPS), what="rows")
     if len(rows) != len(GROUPS):
         read.fail("weights", f"{len(GROUPS)} rows", len(rows))
-    weights = np.array([_row(row, numbers + ANSWERS) for row in rows])
-    return Readout(bias=np.array(bias), weights=weights)
+    plates = read.items("plates", limit=MOST_PLATES, what="rows")
+    return Rescoring(
+        readout=Readout(bias=np.array(bias), weights=np.array([_row(row, numbers + ANSWERS) for row in rows])),
+        triage=read.object("triage", _triage),
+        plates=np.array([_row(row, numbers + ANSWERS) for row in plates]).reshape(-1, numbers + ANSWERS),
+    )
+
+
+def _triage(read: Reader) -> Triage:
+    return Triage(
+        promise=read.object("promise", _promise),
+        threshold=read.optional_number("threshold", -LARGEST, LARGEST),
+        crystals=read.integer("crystals", 0, 10**9),
+        plates=read.integer("plates", 0, 10**9),
+        counting=read.integer("counting", 0, 10**9),
+        missed=read.integer("missed", 0, 10**9),
+        bound=read.number("bound", 0, 1),
+    )
+
+
+def _promise(read: Reader) -> Promise:
+    return Promise(missed=read.number("missed", 1e-6, 1), confidence=read.number("confidence", 0.5, 0.999999))
 
 
 def _row(row: object, count: int) -> tuple[float, ...]:

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from crystal_search.adaptation.adapting import Adapted
 from crystal_search.adaptation.gain import Gain
 from crystal_search.adaptation.labelled import Labelled
-from crystal_search.adaptation.readout import Readout
 from crystal_search.adaptation.readout_file import readout_from_json, readout_to_json
+from crystal_search.adaptation.rescoring import Rescoring
 from crystal_search.bootstrap import Interval
 from crystal_search.errors import ModelMismatchError
 from crystal_search.model import Model, sha256_of
@@ -31,24 +32,23 @@ class Origin:
 
 
 def readout_model(
-    readout: Readout, labelled: Labelled, gain: Gain, classifier: ClassifierCard, origin: Origin
+    adapted: Adapted, labelled: Labelled, classifier: ClassifierCard, origin: Origin
 ) -> Model[ReadoutCard]:
-    """Return the readout with its card.
+    """Return the readout of labels with its card.
 
     Parameters
     ----------
-    readout
-        Fitted to all of the labels.
+    adapted
+        What the labels make of the shipped score.
     labelled
         The labels.
-    gain
-        What labels held out say of it.
     classifier
         Whose numbers it reads.
     origin
         What else the card says.
     """
-    data = readout_to_json(readout).encode()
+    rescoring = Rescoring(readout=adapted.readout, triage=adapted.triage, plates=adapted.plates)
+    data, gain = readout_to_json(rescoring).encode(), adapted.gain
     card = ReadoutCard(
         name=origin.name,
         file=f"{origin.name}{ReadoutCard.suffix}",
@@ -71,8 +71,8 @@ def readout_model(
     return Model(card, data)
 
 
-def weights_of(model: Model[ReadoutCard], classifier_sha256: str) -> Readout:
-    """Return the weights of a readout, for answers of the classifier with this hash.
+def rescoring_of(model: Model[ReadoutCard], classifier_sha256: str) -> Rescoring:
+    """Return what a readout does with answers of the classifier with this hash.
 
     Raises
     ------

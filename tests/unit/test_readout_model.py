@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from crystal_search.adaptation.gain import gained
-from crystal_search.adaptation.held_out import CHOICES, held_out, learnt
+from crystal_search.adaptation.adapting import adapted
 from crystal_search.adaptation.labelled import Labelled
-from crystal_search.adaptation.readout import Readout, scale_of, shipped_readout
+from crystal_search.adaptation.readout import Readout, shipped_readout
 from crystal_search.adaptation.readout_file import readout_from_json, readout_to_json
-from crystal_search.adaptation.readout_model import Origin, labels_hash, readout_model, weights_of
+from crystal_search.adaptation.readout_model import Origin, labels_hash, readout_model, rescoring_of
+from crystal_search.adaptation.rescoring import Rescoring
+from crystal_search.adaptation.triage import Promise, triage
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.main import main
 from crystal_search.model import Model, default_model, default_models, default_models_folder, in_role, read_model
@@ -29,30 +30,33 @@ def labelled() -> Labelled:
 
 @pytest.fixture(scope="module")
 def model(labelled: Labelled) -> Model[ReadoutCard]:
-    scale = scale_of(labelled.seen)
-    gain = gained(labelled, held_out(labelled, scale, CHOICES[:1]))
     origin = Origin(
         name="ours-1", imager="RI1", fitted_at="2026-11-29T12:00:00+00:00", images=tuple(map(str, range(100)))
     )
-    readout = learnt(labelled, scale, CHOICES[0])
-    return readout_model(readout, labelled, gain, default_model(ClassifierCard).card, origin)
+    return readout_model(adapted(labelled, labelled.seen), labelled, default_model(ClassifierCard).card, origin)
+
+
+def promising(readout: Readout) -> Rescoring:
+    return Rescoring(readout=readout, triage=triage([], [], Promise()), plates=np.zeros((2, 18)))
 
 
 def test_its_file_gives_the_same_probabilities(labelled: Labelled, model: Model[ReadoutCard]) -> None:
-    readout = learnt(labelled, scale_of(labelled.seen), CHOICES[0])
-    read = weights_of(model, default_model(ClassifierCard).card.sha256)
+    found = adapted(labelled, labelled.seen)
+    read = rescoring_of(model, default_model(ClassifierCard).card.sha256)
     np.testing.assert_allclose(
-        read.probabilities(labelled.seen), readout.probabilities(labelled.seen), rtol=0, atol=1e-6
+        read.readout.probabilities(labelled.seen), found.readout.probabilities(labelled.seen), rtol=0, atol=1e-6
     )
+    assert read.triage == found.triage
+    np.testing.assert_allclose(read.plates, found.plates, rtol=1e-8)
 
 
 def test_its_file_is_as_documented() -> None:
     readout = Readout(bias=np.array([1.0, 2, 3, 4]), weights=np.arange(4 * 18).reshape(4, 18) / 3)
-    told = json.loads(readout_to_json(readout))
-    assert list(told) == ["format", "version", "groups", "outcomes", "numbers", "bias", "weights"]
+    told = json.loads(readout_to_json(promising(readout)))
+    assert list(told) == ["format", "version", "groups", "outcomes", "numbers", "bias", "weights", "triage", "plates"]
     assert (told["numbers"], told["bias"], told["weights"][0][:3]) == (1, [1, 2, 3, 4], [0, 0.333333333, 0.666666667])
-    back = readout_from_json(readout_to_json(readout).encode(), "x")
-    np.testing.assert_allclose(back.weights, readout.weights, rtol=1e-8)
+    back = readout_from_json(readout_to_json(promising(readout)).encode(), "x")
+    np.testing.assert_allclose(back.readout.weights, readout.weights, rtol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +69,13 @@ def test_its_file_is_as_documented() -> None:
         ({"weights": [[0] * 18] * 3}, "weights must be 4 rows"),
         ({"weights": [[0] * 18] * 3 + [7]}, "row must be a list of 18 numbers"),
         ({"weights": [[0] * 17 + [1e300]] * 4}, "row must be a number from"),
+        ({"triage": 1}, "expected an object"),
+        ({"plates": [[0]]}, "row must be a list of 18 numbers"),
         ({"more": 1}, "unknown 'more'"),
     ],
 )
 def test_a_file_that_is_no_readout_is_refused(change: dict[str, object], said: str) -> None:
-    content = json.loads(readout_to_json(shipped_readout(1))) | change
+    content = json.loads(readout_to_json(promising(shipped_readout(1)))) | change
     with pytest.raises(ModelError, match=said):
         readout_from_json(json.dumps(content).encode(), "x.readout.json")
 
@@ -95,7 +101,7 @@ def test_a_readout_of_another_classifier_is_refused(model: Model[ReadoutCard]) -
     with pytest.raises(
         ModelMismatchError, match=r"ours-1 reads the answers of the classifier .*, got those of aaaaaaa"
     ):
-        weights_of(model, "a" * 64)
+        rescoring_of(model, "a" * 64)
 
 
 def test_the_hash_of_labels_is_that_of_any_order_and_of_no_other_label(labelled: Labelled) -> None:

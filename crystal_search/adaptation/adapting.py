@@ -1,0 +1,79 @@
+"""What labels make of the shipped score on their imager. `adapted` is the function to read first."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.adaptation.calibrating import (
+    Trust,
+    calibrated_by,
+    calibrated_held_out,
+    trust_in,
+    with_calibration,
+)
+from crystal_search.adaptation.gain import Gain, gained, missing_labels, more_labels
+from crystal_search.adaptation.held_out import HeldOut, chosen, held_out, learnt
+from crystal_search.adaptation.labelled import CRYSTAL, Labelled, Seen, kept
+from crystal_search.adaptation.logistic import sigmoid
+from crystal_search.adaptation.new_plates import plate_means
+from crystal_search.adaptation.readout import Readout, groups_with_labels, scale_of
+from crystal_search.adaptation.triage import Promise, Triage, triage
+from crystal_search.metrics import Floats
+from crystal_search.outcomes import GROUPS
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Adapted:
+    """A readout of labels, and what labels held out say of it."""
+
+    readout: Readout  #: of all labels, calibrated
+    held_out: HeldOut  #: logits calibrated, those of crystals plate by plate on the others
+    gain: Gain
+    shipped: Trust  #: in the shipped score's probabilities of crystals
+    trust: Trust  #: in the readout's
+    triage: Triage
+    plates: Floats  #: means of the inputs of each plate, (P, D + ANSWERS)
+    advice: tuple[str, ...]  #: which labels would help most, in sentences
+
+
+def adapted(labelled: Labelled, everything: Seen, promise: Promise | None = None) -> Adapted:
+    """Return what labels make of the shipped score.
+
+    Parameters
+    ----------
+    labelled
+        Images of one imager with their labels.
+    everything
+        Images of that imager, labelled or not, which say how its numbers are spread.
+    promise
+        For the triage; None: the usual one.
+    """
+    scale = scale_of(everything)
+    found = held_out(labelled, scale)
+    readout = learnt(labelled, scale, chosen(labelled, scale))
+    gain = gained(labelled, found)
+    straight = tuple(calibrated_by(*_told(labelled, found, group)) for group in range(len(GROUPS)))
+    crystals = calibrated_held_out(found.logits[:, CRYSTAL], labelled)
+    logits = np.column_stack([line.of(found.logits[:, group]) for group, line in enumerate(straight)])
+    logits[:, CRYSTAL] = crystals
+    truth = labelled.crystal
+    more = more_labels(gain)
+    return Adapted(
+        readout=with_calibration(readout, straight),
+        held_out=replace(found, logits=logits),
+        gain=gain,
+        shipped=trust_in(labelled.seen.peaks[:, CRYSTAL], labelled),
+        trust=trust_in(sigmoid(crystals), labelled),
+        triage=triage(crystals[truth], kept(labelled.plates, truth), promise or Promise()),
+        plates=np.array(list(plate_means(labelled.seen, labelled.plates).values())),
+        advice=(*missing_labels(labelled), *([more] if more else [])),
+    )
+
+
+def _told(labelled: Labelled, found: HeldOut, group: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the held-out logits of a group and the truth, of the images of which it is known."""
+    if group not in groups_with_labels(labelled):
+        return np.zeros(0), np.zeros(0, np.bool_)
+    told = (labelled.groups >= 0) | (group == CRYSTAL)
+    return found.logits[told, group], labelled.groups[told] == group
