@@ -24,7 +24,7 @@ def contender(path: Path, name: str, dataset: PackedDataset | None, options: Opt
     path, name
         Where it is, and what it is called in tables.
     dataset
-        That classifiers are calibrated on which learnt from chops; None: what they learnt from.
+        That classifiers are calibrated on which learnt from chops, or from whole images; None: what they learnt from.
     options
         How it is judged.
     workshop
@@ -43,7 +43,7 @@ def contender(path: Path, name: str, dataset: PackedDataset | None, options: Opt
         model = default_model(ClassifierCard, path)
         return Contender(name=name, model=model, folder=path, companions=options.models or path)
     record = record_in(path)
-    data = dataset.folder if dataset is not None and record.task == "chops" else None
+    data = dataset.folder if dataset is not None and record.task in ("chops", "images") else None
     card = export_run(path, "examined", workshop, data, chops=options.chops)
     trained = load_trained(path) if record.role == "classifier" else None
     return Contender(

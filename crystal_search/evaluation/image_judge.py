@@ -23,6 +23,7 @@ from crystal_search.evaluation.image_tables import (
     source_table,
     success_rates,
     table_3,
+    table_5,
 )
 from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts
 from crystal_search.evaluation.images_to_look_at import Looking
@@ -32,9 +33,10 @@ from crystal_search.evaluation.page_parts import Folded, Gallery, Links, Part, P
 from crystal_search.evaluation.page_pictures import framed, jpeg_of
 from crystal_search.evaluation.plots import confusion_plot, looking_plot, success_plot, threshold_plot
 from crystal_search.evaluation.tables import Table
+from crystal_search.evaluation.whole_image_verdicts import whole_image_verdicts
 from crystal_search.images import contact_sheet
-from crystal_search.model import default_model
-from crystal_search.model_card import DropCard
+from crystal_search.model import default_model, in_role
+from crystal_search.model_card import DropCard, ImageCard
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, Group
 from crystal_search.work_unit import Parameters
 
@@ -66,29 +68,39 @@ SHEETS = (
     "Contact sheets of all images, to count the drops that are well outlined. The frame has the colour of the answer; "
     "the letter says the same, and the number is the crystal score."
 )
+F1 = (
+    "F1 of each group and their mean. A classifier of whole images answers with its likeliest group at every "
+    "threshold above 50 %."
+)
+EXPERTS = "Measured on 632 images on which three experts agree, and 949 on which two do; for orientation only."
 OTHERS = "Measured on other images (2400 of 16 plates); for orientation only."
 
 
 class ImageJudge:
-    """Judges classifiers on whole images."""
+    """Judges classifiers on whole images, those of chops and those of whole images side by side."""
 
     def verdicts(self, contender: Contender, truth: Truth, options: Options) -> Verdicts:
-        """Return what the classifier says of each image, the drop found by the locator that goes with it."""
+        """Return what the classifier says of each image; of chops, with the drop that the locator beside it finds."""
         if not truth.images:
             raise UserError(f"{truth.name} has no whole images; name something that has")
+        if isinstance(contender.model.card, ImageCard):
+            model = in_role(contender.model, ImageCard)
+            return whole_image_verdicts(sampled(truth.images, options.wells), model, threads=options.threads)
         models = (contender.model, default_model(DropCard, contender.companions))
         images = sampled(truth.images, options.wells)
         parameters = Parameters(threshold=options.threshold)
         return image_verdicts(images, models, parameters, threads=options.threads, workers=options.workers)
 
     def figures(self, verdicts: Verdicts) -> Mapping[str, Sequence[Figure]]:
-        """Return figures of the classifier and of the drop locator that was used with it."""
-        return {"classifier": classifier_figures(verdicts), "drop": drop_figures(verdicts)}
+        """Return figures of the classifier and of the drop locator that was used with it, if there was one."""
+        figures = {verdicts[0].role: classifier_figures(verdicts)}
+        return figures | {"drop": drop_figures(verdicts)} if verdicts[0].asks_for_drop else figures
 
     def chapter(self, judged: JudgedImages, truth: Truth, options: Options) -> Chapter:
         """Return tables, plots and mistakes."""
         curves = [(each.name, looking_of(each.verdicts)) for each in judged]
         threes, groups = table_3(judged, options.thresholds), group_table(judged, options.threshold)
+        fives = table_5(judged, options.threshold)
         sources, needed = source_table(judged), needed_table(curves)
         several = len({each.known.source for each in judged[0].verdicts}) > 1
         sheets = dict(_sheets(judged)) if truth.sheets else {}
@@ -100,11 +112,15 @@ class ImageJudge:
                 Section("How many images must a person look at?", (LOOKING, *_looking_plots(curves), needed)),
                 Section("Whole images: how often is the group right?", tuple(_rates(judged, threes, options))),
                 Section("What is taken for what", (CONFUSED, *_confusions(judged, options), groups)),
+                Section(
+                    "F1 of the groups",
+                    (F1, fives, Folded(f"The same table in {paper.CHIMP}", (EXPERTS, paper.TABLE_5))),
+                ),
                 *([Section("Outlines", (SHEETS, Links(tuple(sheets))))] if sheets else []),
                 *_mistakes(judged, options),
             ),
             tables=(
-                *(sources, threes, groups, image_confusion_table(judged, options.threshold)),
+                *(sources, threes, fives, groups, image_confusion_table(judged, options.threshold)),
                 *(needed, looking_table(curves), image_table(judged, options.threshold)),
             ),
             files=sheets,
@@ -148,9 +164,13 @@ def _warnings(verdicts: Verdicts) -> Iterator[str]:
         more = "" if len(unreadable) <= NAMED else " and others, which wells.csv names"
         yield f"Not readable: {len(unreadable)}. They count as wrong: {', '.join(unreadable[:NAMED])}{more}."
     empty = [each for each in verdicts if each.known.empty]
-    if empty:
+    if empty and _asks_for_drops(verdicts):
         right = sum(each.score.outcome == NO_DROP for each in empty)
         yield f"{len(empty)} wells hold no drop and are in no success rate; {right} were reported empty."
+
+
+def _asks_for_drops(verdicts: Verdicts) -> bool:
+    return all(each.asks_for_drop for each in verdicts)
 
 
 def _looking_plots(curves: Sequence[tuple[str, Looking]]) -> Iterator[Plot]:
@@ -189,11 +209,12 @@ def mistakes(verdicts: Sequence[ImageVerdict], threshold: float) -> dict[str, li
     readable = [each for each in verdicts if each.readable and each.known.label]
     called = [each for each in readable if each.answer(threshold) is Group.CRYSTAL and not each.known.crystal]
     missed = [each for each in readable if each.answer(threshold) is not Group.CRYSTAL and each.known.crystal]
+    drops = readable if _asks_for_drops(tuple(verdicts)) else []
     return {
         "Crystals missed": sorted(missed, key=lambda each: (each.crystal_peak, each.known.name)),
         "Called crystal without one": sorted(called, key=lambda each: (-each.crystal_peak, each.known.name)),
-        "Drops not found": [each for each in readable if not each.known.empty and not each.drop_found],
-        "Drops found in empty wells": [each for each in readable if each.known.empty and each.drop_found],
+        "Drops not found": [each for each in drops if not each.known.empty and not each.drop_found],
+        "Drops found in empty wells": [each for each in drops if each.known.empty and each.drop_found],
     }
 
 
@@ -212,9 +233,10 @@ def _wrong(network: str, wrong: Sequence[ImageVerdict]) -> Iterator[Part]:
 
 def _picture(verdict: ImageVerdict) -> Picture:
     known, answer = verdict.known, verdict.score.outcome
+    where = " in its best chop" if verdict.asks_for_drop else ""
     lines = (
         f"{_label(known.label)} → {_label(answer)}",
-        f"crystal in its best chop: {100 * verdict.crystal_peak:.0f} %",
+        f"crystal{where}: {100 * verdict.crystal_peak:.0f} %",
         f"{known.source}: {known.name}",
     )
     return Picture(jpeg_of(framed(verdict)), lines)

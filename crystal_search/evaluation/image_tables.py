@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from crystal_search.bootstrap import Draws, Interval, drawn
+from crystal_search.evaluation.class_f1 import class_f1
 from crystal_search.evaluation.image_figures import classifier_figures, drop_figures, reading_figures
 from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.images_to_look_at import LOOKED_AT, Looking, looking
@@ -32,7 +33,8 @@ def source_table(judged: JudgedImages) -> Table:
     for each in judged:
         for source in dict.fromkeys(verdict.known.source for verdict in each.verdicts):
             mine = [verdict for verdict in each.verdicts if verdict.known.source == source]
-            figures = [*classifier_figures(mine), *drop_figures(mine), *reading_figures(mine)]
+            drops = drop_figures(mine) if mine[0].asks_for_drop else []
+            figures = [*classifier_figures(mine), *drops, *reading_figures(mine)]
             rows += [(each.name, source, figure.measure, figure.interval, figure.count) for figure in figures]
     return table("sources", ("network", "source", "measure", "value", "images"), rows)
 
@@ -90,6 +92,22 @@ def group_table(judged: JudgedImages, threshold: float) -> Table:
             figures = (float(rate[index]) for rate in (rates.precision, rates.recall, rates.f1))
             rows.append((each.name, str(group), int(rates.support[index]), *figures))
     return table("groups", ("network", "group", "images", *RATES), rows)
+
+
+def table_5(judged: JudgedImages, threshold: float) -> Table:
+    """Return F1 of every group of whole images and their mean, as Table 5 of King et al. (2024).
+
+    Only images of drops whose group is known are counted; one without an answer is right for no group.
+    """
+    names = ("network", *(f"f1_{group}" for group in GROUPS), "f1_mean", "images")
+    return table("table-5", names, (_table_5_row(each, threshold) for each in judged))
+
+
+def _table_5_row(judged: Judged[Verdicts], threshold: float) -> tuple[Cell, ...]:
+    told = [each for each in judged.verdicts if each.known.group is not None]
+    everything = np.ones(len(told), np.bool_)
+    found = class_f1(truths(told), answers(told, threshold), everything, draws_of(told))
+    return judged.name, *found.f1, found.mean, found.images
 
 
 def confusion_table(name: str, counted: Sequence[tuple[str, Sequence[str], Floats]]) -> Table:
@@ -153,7 +171,7 @@ def _image_row(network: str, verdict: ImageVerdict, threshold: float) -> tuple[C
         *(network, known.name, known.source, known.well, known.plate, known.label, str(known.group or "")),
         *(score.outcome, str(verdict.answer(threshold) or "")),
         None if known.label == UNKNOWN else not known.empty,
-        *(verdict.drop_found, score.drop.area_fraction if score.drop else None),
+        *(verdict.drop_found if verdict.asks_for_drop else None, score.drop.area_fraction if score.drop else None),
         *(verdict.overlap, verdict.seconds, score.error),
         *(verdict.peaks or (None,) * len(GROUPS)),
         *(score.class_probabilities or (None,) * len(OUTCOME_NAMES)),

@@ -16,7 +16,7 @@ from crystal_search.group_rule import winning_group
 from crystal_search.images import WORKING_WIDTH_PX, to_grey
 from crystal_search.inference import Network
 from crystal_search.model import Model, write_model
-from crystal_search.model_card import DropCard, ModelCard
+from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
 from crystal_search.outcomes import BY_NAME, GROUPS, Group
 from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
@@ -36,11 +36,17 @@ class ImageVerdict:
     peaks: tuple[float, ...] = ()  #: of the groups, by which images are ranked; () for what was not read
     overlap: float | None = None  #: intersection over union of drop and mask, if there is a mask
     seconds: float = 0.0
+    role: str = ClassifierCard.role  #: of the model that answers; only a classifier of chops asks where the drop is
 
     @property
     def readable(self) -> bool:
         """Whether the image could be scored."""
         return self.score.error is None
+
+    @property
+    def asks_for_drop(self) -> bool:
+        """Whether the models say where the drop is."""
+        return self.role == ClassifierCard.role
 
     @property
     def drop_found(self) -> bool:

@@ -15,9 +15,11 @@ from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.tables import Table, table
 from crystal_search.training.run_record import RunRecord
 
-#: In the order of the page. A new kind of model is a line here.
+_OF_IMAGES = ImageJudge()
+#: In the order of the page. A new kind of model is a line here; roles with one judge are judged side by side.
 JUDGES: dict[str, tuple[Judge[Any], ...]] = {
-    "classifier": (ImageJudge(), ChopJudge()),
+    "classifier": (_OF_IMAGES, ChopJudge()),
+    "image": (_OF_IMAGES,),
     "drop": (DropJudge(),),
 }
 
@@ -66,7 +68,7 @@ def judges_of(role: str) -> tuple[Judge[Any], ...]:
 
 
 def evaluated(contenders: Sequence[Contender], truth: Truth, options: Options, command: str) -> Evaluation:
-    """Return what the judges say of models: those of one role side by side.
+    """Return what the judges say of models: each of those that it judges, side by side.
 
     Raises
     ------
@@ -75,14 +77,13 @@ def evaluated(contenders: Sequence[Contender], truth: Truth, options: Options, c
     """
     chapters: list[Chapter] = []
     figures: dict[str, dict[str, list[Figure]]] = {each.name: {} for each in contenders}
-    for role in dict.fromkeys(each.model.card.role for each in contenders):
-        mine = [each for each in contenders if each.model.card.role == role]
-        for judge in judges_of(role):
-            judged = [Judged(each, judge.verdicts(each, truth, options)) for each in mine]
-            for each in judged:
-                for about, found in judge.figures(each.verdicts).items():
-                    figures[each.name].setdefault(about, []).extend(found)
-            chapters.append(judge.chapter(judged, truth, options))
+    for judge in dict.fromkeys(judge for each in contenders for judge in judges_of(each.model.card.role)):
+        mine = [each for each in contenders if judge in judges_of(each.model.card.role)]
+        judged = [Judged(each, judge.verdicts(each, truth, options)) for each in mine]
+        for each in judged:
+            for about, found in judge.figures(each.verdicts).items():
+                figures[each.name].setdefault(about, []).extend(found)
+        chapters.append(judge.chapter(judged, truth, options))
     return Evaluation(
         truth=truth,
         options=options,

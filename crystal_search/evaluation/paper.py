@@ -1,4 +1,4 @@
-"""Tables 2 and 3 of Thielmann et al. (2023), to have them beside one's own; they were measured on other images."""
+"""Tables of papers, to have them beside one's own; they were measured on other images."""
 
 from dataclasses import replace
 
@@ -39,5 +39,20 @@ TABLE_3 = Table(
         ("ResNet", 0.7244, 0.6631, 0.6203, 0.7726, 0.7005),
         ("SqueezeNet (85 %)", 0.6986, 0.7855, 0.6714, 0.8995, 0.7709),
         ("SqueezeNet (80 %)", 0.7431, 0.7646, 0.6677, 0.8796, 0.7700),
+    ),
+)
+
+CHIMP = "King et al. (2024), Acta Cryst. D80, 744–764"
+
+TABLE_5 = table(
+    "paper-table-5",
+    ("network", *(f"f1_{group}" for group in GROUPS), "f1_mean"),
+    (
+        ("CHiMP v2, all experts agree", 0.8291, 0.8221, 0.4286, 0.6286, 0.6771),
+        ("CHiMP v2, two agree", 0.7340, 0.7484, 0.4456, 0.6823, 0.6526),
+        ("CHiMP v1, all experts agree", 0.7649, 0.7411, 0.4710, 0.6047, 0.6454),
+        ("CHiMP v1, two agree", 0.6635, 0.6778, 0.4547, 0.6415, 0.6094),
+        ("MARCO, all experts agree", 0.7759, 0.7761, 0.1243, 0.7179, 0.5986),
+        ("MARCO, two agree", 0.6947, 0.7346, 0.1473, 0.7472, 0.5809),
     ),
 )

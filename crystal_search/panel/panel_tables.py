@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 
 from crystal_search.bootstrap import Interval
+from crystal_search.evaluation.class_f1 import ClassF1, class_f1
 from crystal_search.evaluation.tables import Cell, Table, table
-from crystal_search.panel.class_f1 import ClassF1, class_f1
 from crystal_search.panel.consensus import TEST_SETS, Consensus, Opinions
 from crystal_search.panel.machine_answers import MachineAnswers
 from crystal_search.panel.panel_set import CLASSES

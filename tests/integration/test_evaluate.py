@@ -14,7 +14,7 @@ from tests.unit.dataset_files import coarse, write_dataset
 from tests.unit.evaluation_files import CHOPS, write_demo_dataset, write_training
 
 FILES = {
-    *("index.html", "evaluation.json", "table-2.csv", "table-3.csv", "groups.csv", "classes.csv"),
+    *("index.html", "evaluation.json", "table-2.csv", "table-3.csv", "table-5.csv", "groups.csv", "classes.csv"),
     *("confusion-of-chops.csv", "confusion-of-images.csv", "figures.csv", "sources.csv"),
     *("tables.md", "ece.csv", "calibration.csv", "needed.csv", "looking.csv", "wells.csv"),
 }

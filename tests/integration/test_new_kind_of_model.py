@@ -369,7 +369,7 @@ def test_a_kind_that_nobody_registered_is_refused_by_name(
 ) -> None:
     monkeypatch.delitem(JUDGES, ROLE)
     assert main(["evaluate", str(run), "--data", str(data), "--out", str(tmp_path / "out")]) == USAGE
-    assert "nobody judges models of the role crystals; choose from classifier, drop" in capsys.readouterr().err
+    assert "nobody judges models of the role crystals; choose from classifier, image, drop" in capsys.readouterr().err
     monkeypatch.delitem(EXPORTERS, ROLE)
     assert main(["export", str(run), "--name", "tiny"]) == USAGE
     assert (

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.panel.class_f1 import class_f1
+from crystal_search.evaluation.class_f1 import class_f1
 from crystal_search.panel.consensus import MOSTLY, UNAMBIGUOUS, Opinions, consensus_of
 from crystal_search.panel.panel_tables import confusion_table, expert_table, pair_table, set_table
 from crystal_search.panel.rater_agreement import NO_ANSWER, Answers, cohen_kappa, draws_of, fleiss_kappa, same

@@ -1,4 +1,4 @@
-"""F1 of every class on the test sets of a panel: Table 5 of King et al. (2024), with intervals."""
+"""F1 of every group, with intervals: Table 5 of King et al. (2024)."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.bootstrap import Draws, Interval, interval
-from crystal_search.metrics import ClassRates, class_rates
-from crystal_search.panel.panel_set import CLASSES
-from crystal_search.panel.rater_agreement import NO_ANSWER, Answers
+from crystal_search.metrics import ClassRates, Labels, class_rates
+from crystal_search.outcomes import GROUPS
+
+NO_ANSWER = -1  #: of an image that is left out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,21 +22,21 @@ class ClassF1:
     images: int  #: of the set that it scored
 
 
-def class_f1(labels: Answers, answers: Answers, among: NDArray[np.bool_], draws: Draws) -> ClassF1:
+def class_f1(labels: Labels, answers: Labels, among: NDArray[np.bool_], draws: Draws) -> ClassF1:
     """Return the F1 of a model's answers.
 
     Parameters
     ----------
     labels, answers
-        (images,): positions of classes; an answer that is none of them is right for nobody, and images without an
-        answer are left out.
+        (images,): positions of groups; an answer that is none of them is right for nobody, and images with
+        `NO_ANSWER` are left out.
     among
-        (images,): which images are in the test set.
+        (images,): which images count.
     draws
         Of the images.
     """
     used = among & (answers != NO_ANSWER)
-    classes = len(CLASSES)
+    classes = len(GROUPS)
     cells = np.where(used, labels * (classes + 1) + answers, 0)
     counted = np.stack([used & (cells == each) for each in range(classes * (classes + 1))])  # (cells, images)
     rates = class_rates(_confusion(counted.sum(axis=1)))
@@ -51,4 +52,4 @@ def class_f1(labels: Answers, answers: Answers, among: NDArray[np.bool_], draws:
 
 
 def _confusion(cells: NDArray[np.generic]) -> NDArray[np.float64]:
-    return np.asarray(cells, np.float64).reshape(len(CLASSES), len(CLASSES) + 1)
+    return np.asarray(cells, np.float64).reshape(len(GROUPS), len(GROUPS) + 1)
