@@ -15,6 +15,7 @@ from crystal_search.synthesis.textures import blurred
 
 SMALLEST_PX = 128  # side of a picture
 CAPTION_SHARE = 0.04
+NOISE, QUALITY = (0.0015, 0.012), (45, 100)  # of full scale; of JPEGs, half-open
 DETAIL_PX = 1.2  # sigma of the blur that a sharpening camera compares with
 
 
@@ -63,12 +64,12 @@ def _captioned(rng: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[n
 
 def _stored(rng: np.random.Generator, levels: Tensor) -> NDArray[np.uint8]:
     """Return grey levels (3, rows, columns) with noise, after JPEG, (rows, columns, 3)."""
-    noise = rng.standard_normal(levels.shape[1:], dtype=np.float32) * np.float32(log_uniform(rng, 0.0015, 0.012))
+    noise = rng.standard_normal(levels.shape[1:], dtype=np.float32) * np.float32(log_uniform(rng, *NOISE))
     if rng.random() < 0.4:  # of a colour camera: shared by neighbours
         noise = (noise + np.roll(noise, 1, 0) + np.roll(noise, 1, 1)) / np.float32(np.sqrt(3))
     noisy = levels + torch.from_numpy(noise).to(levels.device)
     pixels = (noisy * 255 + 0.5).clamp(0, 255).byte().permute(1, 2, 0).contiguous().cpu().numpy()
-    quality = int(rng.integers(45, 100))
+    quality = int(rng.integers(*QUALITY))
     if rng.random() < CAPTION_SHARE:
         pixels = _captioned(rng, pixels)
     data = simplejpeg.encode_jpeg(pixels, quality, "RGB", str(rng.choice(["420", "444"])))

@@ -14,6 +14,8 @@ from crystal_search.synthesis.seeds import log_uniform
 
 COARSE, COARSE_SHARE = (0.22, 0.8), 0.35  # cameras of 300 px and more for what others see with 1224
 SHARPENED_SHARE = 0.3
+APERTURE, SOFTNESS, LAMP, FLOOR = (0.12, 0.4), (0.15, 0.45), (0.0, 0.45), (0.0, 0.15)  # 2nd and 3rd over the aperture
+DEFOCUS, BLUR, GAMMA, SHARPENING = (-1.3, 1.3), (0.3, 3.0), (0.6, 1.3), (0.2, 1.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,19 @@ class Optics:
 
 def drawn_optics(rng: np.random.Generator) -> Optics:
     """Return a random microscope."""
-    aperture = rng.uniform(0.12, 0.4)
-    angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45) * aperture
+    aperture = rng.uniform(*APERTURE)
+    angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(*LAMP) * aperture
     return Optics(
         aperture=aperture,
-        softness=aperture * rng.uniform(0.15, 0.45),
+        softness=aperture * rng.uniform(*SOFTNESS),
         lamp=(offset * np.sin(angle), offset * np.cos(angle)),
-        floor=rng.uniform(0, 0.15),
-        defocus=rng.uniform(-1.3, 1.3),
-        blur=log_uniform(rng, 0.3, 3.0),
-        gamma=rng.uniform(0.6, 1.3),
+        floor=rng.uniform(*FLOOR),
+        defocus=rng.uniform(*DEFOCUS),
+        blur=log_uniform(rng, *BLUR),
+        gamma=rng.uniform(*GAMMA),
         monochrome=rng.random() < 0.2,
         resolution=log_uniform(rng, *COARSE) if rng.random() < COARSE_SHARE else 1.0,
-        sharpening=rng.uniform(0.2, 1.5) if rng.random() < SHARPENED_SHARE else 0.0,
+        sharpening=rng.uniform(*SHARPENING) if rng.random() < SHARPENED_SHARE else 0.0,
     )
 
 

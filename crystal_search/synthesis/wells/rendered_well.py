@@ -10,7 +10,7 @@ from torch import Tensor
 
 from crystal_search.errors import CrystalSearchError, UnknownNameError
 from crystal_search.outcomes import IMAGE_OUTCOMES, OUTCOME_NAMES
-from crystal_search.synthesis.frames import UNITS_PER_WIDTH, Frame
+from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.pictures import camera
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.wells.crystal_truth import CrystalTruth, crystals_of
@@ -77,18 +77,18 @@ def staged(
 ) -> tuple[Scene, np.random.Generator]:
     """Return what stands in the well that `seed` names, and the stream that its picture is taken with.
 
-    Parameters and errors are those of `render_well`; size, device and kind of plate are those of the settings.
+    Parameters and errors are those of `render_well`; size, device, plate and equipment are those of the settings.
     """
     if outcome == "any":
         outcome = drawn_outcome(seed.generator("outcome"))
     if outcome is not None and outcome not in IMAGE_OUTCOMES:
         raise UnknownNameError(f"no well has the outcome {outcome!r}; choose from {', '.join(IMAGE_OUTCOMES)}")
     height, width = settings.size
-    frame = Frame(0, 0, height, width, width / UNITS_PER_WIDTH, torch.device(settings.device))
+    frame = Frame(0, 0, height, width, width / settings.view_units, torch.device(settings.device))
     for attempt in range(ATTEMPTS):
         rng = seed.generator(f"well {attempt}")
         shared = imager.generator("imager") if imager else seed.generator(f"imager {attempt}")
-        scene = drawn_scene(rng, shared, frame, outcome, settings.plate_type)
+        scene = drawn_scene(rng, shared, frame, outcome, plate_type=settings.plate_type, equipment=settings.equipment)
         if scene is not None:
             return scene, rng
     raise CrystalSearchError(f"{seed} shows no {outcome} at {width} x {height} px; take another number")

@@ -1,5 +1,6 @@
 """What stands in a well: the plate, the drop and what lies in it, before anyone takes a picture."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +58,15 @@ COMPANIONS: dict[Group, tuple[tuple[str, float], ...]] = {
 LOST_IN_PRECIPITATE = ("crystal_bad_form", "crystal_overnucleated")
 
 
+#: Makes an imager's own lens, lamp and plate of those that were drawn.
+Equipment = Callable[[Vessel, Optics], tuple[Vessel, Optics]]
+
+
+def as_drawn(vessel: Vessel, optics: Optics) -> tuple[Vessel, Optics]:
+    """Return the equipment as it is."""
+    return vessel, optics
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Filling:
     """What lies in a drop, and how it is seen."""
@@ -80,7 +90,13 @@ class Scene:
 
 
 def drawn_scene(
-    rng: np.random.Generator, shared: np.random.Generator, frame: Frame, outcome: str | None, plate_type: str | None
+    rng: np.random.Generator,
+    shared: np.random.Generator,
+    frame: Frame,
+    outcome: str | None,
+    *,
+    plate_type: str | None,
+    equipment: Equipment,
 ) -> Scene | None:
     """Return a random well that shows `outcome`, or None when it cannot be seen in the one that was drawn.
 
@@ -90,9 +106,12 @@ def drawn_scene(
         Draws what all wells of a plate share at one imager.
     plate_type
         One of `plate_types.PLATE_TYPES`; None for any.
+    equipment
+        Has the last word about lens, lamp and plate.
     """
     dirty = EMPTY_DIRT if outcome is None else 1.0
-    vessel, optics = drawn_vessel(shared, frame, rng, dirty=dirty, plate_type=plate_type), drawn_optics(shared)
+    vessel = drawn_vessel(shared, frame, rng, dirty=dirty, plate_type=plate_type)
+    vessel, optics = equipment(vessel, drawn_optics(shared))
     if outcome is None:
         return Scene(frame, vessel, optics, None, None)
     splashed = outcome == "null_experiment" and rng.random() < SPLASHED_SHARE

@@ -6,7 +6,9 @@ from datetime import date, timedelta
 import numpy as np
 
 from crystal_search.images import WORKING_WIDTH_PX
+from crystal_search.synthesis.frames import UNITS_PER_WIDTH
 from crystal_search.synthesis.seeds import WellSeed
+from crystal_search.synthesis.wells.scenes import Equipment, as_drawn
 
 DAYS = (0.0, 1.0, 2.0, 4.0, 7.0, 14.0, 28.0, 56.0)  #: of inspections, since drops were dispensed
 MATES = ("uv", "cross-polarised")  #: channels that can be rendered beside visible light
@@ -83,6 +85,8 @@ class Settings:
     channels: tuple[str, ...] = ()  #: of `MATES`, what is wanted beside visible light
     device: str = "cpu"
     plate_type: str | None = None
+    equipment: Equipment = as_drawn  #: has the last word about lens, lamp and plate
+    view_units: float = UNITS_PER_WIDTH  #: that the view is wide
     quality: int = 80  #: of JPEGs
     maps: bool = False  #: each pixel's outcome too
     sheet: bool = True  #: a contact sheet
