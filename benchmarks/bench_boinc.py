@@ -29,7 +29,7 @@ from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import FailedCopy
 from crystal_search.server.engines.boinc.project import Project, job_name, read_project
 from crystal_search.server.engines.boinc.returned_results import check
-from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, scripts
+from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, COMPARE, scripts
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import NewImage
@@ -156,7 +156,7 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
             for unit in units:
                 project.run("cancel_jobs", "--name", job_name(unit, 1))
         checks = _come_back(site, nothing)
-        asking, alone = _script_calls(site.home, folder / "bin")
+        asked = _script_calls(site.home, folder / "bin")
         back = seconds(lambda: _take(site, project, nothing))
         scored = sum(plate.scored for plate in site.imaging.plates())
         site.imaging.close()
@@ -166,8 +166,9 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
     return [
         Row("create-work, packed and submitted", f"{images / out:.0f} images/s", "200", images / out >= 200),
         Row("a result checked as BOINC's validator asks, without Python's start", f"{1000 * checks:.1f} ms"),
-        Row("results checked by the validator's script", f"{1 / asking:.0f}/s", "200", 1 / asking >= 200),
-        Row("  without its daemon", f"{1 / alone:.1f}/s, {alone / asking:.0f} times slower"),
+        Row("results checked by the validator's script", f"{1 / asked.check:.0f}/s", "200", 1 / asked.check >= 200),
+        Row("  without its daemon", f"{1 / asked.alone:.1f}/s, {asked.alone / asked.check:.0f} times slower"),
+        Row("  answers where two hosts must agree", f"{1 / asked.quorum:.0f}/s", "200", 1 / asked.quorum >= 200),
         Row("validate, assimilate, finalize, set-autoscore: images", f"{rate:.0f}/s", "500", rate >= 500),
         Row(f"  work units of {images_per_unit} images", f"{len(units) / back:.1f}/s"),
     ]
@@ -195,23 +196,46 @@ def _come_back(site: Installation, server: Nothing) -> float:
     return sorted(took)[len(took) // 2]
 
 
-def _script_calls(home: Home, folder: Path) -> tuple[float, float]:
-    """Return how long the validator's script takes with its daemon, and without, s."""
+@dataclass(frozen=True)
+class Questions:
+    """How long BOINC's validator waits for the answer to one question, s."""
+
+    check: float  #: whether a result is valid
+    alone: float  #: the same without the daemon
+    quorum: float  #: of three: whether each of two results of one work unit is, and whether they say the same
+
+
+def _script_calls(home: Home, folder: Path) -> Questions:
+    """Return how long the validator's scripts take, with their daemon and without."""
     folder.mkdir()
     for name, text in scripts(home, Settings().boinc_tolerance).items():
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
-    took: dict[str, list[float]] = {CHECK: [], CHECK + ALONE: []}
+    paths = sorted(home.incoming.glob("*/*"))[:CALLS]
     with subprocess.Popen([folder / ANSWER]) as daemon:
         try:
             while not home.answers.is_socket():
                 time.sleep(0.1)
-            for number, path in enumerate(sorted(home.incoming.glob("*/*"))[:CALLS]):
-                for name in (CHECK, CHECK + ALONE) if number % PLAIN_EVERY == 0 else (CHECK,):
-                    took[name].append(seconds(lambda: _checked(f"{folder / name} {path}")))  # noqa: B023
+            return Questions(
+                check=statistics.mean(_asked(folder / CHECK, path) for path in paths),
+                alone=statistics.mean(_asked(folder / (CHECK + ALONE), path) for path in paths[::PLAIN_EVERY]),
+                quorum=statistics.mean(_asked_of_two(folder, path) for path in paths),
+            )
         finally:
             daemon.kill()
-    return statistics.mean(took[CHECK]), statistics.mean(took[CHECK + ALONE])
+
+
+def _asked(script: Path, *paths: Path) -> float:
+    """Ask a script, and return how long it took, s."""
+    return seconds(lambda: _checked(f"{script} {' '.join(map(str, paths))}"))
+
+
+def _asked_of_two(folder: Path, path: Path) -> float:
+    """Ask what the validator asks when a second host has returned the same; return how long a question took, s."""
+    other = folder / path.name.replace("_0_r1_", "_1_r2_")
+    other.write_bytes(path.read_bytes().replace(b'"bench"', b'"other"'))
+    took = [_asked(folder / CHECK, path), _asked(folder / CHECK, other), _asked(folder / COMPARE, path, other)]
+    return statistics.mean(took)
 
 
 def _checked(command: str) -> None:

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.features import as_text
 from crystal_search.geometry import Box
-from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.hostile_json import UNPRINTABLE, Reader, read_whole
 from crystal_search.result import BestChop, RankedScore, Result, result_to_json, write_result
 from crystal_search.result_reader import SMALL_BYTES, read_result, result_from_json
 from crystal_search.work_unit import WorkUnit
@@ -212,6 +213,10 @@ def test_a_reader_that_stumbles_refuses_the_text() -> None:
     with pytest.raises(ResultError, match=r"result: cannot be used \(IndexError: ") as caught:
         read_whole(b"{}", "result", ResultError, stumble)
     assert len(str(caught.value)) < 200
+
+
+def test_text_that_is_printable_to_python_holds_nothing_that_is_refused() -> None:
+    assert not UNPRINTABLE.search("".join(filter(str.isprintable, map(chr, range(sys.maxunicode + 1)))))
 
 
 @pytest.mark.parametrize(
