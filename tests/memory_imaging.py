@@ -303,6 +303,10 @@ class MemoryImaging:
         units = [unit for unit in self._units.values() if unit.state == state]
         return sorted(units, key=lambda unit: unit.created_at)[-last:]
 
+    def unit_recipes(self, state: str) -> dict[str, Recipe]:
+        """Return by name the recipes of the work units in `state`, oldest first; images are not looked at."""
+        return {unit.name: unit.recipe for unit in self.units(state)}
+
     def known_units(self, names: Collection[str]) -> set[str]:
         """Return those of `names` that are work units of this database, in whatever state."""
         return self._units.keys() & set(names)

@@ -175,7 +175,9 @@ def _replaced(kind: type[ModelCard], folder: Path) -> list[Model[ModelCard]]:
 
 def named_by_open_units(site: Installation) -> list[Model[ModelCard]]:
     """Return the models that open work units name, as far as they are still here, each once."""
-    hashes = {sha256 for unit in site.imaging.units("open") for sha256 in hashes_of(unit.recipe.models).values()}
+    hashes = {
+        sha256 for recipe in site.imaging.unit_recipes("open").values() for sha256 in hashes_of(recipe.models).values()
+    }
     found = []
     for sha256 in sorted(hashes):
         try:
@@ -188,7 +190,9 @@ def named_by_open_units(site: Installation) -> list[Model[ModelCard]]:
 def units_waiting(site: Installation) -> Waiting:
     """Return which models the open work units without a result name, for the engine to tell whether they can be had."""
     units = Counter(
-        unit.recipe.models for unit in site.imaging.units("open") if not is_in(site.home, unit.name, *WITH_RESULT)
+        recipe.models
+        for name, recipe in site.imaging.unit_recipes("open").items()
+        if not is_in(site.home, name, *WITH_RESULT)
     )
     return Waiting(settings=site.settings, models=(site.models, site.home.models), units=units)
 
@@ -272,7 +276,9 @@ def forget(site: Installation, model: KnownModel) -> None:
     if model.in_use:
         raise UserError(f"{model.card.name} is in use; put another {model.card.title} to use first")
     waiting = [
-        unit.name for unit in site.imaging.units("open") if model.card.sha256 in hashes_of(unit.recipe.models).values()
+        name
+        for name, recipe in site.imaging.unit_recipes("open").items()
+        if model.card.sha256 in hashes_of(recipe.models).values()
     ]
     if waiting:
         raise UserError(f"{len(waiting)} open work units name {model.card.name}, as {waiting[0]}; wait for them")

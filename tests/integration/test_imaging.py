@@ -191,6 +191,8 @@ def test_work_units_are_recorded_once_and_closed_once(imaging: ImagingDatabase) 
     assert imaging.add_units([replace(late, image_ids=()), empty]) == {"empty"}
     assert imaging.add_units([]) == set()
     assert imaging.units("open") == [early, late, empty]
+    assert [*imaging.unit_recipes("open").items()] == [("early", OTHER_RECIPE), ("late", RECIPE), ("empty", RECIPE)]
+    assert imaging.unit_recipes("done") == {}
     imaging.close_unit("late", "failed", "it was 'killed'")
     imaging.close_unit("late", "done")
     imaging.close_unit("no-such-unit", "done")

@@ -297,6 +297,9 @@ class Units(Protocol):
     def units(self, state: str, *, last: int = ALL) -> list[UnitRecord]:
         """Return the work units in `state`, oldest first; of more than `last` those that were made last."""
 
+    def unit_recipes(self, state: str) -> dict[str, Recipe]:
+        """Return by name the recipes of the work units in `state`, oldest first; images are not looked at."""
+
     def known_units(self, names: Collection[str]) -> set[str]:
         """Return those of `names` that are work units of this database, in whatever state."""
 

@@ -200,6 +200,12 @@ def count_units(state: str) -> Query:
     return select(func.count()).select_from(work_unit).where(work_unit.c.state == state)
 
 
+def units_in(state: str) -> Query:
+    """Select the names of the work units in a state with their recipes, oldest first."""
+    there = select(work_unit.c.name, *_RECIPE_COLUMNS).join(recipe).where(work_unit.c.state == state)
+    return there.order_by(work_unit.c.created_at, work_unit.c.id)
+
+
 def units_with_images(state: str, last: int) -> Query:
     """Select the last work units in a state, one row for each of their images, oldest unit first, images in order."""
     newest = (work_unit.c.created_at.desc(), work_unit.c.id.desc())

@@ -102,6 +102,11 @@ class SqlUnits(SqlTransactions):
             units.append(unit)
         return units
 
+    def unit_recipes(self, state: str) -> dict[str, Recipe]:
+        """Return by name the recipes of the work units in `state`, oldest first; images are not looked at."""
+        rows = self._read("read work units", lambda c: c.execute(statements.units_in(state)).all())
+        return {row.name: recipe_of(row) for row in rows}
+
     def known_units(self, names: Collection[str]) -> set[str]:
         """Return those of `names` that are work units of this database, in whatever state."""
         if not names:

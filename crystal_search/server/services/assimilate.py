@@ -40,9 +40,10 @@ class UnreadNowError(DatabaseError):
 def assimilate(site: Installation) -> int:
     """Move every valid result into the spool; return how many."""
     home, count = site.home, 0
-    open_units = {unit.name: unit for unit in site.imaging.units("open")}
+    names = names_in(home, State.VALIDATED)
+    open_units = {unit.name: unit for unit in site.imaging.units("open")} if names else {}
     records = {}
-    for name in names_in(home, State.VALIDATED):
+    for name in names:
         folder = place_of(home, name, State.VALIDATED)
         if name in open_units:
             records[folder / RECORD_FILE] = record_to_json(open_units[name])

@@ -82,5 +82,4 @@ def is_finished(site: Installation, last: Pass) -> bool:
     """Tell whether `last` found nothing to pack and no work unit waits for a result that could come."""
     if last.created.units or last.created.again:
         return False
-    open_units = site.imaging.units("open")
-    return all(is_in(site.home, unit.name, *CANONICAL) for unit in open_units)
+    return all(is_in(site.home, name, *CANONICAL) for name in site.imaging.unit_recipes("open"))

@@ -74,9 +74,9 @@ def _rows(site: Installation, scores: Mapping[str, Sequence[AutoScore]]) -> dict
 def lost_units(site: Installation) -> Iterator[str]:
     """Yield the archived work units whose scores are on no way to the ledger: their CSV file is gone."""
     pending = {name for path in _files(site.home, "*.csv") for name in contents(site.home, path.name)}
-    for unit in site.imaging.units("open"):
-        if unit.name not in pending and is_in(site.home, unit.name, State.ARCHIVED):
-            yield unit.name
+    for name in site.imaging.unit_recipes("open"):
+        if name not in pending and is_in(site.home, name, State.ARCHIVED):
+            yield name
 
 
 def _refused(home: Home, *, again: bool) -> list[Path]:

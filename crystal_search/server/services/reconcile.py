@@ -41,8 +41,9 @@ def resolve_failed(site: Installation) -> None:
 
     Their reasons are in the imaging database then; nothing of them stays here.
     """
-    open_units = {unit.name: unit for unit in site.imaging.units("open")}
-    for name in site.imaging.known_units(names_in(site.home, State.SET_ASIDE)):
+    failed = site.imaging.known_units(names_in(site.home, State.SET_ASIDE))
+    open_units = {unit.name: unit for unit in site.imaging.units("open")} if failed else {}
+    for name in failed:
         if name in open_units:
             unit, reason = open_units[name], reason_of(site.home, name)
             (_split if len(unit.image_ids) > 1 else _put_off)(site, unit, reason)
@@ -83,28 +84,25 @@ def withdraw_outdated(site: Installation, recipe: Recipe) -> None:
 
     What a client has begun is finished with the models that it was begun with, as long as they are still there.
     """
-    for unit in site.imaging.units("open"):
-        if (
-            unit.recipe.models != recipe.models
-            and not is_in(site.home, unit.name, *CANONICAL)
-            and not _is_in_work(site, unit)
-        ):
-            log.info("%s is withdrawn: %s is no longer in use", unit.name, _listed(unit.recipe))
-            move(site.home, unit.name, State.QUEUED, State.GONE)
-            discard(site.home, site.home.failures / unit.name)
-            site.imaging.close_unit(unit.name, "withdrawn", f"replaced by {_listed(recipe)}")
+    for name, former in site.imaging.unit_recipes("open").items():
+        is_wanted = former.models == recipe.models or is_in(site.home, name, *CANONICAL)
+        if not is_wanted and not _is_in_work(site, name, former):
+            log.info("%s is withdrawn: %s is no longer in use", name, _listed(former))
+            move(site.home, name, State.QUEUED, State.GONE)
+            discard(site.home, site.home.failures / name)
+            site.imaging.close_unit(name, "withdrawn", f"replaced by {_listed(recipe)}")
 
 
 def _listed(recipe: Recipe) -> str:
     return ", ".join(model.name for model in recipe.models if model.name)
 
 
-def _is_in_work(site: Installation, unit: UnitRecord) -> bool:
+def _is_in_work(site: Installation, name: str, recipe: Recipe) -> bool:
     home = site.home
-    if not is_in(home, unit.name, State.RUNNING, State.RETURNED):
+    if not is_in(home, name, State.RUNNING, State.RETURNED):
         return False
     there = cards_in(site.models).keys() | cards_in(home.models).keys()
-    return set(hashes_of(unit.recipe.models).values()) <= there
+    return set(hashes_of(recipe.models).values()) <= there
 
 
 def recreate_lost(site: Installation) -> int:
@@ -112,9 +110,10 @@ def recreate_lost(site: Installation) -> int:
 
     A work unit none of whose images can be read now is withdrawn; they are packed anew when they can be.
     """
+    lost = {name for name in site.imaging.unit_recipes("open") if _is_lost(site, name)}
     again = 0
-    for unit in site.imaging.units("open"):
-        if not _is_lost(site, unit):
+    for unit in site.imaging.units("open") if lost else []:
+        if unit.name not in lost:
             continue
         read, _ = read_some(site, _unscored(site, unit))
         if read:
@@ -124,8 +123,8 @@ def recreate_lost(site: Installation) -> int:
     return again
 
 
-def _is_lost(site: Installation, unit: UnitRecord) -> bool:
-    return not is_in(site.home, unit.name, State.QUEUED, State.SET_ASIDE, *CANONICAL)
+def _is_lost(site: Installation, name: str) -> bool:
+    return not is_in(site.home, name, State.QUEUED, State.SET_ASIDE, *CANONICAL)
 
 
 def _images(site: Installation, unit: UnitRecord) -> list[StoredImage]:

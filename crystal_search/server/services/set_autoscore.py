@@ -134,7 +134,7 @@ def _close_units(
     Only what was left out is held back. An image that the client could not read, or that shows another picture by
     now, has no score either, but is to get one.
     """
-    open_names, done = {unit.name for unit in site.imaging.units("open")}, []
+    open_names, done = site.imaging.unit_recipes("open").keys(), []
     for name in names:
         if name in open_names and (scores := archive.scores(name)):
             untold = [score for score in scores.values() if (name, score.image_id) not in told]
