@@ -37,6 +37,7 @@ from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.cycle import cycle
 from crystal_search.server.services.finalize import finalize
 from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
@@ -46,6 +47,7 @@ from crystal_search.work_unit import Parameters, WorkUnit, read_work_unit, write
 
 DEMO = Path(__file__).parents[1] / "crystal_search" / "demo" / "plate"
 TOOL = "#!/bin/sh\ncat >/dev/null\n"
+PASSES = 9  #: in which nothing happens
 CALLS, PLAIN_EVERY = 300, 10  #: of the validator's script, and every which without the daemon too
 CONFIG = """<boinc><config><db_name>none</db_name><db_user>none</db_user><uldl_dir_fanout>1024</uldl_dir_fanout>
 <master_url>http://127.0.0.1/none/</master_url><download_dir>{root}/download</download_dir>
@@ -155,6 +157,7 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
         if project_root:
             for unit in units:
                 project.run("cancel_jobs", "--name", job_name(unit, 1))
+        idle = _idle_pass(site, project)
         checks = _come_back(site, nothing)
         asked = _script_calls(site.home, folder / "bin")
         back = seconds(lambda: _take(site, project, nothing))
@@ -165,6 +168,7 @@ def rows(images: int, images_per_unit: int, project_root: Path | None) -> list[R
     rate = images / back
     return [
         Row("create-work, packed and submitted", f"{images / out:.0f} images/s", "200", images / out >= 200),
+        Row(f"a pass while {len(units)} work units are out, processor time", f"{1000 * idle:.0f} ms"),
         Row("a result checked as BOINC's validator asks, without Python's start", f"{1000 * checks:.1f} ms"),
         Row("results checked by the validator's script", f"{1 / asked.check:.0f}/s", "200", 1 / asked.check >= 200),
         Row("  without its daemon", f"{1 / asked.alone:.1f}/s, {asked.alone / asked.check:.0f} times slower"),
@@ -180,6 +184,19 @@ def _send(site: Installation, project: Project, jobs: Jobs) -> None:
     with BoincEngine(site.home, site.settings, project, jobs, site.models) as engine:
         engine.submit(reversed(unit_files(site.home.queue)))
         engine.step()
+
+
+def _idle_pass(site: Installation, project: Project) -> float:
+    """Return how much processor time a pass takes, s, while all work units are out and nothing comes back."""
+    names = [job_name(path.stem, 1) for path in unit_files(site.home.queue)]
+    known = {name: Job(id=1, name=name, error_mask=0, assimilated=False, in_progress=1) for name in names}
+    took = []
+    with BoincEngine(site.home, site.settings, project, Nothing(known), site.models) as engine:
+        for _ in range(PASSES):
+            began_s = time.process_time()
+            cycle(site, recipe_of(site), engine)
+            took.append(time.process_time() - began_s)
+    return statistics.median(took)
 
 
 def _come_back(site: Installation, server: Nothing) -> float:
