@@ -163,9 +163,21 @@ def test_rounding_a_pixel_and_near_ties_are_no_difference(data: st.DataObject) -
     assert score_disagreement(FOUND, other, TOLERANCE) == ""
 
 
-def test_a_frame_one_chop_further_is_the_same_if_it_is_as_sure() -> None:
-    beside = CHOPS[0].box.shifted(0, 12)
-    assert score_disagreement(FOUND, with_chop(0, box=beside), TOLERANCE) == ""
+@pytest.mark.parametrize("number", range(3))
+@pytest.mark.parametrize("step", [(0, 12), (12, 0), (-12, 12), (0, 1), (-1, 0)])
+def test_a_frame_that_lies_elsewhere_is_refused(number: int, step: tuple[int, int]) -> None:
+    """Chops of shipped models lie 12 of 64 px apart; drops of the same box have the same chops."""
+    frame = with_chop(number, box=CHOPS[number].box.shifted(*step))
+    assert "only one has the best chop" in score_disagreement(FOUND, frame, TOLERANCE)
+    assert "only one has the best chop" in score_disagreement(frame, FOUND, TOLERANCE)
+
+
+@given(rows=st.integers(-12, 12), columns=st.integers(-12, 12))
+def test_frames_over_a_drop_whose_box_differs_lie_within_half_a_step(rows: int, columns: int) -> None:
+    chops = (replace(CHOPS[0], box=CHOPS[0].box.shifted(rows, columns)), *CHOPS[1:])
+    other = replace(with_drop(box=REGION.box._replace(left=31)), best_chops=chops)
+    agrees = score_disagreement(FOUND, other, TOLERANCE) == ""
+    assert agrees is (max(abs(rows), abs(columns)) <= 6)
 
 
 def test_images_that_neither_could_read_or_where_both_found_no_drop_agree() -> None:

@@ -1,8 +1,7 @@
 """Whether two hosts say the same about a work unit: everything of a result that people see or that is kept.
 
 Floating point differs a little from processor to processor. That moves probabilities in the fifth decimal, the drop's
-edge by a pixel of the locator here and there, and of two chops that are all but equal now one comes first, now the
-other (docs/result.md says what is compared how).
+edge by a pixel of the locator now and then, with the grid of chops over it (docs/result.md says what is compared how).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,6 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from crystal_search.features import Features
-from crystal_search.geometry import intersection_over_union
 from crystal_search.model import hashes_of
 from crystal_search.result import BestChop, DropRegion, ImageScore, Result
 
@@ -20,7 +18,9 @@ REACH_PX = 4  #: of these, by which edges of drops may differ
 LEAST_SHARE = 0.95  #: of the area of the larger of two drops in the smaller
 LEAST_CHOPS = 0.75  #: the same of their numbers of chops: a drop of a pixel more may have a row of them more
 FEATURES_APART = 0.01  #: and this share of the number: by which one of the features may differ
-LEAST_OVERLAP = 0.5  #: intersection over union of two frames for the same; neighbouring chops have two thirds
+#: Of a chop's side, by which edges of a frame may differ where the drops' boxes do, since chops lie on a grid over the
+#: drop: half a step between the chops of shipped models is 0.094. Over one and the same box frames are the same.
+FRAME_REACH = 0.1
 
 Size = tuple[int, int]
 
@@ -67,7 +67,8 @@ def _differences(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[str
     if min(a.chops, b.chops) < LEAST_CHOPS * max(a.chops, b.chops):
         yield f"{a.chops} and {b.chops} chops"
     yield from _other_numbers(a, b, tolerance)
-    yield from _other_frames(a.best_chops, b.best_chops, tolerance)
+    reach = FRAME_REACH if a.drop and b.drop and a.drop.box != b.drop.box else 0.0
+    yield from _other_frames(a.best_chops, b.best_chops, tolerance, reach)
     yield from _other_features(a.features, b.features)
 
 
@@ -131,22 +132,23 @@ def _count(features: Features | None) -> int:
     return 0 if features is None else len(features)
 
 
-def _other_frames(one: Sequence[BestChop], other: Sequence[BestChop], tolerance: float) -> Iterator[str]:
+def _other_frames(one: Sequence[BestChop], other: Sequence[BestChop], tolerance: float, reach: float) -> Iterator[str]:
     """Yield what frames differ in: each must be one of the other's, in whatever order."""
     if len(one) != len(other):
         yield f"{len(one)} and {len(other)} best chops"
     left = list(other)
     for chop in one:
-        same = next((each for each in left if _is_same(chop, each, tolerance)), None)
+        same = next((each for each in left if _is_same(chop, each, tolerance, reach)), None)
         if same is None:
             yield f"only one has the best chop {chop.outcome} {chop.probability:.2f} at {tuple(chop.box)}"
             return
         left.remove(same)
 
 
-def _is_same(one: BestChop, other: BestChop, tolerance: float) -> bool:
+def _is_same(one: BestChop, other: BestChop, tolerance: float, reach: float) -> bool:
+    apart_px = max(abs(edge - edge_there) for edge, edge_there in zip(one.box, other.box, strict=True))
     return (
         one.outcome == other.outcome
         and abs(one.probability - other.probability) <= tolerance
-        and intersection_over_union(one.box, other.box) >= LEAST_OVERLAP
+        and apart_px <= reach * max(one.box.height, one.box.width)
     )
