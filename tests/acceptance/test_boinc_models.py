@@ -1,6 +1,7 @@
 """New models on a real BOINC server: volunteers have them before their work names them, whatever they run."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from crystal_search.server.engines.boinc.boinc_report import held_back
 from crystal_search.server.engines.boinc.invitations import invitation
 from crystal_search.server.engines.boinc.supplying import UPDATE, supply
 from crystal_search.server.engines.engine import Waiting
+from crystal_search.server.imaging.imaging_database import Removal
 from crystal_search.server.installation import recipe_of
 from crystal_search.server.models_in_use import known_models, model_called, put_to_use
 from crystal_search.server.services.create_work import EVERYTHING, Order
@@ -35,6 +37,7 @@ def images(place: Place) -> Iterator[list[int]]:
     put_to_use(place.site, read_model(model_called(shipped.sha256, known_models(place.site)).path))
     place.order = EVERYTHING
     del place.added[-len(found) :]
+    place.site.imaging.remove_images(found, Removal(person="", what="", why="", removed_at=datetime.now(UTC)))
 
 
 def versions(place: Place) -> dict[str, AppVersion]:
