@@ -1,8 +1,8 @@
 """The columns of every CSV file that people get: one vocabulary, told in docs/columns.md.
 
 Names in capital letters stand for several: ``p_GROUP`` for ``p_crystal`` and the other groups. A column that a file
-has twice, for a machine's score and a person's, begins with ``auto_`` or ``manual_``; the bounds of an interval end
-in ``_low`` and ``_high``.
+has twice, for a machine's score and a person's, begins with ``auto_`` or ``manual_``, that of a readout with
+``readout_``; the bounds of an interval end in ``_low`` and ``_high``.
 """
 
 import csv
@@ -31,7 +31,7 @@ KINDS: dict[Kind, str] = {
     "taken": "ISO 8601, by the robot's clock; the day alone where no more is known",
 }
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-PREFIXES, SUFFIXES = ("auto_", "manual_"), ("_low", "_high")
+PREFIXES, SUFFIXES = ("auto_", "manual_", "readout_"), ("_low", "_high")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,12 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("classifier_sha256", "text", "hash of its file"),
         Column("drop_sha256", "text", "hash of the drop locator's file"),
         Column("threshold", "share", "probability that a group must reach in a chop"),
+        Column("readout", "text", "name of the readout"),
+        Column(
+            "triage",
+            "text",
+            "by the readout: `in`: look at it; `out`: no need to; `cannot_promise`: nothing is promised of it",
+        ),
         Column("work_unit", "text", "work unit whose result it is"),
         Column("scored_at", "time", "when it was scored"),
         Column("seconds", "duration", "time that scoring took", "Seconds", 3),

@@ -8,13 +8,15 @@ import csv
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
+from crystal_search.adaptation.rescoring import NOTHING
 from crystal_search.arguments import count, fraction
 from crystal_search.columns import plain
+from crystal_search.direct.rescored_files import READOUT_COLUMNS, rescored_rows, used_readout
 from crystal_search.direct.scored_files import (
     COLUMNS,
     NOT_SCORED,
@@ -34,7 +36,7 @@ from crystal_search.processes import processors
 from crystal_search.work_unit import Parameters
 
 NAMED = 5  #: files with a trouble that are told at the most
-WIDEST = max(map(len, COLUMNS))
+WIDEST = max(map(len, READOUT_COLUMNS))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
     models.add_argument("--home", type=Path, metavar="DIR", help="an installation, to score as it does")
+    parser.add_argument("--readout", type=Path, metavar="FILE", help="of this imager, made by adapt: its scores beside")
     parser.add_argument("--threshold", type=fraction, help=f"default: the installation's, else {THRESHOLD}")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
@@ -67,15 +70,17 @@ def run(arguments: argparse.Namespace) -> None:
     models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
     parameters = Parameters(threshold=threshold, scoring=arguments.scoring, no_drop=arguments.no_drop)
     job = Job(models=models, parameters=parameters, overlays=arguments.overlays)
-    models_in(job.models)  # an error here, not in each worker
+    classifier = models_in(job.models).classifier.card  # an error here, not in each worker
+    used = used_readout(arguments.readout, classifier.sha256) if arguments.readout else None
     _make_folder(job.overlays)
     tally = _Tally()
     found = tally.counting(_found(paths, job, arguments.workers))
+    rows = rescored_rows(found, used, tally.answers) if used else map(csv_row, found)
     if arguments.csv:
-        _write(arguments.csv, found)
+        _write(arguments.csv, READOUT_COLUMNS if used else COLUMNS, rows)
         sys.stdout.write(f"{tally.told}\n{arguments.csv}\n")
     else:
-        _show(found)
+        _show(rows)
     tally.tell_troubles()
     if not tally.scored:
         raise ImageError("not one image could be scored")
@@ -101,6 +106,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.scored = 0
+        self.answers: Counter[str] = Counter()  #: of a readout
         self._outcomes: Counter[str] = Counter()
         self._troubles: dict[str, list[str]] = {"scored": [], "written": []}
         self._more: Counter[str] = Counter()
@@ -133,7 +139,11 @@ class _Tally:
         """How many got which outcome."""
         images = self._outcomes.total()
         counts = ", ".join(f"{count} {name}" for name, count in sorted(self._outcomes.items()))
-        return f"{images} {'image' if images == 1 else 'images'}: {counts}"
+        told = f"{images} {'image' if images == 1 else 'images'}: {counts}"
+        if not self.answers:
+            return told
+        look, no_look, unknown = (self.answers[answer] for answer in ("in", "out", NOTHING))
+        return f"{told}\nby the readout: {look} to look at, {no_look} need no look, of {unknown} nothing is promised"
 
     def tell_troubles(self) -> None:
         """Name what could not be scored or written."""
@@ -142,22 +152,22 @@ class _Tally:
             sys.stderr.writelines(f"could not be {kind}: {each}\n" for each in (*troubles, *more))
 
 
-def _write(path: Path, found: Iterable[Scored]) -> None:
-    """Write a row for each."""
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
+    """Write the rows, whole or not at all."""
     temporary = path.with_name(path.name + PART)
     try:
         with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, columns, restval="")
             writer.writeheader()
-            writer.writerows(map(csv_row, found))
+            writer.writerows(rows)
         os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _show(found: Iterable[Scored]) -> None:
+def _show(rows: Iterable[Mapping[str, str]]) -> None:
     """Print the columns that say something."""
-    for each in found:
-        for column, cell in csv_row(each).items():
+    for row in rows:
+        for column, cell in row.items():
             if cell:
                 sys.stdout.write(f"{column:{WIDEST}}  {printable(plain(cell))}\n")

@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -268,8 +268,12 @@ def row(found: Scored) -> dict[str, Cell]:
 
 def csv_row(found: Scored) -> dict[str, str]:
     """Return the row as the CSV file has it: numbers rounded, empty cells where there is nothing to say."""
-    cells = {column: _rounded(column, value) for column, value in row(found).items()}
-    return written(cells)
+    return written_rounded(row(found))
+
+
+def written_rounded(cells: Mapping[str, Cell]) -> dict[str, str]:
+    """Return cells as the CSV file has them."""
+    return written({column: _rounded(column, value) for column, value in cells.items()})
 
 
 def _rounded(column: str, value: Cell) -> Cell:

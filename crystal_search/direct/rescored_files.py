@@ -1,0 +1,58 @@
+"""Files scored by a readout beside the shipped score."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from crystal_search.adaptation.labelled import seen_of
+from crystal_search.adaptation.readout_model import rescoring_of
+from crystal_search.adaptation.rescoring import NOTHING, Rescoring, rescored
+from crystal_search.columns import Cell
+from crystal_search.direct.scored_files import COLUMNS, Scored, csv_row, written_rounded
+from crystal_search.model import CARD_SUFFIX, in_role, read_model
+from crystal_search.model_card import ReadoutCard
+from crystal_search.outcomes import GROUPS
+
+READOUT_COLUMNS = (*COLUMNS, "readout", *(f"readout_p_{group}" for group in GROUPS), "triage")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class UsedReadout:
+    """A readout to score files with."""
+
+    name: str
+    rescoring: Rescoring
+
+
+def used_readout(path: Path, classifier_sha256: str) -> UsedReadout:
+    """Return the readout whose card, or weights, are the file `path`.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, is no readout, or reads the answers of another classifier than that with this hash.
+    """
+    name = path.name.removesuffix(ReadoutCard.suffix)
+    model = in_role(read_model(path if name == path.name else path.with_name(name + CARD_SUFFIX)), ReadoutCard)
+    return UsedReadout(name=model.card.name, rescoring=rescoring_of(model, classifier_sha256))
+
+
+def rescored_rows(found: Iterable[Scored], used: UsedReadout, answers: Counter[str]) -> Iterator[dict[str, str]]:
+    """Yield the row of each file, the readout's columns last, and count what it answers.
+
+    A folder stands for a plate; whether it is like those of the labels shows when all of its images are scored.
+    Images without features, such as those without a drop, get no score by the readout, and nothing is promised of them.
+    """
+    there = list(found)
+    told = [each for each in there if each.score.features is not None]
+    cells: dict[int, dict[str, Cell]] = {}
+    if told:
+        new = rescored(used.rescoring, seen_of([each.score for each in told]), [str(each.path.parent) for each in told])
+        for each, shares, answer in zip(told, new.shares.tolist(), new.answers, strict=True):
+            by_group = {f"readout_p_{group}": share for group, share in zip(GROUPS, shares, strict=True)}
+            cells[id(each)] = {"readout": used.name, **by_group, "triage": answer}
+    for each in there:
+        mine = cells.get(id(each), {"triage": NOTHING})
+        answers[str(mine["triage"])] += 1
+        yield csv_row(each) | written_rounded(mine)

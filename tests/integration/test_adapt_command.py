@@ -1,0 +1,131 @@
+"""Labels in a table, a readout of them, and files scored with it, by the command line."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from crystal_search.demo.truth import plate_folder, read_truth
+from crystal_search.evaluation import adapt_command
+from crystal_search.evaluation.label_table import read_labels
+from crystal_search.exit_codes import OK, USAGE
+from crystal_search.main import main
+from crystal_search.outcomes import GROUPS, Group, outcome_named
+
+WELLS = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a quarter of the demo plate's wells, as if they were of six plates."""
+    folder = tmp_path_factory.mktemp("images")
+    for number, name in enumerate(sorted(read_truth(plate_folder()))[::4]):
+        plate = folder / f"plate{number % 6}"
+        plate.mkdir(exist_ok=True)
+        shutil.copy(plate_folder() / name, plate)
+    return folder
+
+
+def labels_of(folder: Path, table: Path, *, yes_or_no: bool = False) -> Path:
+    """Write the truth of the wells as Excel does, with other words for columns."""
+    truth = read_truth(plate_folder())
+    with table.open("w", encoding="utf-16", newline="") as file:
+        rows = csv.writer(file, delimiter=";")
+        rows.writerow(["Filename", "Barcode", "Crystals" if yes_or_no else "Score"])
+        for path in sorted(folder.rglob("*.jpg")):
+            outcome = truth[path.name]
+            group = outcome_named(outcome).group if outcome != "no_drop" else None
+            said = ("yes" if group is Group.CRYSTAL else "No") if yes_or_no else outcome
+            rows.writerow([f"{path.parent.name}\\{path.name}", path.parent.name, said])
+    return table
+
+
+@pytest.fixture(scope="module")
+def readout(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the card of a readout of all the wells."""
+    out = tmp_path_factory.mktemp("readout")
+    table = labels_of(folder, out / "labels.csv")
+    words = ["adapt", "--folder", str(folder), "--labels", str(table), "--imager", "demo", "--workers", "1"]
+    assert main([*words, "--out", str(out / "ours.card.json"), "--anyway"]) == OK
+    return out / "ours.card.json"
+
+
+def test_a_table_as_people_save_it_is_read(folder: Path, tmp_path: Path) -> None:
+    files = read_labels(labels_of(folder, tmp_path / "labels.csv"), folder)
+    assert len(files) == WELLS
+    assert {each.plate for each in files} == {f"plate{number}" for number in range(6)}
+    assert {each.group for each in files} >= set(range(4))
+    told = {each.path: each.group for each in read_labels(labels_of(folder, tmp_path / "l", yes_or_no=True), folder)}
+    assert told == {each.path: 0 if each.group == 0 else -1 for each in files}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file\n", "lists no image"),
+        ("name,outcome\na,clear\n", "has no column file or path or image"),
+        ("file,plate\na,b\n", "neither a column outcome nor a column crystal"),
+        ("file,outcome\nnone.jpg,clear\n", "line 2: no file 'none.jpg'"),
+        ("file,crystal\ndemo_01A_1.jpg,perhaps\n", "line 2: crystal must be yes or no, got 'perhaps'"),
+        ("file,outcome\ndemo_01A_1.jpg,ugly\n", "line 2: nobody knows the outcome 'ugly'"),
+    ],
+)
+def test_what_nobody_understands_is_told_with_its_line(
+    text: str, said: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    assert main(["adapt", "--folder", str(folder), "--labels", str(tmp_path / "labels.csv")]) == USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_it_says_what_was_gained_and_what_would_help(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = labels_of(folder, tmp_path / "labels.csv", yes_or_no=True)
+    out = tmp_path / "ours.card.json"
+    words = ["adapt", "--folder", str(folder), "--labels", str(table), "--out", str(out), "--workers", "1"]
+    assert main(words) == OK
+    said = capsys.readouterr().out
+    assert f"{WELLS} labels of 6 plates, " in said
+    assert "the shipped score puts a drop with crystals before one without in " in said
+    assert "on plates that it has not seen" in said
+    assert "cannot promise to miss at most 1 % of the crystals" in said
+    assert ("no readout was written" in said) is not out.exists()
+
+
+def test_files_are_scored_with_it(
+    folder: Path, readout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = readout.with_name("ours.readout.json")
+    words = ["score", str(folder), "--csv", str(tmp_path / "s.csv"), "--workers", "1", "--readout", str(weights)]
+    assert main(words) == OK
+    assert f"by the readout: 0 to look at, 0 need no look, of {WELLS} nothing is promised" in capsys.readouterr().out
+    with (tmp_path / "s.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    told = [row for row in rows if row["readout"]]
+    assert len(rows) == WELLS
+    assert len(told) >= WELLS - 3  # all that have a drop
+    shares = np.array([[float(row[f"readout_p_{group}"]) for group in GROUPS] for row in told])
+    np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+    assert {row["triage"] for row in rows} == {"cannot_promise"}
+
+
+def test_a_readout_of_another_classifier_is_refused(
+    folder: Path, readout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = json.loads(readout.read_text()) | {"classifier_sha256": "a" * 64}
+    shutil.copy(readout.with_name("ours.readout.json"), tmp_path)
+    (tmp_path / "ours.card.json").write_text(json.dumps(card))
+    words = ["score", str(folder), "--csv", str(tmp_path / "s.csv"), "--readout", str(tmp_path / "ours.card.json")]
+    assert main(words) != OK
+    assert "ours reads the answers of the classifier aaaaaaaaaaaa" in capsys.readouterr().err
+
+
+def test_it_needs_no_torch() -> None:
+    code = f"import sys, {adapt_command.__name__}; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
