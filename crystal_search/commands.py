@@ -14,6 +14,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "watch": ("server.services.watch", "import, score and show new images as they come"),
         "view": ("viewer.serve", "serve the plate viewer"),
         "adapt": ("evaluation.adapt_command", "fit a readout to labels of your own, and tell what it is worth"),
+        "teach": ("evaluation.teach_command", "choose the images whose labels would teach most"),
         "run": ("demo.run", "the main job: the demo plate from images to frames in the viewer"),
         "import": ("server.importing.import_command", "bring a robot's folder into the imaging database"),
         "remove": ("server.importing.remove_command", "take back an import or a plate"),

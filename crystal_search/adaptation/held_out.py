@@ -71,7 +71,7 @@ def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES
     Tibshirani and Friedman, The Elements of Statistical Learning, 2nd edition, section 7.10).
     """
     inner = folds(labelled, INNER)
-    if inner.parts < 2:
+    if inner.parts < 2 or len(choices) == 1:
         return choices[0]
     losses = np.stack([_losses(labelled, scale, choice, inner.part) for choice in choices])  # (choices, N)
     best = int(losses.sum(axis=1).argmin())

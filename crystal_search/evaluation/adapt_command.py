@@ -2,40 +2,25 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from crystal_search.adaptation.adapting import Adapted, adapted
-from crystal_search.adaptation.labelled import CRYSTAL, Labelled, Seen, seen_of
+from crystal_search.adaptation.labelled import CRYSTAL
 from crystal_search.adaptation.readout_model import Origin, readout_model
 from crystal_search.adaptation.triage import Promise
 from crystal_search.arguments import count, fraction
 from crystal_search.bootstrap import Interval
-from crystal_search.direct.scored_files import Job, inputs, scored, to_use
-from crystal_search.errors import UserError
-from crystal_search.evaluation.label_table import LabelledFile, read_labels
+from crystal_search.direct.scored_files import Job, to_use
+from crystal_search.evaluation.label_material import Material, material_of
+from crystal_search.evaluation.label_table import read_labels
 from crystal_search.model import CARD_SUFFIX, default_model, write_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.processes import processors
-from crystal_search.result import ImageScore
 from crystal_search.work_unit import Parameters
-
-OTHERS = 200  #: images without labels that are scored too, to know how the imager's numbers are spread
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Material:
-    """Labelled images and others of the imager, as far as they could be scored."""
-
-    labelled: Labelled
-    names: tuple[str, ...]  #: of the labelled images
-    everything: Seen
-    left_out: int  #: labelled images that could not be scored
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     files = read_labels(arguments.labels, arguments.folder)
     models, threshold = to_use(arguments.models, arguments.home, None)
     job = Job(models=models, parameters=Parameters(threshold=threshold, no_drop="whole_image"), overlays=None)
-    material = _material(files, arguments.folder, job, arguments.workers)
+    material = material_of(files, arguments.folder, job, arguments.workers)
     found = adapted(material.labelled, material.everything, Promise(missed=arguments.missed))
     sys.stdout.writelines(f"{line}\n" for line in report(found, material))
     if not arguments.out:
@@ -83,34 +68,6 @@ def run(arguments: argparse.Namespace) -> None:
     model = readout_model(found, material.labelled, default_model(ClassifierCard, models).card, origin)
     card = write_model(model.onnx, model.card, arguments.out.parent)
     sys.stdout.write(f"crystal-search score --readout {card} IMAGES --csv FILE scores with it\n")
-
-
-def _material(files: Sequence[LabelledFile], folder: Path, job: Job, workers: int) -> Material:
-    """Score labelled images and some others, and put together what can be learnt from."""
-    known = {each.path for each in files}
-    others = [path for path in inputs([folder]) if path not in known]
-    paths = [*(each.path for each in files), *others[:: max(1, -(-len(others) // OTHERS))]]
-    found = tqdm(scored(paths, job, workers=workers), total=len(paths), desc="score", disable=not sys.stderr.isatty())
-    scores = {each.path: each.score for each in found if _tells(each.score)}
-    there = [each for each in files if each.path in scores]
-    if not there:
-        raise UserError(f"not one of {len(files)} labelled images could be scored; name a folder of images of wells")
-    labelled = Labelled(
-        seen=seen_of([scores[each.path] for each in there]),
-        groups=np.array([each.group for each in there], np.int64),
-        plates=tuple(each.plate or "one plate" for each in there),
-        drops=tuple(each.drop for each in there),
-    )
-    return Material(
-        labelled=labelled,
-        names=tuple(each.path.relative_to(folder).as_posix() for each in there),
-        everything=seen_of(list(scores.values())),
-        left_out=len(files) - len(there),
-    )
-
-
-def _tells(score: ImageScore) -> bool:
-    return score.error is None and bool(score.class_probabilities)
 
 
 def report(found: Adapted, material: Material) -> Iterator[str]:

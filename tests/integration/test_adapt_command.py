@@ -126,6 +126,24 @@ def test_a_readout_of_another_classifier_is_refused(
     assert "ours reads the answers of the classifier aaaaaaaaaaaa" in capsys.readouterr().err
 
 
+def test_it_asks_for_images_that_have_no_label(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = labels_of(folder, tmp_path / "labels.csv")
+    lines = table.read_text("utf-16").splitlines(keepends=True)
+    table.write_text("".join(lines[:17]), "utf-16")
+    words = ["teach", "--folder", str(folder), "--labels", str(table), "--count", "6", "--workers", "1"]
+    assert main([*words, "--csv", str(tmp_path / "next.csv")]) == OK
+    assert "6 images of " in capsys.readouterr().out
+    with (tmp_path / "next.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    labelled = {line.split(";")[0].replace("\\", "/") for line in lines[1:17]}
+    assert len({row["file"] for row in rows} - labelled) == 6
+    assert all(row["file"].startswith(f"{row['plate']}/") and not row["outcome"] for row in rows)
+    (tmp_path / "filled.csv").write_text((tmp_path / "next.csv").read_text().replace(",\n", ",clear\n"))
+    assert len(read_labels(tmp_path / "filled.csv", folder)) == 6
+
+
 def test_it_needs_no_torch() -> None:
     code = f"import sys, {adapt_command.__name__}; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
