@@ -63,6 +63,9 @@ CLASSES = {group: tuple(n for n, outcome in enumerate(OUTCOMES) if outcome.group
 #: The well's own answer when no drop was found; not a class, so no network gives it a probability.
 NO_DROP = "no_drop"
 
+#: What summaries count a score as in which no group reached the threshold: it names only the likeliest.
+UNSURE = "unsure"
+
 #: The ledger's answer for an image that no client can read.
 UNREADABLE = "unreadable"
 

@@ -31,7 +31,7 @@ from crystal_search.direct.scored_files import (
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import PART
 from crystal_search.hostile_json import printable
-from crystal_search.outcomes import THRESHOLD
+from crystal_search.outcomes import THRESHOLD, UNSURE
 from crystal_search.processes import processors
 from crystal_search.work_unit import Parameters
 
@@ -114,7 +114,7 @@ class _Tally:
     def counting(self, found: Iterable[Scored]) -> Iterator[Scored]:
         """Yield what was found, and remember of it."""
         for each in found:
-            self._outcomes[each.outcome] += 1
+            self._outcomes[UNSURE if _is_unsure(each) else each.outcome] += 1
             if each.score.error is None:
                 self.scored += 1
             else:
@@ -150,6 +150,10 @@ class _Tally:
         for kind, troubles in self._troubles.items():
             more = [f"{self._more[kind]} more"] if self._more[kind] else []
             sys.stderr.writelines(f"could not be {kind}: {each}\n" for each in (*troubles, *more))
+
+
+def _is_unsure(found: Scored) -> bool:
+    return found.score.score is not None and not found.score.above_threshold
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:

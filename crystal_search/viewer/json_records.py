@@ -8,7 +8,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOMES, UNREADABLE, Group, Outcome
+from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOMES, UNREADABLE, UNSURE, Group, Outcome
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
@@ -102,14 +102,21 @@ def counts_record(drops: Iterable[DropScores]) -> Record:
     """Return how many drops the machine put into each group, and how many a person has looked at."""
     drops = list(drops)
     groups = {outcome.name: outcome.group.value for outcome in OUTCOMES}
-    outcomes = [drop.current.outcome if drop.current else "unscored" for drop in drops]
-    auto = Counter(groups.get(outcome, outcome) for outcome in outcomes)
-    names = [*(group.value for group in GROUPS), NO_DROP, UNREADABLE, "unscored"]
+    auto = Counter(_counted_as(drop.current, groups) for drop in drops)
+    names = [*(group.value for group in GROUPS), UNSURE, NO_DROP, UNREADABLE, "unscored"]
     return {
         "drops": len(drops),
         "auto": {name: auto[name] for name in names if auto[name]},
         "manual": sum(1 for drop in drops if drop.manual),
     }
+
+
+def _counted_as(score: AutoScore | None, groups: Mapping[str, str]) -> str:
+    if score is None:
+        return "unscored"
+    if score.found.score is not None and not score.found.above_threshold:
+        return UNSURE
+    return groups.get(score.outcome, score.outcome)
 
 
 def board_record(

@@ -246,6 +246,15 @@ def test_a_single_image_is_told_at_the_keyboard(folder: Path, capsys: pytest.Cap
     assert "6 images need --csv FILE" in capsys.readouterr().err
 
 
+def test_what_reaches_no_threshold_is_unsure_in_the_summary(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for threshold, name in (("1", "unsure"), ("0.01", "crystal")):
+        words = ["score", str(folder / "a.jpg"), "--csv", str(tmp_path / "out.csv"), "--threshold", threshold]
+        assert main(words) == 0
+        assert f"1 image: 1 {name}" in capsys.readouterr().out
+
+
 def test_where_nothing_could_be_scored_the_exit_code_says_so(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

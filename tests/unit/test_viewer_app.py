@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -393,6 +394,15 @@ def test_the_same_drop_is_found_at_every_inspection(imaging: MemoryImaging, clie
     siblings = client.get(f"/api/drop/{image_id}/siblings").json()["drops"]
     assert [(each["inspection"], each["channel"]) for each in siblings] == [(1, "visible"), (2, "visible"), (2, "uv")]
     assert {(each["well"], each["drop"]) for each in siblings} == {("A02", 3)}
+
+
+def test_what_reaches_no_threshold_counts_as_unsure(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path)
+    sure = auto_score(drops[0].image.id, "clear")
+    assert sure.found.score
+    unsure = replace(sure.found, score=replace(sure.found.score, above_threshold=False))
+    imaging.add_auto_scores([sure, replace(sure, image_id=drops[1].image.id, found=unsure)])
+    assert client.get("/api/plate/P1/counts").json()["auto"] == {"clear": 1, "unsure": 1, "unscored": 4}
 
 
 def test_counts_are_by_group(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ const seen = new IntersectionObserver((entries) => {
 function showCounts(cell, counts) {
   const stack = el("span", { className: "stack", role: "img" });
   const words = [];
-  for (const name of [...groups, "no_drop", "unreadable", "unscored"]) {
+  for (const name of [...groups, "unsure", "no_drop", "unreadable", "unscored"]) {
     const number = counts.auto[name] ?? 0;
     if (!number) continue;
     const part = el("span", { className: `is-${firstOf[name] ?? name}` });
