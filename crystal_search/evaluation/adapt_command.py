@@ -15,8 +15,10 @@ from crystal_search.adaptation.triage import Promise
 from crystal_search.arguments import count, fraction
 from crystal_search.bootstrap import Interval
 from crystal_search.direct.scored_files import Job, to_use
+from crystal_search.evaluation.adaptation_page import adaptation_page
 from crystal_search.evaluation.label_material import Material, material_of
 from crystal_search.evaluation.label_table import read_labels
+from crystal_search.files import write_whole
 from crystal_search.model import CARD_SUFFIX, default_model, write_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.processes import processors
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", type=Path, required=True, metavar="IMAGES", help="images of one imager")
     parser.add_argument("--labels", type=Path, required=True, metavar="CSV", help="file, outcome or crystal, plate")
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"card of the readout, NAME{CARD_SUFFIX}")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="page of the plates and of what probabilities mean")
     parser.add_argument("--imager", default="", help="whose images they are; goes into the card")
     parser.add_argument("--anyway", action="store_true", help="write the readout even if it is not proven better")
     models = parser.add_mutually_exclusive_group()
@@ -52,7 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
     job = Job(models=models, parameters=Parameters(threshold=threshold, no_drop="whole_image"), overlays=None)
     material = material_of(files, arguments.folder, job, arguments.workers)
     found = adapted(material.labelled, material.everything, Promise(missed=arguments.missed))
-    sys.stdout.writelines(f"{line}\n" for line in report(found, material))
+    lines, command = list(report(found, material)), _command(arguments)
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    if arguments.page:
+        about = f"{found.gain.labels} labels of {arguments.imager or arguments.folder}"
+        write_whole(arguments.page, adaptation_page(found, about=about, said=lines, command=command))
     if not arguments.out:
         return
     if not (found.gain.counts or arguments.anyway):
@@ -63,11 +70,15 @@ def run(arguments: argparse.Namespace) -> None:
         imager=arguments.imager,
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         images=material.names,
-        command=f"crystal-search adapt --folder {arguments.folder} --labels {arguments.labels}",
+        command=command,
     )
     model = readout_model(found, material.labelled, default_model(ClassifierCard, models).card, origin)
     card = write_model(model.onnx, model.card, arguments.out.parent)
     sys.stdout.write(f"crystal-search score --readout {card} IMAGES --csv FILE scores with it\n")
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    return f"crystal-search adapt --folder {arguments.folder} --labels {arguments.labels}"
 
 
 def report(found: Adapted, material: Material) -> Iterator[str]:

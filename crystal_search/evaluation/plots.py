@@ -128,7 +128,7 @@ def confusion_plot(counts: Floats, truths: Sequence[str], answers: Sequence[str]
     return drawing.svg
 
 
-def reliability_plot(curves: Sequence[tuple[str, Reliability]]) -> str:
+def reliability_plot(curves: Sequence[tuple[str, Reliability]], counted: str = "chops") -> str:
     """Return how often answers are right against how sure they were, with how many answers are how sure."""
     with _drawing(8.6, 3.8, columns=2) as (drawing, (axes, counts)):
         axes.plot([0, 100], [0, 100], color=FAINT, linestyle="--", linewidth=1, label="as it should be")
@@ -141,7 +141,7 @@ def reliability_plot(curves: Sequence[tuple[str, Reliability]]) -> str:
         axes.set(xlabel="how sure the answer was (%)", ylabel="how often it was right (%)")
         axes.set(xlim=(0, 102), ylim=(-3, 103))
         axes.legend(loc="best")
-        counts.set(xlabel="how sure the answer was (%)", ylabel="chops", xlim=(0, 102))
+        counts.set(xlabel="how sure the answer was (%)", ylabel=counted, xlim=(0, 102))
         counts.set_ylim(bottom=0)
     return drawing.svg
 

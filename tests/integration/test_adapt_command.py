@@ -89,7 +89,10 @@ def test_it_says_what_was_gained_and_what_would_help(
     table = labels_of(folder, tmp_path / "labels.csv", yes_or_no=True)
     out = tmp_path / "ours.card.json"
     words = ["adapt", "--folder", str(folder), "--labels", str(table), "--out", str(out), "--workers", "1"]
-    assert main(words) == OK
+    assert main([*words, "--page", str(tmp_path / "page.html")]) == OK
+    page = (tmp_path / "page.html").read_text()
+    assert "What its probabilities mean</h2>" in page
+    assert all(f"plate{number}" in page for number in range(6))
     said = capsys.readouterr().out
     assert f"{WELLS} labels of 6 plates, " in said
     assert "the shipped score puts a drop with crystals before one without in " in said
