@@ -107,6 +107,8 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
     "What models say of it": (
         Column("probability", "share", "of the outcome's group in its best chop"),
         Column("above_threshold", "yes/no", "whether that reached the threshold"),
+        Column("second_group", "text", "likeliest group by a classifier of whole images; empty where there is none"),
+        Column("second_probability", "share", "of that group, by that classifier"),
         Column("p_GROUP", "share", "of the group in the chop that speaks most for it"),
         Column("mean_OUTCOME", "share", "of the outcome, mean over the chops"),
         Column("drop_found", "yes/no", "whether a drop was found"),

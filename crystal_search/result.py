@@ -12,8 +12,9 @@ from typing import Any
 from crystal_search.features import Features, as_text, unpacked
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
+from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef
-from crystal_search.outcomes import OUTCOME_NAMES, Group, outcome_named
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, Group, outcome_named
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 3
 RESULT_FILE = "result.json"
@@ -73,6 +74,7 @@ class ImageScore:
     group_peaks: tuple[float, ...] = ()  #: each group's probability in its best chop, in GROUPS order
     best_chops: tuple[BestChop, ...] = ()
     chops: int = 0  #: number of chops that were scored
+    second_opinion: tuple[float, ...] = ()  #: of a classifier of whole images, in class order; () without one
     packed_features: bytes = field(
         default=b"", repr=False
     )  #: as ``features.packed`` has them; b"" where there are none
@@ -89,6 +91,14 @@ class ImageScore:
     def features(self) -> Features | None:
         """Numbers of the classifier's middle, mean over the drop, float16; None where there are none."""
         return unpacked(self.packed_features) if self.packed_features else None
+
+    @property
+    def second_group(self) -> Group | None:
+        """The group that the second opinion finds likeliest; None without one."""
+        if not self.second_opinion:
+            return None
+        shares = group_probabilities(self.second_opinion)
+        return GROUPS[shares.index(max(shares))]
 
     @property
     def probability(self) -> float | None:
@@ -139,6 +149,7 @@ def image_score_of(plain: dict[str, Any]) -> ImageScore:
             "score": RankedScore(**score) if score else None,
             "class_probabilities": tuple(plain["class_probabilities"]),
             "group_peaks": tuple(plain["group_peaks"]),
+            "second_opinion": tuple(plain.get("second_opinion", ())),
             "best_chops": tuple(BestChop(**chop | {"box": Box(*chop["box"])}) for chop in plain["best_chops"]),
         }
     )
@@ -158,10 +169,12 @@ def result_to_json(result: Result) -> str:
 
 
 def _plain_image(image: ImageResult) -> dict[str, Any]:
-    """Return an image's result as JSON has it: features as one text, in the place of their bytes."""
+    """Return an image's result as JSON has it: features as one text, a second opinion only if there is one."""
     plain: dict[str, Any] = _plain(asdict(image))
     text = as_text(image.score.packed_features) if image.score.packed_features else None
     told = {"features" if key == "packed_features" else key: each for key, each in plain["score"].items()}
+    if not image.score.second_opinion:
+        del told["second_opinion"]
     return plain | {"score": told | {"features": text}}
 
 

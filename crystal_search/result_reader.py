@@ -16,7 +16,7 @@ from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities, winning_group
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import hashes_of, models_named, sha256_of
-from crystal_search.model_card import MAX_NUMBERS
+from crystal_search.model_card import MAX_NUMBERS, ImageCard
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
@@ -137,11 +137,19 @@ def _image_score(read: Reader, version: int) -> ImageScore:
         group_peaks=read.numbers("group_peaks", count=len(GROUPS) if scored else 0, low=0, high=1),
         best_chops=read.objects("best_chops", partial(_chop, size=size), limit=MAX_BEST_CHOPS),
         chops=read.integer("chops", 0, 10**7),
+        second_opinion=_second_opinion(read) if version > 2 else (),
         packed_features=_features(read) if version > 2 else b"",
         seconds=read.object("seconds", _seconds),
     )
     _check_score(image)
     return image
+
+
+def _second_opinion(read: Reader) -> tuple[float, ...]:
+    """Return a second opinion, () where there is none; whether there must be one, the work unit's models say."""
+    if not read.has("second_opinion"):
+        return ()
+    return read.numbers("second_opinion", count=len(OUTCOMES), low=0, high=1)
 
 
 def _features(read: Reader) -> bytes:
@@ -203,15 +211,18 @@ def _chop(read: Reader, size: Size) -> BestChop:
 
 
 def _seconds(read: Reader) -> dict[str, float]:
-    steps = ("decode", "normalise", "drop", "classify", "overlay")
+    steps = ("decode", "normalise", "drop", "classify", "second_opinion", "overlay")
     return {step: read.number(step, 0, 1e6) for step in steps if read.has(step)}
 
 
 def _check_score(image: ImageScore) -> None:
     if image.packed_features and image.score is None:
         raise ResultError("an image without a score has features")
+    if image.second_opinion and not math.isclose(sum(image.second_opinion), 1, abs_tol=SUM_TOLERANCE):
+        raise ResultError(f"the second opinion adds up to {sum(image.second_opinion):g}, expected 1")
     if image.error is not None:
-        if image.drop or image.score or image.best_chops or image.chops or image.height_px or image.width_px:
+        size = image.height_px or image.width_px
+        if image.drop or image.score or image.best_chops or image.chops or image.second_opinion or size:
             raise ResultError("an image that could not be read has a score or a size")
         return
     if not image.height_px or not image.width_px:
@@ -266,8 +277,12 @@ def check_against(result: Result, unit: WorkUnit) -> None:
         raise ResultError(f"{unit.name}: scored with {_listed(got)}, expected {_listed(expected)}")
     if [image.id for image in result.images] != [image.id for image in unit.images]:
         raise ResultError(f"{unit.name}: the result's images are not those of the work unit, in its order")
+    opinions = any(model.role == ImageCard.role for model in unit.models)
     for image, packed in zip(result.images, unit.images, strict=True):
         _check_image(image, packed, unit)
+        if image.score.error is None and bool(image.score.second_opinion) != opinions:
+            told = "no second opinion, though a model gives one" if opinions else "a second opinion of no model"
+            raise ResultError(f"{unit.name}: image {image.id} has {told}")
 
 
 def _listed(hashes: dict[str, str]) -> str:

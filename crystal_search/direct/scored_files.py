@@ -12,6 +12,7 @@ from crystal_search.columns import PLACES, Cell, score_cells, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.formats.picture import MAX_BYTES
+from crystal_search.group_rule import group_probabilities
 from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
@@ -20,7 +21,7 @@ from crystal_search.pictures import remarks_on
 from crystal_search.processes import in_order, pool_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.overlay import overlay_jpeg
-from crystal_search.scoring.pipeline import Models, loaded, score_data, score_image
+from crystal_search.scoring.pipeline import Models, first_opinion, loaded, score_data
 from crystal_search.server.home import Home
 from crystal_search.server.installation import models_folder
 from crystal_search.server.settings import Settings, read_settings
@@ -30,10 +31,11 @@ COLUMNS = (
     *("path", "outcome", "score_number", "group", "probability"),
     *(f"p_{group}" for group in GROUPS),
     *("above_threshold", "drop_found", *(f"drop_{side}" for side in PLACES["SIDE"])),
+    *("second_group", "second_probability"),
     *("classifier", "seconds", "remarks", "error"),
 )
 NOT_SCORED = "not_scored"
-DECIMALS = {"probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
+DECIMALS = {"probability": 4, "second_probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
 MAX_STEM_BYTES = 200  #: of an overlay's name: file systems take 255 bytes, with number and suffix
 
@@ -184,7 +186,7 @@ def peaks_for_ranking(
     """
     if score.group_peaks or image is None:
         return score.group_peaks
-    whole = score_image(image, models, replace(parameters, no_drop="whole_image"))
+    whole = first_opinion(image, models, replace(parameters, no_drop="whole_image"))
     return tuple(WITHOUT_DROP * peak for peak in whole.group_peaks)
 
 
@@ -260,6 +262,9 @@ def row(found: Scored) -> dict[str, Cell]:
         "remarks": "; ".join(found.remarks) or None,
         "error": score.error,
     }
+    if score.second_group is not None:
+        cells |= {"second_group": str(score.second_group)}
+        cells |= {"second_probability": max(group_probabilities(score.second_opinion))}
     if score.error is None:
         peaks = found.peaks or (0.0,) * len(GROUPS)
         cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, peaks, strict=True)}

@@ -14,10 +14,11 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.errors import UserError
 from crystal_search.evaluation.image_verdicts import image_verdicts, located
 from crystal_search.evaluation.known_images import KnownImage, Truth, demo_truth
+from crystal_search.evaluation.whole_image_verdicts import whole_image_verdicts
 from crystal_search.inference import OnnxNetwork
 from crystal_search.metrics import Floats
 from crystal_search.model import Model, default_model, in_role
-from crystal_search.model_card import DropCard, ModelCard
+from crystal_search.model_card import DropCard, ImageCard, ModelCard
 from crystal_search.work_unit import Parameters
 
 WELLS = 48  #: of the demo plate that models are compared on: half a minute for two of them on one processor
@@ -64,9 +65,16 @@ def overlaps(images: Sequence[KnownImage], locator: Model[ModelCard], _: Path) -
     return np.array([located(each, network).overlap or 0.0 for each in images])
 
 
+def right_groups_at_once(images: Sequence[KnownImage], classifier: Model[ModelCard], _: Path) -> Floats:
+    """Return 1 for each image that a classifier of whole images puts into its group, else 0."""
+    verdicts = whole_image_verdicts(images, in_role(classifier, ImageCard))
+    return np.array([each.called is each.known.group for each in verdicts], np.float64)
+
+
 #: By role. Models of other roles are not compared when they are put to use.
 MEASURES: dict[str, Measure] = {
     "classifier": Measure("images in the right group of four", lambda known: known.group is not None, right_groups),
+    "image": Measure("images in the right group of four", lambda known: known.group is not None, right_groups_at_once),
     "drop": Measure("mean intersection over union of drops", lambda known: known.masked, overlaps),
 }
 

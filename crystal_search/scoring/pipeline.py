@@ -17,10 +17,11 @@ from crystal_search.hostile_json import printable
 from crystal_search.images import IN_COLOUR, DecodedImage, decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import Model, in_role
-from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
+from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, ModelCard
 from crystal_search.result import DropRegion, ImageScore
 from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
 from crystal_search.scoring.feature_cells import FeatureCells, mean_over_drop
+from crystal_search.scoring.image_opinion import class_opinion
 from crystal_search.scoring.ranking import best_chops, group_columns, ranked_score
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import Parameters
@@ -32,10 +33,11 @@ class Models:
 
     classifier: Network[ClassifierCard]
     drop: Network[DropCard]
+    image: Network[ImageCard] | None = None  #: gives a second opinion
 
     @property
     def decode_width_px(self) -> int:
-        """How wide an image must at least be decoded."""
+        """How wide an image must at least be decoded, the same whether there is a second opinion or not."""
         return max(self.classifier.card.working_width_px, self.drop.card.working_width_px)
 
 
@@ -49,23 +51,25 @@ class Chops:
 
 
 def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
-    """Return the networks of models, one for each role that scoring has.
+    """Return the networks of models, one for each role that scoring has; there may be none that gives a second opinion.
 
     Raises
     ------
     ModelMismatchError
-        If a role has none or two, or scoring knows nothing to do with one.
+        If a role that is needed has none, one has two, or scoring knows nothing to do with one.
     ModelError
         If a model cannot be loaded.
     """
     given = list(models)
     by_role = {model.card.role: model for model in given}
-    if len(by_role) != len(given) or by_role.keys() != {each.name for each in fields(Models)}:
+    missing = {each.name for each in fields(Models)} - by_role.keys()
+    if len(by_role) != len(given) or missing - {"image"} or len(by_role) + len(missing) != len(fields(Models)):
         names = ", ".join(f"{model.card.name} ({model.card.title})" for model in given)
         raise ModelMismatchError(f"expected one classifier and one drop locator, got {names or 'none'}")
     return Models(
         classifier=OnnxNetwork(in_role(by_role["classifier"], ClassifierCard), threads=threads),
         drop=OnnxNetwork(in_role(by_role["drop"], DropCard), threads=threads),
+        image=OnnxNetwork(in_role(by_role["image"], ImageCard), threads=threads) if "image" in by_role else None,
     )
 
 
@@ -104,17 +108,30 @@ def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[Ima
 
 
 def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> ImageScore:
-    """Score one decoded image: locate the drop, score its chops, rank the outcome.
+    """Score one decoded image: locate the drop, score its chops, rank the outcome; ask for a second opinion.
+
+    A second opinion is of the whole image, also where no drop was found, and changes nothing in the first.
 
     Parameters
     ----------
     image
         Decoded at least as wide as `models.decode_width_px`, or as it is stored.
     models
-        Classifier and drop locator.
+        Classifier and drop locator, perhaps a classifier of whole images.
     parameters
         Threshold, number of best chops, kind of scoring.
     """
+    score = first_opinion(image, models, parameters)
+    if models.image is None:
+        return score
+    watch = Stopwatch()
+    with watch.step("second_opinion"):
+        opinion = class_opinion(image, models.image)
+    return replace(score, second_opinion=tuple(opinion.tolist()), seconds=score.seconds | watch.seconds)
+
+
+def first_opinion(image: DecodedImage, models: Models, parameters: Parameters) -> ImageScore:
+    """Return the score of one decoded image by its chops; the arguments are those of `score_image`."""
     watch = Stopwatch()
     with watch.step("drop"):
         grey = to_grey(image.colour)

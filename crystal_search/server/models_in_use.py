@@ -135,8 +135,7 @@ def put_to_use(
         ModelInUse(role=card.role, name=card.name, sha256=card.sha256, since=since.get(card.sha256) or now)
         for card in cards
     ]
-    content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "models": [asdict(each) for each in chosen]}
-    write_whole(site.home.models / IN_USE, json.dumps(content, indent=1) + "\n")
+    _write_in_use(site.home, chosen)
     return next(each for each in chosen if each.role == model.card.role)
 
 
@@ -162,6 +161,11 @@ def check_usable(site: Installation, model: Model[ModelCard]) -> None:
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
         )
     check_answer(model)
+
+
+def _write_in_use(home: Home, chosen: Iterable[ModelInUse]) -> None:
+    content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "models": [asdict(each) for each in chosen]}
+    write_whole(home.models / IN_USE, json.dumps(content, indent=1) + "\n")
 
 
 def _replaced(kind: type[ModelCard], folder: Path) -> list[Model[ModelCard]]:
@@ -264,16 +268,16 @@ def check_answer(model: Model[ModelCard]) -> None:
 
 
 def forget(site: Installation, model: KnownModel) -> None:
-    """Take a model out of the home, card first.
+    """Take a model out of the home, card first; one in a role that need not have any is no longer used then.
 
     Raises
     ------
     UserError
-        If it is in use, an open work unit names it, or it does not lie in the home.
+        If it is in use in a role that needs one, an open work unit names it, or it does not lie in the home.
     """
     if model.path.parent != site.home.models:
         raise UserError(f"{model.card.name} lies in {model.path.parent}, not in {site.home.models}; nothing to forget")
-    if model.in_use:
+    if model.in_use and model.card.needed:
         raise UserError(f"{model.card.name} is in use; put another {model.card.title} to use first")
     waiting = [
         name
@@ -282,5 +286,7 @@ def forget(site: Installation, model: KnownModel) -> None:
     ]
     if waiting:
         raise UserError(f"{len(waiting)} open work units name {model.card.name}, as {waiting[0]}; wait for them")
+    if model.in_use and (chosen := models_in_use(site.home.models)):
+        _write_in_use(site.home, [each for each in chosen.values() if each.role != model.card.role])
     model.path.unlink()
     (model.path.parent / model.card.file).unlink(missing_ok=True)

@@ -85,6 +85,7 @@ OF_SCORES: dict[str, list[ImageScore]] = {
     "best_chops.outcome": [with_chop(number, outcome="crystal_overnucleated") for number in range(3)],
     "best_chops.probability": [with_chop(number, probability=0.85) for number in range(3)],
     "chops": [changed(chops=20), changed(chops=41)],
+    "second_opinion": [changed(second_opinion=FOUND.class_probabilities)],
     "packed_features": [
         changed(packed_features=b""),
         changed(packed_features=packed_features(FEATURES[:3])),

@@ -108,6 +108,7 @@ def _other_numbers(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[s
     numbers = {
         "class probabilities": (a.class_probabilities, b.class_probabilities),
         "group peaks": (a.group_peaks, b.group_peaks),
+        "second opinions": (a.second_opinion, b.second_opinion),
     }
     for name, (first, second) in numbers.items():
         if len(first) != len(second):
