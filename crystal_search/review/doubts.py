@@ -2,7 +2,8 @@
 
 An image counts with the mean loss of its chops against their labels. The highest loss would be the wrong measure:
 every chop carries the label of its image, so that a rightly labelled image mostly has some chop which shows something
-else, and the more chops an image has, the higher is the highest of them.
+else, and the more chops an image has, the higher is the highest of them. A classifier of
+whole images has one loss for each.
 """
 
 from collections import Counter, defaultdict
@@ -13,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.class_schemes import Scheme, columns_by_outcome, in_outcomes, scheme_of
-from crystal_search.datasets.packed import ChopRow
+from crystal_search.datasets.packed import ChopRow, SampleRow
 from crystal_search.metrics import losses
 from crystal_search.outcomes import CHOPS_ONLY, OUTCOME_NAMES
 from crystal_search.scoring.classify import probabilities
 from crystal_search.scoring.ranking import ranked_score
 from crystal_search.training.chop_scores import ChopScores
+from crystal_search.training.image_scores import ImageScores
 from crystal_search.work_unit import Parameters
 
 
@@ -43,7 +45,7 @@ class Suspect:
     suggestion: str  #: outcome by the rule that scores wells; the label itself where the two agree
     probability: float  #: of the suggestion's group in the chop that speaks most for it
     loss: float  #: mean over its chops, nats
-    chops: tuple[DoubtedChop, ...]  #: all of them, those that speak most against the label first
+    chops: tuple[DoubtedChop, ...]  #: all of them, those that speak most against the label first; () of a whole image
 
 
 def suspects(scores: ChopScores, classes: Sequence[str], labels: Mapping[str, str]) -> list[Suspect]:
@@ -73,7 +75,37 @@ def suspects(scores: ChopScores, classes: Sequence[str], labels: Mapping[str, st
     for image, at in places.items():
         outcome = labels.get(image) or image_label(scores.rows[place].outcome for place in at)
         chops = _doubted([scores.rows[place] for place in at], shares[at], doubts[at], classes)
-        found.append(_suspect(chops, outcome, shares[at], scheme))
+        loss = float(np.mean([chop.loss for chop in chops]))
+        found.append(_suspect(chops[0].row, outcome, shares[at], scheme, loss=loss, chops=tuple(chops)))
+    return _most_doubted_first(found)
+
+
+def image_suspects(scores: ImageScores, classes: Sequence[str]) -> list[Suspect]:
+    """Return the images of scored whole images, the one whose label is doubted most first.
+
+    Parameters
+    ----------
+    scores
+        What a network says of the images.
+    classes
+        Of the network, those of a trainable scheme.
+
+    Raises
+    ------
+    UnknownNameError
+        If `classes` are those of no scheme.
+    """
+    scheme = scheme_of(classes)
+    shares = probabilities(scores.logits.astype(np.float64), 1.0)
+    doubts = losses(shares, scores.labels)
+    found = (
+        _suspect(row, row.outcome, share[None], scheme, loss=float(loss))
+        for row, share, loss in zip(scores.rows, shares, doubts, strict=True)
+    )
+    return _most_doubted_first(found)
+
+
+def _most_doubted_first(found: Iterable[Suspect]) -> list[Suspect]:
     return sorted(found, key=lambda each: (-each.loss, each.image))
 
 
@@ -93,9 +125,16 @@ def _doubted(
     return sorted(chops, key=lambda chop: -chop.loss)
 
 
-def _suspect(chops: list[DoubtedChop], outcome: str, shares: NDArray[np.float64], scheme: Scheme) -> Suspect:
+def _suspect(
+    row: SampleRow,
+    outcome: str,
+    shares: NDArray[np.float64],
+    scheme: Scheme,
+    *,
+    loss: float,
+    chops: tuple[DoubtedChop, ...] = (),
+) -> Suspect:
     score = ranked_score(in_outcomes(shares, scheme), Parameters().threshold)
-    row = chops[0].row
     return Suspect(
         image=row.image,
         well=row.well,
@@ -103,8 +142,8 @@ def _suspect(chops: list[DoubtedChop], outcome: str, shares: NDArray[np.float64]
         outcome=outcome,
         suggestion=outcome if _same_class(outcome, score.outcome, scheme) else score.outcome,
         probability=score.probability,
-        loss=float(np.mean([chop.loss for chop in chops])),
-        chops=tuple(chops),
+        loss=loss,
+        chops=chops,
     )
 
 

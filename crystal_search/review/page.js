@@ -89,7 +89,7 @@ function showPictures(item) {
   $("picture").style.aspectRatio = `1 / ${item.proportion}`;
   $("picture").replaceChildren(...(item.picture ? [el("img", { alt: item.image, src: item.picture })] : []), ...frames(item));
   const count = item.chops.length === item.chopCount ? `${item.chopCount}` : `${item.chops.length} of ${item.chopCount}`;
-  $("chops-title").textContent = `The ${count} chops, those that speak most against the label first, and what the network says of each`;
+  $("chops-title").textContent = !item.chopCount ? "The network looked at the whole image at once" : `The ${count} chops, those that speak most against the label first, and what the network says of each`;
   $("chops").replaceChildren(...item.chops.map(chopFigure));
 }
 
@@ -114,7 +114,7 @@ function show(index) {
   const place = [item.plate && `plate ${item.plate}`, item.well && `well ${item.well}`].filter(Boolean).join(", ");
   $("title").replaceChildren(el("b", { textContent: item.image }), ` ${place} `, el("span", { className: "dim", textContent: `${at + 1} of ${items.length}, mean loss ${item.loss}` }));
   $("old").replaceChildren(badge(item.old), labelOf(item.old));
-  const agrees = item.suggestion === item.old ? " (the same, but some chops differ)" : "";
+  const agrees = item.suggestion === item.old ? (item.chopCount ? " (the same, but some chops differ)" : " (the same)") : "";
   $("suggestion").replaceChildren(badge(item.suggestion), `${labelOf(item.suggestion)} ${percent(item.probability)}${agrees}`);
   showPictures(item);
   showDecision(item);

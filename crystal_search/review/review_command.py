@@ -10,6 +10,7 @@ from crystal_search.wells import SPLITS
 
 if TYPE_CHECKING:
     from crystal_search.datasets.packed import PackedDataset
+    from crystal_search.review.doubts import Suspect
     from crystal_search.review.review_page import Review
     from crystal_search.training.checkpoints import Trained
 
@@ -47,6 +48,7 @@ def _review(arguments: argparse.Namespace) -> None:
     from crystal_search.datasets.packed import open_dataset
     from crystal_search.review.review_page import PAGE, write_page
     from crystal_search.training.checkpoints import load_trained
+    from crystal_search.training.run_record import read_run
 
     if arguments.data is None or arguments.files:
         raise UserError(f"expected one training and --data DATASET; usage: {USAGE}")
@@ -55,7 +57,9 @@ def _review(arguments: argparse.Namespace) -> None:
     if (arguments.out / PAGE).exists():
         raise UserError(f"{arguments.out} holds a review already; name another folder, or take that one away")
     torch.set_num_threads(arguments.threads)
-    trained, dataset = load_trained(Path(arguments.run_folder)), open_dataset(arguments.data)
+    folder = Path(arguments.run_folder)
+    role = "image" if read_run(folder).role == "image" else "classifier"
+    trained, dataset = load_trained(folder, role), open_dataset(arguments.data)
     review = reviewed(trained, dataset, arguments.split, arguments.top, arguments.out)
     page = write_page(arguments.out, review)
     changed = sum(each.suggestion != each.outcome for each in review.suspects)
@@ -71,19 +75,12 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
     Raises
     ------
     UserError
-        If the split has no chops, or the network reads images in another way than the dataset was cut for.
+        If the split has nothing that the network reads, or the dataset was cut for images that are read in another way.
     """
-    from crystal_search.review.doubts import suspects
     from crystal_search.review.review_page import Review, write_pictures
-    from crystal_search.training.chop_scores import chop_scores
 
-    _check_fit(trained, dataset)
-    rows = dataset.chops(split)
-    if not rows:
-        raise UserError(f"the split {split} of {dataset.folder} has no chops; choose another split")
     wells = {row.image: row for row in dataset.wells(split)}
-    labels = {image: row.outcome for image, row in wells.items()}
-    ranked = suspects(chop_scores(trained, dataset, rows), trained.record.classes, labels)
+    ranked = (_by_images if trained.record.role == "image" else _by_chops)(trained, dataset, split)
     shown = ranked[:top]
     return Review(
         run=str(trained.folder),
@@ -97,6 +94,30 @@ def reviewed(trained: "Trained", dataset: "PackedDataset", split: str, top: int,
             for number, each in enumerate(shown, start=1)
         ],
     )
+
+
+def _by_chops(trained: "Trained", dataset: "PackedDataset", split: str) -> "list[Suspect]":
+    """Return the images of a split as the network of their chops doubts them."""
+    from crystal_search.review.doubts import suspects
+    from crystal_search.training.chop_scores import chop_scores
+
+    _check_fit(trained, dataset)
+    rows = dataset.chops(split)
+    if not rows:
+        raise UserError(f"the split {split} of {dataset.folder} has no chops; choose another split")
+    labels = {row.image: row.outcome for row in dataset.wells(split)}
+    return suspects(chop_scores(trained, dataset, rows), trained.record.classes, labels)
+
+
+def _by_images(trained: "Trained", dataset: "PackedDataset", split: str) -> "list[Suspect]":
+    """Return the images of a split as a network of whole images doubts them."""
+    from crystal_search.review.doubts import image_suspects
+    from crystal_search.training.image_scores import image_scores
+
+    scores = image_scores(trained, dataset, split)
+    if not scores.rows:
+        raise UserError(f"the split {split} of {dataset.folder} has no images with an outcome; choose another split")
+    return image_suspects(scores, trained.record.classes)
 
 
 def _check_fit(trained: "Trained", dataset: "PackedDataset") -> None:

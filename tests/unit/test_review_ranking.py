@@ -1,5 +1,7 @@
 """Which images a review shows first, and what it says of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,10 +9,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from crystal_search.class_schemes import SCHEMES
-from crystal_search.datasets.packed import ChopRow
+from crystal_search.datasets.packed import ChopRow, WellRow
+from crystal_search.main import main
+from crystal_search.networks.network_kinds import IMAGE_CLASSIFIERS, build
 from crystal_search.outcomes import OUTCOME_NAMES
-from crystal_search.review.doubts import Suspect, suspects
+from crystal_search.review.doubts import Suspect, image_suspects, suspects
+from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.chop_scores import ChopScores, labels_of
+from crystal_search.training.image_scores import ImageScores
+from crystal_search.training.run_record import RunRecord, write_run
+from tests.tiny_training import TINY_IMAGE
+from tests.unit.dataset_files import write_dataset
 
 CLEAR, CRYSTAL, RIM = (OUTCOME_NAMES.index(name) for name in ("clear", "crystal_harvestable", "rim"))
 
@@ -138,3 +147,45 @@ def test_the_order_of_the_chops_does_not_matter(seed: int) -> None:
     assert [told(each) for each in suspects(mixed, OUTCOME_NAMES, {})] == [
         told(each) for each in suspects(found, OUTCOME_NAMES, {})
     ]
+
+
+# Whole images
+
+
+def whole(number: int, outcome: str) -> WellRow:
+    return WellRow(key=str(number), outcome=outcome, image=f"{number}.jpg", well="W", plate="P", shard="", parts="")
+
+
+def test_a_whole_image_counts_with_its_own_loss_and_has_no_chops() -> None:
+    rows = (whole(0, "clear"), whole(1, "clear"), whole(2, "precipitate_bad"), whole(3, "crystal_bad_form"))
+    names = SCHEMES["groups-4"].class_names
+    logits = np.zeros((4, 4), np.float32)
+    logits[np.arange(4), [3, 0, 1, 2]] = [6, 4, 5, 2]  # right, crystal, right, other
+    found = image_suspects(ImageScores(rows, logits, labels_of(rows, names)), names)
+    assert [each.image for each in found] == ["1.jpg", "3.jpg", "2.jpg", "0.jpg"]
+    assert [each.suggestion for each in found] == ["crystal_harvestable", "other", "precipitate_bad", "clear"]
+    assert found[0].loss == pytest.approx(np.log(3 + np.exp(4)))
+    assert found[0].probability == pytest.approx(np.exp(4) / (3 + np.exp(4)))
+    assert all(each.chops == () for each in found)
+
+
+def test_a_training_on_whole_images_can_be_reviewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(IMAGE_CLASSIFIERS, TINY_IMAGE.name, TINY_IMAGE)
+    data = write_dataset(tmp_path / "data", {}, wells={"train": {"clear": 2, "crystal_bad_form": 1, "no_drop": 1}})
+    record = RunRecord(
+        role="image", architecture=TINY_IMAGE.name, classes=SCHEMES["groups-4"].class_names, normalisation="rgb-1",
+        working_width_px=64, data=str(data), task="images", command="typed", seed=0,
+    )  # fmt: skip
+    save_checkpoint(tmp_path / "run", 1, build(TINY_IMAGE.name, 4, 3), None, {})
+    write_run(tmp_path / "run", record)
+    words = ["review", str(tmp_path / "run"), "--data", str(data)]
+    assert main([*words, "--out", str(tmp_path / "out"), "--top", "2"]) == 0
+    assert "2 of 3 images to look at" in capsys.readouterr().out
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "thumbs/00001.jpg" in page
+    assert '"chopCount":0' in page
+    assert sorted(path.name for path in (tmp_path / "out" / "thumbs").iterdir()) == ["00001.jpg", "00002.jpg"]
+    assert main([*words, "--out", str(tmp_path / "none"), "--split", "test"]) == 2
+    assert "the split test of" in capsys.readouterr().err
