@@ -227,5 +227,6 @@ def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
 
 
 def _models_in(folder: Path, kind: type[ModelCard]) -> list[Model[ModelCard]]:
-    models = (read_model(path) for path in cards_in(folder).values())
-    return [model for model in models if isinstance(model.card, kind)]
+    """Return the models of a kind in `folder`; of others, which may be lost, no file is read."""
+    paths = (path for path in cards_in(folder).values() if isinstance(card_from_json(path.read_bytes()), kind))
+    return [read_model(path) for path in paths]
