@@ -67,7 +67,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-    _settle(path.parent)
+    settle(path.parent)
 
 
 def clear_parts(folder: Path, *, older_than_s: float = STALE_S) -> None:
@@ -87,7 +87,7 @@ def clear_parts(folder: Path, *, older_than_s: float = STALE_S) -> None:
                     os.unlink(entry.path)
 
 
-def _settle(folder: Path) -> None:
+def settle(folder: Path) -> None:
     """Have the names in `folder` on the disk, where the file system does such a thing."""
     with suppress(OSError):  # some network file systems, and Windows, do not
         descriptor = os.open(folder, os.O_RDONLY)

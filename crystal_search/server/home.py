@@ -62,6 +62,7 @@ class Home:
     scored = Place("scored")  #: CSV files whose scores are in the ledger
     refused = Place("refused")  #: CSV files that could not be used, and texts that say which rows were left out
     archive = Place("archive")  #: folders ``NAME`` with the result and overlays of every finished work unit
+    features = Place("features")  #: the features of every score in the ledger, by classifier and drop locator
     import_plan = Place("import-plan.json", folder=False)  #: what the last ``import --dry-run`` would have done
     thumbnails = Place("thumbnails")  #: the viewer's cache
 

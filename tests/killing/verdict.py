@@ -4,9 +4,12 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import Self
 
 from crystal_search.errors import DatabaseError
+from crystal_search.server.feature_store.feature_rows import picture_of
+from crystal_search.server.feature_store.feature_store import stores_in
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, StoredImage
 from crystal_search.server.unit_states import State, names_in
@@ -57,6 +60,11 @@ class End:
         for image in self._images().values():
             self._judge(image, self._scores(image), found)
         found.doubled += self._doubled_rows()
+        kept = Counter(self._kept())
+        found.doubled += [
+            f"features of image {key[0]} are kept {number} times" for key, number in kept.items() if number > 1
+        ]
+        found.lost += [f"features of image {key[0]} are not kept" for key in self._scored() if key not in kept]
         return found
 
     def counts(self) -> Counter[str]:
@@ -130,6 +138,19 @@ class End:
                     yield f"{image.path}: its score by {score.work_unit} is in no CSV file"
                 if score.outcome != UNREADABLE and score.work_unit not in archived:
                     yield f"{image.path}: {score.work_unit} is not archived"
+
+    def _kept(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Yield image and picture of each row of features."""
+        for store in stores_in(self.home.features):
+            for row in chain.from_iterable(store.blocks()):
+                yield int(row["image_id"]), tuple(row["picture"].tolist())
+
+    def _scored(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Yield image and picture of each score that the real client gave with features."""
+        for image in self._images().values():
+            for score in self._scores(image):
+                if score.found.score and score.version:
+                    yield image.id, picture_of(score.version.sha256)
 
     def _images(self) -> dict[str, StoredImage]:
         plates = {summary.plate for summary in self.imaging.plates()}

@@ -15,8 +15,11 @@ import pytest
 
 from crystal_search.commands import COMMANDS
 from crystal_search.main import main
+from crystal_search.server.feature_store.feature_store import store_of, stores_in
 from crystal_search.server.home import Home
 from crystal_search.server.locks import FileLock
+from tests.unit.builders import MODELS
+from tests.unit.test_feature_store import NUMBERS, held, rows_of
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 UNITS = sorted((SCRIPTS / "systemd").iterdir())
@@ -146,6 +149,8 @@ def test_a_backup_waits_for_the_step_that_moves_work(tmp_path: Path) -> None:
     (home.queue / "old.zip").write_bytes(b"PK")
     (home.finalized / ".a.csv.units").write_text("moving")
     environment = os.environ | {"CRYSTAL_SEARCH_HOME": str(home.path)}
+    store = store_of(home.features, MODELS, NUMBERS)
+    store.append(rows_of([(1, 1)]))
     step = FileLock(home.services_lock, "a step")
     with subprocess.Popen([SCRIPTS / "backup", target], env=environment) as running, step:
         copied_first = [target / "*.part" / place for place in ("archive/old/result.json", "engine/queue/old.zip")]
@@ -156,6 +161,7 @@ def test_a_backup_waits_for_the_step_that_moves_work(tmp_path: Path) -> None:
         (home.archive / "old").rename(home.refused / "old")
         (home.queue / "old.zip").unlink()
         (home.queue / "new.zip").write_bytes(b"PK")
+        store.append(rows_of([(2, 1), (1, 2)]))
         home.settings.write_text("workers = 1\n")
         os.utime(home.settings, (0, 0))
     assert running.returncode == 0
@@ -165,6 +171,8 @@ def test_a_backup_waits_for_the_step_that_moves_work(tmp_path: Path) -> None:
     assert [path.name for path in (copy / "engine/queue").iterdir()] == ["new.zip"]
     assert (copy / "finalized/.a.csv.units").read_text() == "moving"
     assert (copy / "settings.toml").stat().st_mtime == 0
+    (copied,) = stores_in(copy / "features")
+    assert held(copied) == held(store) == [(1, 1), (2, 1), (1, 2)]
 
 
 def wait_for(happened: Callable[[], bool]) -> None:

@@ -10,10 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from crystal_search.errors import DatabaseError
+from crystal_search.features import unpacked
+from crystal_search.model import hashes_of
 from crystal_search.outcomes import OUTCOMES
+from crystal_search.server.feature_store.feature_index import FeatureIndex
+from crystal_search.server.feature_store.feature_rows import Segments, picture_of
+from crystal_search.server.feature_store.feature_store import stores_in
 from crystal_search.server.folders import unit_files, unit_names
 from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.installation import Installation
@@ -25,6 +31,7 @@ from crystal_search.server.services.finalize import finalize
 from crystal_search.server.services.score_csv import COLUMNS, read_csv
 from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
+from crystal_search.server.unit_states import State, names_in, place_of
 from tests.memory_imaging import MemoryImaging
 from tests.service_site import (
     PICTURE,
@@ -381,11 +388,67 @@ def test_a_folder_among_the_csv_files_holds_nothing_up(tmp_path: Path, name: str
     assert not site.imaging.units("open")
 
 
+def kept_features(site: Installation) -> list[tuple[int, list[float]]]:
+    """Return the images of which features are kept, with them, in the order of rows."""
+    (store,) = stores_in(site.home.features)
+    assert hashes_of(store.models) == hashes_of(RECIPE.models)
+    return [(int(row["image_id"]), row["features"].tolist()) for block in store.blocks() for row in block]
+
+
+def features_told(site: Installation) -> dict[int, list[float]]:
+    """Return the features that the archived results have, by image."""
+    names = names_in(site.home, State.ARCHIVED)
+    scores = [score for name in names for score in assimilated_scores(place_of(site.home, name, State.ARCHIVED))]
+    return {score.image_id: unpacked(score.found.packed_features).tolist() for score in scores}
+
+
+def test_features_are_kept_once_with_the_scores(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    path = finalized(site)
+    edit(path, lambda lines: [lines[0], *lines[2:]])
+    assert not stores_in(site.home.features)
+    assert set_autoscores(site).new == 3
+    kept = dict(kept_features(site))
+    told = features_told(site)
+    assert len(told) == 4
+    assert kept == {image: told[image] for image in kept}
+    assert len(kept) == len(kept_features(site)) == 3  # a row that was left out has none in the ledger either
+    (site.home.scored / path.name).rename(path)
+    assert set_autoscores(site).new == 0
+    assert len(kept_features(site)) == 3
+    (store,) = stores_in(site.home.features)
+    shown = site.imaging.images(kept)
+    pictures = [picture_of(image.version.sha256) for image in shown.values() if image.version]
+    assert (store.find(np.array([*shown]), np.array(pictures, np.uint64)) >= 0).all()
+
+
+def test_scores_wait_for_their_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = assimilated_site(tmp_path)
+    finalized(site)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureIndex, "commit", full)
+        found = set_autoscores(site)
+    assert found.new == 0
+    assert "No space left on device" in found.waiting[0]
+    assert counts(site) == [0, 0, 0, 0]
+    assert set_autoscores(site).new == 4
+    assert dict(kept_features(site)) == features_told(site)
+
+
 STEPS = [
     (finalizing, "write_whole", 0),
     (finalizing, "write_whole", 1),
     (finalizing, "move", 0),
     (finalizing, "move", 1),
+    (setting, "keep_features", 0),
+    (Segments, "write", 0),
+    (FeatureIndex, "point", 1),
+    (FeatureIndex, "commit", 0),
+    (MemoryImaging, "add_auto_scores", 0),
     (setting, "_close_units", 0),
     (setting, "contents_file", 0),
 ]
@@ -413,3 +476,5 @@ def test_killed_between_any_two_steps(
     assert len(list(site.home.scored.glob("*.csv"))) == 1
     assert not site.imaging.units("open")
     assert not unit_names(site.home.spool)
+    assert len(kept_features(site)) == 4
+    assert dict(kept_features(site)) == features_told(site)

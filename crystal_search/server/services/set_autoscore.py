@@ -17,6 +17,7 @@ from crystal_search.server.imaging.imaging_database import AutoScore, StoredImag
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores
+from crystal_search.server.services.keeping_features import keep_features
 from crystal_search.server.services.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
 from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import NAME
@@ -115,6 +116,7 @@ def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
     gone = [(line, score.image_id) for line, score in told if score.image_id not in known]
     refused += [f"line {line}: the imaging database has no image {image_id}" for line, image_id in gone]
     wanted = {(score.work_unit, score.image_id): score for _, score in told if score.image_id in known}
+    keep_features(site.home, wanted.values())
     added = site.imaging.add_auto_scores(wanted.values())
     units = dict.fromkeys([*contents(site.home, path.name), *(unit for unit, _ in wanted)])
     _close_units(site, path, archive, units, wanted.keys())
