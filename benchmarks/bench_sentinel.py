@@ -167,7 +167,11 @@ def _light_through_dirt(scene: Scene, radius_px: float, rng: np.random.Generator
 
 def faults(scene: Scene, rng: np.random.Generator) -> list[Fault]:
     """Return what is tried."""
-    found = [Fault(f"defocus, sigma {px} px", DEFOCUS, partial(_defocused, sigma_px=px)) for px in (1.0, 2.0)]
+    camera_px = 1 / scene.optics.resolution
+    found = [
+        Fault(f"defocus, sigma {px} px of the camera", DEFOCUS, partial(_defocused, sigma_px=px * camera_px))
+        for px in (1.0, 2.0)
+    ]
     found += [
         Fault("lamp, 0.5 % darker with each image", DARK, partial(_dimmed, step=0.005)),
         Fault("lamp, 15 % brighter", BRIGHT, partial(_brighter, by=0.15)),

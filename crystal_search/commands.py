@@ -31,6 +31,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
     "Administration": {
         "status": ("server.health.status", "tell what waits, what runs, what failed"),
         "health": ("server.health.health", "say nothing when all is well, for cron"),
+        "sentinel": ("server.services.look_after_imagers", "look at new images for what is the matter with imagers"),
         "retry": ("server.services.retry", "try images again now that wait, or were called unreadable"),
         "models": ("evaluation.models_command", "list models, and say which new scores are made with"),
         "boinc": ("server.boinc.boinc_command", "put Crystal Search into a BOINC project"),

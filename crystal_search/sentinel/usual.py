@@ -18,7 +18,7 @@ ROOM, LEAST_BOUND, LARGEST_BOUND = 0.05, 0.1, 0.8  #: of the bounds
 
 DEFOCUS, DARK, BRIGHT, EMPTY, CLASSES, DIRT = "defocus", "dark lamp", "bright lamp", "empty wells", "classes", "dirt"
 #: Kind of fault by thing: the things in their order, before the places of the shade map.
-KINDS = (DEFOCUS, DARK, BRIGHT, EMPTY, *[CLASSES] * len(GROUPS))
+KINDS = (DEFOCUS, DEFOCUS, DARK, BRIGHT, EMPTY, *[CLASSES] * len(GROUPS))
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,6 +35,7 @@ class Usual:
     """Limits that few images pass, and how often each may be passed."""
 
     sharpness_low: float
+    coarse_sharpness_low: float
     brightness_low: float
     brightness_high: float
     shade_low: NDArray[np.float16]  #: (rows, columns) of places
@@ -52,6 +53,7 @@ class Usual:
             [
                 [
                     vitals.sharpness < self.sharpness_low,
+                    vitals.coarse_sharpness < self.coarse_sharpness_low,
                     vitals.brightness < self.brightness_low,
                     vitals.brightness > self.brightness_high,
                     look.group is None,
@@ -77,11 +79,13 @@ def learnt(looks: Sequence[Look]) -> Usual:
         raise UserError(f"{len(looks)} images tell nothing of an imager yet; wait for {LEAST_IMAGES}")
     shapes = [each.vitals.shade.shape for each in looks]
     shape = max(set(shapes), key=shapes.count)
-    sharpness = [each.vitals.sharpness for each in looks]
+    sharpness = [(each.vitals.sharpness, each.vitals.coarse_sharpness) for each in looks]
+    fine, coarse = np.quantile(sharpness, RARE, axis=0)
     low, high = np.quantile([each.vitals.brightness for each in looks], [RARE, 1 - RARE])
     shade = np.stack([each.vitals.shade for each in looks if each.vitals.shade.shape == shape])
     limits = Usual(
-        sharpness_low=float(np.quantile(sharpness, RARE)),
+        sharpness_low=float(fine),
+        coarse_sharpness_low=float(coarse),
         brightness_low=float(low),
         brightness_high=float(high),
         shade_low=np.quantile(shade.astype(np.float32), RARE, axis=0).astype(np.float16),

@@ -27,7 +27,8 @@ class Vitals:
     """What a picture tells of its imager."""
 
     brightness: float  #: logarithm of a grey level in (0, 1] that nearly all of the picture lies below: the lit floor
-    sharpness: float  #: logarithm of how strong edges are, pixel by pixel, over how strong they are in a coarse picture
+    sharpness: float  #: logarithm of how strong edges are in the picture over how strong they are in a coarse one
+    coarse_sharpness: float  #: the same of two coarser ones, for cameras of few pixels
     shade: Shade  #: logarithm of how dark each place is beside its surroundings; 0 is as bright, -0.7 half
 
 
@@ -38,6 +39,7 @@ def vitals_of(grey: NDArray[np.uint8]) -> Vitals:
     return Vitals(
         brightness=float(np.log(max(float(np.quantile(places, BRIGHT)), DARKEST))),
         sharpness=_strength(levels) - _strength(box_means(levels, COARSE)),
+        coarse_sharpness=_strength(box_means(levels, 2)) - _strength(box_means(levels, 2 * COARSE)),
         shade=shade_of(places),
     )
 

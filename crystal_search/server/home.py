@@ -64,6 +64,7 @@ class Home:
     archive = Place("archive")  #: folders ``NAME`` with the result and overlays of every finished work unit
     features = Place("features")  #: the features of every score in the ledger, by classifier and drop locator
     import_plan = Place("import-plan.json", folder=False)  #: what the last ``import --dry-run`` would have done
+    sentinel = Place("sentinel")  #: what is known of each imager, and what was noticed
     thumbnails = Place("thumbnails")  #: the viewer's cache
 
     @classmethod

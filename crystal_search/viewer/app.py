@@ -20,7 +20,7 @@ from starlette.types import Scope
 from crystal_search import __version__
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
-from crystal_search.viewer import api, import_page, pages
+from crystal_search.viewer import api, imagers_page, import_page, pages
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
@@ -69,6 +69,7 @@ def viewer_app(
     frames: Frames = NO_FRAMES,
     is_snapshot: bool = False,
     import_plan: Path | None = None,
+    sentinel: Path | None = None,
     time_zone: str = "",
 ) -> Starlette:
     """Return the viewer of an imaging database.
@@ -87,6 +88,8 @@ def viewer_app(
         Whether the database is a copy, for which no scores are taken.
     import_plan
         The file in the home folder that says what an import would do.
+    sentinel
+        The folder in it that says how imagers are.
     time_zone
         IANA name of the zone of the robots' clocks; empty: this machine's.
     """
@@ -114,6 +117,7 @@ def viewer_app(
         outcomes=outcome_table(frames),
         is_snapshot=is_snapshot,
         import_plan=import_plan,
+        sentinel=sentinel,
     )
     return app
 
@@ -129,6 +133,7 @@ def _routes() -> list[Route]:
     register_url_convertor("image_id", ImageIdConvertor())
     return [
         Route("/", pages.get_plates_page),
+        Route("/imagers", imagers_page.get_imagers_page),
         Route("/import", import_page.get_import_page),
         Route("/api/import", import_page.post_import, methods=["POST"]),
         Route("/plate/{plate}", pages.get_plate_page),

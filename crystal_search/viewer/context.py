@@ -31,6 +31,7 @@ class Viewer:
     outcomes: Sequence[Record]  #: what the pages show for every answer, colours as this facility wants them
     is_snapshot: bool  #: whether scores would be lost, and are not taken
     import_plan: Path | None  #: where the last plan of an import is
+    sentinel: Path | None  #: where it is told how imagers are
 
 
 def viewer_of(request: Request) -> Viewer:

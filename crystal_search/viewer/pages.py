@@ -9,7 +9,12 @@ from crystal_search.viewer.api import board_value, ledger_value, plates_value
 from crystal_search.viewer.context import board_of, page, viewer_of
 from crystal_search.viewer.guard import SECURITY_HEADERS
 
-PAGES = ("/plate/", "/drop/", "/import")  #: addresses that people open; everything else is asked by programs
+PAGES = (
+    "/plate/",
+    "/drop/",
+    "/import",
+    "/imagers",
+)  #: addresses that people open; everything else is asked by programs
 
 
 def get_plates_page(request: Request) -> Response:

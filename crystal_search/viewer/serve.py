@@ -86,6 +86,7 @@ def serve(
             is_snapshot=installation.is_snapshot,
             time_zone=installation.settings.time_zone,
             import_plan=home.import_plan,
+            sentinel=home.sentinel,
         )
         serve_app(app, listener, ready or announce)
 

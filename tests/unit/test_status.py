@@ -74,6 +74,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "strays": [],
         "running": {},
         "postponed": [],
+        "imagers": [],
         "trouble": "",
         "failed_units": 0,
         "failed": [],
@@ -90,6 +91,7 @@ def test_when_all_is_well_nothing_is_said() -> None:
     ("changes", "said"),
     [
         ({"oldest_unscored_hours": 25.0}, "waited 25.0 hours"),
+        ({"imagers": ["RI1000-0081: defocus since noon"]}, "looks other than usual: RI1000-0081: defocus since noon"),
         (
             {"oldest_unscored_hours": 25.0, "flow": moving("falls behind")},
             "more images come in",

@@ -19,6 +19,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import PlateSummary
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import units_waiting
+from crystal_search.server.services.look_after_imagers import standing
 from crystal_search.server.services.reconcile import strays_at
 from crystal_search.server.unit_states import State, names_in
 
@@ -50,6 +51,7 @@ def status(site: Installation) -> dict[str, Any]:
             {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since), "first": each.first}
             for each in imaging.postponed()
         ],
+        "imagers": standing(site.home.sentinel),
         "failed_units": imaging.count_units("failed"),
         "failed": [
             {"work_unit": unit.name, "reason": unit.reason} for unit in imaging.units("failed", last=SHOWN_FAILURES)

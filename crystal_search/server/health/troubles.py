@@ -30,6 +30,7 @@ def troubles(
         *_still(found, max_still_minutes),
         *_put_off(found),
         *_here(found),
+        *(f"an imager looks other than usual: {each}; see /imagers in the viewer" for each in found["imagers"]),
         *report_of(found).get("complaints", ()),
     ]
 

@@ -33,6 +33,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
+from crystal_search.server.services.look_after_imagers import Rounds
 from crystal_search.server.services.postponing import number_of
 from crystal_search.server.services.reconcile import STRAY, strays_at
 
@@ -161,7 +162,7 @@ def watch(
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
     recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
     recipe()  # trouble with the models ends the service before it begins
-    order, backlog = EVERYTHING, Backlog()
+    order, backlog, rounds = EVERYTHING, Backlog(), Rounds(site)
     if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
@@ -182,6 +183,7 @@ def watch(
             complaints.about("viewer", _trouble(viewer.look_after))
         complaints.about("import", _trouble(look))
         complaints.about("score", noted(site.home, _trouble(one_pass)))
+        complaints.about("imagers", _trouble(lambda: complaints.about("imager", "; ".join(rounds.look()))))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
