@@ -11,17 +11,32 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UserError
 from crystal_search.evaluation import comparison, models_command
 from crystal_search.evaluation.comparison import MEASURES, Measure, compared, comparison_wells
 from crystal_search.evaluation.known_images import KnownImage, Truth
+from crystal_search.evaluation.whole_image_verdicts import whole_image_verdicts
+from crystal_search.exporting.export import export
 from crystal_search.main import main
 from crystal_search.metrics import Floats
-from crystal_search.model import Model, default_model, default_models_folder, models_in_use, read_model, write_model
-from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
+from crystal_search.model import (
+    Model,
+    default_model,
+    default_models_folder,
+    in_role,
+    models_in_use,
+    read_model,
+    write_model,
+)
+from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, ModelCard
+from crystal_search.networks.network_kinds import IMAGE_CLASSIFIERS, build, image_classifier_card
+from crystal_search.outcomes import GROUPS
 from crystal_search.server.home import Home
 from tests.recipes import other_model
+from tests.tiny_training import TINY_IMAGE
 
+FOUR = SCHEMES["groups-4"].class_names
 Told = pytest.CaptureFixture[str]
 IMAGES = [KnownImage(name=f"well {number}", label="clear", content=bytes) for number in range(40)]
 TRUTH = Truth(name="forty wells", source="", images=IMAGES)
@@ -147,6 +162,21 @@ def test_drop_locators_are_compared_by_their_drops() -> None:
     found = compared(model, model, default_models_folder(), replace(truth, images=truth.images[:3]))
     assert found.new.value > 0.8
     assert found.measure == "mean intersection over union of drops"
+
+
+def test_classifiers_of_whole_images_are_compared_by_their_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(IMAGE_CLASSIFIERS, TINY_IMAGE.name, TINY_IMAGE)
+    truth = comparison_wells()
+    some = [next(each for each in truth.images if each.group is group) for group in GROUPS]
+    card = image_classifier_card("whole", TINY_IMAGE.name, classes=FOUR, normalisation="rgb-1", side_px=64)
+    network = build(TINY_IMAGE.name, 4, 3).eval()
+    model = read_model(export(network, card, tmp_path))
+    found = compared(model, model, default_models_folder(), replace(truth, images=some))
+    verdicts = whole_image_verdicts(some, in_role(model, ImageCard))
+    assert found.new.value == np.mean([each.called is each.known.group for each in verdicts])
+    assert found.gain == (0.0, 0.0, 0.0)
 
 
 def test_photographs_need_labels_that_tell(home: Home, tmp_path: Path, capsys: Told) -> None:
