@@ -24,13 +24,15 @@ from crystal_search.adaptation.readout import (
 from crystal_search.metrics import Floats, Labels
 
 OUTER, INNER = 10, 5  #: parts
+FEW = 40  #: labels, of which a few that happen to lie well decide a comparison
+SURE, SURE_OF_FEW = 2, 3  #: standard errors that speak clearly
 #: The first is taken unless labels speak clearly for another.
 CHOICES = (
-    Choice(penalty=1, trust=0.5, numbers=0.2),
     Choice(penalty=3, trust=0.5, numbers=0.2),
-    Choice(penalty=0.3, trust=0.5, numbers=0.2),
+    Choice(penalty=1, trust=0.5, numbers=0.2),
+    Choice(penalty=10, trust=0.5, numbers=0.2),
     Choice(penalty=1, trust=0.5, numbers=0.8),
-    Choice(penalty=0.3, trust=0, numbers=0.2),
+    Choice(penalty=0.3, trust=0.25, numbers=0.8),
     Choice(penalty=1, trust=0, numbers=0.8),
     Choice(penalty=0.1, trust=0, numbers=0.8),
 )
@@ -67,8 +69,9 @@ def learnt(labelled: Labelled, scale: Scale, choice: Choice) -> Readout:
 def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES) -> Choice:
     """Return the choice by which crystals are told best in parts held out, the first of `choices` when in doubt.
 
-    Another one is taken where its loss is lower by more than one standard error of the difference (Hastie,
-    Tibshirani and Friedman, The Elements of Statistical Learning, 2nd edition, section 7.10).
+    Another one is taken where its loss is lower by more than two standard errors of the difference, three with few
+    labels. That is stricter than the usual rule of one (Hastie, Tibshirani and Friedman, The Elements of Statistical
+    Learning, 2nd edition, section 7.10), by which ten labels made the scores of foreign imagers worse.
     """
     inner = folds(labelled, INNER)
     if inner.parts < 2 or len(choices) == 1:
@@ -76,8 +79,9 @@ def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES
     losses = np.stack([_losses(labelled, scale, choice, inner.part) for choice in choices])  # (choices, N)
     best = int(losses.sum(axis=1).argmin())
     differences = losses[0] - losses[best]
-    doubt = differences.std() * len(differences) ** 0.5
-    return choices[best] if differences.sum() > doubt else choices[0]
+    error = differences.std() * len(differences) ** 0.5
+    clearly = (SURE_OF_FEW if len(labelled) < FEW else SURE) * error
+    return choices[best] if differences.sum() > clearly else choices[0]
 
 
 def _losses(labelled: Labelled, scale: Scale, choice: Choice, part: Labels) -> Floats:
