@@ -10,10 +10,12 @@ import torch
 
 from crystal_search.bootstrap import Interval
 from crystal_search.class_schemes import SCHEMES
+from crystal_search.evaluation.comparison import compared
 from crystal_search.evaluation.image_judge import ImageJudge, mistakes
 from crystal_search.evaluation.image_tables import image_table, table_3, table_5
 from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.judge_kinds import judges_of
+from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.paper import TABLE_5
 from crystal_search.evaluation.tables import Cell
 from crystal_search.evaluation.whole_image_verdicts import score_of, whole_image_verdicts
@@ -136,3 +138,13 @@ def test_both_kinds_of_classifiers_stand_in_the_same_tables(
     assert [each["role"] for each in told] == ["classifier", "image"]
     assert told[1]["temperature"] == 1.0
     assert "CHiMP v2" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_one_is_compared_with_the_one_in_use_by_the_groups_that_it_names(model: Path, tmp_path: Path) -> None:
+    used = read_model(model)
+    images = [known_image("A", "clear"), known_image("B", "crystal_bad_form"), known_image("C", "no_drop")]
+    found = compared(used, used, tmp_path, Truth(name="three", source="made up", images=images))
+    assert (found.measure, found.images) == ("images in the right group of four", 2)  # the empty well tells nothing
+    assert found.gain.value == 0
+    assert found.new.value in (0.0, 0.5)  # all images are alike, and so are its answers
+    assert not found.worse
