@@ -1,6 +1,5 @@
 """What stands in a well: the plate, the drop and what lies in it, before anyone takes a picture."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from crystal_search.synthesis.things.drop_contents import built
 from crystal_search.synthesis.things.drops import drawn_drop, drawn_splashes
 from crystal_search.synthesis.things.layers import Layer
 from crystal_search.synthesis.things.vessel import Vessel, drawn_vessel
+from crystal_search.synthesis.wells.equipment import Equipment
 
 SPLASHED_SHARE = 0.4  # of null experiments; the others have dried out
 CLEAN_SHARE = 0.6  # of drops without the plate's own dust and scratches in front of them
@@ -56,15 +56,6 @@ COMPANIONS: dict[Group, tuple[tuple[str, float], ...]] = {
 
 #: Small or thin things, which no eye finds in a heavy precipitate although the pair of pictures differs.
 LOST_IN_PRECIPITATE = ("crystal_bad_form", "crystal_overnucleated")
-
-
-#: Makes an imager's own lens, lamp and plate of those that were drawn.
-Equipment = Callable[[Vessel, Optics], tuple[Vessel, Optics]]
-
-
-def as_drawn(vessel: Vessel, optics: Optics) -> tuple[Vessel, Optics]:
-    """Return the equipment as it is."""
-    return vessel, optics
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,9 +6,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from crystal_search.images import WORKING_WIDTH_PX
-from crystal_search.synthesis.frames import UNITS_PER_WIDTH
 from crystal_search.synthesis.seeds import WellSeed
-from crystal_search.synthesis.wells.scenes import Equipment, as_drawn
+from crystal_search.synthesis.wells.equipment import Equipment, as_drawn
 
 DAYS = (0.0, 1.0, 2.0, 4.0, 7.0, 14.0, 28.0, 56.0)  #: of inspections, since drops were dispensed
 MATES = ("uv", "cross-polarised")  #: channels that can be rendered beside visible light
@@ -86,7 +85,7 @@ class Settings:
     device: str = "cpu"
     plate_type: str | None = None
     equipment: Equipment = as_drawn  #: has the last word about lens, lamp and plate
-    view_units: float = UNITS_PER_WIDTH  #: that the view is wide
+    view_units: float = WORKING_WIDTH_PX  #: that the view is wide
     quality: int = 80  #: of JPEGs
     maps: bool = False  #: each pixel's outcome too
     sheet: bool = True  #: a contact sheet
