@@ -385,6 +385,12 @@ class MemoryImaging:
                 )
         return found
 
+    def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
+        """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
+        shown = [image for _, image in sorted(self._images.items()) if image.key.channel == channel]
+        told = [(image, [each for each in self.ledger(image.id) if isinstance(each, ManualScore)]) for image in shown]
+        return [(image, scores[-1]) for image, scores in told if scores]
+
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came."""
         counting = self._counting(image_id) if self._scores.get(image_id) else []

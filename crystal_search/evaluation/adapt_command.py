@@ -15,33 +15,43 @@ from crystal_search.adaptation.triage import Promise
 from crystal_search.arguments import count, fraction
 from crystal_search.bootstrap import Interval
 from crystal_search.direct.scored_files import Job, to_use
+from crystal_search.errors import UserError
 from crystal_search.evaluation.adaptation_page import adaptation_page
+from crystal_search.evaluation.home_material import home_material, imager_meant
 from crystal_search.evaluation.label_material import Material, material_of
 from crystal_search.evaluation.label_table import read_labels
 from crystal_search.files import write_whole
-from crystal_search.model import CARD_SUFFIX, default_model, write_model
-from crystal_search.model_card import ClassifierCard
+from crystal_search.model import CARD_SUFFIX, Model, default_model, write_model
+from crystal_search.model_card import ClassifierCard, ReadoutCard
 from crystal_search.processes import processors
+from crystal_search.server.installation import opened
+from crystal_search.server.models_in_use import install
+from crystal_search.server.services.imager_records import file_name_of
 from crystal_search.work_unit import Parameters
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--folder", type=Path, required=True, metavar="IMAGES", help="images of one imager")
-    parser.add_argument("--labels", type=Path, required=True, metavar="CSV", help="file, outcome or crystal, plate")
+    parser.add_argument("--folder", type=Path, metavar="IMAGES", help="images of one imager, without a database")
+    parser.add_argument("--labels", type=Path, metavar="CSV", help="with --folder: file, outcome or crystal, plate")
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"card of the readout, NAME{CARD_SUFFIX}")
     parser.add_argument("--page", type=Path, metavar="FILE", help="page of the plates and of what probabilities mean")
-    parser.add_argument("--imager", default="", help="whose images they are; goes into the card")
+    parser.add_argument("--imager", default="", help="whose images they are; of --home, whose labels are taken")
     parser.add_argument("--anyway", action="store_true", help="write the readout even if it is not proven better")
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
-    models.add_argument("--home", type=Path, metavar="DIR", help="an installation, whose models in use are adapted")
+    models.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        help="an installation, whose models in use are adapted; without --folder to what people scored in its viewer",
+    )
     parser.add_argument("--missed", type=fraction, default=0.01, help="of the crystals, at most; default: %(default)s")
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fit a readout to the labels, say what it is worth, and write it if it is proven better.
+    """Fit a readout to labels, say what it is worth, and write it if it is proven better.
 
     Raises
     ------
@@ -50,41 +60,78 @@ def run(arguments: argparse.Namespace) -> None:
     ModelMismatchError
         If the classifier gives no features.
     """
+    if arguments.folder and arguments.labels:
+        _adapt_to_folder(arguments)
+    elif arguments.home and not (arguments.folder or arguments.labels):
+        _adapt_to_viewer(arguments)
+    else:
+        raise UserError("name --folder and --labels, or --home alone: what people scored in its viewer")
+
+
+def _adapt_to_folder(arguments: argparse.Namespace) -> None:
     files = read_labels(arguments.labels, arguments.folder)
     models, threshold = to_use(arguments.models, arguments.home, None)
     job = Job(models=models, parameters=Parameters(threshold=threshold, no_drop="whole_image"), overlays=None)
     material = material_of(files, arguments.folder, job, arguments.workers)
+    command = f"crystal-search adapt --folder {arguments.folder} --labels {arguments.labels}"
+    model = _fitted(arguments, material, models, imager=arguments.imager, command=command)
+    if arguments.out and _is_wanted(model, arguments):
+        _write(model, arguments.out)
+
+
+def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
+    with opened(arguments.home, create=False) as site:
+        imager = imager_meant(site.imaging, arguments.imager)
+        material = home_material(site, imager)
+        command = f"crystal-search adapt --home {arguments.home} --imager '{imager}'"
+        model = _fitted(arguments, material, site.models, imager=imager, command=command)
+        if not _is_wanted(model, arguments):
+            return
+        if arguments.out:
+            _write(model, arguments.out)
+        else:
+            _say_how_to_use(install(model, site.home))
+
+
+def _fitted(
+    arguments: argparse.Namespace, material: Material, models: Path, *, imager: str, command: str
+) -> Model[ReadoutCard]:
+    """Return the readout of labels, and say what it is worth."""
     found = adapted(material.labelled, material.everything, Promise(missed=arguments.missed))
-    lines, command = list(report(found, material)), _command(arguments)
+    lines = list(report(found, material))
     sys.stdout.writelines(f"{line}\n" for line in lines)
     if arguments.page:
-        about = f"{found.gain.labels} labels of {arguments.imager or arguments.folder}"
+        about = f"{found.gain.labels} labels of {imager or arguments.folder}"
         write_whole(arguments.page, adaptation_page(found, about=about, said=lines, command=command))
-    if not arguments.out:
-        return
-    if not (found.gain.counts or arguments.anyway):
-        sys.stdout.write("no readout was written, since it is not proven better; --anyway writes it even so\n")
-        return
     origin = Origin(
-        name=arguments.out.name.removesuffix(CARD_SUFFIX),
-        imager=arguments.imager,
+        name=arguments.out.name.removesuffix(CARD_SUFFIX) if arguments.out else file_name_of(imager),
+        imager=imager,
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         images=material.names,
         command=command,
     )
-    model = readout_model(found, material.labelled, default_model(ClassifierCard, models).card, origin)
-    card = write_model(model.onnx, model.card, arguments.out.parent)
+    return readout_model(found, material.labelled, default_model(ClassifierCard, models).card, origin)
+
+
+def _is_wanted(model: Model[ReadoutCard], arguments: argparse.Namespace) -> bool:
+    if model.card.proven or arguments.anyway:
+        return True
+    sys.stdout.write("no readout was written, since it is not proven better; --anyway writes it even so\n")
+    return False
+
+
+def _write(model: Model[ReadoutCard], out: Path) -> None:
+    _say_how_to_use(write_model(model.onnx, model.card, out.parent))
+
+
+def _say_how_to_use(card: Path) -> None:
     sys.stdout.write(f"crystal-search score --readout {card} IMAGES --csv FILE scores with it\n")
-
-
-def _command(arguments: argparse.Namespace) -> str:
-    return f"crystal-search adapt --folder {arguments.folder} --labels {arguments.labels}"
 
 
 def report(found: Adapted, material: Material) -> Iterator[str]:
     """Yield what was found in plain words, a line each."""
     gain, plates = found.gain, len(found.gain.plates)
-    left = f"; {material.left_out} could not be scored" if material.left_out else ""
+    left = f"; {material.left_out} more are of images without a score" if material.left_out else ""
     yield f"{gain.labels} labels of {_counted(plates, 'plate')}, {gain.crystals} of them crystals{left}"
     if np.isnan(gain.difference.value):
         yield "nothing can be compared: there must be drops with crystals and drops without"

@@ -24,7 +24,7 @@ class Material:
     labelled: Labelled
     names: tuple[str, ...]  #: of the labelled images
     everything: Seen
-    left_out: int  #: labelled images that could not be scored
+    left_out: int  #: labelled images of which there are no numbers
 
 
 def material_of(files: Sequence[LabelledFile], folder: Path, job: Job, workers: int) -> Material:
@@ -46,6 +46,15 @@ def material_of(files: Sequence[LabelledFile], folder: Path, job: Job, workers: 
         names=tuple(each.path.relative_to(folder).as_posix() for each in there),
         everything=seen_of(list(scores.values())),
         left_out=len(files) - len(there),
+    )
+
+
+def together(one: Seen, other: Seen) -> Seen:
+    """Return what the shipped models say of all images of both."""
+    return Seen(
+        features=np.concatenate([one.features, other.features]),
+        peaks=np.concatenate([one.peaks, other.peaks]),
+        means=np.concatenate([one.means, other.means]),
     )
 
 

@@ -216,7 +216,7 @@ def install(model: Model[ModelCard], home: Home) -> Path:
         _check_same(there.card, model.card, path)
         return path
     home.models.mkdir(parents=True, exist_ok=True)
-    name = f"{Path(model.card.file).stem[:LONGEST_NAME]}-{model.card.sha256[:HASH_DIGITS]}"
+    name = f"{model.card.file.removesuffix(model.card.suffix)[:LONGEST_NAME]}-{model.card.sha256[:HASH_DIGITS]}"
     path = home.models / f"{name}{CARD_SUFFIX}"
     write_whole(home.models / f"{name}{model.card.suffix}", model.onnx)
     write_whole(path, card_to_json(replace(model.card, file=f"{name}{model.card.suffix}")))

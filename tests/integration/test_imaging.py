@@ -15,6 +15,7 @@ from crystal_search.server.imaging.imaging_database import (
     NewImage,
     PlateSummary,
     Postponement,
+    Removal,
     StoredImage,
 )
 from tests.integration.imaging_nouns import (
@@ -537,6 +538,22 @@ def test_images_to_score_are_counted_by_recipe_and_channel(imaging: ImagingDatab
     assert imaging.count_to_score(RECIPE) == 2
     imaging.add_auto_scores([auto(one), auto(two, recipe=OTHER_RECIPE)])
     assert (imaging.count_to_score(RECIPE), imaging.count_to_score(OTHER_RECIPE)) == (1, 1)
+
+
+def test_what_people_said_last_of_each_image_is_told(imaging: ImagingDatabase) -> None:
+    one, bare, two, uv = (
+        stored(imaging, where) for where in (key(), key(row=1), key("P2"), key("P2", row=1, channel="uv"))
+    )
+    assert imaging.newest_by_hand() == []
+    imaging.add_auto_scores([auto(one), auto(bare)])
+    for image, person, outcome in ((two, "Ann", "clear"), (one, "Ann", "clear"), (uv, "Ann", "clear")):
+        imaging.add_manual_score(manual(image, person, outcome=outcome))
+    imaging.add_manual_score(manual(one, "Bob", outcome="no_drop", hours=-9))
+    said = [(image.path, score.person, score.outcome) for image, score in imaging.newest_by_hand()]
+    assert said == [(one.path, "Bob", "no_drop"), (two.path, "Ann", "clear")]
+    assert [image.path for image, _ in imaging.newest_by_hand(channel="uv")] == [uv.path]
+    imaging.remove_images([one.id], Removal(person="Ann", what="plate P1", why="", removed_at=NOON))
+    assert [image.path for image, _ in imaging.newest_by_hand()] == [two.path]
 
 
 def test_the_newest_image_in_work_is_of_an_open_unit_of_the_recipe(imaging: ImagingDatabase) -> None:

@@ -69,6 +69,7 @@ def test_what_shows_another_picture_or_was_taken_back_has_no_label(tmp_path: Pat
         say(site, image, "clear")
     site.imaging.note_versions({1: FileVersion(sha256="c" * 64, size_bytes=1, mtime_ns=1)})
     assert [Path(path).name for path in labels(site).images] == ["90j8_1_001.jpg", "other_1_000.jpg"]
+    assert labels(site).left_out == 1
     removal = Removal(person="Ada", what="plate other", why="", removed_at=NOW)
     site.imaging.remove_images([3, 4], removal)
     assert labels(site).labelled.plates == ("90j8",)

@@ -253,6 +253,9 @@ class Ledger(Protocol):
     def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
 
+    def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
+        """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
+
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""
 

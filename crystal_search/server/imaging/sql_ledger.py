@@ -11,7 +11,14 @@ from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary, Recipe
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    DropScores,
+    ManualScore,
+    PlateSummary,
+    Recipe,
+    StoredImage,
+)
 from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_rows import (
     auto_score,
@@ -80,6 +87,17 @@ class SqlLedger(SqlTransactions):
             return [DropScores(image=each, auto=one, manual=two, postponed=why) for each, one, two, why in told]
 
         return self._read(f"read plate {plate}", work)
+
+    def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
+        """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
+
+        def work(connection: Connection) -> list[tuple[StoredImage, ManualScore]]:
+            told = {row.image_id: manual_score(row) for row in connection.execute(statements.newest_by_hand())}
+            rows = rows_of(connection, sorted(told), statements.images_by_ids)
+            return [(stored_image(row), told[row.id]) for row in rows if row.channel == channel]
+
+        found = self._read("read what people said", work)
+        return sorted(found, key=lambda pair: pair[0].id)
 
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""

@@ -260,6 +260,16 @@ def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Quer
     return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1)
 
 
+def newest_by_hand() -> Query:
+    """Select the score that came last of people's, of each image that they scored.
+
+    People's scores are those without a work unit: the index of images and work units finds them, so that a database
+    does not go through machines' rows, which are long and many.
+    """
+    newest = select(func.max(score.c.id)).where(score.c.work_unit.is_(None)).group_by(score.c.image_id)
+    return scores().where(score.c.id.in_(newest))
+
+
 def of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
     """Return what holds of the images of one inspection of a plate, in one channel."""
     return plate.c.barcode == barcode, image.c.inspection == number, image.c.channel == channel

@@ -41,6 +41,15 @@ def imager_of(path: str) -> str:
     return found[-1] if found else WHOLE
 
 
+def file_name_of(imager: str) -> str:
+    """Return what files about an imager are called.
+
+    >>> file_name_of("RI1000-0081"), file_name_of("all images")
+    ('RI1000-0081', 'all_images')
+    """
+    return re.sub("[^A-Za-z0-9-]", "_", imager)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
     """A fault that was noticed."""
@@ -101,7 +110,7 @@ class SeenImage:
 
 def record_file(folder: Path, imager: str) -> Path:
     """Return where the record of an imager is."""
-    return folder / f"{re.sub('[^A-Za-z0-9-]', '_', imager)}.json"
+    return folder / f"{file_name_of(imager)}.json"
 
 
 def read_records(folder: Path) -> list[ImagerRecord]:

@@ -1,6 +1,6 @@
 """Labels that people gave in the viewer, with what the models answered to the same pictures, for a readout to learn."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,7 @@ from crystal_search.outcomes import GROUPS, NO_DROP, outcome_named
 from crystal_search.server.feature_store.feature_rows import picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore
 from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, StoredImage
-
-VISIBLE = "visible"  #: the channel that is scored
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -21,6 +19,7 @@ class OwnLabels:
 
     labelled: Labelled
     images: tuple[str, ...]
+    left_out: int  #: labels of images without such features
 
 
 def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Callable[[str], bool]) -> OwnLabels:
@@ -43,7 +42,7 @@ def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Call
     DatabaseError
         If the database or the store cannot be read.
     """
-    told = [(image, score) for image, score in _scored_by_people(imaging) if is_of_imager(image.path)]
+    told = [(image, score) for image, score in imaging.newest_by_hand() if is_of_imager(image.path)]
     ids = np.array([image.id for image, _ in told], np.int64)
     pictures = np.array([picture_of(image.version.sha256 if image.version else "") for image, _ in told], np.uint64)
     places = store.find(ids, pictures.reshape(len(told), 2))
@@ -54,16 +53,8 @@ def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Call
         plates=tuple(image.key.plate for image, _ in there),
         drops=tuple(f"{image.key.plate} {image.key.well} {image.key.drop}" for image, _ in there),
     )
-    return OwnLabels(labelled=labelled, images=tuple(image.path for image, _ in there))
-
-
-def _scored_by_people(imaging: ImagingDatabase) -> Iterator[tuple[StoredImage, ManualScore]]:
-    """Yield every image in visible light that a person scored, with the score that came last."""
-    for plate in imaging.plates():
-        for inspection in plate.inspections:
-            for drop in imaging.drops(plate.plate, inspection=inspection, channel=VISIBLE):
-                if drop.manual:
-                    yield drop.image, drop.manual
+    images = tuple(image.path for image, _ in there)
+    return OwnLabels(labelled=labelled, images=images, left_out=len(told) - len(there))
 
 
 def _group(score: ManualScore) -> int:
