@@ -7,6 +7,7 @@ import numpy as np
 from crystal_search.adaptation.folds import Unit
 from crystal_search.adaptation.held_out import HeldOut
 from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL, Labelled
+from crystal_search.adaptation.triage import counted
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.metrics import Floats, auroc_by_weights
 from crystal_search.outcomes import GROUPS
@@ -97,7 +98,7 @@ def missing_labels(labelled: Labelled) -> list[str]:
         said.append(_too_few("drop without crystals", total - crystals, total))
     if len(plates := set(labelled.plates)) < LEAST_PLATES:
         said.append(
-            f"labels are of {len(plates)} plate{'' if len(plates) == 1 else 's'}: score drops of "
+            f"labels are of {counted(len(plates), 'plate')}: score drops of "
             f"{LEAST_PLATES - len(plates)} more, for what holds on one plate may not on the next"
         )
     if (labelled.groups[~labelled.crystal] != NOT_CRYSTAL).any():
@@ -111,16 +112,17 @@ def missing_labels(labelled: Labelled) -> list[str]:
 
 
 def _too_few(what: str, count: int, total: int) -> str:
-    return f"{count or 'no'} {what} among {total} labels: score {FEW - count}{' more' if count else ''}"
+    return f"{count or 'no'} {what} among {counted(total, 'label')}: score {FEW - count}{' more' if count else ''}"
 
 
 def more_labels(gain: Gain) -> str:
-    """Return how many labels more might prove what was seen, in a sentence; empty where that is proven already.
+    """Return how many labels more might prove what was seen, in a sentence.
 
-    The interval of a difference shrinks with the square root of the number of labels.
+    Empty where that is proven already, and where nothing can be compared. The interval of a difference shrinks with
+    the square root of the number of labels.
     """
     value, low, _ = gain.difference
-    if gain.counts:
+    if gain.counts or np.isnan(value):
         return ""
     if gain.shipped.value >= ALIKE:
         return f"the shipped score tells crystals already ({gain.shipped.value:.3f}): there is little to gain here"

@@ -39,7 +39,7 @@ class Promise:
         >>> Promise().crystals_needed, Promise(missed=0.05).crystals_needed
         (299, 59)
         """
-        return math.ceil(math.log(1 - self.confidence) / math.log(1 - self.missed))
+        return math.ceil(math.log(1 - self.confidence) / math.log(1 - self.missed)) if self.missed < 1 else 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,8 @@ class Triage:
         if self.threshold is not None:
             return 0
         short = self.promise.crystals_needed - self.counting
-        return max(1, math.ceil(short * self.crystals / max(self.counting, 1)))
+        each = self.crystals / self.counting if self.counting else 1
+        return max(1, math.ceil(short * each))
 
     def said(self) -> str:
         """Return what is promised, or why it cannot be and what can, in a sentence.
@@ -72,9 +73,12 @@ class Triage:
         sure = f"with {100 * self.promise.confidence:g} % confidence"
         if self.threshold is not None:
             return f"at most {share} of the crystals are among the wells that need no look, {sure}"
-        counted = f"{self.crystals} labelled crystals of {self.plates} plates count as {self.counting} independent ones"
-        told = counted if self.crystals else "no crystal was labelled"
-        instead = f"; {100 * self.bound:.2g} % can be promised today" if self.counting else ""
+        there = (
+            f"{counted(self.crystals, 'labelled crystal')} of {counted(self.plates, 'plate')} "
+            f"count as {counted(self.counting, 'independent one')}"
+        )
+        told = there if self.crystals else "no crystal was labelled"
+        instead = f"; at most {100 * self.bound:.2g} % can be promised today" if self.counting else ""
         return (
             f"cannot promise to miss at most {share} of the crystals: {told}, "
             f"{self.promise.crystals_needed} are needed; label about {self.more_crystals} more{instead}"
@@ -102,7 +106,7 @@ def triage(scores: Sequence[float] | Floats, plates: Sequence[str], promise: Pro
     bound = _bound(missed, total, counting, promise) if counting else 1.0
     return Triage(
         promise=promise,
-        threshold=float(ordered[missed]) if bound <= promise.missed else None,
+        threshold=float(ordered[missed]) if counting and bound <= promise.missed else None,
         crystals=total,
         plates=len(set(plates)),
         counting=counting,
@@ -113,6 +117,15 @@ def triage(scores: Sequence[float] | Floats, plates: Sequence[str], promise: Pro
 
 def _bound(missed: int, total: int, counting: int, promise: Promise) -> float:
     return upper_bound(math.ceil(missed * counting / total), counting, promise.confidence)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with what is counted.
+
+    >>> counted(1, "plate"), counted(2, "plate")
+    ('1 plate', '2 plates')
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def upper_bound(missed: int, of: int, confidence: float) -> float:

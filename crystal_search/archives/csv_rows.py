@@ -76,6 +76,6 @@ def _positions(
         elif column in needed:
             raise UserError(
                 f"{path} has no column {' or '.join(called)}; it has {', '.join(names) or 'none'}; "
-                f"rename one, or say which it is (--column {column}=NAME)"
+                f"rename one (dataset build also takes --column {column}=NAME)"
             )
     return found

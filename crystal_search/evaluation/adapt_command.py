@@ -11,7 +11,7 @@ import numpy as np
 from crystal_search.adaptation.adapting import Adapted, adapted
 from crystal_search.adaptation.labelled import CRYSTAL
 from crystal_search.adaptation.readout_model import Origin, readout_model
-from crystal_search.adaptation.triage import Promise
+from crystal_search.adaptation.triage import Promise, counted
 from crystal_search.arguments import count, fraction
 from crystal_search.bootstrap import Interval
 from crystal_search.direct.scored_files import Job, to_use
@@ -132,7 +132,7 @@ def report(found: Adapted, material: Material) -> Iterator[str]:
     """Yield what was found in plain words, a line each."""
     gain, plates = found.gain, len(found.gain.plates)
     left = f"; {material.left_out} more are of images without a score" if material.left_out else ""
-    yield f"{gain.labels} labels of {_counted(plates, 'plate')}, {gain.crystals} of them crystals{left}"
+    yield f"{counted(gain.labels, 'label')} of {counted(plates, 'plate')}, {gain.crystals} of them crystals{left}"
     if np.isnan(gain.difference.value):
         yield "nothing can be compared: there must be drops with crystals and drops without"
     else:
@@ -161,7 +161,3 @@ def _compared(found: Adapted) -> Iterator[str]:
 def _percent(figure: Interval) -> str:
     value, low, high = (f"{100 * each:.1f}" for each in figure)
     return f"{value} % ({low} to {high})"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

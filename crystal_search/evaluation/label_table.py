@@ -1,5 +1,6 @@
 """The table of labels that somebody gives to ``crystal-search adapt``: a file, what it shows, its plate."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ class LabelledFile:
 def read_labels(table: Path, folder: Path) -> list[LabelledFile]:
     """Return the labels in a table, each image once: the last line about it counts.
 
-    Files are looked for below `folder` as the table names them, or by their name alone where it is there once.
+    Files are looked for below `folder` as the table names them, or by their name alone where it is there once. Lines
+    without a label, as in a table that is not yet filled in, say nothing.
 
     Raises
     ------
@@ -51,10 +53,11 @@ def read_labels(table: Path, folder: Path) -> list[LabelledFile]:
     rows = list(read_rows(table, COLUMNS, ("file",)))
     if not rows:
         raise UserError(f"{table} lists no image; write a line for each")
-    if not any(row["outcome"] or row["crystal"] for row in rows):
+    told = [row for row in rows if row["outcome"] or row["crystal"]]
+    if not told:
         raise UserError(f"{table} has neither a column outcome nor a column crystal with anything in it; add one")
     names = _by_name(folder)
-    found = {each.path: each for each in _labelled(table, rows, folder, names)}
+    found = {each.path: each for each in _labelled(table, told, folder, names)}
     return list(found.values())
 
 
@@ -71,13 +74,15 @@ def _labelled(table: Path, rows: list[TableRow], folder: Path, names: dict[str, 
 def _by_name(folder: Path) -> dict[str, list[Path]]:
     names: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
-        names.setdefault(path.name, []).append(path)
+        if path.is_file():
+            names.setdefault(path.name, []).append(path)
     return names
 
 
 def _file(folder: Path, named: str, names: dict[str, list[Path]], where: str) -> Path:
-    path = folder / plain_path(named)
-    if path.is_file():
+    inside = os.path.relpath(folder / plain_path(named), folder)
+    path = folder / inside
+    if Path(inside).parts[0] != os.pardir and os.path.isfile(path):
         return path
     others = names.get(path.name, [])
     if len(others) != 1:

@@ -11,6 +11,7 @@ from crystal_search.adaptation.held_out import chosen, learnt
 from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.readout import ANSWERS, Readout, Scale, scale_of, shipped_readout
 from crystal_search.adaptation.teaching import next_to_label
+from crystal_search.adaptation.triage import counted
 from crystal_search.archives.image_places import Places
 from crystal_search.arguments import count
 from crystal_search.columns import csv_text
@@ -71,8 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
         for path, plate in zip(scores, plates, strict=True)
     ]
     write_whole(arguments.csv, csv_text(COLUMNS, [rows[index] for index in asked]))
-    of = len({plates[index] for index in asked})
-    sys.stdout.write(f"{len(asked)} images of {of} plates to label next: {arguments.csv}\n")
+    asked_of, of = counted(len(asked), "image"), counted(len({plates[index] for index in asked}), "plate")
+    sys.stdout.write(f"{asked_of} of {of} to label next: {arguments.csv}\n")
 
 
 def plates_of(paths: Sequence[Path], files: Sequence[LabelledFile], folder: Path) -> list[str]:

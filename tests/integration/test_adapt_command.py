@@ -64,11 +64,28 @@ def test_a_table_as_people_save_it_is_read(folder: Path, tmp_path: Path) -> None
     assert told == {each.path: 0 if each.group == 0 else -1 for each in files}
 
 
+def test_a_table_may_be_filled_in_by_and_by(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("file,outcome\ndemo_01A_1.jpg,crystal\ndemo_01A_1.jpg,\ndemo_01E_1.jpg,\n")
+    assert [(each.path.name, each.group) for each in read_labels(tmp_path / "labels.csv", folder)] == [
+        ("demo_01A_1.jpg", 0)
+    ]
+
+
+def test_files_may_be_named_from_the_root(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    path = next(folder.rglob("demo_01A_1.jpg"))
+    (tmp_path / "labels.csv").write_text(f"path,outcome\n{path},crystal\n")
+    (found,) = read_labels(tmp_path / "labels.csv", Path(folder.name))
+    assert found.path == path.relative_to(folder.parent)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("file\n", "lists no image"),
         ("name,outcome\na,clear\n", "has no column file or path or image"),
+        ("file,outcome\n/etc/passwd,clear\n", "line 2: no file '/etc/passwd'"),
+        ("file,outcome\n../labels.csv,clear\n", "line 2: no file '../labels.csv'"),
         ("file,plate\na,b\n", "neither a column outcome nor a column crystal"),
         ("file,outcome\nnone.jpg,clear\n", "line 2: no file 'none.jpg'"),
         ("file,crystal\ndemo_01A_1.jpg,perhaps\n", "line 2: crystal must be yes or no, got 'perhaps'"),

@@ -50,13 +50,20 @@ def test_the_threshold_lies_at_the_lowest_crystal_that_may_not_be_missed() -> No
     assert found.more_crystals == 0
 
 
+def test_without_a_crystal_all_that_the_promise_needs_must_be_labelled() -> None:
+    found = triage([], [], FEW)
+    assert found.more_crystals == FEW.crystals_needed == 22
+    assert found.said().endswith("no crystal was labelled, 22 are needed; label about 22 more")
+    assert triage([], [], Promise(missed=1)).more_crystals == 1
+
+
 def test_too_few_crystals_promise_nothing_and_say_how_many_more() -> None:
     found = triage(np.arange(11.0), [str(each) for each in range(11)], FEW)
     assert found.threshold is None
     assert found.more_crystals == FEW.crystals_needed - 11 == 11
     assert found.said() == (
         "cannot promise to miss at most 10 % of the crystals: 11 labelled crystals of 11 plates count as 11 "
-        "independent ones, 22 are needed; label about 11 more; 19 % can be promised today"
+        "independent ones, 22 are needed; label about 11 more; at most 19 % can be promised today"
     )
 
 
