@@ -144,6 +144,7 @@ def test_another_copy_is_asked_for_once(
     )
     database = BoincDatabase(project)
     before = database.jobs(["a", "over", "done"])
+    assert not before["a"].to_transition
     for job in [*before.values(), before["a"]]:
         database.want_another_copy(job)
     columns = "target_nresults, min_quorum, max_total_results, max_success_results, transition_time"
@@ -151,7 +152,8 @@ def test_another_copy_is_asked_for_once(
     assert rows[0][:4] == (*expected, 8, 6)
     assert -60 < rows[0][4] <= 0
     assert [tuple(row) for row in rows[1:]] == [(2, 2, 7, 5, 2_147_483_647)] * 2
-    assert database.jobs(["a"])["a"].extra == 1
+    known = database.jobs(["a"])["a"]
+    assert (known.extra, known.unsent, known.to_transition) == (1, 0, True)  # no second one until the first is made
 
 
 @pytest.mark.database

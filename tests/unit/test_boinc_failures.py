@@ -277,13 +277,14 @@ def test_an_image_of_today_that_waits_for_one_host_goes_to_a_few_more(tmp_path: 
     assert place.server.hurried == [job, job]
 
 
-def test_nothing_is_hurried_that_nobody_has_or_that_is_over(tmp_path: Path) -> None:
+def test_nothing_is_hurried_that_nobody_has_or_that_is_over_or_about_to_change(tmp_path: Path) -> None:
     place = boinc_site(tmp_path, images=4)
     step(place)
     (job,) = place.server.created
     waiting(place, minutes=11, unsent=1)
     waiting(place, minutes=11, unsent=0, error_mask=16)
     waiting(place, minutes=11, error_mask=0, to_validate=True)
+    waiting(place, minutes=11, to_validate=False, to_transition=True)
     place.server.change(job, in_progress=0, silent_s=0)
     step(place)
     assert place.server.hurried == []

@@ -52,12 +52,13 @@ _OF_A_JOB: dict[str, tuple[str, type]] = {
         f"AND SUM(r.outcome = {SUCCESS} AND r.validate_state <> {INVALID}) >= w.min_quorum, 0)",
         bool,
     ),
+    "to_transition": ("w.transition_time <= UNIX_TIMESTAMP()", bool),
 }
 _JOBS = f"""
     SELECT {", ".join(column for column, _ in _OF_A_JOB.values())}
     FROM workunit w LEFT JOIN result r ON r.workunitid = w.id
     WHERE w.name IN ({{marks}})
-    GROUP BY w.id, w.name, w.error_mask, w.assimilate_state, w.target_nresults, w.min_quorum
+    GROUP BY w.id, w.name, w.error_mask, w.assimilate_state, w.target_nresults, w.min_quorum, w.transition_time
 """
 
 #: BOINC's transitioner makes copies until `target_nresults` of them are out or good (sched/transitioner.cpp, 1.6.2).
@@ -96,6 +97,7 @@ class Job:
     quorum: int = 1  #: results that must agree
     extra: int = 0  #: copies that are wanted beyond the quorum
     to_validate: bool = False  #: whether results are back that may be enough
+    to_transition: bool = False  #: whether BOINC's transitioner is about to look at it, and may make copies
 
 
 class Jobs(Protocol):

@@ -191,7 +191,7 @@ class BoincEngine(HomeEngine):
     def _waits_for_one_host(self, job: Job) -> bool:
         patience_s = 60 * self._settings.boinc_patience_minutes
         is_silent = job.in_progress and not job.unsent and job.silent_s > patience_s
-        is_open = not job.error_mask and not job.to_validate
+        is_open = not (job.error_mask or job.to_validate or job.to_transition)
         return bool(is_silent and is_open and job.extra < self._settings.boinc_extra_copies)
 
     def _withdraw(self) -> None:
