@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 
 HASH_DIGITS = 12
 LONGEST_NAME = 70  #: of a file's name that is kept before the hash
-TOLD = ("name", "file", *ABOUT)  #: what a card only tells people
+OF_LABELS = ("fitted_at", "labels_sha256", "held_out", "proven", "difference", "figures")  #: how a readout was made
+TOLD = ("name", "file", *ABOUT, *OF_LABELS)  #: what a card only tells people
 
 
 @dataclass(frozen=True, slots=True)

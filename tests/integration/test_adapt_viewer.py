@@ -109,6 +109,17 @@ def test_one_that_is_not_proven_better_is_not_written(home: Path, capsys: pytest
     assert len(list((home / "models").glob(f"{THEIRS}-*.card.json"))) == 1
 
 
+def test_the_same_labels_make_the_same_readout(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert adapt(home, "--imager", OURS) == OK
+    before = {path: path.read_bytes() for path in (home / "models").iterdir()}
+    with opened(home) as site:
+        images = site.imaging.images_below("/robot")
+        site.imaging.move_images({image.id: image.path.replace("/robot", "/moved") for image in images})
+    assert adapt(home, "--imager", OURS) == OK
+    assert capsys.readouterr().out.count(f"score --readout {home / 'models' / OURS}") == 2
+    assert {path: path.read_bytes() for path in (home / "models").iterdir()} == before
+
+
 def test_it_is_written_where_somebody_says_instead(home: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "elsewhere" / "ours.card.json", tmp_path / "page.html"
     assert adapt(home, "--imager", OURS, "--out", str(out), "--page", str(page)) == OK
