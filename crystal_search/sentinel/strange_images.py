@@ -25,7 +25,7 @@ class Ordinary:
     def distance(self, features: NDArray[np.floating]) -> Floats:
         """Return the squared Mahalanobis distance of images (N, numbers) from the ordinary, (N,)."""
         beside = np.asarray(features, np.float64) - self.centre
-        return np.asarray(np.einsum("nd,de,ne->n", beside, self.precision, beside))
+        return np.asarray(np.sum(beside @ self.precision * beside, axis=1))
 
     def p_values(self, features: NDArray[np.floating]) -> Floats:
         """Return for images (N, numbers) the share of ordinary ones that are at least as far away, (N,).

@@ -8,12 +8,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crystal_search.outcomes import GROUPS
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.imager_records import LEARNT, Day, ImagerRecord, read_records
-from crystal_search.server.services.look_after_imagers import fault_said, said_of
+from crystal_search.server.services.look_after_imagers import fault_said, said_of, strange_said
+from crystal_search.server.services.strange_lookout import noticed_strange
+from crystal_search.server.services.strange_records import StrangeRecord, read_all_strange, still_shown
 from crystal_search.viewer.context import page, viewer_of
 
 WIDTH, HEIGHT, MARGIN = 280, 84, 6  #: of a chart, pixels
 DAYS, ALARMS = 90, 20  #: that are shown, the last ones
+STRANGE, OF_LATE = 12, 5000  #: images that are shown, the farthest of the last so many that were compared
 FROM_DAY = 5  #: images; a day with fewer has no place in a chart
 
 
@@ -42,11 +46,26 @@ class Chart:
         return " ".join(f"{each.x:.1f},{each.y:.1f}" for each in self.points)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A strange image as the page lists it."""
+
+    image_id: int
+    name: str  #: plate, well and drop
+    said: str
+
+
 def get_imagers_page(request: Request) -> Response:
     """Show every imager."""
-    folder = viewer_of(request).sentinel
-    records = read_records(folder) if folder else []
-    return page(request, "imagers.html", {"imagers": list(map(_shown, records)), "learnt": LEARNT})
+    viewer = viewer_of(request)
+    folder = viewer.sentinel
+    records = {each.name: each for each in read_records(folder)} if folder else {}
+    strange = {each.name: each for each in read_all_strange(folder)} if folder else {}
+    shown = [
+        _shown(records.get(name) or ImagerRecord(name=name)) | _strange(viewer.imaging, strange.get(name))
+        for name in sorted({*records, *strange})
+    ]
+    return page(request, "imagers.html", {"imagers": shown, "learnt": LEARNT})
 
 
 def _shown(record: ImagerRecord) -> dict[str, object]:
@@ -59,6 +78,30 @@ def _shown(record: ImagerRecord) -> dict[str, object]:
             f"{each.at[:16].replace('T', ' ')}: {fault_said(each)}" for each in record.alarms[: -ALARMS - 1 : -1]
         ],
     }
+
+
+def _strange(imaging: ImagingDatabase, record: StrangeRecord | None) -> dict[str, object]:
+    if record is None:
+        return {"strange": [], "strange_said": "", "often_strange": False}
+    return {
+        "strange": strangest(imaging, record),
+        "strange_said": strange_said(imaging, record),
+        "often_strange": bool(noticed_strange(imaging, record)),
+    }
+
+
+def strangest(imaging: ImagingDatabase, record: StrangeRecord) -> list[Shown]:
+    """Return the strangest images of late, the farthest first; of those that are there and show the same picture."""
+    lately = [each for each in record.strange if each.number > record.compared - OF_LATE]
+    found = sorted(still_shown(imaging, lately), key=lambda pair: -pair[0].beyond)
+    return [
+        Shown(
+            image.id,
+            f"{image.key.plate} {image.key.well} drop {image.key.drop}",
+            f"{each.at[:10]}: {each.beyond:.1f} times as far as the farthest of the history, p {each.p_value:.2g}",
+        )
+        for each, image in found[:STRANGE]
+    ]
 
 
 def charts(record: ImagerRecord) -> list[Chart]:

@@ -91,7 +91,7 @@ def test_a_fault_goes_from_pictures_to_health_and_the_page(site: Installation, t
 
     taken(site, tmp_path / "in", PLATE, plate="F", blur=2)
     looked(site)
-    said = next(each for each in standing(site.home.sentinel) if "defocus" in each)
+    said = next(each for each in standing(site.imaging, site.home.sentinel) if "defocus" in each)
     assert said.startswith(f"{IMAGER}: defocus since 2026-01-06 12:00 (image 12")
     assert any(said in each for each in troubles(status(site)))
     viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", sentinel=site.home.sentinel))
@@ -104,7 +104,7 @@ def test_a_fault_goes_from_pictures_to_health_and_the_page(site: Installation, t
 def test_after_a_repair_it_learns_anew(site: Installation, tmp_path: Path) -> None:
     taken(site, tmp_path / "in", PLATE, plate="F", blur=2)
     looked(site)
-    assert standing(site.home.sentinel)
+    assert standing(site.imaging, site.home.sentinel)
     look_after_imagers._forget(site.home.sentinel, IMAGER)
     record = read_record(site.home.sentinel, IMAGER)
     assert said_of(record) == [f"{IMAGER}: 0 images; what is usual is known after {LEARNT}"]

@@ -51,7 +51,7 @@ def status(site: Installation) -> dict[str, Any]:
             {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since), "first": each.first}
             for each in imaging.postponed()
         ],
-        "imagers": standing(site.home.sentinel),
+        "imagers": standing(imaging, site.home.sentinel),
         "failed_units": imaging.count_units("failed"),
         "failed": [
             {"work_unit": unit.name, "reason": unit.reason} for unit in imaging.units("failed", last=SHOWN_FAILURES)

@@ -17,7 +17,7 @@ from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP
 from crystal_search.sentinel.imager_faults import ImagerWatch
 from crystal_search.sentinel.usual import Look, learnt
 from crystal_search.sentinel.vitals import WIDTH_PX, vitals_of
-from crystal_search.server.imaging.imaging_database import DropScores, StoredImage
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import FileLock
 from crystal_search.server.services.imager_records import (
@@ -35,6 +35,13 @@ from crystal_search.server.services.imager_records import (
     with_days,
     write_record,
     write_seen,
+)
+from crystal_search.server.services.strange_lookout import compare, noticed_strange
+from crystal_search.server.services.strange_records import (
+    HISTORY,
+    StrangeRecord,
+    forget_strange,
+    read_all_strange,
 )
 
 log = logging.getLogger(__name__)
@@ -65,6 +72,8 @@ def run(arguments: argparse.Namespace) -> None:
         for record in read_records(folder):
             for line in said_of(record):
                 say(line)
+        for strange in read_all_strange(folder):
+            say(strange_said(site.imaging, strange))
 
 
 def said_of(record: ImagerRecord) -> list[str]:
@@ -76,9 +85,23 @@ def said_of(record: ImagerRecord) -> list[str]:
     return [f"{record.name}: {fault_said(each)}" for each in record.standing]
 
 
-def standing(folder: Path) -> list[str]:
+def strange_said(imaging: ImagingDatabase, record: StrangeRecord) -> str:
+    """Return how strange an imager's images are, as a sentence."""
+    if record.is_learning:
+        learnt_from = f"{len(record.learnt_ids)} images with features"
+        return f"{record.name}: {learnt_from}; what is out of the ordinary is known after {HISTORY}"
+    for each in noticed_strange(imaging, record):
+        return f"{record.name}: {fault_said(each)}"
+    return f"{record.name}: no more images are out of the ordinary than chance explains, of {record.compared}"
+
+
+def standing(imaging: ImagingDatabase, folder: Path) -> list[str]:
     """Return the faults of all imagers that last, a sentence each."""
-    return [line for record in read_records(folder) if record.standing for line in said_of(record)]
+    faults = [line for record in read_records(folder) if record.standing for line in said_of(record)]
+    return [
+        *faults,
+        *(strange_said(imaging, each) for each in read_all_strange(folder) if noticed_strange(imaging, each)),
+    ]
 
 
 def fault_said(fault: Noticed) -> str:
@@ -112,6 +135,7 @@ def _looked_on(site: Installation, at_most: int) -> bool:
     if all(image.id <= last for image in site.imaging.images_read(limit=1)):
         return False
     images, reached = _next(site, last, at_most)
+    compare(site.home, images)
     by_imager: defaultdict[str, list[SeenImage]] = defaultdict(list)
     for drop in images:
         if (found := _seen(site, drop)) is not None:
@@ -221,6 +245,7 @@ def _forget(folder: Path, imager: str) -> None:
     if imager not in known:
         raise UserError(f"no imager {imager!r} is known; choose from {', '.join(known) or 'none yet'}")
     record_file(folder, imager).with_suffix(".npz").unlink(missing_ok=True)
+    forget_strange(folder, imager)
     write_record(folder, replace(known[imager], images=0, standing=()))
 
 
@@ -237,5 +262,5 @@ class Rounds:
         if time.monotonic() >= self._next_at:
             look_after_imagers(self._site, IN_A_ROUND)
             self._next_at = time.monotonic() + ROUND_S
-            self._said = standing(self._site.home.sentinel)
+            self._said = standing(self._site.imaging, self._site.home.sentinel)
         return self._said

@@ -1,0 +1,134 @@
+"""Compares the features of newly scored images with the history of their imager, and keeps what is strange."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+
+from crystal_search.model import ModelRef
+from crystal_search.sentinel.strange_images import FALSE_ALARMS, ordinary
+from crystal_search.sentinel.strange_often import strange_often
+from crystal_search.server.feature_store.feature_rows import Numbers, picture_of
+from crystal_search.server.feature_store.feature_store import ROLES, FeatureStore, stores_in
+from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe, StoredImage
+from crystal_search.server.services import strange_records
+from crystal_search.server.services.imager_records import RECENT, STANDING, Noticed, imager_of
+from crystal_search.server.services.strange_records import (
+    KEPT,
+    StrangeImage,
+    StrangeRecord,
+    picture_shown,
+    read_strange,
+    still_shown,
+    write_strange,
+)
+
+SEED = 1  #: of which half of a history tells centre and spread: each time the same
+
+
+def compare(home: Home, scored: Sequence[DropScores]) -> None:
+    """Compare images that were scored, in the order in which they came, with their imagers' histories.
+
+    Only features of the models that scored the last of an imager's images are compared with each other; with other
+    models the imager is learnt anew. Images without features, such as those without a drop, are passed over.
+
+    Raises
+    ------
+    DatabaseError
+        If the features cannot be read; what was not compared can be given again.
+    """
+    stores = {store.models: store for store in stores_in(home.features)}
+    by_imager: defaultdict[str, list[tuple[FeatureStore, StoredImage]]] = defaultdict(list)
+    for drop in scored:
+        if drop.current and (store := stores.get(_models_of(drop.current.recipe))):
+            by_imager[imager_of(drop.image.path)].append((store, drop.image))
+    for imager, found in by_imager.items():
+        used = found[-1][0]
+        _go_on(home.sentinel, imager, used, [image for store, image in found if store == used])
+
+
+def noticed_strange(imaging: ImagingDatabase, record: StrangeRecord) -> list[Noticed]:
+    """Return since when more images of an imager are strange than chance explains; none where that is not so, or was.
+
+    Images that were taken back, or show another picture, count as ordinary ones.
+    """
+    start = max(0, record.compared - RECENT)
+    strange = {each.number - start: each for each, _ in still_shown(imaging, record.strange) if each.number > start}
+    images = range(1, record.compared - start + 1)
+    alarms = strange_often([at in strange for at in images], _distances(record)) if strange else []
+    lasting = [alarm for alarm in alarms if alarm.image > len(images) - STANDING]
+    return [_noticed(each.kind, strange[each.image], strange[each.since + 1]) for each in lasting[:1]]
+
+
+def _noticed(kind: str, by: StrangeImage, began: StrangeImage) -> Noticed:
+    return Noticed(kind=kind, what="", image_id=by.image_id, at=by.at, since_image_id=began.image_id, since=began.at)
+
+
+def _distances(record: StrangeRecord) -> int:
+    return len(record.learnt_ids) // 2
+
+
+def _models_of(recipe: Recipe) -> tuple[ModelRef, ...]:
+    return tuple(recipe.model(role) for role in ROLES)
+
+
+def _go_on(folder: Path, imager: str, store: FeatureStore, images: Sequence[StoredImage]) -> None:
+    """Learn from images, or compare them, and keep what is known then."""
+    record = _of_store(read_strange(folder, imager), store)
+    images = [image for image in images if image.id > record.last_id]  # else again, after this program was killed
+    ids = np.array([image.id for image in images], np.int64)
+    pictures = np.array([picture_of(picture_shown(image)) for image in images], np.uint64).reshape(-1, 2)
+    places = store.find(ids, pictures)
+    there = np.flatnonzero(places >= 0)
+    if not len(there):
+        return
+    to_learn, later = np.split(there, [max(0, strange_records.HISTORY - len(record.learnt_ids))])
+    record = replace(
+        record,
+        learnt_ids=(*record.learnt_ids, *ids[to_learn].tolist()),
+        learnt_places=(*record.learnt_places, *places[to_learn].tolist()),
+        last_id=int(ids[-1]),
+    )
+    if len(later):
+        strange = _strange(record, store, [images[at] for at in later], places[later])
+        record = replace(record, compared=record.compared + len(later), strange=(*record.strange, *strange)[-KEPT:])
+    write_strange(folder, record)
+
+
+def _of_store(record: StrangeRecord, store: FeatureStore) -> StrangeRecord:
+    """Return what is known by the features of a store; nothing if it was of another, or that one's rows are gone."""
+    places = np.array(record.learnt_places, np.int64)
+    same = record.store == store.folder.name and bool((places < store.count).all())
+    if same and store.rows(places)["image_id"].tolist() == [*record.learnt_ids]:
+        return record
+    return StrangeRecord(name=record.name, store=store.folder.name, last_id=record.last_id)
+
+
+def _strange(
+    record: StrangeRecord, store: FeatureStore, images: Sequence[StoredImage], places: Numbers
+) -> list[StrangeImage]:
+    """Return those of the images with rows in these places that are strange."""
+    history = store.rows(np.array(record.learnt_places, np.int64))["features"]
+    usual, features = ordinary(history, np.random.default_rng(SEED)), store.rows(places)["features"]
+    p_values, distances = usual.p_values(features), usual.distance(features)
+    return [
+        StrangeImage(
+            image_id=image.id,
+            picture=picture_shown(image),
+            at=_taken(image).isoformat(timespec="minutes"),
+            p_value=float(p_values[at]),
+            beyond=sqrt(distances[at] / usual.distances[-1]),
+            number=record.compared + at + 1,
+        )
+        for at, image in enumerate(images)
+        if p_values[at] <= FALSE_ALARMS
+    ]
+
+
+def _taken(image: StoredImage) -> datetime:
+    return image.imaged_at or image.arrived_at or datetime.now(UTC)

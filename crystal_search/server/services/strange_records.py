@@ -1,0 +1,100 @@
+"""Which images of an imager were strange, and which ones it was learnt from: a file for each imager, written whole."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from crystal_search.files import write_whole
+from crystal_search.sentinel.strange_images import FALSE_ALARMS, least_history
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, StoredImage
+from crystal_search.server.services.imager_records import record_file
+
+VERSION = 1
+FOLDER = "strange"  #: in that of the sentinel
+HISTORY = least_history(FALSE_ALARMS)  #: images with features from which it is learnt what is ordinary
+KEPT = 200  #: strange images, the last ones
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangeImage:
+    """An image that is out of the ordinary for its imager."""
+
+    image_id: int
+    picture: str  #: SHA-256 of its file; empty where it is not known
+    at: str  #: when it was taken, ISO 8601
+    p_value: float  #: share of ordinary images that are as far away, as far as the history can tell
+    beyond: float  #: distance, for 1 of the farthest of the history; above 1
+    number: int  #: among the images that were compared, from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrangeRecord:
+    """What is known of an imager's images in feature space."""
+
+    name: str
+    store: str = ""  #: folder of the features that were compared: those of one classifier and one drop locator
+    learnt_ids: tuple[int, ...] = ()  #: of the images that tell what is ordinary
+    learnt_places: tuple[int, ...] = ()  #: of their rows in the store, from 0
+    compared: int = 0  #: images after these
+    last_id: int = 0  #: of the images that were looked at
+    strange: tuple[StrangeImage, ...] = ()
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether it is not yet known what is ordinary."""
+        return len(self.learnt_ids) < HISTORY
+
+
+def read_strange(folder: Path, imager: str) -> StrangeRecord:
+    """Return what is known of an imager's images; a file that this program did not write counts as none."""
+    return _record(_file(folder, imager)) or StrangeRecord(name=imager)
+
+
+def read_all_strange(folder: Path) -> list[StrangeRecord]:
+    """Return what is known of the images of each imager, by name."""
+    found = (_record(path) for path in sorted((folder / FOLDER).glob("*.json")))
+    return [each for each in found if each is not None]
+
+
+def write_strange(folder: Path, record: StrangeRecord) -> None:
+    """Keep what is known of an imager's images, whole or not at all."""
+    file = _file(folder, record.name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps({"version": VERSION, **asdict(record)}, ensure_ascii=False) + "\n")
+
+
+def forget_strange(folder: Path, imager: str) -> None:
+    """Begin to learn anew what is ordinary for an imager."""
+    _file(folder, imager).unlink(missing_ok=True)
+
+
+def still_shown(imaging: ImagingDatabase, strange: Iterable[StrangeImage]) -> list[tuple[StrangeImage, StoredImage]]:
+    """Return those that were not taken back and show the same picture, as the imaging database has them."""
+    strange = list(strange)
+    images = imaging.images([each.image_id for each in strange])
+    found = [(each, images[each.image_id]) for each in strange if each.image_id in images]
+    return [(each, image) for each, image in found if each.picture == picture_shown(image)]
+
+
+def picture_shown(image: StoredImage) -> str:
+    """Return the SHA-256 of what an image shows now; empty where it is not known."""
+    return image.version.sha256 if image.version else ""
+
+
+def _file(folder: Path, imager: str) -> Path:
+    return record_file(folder / FOLDER, imager)
+
+
+def _record(path: Path) -> StrangeRecord | None:
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        return _record_of(plain) if plain.pop("version") == VERSION else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _record_of(plain: dict[str, Any]) -> StrangeRecord:
+    told = {name: tuple(plain[name]) for name in ("learnt_ids", "learnt_places")}
+    return StrangeRecord(**{**plain, **told, "strange": tuple(StrangeImage(**each) for each in plain["strange"])})
