@@ -36,6 +36,7 @@ from crystal_search.viewer.thumbnails import full_jpeg, shown_as
 SCHEME = "groups-4"
 #: Files of the pages by the name that they have in an address; those of the other room are its page's, too.
 STATIC = {
+    "crystal.svg": ("crystal_search.viewer", "static/crystal.svg", "image/svg+xml"),
     "page.css": ("crystal_search.review", "page.css", "text/css"),
     "choosing.js": ("crystal_search.review", "choosing.js", "text/javascript"),
     "panel.css": ("crystal_search.panel", "pages/panel.css", "text/css"),

@@ -98,10 +98,10 @@ def _draw(arguments: argparse.Namespace) -> None:
     from crystal_search.panel.experts import invite, named
 
     names = list(map(named, arguments.experts))
-    repeats = arguments.images // REPEATED if arguments.repeats is None else arguments.repeats
-    if not 0 <= repeats <= arguments.images:
-        raise UserError(f"--repeats {repeats}: expected 0 to {arguments.images}, the number of images")
+    if not 0 <= (arguments.repeats or 0) <= arguments.images:
+        raise UserError(f"--repeats {arguments.repeats}: expected 0 to {arguments.images}, the number of images")
     drawn = _drawn(arguments)
+    repeats = len(drawn.images) // REPEATED if arguments.repeats is None else arguments.repeats
     panel = make_panel(arguments.out, arguments.name, drawn.images, seed=arguments.seed, repeats=repeats)
     invite(arguments.out, names)
     _say_drawn(panel, drawn)

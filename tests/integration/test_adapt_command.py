@@ -109,6 +109,8 @@ def test_it_says_what_was_gained_and_what_would_help(
     assert main([*words, "--page", str(tmp_path / "page.html")]) == OK
     page = (tmp_path / "page.html").read_text()
     assert "What its probabilities mean</h2>" in page
+    assert "Beside this page" not in page
+    assert f"<code>crystal-search adapt --folder {folder} " in page
     assert all(f"plate{number}" in page for number in range(6))
     said = capsys.readouterr().out
     assert f"{WELLS} labels of 6 plates, " in said

@@ -58,6 +58,12 @@ def folder(tmp_path: Path, scores: Path, capsys: pytest.CaptureFixture[str]) -> 
     return out
 
 
+def test_one_in_ten_of_those_that_were_drawn_is_shown_twice(scores: Path, tmp_path: Path) -> None:
+    assert main(["panel", "draw", "--out", str(tmp_path / "few"), "--scores", str(scores)]) == OK
+    panel = read_set(tmp_path / "few")
+    assert panel.repeats == len(panel.images) // 10 > 0
+
+
 def play(folder: Path, says: dict[str, Says]) -> None:
     """Answer for each expert, in their own order, through their own pages."""
     panel = read_set(folder)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from crystal_search.errors import UserError
+from crystal_search.exit_codes import USAGE
+from crystal_search.main import main
 from crystal_search.sentinel import usual
 from crystal_search.sentinel.vitals import Vitals
 from crystal_search.server.health.status import status
@@ -157,6 +159,12 @@ def test_what_somebody_wrote_into_the_folder_counts_as_nothing(site: Installatio
     for name, text in (("x.json", "{}"), ("y.json", "[1]"), ("z.json", "\0"), ("w.json", '{"version": 1, "name": 3}')):
         (site.home.sentinel / name).write_text(text)
     assert [each.name for each in read_records(site.home.sentinel)] == [IMAGER]
+
+
+def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sentinel", "--home", str(tmp_path / "typo")]) == USAGE
+    assert "there is no Crystal Search installation" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
 
 
 def test_no_imager_yet(tmp_path: Path) -> None:

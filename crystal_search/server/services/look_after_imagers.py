@@ -61,8 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Look at all that is new, and say how each imager is."""
-    with opened(arguments.home) as site:
+    """Look at all that is new, and say how each imager is.
+
+    Raises
+    ------
+    UserError
+        If there is no installation, or no such imager.
+    """
+    with opened(arguments.home, create=False) as site:
         folder = site.home.sentinel
         if arguments.learn_anew:
             with _alone(folder):
