@@ -35,7 +35,7 @@ ROOT = os.environ.get("CRYSTAL_SEARCH_BOINC_PROJECT", "")
 #: A command to which ``start``, ``stop`` or ``kill`` is added: what it does to the server's database.
 DATABASE = shlex.split(os.environ.get("CRYSTAL_SEARCH_BOINC_DATABASE", ""))
 FROZEN = sorted((Path(__file__).parents[1] / "dist").glob("crystal-search-client_*-linux-gnu"))
-PATIENCE_S = 120
+PATIENCE_S = 600  #: long enough for a machine that others use too; only what never happens takes it
 VOLUNTEERS = 5
 
 
