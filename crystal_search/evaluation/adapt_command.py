@@ -16,7 +16,7 @@ from crystal_search.arguments import count, fraction
 from crystal_search.bootstrap import Interval
 from crystal_search.direct.scored_files import Job, to_use
 from crystal_search.errors import UserError
-from crystal_search.evaluation.adaptation_page import adaptation_page
+from crystal_search.evaluation.adaptation_page import adaptation_page, check_drawing
 from crystal_search.evaluation.home_material import home_material, imager_meant
 from crystal_search.evaluation.label_material import Material, material_of
 from crystal_search.evaluation.label_table import read_labels
@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     ModelMismatchError
         If the classifier gives no features.
     """
+    if arguments.page:
+        check_drawing()
     if arguments.folder and arguments.labels:
         _adapt_to_folder(arguments)
     elif arguments.home and not (arguments.folder or arguments.labels):

@@ -1,6 +1,7 @@
 """The page of a readout: what was gained on which plates, and what its probabilities mean."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 from crystal_search.adaptation.adapting import Adapted
 from crystal_search.errors import UserError
@@ -19,6 +20,20 @@ MEANING = (
 OFF_BY = "The expected calibration error is how far points lie from the line, in the mean over drops: {}."
 
 
+def check_drawing() -> None:
+    """Return if pages can be drawn, for who would find out after hours.
+
+    Raises
+    ------
+    UserError
+        If there is no library that draws.
+    """
+    try:
+        import_module("matplotlib")
+    except ImportError as error:
+        raise UserError("the page needs a library that draws: pip install 'crystal-search[adapt]'") from error
+
+
 def adaptation_page(found: Adapted, *, about: str, said: Sequence[str], command: str) -> str:
     """Return the page as HTML that needs no other file.
 
@@ -32,11 +47,6 @@ def adaptation_page(found: Adapted, *, about: str, said: Sequence[str], command:
         What was found, in sentences.
     command
         That made it.
-
-    Raises
-    ------
-    UserError
-        If there is no library that draws.
     """
     report = Report(title="Readout", about=about, said=said, sections=(_gain(found), _meaning(found)), command=command)
     return report_page(report)
@@ -61,10 +71,7 @@ def _rows(found: Adapted) -> Iterator[tuple[Cell, ...]]:
 
 def _meaning(found: Adapted) -> Section:
     curves = [(SHIPPED, found.shipped.curve), (READOUT, found.trust.curve)]
-    try:
-        plot = Plot(reliability_plot(curves, "drops"), "how often crystals are there, by how sure the score was")
-    except ImportError as error:
-        raise UserError("the page needs a library that draws: pip install 'crystal-search[adapt]'") from error
+    plot = Plot(reliability_plot(curves, "drops"), "how often crystals are there, by how sure the score was")
     errors = "; ".join(
         f"{name} {100 * trust.error.value:.1f} % ({100 * trust.error.low:.1f} to {100 * trust.error.high:.1f})"
         for name, trust in ((SHIPPED, found.shipped), (READOUT, found.trust))

@@ -93,7 +93,7 @@ def _plain(column: Column, value: Value) -> Value:
 def _shown(column: Column, cell: Cell) -> str:
     if isinstance(cell, Interval):
         value, low, high = (_text(column, each) for each in cell)
-        return value if math.isnan(cell.low) else f"{value} ({low}–{high})"
+        return value if math.isnan(cell.low) else f"{value} ({low}{' to ' if cell.low < 0 else '–'}{high})"
     return _text(column, cell)
 
 

@@ -120,6 +120,17 @@ def test_it_says_what_was_gained_and_what_would_help(
     assert ("no readout was written" in said) is not out.exists()
 
 
+def test_a_page_that_cannot_be_drawn_is_told_before_anything_is_scored(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setattr(adapt_command, "material_of", lambda *_: pytest.fail("it began to score"))
+    table = labels_of(folder, tmp_path / "labels.csv")
+    words = ["adapt", "--folder", str(folder), "--labels", str(table), "--page", str(tmp_path / "page.html")]
+    assert main(words) == USAGE
+    assert "pip install 'crystal-search[adapt]'" in capsys.readouterr().err
+
+
 def test_files_are_scored_with_it(
     folder: Path, readout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

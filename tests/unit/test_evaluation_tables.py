@@ -31,6 +31,11 @@ def test_people_read_short_figures_with_intervals() -> None:
     ]
 
 
+def test_bounds_below_nothing_are_kept_apart_by_a_word() -> None:
+    text = markdown_of(table("pairs", ("person", "kappa"), [("Ada", Interval(value=-0.125, low=-0.241, high=-0.029))]))
+    assert "-0.125 (-0.241 to -0.029)" in text
+
+
 def test_csv_has_bounds_in_columns_and_empty_cells_empty() -> None:
     assert csv_of(TABLE).splitlines() == [
         "network,weighted_mean_percent,weighted_mean_percent_low,weighted_mean_percent_high,train_loss,chops,total_s",
