@@ -23,20 +23,19 @@ class Evidence:
     """Logarithms of the evidence about several things at a time."""
 
     bounds: Floats  #: (things,): how often each may happen, in (0, 1)
-    shares: tuple[float, ...] = BETS  #: how far beyond the bounds it is bet, of the way to 1
     logs: Floats = field(init=False)  #: (bets, things), at least 0 before an image
     began: NDArray[np.int64] = field(init=False)  #: (bets, things): after which image the evidence began
     images: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         """Begin with nothing."""
-        self.logs = np.zeros((len(self.shares), len(self.bounds)))
+        self.logs = np.zeros((len(BETS), len(self.bounds)))
         self.began = np.zeros(self.logs.shape, np.int64)
 
     @property
     def bets(self) -> Floats:
         """The probabilities that are bet on, (bets, things)."""
-        return self.bounds + np.array(self.shares)[:, None] * (1 - self.bounds)
+        return self.bounds + np.array(BETS)[:, None] * (1 - self.bounds)
 
     def add(self, happened: NDArray[np.bool_]) -> Floats:
         """Take note of one more image, (things,); return the logarithm of the evidence for each, (things,)."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from crystal_search.errors import UserError
 from crystal_search.metrics import Floats
 
-FALSE_ALARMS = 1e-3  #: share of ordinary images that may be called strange
+FALSE_ALARMS = 0.05  #: share of ordinary images that may be called strange
 LEAST_SPREAD = 1e-6  #: in any direction, beside the mean over all
 LEAST_FITTED = 20  #: images from which a spread can be told
 

@@ -60,7 +60,7 @@ def noticed_strange(imaging: ImagingDatabase, record: StrangeRecord) -> list[Not
     start = max(0, record.compared - RECENT)
     strange = {each.number - start: each for each, _ in still_shown(imaging, record.strange) if each.number > start}
     images = range(1, record.compared - start + 1)
-    alarms = strange_often([at in strange for at in images], _distances(record)) if strange else []
+    alarms = strange_often([at in strange for at in images], FALSE_ALARMS, _distances(record)) if strange else []
     lasting = [alarm for alarm in alarms if alarm.image > len(images) - STANDING]
     return [_noticed(each.kind, strange[each.image], strange[each.since + 1]) for each in lasting[:1]]
 

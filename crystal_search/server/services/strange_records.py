@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.files import write_whole
-from crystal_search.sentinel.strange_images import FALSE_ALARMS, least_history
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, StoredImage
-from crystal_search.server.services.imager_records import record_file
+from crystal_search.server.services.imager_records import LEARNT, record_file
 
 VERSION = 1
 FOLDER = "strange"  #: in that of the sentinel
-HISTORY = least_history(FALSE_ALARMS)  #: images with features from which it is learnt what is ordinary
-KEPT = 200  #: strange images, the last ones
+HISTORY = LEARNT  #: images with features from which it is learnt what is ordinary
+KEPT = 600  #: strange images, the last ones
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +23,8 @@ class StrangeImage:
     image_id: int
     picture: str  #: SHA-256 of its file; empty where it is not known
     at: str  #: when it was taken, ISO 8601
-    p_value: float  #: share of ordinary images that are as far away, as far as the history can tell
-    beyond: float  #: distance, for 1 of the farthest of the history; above 1
+    p_value: float  #: share of ordinary images that are at least as far away
+    beyond: float  #: distance, for 1 of the farthest of the history
     number: int  #: among the images that were compared, from 1
 
 
