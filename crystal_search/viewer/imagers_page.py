@@ -71,7 +71,7 @@ def get_imagers_page(request: Request) -> Response:
 def _shown(record: ImagerRecord) -> dict[str, object]:
     return {
         "name": record.name,
-        "said": said_of(record),
+        "said": [line.removeprefix(f"{record.name}: ") for line in said_of(record)],
         "faulty": bool(record.standing),
         "charts": charts(record),
         "alarms": [

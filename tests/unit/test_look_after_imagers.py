@@ -98,7 +98,7 @@ def test_a_fault_goes_from_pictures_to_health_and_the_page(site: Installation, t
     assert any(said in each for each in troubles(status(site)))
     viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", sentinel=site.home.sentinel))
     page = viewer.get("/imagers").text
-    assert f"! {said}" in page
+    assert f"! {said.removeprefix(f'{IMAGER}: ')}" in page
     assert page.count("<polyline") == 7
     assert 'class="faulty"' in page
 
