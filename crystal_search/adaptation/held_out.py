@@ -4,7 +4,7 @@ The outer one holds plates out and scores them. The inner one, among the plates 
 fitted. So nothing about a plate decides how it is scored (Varma and Simon, 2006, BMC Bioinformatics 7:91).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from crystal_search.adaptation.readout import (
     shipped_readout,
 )
 from crystal_search.metrics import Floats, Labels
+from crystal_search.outcomes import GROUPS
 
 OUTER, INNER = 10, 5  #: parts
 FEW = 40  #: labels, of which a few that happen to lie well decide a comparison
@@ -59,11 +60,13 @@ def held_out(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOIC
     return HeldOut(unit=outer.unit, logits=logits, choices=tuple(taken))
 
 
-def learnt(labelled: Labelled, scale: Scale, choice: Choice) -> Readout:
+def learnt(
+    labelled: Labelled, scale: Scale, choice: Choice, *, groups: Collection[int] = range(len(GROUPS))
+) -> Readout:
     """Return the readout of labels; one that adds nothing where they are too few to say anything of crystals."""
     if CRYSTAL not in groups_with_labels(labelled):
         return shipped_readout(len(scale.mean) - ANSWERS)
-    return fitted_readout(labelled, scale, choice)
+    return fitted_readout(labelled, scale, choice, groups=groups)
 
 
 def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES) -> Choice:
@@ -89,7 +92,8 @@ def _losses(labelled: Labelled, scale: Scale, choice: Choice, part: Labels) -> F
     logits = np.zeros(len(labelled))
     for each in range(int(part.max()) + 1):
         here = part == each
-        logits[here] = learnt(labelled.of(~here), scale, choice).logits(labelled.seen.of(here))[:, CRYSTAL]
+        readout = learnt(labelled.of(~here), scale, choice, groups=(CRYSTAL,))  # the others are not asked for
+        logits[here] = readout.logits(labelled.seen.of(here))[:, CRYSTAL]
     shares = np.clip(sigmoid(logits), 1e-6, 1 - 1e-6)
     truth = labelled.crystal
     return -np.log(np.where(truth, shares, 1 - shares)) * (balanced(truth) if truth.any() and not truth.all() else 1)

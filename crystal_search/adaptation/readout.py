@@ -4,6 +4,7 @@ Applying it is a dot product. The logit of each group against the rest is that o
 the inputs add to it, fitted by `logistic`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,17 +97,20 @@ def shipped_readout(numbers: int) -> Readout:
     return Readout(bias=np.zeros(groups), weights=weights)
 
 
-def fitted_readout(labelled: Labelled, scale: Scale, choice: Choice) -> Readout:
-    """Return the readout of labels: of crystals always, of other groups as far as there are labels for them.
+def fitted_readout(
+    labelled: Labelled, scale: Scale, choice: Choice, *, groups: Collection[int] = range(len(GROUPS))
+) -> Readout:
+    """Return the readout of labels, fitted for those of `groups` for which there are labels.
 
-    A group with fewer than `LEAST_LABELS` labels, or as few of the rest, keeps its shipped score.
+    A group with fewer than `LEAST_LABELS` labels, or as few of the rest, keeps its shipped score, and so does one that
+    is not among `groups`.
     """
     shipped = shipped_readout(len(scale.mean) - ANSWERS)
     bias, weights = shipped.bias.copy(), shipped.weights.copy()
     divisors = scale.divisors(choice.numbers)
     standard = (inputs(labelled.seen) - scale.mean) / divisors  # (N, D + ANSWERS)
     known = choice.trust * shipped.logits(labelled.seen)  # (N, groups)
-    for group in groups_with_labels(labelled):
+    for group in sorted(set(groups_with_labels(labelled)) & set(groups)):
         told = _told(labelled, group)
         truth = labelled.groups[told] == group
         line = fitted(spanned(standard[told]), truth, known[told, group], penalty=choice.penalty)

@@ -78,7 +78,7 @@ def _adapt_to_folder(arguments: argparse.Namespace) -> None:
     command = f"crystal-search adapt --folder {arguments.folder} --labels {arguments.labels}"
     model = _fitted(arguments, material, models, imager=arguments.imager, command=command)
     if arguments.out and _is_wanted(model, arguments):
-        _write(model, arguments.out)
+        _write(model, arguments)
 
 
 def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
@@ -90,9 +90,9 @@ def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
         if not _is_wanted(model, arguments):
             return
         if arguments.out:
-            _write(model, arguments.out)
+            _write(model, arguments)
         else:
-            _say_how_to_use(install(model, site.home))
+            _say_how_to_use(install(model, site.home), arguments)
 
 
 def _fitted(
@@ -122,12 +122,15 @@ def _is_wanted(model: Model[ReadoutCard], arguments: argparse.Namespace) -> bool
     return False
 
 
-def _write(model: Model[ReadoutCard], out: Path) -> None:
-    _say_how_to_use(write_model(model.onnx, model.card, out.parent))
+def _write(model: Model[ReadoutCard], arguments: argparse.Namespace) -> None:
+    _say_how_to_use(write_model(model.onnx, model.card, arguments.out.parent), arguments)
 
 
-def _say_how_to_use(card: Path) -> None:
-    sys.stdout.write(f"crystal-search score --readout {card} IMAGES --csv FILE scores with it\n")
+def _say_how_to_use(card: Path, arguments: argparse.Namespace) -> None:
+    """Say which command scores with a readout and the models that it was fitted to."""
+    models = {"--home": arguments.home, "--models": arguments.models}
+    options = "".join(f" {option} {place}" for option, place in models.items() if place)
+    sys.stdout.write(f"crystal-search score --readout {card}{options} IMAGES --csv FILE scores with it\n")
 
 
 def report(found: Adapted, material: Material) -> Iterator[str]:

@@ -79,7 +79,7 @@ def test_a_readout_that_counts_comes_into_the_home(home: Path, capsys: pytest.Ca
     assert f"{len(GAINING) - 10} labels of 6 plates, " in said
     assert "the readout is proven better" in said
     (path,) = (home / "models").glob(f"{OURS}-*.card.json")
-    assert f"score --readout {path} IMAGES" in said
+    assert f"score --readout {path} --home {home} IMAGES" in said
     model = read_model(path)
     assert isinstance(model.card, ReadoutCard)
     assert (model.card.imager, model.card.proven) == (OURS, True)

@@ -18,7 +18,7 @@ from crystal_search.adaptation.readout import (
     scale_of,
     shipped_readout,
 )
-from tests.unit.adapted_drops import an_imager
+from tests.unit.adapted_drops import NUMBERS, an_imager
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(12, 30), (60, 5)])
@@ -111,3 +111,14 @@ def test_groups_without_labels_keep_their_shipped_score() -> None:
 def test_logits_and_shares_are_each_other_turned_round() -> None:
     shares = np.array([0.01, 0.3, 0.99])
     np.testing.assert_allclose(sigmoid(logit(shares, least=0.001)), shares)
+
+
+def test_a_group_that_is_not_asked_for_keeps_its_shipped_score() -> None:
+    labelled = an_imager(1)
+    scale, choice = scale_of(labelled.seen), Choice(penalty=1, trust=0.5, numbers=0.2)
+    whole, one = fitted_readout(labelled, scale, choice), fitted_readout(labelled, scale, choice, groups=(0,))
+    shipped = shipped_readout(NUMBERS)
+    np.testing.assert_array_equal(one.weights[0], whole.weights[0])
+    np.testing.assert_array_equal(one.weights[1:], shipped.weights[1:])
+    assert (one.bias[0], *one.bias[1:]) == (whole.bias[0], 0, 0, 0)
+    assert (whole.weights[1:] != shipped.weights[1:]).any()
