@@ -77,12 +77,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def plates_of(paths: Sequence[Path], files: Sequence[LabelledFile], folder: Path) -> list[str]:
-    """Return the plate of each image: by its label, else by its name, else by the folder that it lies in."""
+    """Return the plate of each image: by its label, else by its name, else by the folder below `folder`."""
     told = {each.path: each.plate for each in files}
     inside = [path.relative_to(folder) for path in paths]
     places = Places(path.as_posix() for path in inside)
     return [
-        told.get(path) or places.of(name.as_posix()).plate or name.parent.as_posix()
+        told.get(path) or places.of(name.as_posix()).plate or "/".join(name.parent.parts)
         for path, name in zip(paths, inside, strict=True)
     ]
 

@@ -13,6 +13,7 @@ import pytest
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.evaluation import adapt_command
 from crystal_search.evaluation.label_table import read_labels
+from crystal_search.evaluation.teach_command import plates_of
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.outcomes import GROUPS, Group, outcome_named
@@ -175,6 +176,11 @@ def test_it_asks_for_images_that_have_no_label(
     assert all(row["file"].startswith(f"{row['plate']}/") and not row["outcome"] for row in rows)
     (tmp_path / "filled.csv").write_text((tmp_path / "next.csv").read_text().replace(",\n", ",clear\n"))
     assert len(read_labels(tmp_path / "filled.csv", folder)) == 6
+
+
+def test_a_folder_below_stands_for_a_plate_and_the_folder_itself_for_none() -> None:
+    paths = [Path("images/x.jpg"), Path("images/a/y.jpg"), Path("images/a/b/z.jpg")]
+    assert plates_of(paths, [], Path("images")) == ["", "a", "a/b"]
 
 
 def test_it_needs_no_torch() -> None:
