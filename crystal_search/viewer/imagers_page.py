@@ -98,7 +98,7 @@ def strangest(imaging: ImagingDatabase, record: StrangeRecord) -> list[Shown]:
         Shown(
             image.id,
             f"{image.key.plate} {image.key.well} drop {image.key.drop}",
-            f"{each.at[:10]}: p {each.p_value:.2g}, {each.beyond:.1f} of the farthest distance learnt",
+            f"{each.at[:10]}: p {each.p_value:.2g}, {each.beyond:.1f} times the farthest distance learnt",
         )
         for each, image in found[:STRANGE]
     ]

@@ -131,7 +131,7 @@ def test_many_strange_images_are_said_by_health(site: Installation, tmp_path: Pa
     assert any(said in each for each in troubles(status(site)))
     page = page_of(site, tmp_path)
     assert f"! {said}" in page
-    assert page.count("of the farthest distance learnt") == 12
+    assert page.count("times the farthest distance learnt") == 12
 
 
 def test_it_is_said_no_more_when_images_are_ordinary_again(site: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_images_that_were_taken_back_or_changed_are_not_listed(site: Installatio
     site.imaging.note_versions({ids[28]: other})
     assert standing(site.imaging, site.home.sentinel) == []
     page = page_of(site, tmp_path)
-    assert page.count("of the farthest distance learnt") == 1
+    assert page.count("times the farthest distance learnt") == 1
     assert f'<a href="/drop/{ids[29]}">' in page
 
 
