@@ -39,12 +39,14 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BoincSite:
 
 
 @contextmanager
-def daemon(place: BoincSite, program: Path | None = None) -> Iterator["subprocess.Popen[str]"]:
+def daemon(
+    place: BoincSite, program: Path | None = None, *, under: tuple[str, ...] = ()
+) -> Iterator["subprocess.Popen[str]"]:
     """Start the daemon as ``bin/start`` does; of another copy of the program, if one is given."""
     root = place.server.project.root
     with (root / "log_lab" / "answer.log").open("a") as log:
         process = subprocess.Popen(
-            [root / "bin" / ANSWER],
+            [*under, root / "bin" / ANSWER],
             cwd=root / "log_lab",
             env={"PATH": os.defpath} | ({"PYTHONPATH": str(program)} if program else {}),
             stderr=log,
@@ -217,6 +219,12 @@ def test_a_daemon_that_hangs_is_waited_for_no_longer_than_patience(place: BoincS
     with daemon(place) as process:
         process.send_signal(signal.SIGSTOP)
         assert (call(place, CHECK, path).returncode, call(place, COMPARE, path, bad).returncode) == (0, 1)
+
+
+def test_bin_stop_ends_it_however_it_was_begun(place: BoincSite) -> None:
+    with daemon(place, under=("nohup",)) as process:
+        process.send_signal(signal.SIGHUP)  # as bin/stop does
+        assert process.wait(PATIENCE_S) == -signal.SIGHUP
 
 
 def test_a_second_daemon_is_refused(place: BoincSite) -> None:

@@ -10,6 +10,7 @@ import gc
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -45,6 +46,7 @@ def answer_questions(home: Home) -> NoReturn:
         If another process answers already.
     """
     lock_path = home.found().answers.with_suffix(".lock")
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # by which bin/stop ends daemons, also those begun under nohup
     limit_memory()
     gc.set_threshold(ALLOCATIONS)
     with FileLock(lock_path, "the daemon that answers BOINC's validator"), _listening(home.answers) as listener:
