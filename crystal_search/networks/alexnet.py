@@ -8,16 +8,22 @@ else. Batch normalisation after each of the five convolutions stands in for loca
 
 from torch import Tensor, nn
 
-from crystal_search.model_card import Output
-from crystal_search.networks.convolutions import Entrance, convolution, features_output, fully_connected
+from crystal_search.networks.convolutions import Entrance, GivesFeatures, convolution, fully_connected
 
 OUTPUT_STRIDE_PX = 32
 FIELD_OF_VIEW_PX = 227  #: side of what one output cell depends on; the side of the published network's input
 CELLS_PER_CHOP = 1
 
 
-class AlexNet(nn.Module):
-    """Logits of every class in every cell of 32 px."""
+class AlexNet(GivesFeatures):
+    """Logits of every class in every cell of 32 px: ``h = (H - 227) // 32 + 1``, and so for ``w``: 1 for a chop.
+
+    Of features, ``h = (H - 115) // 32 + 1``: 5 for a chop.
+    """
+
+    half_way_stride_px = 16
+    half_way_sees_px = 99
+    feature_cells = 2
 
     def __init__(self, classes: int, channels: int = 1, *, narrowing: int = 1) -> None:
         super().__init__()
@@ -31,26 +37,6 @@ class AlexNet(nn.Module):
         self.pool = nn.MaxPool2d(3, 2)
         self.channels_half_way = third
         self.head = fully_connected(last, hidden, classes, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
-
-        ``h = (H - 227) // 32 + 1``, and so for ``w``: 1 for the 256 px of a chop.
-        """
-        return self.upper_half(self.lower_half(x))
-
-    @property
-    def features_output(self) -> Output:
-        """What `with_features` adds to the logits."""
-        return features_output(self.channels_half_way, stride_px=32, sees_px=115)
-
-    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the map of class logits as `forward` does, and that of features, (N, 384, h, w).
-
-        ``h = (H - 115) // 32 + 1``: 5 for the 256 px of a chop.
-        """
-        half_way = self.lower_half(x)  # (N, 384, 10, 10) for 256 x 256 px
-        return self.upper_half(half_way), nn.functional.avg_pool2d(half_way, 2)
 
     def lower_half(self, x: Tensor) -> Tensor:
         """Return features (N, 384, h, w) of images (N, channels, H, W), one for every 16 px, which sees 99 px."""

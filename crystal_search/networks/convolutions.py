@@ -1,6 +1,7 @@
 """What the four classifiers share: how pixels enter them, and a convolution with its batch normalisation."""
 
-from typing import Protocol, runtime_checkable
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,25 +13,41 @@ IMAGENET_MEANS, IMAGENET_DEVIATIONS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.22
 HIDDEN_DEVIATION = 0.01  #: of a hidden fully connected layer's first weights, as AlexNet's and VGG's authors drew them
 
 
-@runtime_checkable
-class GivesFeatures(Protocol):
-    """A classifier whose middle travels with every score (docs/model-card.md)."""
+class GivesFeatures(nn.Module, ABC):
+    """A classifier in two halves; what lies between them travels with every score (docs/model-card.md)."""
+
+    half_way_stride_px: ClassVar[int]  #: between two cells of what the lower half gives
+    half_way_sees_px: ClassVar[int]  #: side of what one of them depends on
+    feature_cells: ClassVar[int]  #: of them on a side, whose mean is one cell of features
+    channels_half_way: int
+
+    @abstractmethod
+    def lower_half(self, x: Tensor) -> Tensor:
+        """Return what lies half-way, (N, channels_half_way, h, w), of images (N, channels, H, W)."""
+
+    @abstractmethod
+    def upper_half(self, x: Tensor) -> Tensor:
+        """Return the map of class logits for what lies half-way."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W)."""
+        return self.upper_half(self.lower_half(x))
 
     @property
     def features_output(self) -> Output:
         """What `with_features` adds to the logits, as a model's card has it."""
+        sees_px = self.half_way_sees_px + self.half_way_stride_px * (self.feature_cells - 1)
+        return Output(
+            name=FEATURES,
+            numbers=self.channels_half_way,
+            stride_px=self.half_way_stride_px * self.feature_cells,
+            offset_px=(sees_px - 1) // 2,
+        )
 
     def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits for images (N, channels, H, W), and that of features, (N, numbers, h, w)."""
-
-
-def features_output(numbers: int, *, stride_px: int, sees_px: int) -> Output:
-    """Return what a card says of features in cells that each see `sees_px` pixels on a side.
-
-    >>> features_output(256, stride_px=24, sees_px=79).offset_px
-    39
-    """
-    return Output(name=FEATURES, numbers=numbers, stride_px=stride_px, offset_px=(sees_px - 1) // 2)
+        half_way = self.lower_half(x)
+        return self.upper_half(half_way), nn.functional.avg_pool2d(half_way, self.feature_cells)
 
 
 class Entrance(nn.Module):

@@ -10,15 +10,13 @@ cells, which ends the published network, is left to whoever knows where the chop
 import torch
 from torch import Tensor, nn
 
-from crystal_search.model_card import Output
-from crystal_search.networks.convolutions import Entrance, convolution, features_output
+from crystal_search.networks.convolutions import Entrance, GivesFeatures, convolution
 
 OUTPUT_STRIDE_PX = 16
 FIELD_OF_VIEW_PX = 207  #: side of what one output cell depends on
 CHOP_SIDE_PX = 256
 STEM_CHANNELS = 64
 CELLS_PER_CHOP = 4  #: a chop of 256 px gives 4 x 4 cells
-FEATURE_CELLS = 3  #: of 8 px, averaged on a side for one cell of features: they see 79 px
 
 
 class Fire(nn.Module):
@@ -42,8 +40,10 @@ class Fire(nn.Module):
         return both + x[:, :, 1:-1, 1:-1] if self.bypass else both
 
 
-class SqueezeNet(nn.Module):
-    """Logits of every class in every cell of 16 px.
+class SqueezeNet(GivesFeatures):
+    """Logits of every class in every cell of 16 px: ``h = (H - 207) // 16 + 1``, and so for ``w``: 4 for a chop.
+
+    Of features, ``h = (H - 79) // 24 + 1``: 8 for a chop of 256 px.
 
     Parameters
     ----------
@@ -54,6 +54,10 @@ class SqueezeNet(nn.Module):
     bypass
         Every second fire module adds what comes in to what goes out, as the paper's simple bypass does.
     """
+
+    half_way_stride_px = 8
+    half_way_sees_px = 63
+    feature_cells = 3
 
     def __init__(self, classes: int, channels: int = 1, *, width: float = 1.0, bypass: bool = False) -> None:
         super().__init__()
@@ -75,36 +79,13 @@ class SqueezeNet(nn.Module):
         self.channels_half_way = round(width * 256)
         self.texture_head = nn.Conv2d(self.channels_half_way, classes, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
-
-        ``h = (H - 207) // 16 + 1``, and so for ``w``: 4 for the 256 px of a chop.
-        """
-        return self.upper_half(self.pool(self.lower_half(x)))
-
-    @property
-    def features_output(self) -> Output:
-        """What `with_features` adds to the logits."""
-        return features_output(
-            self.channels_half_way, stride_px=8 * FEATURE_CELLS, sees_px=63 + 8 * (FEATURE_CELLS - 1)
-        )
-
-    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the map of class logits as `forward` does, and that of features, (N, 256, h, w).
-
-        ``h = (H - 79) // 24 + 1``: 8 for the 256 px of a chop.
-        """
-        half_way = self.lower_half(x)  # (N, 256, 25, 25) for 256 x 256 px
-        features = nn.functional.avg_pool2d(half_way, FEATURE_CELLS)  # (N, 256, 8, 8)
-        return self.upper_half(self.pool(half_way)), features
-
     def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits, and another from half-way up, for training.
 
         The other one has a cell for every 8 px, which sees 63 px: ``h = (H - 63) // 8 + 1``.
         """
-        features = self.lower_half(x)
-        return self.upper_half(self.pool(features)), self.texture_head(features)
+        half_way = self.lower_half(x)
+        return self.upper_half(half_way), self.texture_head(half_way)
 
     def lower_half(self, x: Tensor) -> Tensor:
         """Return features (N, 256, h, w) of images (N, channels, H, W), one for every 8 px."""
@@ -114,9 +95,9 @@ class SqueezeNet(nn.Module):
         features: Tensor = self.fires_4_5(x)  # (N, 256, 25, 25)
         return features
 
-    def upper_half(self, pooled: Tensor) -> Tensor:
-        """Return the map of class logits for pooled features, (N, 256, 12, 12) for 256 x 256 px."""
-        x = self.fires_6_9(pooled)  # (N, 512, 4, 4)
+    def upper_half(self, x: Tensor) -> Tensor:
+        """Return the map of class logits for features, (N, 256, 25, 25) for 256 x 256 px."""
+        x = self.fires_6_9(self.pool(x))  # (N, 512, 4, 4), from 12 x 12
         logits: Tensor = self.head(self.drop_out(x))  # (N, classes, 4, 4)
         return logits
 

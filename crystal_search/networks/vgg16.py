@@ -8,8 +8,7 @@ each of the 13 convolutions.
 
 from torch import Tensor, nn
 
-from crystal_search.model_card import Output
-from crystal_search.networks.convolutions import Entrance, convolution, features_output, fully_connected
+from crystal_search.networks.convolutions import Entrance, GivesFeatures, convolution, fully_connected
 
 OUTPUT_STRIDE_PX = 32
 FIELD_OF_VIEW_PX = 244  #: side of what one output cell depends on
@@ -22,8 +21,15 @@ def _block(channels_in: int, channels_out: int, convolutions: int) -> nn.Sequent
     return nn.Sequential(*layers, nn.MaxPool2d(2, 2))
 
 
-class Vgg16(nn.Module):
-    """Logits of every class in every cell of 32 px."""
+class Vgg16(GivesFeatures):
+    """Logits of every class in every cell of 32 px: ``h = (H - 244) // 32 + 1``, and so for ``w``: 1 for a chop.
+
+    Of features, ``h = (H - 52) // 16 + 1``: 13 for a chop.
+    """
+
+    half_way_stride_px = 8
+    half_way_sees_px = 44
+    feature_cells = 2
 
     def __init__(self, classes: int, channels: int = 1, *, narrowing: int = 1) -> None:
         super().__init__()
@@ -36,26 +42,6 @@ class Vgg16(nn.Module):
         self.block_4 = _block(third, last, 3)
         self.block_5 = _block(last, last, 3)
         self.head = fully_connected(last, hidden, classes, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the map of class logits, (N, classes, h, w), of normalised images (N, channels, H, W).
-
-        ``h = (H - 244) // 32 + 1``, and so for ``w``: 1 for the 256 px of a chop.
-        """
-        return self.upper_half(self.lower_half(x))
-
-    @property
-    def features_output(self) -> Output:
-        """What `with_features` adds to the logits."""
-        return features_output(self.channels_half_way, stride_px=16, sees_px=52)
-
-    def with_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the map of class logits as `forward` does, and that of features, (N, 256, h, w).
-
-        ``h = (H - 52) // 16 + 1``: 13 for the 256 px of a chop.
-        """
-        half_way = self.lower_half(x)  # (N, 256, 27, 27) for 256 x 256 px
-        return self.upper_half(half_way), nn.functional.avg_pool2d(half_way, 2)
 
     def lower_half(self, x: Tensor) -> Tensor:
         """Return features (N, 256, h, w) of images (N, channels, H, W), one for every 8 px, which sees 44 px."""

@@ -7,7 +7,7 @@ the last phase's side in all phases; the paper goes by accuracy.
 
 import logging
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -26,7 +26,7 @@ from crystal_search.training.image_source import ImageSource, PlainImages, valid
 from crystal_search.training.losses import hits
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import ImageRequest
-from crystal_search.training.run_record import recorded
+from crystal_search.training.run_record import RunRecord, recorded
 from crystal_search.training.task import Losses, Task
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,7 @@ def opened(request: ImageRequest, machine: Machine) -> Task:
     images = len(source.rows)
     head_steps = request.head_epochs * images / machine.batch_size if learnt else 0.0
     return Task(
-        record=recorded(
-            request,
-            task="images",
-            role="image",
-            classes=classes,
-            normalisation=request.normalisation,
-            working_width_px=request.side_px,
-        ),
+        record=_record(request, classes),
         title=f"{request.network}, {len(classes)} classes, {images} images",
         build=partial(_network, request, len(classes)),
         begin=partial(_begin, request) if learnt else None,
@@ -77,10 +70,7 @@ def opened(request: ImageRequest, machine: Machine) -> Task:
         peak_rate=PEAK_RATES.get(request.network, PEAK_RATE),
         weight_decay=1e-2,
         workers=machine.workers,
-        same={
-            **{name: getattr(request, name) for name in ("label_smoothing", "balance", "head_epochs", "weights")},
-            "phases": [[phase.side_px, phase.epochs] for phase in request.phases],
-        },
+        same=_same(request),
     )
 
 
@@ -89,6 +79,25 @@ def image_losses(network: nn.Module, views: Tensor, labels: Tensor, smoothing: f
     logits = network(views).float().mean(dim=(2, 3))  # (N, classes)
     loss = cross_entropy(logits, labels, label_smoothing=smoothing if network.training else 0.0)
     return {"loss": loss, "accuracy": hits(logits.detach(), labels, 1)}
+
+
+def _record(request: ImageRequest, classes: tuple[str, ...]) -> RunRecord:
+    return recorded(
+        request,
+        task="images",
+        role="image",
+        classes=classes,
+        normalisation=request.normalisation,
+        working_width_px=request.side_px,
+    )
+
+
+def _same(request: ImageRequest) -> dict[str, Any]:
+    """Return what a training that goes on must have begun with."""
+    return {
+        **{name: getattr(request, name) for name in ("label_smoothing", "balance", "head_epochs", "weights")},
+        "phases": [[phase.side_px, phase.epochs] for phase in request.phases],
+    }
 
 
 def _source(request: ImageRequest, dataset: PackedDataset, classes: tuple[str, ...]) -> ImageSource:
