@@ -9,6 +9,7 @@ from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.readout_model import rescoring_of
 from crystal_search.adaptation.rescoring import NOTHING, Rescoring, rescored
 from crystal_search.columns import Cell
+from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.direct.scored_files import COLUMNS, Scored, csv_row, written_rounded
 from crystal_search.model import CARD_SUFFIX, in_role, read_model
 from crystal_search.model_card import ReadoutCard
@@ -41,14 +42,15 @@ def used_readout(path: Path, classifier_sha256: str) -> UsedReadout:
 def rescored_rows(found: Iterable[Scored], used: UsedReadout, answers: Counter[str]) -> Iterator[dict[str, str]]:
     """Yield the row of each file, the readout's columns last, and count what it answers.
 
-    A folder stands for a plate; whether it is like those of the labels shows when all of its images are scored.
+    Whether a plate is like those of the labels shows when all of its images are scored.
     Images without features, such as those without a drop, get no score by the readout, and nothing is promised of them.
     """
     there = list(found)
     told = [each for each in there if each.score.features is not None]
     cells: dict[int, dict[str, Cell]] = {}
     if told:
-        new = rescored(used.rescoring, seen_of([each.score for each in told]), [str(each.path.parent) for each in told])
+        plates = plates_in([each.path for each in told])
+        new = rescored(used.rescoring, seen_of([each.score for each in told]), plates)
         for each, shares, answer in zip(told, new.shares.tolist(), new.answers, strict=True):
             by_group = {f"readout_p_{group}": share for group, share in zip(GROUPS, shares, strict=True)}
             cells[id(each)] = {"readout": used.name, **by_group, "triage": answer}

@@ -1,9 +1,9 @@
 """The table of labels that somebody gives to ``crystal-search adapt``: a file, what it shows, its plate."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
 from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL
 from crystal_search.archives.csv_rows import TableRow, read_rows
@@ -11,6 +11,7 @@ from crystal_search.archives.image_places import Places
 from crystal_search.archives.image_table import place_in, plain_path
 from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import SCHEMES
+from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP
 
@@ -58,7 +59,32 @@ def read_labels(table: Path, folder: Path) -> list[LabelledFile]:
         raise UserError(f"{table} has neither a column outcome nor a column crystal with anything in it; add one")
     names = _by_name(folder)
     found = {each.path: each for each in _labelled(table, told, folder, names)}
-    return list(found.values())
+    return _on_plates(list(found.values()), folder)
+
+
+def _on_plates(files: list[LabelledFile], folder: Path) -> list[LabelledFile]:
+    """Return labelled images with the plate that their path tells, where table and name tell none.
+
+    Folders into which images were sorted by what they show are no plates.
+    """
+    inside = [each.path.relative_to(folder) for each in files]
+    if _are_classes([path.parent.as_posix() for path in inside], [each.group for each in files]):
+        return files
+    plates = plates_in(inside)
+    return [replace(each, plate=each.plate or plate) for each, plate in zip(files, plates, strict=True)]
+
+
+def _are_classes(folders: Sequence[str], groups: Sequence[int]) -> bool:
+    """Tell whether folders are called as classes are, or are as few as groups and hold one each.
+
+    >>> _are_classes(["good", "bad", "good"], [0, 3, 0]), _are_classes(["a", "b", "b"], [0, 3, 0])
+    (True, False)
+    """
+    of_folder: dict[str, set[int]] = {}
+    for folder, group in zip(folders, groups, strict=True):
+        of_folder.setdefault(folder, set()).add(group)
+    called = any(_known_group(PurePath(folder).name) is not None for folder in of_folder)
+    return called or (1 < len(of_folder) <= len(set(groups)) and all(len(each) == 1 for each in of_folder.values()))
 
 
 def _labelled(table: Path, rows: list[TableRow], folder: Path, names: dict[str, list[Path]]) -> Iterator[LabelledFile]:
@@ -95,15 +121,22 @@ def _file(folder: Path, named: str, names: dict[str, list[Path]], where: str) ->
 
 def _group(row: TableRow, where: str) -> int:
     """Return the group that a line tells; a column of outcomes says more than one of yes and no."""
-    if row["outcome"]:
-        return _group_of(row["outcome"], where)
     said = row["crystal"].casefold()
-    if said not in (*YES, *NO):
+    if said not in (*YES, *NO, ""):
         raise UserError(f"{where}: crystal must be yes or no, got {row['crystal']!r}")
-    return CRYSTAL if said in YES else NOT_CRYSTAL
+    if not row["outcome"]:
+        return CRYSTAL if said in YES else NOT_CRYSTAL
+    group = _known_group(row["outcome"])
+    if group is None:
+        known = f"{', '.join(BY_NAME)}, {', '.join(GROUPS)}"
+        raise UserError(f"{where}: nobody knows the outcome {row['outcome']!r}; write one of {known}")
+    if said and (said in YES) != (group == CRYSTAL):
+        raise UserError(f"{where}: {row['outcome']!r} contradicts {row['crystal']!r} in column crystal; correct one")
+    return group
 
 
-def _group_of(label: str, where: str) -> int:
+def _known_group(label: str) -> int | None:
+    """Return the group of what people call an outcome, a group, or yes and no; None for any other word."""
     for scheme in SCHEMES_TRIED:
         try:
             outcome = Labels(SCHEMES[scheme]).outcome(label)
@@ -112,6 +145,4 @@ def _group_of(label: str, where: str) -> int:
         return NOT_CRYSTAL if outcome == NO_DROP else GROUPS.index(BY_NAME[outcome].group)
     if label.casefold() in (*YES, *NO):
         return CRYSTAL if label.casefold() in YES else NOT_CRYSTAL
-    raise UserError(
-        f"{where}: nobody knows the outcome {label!r}; write one of {', '.join(BY_NAME)}, {', '.join(GROUPS)}"
-    )
+    return None

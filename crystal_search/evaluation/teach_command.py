@@ -12,9 +12,9 @@ from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.readout import ANSWERS, Readout, Scale, scale_of, shipped_readout
 from crystal_search.adaptation.teaching import next_to_label
 from crystal_search.adaptation.triage import counted
-from crystal_search.archives.image_places import Places
 from crystal_search.arguments import count
 from crystal_search.columns import csv_text
+from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.direct.scored_files import Job, inputs, to_use
 from crystal_search.errors import UserError
 from crystal_search.evaluation.label_material import answers_to, labelled_of
@@ -77,14 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def plates_of(paths: Sequence[Path], files: Sequence[LabelledFile], folder: Path) -> list[str]:
-    """Return the plate of each image: by its label, else by its name, else by the folder below `folder`."""
+    """Return the plate of each image: by its label, else by its path below `folder`."""
     told = {each.path: each.plate for each in files}
-    inside = [path.relative_to(folder) for path in paths]
-    places = Places(path.as_posix() for path in inside)
-    return [
-        told.get(path) or places.of(name.as_posix()).plate or "/".join(name.parent.parts)
-        for path, name in zip(paths, inside, strict=True)
-    ]
+    inside = plates_in([path.relative_to(folder) for path in paths])
+    return [told.get(path) or plate for path, plate in zip(paths, inside, strict=True)]
 
 
 def _readout(files: Sequence[LabelledFile], scores: dict[Path, ImageScore], scale: Scale) -> Readout:

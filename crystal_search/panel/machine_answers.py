@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.archives.csv_rows import read_rows
+from crystal_search.direct.scored_files import NOT_SCORED
 from crystal_search.errors import UserError
-from crystal_search.outcomes import BY_NAME
+from crystal_search.outcomes import BY_NAME, NO_DROP, UNREADABLE
 from crystal_search.panel.panel_set import CLASSES, PanelSet
 from crystal_search.panel.rater_agreement import NO_ANSWER
 from crystal_search.server.imaging.imaging_database import AutoScore, Ledger, Recipe
 
 NONE_OF_THEM = len(CLASSES)  #: an answer that is no class, such as ``no_drop``: right for no image
+ANSWERS = (*BY_NAME, NO_DROP, UNREADABLE)  #: that lists of scores have
 DIGITS = 8  #: of a model's hash, where names do not tell recipes apart
 
 
@@ -60,20 +62,26 @@ def in_list(name: str, path: Path, folder: Path, panel: PanelSet) -> MachineAnsw
     Raises
     ------
     UserError
-        If it cannot be read, lacks a column, or has no image of the panel.
+        If it cannot be read, lacks a column, has an outcome that nobody knows, or no image of the panel.
     """
     places = {str((folder / image.file).resolve()): at for at, image in enumerate(panel.images)}
     places |= {str(Path(image.path).resolve()): at for at, image in enumerate(panel.images)}
     outcomes: dict[int, str] = {}
     for row in read_rows(path, {"path": ("path", "file"), "outcome": ("outcome",)}, ("path", "outcome")):
         at = _place(row["path"], path.parent, places)
-        if at is not None:
-            outcomes[at] = row["outcome"]
+        if at is not None and row["outcome"] != NOT_SCORED:
+            outcomes[at] = _checked(row["outcome"], f"{path} line {row.line}")
     if not outcomes:
         raise UserError(
             f"{path} has no image of this panel; score its pictures: crystal-search score {folder}/images --csv {path}"
         )
     return MachineAnswers(name, _answers(outcomes, len(panel.images)))
+
+
+def _checked(outcome: str, where: str) -> str:
+    if outcome not in ANSWERS:
+        raise UserError(f"{where}: nobody knows the outcome {outcome!r}; write one of {', '.join(ANSWERS)}")
+    return outcome
 
 
 def _place(named: str, beside: Path, places: Mapping[str, int]) -> int | None:

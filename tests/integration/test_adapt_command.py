@@ -91,6 +91,7 @@ def test_files_may_be_named_from_the_root(folder: Path, tmp_path: Path, monkeypa
         ("file,outcome\nnone.jpg,clear\n", "line 2: no file 'none.jpg'"),
         ("file,crystal\ndemo_01A_1.jpg,perhaps\n", "line 2: crystal must be yes or no, got 'perhaps'"),
         ("file,outcome\ndemo_01A_1.jpg,ugly\n", "line 2: nobody knows the outcome 'ugly'"),
+        ("file,outcome,crystal\ndemo_01A_1.jpg,clear,yes\n", "line 2: 'clear' contradicts 'yes' in column crystal"),
     ],
 )
 def test_what_nobody_understands_is_told_with_its_line(
@@ -176,6 +177,27 @@ def test_it_asks_for_images_that_have_no_label(
     assert all(row["file"].startswith(f"{row['plate']}/") and not row["outcome"] for row in rows)
     (tmp_path / "filled.csv").write_text((tmp_path / "next.csv").read_text().replace(",\n", ",clear\n"))
     assert len(read_labels(tmp_path / "filled.csv", folder)) == 6
+
+
+@pytest.mark.parametrize(
+    ("named", "plates"),
+    [
+        ({"p1/a.jpg": "clear", "p1/b.jpg": "crystal", "p2/a2.jpg": "clear"}, ["p1", "p1", "p2"]),
+        ({"p1/a.jpg": "clear", "p2/b.jpg": "clear", "p3/c.jpg": "crystal"}, ["p1", "p2", "p3"]),
+        ({"crystals/a.jpg": "crystal", "clear/b.jpg": "clear", "p1/c.jpg": "clear"}, ["", "", ""]),  # by what they show
+        ({"good/a.jpg": "crystal", "good/b.jpg": "crystal", "bad/c.jpg": "clear"}, ["", "", ""]),
+        ({"a.jpg": "crystal", "b.jpg": "clear"}, ["", ""]),
+    ],
+)
+def test_folders_are_plates_where_nothing_else_tells_and_they_are_no_classes(
+    named: dict[str, str], plates: list[str], tmp_path: Path
+) -> None:
+    for name in named:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    lines = [f"{name},{label}" for name, label in named.items()]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,outcome", *lines]))
+    assert [each.plate for each in read_labels(tmp_path / "labels.csv", tmp_path)] == plates
 
 
 def test_a_folder_below_stands_for_a_plate_and_the_folder_itself_for_none() -> None:

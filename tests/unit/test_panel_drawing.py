@@ -223,3 +223,11 @@ class TestMachines:
         (tmp_path / "own.csv").write_text("path,outcome\nz.jpg,clear\n")
         with pytest.raises(UserError, match="has no image of this panel"):
             in_list("x", tmp_path / "own.csv", tmp_path, panel)
+
+    def test_a_list_says_what_it_does_not_know_and_nothing_of_its_own(self, tmp_path: Path) -> None:
+        path, panel = tmp_path / "own.csv", panel_of(3)
+        path.write_text("path,outcome\n/p/0.jpg,no_drop\n/p/1.jpg,not_scored\n/p/2.jpg,unreadable\n")
+        assert in_list("x", path, tmp_path, panel).answers.tolist() == [NONE_OF_THEM, NO_ANSWER, NONE_OF_THEM]
+        path.write_text("path,outcome\n/p/0.jpg,clear\n/p/1.jpg,dunno\n")
+        with pytest.raises(UserError, match="line 3: nobody knows the outcome 'dunno'"):
+            in_list("x", path, tmp_path, panel)
