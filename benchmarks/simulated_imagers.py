@@ -22,18 +22,19 @@ class Imager:
     shipped: float = 2.0  #: how far in the shipped score's logit
     unlike: float = 0.5  #: spread between plates, of that within
     crystals: float = 0.2  #: share of drops with crystals, in the mean over plates
+    numbers: int = NUMBERS  #: of an image
 
     def drops(self, plates: int, wells: int, part: str, *, moved: float = 0.0) -> Labelled:
         """Return labelled drops of plates; `part` tells sets of plates apart, `moved` shifts all of their numbers."""
         rng = np.random.default_rng([self.seed, *part.encode()])
-        direction = np.random.default_rng([self.seed]).normal(0, 1, NUMBERS)
+        direction = np.random.default_rng([self.seed]).normal(0, 1, self.numbers)
         direction /= np.linalg.norm(direction)
         plate_of = np.repeat(np.arange(plates), wells)
         rarity = rng.beta(2, 2 / self.crystals - 2, plates)
         crystal = rng.random(len(plate_of)) < rarity[plate_of]
         clear = (self.clearness + self.unlike * rng.normal(0, 1, plates))[plate_of]
-        numbers = rng.normal(0, 1, (len(plate_of), NUMBERS))
-        numbers += self.unlike * rng.normal(0, 1, (plates, NUMBERS))[plate_of] + moved
+        numbers = rng.normal(0, 1, (len(plate_of), self.numbers))
+        numbers += self.unlike * rng.normal(0, 1, (plates, self.numbers))[plate_of] + moved
         numbers += (crystal * clear)[:, None] * direction
         logits = self.shipped * (crystal - 0.7) + rng.normal(0, 1, len(plate_of))
         logits += self.unlike * rng.normal(0, 1, plates)[plate_of]
