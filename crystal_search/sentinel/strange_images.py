@@ -1,7 +1,6 @@
 """Images that are out of the ordinary for their imager: by distance in feature space, with a bound on false alarms."""
 
 from dataclasses import dataclass, replace
-from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,15 +56,6 @@ def ordinary(features: NDArray[np.floating], rng: np.random.Generator) -> Ordina
     precision = np.asarray(np.linalg.inv(shrunk_covariance(fitted - centre)), np.float64)
     found = Ordinary(centre=centre, precision=precision, distances=np.zeros(0))
     return replace(found, distances=np.sort(found.distance(kept)))
-
-
-def least_history(false_alarms: float) -> int:
-    """Return of how many images a history must be so that any image can be called strange.
-
-    >>> least_history(0.001)
-    1998
-    """
-    return 2 * (ceil(1 / false_alarms) - 1)
 
 
 def shrunk_covariance(beside: Floats) -> Floats:

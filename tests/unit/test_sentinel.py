@@ -13,7 +13,7 @@ from crystal_search.errors import UserError
 from crystal_search.outcomes import GROUPS
 from crystal_search.sentinel.evidence import BETS, Evidence
 from crystal_search.sentinel.imager_faults import IMAGES_TO_FALSE_ALARM, Alarm, ImagerWatch
-from crystal_search.sentinel.strange_images import least_history, ordinary, shrunk_covariance
+from crystal_search.sentinel.strange_images import ordinary, shrunk_covariance
 from crystal_search.sentinel.usual import BRIGHT, CLASSES, DARK, DEFOCUS, DIRT, EMPTY, KINDS, Look, Usual, learnt
 from crystal_search.sentinel.vitals import Vitals, box_means, shade_of, vitals_of
 
@@ -224,9 +224,10 @@ class TestStrange:
         assert (found.p_values(strange) == 1 / 201).all()
 
     def test_a_history_that_is_too_short_calls_nothing_strange(self) -> None:
-        found = ordinary(np.random.default_rng(0).normal(0, 1, (least_history(0.01) - 2, 5)), np.random.default_rng(0))
-        assert found.p_values(np.full((1, 5), 1e6))[0] > 0.01
-        enough = ordinary(np.random.default_rng(0).normal(0, 1, (least_history(0.01), 5)), np.random.default_rng(0))
+        # Of 2 n images n are compared with, and the smallest p-value is 1 / (n + 1): above 0.01 with 98, 0.01 with 99.
+        found = ordinary(np.random.default_rng(0).normal(0, 1, (196, 5)), np.random.default_rng(0))
+        assert found.p_values(np.full((1, 5), 1e6))[0] == pytest.approx(1 / 99)
+        enough = ordinary(np.random.default_rng(0).normal(0, 1, (198, 5)), np.random.default_rng(0))
         assert enough.p_values(np.full((1, 5), 1e6))[0] <= 0.01
         with pytest.raises(UserError, match="wait for 40"):
             ordinary(np.zeros((39, 5)), np.random.default_rng(0))
