@@ -24,9 +24,9 @@ from crystal_search.files import write_whole
 from crystal_search.model import CARD_SUFFIX, Model, default_model, write_model
 from crystal_search.model_card import ClassifierCard, ReadoutCard
 from crystal_search.processes import processors
+from crystal_search.server.imagers import file_name_of
 from crystal_search.server.installation import opened
 from crystal_search.server.models_in_use import install
-from crystal_search.server.services.imager_records import file_name_of
 from crystal_search.work_unit import Parameters
 
 
@@ -83,7 +83,7 @@ def _adapt_to_folder(arguments: argparse.Namespace) -> None:
 
 def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
     with opened(arguments.home, create=False) as site:
-        imager = imager_meant(site.imaging, arguments.imager)
+        imager = imager_meant(site, arguments.imager)
         material = home_material(site, imager)
         command = f"crystal-search adapt --home {arguments.home} --imager '{imager}'"
         model = _fitted(arguments, material, site.models, imager=imager, command=command)

@@ -11,15 +11,14 @@ from crystal_search.evaluation.label_material import Material, together
 from crystal_search.model import default_models
 from crystal_search.server.feature_store.feature_store import FeatureStore, stores_in
 from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, StoredImage
 from crystal_search.server.installation import Installation
-from crystal_search.server.services.imager_records import imager_of
 from crystal_search.server.services.own_labels import own_labels
 
 SAMPLE = 4096  #: rows of the store, of all imagers, among which images without labels are looked for
 
 
-def imager_meant(imaging: ImagingDatabase, named: str) -> str:
+def imager_meant(site: Installation, named: str) -> str:
     """Return the imager of this name, of whose images people scored some; for an empty name the only one.
 
     Raises
@@ -29,7 +28,7 @@ def imager_meant(imaging: ImagingDatabase, named: str) -> str:
     UnknownNameError
         If nobody has scored an image of that imager; the message lists those there are.
     """
-    labels = Counter(imager_of(image.path) for image, _ in imaging.newest_by_hand())
+    labels = Counter(site.imagers.of(image) for image, _ in site.imaging.newest_by_hand())
     if not labels:
         raise UserError("nobody has scored an image in the viewer yet; score some, or name --folder and --labels")
     listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(labels.items()))
@@ -53,8 +52,8 @@ def home_material(site: Installation, imager: str) -> Material:
         If the database or the store cannot be read.
     """
 
-    def is_of_imager(path: str) -> bool:
-        return imager_of(path) == imager
+    def is_of_imager(image: StoredImage) -> bool:
+        return site.imagers.of(image) == imager
 
     store = store_in_use(site)
     found = own_labels(site.imaging, store, is_of_imager)
@@ -91,10 +90,10 @@ def store_in_use(site: Installation) -> FeatureStore:
 
 
 def sample_of(
-    imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Callable[[str], bool], but: Collection[str]
+    imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Callable[[StoredImage], bool], but: Collection[str]
 ) -> Seen:
     """Return what a store says of some images of an imager, evenly out of all that it has, without those at `but`."""
     rows = store.rows(np.unique(np.linspace(0, store.count - 1, SAMPLE).astype(np.int64)))
     images = imaging.images(set(rows["image_id"].tolist()))
-    wanted = {image.id for image in images.values() if is_of_imager(image.path) and image.path not in but}
+    wanted = {image.id for image in images.values() if is_of_imager(image) and image.path not in but}
     return seen_in(rows[np.isin(rows["image_id"], list(wanted))])

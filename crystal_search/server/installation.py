@@ -14,6 +14,7 @@ from crystal_search.model import IN_USE, default_models, default_models_folder, 
 from crystal_search.server.engines.engine import Engine, EngineKind
 from crystal_search.server.engines.engine_kinds import engine_kind
 from crystal_search.server.home import Home
+from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, Recipe
 from crystal_search.server.patience import Patience
 from crystal_search.server.settings import Settings, read_settings, sqlite_url
@@ -35,6 +36,11 @@ class Installation:
     def models(self) -> Path:
         """Folder of the models in use."""
         return models_folder(self.home, self.settings)
+
+    @property
+    def imagers(self) -> Imagers:
+        """What tells which imager took an image."""
+        return self.settings.imagers
 
     @property
     def engine(self) -> EngineKind:

@@ -6,7 +6,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from crystal_search.naming import zone_named
 from crystal_search.outcomes import THRESHOLD
 from crystal_search.processes import processors
 from crystal_search.server.home import Home
+from crystal_search.server.imagers import Imagers, imagers_in
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -40,6 +41,7 @@ class Settings:
     workers: int = 0  #: clients at a time; 0: one for each processor
     attempts: int = 3  #: failures after which a work unit is set aside
     seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
+    imagers: Imagers = field(default_factory=Imagers)  #: a table: which imager's images lie where
     engine: str = "local"  #: who scores: a name in ``engines.engine_kinds``
     boinc_project: str = ""  #: folder of the BOINC project
     boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
@@ -101,6 +103,7 @@ def read_settings(path: Path) -> Settings:
     """
     table = read_toml(path, "key", sorted(field.name for field in fields(Settings)))
     with refusing(ConfigError, str(path)):
+        imagers = imagers_in(table.pop("imagers", {}), path)
         for key, value in table.items():
             _check(path, key, value, getattr(Settings(), key))
         _check_zone(path, table.get("time_zone", ""))
@@ -109,7 +112,7 @@ def read_settings(path: Path) -> Settings:
             table[key] = os.path.abspath(path.parent / table[key])
     if PASSWORD.search(table.get("database_url", "")) and path.stat().st_mode & stat.S_IROTH:
         log.warning("%s holds a password and everybody on this machine may read it; chmod o= %s", path, path)
-    return Settings(**table)
+    return Settings(**table, imagers=imagers)
 
 
 def read_toml(path: Path, what: str, known: Collection[str]) -> dict[str, Any]:

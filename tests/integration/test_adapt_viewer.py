@@ -140,7 +140,7 @@ def test_an_imager_must_be_named_where_there_are_several(home: Path, capsys: pyt
 def test_the_only_imager_need_not_be_named(tmp_path: Path) -> None:
     with opened(tmp_path / "home") as site:
         add_imager(site, THEIRS, IDLE)
-        assert imager_meant(site.imaging, "") == THEIRS
+        assert imager_meant(site, "") == THEIRS
 
 
 def test_what_people_scored_is_what_is_learnt_from(scored: Path) -> None:
@@ -160,7 +160,7 @@ def test_the_spread_is_of_images_of_that_imager_only(scored: Path) -> None:
         store = store_in_use(site)
         images = site.imaging.images_below("/robot")
         but = {image.path for image in images if OURS in image.path and image.id % 2}
-        found = sample_of(site.imaging, store, lambda path: OURS in path, but)
+        found = sample_of(site.imaging, store, lambda image: OURS in image.path, but)
         np.testing.assert_allclose(found.features, GAINING.seen.features[1::2], rtol=1e-3)
 
 

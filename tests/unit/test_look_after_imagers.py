@@ -18,7 +18,7 @@ from crystal_search.server.health.troubles import troubles
 from crystal_search.server.imaging.imaging_database import FileVersion, NewImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import imager_records, look_after_imagers
-from crystal_search.server.services.imager_records import imager_of, read_record, read_records, read_seen
+from crystal_search.server.services.imager_records import read_record, read_records, read_seen
 from crystal_search.server.services.look_after_imagers import Rounds, said_of, standing
 from crystal_search.viewer.app import viewer_app
 from crystal_search.wells import WellKey
@@ -172,8 +172,3 @@ def test_no_imager_yet(tmp_path: Path) -> None:
     looked(site)
     viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", sentinel=site.home.sentinel))
     assert "No imager is known yet" in viewer.get("/imagers").text
-
-
-def test_names_of_files_tell_the_imager() -> None:
-    assert imager_of("/a/RI1000-0001/90j8_2018-04-11_RI1000-0081-2drop/x.jpg") == "RI1000-0081"
-    assert imager_of("/a/XRI1000-0081/x.jpg") == "all images"

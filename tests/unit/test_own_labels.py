@@ -34,7 +34,7 @@ def say(site: Installation, image: int, outcome: str, day: int = 0) -> None:
 
 def labels(site: Installation, part: str = "") -> OwnLabels:
     (store,) = stores_in(site.home.features)
-    return own_labels(site.imaging, store, lambda path: part in path)
+    return own_labels(site.imaging, store, lambda image: part in image.path)
 
 
 def test_the_newest_score_of_a_person_is_the_label(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,6 +19,7 @@ from crystal_search.files import write_whole
 from crystal_search.outcomes import GROUPS
 from crystal_search.sentinel.usual import Look
 from crystal_search.sentinel.vitals import Vitals
+from crystal_search.server.imagers import file_name_of
 
 VERSION = 1
 LEARNT = 576  #: images of which an imager is learnt: twelve plates of 48 wells, or six of 96
@@ -27,27 +27,6 @@ RECENT = 600  #: images after these that are kept at most
 STANDING = 200  #: images in which a fault is noticed again while it lasts
 SHADE_STEPS = 40  #: of a stored number, for 1 of a logarithm
 NO_GROUP = -1
-WHOLE = "all images"  #: the imager, where names of files tell none
-ROCK_IMAGER = re.compile(r"(?<![A-Za-z])RI\d{1,4}-\d{2,6}")  #: serial numbers, as Formulatrix' folders have them
-
-
-def imager_of(path: str) -> str:
-    """Return which imager took a picture, as far as the path of its file tells.
-
-    >>> imager_of("/x/90j8_2018-04-11_RI1000-0081-2drop/90j8_02C_1.jpg"), imager_of("/x/90j8_02C_1.jpg")
-    ('RI1000-0081', 'all images')
-    """
-    found = ROCK_IMAGER.findall(path)
-    return found[-1] if found else WHOLE
-
-
-def file_name_of(imager: str) -> str:
-    """Return what files about an imager are called.
-
-    >>> file_name_of("RI1000-0081"), file_name_of("all images")
-    ('RI1000-0081', 'all_images')
-    """
-    return re.sub("[^A-Za-z0-9-]", "_", imager)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

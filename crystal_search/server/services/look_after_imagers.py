@@ -27,7 +27,6 @@ from crystal_search.server.services.imager_records import (
     ImagerRecord,
     Noticed,
     SeenImage,
-    imager_of,
     read_record,
     read_records,
     read_seen,
@@ -141,11 +140,11 @@ def _looked_on(site: Installation, at_most: int) -> bool:
     if all(image.id <= last for image in site.imaging.images_read(limit=1)):
         return False
     images, reached = _next(site, last, at_most)
-    compare(site.home, images)
+    compare(site, images)
     by_imager: defaultdict[str, list[SeenImage]] = defaultdict(list)
     for drop in images:
         if (found := _seen(site, drop)) is not None:
-            by_imager[imager_of(drop.image.path)].append(found)
+            by_imager[site.imagers.of(drop.image)].append(found)
     for imager, seen in by_imager.items():
         _go_on(folder, imager, seen)
     folder.mkdir(exist_ok=True)

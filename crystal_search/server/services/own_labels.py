@@ -10,7 +10,7 @@ from crystal_search.outcomes import GROUPS, NO_DROP, outcome_named
 from crystal_search.server.feature_store.feature_rows import picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore
 from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, StoredImage
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -22,7 +22,7 @@ class OwnLabels:
     left_out: int  #: labels of images without such features
 
 
-def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Callable[[str], bool]) -> OwnLabels:
+def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Callable[[StoredImage], bool]) -> OwnLabels:
     """Return the labels of an imager's images, as far as the features of what they show now are in a store.
 
     A person's score is a label; the one that came last counts. Images that were taken back have none, and neither has
@@ -35,14 +35,14 @@ def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Call
     store
         Of the models whose answers are wanted.
     is_of_imager
-        Tells by an image's path.
+        Tells of an image whether it is one of the imager's.
 
     Raises
     ------
     DatabaseError
         If the database or the store cannot be read.
     """
-    told = [(image, score) for image, score in imaging.newest_by_hand() if is_of_imager(image.path)]
+    told = [(image, score) for image, score in imaging.newest_by_hand() if is_of_imager(image)]
     ids = np.array([image.id for image, _ in told], np.int64)
     pictures = np.array([picture_of(image.version.sha256 if image.version else "") for image, _ in told], np.uint64)
     places = store.find(ids, pictures.reshape(len(told), 2))

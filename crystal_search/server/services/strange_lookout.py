@@ -14,10 +14,10 @@ from crystal_search.sentinel.strange_images import FALSE_ALARMS, ordinary
 from crystal_search.sentinel.strange_often import strange_often
 from crystal_search.server.feature_store.feature_rows import Numbers, picture_of
 from crystal_search.server.feature_store.feature_store import ROLES, FeatureStore, stores_in
-from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe, StoredImage
+from crystal_search.server.installation import Installation
 from crystal_search.server.services import strange_records
-from crystal_search.server.services.imager_records import RECENT, STANDING, Noticed, imager_of
+from crystal_search.server.services.imager_records import RECENT, STANDING, Noticed
 from crystal_search.server.services.strange_records import (
     KEPT,
     StrangeImage,
@@ -31,7 +31,7 @@ from crystal_search.server.services.strange_records import (
 SEED = 1  #: of which half of a history tells centre and spread: each time the same
 
 
-def compare(home: Home, scored: Sequence[DropScores]) -> None:
+def compare(site: Installation, scored: Sequence[DropScores]) -> None:
     """Compare images that were scored, in the order in which they came, with their imagers' histories.
 
     Only features of the models that scored the last of an imager's images are compared with each other; with other
@@ -42,14 +42,14 @@ def compare(home: Home, scored: Sequence[DropScores]) -> None:
     DatabaseError
         If the features cannot be read; what was not compared can be given again.
     """
-    stores = {store.models: store for store in stores_in(home.features)}
+    stores = {store.models: store for store in stores_in(site.home.features)}
     by_imager: defaultdict[str, list[tuple[FeatureStore, StoredImage]]] = defaultdict(list)
     for drop in scored:
         if drop.current and (store := stores.get(_models_of(drop.current.recipe))):
-            by_imager[imager_of(drop.image.path)].append((store, drop.image))
+            by_imager[site.imagers.of(drop.image)].append((store, drop.image))
     for imager, found in by_imager.items():
         used = found[-1][0]
-        _go_on(home.sentinel, imager, used, [image for store, image in found if store == used])
+        _go_on(site.home.sentinel, imager, used, [image for store, image in found if store == used])
 
 
 def noticed_strange(imaging: ImagingDatabase, record: StrangeRecord) -> list[Noticed]:
