@@ -63,6 +63,10 @@ CLASSES = {group: tuple(n for n, outcome in enumerate(OUTCOMES) if outcome.group
 #: The well's own answer when no drop was found; not a class, so no network gives it a probability.
 NO_DROP = "no_drop"
 
+#: The keys by which people say what an image shows, in the order of IMAGE_OUTCOMES: characters, not places of keys.
+KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "c", "v")
+NO_DROP_KEY = "x"
+
 #: What summaries count a score as in which no group reached the threshold: it names only the likeliest.
 UNSURE = "unsure"
 

@@ -20,12 +20,10 @@ function badge(name) {
 }
 
 const labelOf = (name) => byName.get(name)?.label ?? name.replaceAll("_", " ");
-/** Return the class that a key press means: the number row by where its keys are, x, or Shift and a letter. */
+/** Return the class that a key press means: the character on its button, wherever the keyboard has it, or Shift and a letter. */
 function classOfKey(event) {
   if (event.shiftKey && /^[A-Z]$/.test(event.key)) return classes.find((each) => each.letter === event.key);
-  if (event.shiftKey) return undefined;
-  const code = event.code.replace("NumpadSubtract", "Minus").replace("Numpad", "Digit");
-  return classes.find((each) => (each.code === "KeyX" ? event.key === "x" : each.code === code));
+  return classes.find((each) => each.key === event.key);
 }
 
 /** Fill the list of classes with a button each; a press calls `choose` with its name. */

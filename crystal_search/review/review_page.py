@@ -22,14 +22,12 @@ from crystal_search.datasets.packed import ChopRow, PackedDataset, WellRow
 from crystal_search.errors import ImageError
 from crystal_search.files import write_whole
 from crystal_search.images import Colour, decode, resized
-from crystal_search.outcomes import CHOPS_ONLY, NO_DROP, OUTCOME_NAMES, OUTCOMES
+from crystal_search.outcomes import CHOPS_ONLY, KEYS, NO_DROP, NO_DROP_KEY, OUTCOME_NAMES, OUTCOMES
 from crystal_search.review.doubts import DoubtedChop, Suspect
 
 PAGE = "index.html"
 SCRIPTS = ("choosing.js", "page.js")  #: in this order
-KEYS = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "-", "=")  #: the number row, as in the plate viewer
-CODES = (*(f"Digit{digit}" for digit in "1234567890"), "Minus", "Equal")  #: where these keys are, on any keyboard
-NO_DROP_CHOICE = {"name": NO_DROP, "label": "No drop", "letter": "–", "frame": "#8c8c8c", "key": "x", "code": "KeyX"}
+NO_DROP_CHOICE = {"name": NO_DROP, "label": "No drop", "letter": "–", "frame": "#8c8c8c", "key": NO_DROP_KEY}
 
 THUMBS = "thumbs"  #: folder of the pictures, beside the page
 IMAGE_WIDTH_PX, CHOP_SIDE_PX = 720, 192
@@ -81,8 +79,7 @@ def choices(scheme: Scheme) -> list[dict[str, str]]:
         if names and outcome.name != CHOPS_ONLY:
             label = outcome.label if scheme.class_names == OUTCOME_NAMES else " or ".join(names)
             found.append({"name": outcome.name, "label": label, "letter": outcome.letter, "frame": outcome.frame})
-    keyed = [each | {"key": key, "code": code} for each, key, code in zip(found, KEYS, CODES, strict=False)]
-    return [*keyed, NO_DROP_CHOICE]
+    return [*(each | {"key": key} for each, key in zip(found, KEYS, strict=False)), NO_DROP_CHOICE]
 
 
 def write_page(folder: Path, review: Review) -> Path:

@@ -8,7 +8,18 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOMES, UNREADABLE, UNSURE, Group, Outcome
+from crystal_search.outcomes import (
+    GROUPS,
+    IMAGE_OUTCOMES,
+    KEYS,
+    NO_DROP,
+    NO_DROP_KEY,
+    OUTCOMES,
+    UNREADABLE,
+    UNSURE,
+    Group,
+    Outcome,
+)
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
@@ -26,6 +37,7 @@ Version = Callable[[StoredImage], str]  #: what changes when the image file does
 
 #: Outcomes that a person can give: every class of a whole image, and no drop (a rim is only ever a chop).
 BY_HAND = (*IMAGE_OUTCOMES, NO_DROP)
+KEY_OF = dict(zip(BY_HAND, (*KEYS, NO_DROP_KEY), strict=True))
 
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
@@ -77,8 +89,8 @@ def _outcome_record(outcome: Outcome, frames: Frames) -> Record:
 
 
 def _answer(name: str, label: str, letter: str, frame: str) -> Record:
-    by_hand = name in BY_HAND
-    return {"name": name, "label": label, "letter": letter, "frame": frame, "ink": ink_on(frame), "by_hand": by_hand}
+    key = KEY_OF.get(name)
+    return {"name": name, "label": label, "letter": letter, "frame": frame, "ink": ink_on(frame), "key": key}
 
 
 def moment(at: datetime | None) -> str | None:

@@ -1,29 +1,53 @@
-"""What the tests on a real BOINC server share."""
+"""The viewer and a browser for the tests that ask for them."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.boinc_place import FROZEN, ROOT, Place, made_place
+from crystal_search.server.home import Home
+from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.settings import Settings
+from tests.acceptance.browser import chromium
+from tests.acceptance.viewer_pages import SIZE, Site
 
 
-@pytest.fixture(scope="session")
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """One installation for all tests; at the end, each image that they added has one score, of what it shows."""
-    if not ROOT:
-        pytest.skip("no BOINC server: name its folder in CRYSTAL_SEARCH_BOINC_PROJECT")
-    if not FROZEN:
-        pytest.skip("no program for volunteers: make freeze")
-    folder = tmp_path_factory.mktemp("boinc")
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    place = made_place(folder)
-    yield place
-    if request.session.testsfailed:
-        return
-    unscored = [image for image in place.added if not place.scores(image)]
-    place.until_scored(unscored)
-    outcomes = place.outcomes()
-    place.site.imaging.close()
-    assert {count for count, _ in outcomes} <= {1}, outcomes
-    assert "unreadable" not in {outcome for _, outcome in outcomes}, outcomes
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("viewer")
+    home = Home(folder / "home").made()
+    imaging = open_imaging(Settings().url(home))
+    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            yield Site(imaging, folder / "images", line.removeprefix("viewer: ").strip().rstrip("/"))
+        finally:
+            process.terminate()
+    imaging.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A fresh browser profile in which nothing may go wrong."""
+    context = browser.new_context(base_url=site.address, viewport=SIZE)  # type: ignore[arg-type]
+    page = context.new_page()
+    troubles: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            troubles.append(message.text)
+
+    page.on("console", note)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    yield page
+    context.close()
+    assert troubles == []

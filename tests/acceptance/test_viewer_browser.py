@@ -1,117 +1,25 @@
-import json
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from crystal_search.naming import utc_of
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
-from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, NewImage
-from crystal_search.server.imaging.sql_imaging import open_imaging
-from crystal_search.server.settings import Settings
+from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.wells import WellKey
-from tests.acceptance.browser import chromium, needs_chromium
+from tests.acceptance.browser import needs_chromium
+from tests.acceptance.viewer_pages import SIZE, Site, as_person, css, order, rgb, shown, tile, wait_for_image
 from tests.viewer_site import add_plate, auto_score, hand_score, score_plate
 
-SIZE = {"width": 1280, "height": 800}
 LONGEST_POLL_MS = 3000  # of all pages
 
 pytestmark = needs_chromium
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A viewer that runs, and the database that it shows."""
-
-    imaging: ImagingDatabase
-    folder: Path
-    address: str
-
-    def plate(self, name: str, outcomes: list[str], *, columns: int = 6, rows: int = 2) -> list[DropScores]:
-        drops = add_plate(self.imaging, self.folder, plate=name, rows=rows, columns=columns)
-        score_plate(self.imaging, drops, outcomes)
-        return drops
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("viewer")
-    home = Home(folder / "home").made()
-    imaging = open_imaging(Settings().url(home))
-    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            yield Site(imaging, folder / "images", line.removeprefix("viewer: ").strip().rstrip("/"))
-        finally:
-            process.terminate()
-    imaging.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """A fresh browser profile in which nothing may go wrong."""
-    context = browser.new_context(base_url=site.address, viewport=SIZE)  # type: ignore[arg-type]
-    page = context.new_page()
-    troubles: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            troubles.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    yield page
-    context.close()
-    assert troubles == []
-
-
-def as_person(page: Page, name: str = "Ada") -> None:
-    page.add_init_script(f"localStorage.setItem('crystal-search person', {json.dumps(name)})")
-
-
-def shown(page: Page, path: str) -> None:
-    page.goto(path)
-    page.wait_for_selector("body[data-ready]")
-    if path.startswith("/drop/"):
-        wait_for_image(page, path[len("/drop/") :].partition("?")[0])
-
-
-def wait_for_image(page: Page, image_id: object) -> None:
-    page.wait_for_selector(f'#stage[data-shown="{image_id}"]')
-
-
-def tile(page: Page, drop: DropScores) -> Locator:
-    return page.locator(f'#board .tile[data-id="{drop.image.id}"]')
-
-
-def order(page: Page) -> list[int]:
-    """Return the drops in reading order, without those that are dimmed."""
-    ids: list[int] = page.eval_on_selector_all("#board .tile:not(.out)", "all => all.map(each => +each.dataset.id)")
-    return ids
-
-
-def css(locator: Locator, name: str) -> str:
-    value: str = locator.evaluate("(element, name) => getComputedStyle(element).getPropertyValue(name)", name)
-    return value
-
-
-def rgb(colour: str) -> str:
-    return f"rgb({int(colour[1:3], 16)}, {int(colour[3:5], 16)}, {int(colour[5:7], 16)})"
 
 
 def test_every_outcome_has_its_frame_and_its_letter(site: Site, page: Page) -> None:

@@ -202,6 +202,8 @@ const KEYS = {
   z: () => picture.fitDrop(),
   r: () => picture.fit(),
   "+": () => picture.zoomBy(1.25),
+  "=": () => picture.zoomBy(1.25),
+  "-": () => picture.zoomBy(0.8),
   _: () => picture.zoomBy(0.8),
 };
 
@@ -240,7 +242,7 @@ setUpHelp([
   [", .", "previous, next inspection"], ["u", "correct the last score"],
   ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
   ["h", "hide all on the image"], ["a", "after a score, the next drop"],
-  ["z r", "zoom to the drop, whole image"], ["+ _", "larger, smaller (or the wheel)"],
+  ["z r", "zoom to the drop, whole image"], ["+ -", "larger, smaller (or the wheel)"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);

@@ -4,23 +4,14 @@ import { postScore } from "./net.js";
 import { outcomeOf, outcomes, placeText } from "./words.js";
 
 const NAME = "crystal-search person";
-const CODES = ["Digit1", "Digit2", "Digit3", "Digit4", "Digit5", "Digit6", "Digit7", "Digit8", "Digit9", "Digit0", "Minus", "Equal"];
-const SHOWN = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "-", "="];
 
-/** Outcomes that a person can give, each with its key: the number row from left to right, x for no drop. */
-export const byHand = [...outcomes.values()].filter((outcome) => outcome.by_hand).map((outcome, index) => ({
-  ...outcome,
-  code: CODES[index] ?? "KeyX",
-  key: SHOWN[index] ?? "x",
-}));
+/** Outcomes that a person can give, each with its key. */
+export const byHand = [...outcomes.values()].filter((outcome) => outcome.key);
 
-/** Return the outcome that a key press means, or null. Keys count by where they are, so any layout will do. */
+/** Return the outcome that a key press means, or null: the character on its button, wherever the keyboard has it, or Shift and a letter. */
 export function outcomeOfKey(event) {
-  if (event.shiftKey && /^[A-Z]$/.test(event.key)) return byHand.find((outcome) => outcome.letter === event.key) ?? null;
-  if (event.shiftKey) return null;
-  if (event.key.toLowerCase() === "x") return byHand.find((outcome) => outcome.key === "x");
-  const code = event.code.replace("Numpad", "Digit").replace("DigitSubtract", "");
-  return byHand.find((outcome) => outcome.code === code && outcome.key !== "x") ?? null;
+  const isLetter = event.shiftKey && /^[A-Z]$/.test(event.key);
+  return byHand.find((outcome) => (isLetter ? outcome.letter : outcome.key) === event.key) ?? null;
 }
 
 export const person = () => localStorage.getItem(NAME) ?? "";

@@ -22,7 +22,7 @@ export class Picture {
     };
     const zoom = el(
       "div", { className: "zoom" },
-      button("−", "Smaller (_)", () => this.zoomBy(1 / STEP)),
+      button("−", "Smaller (-)", () => this.zoomBy(1 / STEP)),
       button("+", "Larger (+)", () => this.zoomBy(STEP)),
       button("Fit", "The whole image (r)", () => this.fit()),
       button("Drop", "Only the drop (z)", () => this.fitDrop()),

@@ -110,6 +110,8 @@ const KEYS = {
   h: () => KEYS.m(),
   z: () => change({ crop: view.crop === "on" ? "off" : "on" }),
   "+": () => resizeBy(1),
+  "=": () => resizeBy(1),
+  "-": () => resizeBy(-1),
   _: () => resizeBy(-1),
   ",": () => toInspection(-1),
   ".": () => toInspection(1),
@@ -181,7 +183,7 @@ setUpHelp([
   ["← → ↑ ↓", "from drop to drop"], ["Enter", "open the drop"],
   [", .", "previous, next inspection"], ["p n", "previous, next plate"],
   ["m", "hide all that the machine says"], ["z", "zoom to the drops"],
-  ["+ _", "larger, smaller thumbnails"], ["u", "correct the last score"], ["Esc", "clear the filters"],
+  ["+ -", "larger, smaller thumbnails"], ["u", "correct the last score"], ["Esc", "clear the filters"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);
