@@ -27,12 +27,14 @@ from crystal_search.server.imaging.imaging_database import (
     UnitRecord,
 )
 from crystal_search.wells import WellKey
+from tests.memory_facts import MemoryFacts
 
 
-class MemoryImaging:
+class MemoryImaging(MemoryFacts):
     """An `ImagingDatabase` that is forgotten with the process."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._images: dict[int, StoredImage] = {}
         self._by_path: dict[str, StoredImage] = {}
         self._by_key: dict[WellKey, StoredImage] = {}

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
+from crystal_search.server.imaging.plate_facts import PlateFactsStore
 from crystal_search.wells import WellKey
 
 ALL = 2**31 - 1  #: more than any limit
@@ -372,7 +373,7 @@ class Imports(Protocol):
         """
 
 
-class ImagingDatabase(Images, Ledger, Units, Waiting, Imports, Protocol):
+class ImagingDatabase(Images, Ledger, Units, Waiting, Imports, PlateFactsStore, Protocol):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:

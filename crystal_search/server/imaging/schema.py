@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 4, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 5, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -223,6 +223,44 @@ removed_image = _table(
     Column("path_digest", String(32), nullable=False, index=True, comment="that it had"),
     Column("returned_at", TIME, nullable=False, comment="UTC, when it came again; empty while it is gone"),
     comment="Images that were taken back; in table image their channel is removed, their inspection minus their id",
+)
+
+plate_fact = _table(
+    "plate_fact",
+    _key("plate_id", NUMBER, ForeignKey(plate.c.id)),
+    Column("project", Text, nullable=False, comment="project or proposal; empty when nobody says so, as below"),
+    Column("protein", Text, nullable=False),
+    Column("owner", Text, nullable=False, comment="the person whose plate it is"),
+    Column("people", Text, nullable=False, comment="others who have to do with it, a line each"),
+    Column("plate_type", Text, nullable=False, comment="as the maker calls it"),
+    Column("words", Text, nullable=False, comment="all of it in small letters, a line each, to be searched"),
+    Column("sources", Text, nullable=False, comment="JSON, by column who said it, and whether by hand"),
+    Column("noted_at", TIME, nullable=False, comment="UTC, when any of it changed last"),
+    comment="Whose plates are, and what they are for",
+)
+
+cocktail = _table(
+    "cocktail",
+    Column("id", NUMBER, primary_key=True),
+    Column("digest", String(32), nullable=False, unique=True, comment="BLAKE2b of name and ingredients, in hex"),
+    Column("name", Text, nullable=False, comment="what the screen calls it; may be empty"),
+    Column("ingredients", Text, nullable=False, comment="JSON, name, concentration, unit, ph and role of each"),
+    Column("words", Text, nullable=False, comment="all of it in small letters, a line each, to be searched"),
+    comment="What wells can hold; the same in many plates",
+)
+
+well_condition = _table(
+    "well_condition",
+    _key("plate_id", NUMBER, ForeignKey(plate.c.id)),
+    _key("well_row", Integer, comment="from 0; 0 is A"),
+    _key("well_column", Integer, comment="from 0; 0 is 1"),
+    _key("drop_number", Integer, comment="sub-well, from 1; 0: the whole well"),
+    Column("cocktail_id", NUMBER, ForeignKey(cocktail.c.id), nullable=False),
+    Column("source", Text, nullable=False, comment="who says so"),
+    Column("by_hand", Boolean, nullable=False, comment="whether that is a person, whom no database contradicts"),
+    Column("noted_at", TIME, nullable=False, comment="UTC"),
+    Index("ix_well_condition_cocktail_id", "cocktail_id", "plate_id"),
+    comment="Which cocktail is in which well",
 )
 
 _REFUSAL = "scores are never changed or deleted"

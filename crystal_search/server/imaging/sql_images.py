@@ -28,7 +28,7 @@ from crystal_search.server.imaging.sql_transactions import (
     BATCH,
     SqlTransactions,
     insert,
-    insert_one,
+    plate_ids_of,
     rows_of,
     update_rows,
 )
@@ -130,7 +130,7 @@ def _add_images(connection: Connection, wanted: Sequence[NewImage], import_id: i
     added = known = 0
     conflicts: list[str] = []
     for batch in batches(wanted, BATCH):
-        plates = _plate_ids(connection, sorted({image.key.plate for image in batch}))
+        plates = plate_ids_of(connection, sorted({image.key.plate for image in batch}))
         there = _images_there(connection, batch, plates)
         keys = {image.path: image.key for image in there}
         paths = {image.key: image.path for image in there}
@@ -158,15 +158,6 @@ def _insert_images(connection: Connection, new: Sequence[NewImage], plates: Mapp
     ]
     insert(connection, schema.image, rows)
     count_at(connection, Counter((each["plate_id"], each["inspection"], each["channel"]) for each in rows), Counter())
-
-
-def _plate_ids(connection: Connection, barcodes: Sequence[str]) -> dict[str, int]:
-    """Return the id of each plate, recorded now when it is new."""
-    ids = {row.barcode: row.id for row in connection.execute(statements.plate_ids(barcodes))}
-    for barcode in barcodes:
-        if barcode not in ids:
-            ids[barcode] = insert_one(connection, schema.plate.insert().values(barcode=barcode))
-    return ids
 
 
 def _images_there(connection: Connection, batch: Sequence[NewImage], plates: dict[str, int]) -> list[StoredImage]:

@@ -16,6 +16,7 @@ from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
+from crystal_search.server.imaging.sql_plate_facts import SqlPlateFacts
 from crystal_search.server.imaging.sql_units import SqlUnits
 from crystal_search.server.imaging.sql_waiting import SqlWaiting
 
@@ -31,7 +32,7 @@ DRIVERS = {
 }
 
 
-class SqlImaging(SqlImages, SqlLedger, SqlUnits, SqlImports, SqlWaiting):
+class SqlImaging(SqlImages, SqlLedger, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 
 

@@ -82,3 +82,12 @@ def recipe_id_of(connection: Connection, recipe: Recipe) -> int:
     if known is not None:
         return int(known)
     return insert_one(connection, schema.recipe.insert().values(recipe_values(recipe)))
+
+
+def plate_ids_of(connection: Connection, barcodes: Sequence[str]) -> dict[str, int]:
+    """Return the id of each plate, recorded now when it is new."""
+    ids = {row.barcode: row.id for row in rows_of(connection, barcodes, statements.plate_ids)}
+    for barcode in barcodes:
+        if barcode not in ids:
+            ids[barcode] = insert_one(connection, schema.plate.insert().values(barcode=barcode))
+    return ids
