@@ -79,6 +79,15 @@ def seen_of(scores: Sequence[ImageScore]) -> Seen:
     )
 
 
+def together(one: Seen, other: Seen) -> Seen:
+    """Return what the shipped models say of all images of both."""
+    return Seen(
+        features=np.concatenate([one.features, other.features]),
+        peaks=np.concatenate([one.peaks, other.peaks]),
+        means=np.concatenate([one.means, other.means]),
+    )
+
+
 def kept(names: Sequence[str], which: NDArray[np.bool_]) -> tuple[str, ...]:
     """Return the names for which `which` is true."""
     return tuple(name for name, there in zip(names, which, strict=True) if there)

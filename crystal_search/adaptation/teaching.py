@@ -11,14 +11,43 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.adaptation.labelled import CRYSTAL, Seen
+from crystal_search.adaptation.held_out import chosen, learnt
+from crystal_search.adaptation.labelled import CRYSTAL, Labelled, Seen, together
 from crystal_search.adaptation.logistic import sigmoid
-from crystal_search.adaptation.readout import Readout, Scale, inputs
+from crystal_search.adaptation.readout import Readout, Scale, inputs, scale_of
 from crystal_search.metrics import Floats
 
 SURE = 0.05  #: what a drop is worth of which the score is quite sure: it may be quite wrong
 TOP = 10  #: power of ranks: 0.9 becomes 0.35
 NUMBERS_SHARE = 0.5  #: of the inputs' square length that the classifier's numbers have, when drops are compared
+
+
+def asked_for(labelled: Labelled, others: Seen, plates: Sequence[str], count: int) -> list[int]:
+    """Return which of N images without labels to label next, the most useful first, by a readout of the labels.
+
+    Parameters
+    ----------
+    labelled
+        The labels that there are, which may be none: then the shipped score tells what is likely, and of what it is
+        unsure.
+    others
+        What the shipped models say of images without labels.
+    plates
+        The plate of each of these.
+    count
+        How many are wanted.
+    """
+    everything = together(labelled.seen, others)
+    scale = scale_of(everything)
+    found = next_to_label(
+        everything,
+        learnt(labelled, scale, chosen(labelled, scale)),
+        scale,
+        plates=(*labelled.plates, *plates),
+        has_label=np.arange(len(everything)) < len(labelled),
+        count=count,
+    )
+    return [each - len(labelled) for each in found]
 
 
 def next_to_label(

@@ -1,21 +1,13 @@
 """What people scored in the viewer of an installation, with what its models said of one imager's images."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
 
-import numpy as np
-
-from crystal_search.adaptation.labelled import Seen
+from crystal_search.adaptation.labelled import together
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.evaluation.label_material import Material, together
-from crystal_search.model import default_models
-from crystal_search.server.feature_store.feature_store import FeatureStore, stores_in
-from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, StoredImage
+from crystal_search.evaluation.label_material import Material
 from crystal_search.server.installation import Installation
+from crystal_search.server.services.imager_features import sample_of, store_in_use
 from crystal_search.server.services.own_labels import own_labels
-
-SAMPLE = 4096  #: rows of the store, of all imagers, among which images without labels are looked for
 
 
 def imager_meant(site: Installation, named: str) -> str:
@@ -51,49 +43,17 @@ def home_material(site: Installation, imager: str) -> Material:
     DatabaseError
         If the database or the store cannot be read.
     """
-
-    def is_of_imager(image: StoredImage) -> bool:
-        return site.imagers.of(image) == imager
-
     store = store_in_use(site)
-    found = own_labels(site.imaging, store, is_of_imager)
+    found = own_labels(site.imaging, store, lambda image: site.imagers.of(image) == imager)
     if not found.images:
         raise UserError(
             f"not one of {found.left_out} images of {imager!r} that people scored has features by the models in use; "
             "let those be scored first"
         )
-    others = sample_of(site.imaging, store, is_of_imager, but=set(found.images))
+    others = sample_of(site, store, imager, but=found.ids)
     return Material(
         labelled=found.labelled,
         names=found.images,
-        everything=together(found.labelled.seen, others),
+        everything=together(found.labelled.seen, others.seen),
         left_out=found.left_out,
     )
-
-
-def store_in_use(site: Installation) -> FeatureStore:
-    """Return the store of what the models in use said.
-
-    Raises
-    ------
-    UserError
-        If there is none: they have scored nothing yet, or give no features.
-    """
-    in_use = {model.card.sha256 for model in default_models(site.models)}
-    for store in stores_in(site.home.features):
-        if {model.sha256 for model in store.models} <= in_use:
-            return store
-    raise UserError(
-        f"there are no features by the models in use in {site.home.features}; they come with scores, if the classifier "
-        "gives any: let images be scored first"
-    )
-
-
-def sample_of(
-    imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Callable[[StoredImage], bool], but: Collection[str]
-) -> Seen:
-    """Return what a store says of some images of an imager, evenly out of all that it has, without those at `but`."""
-    rows = store.rows(np.unique(np.linspace(0, store.count - 1, SAMPLE).astype(np.int64)))
-    images = imaging.images(set(rows["image_id"].tolist()))
-    wanted = {image.id for image in images.values() if is_of_imager(image) and image.path not in but}
-    return seen_in(rows[np.isin(rows["image_id"], list(wanted))])

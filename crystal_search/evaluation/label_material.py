@@ -49,15 +49,6 @@ def material_of(files: Sequence[LabelledFile], folder: Path, job: Job, workers: 
     )
 
 
-def together(one: Seen, other: Seen) -> Seen:
-    """Return what the shipped models say of all images of both."""
-    return Seen(
-        features=np.concatenate([one.features, other.features]),
-        peaks=np.concatenate([one.peaks, other.peaks]),
-        means=np.concatenate([one.means, other.means]),
-    )
-
-
 def answers_to(paths: Sequence[Path], job: Job, workers: int) -> dict[Path, ImageScore]:
     """Return the scores of the images that could be scored, by path."""
     found = tqdm(scored(paths, job, workers=workers), total=len(paths), desc="score", disable=not sys.stderr.isatty())
@@ -65,10 +56,10 @@ def answers_to(paths: Sequence[Path], job: Job, workers: int) -> dict[Path, Imag
 
 
 def labelled_of(files: Iterable[LabelledFile], scores: dict[Path, ImageScore]) -> Labelled:
-    """Return labels with what the shipped models say of their images, all of which have scores."""
-    files = list(files)
+    """Return labels, which may be none, with what the shipped models say of their images, all of which have scores."""
+    files, places = list(files), {path: at for at, path in enumerate(scores)}
     return Labelled(
-        seen=seen_of([scores[each.path] for each in files]),
+        seen=seen_of(list(scores.values())).of(np.array([places[each.path] for each in files], np.int64)),
         groups=np.array([each.group for each in files], np.int64),
         plates=tuple(each.plate or "one plate" for each in files),
         drops=tuple(each.drop for each in files),

@@ -20,11 +20,13 @@ from starlette.types import Scope
 from crystal_search import __version__
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
-from crystal_search.viewer import api, imagers_page, import_page, pages
+from crystal_search.server.installation import Installation
+from crystal_search.viewer import api, imagers_page, import_page, pages, queues_page
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
+from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import PlateReader
 from crystal_search.viewer.thumbnails import Thumbnails
 
@@ -68,8 +70,7 @@ def viewer_app(
     names: Collection[str] = LOOPBACK_NAMES,
     frames: Frames = NO_FRAMES,
     is_snapshot: bool = False,
-    import_plan: Path | None = None,
-    sentinel: Path | None = None,
+    site: Installation | None = None,
     time_zone: str = "",
 ) -> Starlette:
     """Return the viewer of an imaging database.
@@ -86,10 +87,8 @@ def viewer_app(
         Frame colours that the facility has set.
     is_snapshot
         Whether the database is a copy, for which no scores are taken.
-    import_plan
-        The file in the home folder that says what an import would do.
-    sentinel
-        The folder in it that says how imagers are.
+    site
+        Whose files say what an import would do, how imagers are, and what models said.
     time_zone
         IANA name of the zone of the robots' clocks; empty: this machine's.
     """
@@ -116,8 +115,9 @@ def viewer_app(
         templates=_templates(static, is_snapshot=is_snapshot),
         outcomes=outcome_table(frames),
         is_snapshot=is_snapshot,
-        import_plan=import_plan,
-        sentinel=sentinel,
+        import_plan=site.home.import_plan if site else None,
+        sentinel=site.home.sentinel if site else None,
+        queues=Queues(site) if site else None,
     )
     return app
 
@@ -134,6 +134,9 @@ def _routes() -> list[Route]:
     return [
         Route("/", pages.get_plates_page),
         Route("/imagers", imagers_page.get_imagers_page),
+        Route("/queues", queues_page.get_queues_page),
+        Route("/queues/{queue}", queues_page.get_queues_page),
+        Route("/api/queues/{queue}", queues_page.get_queue),
         Route("/import", import_page.get_import_page),
         Route("/api/import", import_page.post_import, methods=["POST"]),
         Route("/plate/{plate}", pages.get_plate_page),

@@ -14,6 +14,7 @@ PAGES = (
     "/drop/",
     "/import",
     "/imagers",
+    "/queues",
 )  #: addresses that people open; everything else is asked by programs
 
 

@@ -85,8 +85,7 @@ def serve(
             frames=frames,
             is_snapshot=installation.is_snapshot,
             time_zone=installation.settings.time_zone,
-            import_plan=home.import_plan,
-            sentinel=home.sentinel,
+            site=installation,
         )
         serve_app(app, listener, ready or announce)
 

@@ -1,5 +1,6 @@
 """A readout of what people scored in the viewer, by the command line: whose labels, and where it goes."""
 
+import csv
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from crystal_search.adaptation.labelled import Labelled
 from crystal_search.adaptation.readout_model import labels_hash, rescoring_of
-from crystal_search.evaluation.home_material import home_material, imager_meant, sample_of, store_in_use
+from crystal_search.evaluation.home_material import home_material, imager_meant
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import Model, default_model, default_models, default_models_folder, read_model, references
@@ -19,6 +20,7 @@ from crystal_search.server.feature_store.feature_rows import picture_of, row_typ
 from crystal_search.server.feature_store.feature_store import store_of
 from crystal_search.server.imaging.imaging_database import ManualScore, NewImage
 from crystal_search.server.installation import Installation, opened
+from crystal_search.server.services.imager_features import sample_of, store_in_use
 from crystal_search.wells import WellKey
 from tests.unit.adapted_drops import NUMBERS, an_imager
 
@@ -159,9 +161,9 @@ def test_the_spread_is_of_images_of_that_imager_only(scored: Path) -> None:
     with opened(scored) as site:
         store = store_in_use(site)
         images = site.imaging.images_below("/robot")
-        but = {image.path for image in images if OURS in image.path and image.id % 2}
-        found = sample_of(site.imaging, store, lambda image: OURS in image.path, but)
-        np.testing.assert_allclose(found.features, GAINING.seen.features[1::2], rtol=1e-3)
+        but = {image.id for image in images if OURS in image.path and image.id % 2}
+        found = sample_of(site, store, OURS, but=but)
+        np.testing.assert_allclose(found.seen.features, GAINING.seen.features[1::2], rtol=1e-3)
 
 
 def test_where_nothing_can_be_learnt_it_says_what_to_do(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,3 +186,26 @@ def test_where_nothing_can_be_learnt_it_says_what_to_do(home: Path, capsys: pyte
         shutil.move(store, home.with_name("away"))
     assert adapt(home, "--imager", OURS) == USAGE
     assert "there are no features by the models in use" in capsys.readouterr().err
+
+
+def test_what_nobody_scored_is_asked_for(scored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "next.csv"
+    assert main(["teach", "--home", str(scored), "--imager", OURS, "--count", "4", "--csv", str(table)]) == OK
+    assert "4 images of 1 plate to label next" in capsys.readouterr().out
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["image_id", "plate", "well", "drop", "inspection", "path"]
+    with opened(scored) as site:
+        images = site.imaging.images([int(row["image_id"]) for row in rows])
+        assert not site.imaging.scored_by_hand(images)
+        assert {image.path for image in images.values()} == {row["path"] for row in rows}
+        assert {image.key.plate for image in images.values()} == {f"{OURS} plate 5"}
+
+
+def test_teaching_asks_whose_images_are_meant(scored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    csv_option = ("--csv", str(tmp_path / "next.csv"))
+    assert main(["teach", "--home", str(scored), *csv_option]) == USAGE
+    assert f"features are of images of 2 imagers, '{OURS}', '{THEIRS}'; choose one" in capsys.readouterr().err
+    assert main(["teach", "--folder", str(tmp_path), "--imager", OURS, *csv_option]) == USAGE
+    assert main(["teach", *csv_option]) == USAGE
+    assert "or --home alone" in capsys.readouterr().err

@@ -148,7 +148,7 @@ def send(client: Client, body: object) -> httpx.Response:
 
 
 def seen(site: Installation, imaging: MemoryImaging) -> Client:
-    return Client(viewer_app(imaging, site.home.thumbnails, import_plan=site.home.import_plan))
+    return Client(viewer_app(imaging, site.home.thumbnails, site=site))
 
 
 def test_the_page_draws_the_last_plan_and_imports_it_when_somebody_says_so(

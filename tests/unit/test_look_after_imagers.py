@@ -96,7 +96,7 @@ def test_a_fault_goes_from_pictures_to_health_and_the_page(site: Installation, t
     said = next(each for each in standing(site.imaging, site.home.sentinel) if "defocus" in each)
     assert said.startswith(f"{IMAGER}: defocus since 2026-01-06 12:00 (image 12")
     assert any(said in each for each in troubles(status(site)))
-    viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", sentinel=site.home.sentinel))
+    viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", site=site))
     page = viewer.get("/imagers").text
     assert f"! {said.removeprefix(f'{IMAGER}: ')}" in page
     assert page.count("<polyline") == 7
@@ -170,5 +170,5 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, capsys: pytest.Cap
 def test_no_imager_yet(tmp_path: Path) -> None:
     site = site_at(tmp_path)
     looked(site)
-    viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", sentinel=site.home.sentinel))
+    viewer = Client(viewer_app(site.imaging, tmp_path / "thumbs", site=site))
     assert "No imager is known yet" in viewer.get("/imagers").text

@@ -91,7 +91,7 @@ def known(site: Installation) -> StrangeRecord:
 
 
 def page_of(site: Installation, folder: Path) -> str:
-    return Client(viewer_app(site.imaging, folder / "thumbs", sentinel=site.home.sentinel)).get("/imagers").text
+    return Client(viewer_app(site.imaging, folder / "thumbs", site=site)).get("/imagers").text
 
 
 def test_the_history_is_learnt_first(tmp_path: Path, site: Installation) -> None:

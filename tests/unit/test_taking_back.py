@@ -84,7 +84,7 @@ def test_what_was_taken_back_stays_away_from_every_import_but_one_that_says_agai
     words = ["import", str(tmp_path / "in"), "--names", "well"]
     assert command(site, *words, "--dry-run") == 0
     assert told in capsys.readouterr().out
-    client = Client(viewer_app(site.imaging, site.home.thumbnails, import_plan=site.home.import_plan))
+    client = Client(viewer_app(site.imaging, site.home.thumbnails, site=site))
     assert "3 taken back, which stay away" in client.get("/import").text
     assert command(site, *words) == 0
     assert told in capsys.readouterr().out
@@ -134,7 +134,7 @@ def test_the_button_imports_what_the_plan_shows(
     command(site, "remove", "--plate", "P1")
     plan = planned(tmp_path / "in", site.imaging, WELLS, again=True)
     keep_plan(site, plan)
-    client = Client(viewer_app(site.imaging, site.home.thumbnails, import_plan=site.home.import_plan))
+    client = Client(viewer_app(site.imaging, site.home.thumbnails, site=site))
     done = client.post("/api/import", json.dumps({"made_at": plan.made_at}).encode())
     assert done.json()["said"].startswith("3 images added")
 

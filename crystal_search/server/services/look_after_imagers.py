@@ -4,7 +4,7 @@ import argparse
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,9 +17,10 @@ from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP
 from crystal_search.sentinel.imager_faults import ImagerWatch
 from crystal_search.sentinel.usual import Look, learnt
 from crystal_search.sentinel.vitals import WIDTH_PX, vitals_of
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, StoredImage
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import FileLock
+from crystal_search.server.services.disagreements import drops_of
 from crystal_search.server.services.imager_records import (
     LEARNT,
     RECENT,
@@ -163,7 +164,7 @@ def _last(folder: Path) -> int:
 def _next(site: Installation, last: int, at_most: int) -> tuple[list[DropScores], int]:
     """Return the scored images after image `last`, in order, and up to which image that is."""
     newest = [image for image in site.imaging.images_read(limit=BACK) if image.id > last]
-    scores = {drop.image.id: drop for drop in _drops(site, newest)}
+    scores = {drop.image.id: drop for drop in drops_of(site.imaging, newest)}
     found: list[DropScores] = []
     for image in reversed(newest):
         drop = scores.get(image.id)
@@ -173,11 +174,6 @@ def _next(site: Installation, last: int, at_most: int) -> tuple[list[DropScores]
         if drop is not None and drop.current is not None:
             found.append(drop)
     return found, last
-
-
-def _drops(site: Installation, images: Sequence[StoredImage]) -> Iterator[DropScores]:
-    for plate, inspection in {(image.key.plate, image.key.inspection) for image in images}:
-        yield from site.imaging.drops(plate, inspection=inspection)
 
 
 def _seen(site: Installation, drop: DropScores) -> SeenImage | None:

@@ -19,6 +19,7 @@ class OwnLabels:
 
     labelled: Labelled
     images: tuple[str, ...]
+    ids: tuple[int, ...]  #: of these images
     left_out: int  #: labels of images without such features
 
 
@@ -53,8 +54,12 @@ def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Call
         plates=tuple(image.key.plate for image, _ in there),
         drops=tuple(f"{image.key.plate} {image.key.well} {image.key.drop}" for image, _ in there),
     )
-    images = tuple(image.path for image, _ in there)
-    return OwnLabels(labelled=labelled, images=images, left_out=len(told) - len(there))
+    return OwnLabels(
+        labelled=labelled,
+        images=tuple(image.path for image, _ in there),
+        ids=tuple(image.id for image, _ in there),
+        left_out=len(told) - len(there),
+    )
 
 
 def _group(score: ManualScore) -> int:

@@ -1,0 +1,205 @@
+"""Lists of images that are worth a look, made beside the requests that ask for them.
+
+Making one takes seconds, with many labels minutes: it happens in a thread of its own, and what was made is kept until
+people have scored something more. Whoever asks meanwhile gets the list before, if there is one.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from crystal_search.errors import UserError
+from crystal_search.server.feature_store.feature_store import FeatureStore
+from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.installation import Installation
+from crystal_search.server.services.disagreements import Against, disagreements
+from crystal_search.server.services.drops_to_label import drops_to_label
+from crystal_search.server.services.imager_features import imagers_with_features, store_in_use
+from crystal_search.viewer.json_records import Record
+from crystal_search.viewer.recent import Recent
+from crystal_search.wells import REMOVED
+
+MOST = 500  #: images of a list
+LABELS_SECONDS = 2.0  #: how old what is known of people's scores may be
+IMAGERS_SECONDS = 60.0  #: how old the list of imagers may be
+FRESH_SECONDS = 600.0  #: after which a list is made anew, for images are scored and come meanwhile
+PATIENCE_SECONDS = 2.0  #: that a request waits for a list
+
+
+class Entry(NamedTuple):
+    """An image of a list."""
+
+    image: StoredImage
+    told: Record  #: what else is said of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueKind:
+    """One kind of list."""
+
+    title: str
+    meaning: str  #: a sentence for people
+    by_imager: bool  #: whether there is one of each imager
+    unscored: bool  #: whether what people have scored is in it no more
+    make: Callable[[Installation, str], list[Entry]]  #: of an imager's images, or of all
+
+
+class Key(NamedTuple):
+    """Which list."""
+
+    kind: str  #: of `QUEUE_KINDS`
+    imager: str  #: empty where the kind is not by imager
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A list as it was made."""
+
+    labels: str  #: hash of what people had said by then
+    at: float  #: s, by the clock of this process
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list as it is answered."""
+
+    entries: tuple[Entry, ...]
+    is_current: bool  #: whether it is of all that people have said; else a newer one is being made
+
+
+def _store(site: Installation) -> FeatureStore | None:
+    """Return the store of what the models in use said; None where there are no features by them."""
+    try:
+        return store_in_use(site)
+    except UserError:
+        return None
+
+
+def _to_label(site: Installation, imager: str) -> list[Entry]:
+    store = _store(site)
+    images = drops_to_label(site, store, imager, count=MOST) if store else []
+    return [Entry(image, {}) for image in images]
+
+
+def _against(what: Against) -> Callable[[Installation, str], list[Entry]]:
+    def make(site: Installation, _: str) -> list[Entry]:
+        found = disagreements(site.imaging, what)[:MOST]
+        return [
+            Entry(each.drop.image, {"machine": each.machine, what: each.other, "sure": round(each.sure, 4)})
+            for each in found
+        ]
+
+    return make
+
+
+QUEUE_KINDS = {
+    "teach": QueueKind(
+        title="Scores that would teach most",
+        meaning="Nobody has scored these. By turns likely crystals and drops of which the score is unsure, each unlike "
+        "those before.",
+        by_imager=True,
+        unscored=True,
+        make=_to_label,
+    ),
+    "person": QueueKind(
+        title="Person and machine disagree",
+        meaning="A person and the machine named different groups; first those of which the machine was surest.",
+        by_imager=False,
+        unscored=False,
+        make=_against("person"),
+    ),
+    "second": QueueKind(
+        title="Two models disagree",
+        meaning="The score and the second opinion name different groups, in the newest images; first those of which "
+        "both are surest.",
+        by_imager=False,
+        unscored=False,
+        make=_against("second"),
+    ),
+}
+
+
+class Queues:
+    """The lists of one installation.
+
+    Parameters
+    ----------
+    site
+        Whose images, scores and features.
+    clock
+        s, for tests.
+    """
+
+    def __init__(self, site: Installation, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._site = site
+        self._clock = clock
+        self._labels = Recent(self._load_labels, seconds=LABELS_SECONDS, clock=clock)
+        self._imagers = Recent(self._load_imagers, seconds=IMAGERS_SECONDS, clock=clock)
+        self._lock, self._one_at_a_time = threading.Lock(), threading.Lock()
+        self._made: dict[Key, Made] = {}
+        self._making: dict[Key, Future[Made]] = {}
+
+    def imagers(self) -> list[str]:
+        """Return the imagers of whose images there are features, that with the most images first."""
+        return self._imagers.get("")
+
+    def get(self, key: Key) -> Listing:
+        """Return a list, the newest that can be had without waiting long.
+
+        Raises
+        ------
+        DatabaseError
+            If the database or the store cannot be read.
+        """
+        labels = self._labels.get("")
+        with self._lock:
+            made = self._made.get(key)
+            is_current = made is not None and made.labels == labels and self._clock() - made.at < FRESH_SECONDS
+            making = None if is_current else self._making.get(key) or self._begin(key, labels)
+        if making and wait_for([making], PATIENCE_SECONDS).done:
+            made, is_current = making.result(), True
+        return Listing(entries=self._still(key, made.entries if made else ()), is_current=is_current)
+
+    def _begin(self, key: Key, labels: str) -> "Future[Made]":
+        """Begin to make a list; the lock is held."""
+        making = self._making[key] = Future()
+        threading.Thread(target=self._make, args=(key, labels, making), daemon=True, name=f"queue {key.kind}").start()
+        return making
+
+    def _make(self, key: Key, labels: str, making: "Future[Made]") -> None:
+        try:
+            with self._one_at_a_time:
+                entries = QUEUE_KINDS[key.kind].make(self._site, key.imager)
+            made = Made(labels=labels, at=self._clock(), entries=tuple(entries))
+        except BaseException as error:  # whoever waits is told
+            with self._lock:
+                del self._making[key]
+            making.set_exception(error)
+            return
+        with self._lock:
+            del self._making[key]
+            self._made[key] = made
+        making.set_result(made)
+
+    def _still(self, key: Key, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """Return those whose images are still there, and, where the kind says so, still scored by nobody."""
+        ids = [each.image.id for each in entries]
+        images = self._site.imaging.images(ids)
+        gone = {each for each in ids if each not in images or images[each].key.channel == REMOVED}
+        if QUEUE_KINDS[key.kind].unscored:
+            gone |= self._site.imaging.scored_by_hand(ids)
+        return tuple(each for each in entries if each.image.id not in gone)
+
+    def _load_labels(self, _: str) -> str:
+        told = [(image.id, score.outcome) for image, score in self._site.imaging.newest_by_hand()]
+        return hashlib.sha256(repr(told).encode()).hexdigest()
+
+    def _load_imagers(self, _: str) -> list[str]:
+        store = _store(self._site)
+        return [imager for imager, _ in imagers_with_features(self._site, store).most_common()] if store else []
