@@ -47,6 +47,7 @@ class MemoryImaging(MemoryFacts):
         self._waits_since: dict[int, datetime] = {}
         self._imports: list[tuple[str, str, datetime]] = []
         self._removals: list[Removal] = []
+        self._hand_scores = 0
 
     def close(self) -> None:
         """Give back connections: there are none."""
@@ -111,7 +112,7 @@ class MemoryImaging(MemoryFacts):
 
     def scored_by_hand(self, image_ids: Collection[int]) -> set[int]:
         """Return those of these images that a person has scored."""
-        return {each for each in image_ids if any(isinstance(score, ManualScore) for score in self.ledger(each))}
+        return {each for each in image_ids if self._by_hand(each)}
 
     def remove_images(self, image_ids: Collection[int], removal: Removal) -> int:
         """Take images back, and return the number of the removal; their scores stay in the ledger, unseen."""
@@ -351,7 +352,23 @@ class MemoryImaging(MemoryFacts):
         if score.outcome != NO_DROP:
             outcome_named(score.outcome)
         self._check_known([score.image_id])
-        self._scores[score.image_id].append(replace(score, scored_at=in_utc(score.scored_at)))
+        self._hand_scores += 1
+        given = replace(score, scored_at=in_utc(score.scored_at), id=self._hand_scores)
+        self._scores[score.image_id].append(given)
+
+    def take_back(self, score_id: int, *, person: str, at: datetime) -> bool:
+        """Record that a person takes a score back, which stays in the ledger and counts no more."""
+        for scores in self._scores.values():
+            own = [each for each in scores if isinstance(each, ManualScore) and each.person == person and each.counts]
+            if own and own[-1].id == score_id:
+                place = next(at for at, each in enumerate(scores) if each is own[-1])
+                scores[place] = replace(own[-1], taken_back_at=in_utc(at))
+                return True
+        return False
+
+    def _by_hand(self, image_id: int) -> list[ManualScore]:
+        """Return what people said of an image and did not take back, the last first."""
+        return [each for each in self.ledger(image_id)[::-1] if isinstance(each, ManualScore) and each.counts]
 
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""
@@ -375,13 +392,13 @@ class MemoryImaging(MemoryFacts):
         found = []
         for image in self.plate_images(plate):
             if (image.key.inspection, image.key.channel) == (inspection, channel):
-                newest = {type(score): score for score in self.ledger(image.id)}
-                auto, manual = newest.get(AutoScore), newest.get(ManualScore)
+                auto = [score for score in self.ledger(image.id) if isinstance(score, AutoScore)]
+                people = {score.person: score for score in self._by_hand(image.id)[::-1]}
                 found.append(
                     DropScores(
                         image=image,
-                        auto=auto if isinstance(auto, AutoScore) else None,
-                        manual=manual if isinstance(manual, ManualScore) else None,
+                        auto=auto[-1] if auto else None,
+                        people=tuple(each for each in self._by_hand(image.id) if each is people[each.person]),
                         postponed=self._waiting.get(image.id),
                     )
                 )
@@ -390,8 +407,8 @@ class MemoryImaging(MemoryFacts):
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
         shown = [image for _, image in sorted(self._images.items()) if image.key.channel == channel]
-        told = [(image, [each for each in self.ledger(image.id) if isinstance(each, ManualScore)]) for image in shown]
-        return [(image, scores[-1]) for image, scores in told if scores]
+        told = [(image, self._by_hand(image.id)) for image in shown]
+        return [(image, scores[0]) for image, scores in told if scores]
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came."""

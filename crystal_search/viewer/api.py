@@ -5,6 +5,7 @@ Pictures are asked for by an image's id; no path ever comes from a request.
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from crystal_search.errors import ImageError
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
-from crystal_search.viewer.hand_scores import MAX_BODY_BYTES, ScoreRequestError, read_score
+from crystal_search.viewer.hand_scores import MAX_BODY_BYTES, ScoreRequestError, read_score, read_taking_back
 from crystal_search.viewer.json_records import (
     Record,
     board_record,
@@ -94,11 +95,31 @@ def get_score_table(request: Request) -> Response:
 
 async def post_score(request: Request) -> Response:
     """Add a person's score to the ledger and answer with the image's scores."""
+    return await _written(request, _add_score)
+
+
+async def post_taking_back(request: Request) -> Response:
+    """Take back the score that a person gave an image last and answer with the image's scores."""
+    return await _written(request, _take_back)
+
+
+async def _written(request: Request, write: Callable[[Viewer, bytes], int]) -> Response:
+    """Write to the ledger what a request sends; answer with all scores of the image that `write` says."""
     check_may_write(request)
-    if viewer_of(request).is_snapshot:
+    viewer = viewer_of(request)
+    if viewer.is_snapshot:
         raise HTTPException(403, "this is a snapshot of an installation that cannot be written: no scores are taken")
     body = await body_of(request)
-    return await run_in_threadpool(_add_score, viewer_of(request), body)
+
+    def work() -> Response:
+        try:
+            image_id = write(viewer, body)
+        except ScoreRequestError as error:
+            raise HTTPException(400, str(error)) from error
+        viewer.reader.forget()
+        return JSONResponse(ledger_value(viewer, image_id), 201)
+
+    return await run_in_threadpool(work)
 
 
 async def body_of(request: Request) -> bytes:
@@ -115,15 +136,19 @@ async def body_of(request: Request) -> bytes:
     return bytes(body)
 
 
-def _add_score(viewer: Viewer, body: bytes) -> Response:
-    try:
-        score = read_score(body)
-    except ScoreRequestError as error:
-        raise HTTPException(400, str(error)) from error
+def _add_score(viewer: Viewer, body: bytes) -> int:
+    score = read_score(body)
     viewer.reader.image(score.image_id)
     viewer.imaging.add_manual_score(score)
-    viewer.reader.forget()
-    return JSONResponse(ledger_value(viewer, score.image_id), 201)
+    return score.image_id
+
+
+def _take_back(viewer: Viewer, body: bytes) -> int:
+    asked = read_taking_back(body)
+    viewer.reader.image(asked.image_id)
+    if not viewer.imaging.take_back(asked.score_id, person=asked.person, at=datetime.now(UTC)):
+        raise HTTPException(409, f"that is not the last score of {asked.person} which counts here; look again")
+    return asked.image_id
 
 
 async def get_thumbnail(request: Request) -> Response:

@@ -1,5 +1,6 @@
-"""Scores by hand: what a browser sends, checked before it goes to the ledger."""
+"""Scores by hand, and what is taken back of them: what a browser sends, checked before it goes to the ledger."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crystal_search.errors import UserError
@@ -9,11 +10,20 @@ from crystal_search.viewer.json_records import BY_HAND
 
 MAX_BODY_BYTES = 20_000
 MAX_PERSON, MAX_COMMENT = 100, 1000
-MAX_IMAGE_ID = 2**53 - 1  #: what a browser counts exactly
+MAX_ID = 2**53 - 1  #: what a browser counts exactly
 
 
 class ScoreRequestError(UserError):
     """The score cannot be taken as it was sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakingBack:
+    """That a person wants to take back a score."""
+
+    image_id: int
+    score_id: int
+    person: str
 
 
 def read_score(body: bytes) -> ManualScore:
@@ -33,10 +43,32 @@ def read_score(body: bytes) -> ManualScore:
 def _score(read: Reader) -> ManualScore:
     return ManualScore(
         scored_at=datetime.now(UTC),
-        image_id=read.integer("image_id", 1, MAX_IMAGE_ID),
+        image_id=read.integer("image_id", 1, MAX_ID),
         outcome=read.choice("outcome", BY_HAND),
         person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
         comment=_text(read, "comment", at_least=0, at_most=MAX_COMMENT) if read.has("comment") else "",
+    )
+
+
+def read_taking_back(body: bytes) -> TakingBack:
+    """Return which score the JSON object `body` takes back.
+
+    Raises
+    ------
+    ScoreRequestError
+        If it is no such object; the message says what is wrong.
+
+    >>> read_taking_back(b'{"image_id": 7, "score_id": 9, "person": "Ada"}').score_id
+    9
+    """
+    return read_whole(body, "taking back", ScoreRequestError, _taking_back)
+
+
+def _taking_back(read: Reader) -> TakingBack:
+    return TakingBack(
+        image_id=read.integer("image_id", 1, MAX_ID),
+        score_id=read.integer("score_id", 1, MAX_ID),
+        person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
     )
 
 

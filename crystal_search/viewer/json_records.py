@@ -156,8 +156,8 @@ def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, versi
     return image_record(drop.image, version) | {
         "auto": auto_record(drop.current) if drop.current else None,
         "why_unscored": drop.why_unscored,
-        "manual": manual_record(drop.manual) if drop.manual else None,
-        "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.manual else None,
+        "people": [manual_record(score) for score in drop.people],
+        "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.people else None,
     }
 
 
@@ -192,8 +192,14 @@ def _relative_box(found: ImageScore) -> list[float] | None:
 
 def manual_record(score: ManualScore) -> Record:
     """Return a person's score."""
-    told = {name: getattr(score, name) for name in ("outcome", "person", "comment")}
+    told = {name: getattr(score, name) for name in ("id", "outcome", "person", "comment")}
     return told | {"scored_at": moment(score.scored_at)}
+
+
+def full_manual_record(score: ManualScore) -> Record:
+    """Return a person's score, and whether it was taken back."""
+    told = {"by": "person", "counts": score.counts, "taken_back_at": moment(score.taken_back_at)}
+    return manual_record(score) | told
 
 
 def full_auto_record(score: AutoScore) -> Record:
@@ -216,9 +222,8 @@ def ledger_record(
 ) -> Record:
     """Return one image with every score it ever got, newest first, and why it has none that counts."""
     machine = [score for score in ledger if isinstance(score, AutoScore)]
-    drop = DropScores(image=image, auto=machine[-1] if machine else None, manual=None, postponed=postponed)
+    drop = DropScores(image=image, auto=machine[-1] if machine else None, postponed=postponed)
     entries = [
-        full_auto_record(score) if isinstance(score, AutoScore) else manual_record(score) | {"by": "person"}
-        for score in ledger
+        full_auto_record(score) if isinstance(score, AutoScore) else full_manual_record(score) for score in ledger
     ]
     return image_record(image, version) | {"why_unscored": drop.why_unscored, "ledger": entries[::-1]}

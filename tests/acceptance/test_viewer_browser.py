@@ -210,25 +210,8 @@ def test_a_key_held_down_scores_once(site: Site, page: Page) -> None:
     page.keyboard.press("4")
     expect(tile(page, drops[2]).locator(".hand")).to_have_text("P")
     hold("u")
-    assert given() == [1, 1, 3]
-
-
-def test_a_correction_is_a_score_of_its_own(site: Site, page: Page) -> None:
-    first, *_ = site.plate("UNDO", ["clear"])
-    as_person(page)
-    shown(page, f"/drop/{first.image.id}")
-    page.uncheck("#advance")
-    page.keyboard.press("1")
-    expect(page.locator("#ledger li")).to_have_count(2)
-    page.keyboard.press("4")
-    expect(page.locator("#ledger li")).to_have_count(3)
-    page.keyboard.press("u")
-    expect(page.locator("#ledger li")).to_have_count(4)
-    outcomes = [each.outcome for each in site.imaging.ledger(first.image.id)]
-    assert outcomes == ["clear", "crystal_harvestable", "precipitate", "crystal_harvestable"]
-    expect(page.locator("#verdicts .verdict")).to_have_count(2)
-    page.reload()
-    expect(page.locator("#ledger li")).to_have_count(4)
+    expect(tile(page, drops[2]).locator(".hand")).to_have_text("H")
+    assert given() == [1, 1, 2]
 
 
 def test_keys_score_on_the_overview_too(site: Site, page: Page) -> None:

@@ -80,6 +80,14 @@ def manual(image: StoredImage, person: str = "Zoë", *, outcome: str = "clear", 
     )
 
 
+def said_last(database: ImagingDatabase, image: StoredImage) -> list[tuple[str, str]]:
+    """Return who says what of an image, the last first."""
+    key = image.key
+    drops = database.drops(key.plate, inspection=key.inspection, channel=key.channel)
+    people = next(drop.people for drop in drops if drop.image.id == image.id)
+    return [(score.person, score.outcome) for score in people]
+
+
 def unit(*images: StoredImage, name: str = "unit-1", recipe: Recipe = RECIPE, hours: float = 0) -> UnitRecord:
     return UnitRecord(
         name=name,

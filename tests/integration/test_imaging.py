@@ -303,11 +303,9 @@ def test_drops_show_the_score_of_each_kind_that_came_last_whatever_the_clocks_sa
     imaging.add_auto_scores([auto(image, "u3", hours=7)])
     first, second = imaging.drops("P1", inspection=1)
     assert (first.image, first.auto, first.manual) == (bare, None, None)
-    assert (second.image, second.auto, second.manual) == (
-        image,
-        auto(image, "u3", hours=7),
-        manual(image, "Bob", hours=4),
-    )
+    assert (second.image, second.auto) == (image, auto(image, "u3", hours=7))
+    assert second.people == (manual(image, "Bob", hours=4), manual(image, "Ann", hours=9))
+    assert second.manual == second.people[0]
     assert imaging.drops("P1", inspection=1, channel="uv") == []
     assert imaging.drops("P9", inspection=1) == []
 

@@ -75,7 +75,7 @@ def test_an_upgrade_that_fails_leaves_the_older_version(
 def test_a_newer_schema_is_refused(empty_url: str, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO schema_version (version, applied_at) VALUES (99, '2030')"))
-    with pytest.raises(SchemaError, match="version 99, this program knows 5; install the newest"):
+    with pytest.raises(SchemaError, match="version 99, this program knows 6; install the newest"):
         open_imaging(empty_url)
 
 
@@ -229,7 +229,7 @@ def test_every_table_and_column_is_documented() -> None:
 def test_no_statement_changes_or_deletes_scores() -> None:
     for path in (ROOT / "crystal_search").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
-        changing = r"\bupdate\((schema\.)?score\b|\bscore\.(update|delete)\(|\b(?<!np\.)delete\((?!postponement\))"
+        changing = r"\bupdate\((schema\.)?score|\bscore\w*\.(update|delete)\(|\b(?<!np\.)delete\((?!postponement\))"
         assert not re.search(changing, source), path
 
 

@@ -66,7 +66,7 @@ def test_the_board_shows_both_kinds_of_score(imaging: MemoryImaging, client: Cli
     assert (first["well"], first["drop"]) == ("A01", 1)
     assert (first["auto"]["outcome"], first["auto"]["p_crystal"]) == ("crystal_harvestable", 0.97)
     assert first["auto"]["drop_box"] == [0.25, 0.25, 0.75, 0.75]
-    assert (first["manual"]["outcome"], first["manual"]["person"]) == ("precipitate", "Ada")
+    assert [(each["outcome"], each["person"]) for each in first["people"]] == [("precipitate", "Ada")]
     assert [each["auto"] and each["auto"]["outcome"] for each in board["drops"][1:4]] == ["no_drop", "unreadable", None]
 
 
@@ -106,7 +106,7 @@ def test_a_score_by_hand_stays_in_sight_at_the_next_inspection(
     add_plate(imaging, tmp_path, inspection=2)
     board = client.get("/api/plate/P1").json()
     assert board["inspection"] == 2
-    assert board["drops"][0]["manual"] is None
+    assert board["drops"][0]["people"] == []
     earlier = board["drops"][0]["earlier"]
     assert (earlier["outcome"], earlier["inspection"]) == ("spherulites", 1)
 
@@ -249,8 +249,9 @@ def test_a_score_by_hand_is_added_and_the_machines_stays(
     by = [(each["by"], each["outcome"]) for each in answer.json()["ledger"]]
     assert by == [("person", "no_drop"), ("person", "crystal_bad_form"), ("machine", "clear")]
     shown = client.get("/api/plate/P1").json()["drops"][0]
-    assert (shown["auto"]["outcome"], shown["manual"]["outcome"]) == ("clear", "no_drop")
-    assert (shown["manual"]["person"], shown["manual"]["comment"]) == ("Ada Lovelace", "tiny")
+    (said,) = shown["people"]
+    assert (shown["auto"]["outcome"], said["outcome"]) == ("clear", "no_drop")
+    assert (said["person"], said["comment"]) == ("Ada Lovelace", "tiny")
 
 
 @pytest.mark.parametrize(
@@ -268,9 +269,49 @@ def test_other_sites_cannot_score(
     imaging: MemoryImaging, client: Client, tmp_path: Path, headers: dict[str, str], status: int
 ) -> None:
     first, *_ = add_plate(imaging, tmp_path)
-    answer = client.post("/api/score", json.dumps(SCORE | {"image_id": first.image.id}).encode(), **headers)
-    assert answer.status_code == status
+    for path, body in (("/api/score", SCORE), ("/api/take-back", {"score_id": 1, "person": "Ada"})):
+        answer = client.post(path, json.dumps(body | {"image_id": first.image.id}).encode(), **headers)
+        assert answer.status_code == status
     assert imaging.ledger(first.image.id) == []
+
+
+def test_a_score_is_taken_back_by_whom_it_is_of(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    for person, outcome in (("Ada", "clear"), ("Ben", "precipitate"), ("Ada", "other")):
+        imaging.add_manual_score(hand_score(first.image.id, outcome, person=person))
+    newest, of_ben, oldest = client.get(f"/api/drop/{first.image.id}").json()["ledger"]
+
+    def back(score: dict[str, Any], person: str) -> httpx.Response:
+        asked = {"image_id": first.image.id, "score_id": score["id"], "person": person}
+        return client.post("/api/take-back", json.dumps(asked).encode())
+
+    refused = [back(oldest, "Ada"), back(of_ben, "Ada"), back(newest, "Ben")]
+    assert [each.status_code for each in refused] == [409] * 3
+    answer = back(newest, "Ada")
+    assert answer.status_code == 201
+    assert [each["counts"] for each in answer.json()["ledger"]] == [False, True, True]
+    assert answer.json()["ledger"][0]["taken_back_at"] is not None
+    people = client.get("/api/plate/P1").json()["drops"][0]["people"]
+    assert [(each["person"], each["outcome"]) for each in people] == [("Ben", "precipitate"), ("Ada", "clear")]
+    assert back(newest, "Ada").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[]", 400),
+        (b'{"image_id": 1, "score_id": 1}', 400),
+        (b'{"image_id": 1, "score_id": "1", "person": "Ada"}', 400),
+        (b'{"image_id": 99, "score_id": 1, "person": "Ada"}', 404),
+    ],
+)
+def test_taking_back_is_checked_like_a_score(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, body: bytes, status: int
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    imaging.add_manual_score(hand_score(first.image.id, "clear"))
+    assert client.post("/api/take-back", body).status_code == status
+    assert [each.outcome for each in imaging.drops("P1", inspection=1)[0].people] == ["clear"]
 
 
 def test_a_score_for_no_image_is_refused(client: Client) -> None:

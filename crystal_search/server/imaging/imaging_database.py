@@ -6,7 +6,7 @@ and a person's score and a machine's stand side by side.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -128,6 +128,13 @@ class ManualScore:
     scored_at: datetime  #: UTC, time-zone aware
     outcome: str  #: an outcome's name or ``no_drop``
     comment: str = ""
+    taken_back_at: datetime | None = None  #: when the same person took it back; UTC, time-zone aware
+    id: int = field(default=0, compare=False)  #: filled by the database, not read by it
+
+    @property
+    def counts(self) -> bool:
+        """Whether it stands, for it was not taken back."""
+        return self.taken_back_at is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +152,17 @@ class UnitRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DropScores:
-    """One image with the score of each kind that came last, as the plate overview shows it."""
+    """One image with the machine's score that came last and each person's, as the plate overview shows it."""
 
     image: StoredImage
     auto: AutoScore | None
-    manual: ManualScore | None
+    people: tuple[ManualScore, ...] = ()  #: what each person said last and did not take back, the last first
     postponed: Postponement | None = None  #: why there is no automatic score yet
+
+    @property
+    def manual(self) -> ManualScore | None:
+        """The score by hand that came last."""
+        return self.people[0] if self.people else None
 
     @property
     def current(self) -> AutoScore | None:
@@ -245,6 +257,12 @@ class Ledger(Protocol):
     def add_manual_score(self, score: ManualScore) -> None:
         """Add a person's score to the ledger."""
 
+    def take_back(self, score_id: int, *, person: str, at: datetime) -> bool:
+        """Record that a person takes a score back, which stays in the ledger and counts no more.
+
+        Return whether that was done: it must be the one that this person gave its image last of those that count.
+        """
+
     def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
         """Return those of these images that have an automatic score by `recipe`."""
 
@@ -252,10 +270,16 @@ class Ledger(Protocol):
         """Return every score of an image, in the order in which they came, whatever the clocks said."""
 
     def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
-        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop.
+
+        Of people's scores these are those that were not taken back, one of each person.
+        """
 
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
-        """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
+        """Return every image of a channel that people scored, by id, with the score that came last of theirs.
+
+        Scores that were taken back are none.
+        """
 
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""

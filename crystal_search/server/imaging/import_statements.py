@@ -6,7 +6,7 @@ from sqlalchemy import Update, func, select, update
 
 from crystal_search.server.imaging.schema import image, import_run, removal, removed_image, score
 from crystal_search.server.imaging.sql_rows import digest_of
-from crystal_search.server.imaging.sql_statements import Query, images
+from crystal_search.server.imaging.sql_statements import Query, images, stands
 from crystal_search.wells import REMOVED
 
 _PLACE = (image.c.plate_id, image.c.well_row, image.c.well_column, image.c.drop_number, image.c.last_recipe_id)
@@ -39,8 +39,9 @@ def images_below(folder: str) -> Query:
 
 
 def scored_by_hand(image_ids: Sequence[int]) -> Query:
-    """Select those of these images that a person has scored."""
-    return select(score.c.image_id).where(score.c.image_id.in_(image_ids), score.c.person.is_not(None)).distinct()
+    """Select those of these images that a person has scored, and did not take that back."""
+    by_hand = (score.c.image_id.in_(image_ids), score.c.person.is_not(None), stands())
+    return select(score.c.image_id).where(*by_hand).distinct()
 
 
 def removals() -> Query:

@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 5, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 6, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -157,6 +157,13 @@ score = _table(
     sqlite_autoincrement=True,
 )
 
+score_taken_back = _table(
+    "score_taken_back",
+    _key("score_id", NUMBER, ForeignKey(score.c.id), comment="a person's score, which counts no more"),
+    Column("taken_back_at", TIME, nullable=False, comment="UTC, when the same person took it back"),
+    comment="What people took back of their scores; rows are added, never changed, never deleted",
+)
+
 work_unit = _table(
     "work_unit",
     Column("id", NUMBER, primary_key=True),
@@ -263,23 +270,27 @@ well_condition = _table(
     comment="Which cocktail is in which well",
 )
 
-_REFUSAL = "scores are never changed or deleted"
+#: The tables of the ledger, and what the database says to whoever wants to change or delete rows of them.
+LEDGER = {
+    "score": "scores are never changed or deleted",
+    "score_taken_back": "what was taken back is never changed or deleted",
+}
 _GUARDS = {
     "sqlite": (
-        f"CREATE TRIGGER score_update BEFORE UPDATE ON score BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
-        f"CREATE TRIGGER score_delete BEFORE DELETE ON score BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+        "CREATE TRIGGER IF NOT EXISTS {0}_update BEFORE UPDATE ON {0} BEGIN SELECT RAISE(ABORT, '{1}'); END",
+        "CREATE TRIGGER IF NOT EXISTS {0}_delete BEFORE DELETE ON {0} BEGIN SELECT RAISE(ABORT, '{1}'); END",
     ),
     "postgresql": (
-        "CREATE OR REPLACE FUNCTION score_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$",
-        "CREATE TRIGGER score_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON score "
-        "FOR EACH STATEMENT EXECUTE FUNCTION score_refuse()",
+        "CREATE OR REPLACE FUNCTION {0}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '{1}'; END $$",
+        "CREATE OR REPLACE TRIGGER {0}_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON {0} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION {0}_refuse()",
     ),
     "mariadb": (
-        "CREATE OR REPLACE TRIGGER score_update BEFORE UPDATE ON score FOR EACH ROW "
-        f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{_REFUSAL}'",
-        "CREATE OR REPLACE TRIGGER score_delete BEFORE DELETE ON score FOR EACH ROW "
-        f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{_REFUSAL}'",
+        "CREATE OR REPLACE TRIGGER {0}_update BEFORE UPDATE ON {0} FOR EACH ROW "
+        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{1}'",
+        "CREATE OR REPLACE TRIGGER {0}_delete BEFORE DELETE ON {0} FOR EACH ROW "
+        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{1}'",
     ),
 }
 
@@ -314,6 +325,7 @@ def prepare(connection: Connection) -> None:
         with told(connection, number):
             upgrade(connection)
             metadata.create_all(connection)
+            _guard_ledger(connection)
         _stamp(connection, number)
 
 
@@ -344,14 +356,15 @@ def _create(connection: Connection) -> None:
             )
         schema_version.create(connection)  # first, so that whoever is killed here is known again
     metadata.create_all(connection)
-    _guard_scores(connection)
+    _guard_ledger(connection)
 
 
-def _guard_scores(connection: Connection) -> None:
-    """Have the database itself refuse to change or delete scores."""
+def _guard_ledger(connection: Connection) -> None:
+    """Have the database itself refuse to change or delete rows of the ledger; what is guarded already stays so."""
     for statement in _GUARDS[connection.dialect.name]:
         try:
-            connection.execute(text(statement))
+            for table, refusal in LEDGER.items():
+                connection.execute(text(statement.format(table, refusal)))
         except OperationalError as error:  # MariaDB with a binary log wants a right that few accounts have
             if connection.dialect.name != "mariadb":
                 raise

@@ -214,10 +214,15 @@ def make_room_for_facts(_: Connection) -> None:
     """From version 4 to 5: plates have owners, and wells conditions, in tables of their own, which `prepare` makes."""
 
 
+def make_room_for_taking_back(_: Connection) -> None:
+    """From version 5 to 6: scores can be taken back, in a table of its own, which `schema.prepare` makes."""
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
 UPGRADES: tuple[Upgrade, ...] = (
     name_models_by_role,
     tie_scores_to_files,
     note_since_when_images_wait,
     make_room_for_facts,
+    make_room_for_taking_back,
 )

@@ -57,6 +57,21 @@ class SqlLedger(SqlTransactions):
         row = manual_values(score)
         self._write("add a person's score", lambda c: c.execute(schema.score.insert().values(row)))
 
+    def take_back(self, score_id: int, *, person: str, at: datetime) -> bool:
+        """Record that a person takes a score back, which stays in the ledger and counts no more.
+
+        Return whether that was done: it must be the one that this person gave its image last of those that count.
+        """
+        row = {"score_id": score_id, "taken_back_at": time_text(at)}
+
+        def work(connection: Connection) -> bool:
+            if connection.scalar(statements.last_that_stands(score_id, person)) != score_id:
+                return False
+            connection.execute(schema.score_taken_back.insert().values(row))
+            return True
+
+        return self._write("take a score back", work)
+
     def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
         """Return those of these images that have an automatic score by `recipe`."""
 
@@ -80,11 +95,21 @@ class SqlLedger(SqlTransactions):
             images = [stored_image(row) for row in connection.execute(statements.images_of_inspection(*where))]
             newest = connection.execute(statements.newest_scores_of_inspection(*where)).all()
             auto = {row.image_id: auto_score(row) for row in newest if row.person is None}
-            manual = {row.image_id: manual_score(row) for row in newest if row.person is not None}
+            people: dict[int, list[ManualScore]] = defaultdict(list)
+            for row in newest:
+                if row.person is not None:
+                    people[row.image_id].append(manual_score(row))
             put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
-            told = [(each, auto.get(each.id), manual.get(each.id), waiting.get(each.id)) for each in images]
-            return [DropScores(image=each, auto=one, manual=two, postponed=why) for each, one, two, why in told]
+            return [
+                DropScores(
+                    image=each,
+                    auto=auto.get(each.id),
+                    people=tuple(people.get(each.id, ())),
+                    postponed=waiting.get(each.id),
+                )
+                for each in images
+            ]
 
         return self._read(f"read plate {plate}", work)
 

@@ -154,12 +154,14 @@ def score_of(row: AnyRow) -> AutoScore | ManualScore:
 def manual_score(row: AnyRow) -> ManualScore:
     """Return a person's score."""
     told = {field.name: getattr(row, field.name) for field in fields(ManualScore)}
-    return ManualScore(**told | {"scored_at": datetime.fromisoformat(row.scored_at)})
+    times = {"scored_at": datetime.fromisoformat(row.scored_at), "taken_back_at": time_of(row.taken_back_at or "")}
+    return ManualScore(**told | times)
 
 
 def manual_values(score: ManualScore) -> Values:
     """Return the row of a person's score."""
-    return asdict(score) | {"scored_at": time_text(score.scored_at)}
+    told = {name: getattr(score, name) for name in ("image_id", "person", "outcome", "comment")}
+    return told | {"scored_at": time_text(score.scored_at)}
 
 
 def auto_score(row: AnyRow) -> AutoScore:

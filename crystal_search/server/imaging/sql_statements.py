@@ -34,6 +34,7 @@ from crystal_search.server.imaging.schema import (
     postponement,
     recipe,
     score,
+    score_taken_back,
     work_unit,
     work_unit_image,
 )
@@ -234,7 +235,8 @@ def machine_scores_among(image_ids: Sequence[int]) -> Query:
 
 def scores() -> Query:
     """Select scores with their recipes, and whether they count: the rows that `sql_rows.score_of` reads."""
-    return select(score, *_RECIPE_COLUMNS, _COUNTS.label("counts")).select_from(score.outerjoin(recipe).join(image))
+    told = (*_RECIPE_COLUMNS, score_taken_back.c.taken_back_at, _COUNTS.label("counts"))
+    return select(score, *told).select_from(score.outerjoin(recipe).outerjoin(score_taken_back).join(image))
 
 
 def scores_of_image(image_id: int) -> Query:
@@ -248,25 +250,39 @@ def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
 
 
 def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:
-    """Select the score that came last of each kind, a machine's and a person's, of each image of one inspection."""
+    """Select of each image of one inspection the score that came last of machines, and of each person, the last first.
+
+    Scores that were taken back are left out. Machines are nobody, so that all of them are one in the partition.
+    """
     last_first = score.c.id.desc()
-    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person.is_(None)), order_by=last_first)
+    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person), order_by=last_first)
     ranked = (
         select(score.c.id, age.label("age"))
         .select_from(score.join(image).join(plate))
-        .where(*of_inspection(barcode, number, channel))
+        .where(*of_inspection(barcode, number, channel), stands())
         .subquery()
     )
-    return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1)
+    return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1).order_by(last_first)
+
+
+def stands() -> ColumnElement[bool]:
+    """Tell whether a score was not taken back."""
+    return ~exists().where(score_taken_back.c.score_id == score.c.id)
+
+
+def last_that_stands(score_id: int, person: str) -> Query:
+    """Select the last score that a person gave the image of a score, and did not take back."""
+    this = select(score.c.image_id).where(score.c.id == score_id).scalar_subquery()
+    return select(func.max(score.c.id)).where(score.c.image_id == this, score.c.person == person, stands())
 
 
 def newest_by_hand() -> Query:
-    """Select the score that came last of people's, of each image that they scored.
+    """Select the score that came last of people's, and was not taken back, of each image that they scored.
 
     People's scores are those without a work unit: the index of images and work units finds them, so that a database
     does not go through machines' rows, which are long and many.
     """
-    newest = select(func.max(score.c.id)).where(score.c.work_unit.is_(None)).group_by(score.c.image_id)
+    newest = select(func.max(score.c.id)).where(score.c.work_unit.is_(None), stands()).group_by(score.c.image_id)
     return scores().where(score.c.id.in_(newest))
 
 

@@ -1,10 +1,10 @@
 // The drop page. It goes from drop to drop without loading anew.
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
-import { byHand, correctLast, giveScore, outcomeOfKey, rememberScore, showPerson } from "./hand.js";
+import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { boardAddress, dropAddress, getJson, imageAddress, plateAddress, poll } from "./net.js";
 import { Picture } from "./picture.js";
-import { showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
+import { ofMachine, ofPeople, showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
 import { Tile } from "./tile.js";
 import { arranged, readView, recallOrder, viewParameters } from "./view.js";
 import { autoBadge, buttonLabel, placeText, takenDay } from "./words.js";
@@ -15,28 +15,28 @@ const ADVANCE = "crystal-search then next drop";
 let drop = pageData().drop;
 let order = recallOrder(drop, readView(location.search)) ?? [];
 let siblings = [];
+let scoredHere = []; // drops that were scored one after the other, up to the one in sight
 const known = new Map(); // drops asked for ahead of time
 const view = readView(location.search);
 let parameters = viewParameters(view);
 const picture = new Picture(byId("stage"));
 
-let going = Promise.resolve();
+let queue = Promise.resolve();
 let busy = 0;
 
 /** Do one thing after the other, however fast the keys come. */
 function inTurn(act) {
   busy += 1;
-  going = going.then(act).catch(failed).finally(() => {
+  queue = queue.then(act).catch(failed).finally(() => {
     busy -= 1;
   });
-  return going;
+  return queue;
 }
 
 const failed = (error) => say(error.message, { error: true });
-const newest = (by) => drop.ledger.find((score) => score.by === by && score.counts !== false) ?? null;
 
 function show() {
-  const auto = newest("machine");
+  const auto = ofMachine(drop.ledger);
   document.title = `${placeText(drop)}, ${drop.plate} – Crystal Search`;
   byId("place").textContent = `${drop.well} · drop ${drop.drop}`;
   byId("plate").textContent = `${drop.plate}, inspection ${drop.inspection}`;
@@ -54,10 +54,11 @@ function show() {
 
 /** Show the newest scores; without one by hand, the one from the latest earlier inspection. */
 function showScores() {
-  const manual = newest("person");
-  const before = siblings.filter((each) => each.manual && each.channel === drop.channel && each.well === drop.well && each.drop === drop.drop && each.inspection < drop.inspection).at(-1);
-  showVerdicts(byId("verdicts"), newest("machine"), manual, drop.why_unscored, before ? { ...before.manual, inspection: before.inspection } : null);
-  for (const button of byId("buttons").children) press(button, button.dataset.outcome === manual?.outcome);
+  const people = ofPeople(drop.ledger);
+  const before = siblings.filter((each) => each.people.length && each.channel === drop.channel && each.well === drop.well && each.drop === drop.drop && each.inspection < drop.inspection).at(-1);
+  showVerdicts(byId("verdicts"), ofMachine(drop.ledger), people, drop.why_unscored, before ? { ...before.people[0], inspection: before.inspection } : null);
+  const own = people.find((score) => score.person === person());
+  for (const button of byId("buttons").children) press(button, button.dataset.outcome === own?.outcome);
 }
 
 async function fetchOrder() {
@@ -125,6 +126,12 @@ async function open(id) {
   fetchSiblings().catch(failed);
 }
 
+/** Return what goes to another drop because somebody wants to see it: what was scored before is not taken back from there. */
+const going = (act) => () => inTurn(() => {
+  scoredHere = [];
+  return act();
+});
+
 async function step(by) {
   await orderKnown;
   if (!order.includes(drop.id)) await fetchOrder(); // the first try failed
@@ -144,10 +151,10 @@ function score(outcome) {
 }
 
 async function scoreNow(outcome) {
-  const [{ id }, before] = [drop, newest("person")?.outcome ?? null];
+  const { id } = drop;
   const scored = await giveScore(drop, outcome, byId("comment").value.trim());
   if (!scored) return;
-  rememberScore(id, before);
+  scoredHere.push(id);
   if (id === drop.id) {
     drop = scored;
     byId("comment").value = "";
@@ -157,15 +164,14 @@ async function scoreNow(outcome) {
   }
 }
 
-async function correct() {
-  const scored = await correctLast(async (id) => {
-    await open(id);
-    return drop.id === id ? drop : null;
-  });
-  if (scored) {
-    drop = scored;
-    show();
-  }
+/** Take back one's last score of the drop in sight, or of the one before it from which its score led here. */
+async function undo() {
+  await open(scoredHere.pop());
+  const scored = await takeBack(drop, ofPeople(drop.ledger));
+  if (!scored) return;
+  drop = scored;
+  show();
+  fetchSiblings().catch(failed);
 }
 
 /** Show or hide all that the machine says, here and on the plate. */
@@ -188,16 +194,16 @@ function toggle(id, name) {
 }
 
 const KEYS = {
-  ArrowLeft: () => inTurn(() => step(-1)),
-  ArrowRight: () => inTurn(() => step(1)),
+  ArrowLeft: going(() => step(-1)),
+  ArrowRight: going(() => step(1)),
   ArrowUp: () => byId("up").click(),
-  ",": () => inTurn(() => toInspection(-1)),
-  ".": () => inTurn(() => toInspection(1)),
+  ",": going(() => toInspection(-1)),
+  ".": going(() => toInspection(1)),
   o: () => toggle("show-outline", "no-outline"),
   f: () => toggle("show-frames", "no-frames"),
   m: toggleMachine,
   h: () => toggle("hide-all", "bare"),
-  u: () => inTurn(correct),
+  u: () => inTurn(undo),
   a: () => byId("advance").click(),
   z: () => picture.fitDrop(),
   r: () => picture.fit(),
@@ -239,7 +245,7 @@ setUpButtons();
 showMachine();
 setUpHelp([
   ["← →", "previous, next drop"], ["↑", "back to the plate overview"],
-  [", .", "previous, next inspection"], ["u", "correct the last score"],
+  [", .", "previous, next inspection"], ["u", "take your last score back"],
   ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
   ["h", "hide all on the image"], ["a", "after a score, the next drop"],
   ["z r", "zoom to the drop, whole image"], ["+ -", "larger, smaller (or the wheel)"],

@@ -1,6 +1,6 @@
-// Scoring by hand: who scores, which key means what, and giving the score.
+// Scoring by hand: who scores, which key means what, giving a score, and taking it back.
 import { byId, el, say } from "./dom.js";
-import { postScore } from "./net.js";
+import { postScore, postTakingBack } from "./net.js";
 import { outcomeOf, outcomes, placeText } from "./words.js";
 
 const NAME = "crystal-search person";
@@ -62,7 +62,7 @@ export async function giveScore(drop, outcome, comment = "") {
   if (!name) return null;
   try {
     const scored = await postScore({ image_id: drop.id, outcome, person: name, comment });
-    say(`${placeText(drop)}: ${outcomeOf(outcome).label} · u to correct`);
+    say(`${placeText(drop)}: ${outcomeOf(outcome).label} · u takes it back`);
     return scored;
   } catch (error) {
     say(`The score was not saved: ${error.message}`, { error: true });
@@ -70,34 +70,22 @@ export async function giveScore(drop, outcome, comment = "") {
   }
 }
 
-/** What the last scores replaced, newest last, over pages: [{id, before}]. */
-const UNDO = "scores to undo";
-
-/** Remember what a score replaced. */
-export function rememberScore(id, before) {
-  const kept = [...recallScores(), { id, before }].slice(-200);
-  sessionStorage.setItem(UNDO, JSON.stringify(kept));
-}
-
-const recallScores = () => JSON.parse(sessionStorage.getItem(UNDO) ?? "[]");
-
-function takeLastScore() {
-  const kept = recallScores();
-  const last = kept.pop() ?? null;
-  sessionStorage.setItem(UNDO, JSON.stringify(kept));
-  return last;
-}
-
 /**
- * Correct the score that was given last. `open(id)` resolves to the drop once it is in sight, or to null.
- * The former score is given once more, on top; nothing is ever deleted. Resolves to the scored image or null.
+ * Take back one's own score that came last of `people`, which are a drop's newest scores of each person.
+ * Resolves to the image with its scores, or to null when nothing was taken back.
  */
-export async function correctLast(open) {
-  const last = takeLastScore();
-  const drop = last && (await open(last.id));
-  if (!last) say("There is nothing to correct.");
-  else if (!drop) say("The drop that was scored last is not here.");
-  else if (!last.before) say("It had no score before, and scores are never deleted: give the right one.");
-  else return giveScore(drop, last.before, "correction");
-  return null;
+export async function takeBack(drop, people) {
+  const own = people.find((score) => score.person === person());
+  if (!own) {
+    say(`${placeText(drop)} has no score of yours that could be taken back.`);
+    return null;
+  }
+  try {
+    const scored = await postTakingBack({ image_id: drop.id, score_id: own.id, person: own.person });
+    say(`${placeText(drop)}: ${outcomeOf(own.outcome).label} is taken back.`);
+    return scored;
+  } catch (error) {
+    say(`Nothing was taken back: ${error.message}`, { error: true });
+    return null;
+  }
 }

@@ -33,6 +33,9 @@ async function post(address, value) {
 /** Add a score to the ledger and return the image with its scores. */
 export const postScore = (score) => post("/api/score", score);
 
+/** Take a score back and return the image with its scores. */
+export const postTakingBack = (asked) => post("/api/take-back", asked);
+
 /** Do the import whose plan was seen, and return what was done. */
 export const postImport = (made_at) => post("/api/import", { made_at });
 

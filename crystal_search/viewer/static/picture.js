@@ -38,7 +38,7 @@ export class Picture {
     this.drop = drop;
     this.score = score;
     const address = imageAddress(drop);
-    this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, manual: null }));
+    this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, people: [] }));
     if (this.image.getAttribute("src") !== address) {
       // The old image must go at once: it would stand under the new drop's name.
       this.ready = false;

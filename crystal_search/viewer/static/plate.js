@@ -1,11 +1,12 @@
 // The plate overview.
 import { Board } from "./board.js";
-import { byId, el, isTyping, pageData, press } from "./dom.js";
-import { correctLast, giveScore, outcomeOfKey, rememberScore, showPerson } from "./hand.js";
+import { byId, el, isTyping, pageData, press, say } from "./dom.js";
+import { giveScore, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { showLegend } from "./legend.js";
 import { boardAddress, plateAddress, poll } from "./net.js";
 import { Preview } from "./preview.js";
+import { ofPeople } from "./scores.js";
 import { isFiltered, readView, rememberOrder, viewParameters, withoutFilters } from "./view.js";
 import { progressText, whyUnscored } from "./words.js";
 
@@ -16,6 +17,7 @@ const PREVIEW_BELOW_PX = 240;
 const { board: first, neighbours } = pageData();
 let board = first;
 let view = readView(location.search);
+let lastScored = null;
 const shown = new Board(byId("board"));
 const preview = new Preview();
 
@@ -83,25 +85,24 @@ function focus(tile) {
 }
 
 async function score(tile, outcome) {
-  const before = tile.drop.manual?.outcome ?? null;
   const scored = await giveScore(tile.drop, outcome.name);
   if (!scored) return;
-  rememberScore(tile.drop.id, before);
+  lastScored = tile;
   take(scored);
 }
 
-async function correct() {
-  const scored = await correctLast(async (id) => {
-    const tile = shown.tiles.get(id);
-    if (tile) focus(tile);
-    return tile?.drop ?? null;
-  });
-  if (scored) take(scored);
+/** Take back one's last score of the drop that has the focus, or else of the one that was scored last here. */
+async function undo(tile) {
+  const meant = tile ?? lastScored;
+  if (!meant) return say("Choose the drop whose score you want to take back.");
+  focus(meant);
+  const scored = await takeBack(meant.drop, meant.drop.people);
+  return scored && take(scored);
 }
 
-function take(scored) {
-  const manual = scored.ledger.find((entry) => entry.by === "person");
-  board = { ...board, drops: board.drops.map((drop) => (drop.id === scored.id ? { ...drop, manual, earlier: null } : drop)) };
+function take({ id, ledger }) {
+  const people = ofPeople(ledger);
+  board = { ...board, drops: board.drops.map((drop) => (drop.id === id ? { ...drop, people, earlier: people.length ? null : drop.earlier } : drop)) };
   show();
 }
 
@@ -117,7 +118,6 @@ const KEYS = {
   ".": () => toInspection(1),
   p: () => goTo(byId("previous-plate")),
   n: () => goTo(byId("next-plate")),
-  u: correct,
   Escape: () => (preview.box.hidden ? change(withoutFilters(view)) : preview.hide()),
 };
 
@@ -135,6 +135,7 @@ function onKey(event) {
   const outcome = tile ? outcomeOfKey(event) : null;
   if (event.repeat && (outcome || event.key === "u")) return; // a key held down scores once: scores stay for good
   if (outcome) score(tile, outcome);
+  else if (event.key === "u") undo(tile);
   else KEYS[event.key]?.();
 }
 
@@ -183,7 +184,7 @@ setUpHelp([
   ["← → ↑ ↓", "from drop to drop"], ["Enter", "open the drop"],
   [", .", "previous, next inspection"], ["p n", "previous, next plate"],
   ["m", "hide all that the machine says"], ["z", "zoom to the drops"],
-  ["+ -", "larger, smaller thumbnails"], ["u", "correct the last score"], ["Esc", "clear the filters"],
+  ["+ -", "larger, smaller thumbnails"], ["u", "take your last score of the drop back"], ["Esc", "clear the filters"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);

@@ -1,7 +1,7 @@
 // A larger picture of the drop under the pointer, or of the one that keys have reached.
 import { byId, el } from "./dom.js";
 import { thumbnailAddress } from "./net.js";
-import { autoBadge, handBadge, outcomeOf, percent, placeText } from "./words.js";
+import { autoBadge, handBadge, outcomeOf, peopleDiffer, percent, placeText } from "./words.js";
 
 const DELAY_MS = 140;
 const GAP_PX = 10;
@@ -26,7 +26,8 @@ export class Preview {
     const { drop } = tile;
     const lines = [el("div", { className: "line" }, el("b", { textContent: placeText(drop) }))];
     if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability), "machine"));
-    if (drop.manual) lines.push(line(handBadge(drop.manual), outcomeOf(drop.manual.outcome).label, drop.manual.person));
+    for (const score of drop.people) lines.push(line(handBadge(score), outcomeOf(score.outcome).label, score.person));
+    if (peopleDiffer(drop)) lines.push(el("div", { className: "line unequal", textContent: "≠ people differ" }));
     if (drop.earlier) lines.push(line(handBadge(drop.earlier, { earlier: true }), outcomeOf(drop.earlier.outcome).label, `inspection ${drop.earlier.inspection}`));
     const image = el("img", { src: thumbnailAddress(drop), alt: "" });
     image.addEventListener("load", () => this.place(tile), { once: true });

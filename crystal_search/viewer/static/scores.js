@@ -1,6 +1,6 @@
 // The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
 import { el } from "./dom.js";
-import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, percent, shortLabel, takenText } from "./words.js";
+import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, shortLabel, takenText } from "./words.js";
 
 const model = (score) => {
   const { name, sha256 } = score.models.find((each) => each.role === "classifier");
@@ -14,8 +14,8 @@ function verdict(badge, outcome, probability, who, kind = "") {
   );
 }
 
-/** Show the newest score of the machine and of a person, one above the other. */
-export function showVerdicts(element, auto, manual, why, earlier) {
+/** Show the newest score of the machine and of each person, one above the other. */
+export function showVerdicts(element, auto, people, why, earlier) {
   const parts = [];
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
@@ -23,9 +23,10 @@ export function showVerdicts(element, auto, manual, why, earlier) {
   } else {
     parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, why ? `not scored yet: ${why}` : "no machine has scored this image yet"));
   }
-  if (manual) parts.push(verdict(handBadge(manual), outcomeOf(manual.outcome), null, `${manual.person} · ${momentText(manual.scored_at)}`));
-  else if (earlier) parts.push(verdict(handBadge(earlier, { earlier: true }), outcomeOf(earlier.outcome), null, `${earlier.person} · inspection ${earlier.inspection} · ${momentText(earlier.scored_at)}`));
-  if (disagrees({ auto, manual })) parts.push(el("div", { className: "disagreement of-machine", textContent: "≠ person and machine disagree" }));
+  for (const score of people) parts.push(verdict(handBadge(score), outcomeOf(score.outcome), null, `${score.person} · ${momentText(score.scored_at)}`));
+  if (peopleDiffer({ people })) parts.push(el("div", { className: "disagreement", textContent: "≠ people differ" }));
+  if (earlier && !people.length) parts.push(verdict(handBadge(earlier, { earlier: true }), outcomeOf(earlier.outcome), null, `${earlier.person} · inspection ${earlier.inspection} · ${momentText(earlier.scored_at)}`));
+  if (disagrees({ auto, people })) parts.push(el("div", { className: "disagreement of-machine", textContent: "≠ person and machine disagree" }));
   const text = element.textContent;
   const made = el("div", {}, ...parts);
   if (text !== made.textContent || !text) element.replaceChildren(...parts);
@@ -70,10 +71,10 @@ export function showBars(element, auto, whyUnscored) {
 function entry(score, counts) {
   const outcome = outcomeOf(score.outcome);
   const machine = score.by === "machine";
-  const former = machine && !score.counts ? "of a picture that the file held before, or taken back · " : "";
-  const who = machine ? former + model(score) : score.person + (score.comment ? ` · “${score.comment}”` : "");
+  const former = score.counts ? "" : machine ? "of a picture that the file held before, or taken back · " : `taken back ${momentText(score.taken_back_at)} · `;
+  const who = former + (machine ? model(score) : score.person + (score.comment ? ` · “${score.comment}”` : ""));
   return el(
-    "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}`, title: machine ? [`work unit ${score.work_unit}`, ...score.models.map((each) => `${each.role} ${each.name} ${each.sha256}`)].join("\n") : "" },
+    "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}${score.counts ? "" : " taken-back"}`, title: machine ? [`work unit ${score.work_unit}`, ...score.models.map((each) => `${each.role} ${each.name} ${each.sha256}`)].join("\n") : "" },
     machine ? autoBadge(score) : handBadge(score),
     el("b", { textContent: `${outcome.label}${machine && score.probability !== null ? ` ${percent(score.probability)}` : ""}` }),
     el("time", { dateTime: score.scored_at, textContent: momentText(score.scored_at) }),
@@ -81,9 +82,16 @@ function entry(score, counts) {
   );
 }
 
+/** Return the scores that count: the machine's newest, and each person's. */
+export const ofMachine = (ledger) => ledger.find((score) => score.by === "machine" && score.counts) ?? null;
+export const ofPeople = (ledger) => {
+  const standing = ledger.filter((score) => score.by === "person" && score.counts);
+  return standing.filter((score, at) => standing.findIndex((each) => each.person === score.person) === at);
+};
+
 /** Show every score the image ever got, newest first; the newest of each kind stands out. */
 export function showLedger(element, ledger) {
-  const newest = new Set(["machine", "person"].map((by) => ledger.find((score) => score.by === by && score.counts !== false)));
+  const newest = new Set([ofMachine(ledger), ...ofPeople(ledger)]);
   if (ledger.length) element.replaceChildren(...ledger.map((score) => entry(score, newest.has(score))));
   else element.replaceChildren(el("li", { className: "dim", textContent: "No scores yet." }));
 }

@@ -1,7 +1,7 @@
 // One drop as a thumbnail in its frame.
 import { el } from "./dom.js";
 import { thumbnailAddress } from "./net.js";
-import { autoBadge, describe, disagrees, handBadge, outcomeOf, percent } from "./words.js";
+import { autoBadge, describe, disagrees, handBadge, opinions, outcomeOf, peopleDiffer, percent } from "./words.js";
 
 const CROP_MARGIN = 0.04; // of the image, around the drop
 
@@ -15,7 +15,13 @@ export function cropOf(box, aspect) {
   return { size: 100 / side, left: (-100 * left) / side, top: (-100 * top) / side };
 }
 
-const stateOf = ({ auto, manual }) => [auto?.outcome, auto?.scored_at, manual?.outcome, manual?.scored_at].join(" ");
+const stateOf = ({ auto, people }) => [auto?.outcome, auto?.scored_at, ...people.map(({ id }) => id)].join(" ");
+
+/** The letters of what people say, the last first, with a mark between those that differ. */
+function handBadges(drop) {
+  const badges = opinions(drop).map((score) => handBadge(score));
+  return el("span", { className: "hands" }, ...badges.flatMap((badge, at) => (at ? [el("span", { className: "unequal", textContent: "≠", title: "people differ" }), badge] : [badge])));
+}
 
 /** A tile: `element` is a link, `update` shows another state of the same drop in place. */
 export class Tile {
@@ -40,11 +46,11 @@ export class Tile {
     this.image.alt = describe(drop);
     const name = outcomeOf(drop.auto?.outcome ?? "unscored").name;
     const stays = ["here", "out"].filter((each) => this.element.classList.contains(each));
-    this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", changed ? "changed" : "", ...stays].filter(Boolean).join(" ");
+    this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", peopleDiffer(drop) ? "differ" : "", changed ? "changed" : "", ...stays].filter(Boolean).join(" ");
     const badges = [];
     if (drop.auto) badges.push(autoBadge(drop.auto));
-    if (drop.manual) badges.push(handBadge(drop.manual));
-    else if (drop.earlier) badges.push(handBadge(drop.earlier, { earlier: true }));
+    if (drop.people.length) badges.push(handBadges(drop));
+    else if (drop.earlier) badges.push(el("span", { className: "hands" }, handBadge(drop.earlier, { earlier: true })));
     if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
     for (const badge of badges) badge.setAttribute("aria-hidden", "true");
     this.element.replaceChildren(this.window, ...badges);

@@ -1,10 +1,10 @@
 // What of a plate is shown and in which order; it lives in the address, so that a link shows the same.
-import { disagrees, groupOf, priority } from "./words.js";
+import { disagrees, groupOf, newestByHand, opinions, peopleDiffer, priority } from "./words.js";
 
 export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit" };
 const CHOICES = {
   sort: ["plate", "priority", "crystal", "disagreement"],
-  scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree"],
+  scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ"],
   by: ["auto", "manual", "either"],
   frames: ["on", "off"],
   crop: ["on", "off"],
@@ -39,19 +39,20 @@ export const classesOf = (view) => new Set(view.classes ? view.classes.split(","
 /** Return the answers of a drop that count for filters by class. */
 export function answersOf(drop, by) {
   const auto = drop.auto?.outcome ?? "unscored";
-  const manual = drop.manual?.outcome ?? "unscored";
+  const manual = opinions(drop).map((score) => score.outcome);
   if (by === "auto") return [auto];
-  if (by === "manual") return [manual];
-  return [auto, manual].filter((name, at, all) => name !== "unscored" || all.every((each) => each === "unscored"));
+  if (by === "manual") return manual.length ? manual : ["unscored"];
+  return [auto, ...manual].filter((name, at, all) => name !== "unscored" || all.length === 1);
 }
 
 const SCORED = {
   all: () => true,
   auto: (drop) => drop.auto !== null,
   noauto: (drop) => drop.auto === null,
-  manual: (drop) => drop.manual !== null,
-  nomanual: (drop) => drop.manual === null,
+  manual: (drop) => drop.people.length > 0,
+  nomanual: (drop) => drop.people.length === 0,
   disagree: disagrees,
+  differ: peopleDiffer,
 };
 
 /** Tell whether a view shows a drop. */
@@ -67,8 +68,9 @@ export function isShown(drop, view) {
 const byPlace = (a, b) => a.row - b.row || a.column - b.column || a.drop - b.drop;
 const rank = (score) => (score ? (priority.get(score.outcome) ?? 99) : 100);
 const disagreement = (drop) => {
-  if (!drop.auto || !drop.manual) return 3;
-  if (groupOf(drop.auto.outcome) !== groupOf(drop.manual.outcome)) return 0;
+  if (peopleDiffer(drop)) return 0;
+  if (!drop.auto || !drop.people.length) return 3;
+  if (groupOf(drop.auto.outcome) !== groupOf(newestByHand(drop).outcome)) return 0;
   return disagrees(drop) ? 1 : 2;
 };
 const crystal = (drop) => drop.auto?.p_crystal ?? -1;

@@ -54,14 +54,22 @@ export function progressText({ scored, images, last_scored_at: last, drops = [] 
 
 export const placeText = (drop) => `${drop.well} drop ${drop.drop}`;
 
-export const disagrees = (drop) => Boolean(drop.auto && drop.manual && drop.auto.outcome !== drop.manual.outcome);
+/** The score by hand that came last, or null. */
+export const newestByHand = (drop) => drop.people[0] ?? null;
+
+export const disagrees = (drop) => Boolean(drop.auto && drop.people.length && drop.auto.outcome !== newestByHand(drop).outcome);
+
+/** Return what people say of a drop: of each outcome the score that came last, the last first. */
+export const opinions = (drop) => drop.people.filter(({ outcome }, at) => drop.people.findIndex((each) => each.outcome === outcome) === at);
+
+export const peopleDiffer = (drop) => opinions(drop).length > 1;
 
 /** Say everything that a tile shows: "C07 drop 1: Crystals, harvestable, 97 %; by hand: Clear (Ada)". */
 export function describe(drop) {
   const parts = [`${placeText(drop)}: ${drop.auto ? outcomeOf(drop.auto.outcome).label : `not scored${drop.why_unscored ? `: ${drop.why_unscored}` : ""}`}`];
   if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) parts[0] += `, ${percent(drop.auto.probability)}`;
   if (drop.auto && drop.auto.probability !== null && !drop.auto.above_threshold) parts[0] += " (below the threshold)";
-  if (drop.manual) parts.push(`by hand: ${outcomeOf(drop.manual.outcome).label} (${drop.manual.person})`);
+  if (drop.people.length) parts.push(`by hand: ${drop.people.map((score) => `${outcomeOf(score.outcome).label} (${score.person})`).join(", ")}${peopleDiffer(drop) ? ", who differ" : ""}`);
   if (drop.earlier) parts.push(`by hand at inspection ${drop.earlier.inspection}: ${outcomeOf(drop.earlier.outcome).label}`);
   return parts.join("; ");
 }
