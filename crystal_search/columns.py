@@ -98,6 +98,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("old", "text", "outcome by which the image went"),
         Column("new", "text", "outcome that a person gave it instead"),
         Column("comment", "text", "what the person wrote"),
+        Column("comments", "text", "what people wrote about the image, a bar between two comments"),
         Column("person", "text", "who scored it"),
         Column(
             "remarks", "text", "what was overlooked or chosen while it was read: a page, an orientation, stray bytes"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
 from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, waits
+from crystal_search.server.imaging.comments import Comment, in_order
 from crystal_search.server.imaging.imaging_database import (
     ALL,
     CLOSED,
@@ -48,6 +49,7 @@ class MemoryImaging(MemoryFacts):
         self._imports: list[tuple[str, str, datetime]] = []
         self._removals: list[Removal] = []
         self._hand_scores = 0
+        self._comments: list[Comment] = []
 
     def close(self) -> None:
         """Give back connections: there are none."""
@@ -370,6 +372,20 @@ class MemoryImaging(MemoryFacts):
         """Return what people said of an image and did not take back, the last first."""
         return [each for each in self.ledger(image_id)[::-1] if isinstance(each, ManualScore) and each.counts]
 
+    def add_comment(self, comment: Comment) -> None:
+        """Add what a person wrote about an image."""
+        self._check_known([comment.image_id])
+        self._comments.append(replace(comment, written_at=in_utc(comment.written_at)))
+
+    def comments(self, image_id: int) -> list[Comment]:
+        """Return what people wrote about an image, also with scores, the oldest first."""
+        with_scores = [
+            Comment(image_id=image_id, person=each.person, written_at=each.scored_at, text=each.comment)
+            for each in self.ledger(image_id)
+            if isinstance(each, ManualScore) and each.comment
+        ]
+        return list(in_order([*(each for each in self._comments if each.image_id == image_id), *with_scores]))
+
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""
         return [self._summary(plate) for plate in sorted({image.key.plate for image in self._images.values()})]
@@ -399,6 +415,7 @@ class MemoryImaging(MemoryFacts):
                         image=image,
                         auto=auto[-1] if auto else None,
                         people=tuple(each for each in self._by_hand(image.id) if each is people[each.person]),
+                        comments=tuple(self.comments(image.id)),
                         postponed=self._waiting.get(image.id),
                     )
                 )

@@ -16,10 +16,17 @@ from crystal_search.errors import ImageError
 from crystal_search.server.imaging.imaging_database import StoredImage
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
-from crystal_search.viewer.hand_scores import MAX_BODY_BYTES, ScoreRequestError, read_score, read_taking_back
+from crystal_search.viewer.hand_scores import (
+    MAX_BODY_BYTES,
+    ScoreRequestError,
+    read_comment,
+    read_score,
+    read_taking_back,
+)
 from crystal_search.viewer.json_records import (
     Record,
     board_record,
+    comment_record,
     counts_record,
     drop_record,
     ledger_record,
@@ -47,10 +54,11 @@ def board_value(viewer: Viewer, board: Board) -> Record:
 
 
 def ledger_value(viewer: Viewer, image_id: int) -> Record:
-    """Return one image with all its scores."""
+    """Return one image with all its scores and comments."""
     image = viewer.reader.image(image_id)
     waits = viewer.imaging.postponements([image_id]).get(image_id)
-    return ledger_record(image, viewer.imaging.ledger(image_id), waits, viewer.thumbnails.version)
+    told = ledger_record(image, viewer.imaging.ledger(image_id), waits, viewer.thumbnails.version)
+    return told | {"comments": [comment_record(each) for each in viewer.imaging.comments(image_id)]}
 
 
 def get_plates(request: Request) -> Response:
@@ -103,6 +111,11 @@ async def post_taking_back(request: Request) -> Response:
     return await _written(request, _take_back)
 
 
+async def post_comment(request: Request) -> Response:
+    """Add what a person wrote about an image and answer with the image's scores."""
+    return await _written(request, _add_comment)
+
+
 async def _written(request: Request, write: Callable[[Viewer, bytes], int]) -> Response:
     """Write to the ledger what a request sends; answer with all scores of the image that `write` says."""
     check_may_write(request)
@@ -141,6 +154,13 @@ def _add_score(viewer: Viewer, body: bytes) -> int:
     viewer.reader.image(score.image_id)
     viewer.imaging.add_manual_score(score)
     return score.image_id
+
+
+def _add_comment(viewer: Viewer, body: bytes) -> int:
+    comment = read_comment(body)
+    viewer.reader.image(comment.image_id)
+    viewer.imaging.add_comment(comment)
+    return comment.image_id
 
 
 def _take_back(viewer: Viewer, body: bytes) -> int:

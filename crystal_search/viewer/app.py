@@ -151,5 +151,6 @@ def _routes() -> list[Route]:
         Route("/api/drop/{image_id:image_id}", api.get_drop),
         Route("/api/drop/{image_id:image_id}/siblings", api.get_siblings),
         Route("/api/score", api.post_score, methods=["POST"]),
+        Route("/api/comment", api.post_comment, methods=["POST"]),
         Route("/api/take-back", api.post_taking_back, methods=["POST"]),
     ]

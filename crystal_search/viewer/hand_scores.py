@@ -1,10 +1,11 @@
-"""Scores by hand, and what is taken back of them: what a browser sends, checked before it goes to the ledger."""
+"""Scores by hand, what is taken back of them, and comments: what a browser sends, checked before the ledger gets it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import ManualScore
 from crystal_search.viewer.json_records import BY_HAND
 
@@ -14,7 +15,7 @@ MAX_ID = 2**53 - 1  #: what a browser counts exactly
 
 
 class ScoreRequestError(UserError):
-    """The score cannot be taken as it was sent."""
+    """The score, or the comment, cannot be taken as it was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,29 @@ def _taking_back(read: Reader) -> TakingBack:
         image_id=read.integer("image_id", 1, MAX_ID),
         score_id=read.integer("score_id", 1, MAX_ID),
         person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
+    )
+
+
+def read_comment(body: bytes) -> Comment:
+    """Return the comment in the JSON object `body`, written now.
+
+    Raises
+    ------
+    ScoreRequestError
+        If it is no such object; the message says what is wrong.
+
+    >>> read_comment(b'{"image_id": 7, "person": "Ada", "text": "tiny"}').text
+    'tiny'
+    """
+    return read_whole(body, "comment", ScoreRequestError, _comment)
+
+
+def _comment(read: Reader) -> Comment:
+    return Comment(
+        written_at=datetime.now(UTC),
+        image_id=read.integer("image_id", 1, MAX_ID),
+        person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
+        text=_text(read, "text", at_least=1, at_most=MAX_COMMENT),
     )
 
 

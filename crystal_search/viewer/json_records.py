@@ -21,6 +21,7 @@ from crystal_search.outcomes import (
     Outcome,
 )
 from crystal_search.result import ImageScore
+from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
@@ -157,6 +158,7 @@ def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, versi
         "auto": auto_record(drop.current) if drop.current else None,
         "why_unscored": drop.why_unscored,
         "people": [manual_record(score) for score in drop.people],
+        "comments": [comment_record(comment) for comment in drop.comments],
         "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.people else None,
     }
 
@@ -194,6 +196,12 @@ def manual_record(score: ManualScore) -> Record:
     """Return a person's score."""
     told = {name: getattr(score, name) for name in ("id", "outcome", "person", "comment")}
     return told | {"scored_at": moment(score.scored_at)}
+
+
+def comment_record(comment: Comment) -> Record:
+    """Return what a person wrote."""
+    told = {name: getattr(comment, name) for name in ("person", "text")}
+    return told | {"written_at": moment(comment.written_at)}
 
 
 def full_manual_record(score: ManualScore) -> Record:

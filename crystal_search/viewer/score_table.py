@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
+from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
 from crystal_search.viewer.json_records import moment, taken
 
@@ -11,12 +12,15 @@ _KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "imag
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
 _RECIPE = ("scored_at", "classifier", "classifier_sha256", "threshold")
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
-COLUMNS = (*_KEY, *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)), *(f"manual_{name}" for name in _MANUAL))
+COLUMNS = (*_KEY, *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)), *(f"manual_{name}" for name in _MANUAL), "comments")
 
 
 def score_table(drops: Iterable[DropScores]) -> str:
     """Return the table as text, its header first; rows and columns count from 1, as people do."""
-    return csv_text(COLUMNS, ({**_key(drop), **_auto(drop.current), **_manual(drop.manual)} for drop in drops))
+    return csv_text(
+        COLUMNS,
+        ({**_key(drop), **_auto(drop.current), **_manual(drop.manual), **_comments(drop.comments)} for drop in drops),
+    )
 
 
 def _key(drop: DropScores) -> dict[str, Cell]:
@@ -37,6 +41,10 @@ def _auto(score: AutoScore | None) -> dict[str, Cell]:
         "threshold": recipe.threshold,
     }
     return {f"auto_{name}": cell for name, cell in found.items()}
+
+
+def _comments(comments: Iterable[Comment]) -> dict[str, Cell]:
+    return {"comments": " | ".join(f"{each.person}: {each.text}" for each in comments)}
 
 
 def _manual(score: ManualScore | None) -> dict[str, Cell]:

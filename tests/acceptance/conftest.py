@@ -51,3 +51,11 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     yield page
     context.close()
     assert troubles == []
+
+
+@pytest.fixture
+def rough(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page whose console may note what is missing."""
+    page = browser.new_page(base_url=site.address, viewport=SIZE)  # type: ignore[arg-type]
+    yield page
+    page.close()

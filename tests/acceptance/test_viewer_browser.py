@@ -2,7 +2,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.wells import WellKey
 from tests.acceptance.browser import needs_chromium
-from tests.acceptance.viewer_pages import SIZE, Site, as_person, css, order, rgb, shown, tile, wait_for_image
+from tests.acceptance.viewer_pages import Site, as_person, css, order, rgb, shown, tile, wait_for_image
 from tests.viewer_site import add_plate, auto_score, hand_score, score_plate
 
 LONGEST_POLL_MS = 3000  # of all pages
@@ -347,14 +346,6 @@ def test_help_names_every_key_for_scoring(site: Site, page: Page) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("dialog")).to_have_count(0)
     assert site.imaging.ledger(first.image.id) == []
-
-
-@pytest.fixture
-def rough(browser: Browser, site: Site) -> Iterator[Page]:
-    """A page whose console may note what is missing."""
-    page = browser.new_page(base_url=site.address, viewport=SIZE)  # type: ignore[arg-type]
-    yield page
-    page.close()
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from crystal_search.server.home import Home
 from crystal_search.server.imaging import schema, schema_progress, schema_upgrades
+from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, Recipe
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
 from crystal_search.server.installation import opened
@@ -80,6 +81,7 @@ def check_records(database: ImagingDatabase) -> None:
         drop.image.id: (drop.auto and drop.auto.work_unit, drop.manual) for drop in database.drops("P1", inspection=1)
     }
     assert shown[scored.id] == ("unit-3", manual(scored))
+    assert [each.text for each in database.comments(scored.id)] == [manual(scored).comment]
 
 
 def test_days_that_were_kept_as_midnight_are_days_after_the_upgrade(first_engine: Engine, empty_url: str) -> None:
@@ -99,7 +101,7 @@ def test_scores_units_and_recipes_are_the_same_after_the_upgrade(first_engine: E
         database.close()
     with first_engine.connect() as connection:
         versions = connection.scalars(text("SELECT version FROM schema_version ORDER BY version")).all()
-        assert versions == [1, 2, 3, 4, 5, 6]
+        assert versions == [1, 2, 3, 4, 5, 6, 7]
         assert connection.scalars(text("SELECT id FROM recipe ORDER BY id")).all() == [1, 2, 3]
 
 
@@ -153,7 +155,7 @@ def test_an_upgrade_says_how_much_there_is_to_do_and_that_it_goes_on(
 
     monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, slow))
     open_imaging(empty_url).close()
-    assert f"upgrading the imaging database to schema version 7: {images} images" in caplog.messages
+    assert f"upgrading the imaging database to schema version 8: {images} images" in caplog.messages
     assert "goes on, for" in caplog.text
     said = len(caplog.messages)
     open_imaging(empty_url).close()
@@ -170,7 +172,13 @@ def test_a_large_upgrade_says_how_long_it_may_take(
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE score SET outcome = 'clear'", "DELETE FROM score", "DELETE FROM score_taken_back"]
+    "statement",
+    [
+        "UPDATE score SET outcome = 'clear'",
+        "DELETE FROM score",
+        "DELETE FROM score_taken_back",
+        "DELETE FROM image_comment",
+    ],
 )
 def test_the_ledger_is_guarded_as_before(first_engine: Engine, empty_url: str, statement: str) -> None:
     with closing(open_imaging(empty_url)) as database:
@@ -179,6 +187,7 @@ def test_the_ledger_is_guarded_as_before(first_engine: Engine, empty_url: str, s
         (score,) = database.ledger(image.id)
         assert isinstance(score, ManualScore)
         assert database.take_back(score.id, person="Ann", at=NIGHT)
+        database.add_comment(Comment(image_id=image.id, person="Ann", written_at=NIGHT, text="tiny"))
     with pytest.raises(DBAPIError, match="never changed or deleted"), first_engine.begin() as connection:
         connection.execute(text(statement))
 

@@ -269,7 +269,8 @@ def test_other_sites_cannot_score(
     imaging: MemoryImaging, client: Client, tmp_path: Path, headers: dict[str, str], status: int
 ) -> None:
     first, *_ = add_plate(imaging, tmp_path)
-    for path, body in (("/api/score", SCORE), ("/api/take-back", {"score_id": 1, "person": "Ada"})):
+    taking_back, comment = {"score_id": 1, "person": "Ada"}, {"person": "Ada", "text": "tiny"}
+    for path, body in (("/api/score", SCORE), ("/api/take-back", taking_back), ("/api/comment", comment)):
         answer = client.post(path, json.dumps(body | {"image_id": first.image.id}).encode(), **headers)
         assert answer.status_code == status
     assert imaging.ledger(first.image.id) == []
@@ -312,6 +313,41 @@ def test_taking_back_is_checked_like_a_score(
     imaging.add_manual_score(hand_score(first.image.id, "clear"))
     assert client.post("/api/take-back", body).status_code == status
     assert [each.outcome for each in imaging.drops("P1", inspection=1)[0].people] == ["clear"]
+
+
+def test_a_comment_is_added_without_a_score(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    imaging.add_manual_score(hand_score(first.image.id, "clear", person="Ben", comment="with a score"))
+    for text in (" tiny needles ", "</script><b>"):
+        body = {"image_id": first.image.id, "person": "Ada", "text": text}
+        answer = client.post("/api/comment", json.dumps(body).encode())
+        assert answer.status_code == 201
+    expected = [("Ben", "with a score"), ("Ada", "tiny needles"), ("Ada", "</script><b>")]
+    assert [(each["person"], each["text"]) for each in answer.json()["comments"]] == expected
+    assert [each["by"] for each in answer.json()["ledger"]] == ["person"]
+    shown = client.get("/api/plate/P1").json()["drops"]
+    assert [len(each["comments"]) for each in shown] == [3, 0, 0, 0, 0, 0]
+    assert "</script><b>" not in client.get(f"/drop/{first.image.id}").text
+    (row, *_) = csv.DictReader(io.StringIO(client.get("/plate/P1/scores.csv").text))
+    assert row["comments"] == "Ben: with a score | Ada: tiny needles | Ada: </script><b>"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"image_id": 1, "person": "Ada"}', 400),
+        (b'{"image_id": 1, "person": "Ada", "text": ""}', 400),
+        (b'{"image_id": 1, "person": "Ada", "text": "a\\u0000b"}', 400),
+        (b'{"image_id": 1, "person": "", "text": "tiny"}', 400),
+        (b'{"image_id": 99, "person": "Ada", "text": "tiny"}', 404),
+    ],
+)
+def test_a_comment_that_cannot_be_is_refused(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, body: bytes, status: int
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    assert client.post("/api/comment", body).status_code == status
+    assert imaging.comments(first.image.id) == []
 
 
 def test_a_score_for_no_image_is_refused(client: Client) -> None:

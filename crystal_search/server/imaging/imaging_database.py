@@ -12,6 +12,7 @@ from typing import Protocol
 
 from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
+from crystal_search.server.imaging.comments import Comment, Comments
 from crystal_search.server.imaging.plate_facts import PlateFactsStore
 from crystal_search.wells import WellKey
 
@@ -157,6 +158,7 @@ class DropScores:
     image: StoredImage
     auto: AutoScore | None
     people: tuple[ManualScore, ...] = ()  #: what each person said last and did not take back, the last first
+    comments: tuple[Comment, ...] = ()  #: what people wrote about it, the oldest first
     postponed: Postponement | None = None  #: why there is no automatic score yet
 
     @property
@@ -397,7 +399,7 @@ class Imports(Protocol):
         """
 
 
-class ImagingDatabase(Images, Ledger, Units, Waiting, Imports, PlateFactsStore, Protocol):
+class ImagingDatabase(Images, Ledger, Comments, Units, Waiting, Imports, PlateFactsStore, Protocol):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:

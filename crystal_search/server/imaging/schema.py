@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 6, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 7, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -164,6 +164,17 @@ score_taken_back = _table(
     comment="What people took back of their scores; rows are added, never changed, never deleted",
 )
 
+image_comment = _table(
+    "image_comment",
+    Column("id", NUMBER, primary_key=True),
+    Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False, index=True),
+    Column("person", String(200), nullable=False, comment="who wrote it"),
+    Column("written_at", TIME, nullable=False, comment="UTC"),
+    Column("text", Text, nullable=False, comment="what the person wrote"),
+    comment="What people wrote about images; rows are added, never changed, never deleted",
+    sqlite_autoincrement=True,
+)
+
 work_unit = _table(
     "work_unit",
     Column("id", NUMBER, primary_key=True),
@@ -274,6 +285,7 @@ well_condition = _table(
 LEDGER = {
     "score": "scores are never changed or deleted",
     "score_taken_back": "what was taken back is never changed or deleted",
+    "image_comment": "comments are never changed or deleted",
 }
 _GUARDS = {
     "sqlite": (

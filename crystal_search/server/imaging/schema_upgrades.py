@@ -218,6 +218,10 @@ def make_room_for_taking_back(_: Connection) -> None:
     """From version 5 to 6: scores can be taken back, in a table of its own, which `schema.prepare` makes."""
 
 
+def make_room_for_comments(_: Connection) -> None:
+    """From version 6 to 7: comments stand alone, in a table of their own, which `schema.prepare` makes."""
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
 UPGRADES: tuple[Upgrade, ...] = (
     name_models_by_role,
@@ -225,4 +229,5 @@ UPGRADES: tuple[Upgrade, ...] = (
     note_since_when_images_wait,
     make_room_for_facts,
     make_room_for_taking_back,
+    make_room_for_comments,
 )

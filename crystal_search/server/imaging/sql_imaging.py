@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from crystal_search.errors import ConfigError, DatabaseError
 from crystal_search.server.imaging import schema
+from crystal_search.server.imaging.sql_comments import SqlComments
 from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_imports import SqlImports
@@ -32,7 +33,7 @@ DRIVERS = {
 }
 
 
-class SqlImaging(SqlImages, SqlLedger, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts):
+class SqlImaging(SqlImages, SqlLedger, SqlComments, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 
 

@@ -19,6 +19,7 @@ from crystal_search.server.imaging.imaging_database import (
     Recipe,
     StoredImage,
 )
+from crystal_search.server.imaging.sql_comments import comments_by_image
 from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_rows import (
     auto_score,
@@ -99,6 +100,7 @@ class SqlLedger(SqlTransactions):
             for row in newest:
                 if row.person is not None:
                     people[row.image_id].append(manual_score(row))
+            comments = comments_by_image(connection, where)
             put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
             return [
@@ -106,6 +108,7 @@ class SqlLedger(SqlTransactions):
                     image=each,
                     auto=auto.get(each.id),
                     people=tuple(people.get(each.id, ())),
+                    comments=comments.get(each.id, ()),
                     postponed=waiting.get(each.id),
                 )
                 for each in images

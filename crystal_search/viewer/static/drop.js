@@ -1,4 +1,5 @@
 // The drop page. It goes from drop to drop without loading anew.
+import { CommentField, showComments } from "./comments.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
@@ -20,6 +21,7 @@ const known = new Map(); // drops asked for ahead of time
 const view = readView(location.search);
 let parameters = viewParameters(view);
 const picture = new Picture(byId("stage"));
+const comment = new CommentField(take);
 
 let queue = Promise.resolve();
 let busy = 0;
@@ -49,6 +51,8 @@ function show() {
   showScores();
   showBars(byId("bars"), auto, drop.why_unscored);
   showLedger(byId("ledger"), drop.ledger);
+  showComments(byId("comments"), drop.comments);
+  comment.show(drop);
   showFacts(byId("facts"), drop, auto);
 }
 
@@ -114,12 +118,12 @@ async function lookAhead() {
 
 async function open(id) {
   if (id === undefined || id === drop.id) return;
+  await comment.send();
   const found = await (known.get(id) ?? fetchDrop(id));
   known.delete(id);
   const same = boardAddress(found) === boardAddress(drop);
   drop = found;
   history.replaceState(null, "", dropAddress(drop, parameters));
-  byId("comment").value = "";
   show();
   if (!same) orderKnown = fetchOrder().catch(failed);
   lookAhead();
@@ -152,26 +156,35 @@ function score(outcome) {
 
 async function scoreNow(outcome) {
   const { id } = drop;
-  const scored = await giveScore(drop, outcome, byId("comment").value.trim());
+  await comment.send();
+  const scored = await giveScore(drop, outcome);
   if (!scored) return;
   scoredHere.push(id);
-  if (id === drop.id) {
-    drop = scored;
-    byId("comment").value = "";
-    show();
-    fetchSiblings().catch(() => {});
-    if (byId("advance").checked) await step(1);
-  }
+  take(scored);
+  if (byId("advance").checked) await step(1);
+}
+
+/** Show what the ledger says now of a drop, if that is still the one in sight. */
+function take(answer) {
+  if (answer.id !== drop.id) return;
+  drop = answer;
+  show();
+  fetchSiblings().catch(failed);
+}
+
+/** Go up to the plate once the comment is added that was being written. */
+async function goUp(event) {
+  if (!comment.waits) return;
+  event.preventDefault();
+  await inTurn(() => comment.send());
+  location.href = byId("up").href;
 }
 
 /** Take back one's last score of the drop in sight, or of the one before it from which its score led here. */
 async function undo() {
   await open(scoredHere.pop());
   const scored = await takeBack(drop, ofPeople(drop.ledger));
-  if (!scored) return;
-  drop = scored;
-  show();
-  fetchSiblings().catch(failed);
+  if (scored) take(scored);
 }
 
 /** Show or hide all that the machine says, here and on the plate. */
@@ -238,7 +251,7 @@ function setUpButtons() {
   }
   byId("advance").checked = localStorage.getItem(ADVANCE) !== "no";
   byId("advance").addEventListener("change", () => localStorage.setItem(ADVANCE, byId("advance").checked ? "yes" : "no"));
-  byId("comment").addEventListener("keydown", (event) => (event.key === "Enter" || event.key === "Escape") && byId("comment").blur());
+  byId("up").addEventListener("click", goUp);
 }
 
 setUpButtons();

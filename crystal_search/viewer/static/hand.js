@@ -57,11 +57,11 @@ export function askPerson() {
 }
 
 /** Give a score; resolves to the image with its scores, or to null when it was not given. */
-export async function giveScore(drop, outcome, comment = "") {
+export async function giveScore(drop, outcome) {
   const name = person() || (await askPerson());
   if (!name) return null;
   try {
-    const scored = await postScore({ image_id: drop.id, outcome, person: name, comment });
+    const scored = await postScore({ image_id: drop.id, outcome, person: name });
     say(`${placeText(drop)}: ${outcomeOf(outcome).label} · u takes it back`);
     return scored;
   } catch (error) {

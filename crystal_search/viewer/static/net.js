@@ -36,6 +36,9 @@ export const postScore = (score) => post("/api/score", score);
 /** Take a score back and return the image with its scores. */
 export const postTakingBack = (asked) => post("/api/take-back", asked);
 
+/** Add a comment and return the image with its scores. */
+export const postComment = (comment) => post("/api/comment", comment);
+
 /** Do the import whose plan was seen, and return what was done. */
 export const postImport = (made_at) => post("/api/import", { made_at });
 

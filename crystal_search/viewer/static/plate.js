@@ -100,9 +100,9 @@ async function undo(tile) {
   return scored && take(scored);
 }
 
-function take({ id, ledger }) {
+function take({ id, ledger, comments }) {
   const people = ofPeople(ledger);
-  board = { ...board, drops: board.drops.map((drop) => (drop.id === id ? { ...drop, people, earlier: people.length ? null : drop.earlier } : drop)) };
+  board = { ...board, drops: board.drops.map((drop) => (drop.id === id ? { ...drop, people, comments, earlier: people.length ? null : drop.earlier } : drop)) };
   show();
 }
 

@@ -5,6 +5,7 @@ import { autoBadge, handBadge, outcomeOf, peopleDiffer, percent, placeText } fro
 
 const DELAY_MS = 140;
 const GAP_PX = 10;
+const COMMENTS = 3; // that are shown, the last ones
 
 function line(badge, label, note, kind = "") {
   return el("div", { className: `line ${kind}` }, badge, el("span", { textContent: label }), el("span", { className: "dim", textContent: note }));
@@ -29,6 +30,7 @@ export class Preview {
     for (const score of drop.people) lines.push(line(handBadge(score), outcomeOf(score.outcome).label, score.person));
     if (peopleDiffer(drop)) lines.push(el("div", { className: "line unequal", textContent: "≠ people differ" }));
     if (drop.earlier) lines.push(line(handBadge(drop.earlier, { earlier: true }), outcomeOf(drop.earlier.outcome).label, `inspection ${drop.earlier.inspection}`));
+    for (const { person, text } of drop.comments.slice(-COMMENTS)) lines.push(el("div", { className: "line comment" }, el("span", { textContent: `“${text}”` }), el("span", { className: "dim", textContent: person })));
     const image = el("img", { src: thumbnailAddress(drop), alt: "" });
     image.addEventListener("load", () => this.place(tile), { once: true });
     this.box.replaceChildren(image, ...lines);

@@ -15,12 +15,18 @@ export function cropOf(box, aspect) {
   return { size: 100 / side, left: (-100 * left) / side, top: (-100 * top) / side };
 }
 
-const stateOf = ({ auto, people }) => [auto?.outcome, auto?.scored_at, ...people.map(({ id }) => id)].join(" ");
+const stateOf = ({ auto, people, comments }) => [auto?.outcome, auto?.scored_at, ...people.map(({ id }) => id), comments.length].join(" ");
 
 /** The letters of what people say, the last first, with a mark between those that differ. */
 function handBadges(drop) {
   const badges = opinions(drop).map((score) => handBadge(score));
   return el("span", { className: "hands" }, ...badges.flatMap((badge, at) => (at ? [el("span", { className: "unequal", textContent: "≠", title: "people differ" }), badge] : [badge])));
+}
+
+/** A bubble that says how many comments there are; its title is the last of them. */
+function commentMark(comments) {
+  const { person, text } = comments.at(-1);
+  return el("span", { className: "comments", textContent: comments.length > 1 ? String(comments.length) : "", title: `${person}: ${text}` });
 }
 
 /** A tile: `element` is a link, `update` shows another state of the same drop in place. */
@@ -52,6 +58,7 @@ export class Tile {
     if (drop.people.length) badges.push(handBadges(drop));
     else if (drop.earlier) badges.push(el("span", { className: "hands" }, handBadge(drop.earlier, { earlier: true })));
     if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
+    if (drop.comments.length) badges.push(commentMark(drop.comments));
     for (const badge of badges) badge.setAttribute("aria-hidden", "true");
     this.element.replaceChildren(this.window, ...badges);
     this.crop(this.cropped);

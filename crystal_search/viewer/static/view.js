@@ -4,7 +4,7 @@ import { disagrees, groupOf, newestByHand, opinions, peopleDiffer, priority } fr
 export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit" };
 const CHOICES = {
   sort: ["plate", "priority", "crystal", "disagreement"],
-  scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ"],
+  scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ", "comments"],
   by: ["auto", "manual", "either"],
   frames: ["on", "off"],
   crop: ["on", "off"],
@@ -53,6 +53,7 @@ const SCORED = {
   nomanual: (drop) => drop.people.length === 0,
   disagree: disagrees,
   differ: peopleDiffer,
+  comments: (drop) => drop.comments.length > 0,
 };
 
 /** Tell whether a view shows a drop. */

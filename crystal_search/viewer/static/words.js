@@ -70,6 +70,7 @@ export function describe(drop) {
   if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) parts[0] += `, ${percent(drop.auto.probability)}`;
   if (drop.auto && drop.auto.probability !== null && !drop.auto.above_threshold) parts[0] += " (below the threshold)";
   if (drop.people.length) parts.push(`by hand: ${drop.people.map((score) => `${outcomeOf(score.outcome).label} (${score.person})`).join(", ")}${peopleDiffer(drop) ? ", who differ" : ""}`);
+  for (const comment of drop.comments ?? []) parts.push(`comment: “${comment.text}” (${comment.person})`);
   if (drop.earlier) parts.push(`by hand at inspection ${drop.earlier.inspection}: ${outcomeOf(drop.earlier.outcome).label}`);
   return parts.join("; ");
 }
