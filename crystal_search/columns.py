@@ -84,6 +84,20 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("day", "number", "days since the drop was set up"),
         Column("CHANNEL", "text", "the image file of the same drop in this channel"),
     ),
+    "Whose it is and what is in it": (
+        Column("project", "text", "project or proposal that the plate belongs to"),
+        Column("protein", "text", "what is to crystallize"),
+        Column("owner", "text", "person whose plate it is"),
+        Column("people", "text", "others who have to do with the plate, with semicolons between"),
+        Column("plate_type", "text", "kind of plate, as its maker calls it"),
+        Column("condition_name", "text", "what the screen calls the condition: `JCSG+ C7`"),
+        Column("condition", "text", "all that is in the well or the drop, as people write it"),
+        Column("ingredient", "text", "one part of the condition; all of it where nobody divided it"),
+        Column("concentration", "number", "of the ingredient"),
+        Column("concentration_unit", "text", "unit of the concentration: `M`, `% w/v`"),
+        Column("ph", "number", "of the ingredient"),
+        Column("role", "text", "of the ingredient: `buffer`, `salt`, `precipitant`, `additive`, or another word"),
+    ),
     "What it is": (
         Column(
             "outcome",

@@ -18,6 +18,8 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("demo.run", "the main job: the demo plate from images to frames in the viewer"),
         "import": ("server.importing.import_command", "bring a robot's folder into the imaging database"),
         "remove": ("server.importing.remove_command", "take back an import or a plate"),
+        "conditions": ("server.importing.conditions_command", "say what is in wells, from a screen or a table"),
+        "owners": ("server.importing.owners_command", "say whose plates are, from a table"),
         "moved": ("server.importing.moved_command", "follow a folder of images that was moved"),
     },
     "Services, each a step of what watch does": {
