@@ -25,6 +25,7 @@ from crystal_search.server.imaging.imaging_database import (
     Recipe,
     Removal,
     StoredImage,
+    Taken,
     UnitRecord,
 )
 from crystal_search.wells import WellKey
@@ -162,6 +163,15 @@ class MemoryImaging(MemoryFacts):
         """Return every image of a plate, by inspection, channel, row, column, drop."""
         images = [image for image in self._images.values() if image.key.plate == plate]
         return sorted(images, key=lambda image: (image.key.inspection, image.key.channel, image.key))
+
+    def inspections_taken(self, plate: str) -> dict[int, Taken]:
+        """Return by number when the first image of each inspection of a plate was taken, where that is known."""
+        found: dict[int, Taken] = {}
+        for image in self.plate_images(plate):
+            if image.imaged_at is not None:
+                this = Taken(at=image.imaged_at, day_only=image.day_only)
+                found[image.key.inspection] = min(found.get(image.key.inspection, this), this, key=lambda each: each.at)
+        return found
 
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""

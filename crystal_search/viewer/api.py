@@ -50,7 +50,8 @@ def board_value(viewer: Viewer, board: Board) -> Record:
     """Return what the overview shows of a plate."""
     reader = viewer.reader
     summary, drops, earlier = reader.plate(board[0]), reader.drops(board), reader.earlier(board)
-    return board_record(board, summary, drops, earlier, viewer.thumbnails.version)
+    days = {number: day.isoformat() for number, day in reader.days(board[0]).items()}
+    return board_record(board, summary, drops, earlier, viewer.thumbnails.version) | {"days": days}
 
 
 def ledger_value(viewer: Viewer, image_id: int) -> Record:

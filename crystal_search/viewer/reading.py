@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from starlette.exceptions import HTTPException
 
@@ -12,6 +13,7 @@ from crystal_search.server.imaging.imaging_database import (
     ManualScore,
     PlateSummary,
     StoredImage,
+    Taken,
 )
 from crystal_search.viewer.recent import Recent
 from crystal_search.wells import CHANNELS, REMOVED, WellKey
@@ -41,11 +43,18 @@ class PlateReader:
         self._imaging = imaging
         self._time_zone = time_zone  #: of the robots' clocks, which times of images are told by
         self._plates = Recent(self._load_plates, seconds=PLATES_SECONDS)
+        self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
 
     def _load_plates(self, _: str) -> list[PlateSummary]:
         return [replace(each, channels=_in_order(each.channels)) for each in self._imaging.plates()]
+
+    def _load_days(self, plate: str) -> dict[int, date]:
+        return {number: self._day(taken) for number, taken in self._imaging.inspections_taken(plate).items()}
+
+    def _day(self, taken: Taken) -> date:
+        return (taken.at if taken.day_only else shown_in(taken.at, self._time_zone)).date()
 
     def _load_drops(self, board: Board) -> list[DropScores]:
         plate, inspection, channel = board
@@ -70,6 +79,10 @@ class PlateReader:
             if attempt == 1:
                 self._plates.forget()
         raise HTTPException(404, f"there is no plate {barcode}")
+
+    def days(self, barcode: str) -> dict[int, date]:
+        """Return by number on which day of the robot's clock each inspection of a plate began, where that is known."""
+        return self._days.get(barcode)
 
     def board(self, barcode: str, inspection: int | None, channel: str | None) -> Board:
         """Return the inspection and channel that are asked for.

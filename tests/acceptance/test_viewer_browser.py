@@ -292,7 +292,7 @@ def test_an_inspection_without_images_says_so_and_leads_to_some(site: Site, page
     add_plate(site.imaging, site.folder, plate="LIGHTS", inspection=2, channel="uv")
     shown(page, "/plate/LIGHTS")
     expect(tile(page, first)).to_be_visible()
-    expect(page.locator('#inspections [aria-current="true"]')).to_have_text("1")
+    expect(page.locator('#inspections [aria-current="true"]')).to_have_text("1 2025-11-21")
     page.keyboard.press(".")
     expect(page.locator('#channels [aria-current="true"]')).to_have_text("uv")
     page.locator("#channels").get_by_text("visible").click()

@@ -17,6 +17,7 @@ from crystal_search.server.imaging.imaging_database import (
     Postponement,
     Removal,
     StoredImage,
+    Taken,
 )
 from tests.integration.imaging_nouns import (
     NO_DROP,
@@ -308,6 +309,21 @@ def test_drops_show_the_score_of_each_kind_that_came_last_whatever_the_clocks_sa
     assert second.manual == second.people[0]
     assert imaging.drops("P1", inspection=1, channel="uv") == []
     assert imaging.drops("P9", inspection=1) == []
+
+
+def test_inspections_begin_when_their_first_image_was_taken(imaging: ImagingDatabase) -> None:
+    for row, hours in enumerate((5, 2, 9)):
+        stored(imaging, key(row=row), imaged_at=NOON + timedelta(hours=hours))
+    stored(imaging, key(inspection=2), imaged_at=None)
+    day = NewImage(key=key(inspection=3), path="/day.jpg", imaged_at=NOON.replace(hour=0, microsecond=0), day_only=True)
+    imaging.add_images([day])
+    (gone,) = [stored(imaging, key("P2"))]
+    imaging.remove_images([gone.id], Removal(person="Ann", what="plate P2", why="", removed_at=NOON))
+    assert imaging.inspections_taken("P1") == {
+        1: Taken(at=NOON + timedelta(hours=2), day_only=False),
+        3: Taken(at=NOON.replace(hour=0, microsecond=0), day_only=True),
+    }
+    assert imaging.inspections_taken("P2") == imaging.inspections_taken("P9") == {}
 
 
 def test_plates_are_summed_up(imaging: ImagingDatabase) -> None:

@@ -511,6 +511,27 @@ def test_the_table_has_a_row_for_every_image(imaging: MemoryImaging, client: Cli
     assert len(list(csv.DictReader(io.StringIO(one)))) == 6
 
 
+def test_inspections_have_the_day_of_the_robots_clock(imaging: MemoryImaging, tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.jpg")
+    taken = [
+        (1, datetime(2020, 4, 2, 3, 30, tzinfo=UTC), False),
+        (1, datetime(2020, 4, 2, 5, 30, tzinfo=UTC), False),
+        (2, datetime(2012, 11, 21, tzinfo=UTC), True),
+        (3, None, False),
+    ]
+    for number, (inspection, at, day_only) in enumerate(taken):
+        key = WellKey(plate="P1", row=0, column=number, inspection=inspection)
+        imaging.add_images([NewImage(key=key, path=f"{path}{number}", imaged_at=at, day_only=day_only)])
+    client = Client(viewer_app(imaging, tmp_path / "thumbnails", time_zone="America/New_York"))
+    assert client.get("/api/plate/P1").json()["days"] == {"1": "2020-04-01", "2": "2012-11-21"}
+
+
+@pytest.mark.parametrize("digits", [16, 20, 400])
+@pytest.mark.parametrize("what", ["image", "thumbnail", "drop", "api/drop"])
+def test_a_number_that_no_image_can_have_is_not_found(client: Client, what: str, digits: int) -> None:
+    assert client.get(f"/{what}/{'9' * digits}").status_code == 404
+
+
 def test_images_were_taken_when_the_robots_clock_said(imaging: MemoryImaging, tmp_path: Path) -> None:
     path = picture(tmp_path / "a.jpg", shade=90)
     at = datetime(2020, 4, 1, 15, 36, tzinfo=UTC)

@@ -59,6 +59,14 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """When an image was taken."""
+
+    at: datetime  #: UTC, time-zone aware
+    day_only: bool  #: only the day is known, by the robot's clock; `at` is its midnight in UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Postponement:
     """Why an image has no score yet, and when it is tried again."""
 
@@ -231,6 +239,9 @@ class Images(Protocol):
 
     def plate_images(self, plate: str) -> list[StoredImage]:
         """Return every image of a plate, by inspection, channel, row, column, drop."""
+
+    def inspections_taken(self, plate: str) -> dict[int, Taken]:
+        """Return by number when the first image of each inspection of a plate was taken, where that is known."""
 
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""

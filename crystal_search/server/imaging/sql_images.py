@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import arrival, batches, conflict
-from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage
+from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage, Taken
 from crystal_search.server.imaging.import_statements import removed_with
 from crystal_search.server.imaging.sql_counts import count_at
 from crystal_search.server.imaging.sql_imports import brought_back
@@ -18,6 +18,7 @@ from crystal_search.server.imaging.sql_rows import (
     digest_of,
     key_values,
     stored_image,
+    taken_of,
     taken_text,
     time_text,
     version_of,
@@ -56,6 +57,11 @@ class SqlImages(SqlTransactions):
         """Return every image of a plate, by inspection, channel, row, column, drop."""
         rows = self._read("read a plate's images", lambda c: c.execute(statements.images_of_plate(plate)).all())
         return [stored_image(row) for row in rows]
+
+    def inspections_taken(self, plate: str) -> dict[int, Taken]:
+        """Return by number when the first image of each inspection of a plate was taken, where that is known."""
+        rows = self._read("read the days of a plate", lambda c: c.execute(statements.inspections_taken(plate)).all())
+        return {row.inspection: taken_of(row.taken) for row in rows}
 
     def known_paths(self, paths: Sequence[str]) -> set[str]:
         """Return those of `paths` that are in the database."""

@@ -19,6 +19,7 @@ from crystal_search.server.imaging.imaging_database import (
     Postponement,
     Recipe,
     StoredImage,
+    Taken,
 )
 from crystal_search.wells import WellKey
 
@@ -77,6 +78,16 @@ def time_of(text: str) -> datetime | None:
         return None
     time = datetime.fromisoformat(text)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def taken_of(text: str) -> Taken:
+    """Return when an image was taken that has this, as `taken_text` wrote it; it is not empty.
+
+    >>> taken_of("2012-11-21").day_only
+    True
+    """
+    at = datetime.fromisoformat(text)
+    return Taken(at=at if at.tzinfo else at.replace(tzinfo=UTC), day_only=len(text) == DAY_LETTERS)
 
 
 def key_values(key: WellKey) -> Values:

@@ -100,6 +100,13 @@ def images_of_plate(barcode: str) -> Query:
     return images().where(plate.c.barcode == barcode).order_by(*_KEY)
 
 
+def inspections_taken(barcode: str) -> Query:
+    """Select of each inspection of a plate when its first image was taken, where that is known."""
+    known = select(image.c.inspection, func.min(image.c.imaged_at).label("taken")).join(plate)
+    there = (plate.c.barcode == barcode, image.c.channel != REMOVED, image.c.imaged_at != "")
+    return known.where(*there).group_by(image.c.inspection)
+
+
 def paths_among(paths: Sequence[str]) -> Query:
     """Select those of these paths that belong to an image."""
     return select(image.c.path).where(image.c.path_digest.in_([digest_of(path) for path in paths]))

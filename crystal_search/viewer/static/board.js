@@ -3,6 +3,7 @@ import { el } from "./dom.js";
 import { dropAddress } from "./net.js";
 import { Tile } from "./tile.js";
 import { arranged, isShown, viewParameters } from "./view.js";
+import { percent } from "./words.js";
 
 const GAP_PX = 4;
 const WELL_PADDING_PX = 2;
@@ -22,6 +23,7 @@ export class Board {
     this.element = element;
     this.tiles = new Map();
     this.order = [];
+    this.captions = new Map(); // of the drops that stand one after the other
   }
 
   /** Show `board` as `view` says; tiles that are there already stay. */
@@ -39,9 +41,12 @@ export class Board {
       tile.element.href = dropAddress(tile.drop, address);
       tile.element.classList.toggle("out", view.sort === "plate" && !isShown(tile.drop, view));
       tile.crop(view.crop === "on");
+      tile.tell(view.frames === "on");
     }
     this.element.classList.toggle("without-frames", view.frames === "off");
+    this.element.classList.toggle("by-crystal", view.sort === "crystal");
     this.arrange();
+    for (const [id, caption] of this.captions) caption.textContent = this.caption(this.tiles.get(id).drop);
     this.resize();
   }
 
@@ -56,6 +61,7 @@ export class Board {
       this.element.replaceChildren(this.empty());
       return;
     }
+    this.captions.clear();
     this.element.replaceChildren(inPlates ? this.plate() : this.flow());
     (focused ?? this.tiles.get(this.order[0])?.element)?.setAttribute("tabindex", "0");
     focused?.focus({ preventScroll: true });
@@ -101,9 +107,15 @@ export class Board {
   flow() {
     if (!this.order.length) return el("p", { className: "nothing", textContent: "No drop is like that. Clear the filters to see all." });
     return el("div", { className: "flow" }, ...this.order.map((id) => {
-      const { drop } = this.tiles.get(id);
-      return el("figure", {}, this.prepared(id), el("figcaption", { textContent: `${drop.well} · ${drop.drop}`, "aria-hidden": "true" }));
+      this.captions.set(id, el("figcaption"));
+      return el("figure", {}, this.prepared(id), this.captions.get(id));
     }));
+  }
+
+  /** Say which drop it is, and in the order of the likeliest crystals how likely. */
+  caption({ well, drop, auto }) {
+    const likely = this.view.sort === "crystal" && this.view.frames === "on" && auto && auto.p_crystal !== null;
+    return `${well} · ${drop}${likely ? ` · crystal ${percent(auto.p_crystal)}` : ""}`;
   }
 
   aspect() {

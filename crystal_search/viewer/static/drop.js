@@ -42,12 +42,12 @@ function show() {
   document.title = `${placeText(drop)}, ${drop.plate} – Crystal Search`;
   byId("place").textContent = `${drop.well} · drop ${drop.drop}`;
   byId("plate").textContent = `${drop.plate}, inspection ${drop.inspection}`;
-  byId("up").href = plateAddress(drop, parameters);
+  byId("up").href = `${plateAddress(drop, parameters)}#${drop.id}`;
   const at = order.indexOf(drop.id);
   byId("position").textContent = order.length ? `${at + 1} of ${order.length}` : "";
   byId("previous").disabled = at <= 0;
   byId("next").disabled = at < 0 || at >= order.length - 1;
-  picture.show(drop, auto);
+  picture.show(drop, auto, { machine: view.frames === "on" });
   showScores();
   showBars(byId("bars"), auto, drop.why_unscored);
   showLedger(byId("ledger"), drop.ledger);
@@ -86,11 +86,14 @@ async function fetchSiblings() {
 
 function showCourse() {
   const channels = [...new Set(siblings.map((each) => each.channel))];
+  const focused = byId("course").contains(document.activeElement);
   byId("course").replaceChildren(...channels.map((channel) => el("div", { className: "family" }, ...siblings.filter((each) => each.channel === channel).map(courseFigure))));
+  if (focused) byId("course").querySelector(".here")?.focus();
 }
 
 function courseFigure(each) {
-  const tile = new Tile(each, { address: dropAddress(each, parameters), lazy: false });
+  const tile = new Tile(each, { address: dropAddress(each, parameters), lazy: false, machine: view.frames === "on" });
+  tile.element.addEventListener("click", (event) => openInPlace(event, each.id));
   tile.element.classList.toggle("here", each.id === drop.id);
   if (each.id === drop.id) tile.element.setAttribute("aria-current", "true");
   const aspect = each.auto?.aspect;
@@ -98,6 +101,13 @@ function courseFigure(each) {
   const when = each.imaged_at ? ` · ${takenDay(each.imaged_at)}` : "";
   const channel = each.channel === "visible" ? "" : ` · ${each.channel}`;
   return el("figure", {}, tile.element, el("figcaption", { textContent: `${each.inspection}${channel}${when}`, title: `Inspection ${each.inspection}${channel}${when}` }));
+}
+
+/** Open a drop of the strip on this page, so that zoom and focus stay; another tab is the browser's business. */
+function openInPlace(event, id) {
+  if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  going(() => open(id))();
 }
 
 const fetchDrop = (id) => getJson(`/api/drop/${id}`);
@@ -194,6 +204,7 @@ function toggleMachine() {
   history.replaceState(null, "", dropAddress(drop, parameters));
   showMachine();
   show();
+  showCourse();
 }
 
 function showMachine() {

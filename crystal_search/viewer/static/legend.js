@@ -1,6 +1,6 @@
 // The legend: every outcome that is there, how often, and a button that shows only it.
 import { el, press } from "./dom.js";
-import { answersOf, classesOf } from "./view.js";
+import { answersOf, classesBy, classesOf } from "./view.js";
 import { autoBadge, groups, outcomes, shortLabel } from "./words.js";
 
 function counted(drops, by) {
@@ -19,7 +19,7 @@ function toggled(view, names) {
 /** Fill `legend` with the outcomes of `drops`; a press calls `change` with the new classes. */
 export function showLegend(legend, drops, view, change) {
   const focused = document.activeElement?.dataset?.names;
-  const counts = counted(drops, view.by);
+  const counts = counted(drops, classesBy(view));
   const classes = classesOf(view);
   const button = (names, className, ...content) => {
     const made = el("button", { type: "button", className }, ...content, el("span", { className: "n", textContent: String(names.reduce((sum, name) => sum + (counts.get(name) ?? 0), 0)) }));

@@ -34,11 +34,12 @@ export class Picture {
   }
 
   /** Show an image with the newest of the machine's scores, or null, on it. */
-  show(drop, score) {
+  show(drop, score, { machine = true } = {}) {
+    if (this.drop && drop.id !== this.drop.id) this.leave(drop);
     this.drop = drop;
     this.score = score;
     const address = imageAddress(drop);
-    this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, people: [] }));
+    this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, people: [], comments: [] }, { machine }));
     if (this.image.getAttribute("src") !== address) {
       // The old image must go at once: it would stand under the new drop's name.
       this.ready = false;
@@ -51,18 +52,35 @@ export class Picture {
     }
   }
 
+  /** Remember what part of the image is in sight, for the same drop in another channel or at another time. */
+  leave(next) {
+    const same = ["plate", "row", "column", "drop"].every((part) => next[part] === this.drop[part]);
+    if (!same) this.kept = null;
+    if (!same || !this.ready || this.isFit || !this.image.naturalWidth) return;
+    const [width, height] = [this.scale * this.image.naturalWidth, this.scale * this.image.naturalHeight];
+    this.kept = { x: (this.stage.clientWidth / 2 - this.x) / width, y: (this.stage.clientHeight / 2 - this.y) / height, width };
+  }
+
+  /** Show the same part again, of an image that may have another size. */
+  restore({ x, y, width }) {
+    const { naturalWidth, naturalHeight } = this.image;
+    const scale = width / naturalWidth;
+    this.isFit = this.onDrop = false;
+    this.place(scale, this.stage.clientWidth / 2 - x * naturalWidth * scale, this.stage.clientHeight / 2 - y * naturalHeight * scale);
+  }
+
   loaded() {
     this.sheet.hidden = false;
     const { naturalWidth: width, naturalHeight: height } = this.image;
     this.sheet.style.width = `${width}px`;
     this.sheet.style.height = `${height}px`;
     this.overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    if (this.size !== `${width} ${height}`) {
-      this.size = `${width} ${height}`;
-      this.fit();
-    } else if (this.onDrop) {
-      this.fitDrop();
-    }
+    const isNew = this.size !== `${width} ${height}`;
+    this.size = `${width} ${height}`;
+    if (this.kept) this.restore(this.kept);
+    else if (this.onDrop && !isNew) this.fitDrop();
+    else if (isNew) this.fit();
+    this.kept = null;
     this.draw();
     this.setReady();
   }
@@ -101,6 +119,7 @@ export class Picture {
   /** Show the whole image. */
   fit() {
     this.onDrop = false;
+    this.isFit = true;
     this.fitBox([0, 0, this.image.naturalHeight, this.image.naturalWidth], 1);
   }
 
@@ -110,6 +129,7 @@ export class Picture {
     if (!box) return this.fit();
     const { naturalWidth: width, naturalHeight: height } = this.image;
     this.onDrop = true;
+    this.isFit = false;
     return this.fitBox([box[0] * height, box[1] * width, box[2] * height, box[3] * width], 0.94);
   }
 
@@ -117,6 +137,13 @@ export class Picture {
     const { clientWidth, clientHeight } = this.stage;
     const scale = share * Math.min(clientWidth / (right - left), clientHeight / (bottom - top));
     this.place(scale, clientWidth / 2 - (scale * (left + right)) / 2, clientHeight / 2 - (scale * (top + bottom)) / 2);
+  }
+
+  /** Keep in sight what was, now that the stage has another size. */
+  resized() {
+    if (this.onDrop) this.fitDrop();
+    else if (this.isFit) this.fit();
+    else this.place(this.scale, this.x, this.y);
   }
 
   place(scale, x, y) {
@@ -133,6 +160,7 @@ export class Picture {
     const least = 0.5 * Math.min(this.stage.clientWidth / this.image.naturalWidth, this.stage.clientHeight / this.image.naturalHeight);
     const scale = Math.min(MAX_SCALE, Math.max(least, this.scale * factor));
     const ratio = scale / this.scale;
+    this.isFit = this.onDrop = false;
     this.place(scale, x - (x - this.x) * ratio, y - (y - this.y) * ratio);
   }
 
@@ -150,7 +178,9 @@ export class Picture {
       stage.classList.add("dragging");
     });
     stage.addEventListener("pointermove", (event) => {
-      if (this.from) this.place(this.scale, event.clientX - this.from.x, event.clientY - this.from.y);
+      if (!this.from) return;
+      this.isFit = this.onDrop = false;
+      this.place(this.scale, event.clientX - this.from.x, event.clientY - this.from.y);
     });
     for (const name of ["pointerup", "pointercancel"]) {
       stage.addEventListener(name, () => {
@@ -159,6 +189,6 @@ export class Picture {
       });
     }
     stage.addEventListener("dblclick", (event) => event.target.closest("button") || this.fit());
-    new ResizeObserver(() => this.size && (this.onDrop ? this.fitDrop() : this.fit())).observe(stage);
+    new ResizeObserver(() => this.size && this.resized()).observe(stage);
   }
 }

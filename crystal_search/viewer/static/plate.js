@@ -7,7 +7,7 @@ import { showLegend } from "./legend.js";
 import { boardAddress, plateAddress, poll } from "./net.js";
 import { Preview } from "./preview.js";
 import { ofPeople } from "./scores.js";
-import { isFiltered, readView, rememberOrder, viewParameters, withoutFilters } from "./view.js";
+import { classesBy, isFiltered, readView, rememberOrder, viewParameters, withoutFilters } from "./view.js";
 import { progressText, whyUnscored } from "./words.js";
 
 const POLL_MS = 1000;
@@ -38,12 +38,15 @@ function show() {
   shown.show(board, view);
   showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));
   for (const key of ["sort", "scored", "by", "pmin", "pmax"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
+  byId("by").disabled = view.frames === "off";
+  if (byId("by").disabled) byId("by").value = classesBy(view);
   press(byId("frames"), view.frames === "on");
   preview.box.classList.toggle("without-machine", view.frames === "off");
   press(byId("crop"), view.crop === "on");
   byId("clear").hidden = !isFiltered(view);
   byId("showing").textContent = isFiltered(view) ? `${shown.order.length} of ${board.images}` : "";
   for (const button of byId("sizes").children) press(button, button.dataset.size === view.size);
+  preview.refresh();
   setUpLinks();
   rememberOrder(board, view, shown.order);
 }
@@ -57,10 +60,29 @@ function setUpLinks() {
     link.setAttribute("aria-disabled", plate ? "false" : "true");
   }
   byId("table").href = `/plate/${encodeURIComponent(board.plate)}/scores.csv?${new URLSearchParams({ inspection: board.inspection, channel: board.channel })}`;
-  const links = (values, here, addressOf, title) => values.map((value) => el("a", { className: "button", href: addressOf(value), textContent: String(value), title: title(value), "aria-current": value === here ? "true" : "false" }));
-  byId("inspections").replaceChildren(...links(board.inspections, board.inspection, (inspection) => plateAddress({ ...board, inspection }, parameters), (value) => `Inspection ${value} (, and . go through them)`));
-  byId("channels").replaceChildren(...links(board.channels, board.channel, (channel) => plateAddress({ ...board, channel }, { ...parameters, channel }), (value) => `Images in ${value}`));
+  const links = (values, here, addressOf, title, day = () => null) => values.map((value) => el(
+    "a", { className: "button", href: addressOf(value), title: title(value), "aria-current": value === here ? "true" : "false" },
+    el("span", { textContent: String(value) }), " ", day(value),
+  ));
+  const day = (inspection) => board.days[inspection] && el("span", { className: "day", textContent: board.days[inspection] });
+  showLinks("inspections", links(board.inspections, board.inspection, (inspection) => plateAddress({ ...board, inspection }, parameters), (value) => `Inspection ${value} (, and . go through them)`, day));
+  showLinks("channels", links(board.channels, board.channel, (channel) => plateAddress({ ...board, channel }, { ...parameters, channel }), (value) => `Images in ${value}`));
   byId("channels").hidden = board.channels.length < 2;
+}
+
+/** Put links in place; one that has the focus and stays the same keeps it. */
+function showLinks(id, links) {
+  const at = [...byId(id).children].indexOf(document.activeElement);
+  byId(id).replaceChildren(...links);
+  if (at >= 0) links[at]?.focus();
+}
+
+/** Have the focus on the drop from which somebody came up. */
+function focusWhereOneWas() {
+  const tile = shown.tiles.get(Number(location.hash.slice(1)));
+  if (!location.hash) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  if (tile && shown.order.includes(tile.drop.id)) focus(tile);
 }
 
 function goTo(link) {
@@ -189,8 +211,10 @@ setUpHelp([
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);
 new ResizeObserver(() => shown.resize()).observe(shown.element);
+addEventListener("hashchange", focusWhereOneWas);
 addEventListener("pageshow", (event) => event.persisted && show());
 show();
+focusWhereOneWas();
 poll(() => boardAddress(board), {
   every: POLL_MS,
   changed: (news) => {

@@ -23,8 +23,14 @@ export class Preview {
     this.timer = setTimeout(() => this.show(tile), this.box.hidden ? DELAY_MS : 30);
   }
 
+  /** Show what is known by now of the tile in sight. */
+  refresh() {
+    if (!this.box.hidden && this.tile?.drop !== this.drop) this.show(this.tile);
+  }
+
   show(tile) {
     const { drop } = tile;
+    Object.assign(this, { tile, drop });
     const lines = [el("div", { className: "line" }, el("b", { textContent: placeText(drop) }))];
     if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability), "machine"));
     for (const score of drop.people) lines.push(line(handBadge(score), outcomeOf(score.outcome).label, score.person));

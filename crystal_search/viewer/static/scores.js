@@ -101,6 +101,6 @@ export function showFacts(element, drop, auto) {
   const facts = [["Plate", drop.plate], ["Inspection", `${drop.inspection}${drop.imaged_at ? `, ${takenText(drop.imaged_at)}` : ""}`], ["Channel", drop.channel], ["Image", String(drop.id)]];
   if (auto?.width_px) facts.push(["Size", `${auto.width_px} × ${auto.height_px} px`]);
   if (auto?.remarks.length) facts.push(["Read", auto.remarks.join("; ")]);
-  if (auto?.area_fraction) facts.push(["Drop", `${percent(auto.area_fraction)} of the image`]);
-  element.replaceChildren(...facts.flatMap(([name, text]) => [el("dt", { textContent: name }), el("dd", { textContent: text })]));
+  if (auto?.area_fraction) facts.push(["Drop", `${percent(auto.area_fraction)} of the image`, "of-machine"]);
+  element.replaceChildren(...facts.flatMap(([name, text, className = ""]) => [el("dt", { textContent: name, className }), el("dd", { textContent: text, className })]));
 }

@@ -31,7 +31,7 @@ function commentMark(comments) {
 
 /** A tile: `element` is a link, `update` shows another state of the same drop in place. */
 export class Tile {
-  constructor(drop, { address = null, lazy = true } = {}) {
+  constructor(drop, { address = null, lazy = true, machine = true } = {}) {
     this.image = el("img", { decoding: "async", draggable: false });
     if (lazy) this.image.loading = "lazy";
     this.image.addEventListener("error", () => this.image.classList.add("missing"));
@@ -41,6 +41,7 @@ export class Tile {
     if (address) this.element.href = address;
     this.element.dataset.id = drop.id;
     this.cropped = false;
+    this.machine = machine;
     this.update(drop);
   }
 
@@ -49,7 +50,7 @@ export class Tile {
     const changed = !first && stateOf(drop) !== stateOf(this.drop);
     if (first || drop.version !== this.drop.version) this.image.src = thumbnailAddress(drop);
     this.drop = drop;
-    this.image.alt = describe(drop);
+    this.image.alt = describe(drop, { machine: this.machine });
     const name = outcomeOf(drop.auto?.outcome ?? "unscored").name;
     const stays = ["here", "out"].filter((each) => this.element.classList.contains(each));
     this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", peopleDiffer(drop) ? "differ" : "", changed ? "changed" : "", ...stays].filter(Boolean).join(" ");
@@ -62,6 +63,13 @@ export class Tile {
     for (const badge of badges) badge.setAttribute("aria-hidden", "true");
     this.element.replaceChildren(this.window, ...badges);
     this.crop(this.cropped);
+  }
+
+  /** Say to screen readers what the machine says, or only the rest. */
+  tell(machine) {
+    if (machine === this.machine) return;
+    this.machine = machine;
+    this.image.alt = describe(this.drop, { machine });
   }
 
   /** Enlarge the drop, or show the whole image. */

@@ -36,6 +36,9 @@ export const withoutFilters = (view) => ({ ...view, ...Object.fromEntries(FILTER
 
 export const classesOf = (view) => new Set(view.classes ? view.classes.split(",") : []);
 
+/** Whose classes count for the legend and for filters: while the machine's scores are hidden they must not show there. */
+export const classesBy = (view) => (view.frames === "off" ? "manual" : view.by);
+
 /** Return the answers of a drop that count for filters by class. */
 export function answersOf(drop, by) {
   const auto = drop.auto?.outcome ?? "unscored";
@@ -60,7 +63,7 @@ const SCORED = {
 export function isShown(drop, view) {
   if (!SCORED[view.scored](drop)) return false;
   const classes = classesOf(view);
-  if (classes.size && !answersOf(drop, view.by).some((name) => classes.has(name))) return false;
+  if (classes.size && !answersOf(drop, classesBy(view)).some((name) => classes.has(name))) return false;
   if (view.pmin === DEFAULTS.pmin && view.pmax === DEFAULTS.pmax) return true;
   const crystal = drop.auto?.p_crystal ?? null;
   return crystal !== null && crystal * 100 >= Number(view.pmin) && crystal * 100 <= Number(view.pmax);

@@ -65,10 +65,15 @@ export const opinions = (drop) => drop.people.filter(({ outcome }, at) => drop.p
 export const peopleDiffer = (drop) => opinions(drop).length > 1;
 
 /** Say everything that a tile shows: "C07 drop 1: Crystals, harvestable, 97 %; by hand: Clear (Ada)". */
-export function describe(drop) {
+export function describe(drop, { machine = true } = {}) {
+  if (!machine) return said(drop, [placeText(drop)]);
   const parts = [`${placeText(drop)}: ${drop.auto ? outcomeOf(drop.auto.outcome).label : `not scored${drop.why_unscored ? `: ${drop.why_unscored}` : ""}`}`];
   if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) parts[0] += `, ${percent(drop.auto.probability)}`;
   if (drop.auto && drop.auto.probability !== null && !drop.auto.above_threshold) parts[0] += " (below the threshold)";
+  return said(drop, parts);
+}
+
+function said(drop, parts) {
   if (drop.people.length) parts.push(`by hand: ${drop.people.map((score) => `${outcomeOf(score.outcome).label} (${score.person})`).join(", ")}${peopleDiffer(drop) ? ", who differ" : ""}`);
   for (const comment of drop.comments ?? []) parts.push(`comment: “${comment.text}” (${comment.person})`);
   if (drop.earlier) parts.push(`by hand at inspection ${drop.earlier.inspection}: ${outcomeOf(drop.earlier.outcome).label}`);
