@@ -9,6 +9,13 @@ from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
 from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, waits
 from crystal_search.server.imaging.comments import Comment, in_order
+from crystal_search.server.imaging.facility_records import (
+    FacilityState,
+    PulledScore,
+    PulledScores,
+    Push,
+    PushedScore,
+)
 from crystal_search.server.imaging.imaging_database import (
     ALL,
     CLOSED,
@@ -24,11 +31,14 @@ from crystal_search.server.imaging.imaging_database import (
     Postponement,
     Recipe,
     Removal,
+    ScoredImage,
     StoredImage,
     Taken,
+    ToPush,
     UnitRecord,
 )
-from crystal_search.wells import WellKey
+from crystal_search.server.imaging.push_rules import again_at, new_scores, sorted_out
+from crystal_search.wells import REMOVED, WellKey
 from tests.memory_facts import MemoryFacts
 
 
@@ -51,6 +61,9 @@ class MemoryImaging(MemoryFacts):
         self._removals: list[Removal] = []
         self._hand_scores = 0
         self._comments: list[Comment] = []
+        self._auto_scores: list[AutoScore] = []  # the place of each, from 1, is its id
+        self._facilities: dict[str, FacilityState] = {}
+        self._pushes: dict[str, dict[int, PushedScore]] = {}
 
     def close(self) -> None:
         """Give back connections: there are none."""
@@ -348,7 +361,9 @@ class MemoryImaging(MemoryFacts):
         new = 0
         for score in wanted:
             if all(score.work_unit != other.work_unit for other in self._machine_scores(score.image_id)):
-                self._scores[score.image_id].append(replace(score, scored_at=in_utc(score.scored_at)))
+                row = replace(score, scored_at=in_utc(score.scored_at))
+                self._scores[score.image_id].append(row)
+                self._auto_scores.append(row)
                 new += 1
         self.take_up([score.image_id for score in wanted if score in self._counting(score.image_id)])
         return new
@@ -372,6 +387,7 @@ class MemoryImaging(MemoryFacts):
         """Record that a person takes a score back, which stays in the ledger and counts no more."""
         for scores in self._scores.values():
             own = [each for each in scores if isinstance(each, ManualScore) and each.person == person and each.counts]
+            own.sort(key=lambda each: not each.late)
             if own and own[-1].id == score_id:
                 place = next(at for at, each in enumerate(scores) if each is own[-1])
                 scores[place] = replace(own[-1], taken_back_at=in_utc(at))
@@ -380,7 +396,8 @@ class MemoryImaging(MemoryFacts):
 
     def _by_hand(self, image_id: int) -> list[ManualScore]:
         """Return what people said of an image and did not take back, the last first."""
-        return [each for each in self.ledger(image_id)[::-1] if isinstance(each, ManualScore) and each.counts]
+        told = [each for each in self.ledger(image_id)[::-1] if isinstance(each, ManualScore) and each.counts]
+        return sorted(told, key=lambda each: each.late)
 
     def add_comment(self, comment: Comment) -> None:
         """Add what a person wrote about an image."""
@@ -454,6 +471,67 @@ class MemoryImaging(MemoryFacts):
         later = [each for each in self._scores[image_id][image.scores_before :] if isinstance(each, AutoScore)]
         now = image.version.sha256 if image.version else ""
         return [each for each in later if not each.version or now in ("", each.version.sha256)]
+
+    def facility_state(self, facility: str) -> FacilityState:
+        """Return how far a facility's database was looked at."""
+        waiting = self.pushes(facility, refused=True, last=ALL)
+        return replace(self._facilities.get(facility, FacilityState()), refused=len(waiting))
+
+    def note_pulled(self, facility: str, mark: str, *, now: datetime) -> None:
+        """Note where the next pull begins."""
+        known = self._facilities.get(facility, FacilityState())
+        self._facilities[facility] = replace(known, pull_mark=mark, pulled_at=now)
+
+    def add_pulled_scores(self, facility: str, scores: Sequence[PulledScore]) -> PulledScores:
+        """Add people's scores from a facility to the ledger, each once."""
+        found = [(self._by_path[each.path].id, each) for each in scores if each.path in self._by_path]
+        there = {number: [row for row in self._scores[number] if isinstance(row, ManualScore)] for number, _ in found}
+        new = new_scores(facility, found, there)
+        for score in new:
+            self._hand_scores += 1
+            self._scores[score.image_id].append(replace(score, id=self._hand_scores))
+        unknown = {each.path for each in scores} - self._by_path.keys()
+        return PulledScores(added=len(new), known=len(found) - len(new), unknown=tuple(sorted(unknown)))
+
+    def scores_to_push(self, facility: str, *, now: datetime, limit: int) -> ToPush:
+        """Return automatic scores that a facility was not given yet, or refused and may take by now."""
+        noted = self._pushes.get(facility, {})
+        due = sorted((each.next_at, each.score_id) for each in noted.values() if each.next_at and each.next_at <= now)
+        wanted = [(number, noted[number].tries) for _, number in due[: limit // 2]]
+        new = [(number, 0) for number in range(1, len(self._auto_scores) + 1) if number not in noted]
+        return sorted_out([self._scored_image(number, tries) for number, tries in [*wanted, *new][:limit]])
+
+    def _scored_image(self, number: int, tries: int) -> ScoredImage:
+        score = self._auto_scores[number - 1]
+        removed = self._removed.get(score.image_id)
+        image = replace(removed, key=replace(removed.key, channel=REMOVED)) if removed else self._images[score.image_id]
+        counts = score in self._counting(score.image_id)
+        return ScoredImage(image=image, score=replace(score, counts=counts), score_id=number, tries=tries)
+
+    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime) -> None:
+        """Note what became of scores; those that were refused are given again, ever less often."""
+        noted = self._pushes.setdefault(facility, {})
+        for each in pushes:
+            noted[each.score_id] = PushedScore(
+                score_id=each.score_id,
+                path=(self._images.get(each.image_id) or self._removed[each.image_id]).path,
+                outcome=self._auto_scores[each.score_id - 1].outcome,
+                pushed_at=now,
+                refused=each.refused,
+                tries=each.tries,
+                next_at=again_at(each.tries, now) if each.refused and each.again else None,
+            )
+        last = {each.image_id: each.score_id for each in sorted(pushes, key=lambda each: each.score_id)}
+        for number, known in noted.items():
+            if number < last.get(self._auto_scores[number - 1].image_id, 0):
+                noted[number] = replace(known, next_at=None)
+        if pushes:
+            self._facilities[facility] = replace(self._facilities.get(facility, FacilityState()), pushed_at=now)
+
+    def pushes(self, facility: str, *, refused: bool = False, last: int = 1000) -> list[PushedScore]:
+        """Return scores that a facility was given, the last first; or, when `refused`, those that it is given again."""
+        noted = sorted(self._pushes.get(facility, {}).values(), key=lambda each: -each.score_id)
+        return [each for each in noted if each.next_at or not refused][:last]
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):

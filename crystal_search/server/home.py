@@ -55,6 +55,9 @@ class Home:
     samples = Place("samples.jsonl", folder=False)  #: counts from time to time, from which rates follow
     trouble = Place("trouble.txt", folder=False)  #: what kept `watch` from scoring at its last pass; else missing
     looked_at = Place("looked-at", folder=False)  #: below which image the last look for changed files ended
+    facility_lock = Place(
+        "facility.lock", folder=False
+    )  #: held by the one process that pulls from a facility or pushes
     services_lock = Place("services.lock", folder=False)  #: held by the one process that takes a step
     validated = Place("validated")  #: folders ``NAME`` with the canonical result
     spool = Place("spool")  #: folders ``NAME`` with assimilated results that are in no CSV yet

@@ -55,3 +55,10 @@ def only_service(home: Home) -> Iterator[None]:
     """Let one process at a time take steps between the folders of `home`; others wait their turn."""
     with FileLock(home.services_lock, "another step", patience_s=PATIENCE_S):
         yield
+
+
+@contextmanager
+def only_at_facility(home: Home) -> Iterator[None]:
+    """Let one process at a time pull from the facility's database and push to it; others wait their turn."""
+    with FileLock(home.facility_lock, "a pull from the facility or a push to it", patience_s=PATIENCE_S):
+        yield

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+TABLES = ("facility",)  #: of the file, which rooms above this read for themselves
 PASSWORD = re.compile(r"://[^/@]*:[^/@]+@|[?&]password=[^&]")  #: in a URL, before the host or among the options
 
 
@@ -101,11 +102,12 @@ def read_settings(path: Path) -> Settings:
     -----
     Folders of models and of the BOINC project are relative to the file's folder, whatever the current folder is.
     """
-    table = read_toml(path, "key", sorted(field.name for field in fields(Settings)))
+    table = read_toml(path, "key", [*sorted(field.name for field in fields(Settings)), *TABLES])
+    table = {key: value for key, value in table.items() if key not in TABLES}
     with refusing(ConfigError, str(path)):
         imagers = imagers_in(table.pop("imagers", {}), path)
         for key, value in table.items():
-            _check(path, key, value, getattr(Settings(), key))
+            check_value(path, key, value, getattr(Settings(), key), LIMITS.get(key), choices=CHOICES.get(key, ()))
         _check_zone(path, table.get("time_zone", ""))
     for key in ("models", "boinc_project"):
         if table.get(key):
@@ -115,13 +117,13 @@ def read_settings(path: Path) -> Settings:
     return Settings(**table, imagers=imagers)
 
 
-def read_toml(path: Path, what: str, known: Collection[str]) -> dict[str, Any]:
+def read_toml(path: Path, what: str, known: Collection[str] | None) -> dict[str, Any]:
     """Return what a file of settings says; nothing when there is no such file.
 
     Raises
     ------
     ConfigError
-        If the file is not TOML, or names on its highest level a `what` that is none of `known`.
+        If the file is not TOML, or names on its highest level a `what` that is none of `known`; all may be for None.
     """
     if not path.exists():
         return {}
@@ -131,7 +133,8 @@ def read_toml(path: Path, what: str, known: Collection[str]) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error}") from error
     except RecursionError as error:
         raise ConfigError(f"{path}: nested too deep") from error
-    check_known(path, what, table, known)
+    if known is not None:
+        check_known(path, what, table, known)
     return table
 
 
@@ -141,15 +144,23 @@ def check_known(path: Path, what: str, given: Collection[str], known: Collection
         raise ConfigError(f"{path}: unknown {what} {', '.join(unknown)}; choose from {', '.join(known)}")
 
 
-def _check(path: Path, key: str, value: Any, default: Any) -> None:
+def check_value(
+    path: Path,
+    key: str,
+    value: Any,
+    default: Any,
+    limits: tuple[float, float] | None = None,
+    *,
+    choices: Collection[str] = (),
+) -> None:
+    """Refuse a value in a file of settings that is not of its default's type, not within limits, or no choice."""
     expected = (int, float) if isinstance(default, float) else (type(default),)
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(default, bool):
         raise ConfigError(f"{path}: {key} must be like {default!r}, got {value!r}")
-    if key in CHOICES and value not in CHOICES[key]:
-        raise ConfigError(f"{path}: {key} must be one of {', '.join(CHOICES[key])}, got {value!r}")
-    low, high = LIMITS.get(key, (None, None))
-    if low is not None and high is not None and not low <= value <= high:
-        raise ConfigError(f"{path}: {key} must be from {low:g} to {high:g}, got {value!r}")
+    if choices and value not in choices:
+        raise ConfigError(f"{path}: {key} must be one of {', '.join(choices)}, got {value!r}")
+    if limits is not None and not limits[0] <= value <= limits[1]:
+        raise ConfigError(f"{path}: {key} must be from {limits[0]:g} to {limits[1]:g}, got {value!r}")
 
 
 def _check_zone(path: Path, name: str) -> None:

@@ -8,28 +8,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from crystal_search.server.imaging.imaging_database import AutoScore, NewImage, StoredImage
+from crystal_search.server.imaging.facility_records import PulledScore
+from crystal_search.server.imaging.imaging_database import NewImage, ScoredImage
+from crystal_search.server.imaging.plate_facts import Condition, PlateFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """Images that the facility has, and how far the look at them came."""
+    """What the facility has, and how far the look at it came."""
 
-    images: tuple[NewImage, ...]  #: what it knows by a plate, a well, an inspection and a path that we can use
-    left_out: tuple[str, ...]  #: what it knows otherwise, a sentence each
+    images: tuple[NewImage, ...] = ()  #: what it knows by a plate, a well, an inspection and a path that we can use
+    facts: tuple[PlateFacts, ...] = ()  #: of the plates of these images
+    conditions: tuple[Condition, ...] = ()  #: of the wells of these plates
+    scores: tuple[PulledScore, ...] = ()  #: by people; images of a pull before may have some, too
+    left_out: tuple[str, ...] = ()  #: what it knows otherwise, a sentence each
     mark: str  #: where the next pull begins; means something to this database only
+    more: bool = False  #: whether the next pull will find something at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScoredImage:
-    """An image with a score of ours, for the facility."""
+class Refusal:
+    """A score that the facility does not take."""
 
-    image: StoredImage
-    score: AutoScore
+    image_id: int
+    why: str  #: a sentence that names the image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a look at the facility's database found, a sentence each."""
+
+    found: tuple[str, ...]  #: what is there, what would be read and written
+    missing: tuple[str, ...]  #: rights, tables, columns, schemas; each says what to do
 
 
 class FacilityDatabase(Protocol):
     """What is asked of a facility's database."""
+
+    def check(self) -> Checked:
+        """Tell what is there, what is missing, what would be read and written. Nothing is written.
+
+        Raises
+        ------
+        DatabaseError
+            If it cannot be reached.
+        """
 
     def pull(self, mark: str, *, limit: int) -> Pulled:
         """Return images that came after `mark`, the oldest first.
@@ -50,8 +73,8 @@ class FacilityDatabase(Protocol):
             If it cannot be reached, or has another schema than expected.
         """
 
-    def push(self, scores: Sequence[ScoredImage]) -> tuple[str, ...]:
-        """Give the facility these scores; return what it does not take, a sentence each.
+    def push(self, scores: Sequence[ScoredImage]) -> tuple[Refusal, ...]:
+        """Give the facility these scores; return those that it does not take.
 
         Of two scores of one image the later stands. Pushed again, they change nothing. A person's score, and whatever
         else is not ours, is never touched. One that is not taken holds up no other; either the rest is written when
@@ -62,3 +85,6 @@ class FacilityDatabase(Protocol):
         DatabaseError
             If it cannot be reached, or has another schema than expected; push the same again later.
         """
+
+    def close(self) -> None:
+        """Give back connections."""

@@ -13,6 +13,7 @@ from typing import Protocol
 from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.comments import Comment, Comments
+from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
 from crystal_search.server.imaging.plate_facts import PlateFactsStore
 from crystal_search.wells import WellKey
 
@@ -137,6 +138,8 @@ class ManualScore:
     scored_at: datetime  #: UTC, time-zone aware
     outcome: str  #: an outcome's name or ``no_drop``
     comment: str = ""
+    pulled_from: str = ""  #: the facility that it came from; empty for one that was given here
+    late: bool = False  #: whether a newer one was there when it came: it stands behind those that are not late
     taken_back_at: datetime | None = None  #: when the same person took it back; UTC, time-zone aware
     id: int = field(default=0, compare=False)  #: filled by the database, not read by it
 
@@ -222,6 +225,24 @@ class Removal:
     removed_at: datetime  #: UTC, time-zone aware
     images: int = 0  #: how many
     id: int = 0  #: 0 before it is recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredImage:
+    """An image with an automatic score, for a facility."""
+
+    image: StoredImage
+    score: AutoScore
+    score_id: int  #: of the score in the ledger; a later one has a higher
+    tries: int = 0  #: how often the facility was given it already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToPush:
+    """What a facility is to be given, and what it is not."""
+
+    scores: tuple[ScoredImage, ...] = ()  #: in the order in which they came, one an image
+    passed_over: tuple[Push, ...] = ()  #: with the reasons, to be noted with the others
 
 
 class Images(Protocol):
@@ -410,7 +431,37 @@ class Imports(Protocol):
         """
 
 
-class ImagingDatabase(Images, Ledger, Comments, Units, Waiting, Imports, PlateFactsStore, Protocol):
+class FacilityRecords(Protocol):
+    """How far facilities' own databases were looked at, and which scores they were given, by its name."""
+
+    def facility_state(self, facility: str) -> FacilityState:
+        """Return how far a facility's database was looked at."""
+
+    def note_pulled(self, facility: str, mark: str, *, now: datetime) -> None:
+        """Note where the next pull begins."""
+
+    def add_pulled_scores(self, facility: str, scores: Sequence[PulledScore]) -> PulledScores:
+        """Add people's scores from a facility to the ledger in one transaction, each once.
+
+        One that is older than another that a person gave is listed, but is not the one that counts.
+
+        Raises
+        ------
+        UnknownNameError
+            If an outcome is none.
+        """
+
+    def scores_to_push(self, facility: str, *, now: datetime, limit: int) -> ToPush:
+        """Return automatic scores that a facility was not given yet, or refused and may take now, at most `limit`."""
+
+    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime) -> None:
+        """Note in one transaction what became of scores; those that were refused are given again, ever less often."""
+
+    def pushes(self, facility: str, *, refused: bool = False, last: int = 1000) -> list[PushedScore]:
+        """Return scores that a facility was given, the last first; or, when `refused`, those that it is given again."""
+
+
+class ImagingDatabase(Images, Ledger, Comments, Units, Waiting, Imports, PlateFactsStore, FacilityRecords, Protocol):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:

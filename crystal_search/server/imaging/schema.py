@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 7, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 8, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -150,6 +150,8 @@ score = _table(
     Column("size_bytes", NUMBER, comment="of that file"),
     Column("mtime_ns", NUMBER, comment="of that file, ns since 1970"),
     Column("remarks", Text, comment="a line for each thing that was overlooked or chosen in it"),
+    Column("pulled_from", String(200), nullable=False, server_default="", comment="facility it came from; else empty"),
+    Column("late", Boolean, nullable=False, server_default="0", comment="came after a newer one of a person"),
     UniqueConstraint("image_id", "work_unit", name="uq_score_image_work_unit"),
     CheckConstraint("(person IS NULL) <> (recipe_id IS NULL)", name="person_or_machine"),
     CheckConstraint("(work_unit IS NULL) = (recipe_id IS NULL)", name="machine_by_work_unit"),
@@ -279,6 +281,31 @@ well_condition = _table(
     Column("noted_at", TIME, nullable=False, comment="UTC"),
     Index("ix_well_condition_cocktail_id", "cocktail_id", "plate_id"),
     comment="Which cocktail is in which well",
+)
+
+facility = _table(
+    "facility",
+    Column("id", NUMBER, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True, comment="its kind, and where its database is"),
+    Column("pull_mark", Text, nullable=False, comment="where the next pull begins; empty before the first"),
+    Column("pulled_at", TIME, nullable=False, comment="UTC, of the last pull; empty before the first"),
+    Column("push_mark", NUMBER, nullable=False, comment="scores up to this id were looked at, to be given to it"),
+    Column("pushed_at", TIME, nullable=False, comment="UTC, of the last push; empty before the first"),
+    comment="Facilities' own databases, and how far they were looked at",
+)
+
+pushed_score = _table(
+    "pushed_score",
+    _key("facility_id", NUMBER, ForeignKey(facility.c.id)),
+    _key("score_id", NUMBER, ForeignKey(score.c.id)),
+    Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
+    Column("pushed_at", TIME, nullable=False, comment="UTC, when it was given last; empty: it never is"),
+    Column("refused", Text, nullable=False, comment="why it was not taken; empty when it was"),
+    Column("tries", Integer, nullable=False, comment="how often it was given"),
+    Column("next_at", TIME, nullable=False, comment="UTC, when it is given again; empty: it is not"),
+    Index("ix_pushed_score_next_at", "facility_id", "next_at"),
+    Index("ix_pushed_score_image_id", "image_id", "facility_id"),
+    comment="Which scores a facility was given, and what became of them",
 )
 
 #: The tables of the ledger, and what the database says to whoever wants to change or delete rows of them.

@@ -222,6 +222,22 @@ def make_room_for_comments(_: Connection) -> None:
     """From version 6 to 7: comments stand alone, in a table of their own, which `schema.prepare` makes."""
 
 
+_PULLED_COLUMNS = (
+    ("pulled_from", "VARCHAR(200) DEFAULT '' NOT NULL", "facility it came from; else empty"),
+    ("late", "BOOLEAN DEFAULT false NOT NULL", "came after a newer one of a person"),
+)
+
+
+def keep_what_facilities_say_and_get(connection: Connection) -> None:
+    """From version 7 to 8: a score says where it came from; what facilities got is in tables that `prepare` makes."""
+    there = {each["name"] for each in inspect(connection).get_columns("score")}
+    for name, type_, comment in _PULLED_COLUMNS:
+        if name not in there:
+            said = f"COMMENT '{comment}'" if connection.dialect.name == "mariadb" else ""
+            connection.execute(text(f"ALTER TABLE score ADD COLUMN {name} {type_} {said}"))
+        _comment(connection, "score", name, comment)
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
 UPGRADES: tuple[Upgrade, ...] = (
     name_models_by_role,
@@ -230,4 +246,5 @@ UPGRADES: tuple[Upgrade, ...] = (
     make_room_for_facts,
     make_room_for_taking_back,
     make_room_for_comments,
+    keep_what_facilities_say_and_get,
 )

@@ -14,6 +14,7 @@ from crystal_search.errors import ConfigError, DatabaseError
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.sql_comments import SqlComments
 from crystal_search.server.imaging.sql_errors import explained
+from crystal_search.server.imaging.sql_facility import SqlFacility
 from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
@@ -33,7 +34,7 @@ DRIVERS = {
 }
 
 
-class SqlImaging(SqlImages, SqlLedger, SqlComments, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts):
+class SqlImaging(SqlImages, SqlLedger, SqlComments, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts, SqlFacility):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 
 

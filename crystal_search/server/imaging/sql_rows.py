@@ -171,7 +171,7 @@ def manual_score(row: AnyRow) -> ManualScore:
 
 def manual_values(score: ManualScore) -> Values:
     """Return the row of a person's score."""
-    told = {name: getattr(score, name) for name in ("image_id", "person", "outcome", "comment")}
+    told = {name: getattr(score, name) for name in ("image_id", "person", "outcome", "comment", "pulled_from", "late")}
     return told | {"scored_at": time_text(score.scored_at)}
 
 

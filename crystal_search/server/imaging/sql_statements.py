@@ -261,7 +261,7 @@ def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Quer
 
     Scores that were taken back are left out. Machines are nobody, so that all of them are one in the partition.
     """
-    last_first = score.c.id.desc()
+    last_first = (score.c.late, score.c.id.desc())
     age = func.row_number().over(partition_by=(score.c.image_id, score.c.person), order_by=last_first)
     ranked = (
         select(score.c.id, age.label("age"))
@@ -269,7 +269,7 @@ def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Quer
         .where(*of_inspection(barcode, number, channel), stands())
         .subquery()
     )
-    return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1).order_by(last_first)
+    return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1).order_by(*last_first)
 
 
 def stands() -> ColumnElement[bool]:
@@ -280,7 +280,8 @@ def stands() -> ColumnElement[bool]:
 def last_that_stands(score_id: int, person: str) -> Query:
     """Select the last score that a person gave the image of a score, and did not take back."""
     this = select(score.c.image_id).where(score.c.id == score_id).scalar_subquery()
-    return select(func.max(score.c.id)).where(score.c.image_id == this, score.c.person == person, stands())
+    own = select(score.c.id).where(score.c.image_id == this, score.c.person == person, stands())
+    return own.order_by(score.c.late, score.c.id.desc()).limit(1)
 
 
 def newest_by_hand() -> Query:
@@ -289,7 +290,10 @@ def newest_by_hand() -> Query:
     People's scores are those without a work unit: the index of images and work units finds them, so that a database
     does not go through machines' rows, which are long and many.
     """
-    newest = select(func.max(score.c.id)).where(score.c.work_unit.is_(None), stands()).group_by(score.c.image_id)
+    last_first = (score.c.late, score.c.id.desc())
+    age = func.row_number().over(partition_by=score.c.image_id, order_by=last_first).label("age")
+    ranked = select(score.c.id, age).where(score.c.work_unit.is_(None), stands()).subquery()
+    newest = select(ranked.c.id).where(ranked.c.age == 1)
     return scores().where(score.c.id.in_(newest))
 
 

@@ -19,6 +19,7 @@ from crystal_search.files import write_whole
 from crystal_search.naming import Naming
 from crystal_search.server.engines.engine import Engine
 from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
+from crystal_search.server.facility.facility_settings import read_facility_settings
 from crystal_search.server.home import Home
 from crystal_search.server.importing.import_command import (
     add_naming_arguments,
@@ -33,6 +34,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, keep_going
+from crystal_search.server.services.facility_rounds import FacilityRounds
 from crystal_search.server.services.look_after_imagers import Rounds
 from crystal_search.server.services.postponing import number_of
 from crystal_search.server.services.reconcile import STRAY, strays_at
@@ -163,6 +165,7 @@ def watch(
     recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
     recipe()  # trouble with the models ends the service before it begins
     order, backlog, rounds = EVERYTHING, Backlog(), Rounds(site)
+    facility = FacilityRounds(site, read_facility_settings(site.home.settings))
     if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
@@ -182,6 +185,7 @@ def watch(
         if viewer:
             complaints.about("viewer", _trouble(viewer.look_after))
         complaints.about("import", _trouble(look))
+        complaints.about("facility", facility.look())
         complaints.about("score", noted(site.home, _trouble(one_pass)))
         complaints.about("imagers", _trouble(lambda: complaints.about("imager", "; ".join(rounds.look()))))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))

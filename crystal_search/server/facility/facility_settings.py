@@ -1,0 +1,99 @@
+"""What a facility's database is called and may be asked: the table ``[facility]`` of ``settings.toml``.
+
+The password stands in no setting: it is read from a file that only this account may read, or from an environment
+variable, when the database is opened, and goes nowhere but into the connection.
+"""
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from crystal_search.errors import ConfigError
+from crystal_search.server.settings import PASSWORD, check_known, check_value, read_toml
+
+ONLY_OURS = 0o077  #: what a password's file must not allow: anything to the group, or to others
+LIMITS = {"poll_seconds": (1, 86_400), "timeout_seconds": (1, 3600)}
+FACILITY = "facility"  #: the table's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacilitySettings:
+    """How to reach a facility's database, and what is called otherwise there."""
+
+    kind: str = ""  #: a name in ``facility_kinds``; empty: there is none
+    url: str = ""  #: of the database, without a password: ``mariadb://user@host/ispyb``
+    password_file: str = ""  #: file that holds the password alone, mode 0600; relative to the settings' folder
+    password_variable: str = ""  #: environment variable that holds it, in place of a file
+    push: bool = True  #: whether scores are given to it
+    poll_seconds: float = 30.0  #: between two looks of ``watch``
+    timeout_seconds: float = 30.0  #: a database that is silent for so long counts as away
+    folders: Mapping[str, str] = field(default_factory=dict)  #: folder as the database calls it -> as this machine does
+    schemas: Mapping[str, str] = field(default_factory=dict)  #: score schemas of ours there, as the kind says
+    names: Mapping[str, str] = field(default_factory=dict)  #: tables and columns that a site calls otherwise
+
+
+def read_facility_settings(path: Path) -> FacilitySettings:
+    """Return what the file of settings `path` says of a facility's database; no kind where it says nothing.
+
+    Raises
+    ------
+    ConfigError
+        If it names an unknown key, gives a value that cannot be, or holds a password.
+    """
+    table = read_toml(path, "key", None).get(FACILITY, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: {FACILITY} must be a table, [{FACILITY}], got {table!r}")
+    check_known(path, f"key of [{FACILITY}]", table, sorted(each.name for each in fields(FacilitySettings)))
+    if PASSWORD.search(str(table.get("url", ""))):  # the message must not repeat it
+        raise ConfigError(
+            f"{path}: url of [{FACILITY}] holds a password; put it into a file, mode 0600, and say password_file"
+        )
+    for key, value in table.items():
+        _check(path, key, value)
+    if table.get("password_file"):
+        table["password_file"] = os.path.abspath(path.parent / table["password_file"])
+    settings = FacilitySettings(**table)
+    if table and not (settings.kind and settings.url):
+        raise ConfigError(f"{path}: [{FACILITY}] must say kind and url")
+    return settings
+
+
+def _check(path: Path, key: str, value: Any) -> None:
+    default = getattr(FacilitySettings(), key)
+    check_value(path, key, value, default, LIMITS.get(key))
+    if isinstance(default, dict) and not all(isinstance(each, str) and each for each in value.values()):
+        raise ConfigError(f"{path}: [{FACILITY}.{key}] must give a text for each name")
+
+
+def password_of(settings: FacilitySettings) -> str:
+    """Return the database's password; empty where the settings say of none.
+
+    Raises
+    ------
+    ConfigError
+        If the file may be read by others, or there is no such file or variable.
+    """
+    if settings.password_file and settings.password_variable:
+        raise ConfigError(f"[{FACILITY}] says password_file and password_variable; keep one of them")
+    if settings.password_file:
+        return _password_in(Path(settings.password_file))
+    if not settings.password_variable:
+        return ""
+    if settings.password_variable not in os.environ:
+        raise ConfigError(f"[{FACILITY}] says password_variable, but there is no {settings.password_variable} here")
+    return os.environ[settings.password_variable]
+
+
+def _password_in(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode) or mode & ONLY_OURS:
+                raise ConfigError(f"{path} holds a password, so others must not read it: chmod 0600 {path}")
+            return file.read().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise ConfigError(f"{path}: the password cannot be read: {reason}") from None

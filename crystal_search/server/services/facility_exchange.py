@@ -1,0 +1,99 @@
+"""What comes from a facility's own database, and what goes to it: one pass of each.
+
+Both may be killed at any moment and begun again: what came is known by its path, what went is noted after the
+facility has it, and giving it once more changes nothing.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from crystal_search.server.facility.facility_database import FacilityDatabase, Pulled
+from crystal_search.server.imaging.facility_records import Push
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ScoredImage
+from crystal_search.server.imaging.plate_facts import Source
+
+log = logging.getLogger(__name__)
+
+PULL_ROWS = 5000  #: that one look asks for
+PUSH_SCORES = 1000  #: that one transaction of the facility's gets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullReport:
+    """What came from a facility."""
+
+    images: int = 0  #: that were new
+    known: int = 0
+    plates: int = 0  #: of which something was noted, or noted otherwise
+    wells: int = 0  #: of whose conditions something was
+    scores: int = 0  #: of people, that were new
+    left_out: tuple[str, ...] = ()  #: a sentence each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushReport:
+    """What went to a facility."""
+
+    taken: int = 0
+    refused: tuple[str, ...] = ()  #: a sentence each
+
+
+def pull(imaging: ImagingDatabase, facility: FacilityDatabase, name: str) -> PullReport:
+    """Take over everything that is new at a facility.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be reached; what came before is kept.
+    """
+    report, mark, more = PullReport(), imaging.facility_state(name).pull_mark, True
+    while more:
+        found = facility.pull(mark, limit=PULL_ROWS)
+        report = _taken_over(imaging, found, name, report)
+        more, mark = found.more and found.mark != mark, found.mark
+        imaging.note_pulled(name, mark, now=datetime.now(UTC))
+    return report
+
+
+def _taken_over(imaging: ImagingDatabase, found: Pulled, name: str, report: PullReport) -> PullReport:
+    source = Source(name=name.split(maxsplit=1)[0])
+    added = imaging.add_images(found.images)
+    plates = imaging.note_plates(found.facts, source=source)
+    wells = imaging.note_conditions(found.conditions, source=source)
+    scores = imaging.add_pulled_scores(name, found.scores)
+    return PullReport(
+        images=report.images + added.added,
+        known=report.known + added.known,
+        plates=report.plates + plates.new + plates.changed,
+        wells=report.wells + wells.new + wells.changed,
+        scores=report.scores + scores.added,
+        left_out=(*report.left_out, *found.left_out, *added.conflicts),
+    )
+
+
+def push(imaging: ImagingDatabase, facility: FacilityDatabase, name: str) -> PushReport:
+    """Give a facility every score that it was not given yet.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be reached; what it took before is noted, the rest waits for the next time.
+    """
+    taken = 0
+    refused: list[str] = []
+    while True:
+        now = datetime.now(UTC)
+        found = imaging.scores_to_push(name, now=now, limit=PUSH_SCORES)
+        if not (found.scores or found.passed_over):
+            return PushReport(taken=taken, refused=tuple(refused))
+        reasons = {each.image_id: each.why for each in facility.push(found.scores)} if found.scores else {}
+        given = [_noted(each, reasons.get(each.image.id, "")) for each in found.scores]
+        imaging.note_pushed(name, [*found.passed_over, *given], now=now)
+        taken += len(given) - len(reasons)
+        refused += reasons.values()
+        log.info("pushed %d scores, %d refused", len(given), len(reasons), extra={"action": "scores_pushed"})
+
+
+def _noted(scored: ScoredImage, refused: str) -> Push:
+    return Push(score_id=scored.score_id, image_id=scored.image.id, refused=refused, tries=scored.tries + 1)
