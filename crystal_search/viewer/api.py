@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from crystal_search.errors import ImageError
 from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.viewer.about_plates import facts_record, full_condition_record
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.hand_scores import (
@@ -49,17 +50,24 @@ def plates_value(viewer: Viewer) -> Record:
 def board_value(viewer: Viewer, board: Board) -> Record:
     """Return what the overview shows of a plate."""
     reader = viewer.reader
-    summary, drops, earlier = reader.plate(board[0]), reader.drops(board), reader.earlier(board)
+    summary, about = reader.plate(board[0]), reader.about(board[0])
     days = {number: day.isoformat() for number, day in reader.days(board[0]).items()}
-    return board_record(board, summary, drops, earlier, viewer.thumbnails.version) | {"days": days}
+    drops, earlier, version = reader.drops(board), reader.earlier(board), viewer.thumbnails.version
+    return board_record(board, summary, about, drops, earlier, version=version) | {"days": days}
 
 
 def ledger_value(viewer: Viewer, image_id: int) -> Record:
-    """Return one image with all its scores and comments."""
+    """Return one image with all its scores and comments, whose it is and what is in its drop."""
     image = viewer.reader.image(image_id)
     waits = viewer.imaging.postponements([image_id]).get(image_id)
     told = ledger_record(image, viewer.imaging.ledger(image_id), waits, viewer.thumbnails.version)
-    return told | {"comments": [comment_record(each) for each in viewer.imaging.comments(image_id)]}
+    about = viewer.reader.about(image.key.plate)
+    return (
+        told
+        | {"comments": [comment_record(each) for each in viewer.imaging.comments(image_id)]}
+        | facts_record(about.facts)
+        | full_condition_record(about.condition(image.key))
+    )
 
 
 def get_plates(request: Request) -> Response:
@@ -99,7 +107,9 @@ def get_score_table(request: Request) -> Response:
     safe = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plate)
     name = f"scores-{safe}-inspection-{latest}.csv" if named else f"scores-{safe}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-cache"}
-    return Response(score_table(drops), headers=headers, media_type="text/csv; charset=utf-8")
+    return Response(
+        score_table(drops, viewer.reader.about(plate)), headers=headers, media_type="text/csv; charset=utf-8"
+    )
 
 
 async def post_score(request: Request) -> Response:

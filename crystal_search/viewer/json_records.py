@@ -30,6 +30,7 @@ from crystal_search.server.imaging.imaging_database import (
     Postponement,
     StoredImage,
 )
+from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of
 
@@ -135,21 +136,31 @@ def _counted_as(score: AutoScore | None, groups: Mapping[str, str]) -> str:
 def board_record(
     board: Board,
     summary: PlateSummary,
+    about: AboutPlate,
     drops: Iterable[DropScores],
     earlier: Mapping[Place, tuple[int, ManualScore]],
+    *,
     version: Version,
 ) -> Record:
     """Return everything that the plate overview shows."""
     drops = list(drops)
     times = [drop.current.scored_at for drop in drops if drop.current]
-    return asdict(summary) | {
-        "inspection": board[1],
-        "channel": board[2],
-        "images": len(drops),
-        "scored": len(times),
-        "last_scored_at": moment(max(times, default=None)),
-        "drops": [drop_record(drop, earlier.get(place_of(drop.image.key)), version) for drop in drops],
-    }
+    return (
+        asdict(summary)
+        | facts_record(about.facts)
+        | {
+            "inspection": board[1],
+            "channel": board[2],
+            "images": len(drops),
+            "scored": len(times),
+            "last_scored_at": moment(max(times, default=None)),
+            "drops": [
+                drop_record(drop, earlier.get(place_of(drop.image.key)), version)
+                | condition_record(about.condition(drop.image.key))
+                for drop in drops
+            ],
+        }
+    )
 
 
 def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, version: Version) -> Record:

@@ -15,6 +15,7 @@ from crystal_search.server.imaging.imaging_database import (
     StoredImage,
     Taken,
 )
+from crystal_search.viewer.about_plates import AboutPlate, about
 from crystal_search.viewer.recent import Recent
 from crystal_search.wells import CHANNELS, REMOVED, WellKey
 
@@ -46,6 +47,7 @@ class PlateReader:
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
+        self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
 
     def _load_plates(self, _: str) -> list[PlateSummary]:
         return [replace(each, channels=_in_order(each.channels)) for each in self._imaging.plates()]
@@ -55,6 +57,9 @@ class PlateReader:
 
     def _day(self, taken: Taken) -> date:
         return (taken.at if taken.day_only else shown_in(taken.at, self._time_zone)).date()
+
+    def _load_about(self, plate: str) -> AboutPlate:
+        return about(self._imaging, plate)
 
     def _load_drops(self, board: Board) -> list[DropScores]:
         plate, inspection, channel = board
@@ -83,6 +88,10 @@ class PlateReader:
     def days(self, barcode: str) -> dict[int, date]:
         """Return by number on which day of the robot's clock each inspection of a plate began, where that is known."""
         return self._days.get(barcode)
+
+    def about(self, barcode: str) -> AboutPlate:
+        """Return whose a plate is and what is in its wells."""
+        return self._about.get(barcode)
 
     def board(self, barcode: str, inspection: int | None, channel: str | None) -> Board:
         """Return the inspection and channel that are asked for.

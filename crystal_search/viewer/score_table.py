@@ -6,21 +6,31 @@ from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
+from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, AboutPlate, about_cells
 from crystal_search.viewer.json_records import moment, taken
 
 _KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
 _RECIPE = ("scored_at", "classifier", "classifier_sha256", "threshold")
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
-COLUMNS = (*_KEY, *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)), *(f"manual_{name}" for name in _MANUAL), "comments")
+COLUMNS = (
+    *_KEY,
+    *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)),
+    *(f"manual_{name}" for name in _MANUAL),
+    "comments",
+    *FACT_COLUMNS,
+    *CONDITION_COLUMNS,
+)
 
 
-def score_table(drops: Iterable[DropScores]) -> str:
+def score_table(drops: Iterable[DropScores], plate: AboutPlate) -> str:
     """Return the table as text, its header first; rows and columns count from 1, as people do."""
-    return csv_text(
-        COLUMNS,
-        ({**_key(drop), **_auto(drop.current), **_manual(drop.manual), **_comments(drop.comments)} for drop in drops),
-    )
+    return csv_text(COLUMNS, (_row(drop, plate) for drop in drops))
+
+
+def _row(drop: DropScores, plate: AboutPlate) -> dict[str, Cell]:
+    scores = _auto(drop.current) | _manual(drop.manual) | _comments(drop.comments)
+    return _key(drop) | scores | about_cells(plate, drop.image.key)
 
 
 def _key(drop: DropScores) -> dict[str, Cell]:

@@ -1,5 +1,6 @@
 // The drop page. It goes from drop to drop without loading anew.
 import { CommentField, showComments } from "./comments.js";
+import { showCondition } from "./condition.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
@@ -53,6 +54,7 @@ function show() {
   showLedger(byId("ledger"), drop.ledger);
   showComments(byId("comments"), drop.comments);
   comment.show(drop);
+  showCondition(drop);
   showFacts(byId("facts"), drop, auto);
 }
 

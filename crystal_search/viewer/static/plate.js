@@ -1,5 +1,6 @@
 // The plate overview.
 import { Board } from "./board.js";
+import { factsOf } from "./condition.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { giveScore, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
@@ -35,6 +36,7 @@ function show() {
   byId("progress").textContent === progressText(board) || (byId("progress").textContent = progressText(board));
   byId("progress").title = whyUnscored(board.drops).join("\n");
   byId("progress-bar").style.width = `${board.images ? (100 * board.scored) / board.images : 0}%`;
+  showFacts();
   shown.show(board, view);
   showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));
   for (const key of ["sort", "scored", "by", "pmin", "pmax"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
@@ -49,6 +51,14 @@ function show() {
   preview.refresh();
   setUpLinks();
   rememberOrder(board, view, shown.order);
+}
+
+/** Show whose the plate is; all of it where there is no room. */
+function showFacts() {
+  const facts = factsOf(board);
+  byId("facts").hidden = !facts.length;
+  byId("facts").textContent = facts.map(([, text]) => text).join(" · ");
+  byId("facts").title = facts.map(([name, text]) => `${name}: ${text}`).join("\n");
 }
 
 function setUpLinks() {

@@ -37,6 +37,7 @@ export class Preview {
     if (peopleDiffer(drop)) lines.push(el("div", { className: "line unequal", textContent: "≠ people differ" }));
     if (drop.earlier) lines.push(line(handBadge(drop.earlier, { earlier: true }), outcomeOf(drop.earlier.outcome).label, `inspection ${drop.earlier.inspection}`));
     for (const { person, text } of drop.comments.slice(-COMMENTS)) lines.push(el("div", { className: "line comment" }, el("span", { textContent: `“${text}”` }), el("span", { className: "dim", textContent: person })));
+    if (drop.condition) lines.push(el("div", { className: "line condition" }, el("span", { textContent: drop.condition })));
     const image = el("img", { src: thumbnailAddress(drop), alt: "" });
     image.addEventListener("load", () => this.place(tile), { once: true });
     this.box.replaceChildren(image, ...lines);

@@ -1,4 +1,5 @@
 // The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
+import { factsOf } from "./condition.js";
 import { el } from "./dom.js";
 import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, shortLabel, takenText } from "./words.js";
 
@@ -99,6 +100,7 @@ export function showLedger(element, ledger) {
 /** Show what is known about the image. */
 export function showFacts(element, drop, auto) {
   const facts = [["Plate", drop.plate], ["Inspection", `${drop.inspection}${drop.imaged_at ? `, ${takenText(drop.imaged_at)}` : ""}`], ["Channel", drop.channel], ["Image", String(drop.id)]];
+  facts.splice(1, 0, ...factsOf(drop));
   if (auto?.width_px) facts.push(["Size", `${auto.width_px} × ${auto.height_px} px`]);
   if (auto?.remarks.length) facts.push(["Read", auto.remarks.join("; ")]);
   if (auto?.area_fraction) facts.push(["Drop", `${percent(auto.area_fraction)} of the image`, "of-machine"]);
