@@ -14,6 +14,8 @@ const SIZES_PX = { s: 64, m: 104, l: 168 };
 const SMALL_TILE_PX = 56;
 const PERCENT_TILE_PX = 90; // below, the number would cover the drop
 const MIN_TILE_PX = 20;
+const MIN_TOUCHED_PX = 40; // in windows so narrow that fingers press the tiles
+const NARROW_PX = 600;
 
 const rowName = (row) => (row < 26 ? "" : String.fromCharCode(64 + Math.floor(row / 26))) + String.fromCharCode(65 + (row % 26));
 const span = (numbers) => [Math.min(...numbers), Math.max(...numbers)];
@@ -46,7 +48,7 @@ export class Board {
     this.element.classList.toggle("without-frames", view.frames === "off");
     this.element.classList.toggle("by-crystal", view.sort === "crystal");
     this.arrange();
-    for (const [id, caption] of this.captions) caption.textContent = this.caption(this.tiles.get(id).drop);
+    for (const [id, caption] of this.captions) caption.replaceChildren(...this.caption(this.tiles.get(id).drop));
     this.resize();
   }
 
@@ -115,7 +117,7 @@ export class Board {
   /** Say which drop it is, and in the order of the likeliest crystals how likely. */
   caption({ well, drop, auto }) {
     const likely = this.view.sort === "crystal" && this.view.frames === "on" && auto && auto.p_crystal !== null;
-    return `${well} · ${drop}${likely ? ` · crystal ${percent(auto.p_crystal)}` : ""}`;
+    return [`${well} · ${drop}`, ...(likely ? [" · ", el("span", { textContent: percent(auto.p_crystal), title: "P(crystal)" })] : [])];
   }
 
   aspect() {
@@ -148,7 +150,7 @@ export class Board {
     const rows = (this.bottom ?? 7) - (this.top ?? 0) + 1;
     const cellWidth = (this.element.clientWidth - 28 - LETTER_PX) / columns - GAP_PX - 2 * WELL_PADDING_PX;
     const cellHeight = (this.element.clientHeight - 14 - HEAD_PX) / rows - GAP_PX - 2 * WELL_PADDING_PX;
-    let best = { tile: MIN_TILE_PX, perRow: Math.ceil(Math.sqrt(slots)) };
+    let best = { tile: innerWidth < NARROW_PX ? MIN_TOUCHED_PX : MIN_TILE_PX, perRow: Math.ceil(Math.sqrt(slots)) };
     for (let perRow = 1; perRow <= slots; perRow += 1) {
       const lines = Math.ceil(slots / perRow);
       const wide = (cellWidth - (perRow - 1) * INNER_GAP_PX) / perRow;

@@ -1,0 +1,174 @@
+"""Every page for everybody: what axe-core finds, light and dark; narrow windows and pages enlarged to 200 %."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from crystal_search.outcomes import OUTCOME_NAMES
+from tests.acceptance.browser import needs_chromium
+from tests.acceptance.viewer_pages import Site, as_person, shown
+from tests.viewer_site import add_plate, hand_score, score_plate
+
+pytestmark = needs_chromium
+
+Scheme = Literal["light", "dark"]
+LONG = "CrystalQuick-X-2026-11-29-lysozyme-with-a-name-that-does-not-end"
+HEIGHT_PX = 900
+
+#: Text that lies outside of the window, but for what may scroll by itself: boards, strips of pictures, tables of wells.
+OUTSIDE = """() => {
+  const found = [];
+  const scrolls = (element) => element.closest("#board, .course, .scroller, .unseen, [hidden]");
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!own || scrolls(element) || ["SCRIPT", "STYLE", "NOSCRIPT", "OPTION"].includes(element.tagName)) continue;
+    const box = element.getBoundingClientRect();
+    const text = `${element.tagName} ${element.textContent.slice(0, 40)}`;
+    if (box.width && (box.right > innerWidth + 1 || box.left < -1)) found.push(text);
+  }
+  const wide = document.documentElement.scrollWidth - innerWidth;
+  return wide > 0 ? [`the page is ${wide} px too wide`, ...found] : found;
+}"""
+
+
+@pytest.fixture(scope="module")
+def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The pages, each with all that can stand on it."""
+    drops = add_plate(site.imaging, site.folder, plate=LONG, rows=8, columns=12)
+    add_plate(site.imaging, site.folder, plate=LONG, rows=2, columns=3, inspection=2, channel="uv")
+    score_plate(site.imaging, drops, [*OUTCOME_NAMES, "no_drop", "unreadable"])
+    first = drops[0].image.id
+    for person, outcome in (("Ada", "clear"), ("Ben", "crystal_harvestable"), ("Ada", "precipitate")):
+        site.imaging.add_manual_score(hand_score(first, outcome, person=person, comment="needles at the rim " * 9))
+    score = site.imaging.drops(LONG, inspection=1)[0].people[0]
+    site.imaging.take_back(score.id, person="Ada", at=score.scored_at)
+    plan(site, tmp_path_factory.mktemp("robot"))
+    plate = f"/plate/{LONG}"
+    return {
+        "plates": "/",
+        "plate": f"{plate}?inspection=1",
+        "plate, dimmed": f"{plate}?inspection=1&classes=clear&size=m",
+        "plate, one after the other": f"{plate}?inspection=1&sort=crystal",
+        "plate without a hint": f"{plate}?inspection=1&frames=off",
+        "plate without images": f"{plate}?inspection=2&channel=visible",
+        "drop": f"/drop/{first}",
+        "drop without a hint": f"/drop/{first}?frames=off",
+        "drop without a score": f"/drop/{drops[40].image.id}",
+        "imagers": "/imagers",
+        "import": "/import",
+        "queues": "/queues/teach",
+        "error": "/plate/none",
+    }
+
+
+def plan(site: Site, folder: Path) -> None:
+    """Have a plan of an import to show, with files that fit nothing."""
+    for name in ("Planned_01A_1.jpg", "Planned_12H_1.jpg", "strange.jpg"):
+        path = folder / "Planned_2018-04-11_RI" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"image")
+    words = ["import", str(folder), "--dry-run", "--home", str(site.folder.parent / "home")]
+    subprocess.run([sys.executable, "-m", "crystal_search.main", *words], check=True, capture_output=True)
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request: pytest.FixtureRequest) -> Scheme:
+    found: Scheme = request.param
+    return found
+
+
+def opened(browser: Browser, site: Site, *, scheme: Scheme = "dark", width: int = 1280) -> Page:
+    """Return a page of a browser that wants this scheme, in which a person is known."""
+    size = {"width": width, "height": HEIGHT_PX}
+    page = browser.new_page(base_url=site.address, viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+    as_person(page)
+    return page
+
+
+@pytest.fixture
+def look(browser: Browser, site: Site) -> Iterator[Page]:
+    page = opened(browser, site)
+    yield page
+    page.close()
+
+
+def go(page: Page, path: str) -> None:
+    if path.startswith(("/plate/C", "/drop/")) or path == "/":
+        shown(page, path)
+    else:
+        page.goto(path)
+
+
+def faults(page: Page) -> list[str]:
+    """Return what axe-core finds on a page, a line each."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['html'][:90]} {node['target']}" for each in found for node in each["nodes"][:3]]
+
+
+def test_axe_finds_nothing_on_any_page(browser: Browser, site: Site, paths: dict[str, str], scheme: Scheme) -> None:
+    page = opened(browser, site, scheme=scheme)
+    found = {}
+    for name, path in paths.items():
+        go(page, path)
+        found[name] = [*faults(page), *page.evaluate(OUTSIDE)]
+    shown(page, paths["plate"])
+    page.locator("#board .tile").first.hover()
+    page.wait_for_selector("#preview:not([hidden])")
+    found["preview"] = faults(page)
+    page.keyboard.press("?")
+    found["help"] = faults(page)
+    page.keyboard.press("Escape")
+    page.click("#person")
+    found["who scores"] = faults(page)
+    page.close()
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("width", [320, 390, 640])
+def test_no_text_needs_scrolling_sideways(browser: Browser, site: Site, paths: dict[str, str], width: int) -> None:
+    """320 px are a window of 1280 px at 400 % (WCAG 1.4.10), 640 px the same at 200 %."""
+    page = opened(browser, site, width=width)
+    found: dict[str, list[str]] = {}
+    for name, path in paths.items():
+        go(page, path)
+        found[name] = page.evaluate(OUTSIDE)
+    shown(page, paths["drop"])
+    page.keyboard.press("?")
+    found["help"] = page.evaluate(OUTSIDE)
+    page.close()
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_a_drop_can_be_scored_in_a_narrow_window(browser: Browser, site: Site) -> None:
+    first, *_ = site.plate("NARROW", ["clear"])
+    page = opened(browser, site, width=390)
+    shown(page, f"/drop/{first.image.id}")
+    page.uncheck("#advance")
+    stage = page.locator("#stage").bounding_box()
+    assert stage is not None
+    assert stage["height"] > 200
+    page.locator('[data-outcome="clear"]').click()
+    page.wait_for_selector("#ledger .badge.hand")
+    shown(page, "/plate/NARROW")
+    box = page.locator("#board .tile").first.bounding_box()
+    page.close()
+    assert box is not None
+    assert box["width"] >= 24  # WCAG 2.5.8
+    assert [each.outcome for each in site.imaging.ledger(first.image.id)] == ["clear", "clear"]
+
+
+def test_colours_follow_what_the_browser_wants(browser: Browser, site: Site, paths: dict[str, str]) -> None:
+    seen = {}
+    for scheme in ("light", "dark"):
+        page = opened(browser, site, scheme=scheme)
+        shown(page, paths["drop"])
+        seen[scheme] = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.close()
+    assert json.dumps(seen) == json.dumps({"light": "rgb(243, 245, 247)", "dark": "rgb(15, 17, 19)"})
