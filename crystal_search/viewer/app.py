@@ -22,6 +22,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.installation import Installation
 from crystal_search.viewer import api, imagers_page, import_page, pages, queues_page
+from crystal_search.viewer.compression import Compressed
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
@@ -103,7 +104,7 @@ def viewer_app(
 
     app = Starlette(
         routes=[*_routes(), Mount(static, KeptFiles(directory=HERE / "static"))],
-        middleware=[Middleware(Guard, names=names)],
+        middleware=[Middleware(Guard, names=names), Middleware(Compressed)],
         exception_handlers=_ERROR_PAGES,
         lifespan=lifespan,
     )

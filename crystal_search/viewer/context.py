@@ -62,7 +62,7 @@ def json_answer(request: Request, value: Any) -> Response:
     """Return a JSON value, or 304 when the asker has the same one already."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": f"W/{tag}", "Cache-Control": "no-cache"}  # weak: compressed or not, it is the same value
     if tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")

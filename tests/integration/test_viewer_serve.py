@@ -1,12 +1,13 @@
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,13 @@ from crystal_search.viewer.connections import Connection
 from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.viewer.serve import address_of, listen, serve
 
+PEERS = 1100
+
 
 @contextmanager
-def viewer(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The viewer as people start it, and the address that it printed."""
-    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home), *options]
+def viewer(home: Path, *options: str, by: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The viewer as people start it, or as a command does that it is given to, and the address that it printed."""
+    command = [*by, sys.executable, "-m", "crystal_search.main", "view", "--home", str(home), *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process, (process.stdout.readline() if process.stdout else "").removeprefix("viewer: ").strip()
@@ -190,6 +193,34 @@ def test_peers_that_say_nothing_are_given_up_and_keep_nobody_out(
     asking[0].join()
     assert statuses == [200, 200]
     assert ended == [True] * 30
+
+
+def test_more_peers_than_a_process_may_have_files_open_keep_nobody_out(tmp_path: Path) -> None:
+    """Each says the beginning of a request and no more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2 * PEERS:
+        pytest.skip("a process may open too few files here to besiege another")
+    few_files = ("bash", "-c", 'ulimit -n 1024; exec "$@"', "-")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * PEERS), hard))
+    try:
+        with ExitStack() as stack:
+            _, address = stack.enter_context(viewer(Home(tmp_path / "home").made().path, "--port", "0", by=few_files))
+            for _ in range(PEERS):
+                peer = stack.enter_context(socket.create_connection(("127.0.0.1", httpx.URL(address).port), 20))
+                with suppress(ConnectionError):
+                    peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            for path in ("", "api/plates"):
+                assert httpx.get(address + path, timeout=20).status_code == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_head_that_grows_and_grows_is_refused(tmp_path: Path) -> None:
+    with viewer(Home(tmp_path / "home").made().path, "--port", "0") as (_, address):
+        with socket.create_connection(("127.0.0.1", httpx.URL(address).port or 0), 20) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X-Again: and again\r\n" * 1000)
+            assert peer.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert httpx.get(address).status_code == 200
 
 
 def test_what_is_no_http_is_refused_with_the_headers_of_every_answer(tmp_path: Path) -> None:

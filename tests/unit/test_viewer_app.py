@@ -20,7 +20,7 @@ from crystal_search.model import sha256_of
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.imaging_database import FileVersion, NewImage, Postponement
 from crystal_search.viewer import api
-from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.app import static_address, viewer_app
 from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.wells import WellKey
 from tests.memory_imaging import MemoryImaging
@@ -114,8 +114,25 @@ def test_a_score_by_hand_stays_in_sight_at_the_next_inspection(
 def test_an_unchanged_board_is_not_sent_twice(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
     add_plate(imaging, tmp_path)
     tag = client.get("/api/plate/P1").headers["etag"]
-    again = client.get("/api/plate/P1", if_none_match=tag)
-    assert (again.status_code, again.content) == (304, b"")
+    for coding in ("gzip", "identity"):
+        again = client.get("/api/plate/P1", if_none_match=tag, accept_encoding=coding)
+        assert (again.status_code, again.content) == (304, b"")
+
+
+def test_text_goes_out_compressed_and_pictures_as_they_are(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path, rows=8, columns=12)
+    static = static_address()
+    texts = ["/", "/plate/P1", f"/drop/{first.image.id}", "/api/plate/P1", "/plate/P1/scores.csv", "/outcomes.css"]
+    for path in (*texts, f"{static}/drop.js", f"{static}/base.css"):
+        plain, packed = (client.get(path, accept_encoding=coding) for coding in ("identity", "gzip, deflate"))
+        assert (plain.headers.get("content-encoding"), packed.headers.get("content-encoding")) == (None, "gzip")
+        assert packed.content == plain.content
+        assert "accept-encoding" in packed.headers["vary"].lower()
+        assert int(packed.headers["content-length"]) < len(plain.content) / 2
+    for path in (f"/image/{first.image.id}", f"/thumbnail/{first.image.id}"):
+        assert "content-encoding" not in client.get(path, accept_encoding="gzip").headers
 
 
 @pytest.mark.parametrize(
