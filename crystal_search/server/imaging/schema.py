@@ -4,7 +4,6 @@ Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
 """
 
-import logging
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -26,16 +25,13 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
     select,
-    text,
 )
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import SchemaItem
 
 from crystal_search.errors import SchemaError
 from crystal_search.server.imaging import schema_upgrades
+from crystal_search.server.imaging.ledger_guards import guard_ledger
 from crystal_search.server.imaging.schema_progress import told
-
-log = logging.getLogger(__name__)
 
 EXACT: dict[str, Any] = {
     "mariadb_engine": "InnoDB",
@@ -308,31 +304,6 @@ pushed_score = _table(
     comment="Which scores a facility was given, and what became of them",
 )
 
-#: The tables of the ledger, and what the database says to whoever wants to change or delete rows of them.
-LEDGER = {
-    "score": "scores are never changed or deleted",
-    "score_taken_back": "what was taken back is never changed or deleted",
-    "image_comment": "comments are never changed or deleted",
-}
-_GUARDS = {
-    "sqlite": (
-        "CREATE TRIGGER IF NOT EXISTS {0}_update BEFORE UPDATE ON {0} BEGIN SELECT RAISE(ABORT, '{1}'); END",
-        "CREATE TRIGGER IF NOT EXISTS {0}_delete BEFORE DELETE ON {0} BEGIN SELECT RAISE(ABORT, '{1}'); END",
-    ),
-    "postgresql": (
-        "CREATE OR REPLACE FUNCTION {0}_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '{1}'; END $$",
-        "CREATE OR REPLACE TRIGGER {0}_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON {0} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION {0}_refuse()",
-    ),
-    "mariadb": (
-        "CREATE OR REPLACE TRIGGER {0}_update BEFORE UPDATE ON {0} FOR EACH ROW "
-        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{1}'",
-        "CREATE OR REPLACE TRIGGER {0}_delete BEFORE DELETE ON {0} FOR EACH ROW "
-        "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = '{1}'",
-    ),
-}
-
 
 def newest_version() -> int:
     """Return the schema version that this program works with."""
@@ -364,7 +335,7 @@ def prepare(connection: Connection) -> None:
         with told(connection, number):
             upgrade(connection)
             metadata.create_all(connection)
-            _guard_ledger(connection)
+            guard_ledger(connection)
         _stamp(connection, number)
 
 
@@ -395,16 +366,4 @@ def _create(connection: Connection) -> None:
             )
         schema_version.create(connection)  # first, so that whoever is killed here is known again
     metadata.create_all(connection)
-    _guard_ledger(connection)
-
-
-def _guard_ledger(connection: Connection) -> None:
-    """Have the database itself refuse to change or delete rows of the ledger; what is guarded already stays so."""
-    for statement in _GUARDS[connection.dialect.name]:
-        try:
-            for table, refusal in LEDGER.items():
-                connection.execute(text(statement.format(table, refusal)))
-        except OperationalError as error:  # MariaDB with a binary log wants a right that few accounts have
-            if connection.dialect.name != "mariadb":
-                raise
-            log.warning("the database does not guard the ledger by itself: %s", error.orig)
+    guard_ledger(connection)
