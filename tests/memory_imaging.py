@@ -211,7 +211,7 @@ class MemoryImaging(MemoryFacts):
     def count_to_score(self, recipe: Recipe, *, channel: str = "visible") -> int:
         """Return how many images of a channel have a last automatic score of another recipe, or none."""
         images = [each for each in self._images.values() if each.key.channel == channel]
-        last = [self._counting(each.id)[-1:] for each in images]
+        last = [self._shipped(each.id)[-1:] for each in images]
         return sum(1 for scores in last if not scores or scores[0].recipe != recipe)
 
     def newest_packed(self, recipe: Recipe, *, channel: str = "visible") -> StoredImage | None:
@@ -295,7 +295,7 @@ class MemoryImaging(MemoryFacts):
 
     def unreadable_images(self) -> list[StoredImage]:
         """Return every image whose last automatic score says that it is unreadable, by id."""
-        last = {image_id: self._counting(image_id)[-1:] for image_id in sorted(self._images)}
+        last = {image_id: self._shipped(image_id)[-1:] for image_id in sorted(self._images)}
         condemned = [each for each, scores in last.items() if scores and scores[0].outcome == UNREADABLE]
         return [self._images[each] for each in condemned if each in self._images]
 
@@ -306,7 +306,7 @@ class MemoryImaging(MemoryFacts):
         waiting = (
             self._waits_since[image.id]
             for image in self._images.values()
-            if image.key.channel == "visible" and image.id not in left_out and not self._counting(image.id)
+            if image.key.channel == "visible" and image.id not in left_out and not self._shipped(image.id)
         )
         return min(waiting, default=None)
 
@@ -365,7 +365,7 @@ class MemoryImaging(MemoryFacts):
                 self._scores[score.image_id].append(row)
                 self._auto_scores.append(row)
                 new += 1
-        self.take_up([score.image_id for score in wanted if score in self._counting(score.image_id)])
+        self.take_up([score.image_id for score in wanted if score in self._shipped(score.image_id)])
         return new
 
     def add_manual_score(self, score: ManualScore) -> None:
@@ -419,8 +419,11 @@ class MemoryImaging(MemoryFacts):
 
     def _summary(self, plate: str) -> PlateSummary:
         images = self.plate_images(plate)
-        times = [[score.scored_at for score in self._machine_scores(image.id)] for image in images]
-        scored = sum(1 for image in images if self._counting(image.id))
+        times = [
+            [score.scored_at for score in self._machine_scores(image.id) if not score.recipe.readout]
+            for image in images
+        ]
+        scored = sum(1 for image in images if self._shipped(image.id))
         return PlateSummary(
             plate=plate,
             inspections=tuple(sorted({image.key.inspection for image in images})),
@@ -430,20 +433,27 @@ class MemoryImaging(MemoryFacts):
             last_scored_at=max((time for each in times for time in each), default=None),
         )
 
-    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
+    def drops(
+        self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
+    ) -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
         found = []
         for image in self.plate_images(plate):
             if (image.key.inspection, image.key.channel) == (inspection, channel):
-                auto = [score for score in self.ledger(image.id) if isinstance(score, AutoScore)]
+                machine = [score for score in self.ledger(image.id) if isinstance(score, AutoScore)]
+                newest = {score.recipe: score for score in machine if score.recipe.readout}
+                shown = [
+                    score for score in newest.values() if getattr(score.recipe.readout, "sha256", None) in readouts
+                ]
                 people = {score.person: score for score in self._by_hand(image.id)[::-1]}
                 found.append(
                     DropScores(
                         image=image,
-                        auto=auto[-1] if auto else None,
+                        auto=next((score for score in machine[::-1] if not score.recipe.readout), None),
                         people=tuple(each for each in self._by_hand(image.id) if each is people[each.person]),
                         comments=tuple(self.comments(image.id)),
                         postponed=self._waiting.get(image.id),
+                        readouts=tuple(sorted(shown, key=machine.index)),
                     )
                 )
         return found
@@ -532,6 +542,10 @@ class MemoryImaging(MemoryFacts):
         """Return scores that a facility was given, the last first; or, when `refused`, those that it is given again."""
         noted = sorted(self._pushes.get(facility, {}).values(), key=lambda each: -each.score_id)
         return [each for each in noted if each.next_at or not refused][:last]
+
+    def _shipped(self, image_id: int) -> list[AutoScore]:
+        """Return those of them that are by no readout."""
+        return [score for score in self._counting(image_id) if not score.recipe.readout]
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):

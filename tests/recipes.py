@@ -16,6 +16,11 @@ def made_by(name: str, classifier: str = "a", *, drop: str = "b", threshold: flo
     return Recipe(models=models, threshold=threshold)
 
 
+def by_readout(recipe: Recipe, readout: str = "e") -> Recipe:
+    """Return the recipe of a readout, whose hash is all one digit, of the answers of a recipe's models."""
+    return replace(recipe, models=(*recipe.models, ModelRef(role="readout", name="ours", sha256=readout * 64)))
+
+
 def other_model(folder: Path, name: str = "ours-1", *, temperature: float = 2.0, role: str = "classifier") -> Path:
     """Write a model that differs from the shipped one in its last constant, and return its card's path."""
     model = default_model(ROLES[role])

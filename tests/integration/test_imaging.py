@@ -32,6 +32,7 @@ from tests.integration.imaging_nouns import (
     unit,
     unreadable,
 )
+from tests.recipes import by_readout
 
 
 def test_images_come_back_as_they_were_added(imaging: ImagingDatabase) -> None:
@@ -324,6 +325,55 @@ def test_inspections_begin_when_their_first_image_was_taken(imaging: ImagingData
         3: Taken(at=NOON.replace(hour=0, microsecond=0), day_only=True),
     }
     assert imaging.inspections_taken("P2") == imaging.inspections_taken("P9") == {}
+
+
+def test_scores_of_readouts_stand_beside_the_automatic_score(imaging: ImagingDatabase) -> None:
+    image, ours, theirs = stored(imaging, key()), by_readout(RECIPE), by_readout(RECIPE, "f")
+    imaging.add_auto_scores([auto(image, "u1")])
+    said = [auto(image, "r1", recipe=ours), auto(image, "r2", recipe=theirs), auto(image, "r3", recipe=ours, hours=1)]
+    assert imaging.add_auto_scores(said) == 3
+    assert imaging.add_auto_scores(said) == 0
+    assert imaging.ledger(image.id) == [auto(image, "u1"), *said]
+    shown = {
+        readouts: imaging.drops("P1", inspection=1, readouts=readouts)
+        for readouts in ((), ("e" * 64,), ("f" * 64, "e" * 64), ("9" * 64,))
+    }
+    assert [(drop.auto, drop.manual) for drops in shown.values() for drop in drops] == 4 * [(auto(image, "u1"), None)]
+    assert [drops[0].readouts for drops in shown.values()] == [(), (said[2],), (said[1], said[2]), ()]
+
+
+def test_no_image_is_scored_by_a_readout_nor_waits_for_one(imaging: ImagingDatabase) -> None:
+    image, ours = stored(imaging, key()), by_readout(RECIPE)
+    imaging.postpone([later(image, hours=1)])
+    imaging.add_auto_scores([auto(image, "r1", recipe=ours)])
+    (plate,) = imaging.plates()
+    assert (plate.scored, plate.last_scored_at) == (0, None)
+    assert imaging.postponements([image.id])
+    assert imaging.count_to_score(RECIPE) == 1
+    assert imaging.waits_longest() is not None
+    imaging.take_up([image.id])
+    assert imaging.images_without_score(RECIPE, limit=9) == [image]
+    imaging.add_auto_scores([auto(image, "u1"), auto(image, "r2", recipe=ours, hours=9)])
+    (plate,) = imaging.plates()
+    assert (plate.scored, plate.last_scored_at) == (1, NOON)
+    assert (imaging.images_without_score(RECIPE, limit=9), imaging.count_to_score(RECIPE)) == ([], 0)
+    assert imaging.waits_longest() is None
+
+
+def test_what_a_readout_said_of_a_former_picture_does_not_count(imaging: ImagingDatabase) -> None:
+    image, ours = stored(imaging, key()), by_readout(RECIPE)
+    imaging.add_auto_scores([auto(image, "u1"), auto(image, "r1", recipe=ours)])
+    imaging.discount_scores([image.id])
+    imaging.add_auto_scores([auto(image, "u2")])
+    (drop,) = imaging.drops("P1", inspection=1, readouts=["e" * 64])
+    assert (drop.current, [score.counts for score in drop.readouts]) == (auto(image, "u2"), [False])
+
+
+def test_a_readout_takes_no_verdict_back(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    imaging.add_auto_scores([unreadable(image, "u1")])
+    imaging.add_auto_scores([auto(image, "r1", recipe=by_readout(RECIPE))])
+    assert [each.id for each in imaging.unreadable_images()] == [image.id]
 
 
 def test_plates_are_summed_up(imaging: ImagingDatabase) -> None:

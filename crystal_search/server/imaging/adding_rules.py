@@ -1,11 +1,18 @@
 """Rules that every imaging database keeps: which images are in conflict, and times in UTC."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
+    DropScores,
+    ManualScore,
+    NewImage,
+    Postponement,
+    StoredImage,
+)
 from crystal_search.wells import WellKey
 
 Item = TypeVar("Item")
@@ -55,6 +62,20 @@ def arrival(image: NewImage, now: datetime) -> datetime:
 def waits(next_at: datetime, now: datetime) -> bool:
     """Tell whether an image that was put off until `next_at` is still to wait."""
     return now < next_at <= now + LONGEST_OFF
+
+
+def drop_scores(
+    image: StoredImage, newest: Sequence[AutoScore | ManualScore], postponed: Postponement | None
+) -> DropScores:
+    """Return an image with its scores that came last of each kind, given the last first."""
+    machine = [score for score in newest if isinstance(score, AutoScore)]
+    return DropScores(
+        image=image,
+        auto=next((score for score in machine if score.recipe.readout is None), None),
+        people=tuple(score for score in newest if isinstance(score, ManualScore)),
+        postponed=postponed,
+        readouts=tuple(score for score in reversed(machine) if score.recipe.readout),
+    )
 
 
 def in_utc(time: datetime) -> datetime:

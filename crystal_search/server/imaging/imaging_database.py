@@ -110,6 +110,11 @@ class Recipe:
         """Return the model that plays a role which every recipe has."""
         return next(model for model in self.models if model.role == role)
 
+    @property
+    def readout(self) -> ModelRef | None:
+        """The readout that scored by what the other models answered; None where they scored themselves."""
+        return next((model for model in self.models if model.role == "readout"), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoScore:
@@ -171,6 +176,7 @@ class DropScores:
     people: tuple[ManualScore, ...] = ()  #: what each person said last and did not take back, the last first
     comments: tuple[Comment, ...] = ()  #: what people wrote about it, the oldest first
     postponed: Postponement | None = None  #: why there is no automatic score yet
+    readouts: tuple[AutoScore, ...] = ()  #: by readouts, beside the automatic score; those that were asked for
 
     @property
     def manual(self) -> ManualScore | None:
@@ -283,7 +289,10 @@ class Images(Protocol):
 
 
 class Ledger(Protocol):
-    """The scores of images by people and machines, and what the overview of plates shows of them."""
+    """The scores of images by people and machines, and what the overview of plates shows of them.
+
+    A readout's scores stand beside the automatic score: no image is scored by them, and none waits for one.
+    """
 
     def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
         """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
@@ -303,10 +312,13 @@ class Ledger(Protocol):
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came, whatever the clocks said."""
 
-    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
+    def drops(
+        self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
+    ) -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop.
 
-        Of people's scores these are those that were not taken back, one of each person.
+        Of people's scores these are those that were not taken back, one of each person; of readouts those with these
+        hashes, one of each recipe.
         """
 
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
-from crystal_search.server.imaging.adding_rules import batches
+from crystal_search.server.imaging.adding_rules import batches, drop_scores
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
@@ -22,7 +23,6 @@ from crystal_search.server.imaging.imaging_database import (
 from crystal_search.server.imaging.sql_comments import comments_by_image
 from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_rows import (
-    auto_score,
     auto_values,
     manual_score,
     manual_values,
@@ -33,7 +33,14 @@ from crystal_search.server.imaging.sql_rows import (
     time_text,
 )
 from crystal_search.server.imaging.sql_statements import InspectionKey
-from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, recipe_id_of, rows_of
+from crystal_search.server.imaging.sql_transactions import (
+    BATCH,
+    SqlTransactions,
+    insert,
+    readouts_among_recipes,
+    recipe_id_of,
+    rows_of,
+)
 from crystal_search.server.imaging.waiting_statements import postponements_of_inspection, taking_up
 
 
@@ -88,31 +95,23 @@ class SqlLedger(SqlTransactions):
         rows = self._read("read the ledger", lambda c: c.execute(statements.scores_of_image(image_id)).all())
         return [score_of(row) for row in rows]
 
-    def drops(self, plate: str, *, inspection: int, channel: str = "visible") -> list[DropScores]:
-        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
+    def drops(
+        self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
+    ) -> list[DropScores]:
+        """Return the images of one inspection of a plate with the scores that came last, by row, column, drop.
+
+        Those of readouts only of the ones with these hashes, by each recipe, in the order in which they came.
+        """
         where = (plate, inspection, channel)
 
         def work(connection: Connection) -> list[DropScores]:
             images = [stored_image(row) for row in connection.execute(statements.images_of_inspection(*where))]
-            newest = connection.execute(statements.newest_scores_of_inspection(*where)).all()
-            auto = {row.image_id: auto_score(row) for row in newest if row.person is None}
-            people: dict[int, list[ManualScore]] = defaultdict(list)
-            for row in newest:
-                if row.person is not None:
-                    people[row.image_id].append(manual_score(row))
+            newest = _newest_scores(connection, where, readouts)
             comments = comments_by_image(connection, where)
             put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
-            return [
-                DropScores(
-                    image=each,
-                    auto=auto.get(each.id),
-                    people=tuple(people.get(each.id, ())),
-                    comments=comments.get(each.id, ()),
-                    postponed=waiting.get(each.id),
-                )
-                for each in images
-            ]
+            told = [drop_scores(each, newest[each.id], waiting.get(each.id)) for each in images]
+            return [replace(drop, comments=comments.get(drop.image.id, ())) for drop in told]
 
         return self._read(f"read plate {plate}", work)
 
@@ -145,6 +144,19 @@ class SqlLedger(SqlTransactions):
         return time_of(self._read("look who waits longest", lambda c: c.scalar(query)) or "")
 
 
+def _newest_scores(
+    connection: Connection, where: tuple[str, int, str], readouts: Collection[str]
+) -> defaultdict[int, list[AutoScore | ManualScore]]:
+    """Return by image the scores that came last of each kind, those of readouts of the ones with these hashes."""
+    by_readouts = readouts_among_recipes(connection)
+    wanted = [recipe_id for recipe_id, sha256 in by_readouts.items() if sha256 in readouts]
+    others = [recipe_id for recipe_id in by_readouts if recipe_id not in wanted]
+    found: defaultdict[int, list[AutoScore | ManualScore]] = defaultdict(list)
+    for row in connection.execute(statements.newest_scores_of_inspection(*where, wanted, others)):
+        found[row.image_id].append(score_of(row))
+    return found
+
+
 def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
     """Add the automatic scores that are not there yet, and note them at their images and inspections."""
     wanted: dict[tuple[int, str], AutoScore] = {}
@@ -155,7 +167,8 @@ def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
     recipes = {recipe: recipe_id_of(connection, recipe) for recipe in {score.recipe for score in new}}
     insert(connection, schema.score, [auto_values(score, recipes[score.recipe]) for score in new])
     for recipe, recipe_id in recipes.items():
-        _note_scores(connection, [score for score in new if score.recipe == recipe], recipe_id)
+        if recipe.readout is None:
+            _note_scores(connection, [score for score in new if score.recipe == recipe], recipe_id)
     return len(new)
 
 

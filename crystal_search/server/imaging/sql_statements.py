@@ -122,6 +122,11 @@ def recipe_ids() -> Query:
     return select(recipe.c.id)
 
 
+def recipes() -> Query:
+    """Select id, models and threshold of all recipes, of which there are few."""
+    return select(recipe.c.id, *_RECIPE_COLUMNS)
+
+
 def recipe_id(wanted: Recipe) -> Query:
     """Select the id of a recipe."""
     digest = models_digest(wanted.models)
@@ -256,17 +261,22 @@ def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
     return images().where(*of_inspection(barcode, number, channel)).order_by(*_KEY)
 
 
-def newest_scores_of_inspection(barcode: str, number: int, channel: str) -> Query:
-    """Select of each image of one inspection the score that came last of machines, and of each person, the last first.
+def newest_scores_of_inspection(
+    barcode: str, number: int, channel: str, readouts: Sequence[int], others: Sequence[int]
+) -> Query:
+    """Select the scores that came last of each image of one inspection, the last first: of machines, of each person.
 
-    Scores that were taken back are left out. Machines are nobody, so that all of them are one in the partition.
+    And of each recipe of `readouts`; those of recipes among `others` are left out, and those that were taken back.
+    Machines are nobody, so that all of them but readouts are one in the partition.
     """
     last_first = (score.c.late, score.c.id.desc())
-    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person), order_by=last_first)
+    readout = case((score.c.recipe_id.in_(readouts), score.c.recipe_id), else_=0)
+    age = func.row_number().over(partition_by=(score.c.image_id, score.c.person, readout), order_by=last_first)
+    wanted = or_(score.c.recipe_id.is_(None), score.c.recipe_id.not_in(others))
     ranked = (
         select(score.c.id, age.label("age"))
         .select_from(score.join(image).join(plate))
-        .where(*of_inspection(barcode, number, channel), stands())
+        .where(*of_inspection(barcode, number, channel), wanted, stands())
         .subquery()
     )
     return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1).order_by(*last_first)

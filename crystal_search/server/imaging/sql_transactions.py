@@ -11,7 +11,7 @@ from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.imaging.sql_errors import explained, may_try_again
-from crystal_search.server.imaging.sql_rows import Values, recipe_values
+from crystal_search.server.imaging.sql_rows import Values, recipe_of, recipe_values
 from crystal_search.server.imaging.sql_statements import Query
 
 ATTEMPTS = 5  #: of a transaction that meets another writer
@@ -74,6 +74,12 @@ def insert_one(connection: Connection, statement: Insert) -> int:
     """Insert one row and return its id."""
     inserted = connection.execute(statement).inserted_primary_key
     return int(inserted[0]) if inserted else 0
+
+
+def readouts_among_recipes(connection: Connection) -> dict[int, str]:
+    """Return by id the hash of the readout of each recipe that has one."""
+    found = ((row.id, recipe_of(row).readout) for row in connection.execute(statements.recipes()))
+    return {recipe_id: readout.sha256 for recipe_id, readout in found if readout}
 
 
 def recipe_id_of(connection: Connection, recipe: Recipe) -> int:

@@ -10,7 +10,13 @@ from crystal_search.server.imaging import waiting_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import Postponed, Postponement, StoredImage
 from crystal_search.server.imaging.sql_rows import postponement_of, postponement_values, stored_image
-from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, rows_of
+from crystal_search.server.imaging.sql_transactions import (
+    BATCH,
+    SqlTransactions,
+    insert,
+    readouts_among_recipes,
+    rows_of,
+)
 
 
 class SqlWaiting(SqlTransactions):
@@ -59,8 +65,12 @@ class SqlWaiting(SqlTransactions):
 
     def unreadable_images(self) -> list[StoredImage]:
         """Return every image whose last automatic score says that it is unreadable, by id."""
-        rows = self._read("read unreadable images", lambda c: c.execute(statements.unreadable_images()).all())
-        return [stored_image(row) for row in rows]
+
+        def work(connection: Connection) -> list[StoredImage]:
+            query = statements.unreadable_images([*readouts_among_recipes(connection)])
+            return [stored_image(row) for row in connection.execute(query)]
+
+        return self._read("read unreadable images", work)
 
 
 def _take_up(connection: Connection, image_ids: Collection[int]) -> None:

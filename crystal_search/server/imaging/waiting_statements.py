@@ -41,9 +41,10 @@ def postponed_images() -> Query:
     return images().join(postponement, postponement.c.image_id == image.c.id).order_by(image.c.id)
 
 
-def unreadable_images() -> Query:
-    """Select every image whose last automatic score says that it is unreadable, by id."""
+def unreadable_images(readouts: Sequence[int]) -> Query:
+    """Select every image whose last automatic score says that it is unreadable, by id; recipes of readouts apart."""
     later = score.alias()
-    is_later = (later.c.image_id == score.c.image_id, later.c.id > score.c.id, later.c.recipe_id.is_not(None))
+    by_machine = (later.c.recipe_id.is_not(None), later.c.recipe_id.not_in(readouts))
+    is_later = (later.c.image_id == score.c.image_id, later.c.id > score.c.id, *by_machine)
     condemned = select(score.c.image_id).where(score.c.outcome == UNREADABLE, ~exists().where(*is_later))
     return images().where(image.c.id.in_(condemned), image.c.last_recipe_id != 0).order_by(image.c.id)
