@@ -20,6 +20,7 @@ from crystal_search.server.imaging.imaging_database import (
     ALL,
     CLOSED,
     Added,
+    Age,
     AutoScore,
     DropScores,
     FileVersion,
@@ -171,6 +172,18 @@ class MemoryImaging(MemoryFacts):
     def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
         """Return those of these images that have an automatic score by `recipe`."""
         return {each for each in image_ids if any(score.recipe == recipe for score in self._counting(each))}
+
+    def recipes(self) -> list[Recipe]:
+        """Return every recipe that images were scored by, the first one first."""
+        machine = [score for each in sorted(self._scores) for score in self._machine_scores(each)]
+        return list(dict.fromkeys(score.recipe for score in machine if not score.recipe.readout))
+
+    def scored_images(self, recipe: Recipe, *, older_than: Age | None = None, limit: int) -> list[StoredImage]:
+        """Return visible-light images whose last automatic score that counts is by `recipe`, the newest first."""
+        shown = [each for each in self._images.values() if each.key.channel == "visible"]
+        mine = [each for each in shown if [score.recipe for score in self._shipped(each.id)[-1:]] == [recipe]]
+        newest = sorted(mine, key=self._age, reverse=True)
+        return [each for each in newest if older_than is None or self._age(each) < older_than][:limit]
 
     def plate_images(self, plate: str) -> list[StoredImage]:
         """Return every image of a plate, by inspection, channel, row, column, drop."""
@@ -508,7 +521,8 @@ class MemoryImaging(MemoryFacts):
         noted = self._pushes.get(facility, {})
         due = sorted((each.next_at, each.score_id) for each in noted.values() if each.next_at and each.next_at <= now)
         wanted = [(number, noted[number].tries) for _, number in due[: limit // 2]]
-        new = [(number, 0) for number in range(1, len(self._auto_scores) + 1) if number not in noted]
+        shipped = [number for number, score in enumerate(self._auto_scores, start=1) if not score.recipe.readout]
+        new = [(number, 0) for number in shipped if number not in noted]
         return sorted_out([self._scored_image(number, tries) for number, tries in [*wanted, *new][:limit]])
 
     def _scored_image(self, number: int, tries: int) -> ScoredImage:

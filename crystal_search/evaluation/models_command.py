@@ -9,10 +9,12 @@ from pathlib import Path
 from crystal_search.errors import ModelError, UserError
 from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
 from crystal_search.evaluation.known_images import photograph_truth
-from crystal_search.model import CARD_SUFFIX, Model, default_model, read_model
+from crystal_search.evaluation.using_readout import put_readout_to_use
+from crystal_search.model import CARD_SUFFIX, Model, default_model, in_role, read_model
 from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard, card_from_json
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, model_called, put_to_use
+from crystal_search.server.readouts_in_use import check_not_used, readouts_in_use, unuse_readout
 
 log = logging.getLogger(__name__)
 
@@ -26,11 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, act, what in (
         ("use", _use, "install a model, and have new work units carry its hash from now on"),
         ("show", _show, "print what a model's card says"),
+        ("unuse", _unuse, "have the shipped score stand again for an imager for which a readout is in use"),
         ("forget", _forget, "take a model that is no longer in use out of the installation"),
     ):
         command = _command(commands, name, act, what)
+        if name == "unuse":
+            command.add_argument("imager", metavar="IMAGER", help="as `models list` names it")
+            continue
         command.add_argument("model", metavar="CARD_OR_NAME", help="a card's file, or a model's name or hash")
         if name == "use":
+            command.add_argument("--imager", default="", help="of a readout: whose images (default: of its labels)")
             command.add_argument("--as", dest="role", choices=ROLES, help="refuse a model that plays another role")
             command.add_argument("--anyway", action="store_true", help="without comparing it with the model in use")
             command.add_argument(
@@ -59,10 +66,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _list(site: Installation, _: argparse.Namespace) -> None:
-    known = known_models(site)
+    known, readouts = known_models(site), [*readouts_in_use(site.home).values()]
     width = max(len(each.card.name) for each in known)
     for each in known:
-        state = f"in use{f' since {each.since}' if each.since else ''}" if each.in_use else ""
+        state = (
+            f"in use{f' since {each.since}' if each.since else ''}"
+            if each.in_use
+            else ", ".join(
+                f"in use for {used.imager!r} since {used.since[:19]}"
+                for used in readouts
+                if used.sha256 == each.card.sha256
+            )
+        )
         say(f"{each.card.name:{width}}  {each.card.role:12}  {each.short_hash}  {state}".rstrip())
     if site.settings.models:
         say(f"{site.home.settings} says that the models are those in {site.settings.models}")
@@ -90,12 +105,24 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
     if arguments.role not in (None, model.card.role):
         wanted = ROLES[arguments.role].title
         raise UserError(f"{model.card.name} is a {model.card.title}, not a {wanted}; name another model")
+    if isinstance(model.card, ReadoutCard):
+        put_readout_to_use(site, in_role(model, ReadoutCard), arguments.imager, anyway=arguments.anyway)
+        return
+    if arguments.imager:
+        raise UserError(
+            f"{model.card.name} is a {model.card.title}, which scores images of all imagers; leave --imager out"
+        )
     check_usable(site, model)
     if not arguments.anyway:
         _check_no_worse(site, model, arguments)
     used = put_to_use(site, model, update=not arguments.no_update, told=say)
     say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
+
+
+def _unuse(site: Installation, arguments: argparse.Namespace) -> None:
+    used = unuse_readout(site, arguments.imager)
+    say(f"{used.name} is no longer in use for {used.imager!r}; the shipped score stands again, and its own scores stay")
 
 
 def _check_no_worse(site: Installation, model: Model[ModelCard], arguments: argparse.Namespace) -> None:
@@ -174,5 +201,6 @@ def _bounded(found: Bounds | None) -> str:
 
 def _forget(site: Installation, arguments: argparse.Namespace) -> None:
     model = model_called(arguments.model, known_models(site))
+    check_not_used(site.home, model.card.sha256, model.card.name)
     forget(site, model)
     say(f"{model.card.name} ({model.short_hash}) is gone from {site.home.models}; its scores stay in the ledger")

@@ -28,13 +28,18 @@ def ranked_score(chop_probabilities: NDArray[np.float64], threshold: float) -> R
     group, above = winning_group(groups.max(axis=0).tolist(), chop_probabilities.mean(axis=0).tolist(), threshold)
     best = int(groups[:, GROUPS.index(group)].argmax())
     return RankedScore(
-        outcome=_outcome_within(group, chop_probabilities[best], whole_image=True),
+        outcome=outcome_within(group, chop_probabilities[best], whole_image=True),
         probability=min(1.0, float(groups[best, GROUPS.index(group)])),
         above_threshold=above,
     )
 
 
-def _outcome_within(group: Group, class_probabilities: NDArray[np.float64], *, whole_image: bool = False) -> str:
+def outcome_within(group: Group, class_probabilities: NDArray[np.float64], *, whole_image: bool = False) -> str:
+    """Return the most probable outcome of a group, by probabilities of classes, (classes,); of a whole image never rim.
+
+    >>> outcome_within(Group.PRECIPITATE, np.eye(13)[5])
+    'precipitate_good'
+    """
     members = [index for index in classes_of(group) if not (whole_image and OUTCOMES[index].name == CHOPS_ONLY)]
     return OUTCOMES[members[int(class_probabilities[members].argmax())]].name
 
@@ -49,6 +54,6 @@ def best_chops(
         if len(chosen) == count:
             break
         if all(intersection_over_union(boxes[index], other.box) <= MOST_SHARED for other in chosen):
-            outcome = _outcome_within(group, chop_probabilities[index])
+            outcome = outcome_within(group, chop_probabilities[index])
             chosen.append(BestChop(box=boxes[index], outcome=outcome, probability=min(1.0, float(scores[index]))))
     return tuple(chosen)

@@ -155,7 +155,7 @@ def check_usable(site: Installation, model: Model[ModelCard]) -> None:
     if not model.card.reads_images:
         raise UserError(
             f"{model.card.name} is a {model.card.title}, which scores beside the models in use, and only the images of "
-            "its imager: crystal-search score --readout"
+            "its imager; it is used for an imager, in no role"
         )
     if site.settings.models:
         raise ConfigError(

@@ -60,7 +60,8 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
     """Return one image with all its scores and comments, whose it is and what is in its drop."""
     image = viewer.reader.image(image_id)
     waits = viewer.imaging.postponements([image_id]).get(image_id)
-    told = ledger_record(image, viewer.imaging.ledger(image_id), waits, viewer.thumbnails.version)
+    ledger, shown = viewer.reader.ledger(image)
+    told = ledger_record(image, ledger, shown, waits, viewer.thumbnails.version)
     about = viewer.reader.about(image.key.plate)
     return (
         told

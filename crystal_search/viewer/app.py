@@ -21,6 +21,7 @@ from crystal_search import __version__
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.installation import Installation
+from crystal_search.server.services.shown_scores import ShownScores, shown_in
 from crystal_search.viewer import api, imagers_page, import_page, pages, queues_page
 from crystal_search.viewer.compression import Compressed
 from crystal_search.viewer.context import Viewer
@@ -89,10 +90,11 @@ def viewer_app(
     is_snapshot
         Whether the database is a copy, for which no scores are taken.
     site
-        Whose files say what an import would do, how imagers are, and what models said.
+        Whose files say what an import would do, how imagers are, what models said, and which readouts are in use.
     time_zone
         IANA name of the zone of the robots' clocks; empty: this machine's.
     """
+    shown = shown_in(site.home, site.imagers) if site else ShownScores
     static, kept = static_address(), Thumbnails(thumbnails)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
 
@@ -110,7 +112,7 @@ def viewer_app(
     )
     app.state.viewer = Viewer(
         imaging=imaging,
-        reader=PlateReader(imaging, time_zone=time_zone),
+        reader=PlateReader(imaging, time_zone=time_zone, shown=shown),
         thumbnails=kept,
         picture_makers=makers,
         templates=_templates(static, is_snapshot=is_snapshot),

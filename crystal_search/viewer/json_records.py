@@ -185,6 +185,7 @@ def auto_record(score: AutoScore) -> Record:
     found = score.found
     return {
         "outcome": score.outcome,
+        "readout": score.recipe.readout.name if score.recipe.readout else None,
         "probability": found.probability,
         "above_threshold": found.above_threshold,
         "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,
@@ -237,12 +238,22 @@ def full_auto_record(score: AutoScore) -> Record:
 
 
 def ledger_record(
-    image: StoredImage, ledger: Sequence[AutoScore | ManualScore], postponed: Postponement | None, version: Version
+    image: StoredImage,
+    ledger: Sequence[AutoScore | ManualScore],
+    shown: AutoScore | None,
+    postponed: Postponement | None,
+    version: Version,
 ) -> Record:
-    """Return one image with every score it ever got, newest first, and why it has none that counts."""
-    machine = [score for score in ledger if isinstance(score, AutoScore)]
-    drop = DropScores(image=image, auto=machine[-1] if machine else None, postponed=postponed)
+    """Return one image with every score it ever got, newest first, and why it has none that counts.
+
+    Of the machine's scores the one that is `shown` on plates, if it counts, is marked.
+    """
+    drop = DropScores(image=image, auto=shown, postponed=postponed)
+    unit = drop.current.work_unit if drop.current else ""
     entries = [
-        full_auto_record(score) if isinstance(score, AutoScore) else full_manual_record(score) for score in ledger
+        full_auto_record(score) | {"shown": score.counts and score.work_unit == unit}
+        if isinstance(score, AutoScore)
+        else full_manual_record(score)
+        for score in ledger
     ]
     return image_record(image, version) | {"why_unscored": drop.why_unscored, "ledger": entries[::-1]}

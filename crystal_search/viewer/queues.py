@@ -20,6 +20,7 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.services.disagreements import Against, disagreements
 from crystal_search.server.services.drops_to_label import drops_to_label
 from crystal_search.server.services.imager_features import imagers_with_features, store_in_use
+from crystal_search.server.services.shown_scores import shown_in
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.recent import Recent
 from crystal_search.wells import REMOVED
@@ -89,7 +90,7 @@ def _to_label(site: Installation, imager: str) -> list[Entry]:
 
 def _against(what: Against) -> Callable[[Installation, str], list[Entry]]:
     def make(site: Installation, _: str) -> list[Entry]:
-        found = disagreements(site.imaging, what)[:MOST]
+        found = disagreements(site.imaging, what, shown_in(site.home, site.imagers)())[:MOST]
         return [
             Entry(each.drop.image, {"machine": each.machine, what: each.other, "sure": round(each.sure, 4)})
             for each in found

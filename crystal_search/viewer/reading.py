@@ -1,6 +1,6 @@
 """What the pages read from the imaging database, each thing at most once in a moment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from crystal_search.naming import shown_in
 from crystal_search.server.imaging.imaging_database import (
+    AutoScore,
     DropScores,
     ImagingDatabase,
     ManualScore,
@@ -15,6 +16,7 @@ from crystal_search.server.imaging.imaging_database import (
     StoredImage,
     Taken,
 )
+from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
 from crystal_search.viewer.recent import Recent
 from crystal_search.wells import CHANNELS, REMOVED, WellKey
@@ -40,9 +42,12 @@ def _in_order(channels: Sequence[str]) -> tuple[str, ...]:
 class PlateReader:
     """Reads plates, drops and their scores; what is not there is a 404."""
 
-    def __init__(self, imaging: ImagingDatabase, *, time_zone: str = "") -> None:
+    def __init__(
+        self, imaging: ImagingDatabase, *, time_zone: str = "", shown: Callable[[], ShownScores] = ShownScores
+    ) -> None:
         self._imaging = imaging
         self._time_zone = time_zone  #: of the robots' clocks, which times of images are told by
+        self._shown = shown  #: tells which automatic scores are shown
         self._plates = Recent(self._load_plates, seconds=PLATES_SECONDS)
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
@@ -63,8 +68,9 @@ class PlateReader:
 
     def _load_drops(self, board: Board) -> list[DropScores]:
         plate, inspection, channel = board
-        drops = self._imaging.drops(plate, inspection=inspection, channel=channel)
-        return [replace(drop, image=self._by_robots_clock(drop.image)) for drop in drops]
+        shown = self._shown()
+        drops = self._imaging.drops(plate, inspection=inspection, channel=channel, readouts=shown.hashes)
+        return [replace(shown.of(drop), image=self._by_robots_clock(drop.image)) for drop in drops]
 
     def _by_robots_clock(self, image: StoredImage) -> StoredImage:
         if image.imaged_at is None or image.day_only:
@@ -133,6 +139,15 @@ class PlateReader:
         if image is None or image.key.channel == REMOVED:
             raise HTTPException(404, f"there is no image {image_id}")
         return self._by_robots_clock(image)
+
+    def ledger(self, image: StoredImage) -> tuple[list[AutoScore | ManualScore], AutoScore | None]:
+        """Return every score of an image, in the order in which they came, and the automatic one that is shown."""
+        shown = self._shown()
+        ledger = shown.in_ledger(image, self._imaging.ledger(image.id))
+        machine = [score for score in ledger if isinstance(score, AutoScore)]
+        last = next((score for score in reversed(machine) if score.recipe.readout is None), None)
+        readouts = tuple(score for score in machine if score.recipe.readout)
+        return ledger, shown.of(DropScores(image=image, auto=last, readouts=readouts)).auto
 
     def siblings(self, image: StoredImage) -> list[DropScores]:
         """Return every image of the same drop, by inspection and channel."""

@@ -11,7 +11,7 @@ from crystal_search.viewer.json_records import moment, taken
 
 _KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
-_RECIPE = ("scored_at", "classifier", "classifier_sha256", "threshold")
+_RECIPE = ("scored_at", "readout", "classifier", "classifier_sha256", "threshold")
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
 COLUMNS = (
     *_KEY,
@@ -46,6 +46,7 @@ def _auto(score: AutoScore | None) -> dict[str, Cell]:
     found: dict[str, Cell] = {name: cell for name, cell in score_cells(score.found).items() if name in _AUTO}
     found |= {
         "scored_at": moment(score.scored_at),
+        "readout": recipe.readout.name if recipe.readout else None,
         "classifier": recipe.model("classifier").name,
         "classifier_sha256": recipe.model("classifier").sha256,
         "threshold": recipe.threshold,

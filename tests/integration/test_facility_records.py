@@ -15,7 +15,8 @@ from crystal_search.server.imaging.imaging_database import (
     StoredImage,
     ToPush,
 )
-from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, auto, key, manual, stored
+from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, RECIPE, auto, key, manual, stored
+from tests.recipes import by_readout
 
 LAB, OTHER_LAB = "ispyb db.lab/ispyb", "ispyb db.other/ispyb"
 
@@ -146,6 +147,13 @@ def test_of_two_scores_of_an_image_the_later_is_pushed(imaging: ImagingDatabase)
     assert [each.refused for each in found.passed_over] == ["a later score of the image counts"]
     imaging.note_pushed(LAB, given(found), now=NOON)
     assert imaging.scores_to_push(LAB, now=hour(99), limit=10) == ToPush()
+
+
+def test_what_a_readout_says_is_not_pushed(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    imaging.add_auto_scores([auto(image), auto(image, "r1", recipe=by_readout(RECIPE))])
+    found = imaging.scores_to_push(LAB, now=NOON, limit=10)
+    assert ([each.score.work_unit for each in found.scores], found.passed_over) == (["unit-1"], ())
 
 
 def test_what_was_refused_is_given_again_ever_less_often(imaging: ImagingDatabase) -> None:

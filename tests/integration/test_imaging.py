@@ -369,6 +369,29 @@ def test_what_a_readout_said_of_a_former_picture_does_not_count(imaging: Imaging
     assert (drop.current, [score.counts for score in drop.readouts]) == (auto(image, "u2"), [False])
 
 
+def test_scored_images_of_a_recipe_are_gone_through_from_the_newest_on(imaging: ImagingDatabase) -> None:
+    days = (3, 1, 4, 1, 5)
+    images = [stored(imaging, key(row=at), imaged_at=NOON + timedelta(days=-day)) for at, day in enumerate(days)]
+    other, uv = stored(imaging, key(row=9)), stored(imaging, key(row=9, channel="uv"))
+    stored(imaging, key(row=10))
+    imaging.add_auto_scores([auto(each) for each in (*images, uv)])
+    imaging.add_auto_scores([auto(other, recipe=OTHER_RECIPE), auto(images[0], "r1", recipe=by_readout(RECIPE))])
+    assert set(imaging.recipes()) == {RECIPE, OTHER_RECIPE}
+    assert imaging.scored_images(OTHER_RECIPE, limit=9) == [other]
+    newest = [images[at] for at in (3, 1, 0, 2, 4)]
+    assert imaging.scored_images(RECIPE, limit=9) == newest
+    seen: list[StoredImage] = []
+    while part := imaging.scored_images(RECIPE, older_than=age_of(seen[-1]) if seen else None, limit=2):
+        seen += part
+    assert seen == newest
+    assert imaging.scored_images(by_readout(RECIPE), limit=9) == []
+
+
+def age_of(image: StoredImage) -> tuple[datetime, int]:
+    assert image.arrived_at
+    return image.arrived_at, image.id
+
+
 def test_a_readout_takes_no_verdict_back(imaging: ImagingDatabase) -> None:
     image = stored(imaging, key())
     imaging.add_auto_scores([unreadable(image, "u1")])

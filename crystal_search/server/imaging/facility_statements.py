@@ -33,11 +33,14 @@ def looking_further(facility_id: int, score_id: int) -> Update:
     return further.values(push_mark=score_id)
 
 
-def scores_not_looked_at(facility_id: int, mark: int, limit: int) -> Query:
-    """Select automatic scores that were not looked at to be given to a facility, in the order in which they came."""
+def scores_not_looked_at(facility_id: int, mark: int, readouts: Sequence[int], limit: int) -> Query:
+    """Select automatic scores that were not looked at to be given to a facility, in the order in which they came.
+
+    Those of recipes of `readouts` stand beside them, and are not given.
+    """
     noted = exists().where(pushed_score.c.facility_id == facility_id, pushed_score.c.score_id == score.c.id)
     new = scores().add_columns(literal(0).label("tries"))
-    wanted = (score.c.id > mark - OVERLAP, score.c.recipe_id.is_not(None), ~noted)
+    wanted = (score.c.id > mark - OVERLAP, score.c.recipe_id.is_not(None), score.c.recipe_id.not_in(readouts), ~noted)
     return new.where(*wanted).order_by(score.c.id).limit(limit)
 
 

@@ -18,6 +18,7 @@ from crystal_search.server.imaging.plate_facts import PlateFactsStore
 from crystal_search.wells import WellKey
 
 ALL = 2**31 - 1  #: more than any limit
+Age = tuple[datetime, int]  #: when an image arrived, and its id; of two images the newer one has the greater
 CLOSED = ("done", "failed", "withdrawn")  #: the states of a work unit that nobody works on
 
 
@@ -289,10 +290,7 @@ class Images(Protocol):
 
 
 class Ledger(Protocol):
-    """The scores of images by people and machines, and what the overview of plates shows of them.
-
-    A readout's scores stand beside the automatic score: no image is scored by them, and none waits for one.
-    """
+    """The scores of images by people and machines; those of readouts score no image, and none waits for one."""
 
     def add_auto_scores(self, scores: Iterable[AutoScore]) -> int:
         """Add scores to the ledger in one transaction; return how many were new (by image and work unit)."""
@@ -308,6 +306,12 @@ class Ledger(Protocol):
 
     def scored(self, image_ids: Collection[int], recipe: Recipe) -> set[int]:
         """Return those of these images that have an automatic score by `recipe`."""
+
+    def recipes(self) -> list[Recipe]:
+        """Return every recipe that images were scored by, the first one first."""
+
+    def scored_images(self, recipe: Recipe, *, older_than: Age | None = None, limit: int) -> list[StoredImage]:
+        """Return visible-light images whose last automatic score that counts is by `recipe`, the newest first."""
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came, whatever the clocks said."""

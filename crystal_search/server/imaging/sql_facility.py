@@ -28,7 +28,13 @@ from crystal_search.server.imaging.sql_rows import (
     time_text,
 )
 from crystal_search.server.imaging.sql_statements import images_by_ids, images_by_path
-from crystal_search.server.imaging.sql_transactions import SqlTransactions, insert, insert_one, rows_of
+from crystal_search.server.imaging.sql_transactions import (
+    SqlTransactions,
+    insert,
+    insert_one,
+    readouts_among_recipes,
+    rows_of,
+)
 
 
 class SqlFacility(SqlTransactions):
@@ -70,7 +76,8 @@ class SqlFacility(SqlTransactions):
             known = connection.execute(statements.facility_named(facility)).first()
             number, mark = (known.id, known.push_mark) if known else (0, 0)
             rows = list(connection.execute(statements.scores_refused(number, now, limit // 2)))
-            rows += connection.execute(statements.scores_not_looked_at(number, mark, limit - len(rows))).all()
+            readouts = [*readouts_among_recipes(connection)]
+            rows += connection.execute(statements.scores_not_looked_at(number, mark, readouts, limit - len(rows))).all()
             images = {
                 row.id: stored_image(row) for row in rows_of(connection, [row.image_id for row in rows], images_by_ids)
             }

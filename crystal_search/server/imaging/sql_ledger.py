@@ -13,6 +13,7 @@ from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches, drop_scores
 from crystal_search.server.imaging.imaging_database import (
+    Age,
     AutoScore,
     DropScores,
     ManualScore,
@@ -20,6 +21,7 @@ from crystal_search.server.imaging.imaging_database import (
     Recipe,
     StoredImage,
 )
+from crystal_search.server.imaging.rescoring_statements import images_scored_by
 from crystal_search.server.imaging.sql_comments import comments_by_image
 from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_rows import (
@@ -27,6 +29,7 @@ from crystal_search.server.imaging.sql_rows import (
     manual_score,
     manual_values,
     postponement_of,
+    recipe_of,
     score_of,
     stored_image,
     time_of,
@@ -90,6 +93,20 @@ class SqlLedger(SqlTransactions):
 
         return self._read("look up scores", work)
 
+    def recipes(self) -> list[Recipe]:
+        """Return every recipe that images were scored by, the first one first."""
+        rows = self._read("read the recipes", lambda c: c.execute(statements.recipes()).all())
+        return [recipe for recipe in map(recipe_of, sorted(rows, key=lambda row: row.id)) if recipe.readout is None]
+
+    def scored_images(self, recipe: Recipe, *, older_than: Age | None = None, limit: int) -> list[StoredImage]:
+        """Return visible-light images whose last automatic score that counts is by `recipe`, the newest first."""
+
+        def work(connection: Connection) -> list[StoredImage]:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            return [stored_image(row) for row in connection.execute(images_scored_by(recipe_id, older_than, limit))]
+
+        return self._read("look for scored images", work)
+
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came, whatever the clocks said."""
         rows = self._read("read the ledger", lambda c: c.execute(statements.scores_of_image(image_id)).all())
@@ -100,7 +117,7 @@ class SqlLedger(SqlTransactions):
     ) -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop.
 
-        Those of readouts only of the ones with these hashes, by each recipe, in the order in which they came.
+        Of readouts those with these hashes, by each recipe, in the order in which they came.
         """
         where = (plate, inspection, channel)
 

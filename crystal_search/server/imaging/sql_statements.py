@@ -56,7 +56,7 @@ _MEMBER_COLUMNS = (work_unit_image.c.image_id, *(work_unit_image.c[name] for nam
 _KEY = tuple(image.c[column] for column in KEY_COLUMNS)
 _SAME_FILE = or_(score.c.sha256.is_(None), image.c.sha256 == "", score.c.sha256 == image.c.sha256)
 _COUNTS = and_(score.c.id > image.c.scores_before, _SAME_FILE)
-_NEWEST = (image.c.arrived_at.desc(), image.c.id.desc())
+NEWEST = (image.c.arrived_at.desc(), image.c.id.desc())
 
 
 def images() -> Query:
@@ -140,14 +140,14 @@ def images_to_score(recipe_id: int, channel: str, *, last_recipe_id: int, now: d
     the wanted order in index ``ix_image_to_score``, and the images that are done are never looked at.
     """
     wanted = (image.c.last_recipe_id == last_recipe_id, *_waiting(recipe_id, channel, now))
-    chosen = select(image.c.id).where(*wanted).order_by(*_NEWEST).limit(limit).subquery()
-    return images().join(chosen, chosen.c.id == image.c.id).order_by(*_NEWEST)
+    chosen = select(image.c.id).where(*wanted).order_by(*NEWEST).limit(limit).subquery()
+    return images().join(chosen, chosen.c.id == image.c.id).order_by(*NEWEST)
 
 
 def images_of_plate_to_score(recipe_id: int, channel: str, *, barcode: str, now: datetime, limit: int) -> Query:
     """Select such images of one plate, newest first."""
     waiting = images().where(plate.c.barcode == barcode, *_waiting(recipe_id, channel, now))
-    return waiting.order_by(*_NEWEST).limit(limit)
+    return waiting.order_by(*NEWEST).limit(limit)
 
 
 def count_unscored(channel: str) -> Query:
@@ -167,7 +167,7 @@ def newest_packed(recipe_id: int, channel: str) -> Query:
     barcode beside it SQLite goes through all images.
     """
     held = select(image.c.id).select_from(_MEMBERS.join(image, work_unit_image.c.image_id == image.c.id))
-    wanted = held.where(*_holds(recipe_id, "open"), image.c.channel == channel).order_by(*_NEWEST).limit(1)
+    wanted = held.where(*_holds(recipe_id, "open"), image.c.channel == channel).order_by(*NEWEST).limit(1)
     return images().where(image.c.id == wanted.correlate(None).scalar_subquery())
 
 

@@ -14,6 +14,7 @@ from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import EVERYTHING, Created, Order, create_work
 from crystal_search.server.services.finalize import finalize
+from crystal_search.server.services.rescoring_archive import rescore_some
 from crystal_search.server.services.set_autoscore import ScoresSet, set_autoscores
 from crystal_search.server.services.validate import Validated, validate
 from crystal_search.server.unit_states import CANONICAL, State, is_in, names_in, newest_first
@@ -65,10 +66,12 @@ def score_images(
 
 
 def publish_scores(site: Installation) -> ScoresSet:
-    """Write the CSV file of what was assimilated, and put its scores into the ledger."""
+    """Write the CSV file of what was assimilated, put its scores into the ledger, and rescore some of the archive."""
     with only_service(site.home):
         finalize(site)
-        return set_autoscores(site)
+        scores = set_autoscores(site)
+    rescore_some(site)
+    return scores
 
 
 def keep_going(site: Installation, engine: Engine, *, until: float) -> None:

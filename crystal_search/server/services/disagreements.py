@@ -13,7 +13,9 @@ from crystal_search.server.imaging.imaging_database import (
     ManualScore,
     StoredImage,
 )
+from crystal_search.server.services.shown_scores import ShownScores
 
+SHIPPED = ShownScores()
 Against = Literal["person", "second"]
 NEWEST = 3000  #: images that are looked through for second opinions, the last that were packed
 
@@ -28,7 +30,7 @@ class Disagreement:
     sure: float  #: probability that the machine, or the less sure of two models, gave its answer, in [0, 1]
 
 
-def disagreements(imaging: ImagingDatabase, against: Against) -> list[Disagreement]:
+def disagreements(imaging: ImagingDatabase, against: Against, shown: ShownScores = SHIPPED) -> list[Disagreement]:
     """Return where the machine's score and another one name different groups, those first of which they are surest.
 
     A score below the threshold says that it is unsure, and contradicts nobody.
@@ -39,6 +41,8 @@ def disagreements(imaging: ImagingDatabase, against: Against) -> list[Disagreeme
         Whose scores.
     against
         ``person``: the newest score by hand; ``second``: the second opinion, in the last `NEWEST` images.
+    shown
+        Tells which of the machine's scores is meant.
 
     Raises
     ------
@@ -50,15 +54,17 @@ def disagreements(imaging: ImagingDatabase, against: Against) -> list[Disagreeme
     else:
         images = [image for image in imaging.images_read(limit=NEWEST) if image.key.channel == "visible"]
     ids = {image.id for image in images}
-    found = [_told(drop, against) for drop in drops_of(imaging, images) if drop.image.id in ids]
+    found = [_told(drop, against) for drop in drops_of(imaging, images, shown) if drop.image.id in ids]
     told = [each for each in found if each is not None and each.machine != each.other]
     return sorted(told, key=lambda each: (-each.sure, each.drop.image.id))
 
 
-def drops_of(imaging: ImagingDatabase, images: Iterable[StoredImage]) -> Iterator[DropScores]:
+def drops_of(
+    imaging: ImagingDatabase, images: Iterable[StoredImage], shown: ShownScores = SHIPPED
+) -> Iterator[DropScores]:
     """Yield the drops of every inspection in visible light that one of these images is of."""
     for plate, inspection in sorted({(image.key.plate, image.key.inspection) for image in images}):
-        yield from imaging.drops(plate, inspection=inspection)
+        yield from map(shown.of, imaging.drops(plate, inspection=inspection, readouts=shown.hashes))
 
 
 def _told(drop: DropScores, against: Against) -> Disagreement | None:

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from crystal_search.model import ModelRef
 from crystal_search.server.feature_store.feature_rows import Rows, picture_of, row_type
 from crystal_search.server.feature_store.feature_store import store_of
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe
 
 
 def keep_features(home: Home, scores: Iterable[AutoScore]) -> int:
@@ -23,14 +22,19 @@ def keep_features(home: Home, scores: Iterable[AutoScore]) -> int:
     DatabaseError
         If they cannot be written now.
     """
-    kinds: dict[tuple[tuple[ModelRef, ...], int], list[AutoScore]] = defaultdict(list)
+    return sum(
+        store_of(home.features, recipe.models, numbers).append(rows_of(each, numbers))
+        for (recipe, numbers), each in with_features(scores).items()
+    )
+
+
+def with_features(scores: Iterable[AutoScore]) -> dict[tuple[Recipe, int], list[AutoScore]]:
+    """Return the scores that have features, by recipe and the number of these."""
+    kinds: dict[tuple[Recipe, int], list[AutoScore]] = defaultdict(list)
     for score in scores:
         if score.found.features is not None:
-            kinds[score.recipe.models, len(score.found.features)].append(score)
-    return sum(
-        store_of(home.features, models, numbers).append(rows_of(each, numbers))
-        for (models, numbers), each in kinds.items()
-    )
+            kinds[score.recipe, len(score.found.features)].append(score)
+    return kinds
 
 
 def rows_of(scores: Sequence[AutoScore], numbers: int) -> Rows:

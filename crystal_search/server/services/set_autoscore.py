@@ -18,6 +18,7 @@ from crystal_search.server.installation import Installation, add_home_argument, 
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores
 from crystal_search.server.services.keeping_features import keep_features
+from crystal_search.server.services.rescoring_archive import rescore_some, score_by_readouts
 from crystal_search.server.services.score_csv import AGAIN, Row, contents, contents_file, disagreement, read_csv
 from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import NAME
@@ -118,6 +119,7 @@ def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
     wanted = {(score.work_unit, score.image_id): score for _, score in told if score.image_id in known}
     keep_features(site.home, wanted.values())
     added = site.imaging.add_auto_scores(wanted.values())
+    score_by_readouts(site, wanted.values(), known)
     units = dict.fromkeys([*contents(site.home, path.name), *(unit for unit, _ in wanted)])
     _close_units(site, path, archive, units, wanted.keys())
     if refused:
@@ -183,5 +185,8 @@ add_arguments = add_home_argument
 
 def run(arguments: argparse.Namespace) -> None:
     """Set the scores and say how many there were."""
-    with opened(arguments.home) as site, only_service(site.home):
-        report(set_autoscores(site))
+    with opened(arguments.home) as site:
+        with only_service(site.home):
+            found = set_autoscores(site)
+        rescore_some(site)
+    report(found)

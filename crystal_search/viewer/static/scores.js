@@ -5,7 +5,8 @@ import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcome
 
 const model = (score) => {
   const { name, sha256 } = score.models.find((each) => each.role === "classifier");
-  return `${name} · ${sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
+  const readout = score.readout ? `readout ${score.readout} of ` : "";
+  return `${readout}${name} · ${sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
 };
 
 function verdict(badge, outcome, probability, who, kind = "") {
@@ -20,7 +21,7 @@ export function showVerdicts(element, auto, people, why, earlier) {
   const parts = [];
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
-    parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? "machine") + below, "of-machine"));
+    parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? (auto.readout ? `readout ${auto.readout}` : "machine")) + below, "of-machine"));
   } else {
     parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, why ? `not scored yet: ${why}` : "no machine has scored this image yet"));
   }
@@ -83,8 +84,8 @@ function entry(score, counts) {
   );
 }
 
-/** Return the scores that count: the machine's newest, and each person's. */
-export const ofMachine = (ledger) => ledger.find((score) => score.by === "machine" && score.counts) ?? null;
+/** Return the scores that count: the machine's that frames show, and each person's. */
+export const ofMachine = (ledger) => ledger.find((score) => score.shown) ?? null;
 export const ofPeople = (ledger) => {
   const standing = ledger.filter((score) => score.by === "person" && score.counts);
   return standing.filter((score, at) => standing.findIndex((each) => each.person === score.person) === at);

@@ -1,0 +1,141 @@
+"""Which readout is in use for which imager (docs/adaptation.md).
+
+``readouts-in-use.json`` in the home's folder ``models`` says it, and nothing else does: the scores of a readout stay in
+the ledger beside the shipped ones, and this file decides which of both people are shown.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from crystal_search.adaptation.readout_model import rescoring_of
+from crystal_search.errors import ModelError, UnknownNameError, UserError
+from crystal_search.files import write_whole
+from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.model import Model, default_model
+from crystal_search.model_card import ClassifierCard, ReadoutCard
+from crystal_search.server.home import Home
+from crystal_search.server.installation import Installation
+from crystal_search.server.locks import only_service
+from crystal_search.server.models_in_use import install
+
+IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "readouts-in-use.json", "crystal-search readouts in use", 1
+MOST_IMAGERS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadoutInUse:
+    """Which readout scores the images of an imager."""
+
+    imager: str
+    name: str
+    sha256: str
+    since: str  #: when it was put to use, ISO 8601 in UTC; another time, another use
+
+
+def readouts_in_use(home: Home) -> dict[str, ReadoutInUse]:
+    """Return the readouts in use, by imager.
+
+    Raises
+    ------
+    ModelError
+        If the file that says so cannot be read.
+    """
+    path = home.models / IN_USE
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; put the readouts to use again") from error
+    return {each.imager: each for each in read_whole(text, str(path), ModelError, _all_in_use)}
+
+
+def _all_in_use(read: Reader) -> tuple[ReadoutInUse, ...]:
+    read.format(IN_USE_FORMAT, IN_USE_VERSION)
+    return read.objects("readouts", _in_use, limit=MOST_IMAGERS)
+
+
+def _in_use(read: Reader) -> ReadoutInUse:
+    return ReadoutInUse(
+        imager=read.text("imager", limit=200),
+        name=read.text("name", limit=100),
+        sha256=read.sha256("sha256"),
+        since=read.text("since", limit=40),
+    )
+
+
+def use_readout(
+    site: Installation, model: Model[ReadoutCard], imager: str = "", *, anyway: bool = False
+) -> ReadoutInUse:
+    """Have a readout score the images of an imager from now on, and of the store as rescoring comes to them.
+
+    Parameters
+    ----------
+    imager
+        Whose images; empty: the imager whose labels it was fitted to.
+    anyway
+        Whether it is used though it is not proven better than the shipped score.
+
+    Raises
+    ------
+    UserError
+        If it is not proven better, or no image can be of that imager.
+    ModelMismatchError
+        If it reads the answers of another classifier than that in use.
+    """
+    imager = imager or model.card.imager
+    if not site.imagers.may_be(imager):
+        raise UserError(
+            f"no image can be of an imager {imager!r}: neither do the settings name it, nor is it a serial number as "
+            "paths have them; name one with --imager, or write it into the settings' table [imagers]"
+        )
+    if not (model.card.proven or anyway):
+        raise UserError(f"{model.card.name} is not proven better than the shipped score; --anyway takes it even so")
+    rescoring_of(model, default_model(ClassifierCard, site.models).card.sha256)
+    install(model, site.home)
+    used = ReadoutInUse(
+        imager=imager, name=model.card.name, sha256=model.card.sha256, since=datetime.now(UTC).isoformat()
+    )
+    with only_service(site.home):
+        write_readouts_in_use(site.home, readouts_in_use(site.home) | {imager: used})
+    return used
+
+
+def unuse_readout(site: Installation, imager: str) -> ReadoutInUse:
+    """Have the shipped score stand for the images of an imager again; return what was in use.
+
+    Raises
+    ------
+    UnknownNameError
+        If no readout is in use for it.
+    """
+    with only_service(site.home):
+        there = readouts_in_use(site.home)
+        if imager not in there:
+            listed = ", ".join(map(repr, sorted(there))) or "none"
+            raise UnknownNameError(f"no readout is in use for the imager {imager!r}; there is one for {listed}")
+        used = there.pop(imager)
+        write_readouts_in_use(site.home, there)
+    return used
+
+
+def check_not_used(home: Home, sha256: str, name: str) -> None:
+    """Refuse to take a readout away that is in use.
+
+    Raises
+    ------
+    UserError
+        If it is.
+    """
+    if imagers := [each.imager for each in readouts_in_use(home).values() if each.sha256 == sha256]:
+        raise UserError(f"{name} is in use for {imagers[0]!r}; first: crystal-search models unuse '{imagers[0]}'")
+
+
+def write_readouts_in_use(home: Home, chosen: Mapping[str, ReadoutInUse]) -> None:
+    """Have these readouts be in use, by imager, and no others; the holder of the services' lock does."""
+    listed: Iterable[ReadoutInUse] = (chosen[imager] for imager in sorted(chosen))
+    content = {"format": IN_USE_FORMAT, "version": IN_USE_VERSION, "readouts": [asdict(each) for each in listed]}
+    home.models.mkdir(parents=True, exist_ok=True)
+    write_whole(home.models / IN_USE, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
