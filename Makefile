@@ -88,6 +88,7 @@ $(VENV)/run.stamp: setup.cfg pyproject.toml | $(VENV)/made.stamp
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/made.stamp
 	sh scripts/install-chromium
+	sh scripts/install-h2
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt $(TORCH)
 	$(BIN)/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
 	touch $@ $(VENV)/run.stamp

@@ -1,17 +1,21 @@
 """Imaging databases of every kind for the tests that ask for them."""
 
 import os
+import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from crystal_search.server.facility.foreign_sql import begin_writing
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
+from tests.h2_engines import JAR, MODES, h2_engine, start_h2
 from tests.memory_imaging import MemoryImaging
 
 SERVERS = {
@@ -87,3 +91,40 @@ def engine(empty_url: str) -> Iterator[Engine]:
     engine = create_engine(parsed(empty_url))
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def h2_socket() -> Iterator[Path]:
+    """The socket of an H2 server, which executes what SQLAlchemy compiles for Oracle and SQL Server."""
+    if not (shutil.which("java") and Path(JAR).exists()):
+        pytest.skip("no H2: sudo apt-get install libh2-java default-jre-headless")
+    with tempfile.TemporaryDirectory() as folder:
+        socket = Path(folder) / "h2"
+        server = start_h2(socket)
+        yield socket
+        server.communicate()
+
+
+@pytest.fixture
+def foreign_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Engine]]:
+    """Return engines, of a kind, on a database of somebody else's: the first is empty, all see the same."""
+    name = f"foreign_{uuid.uuid4().hex[:12]}"
+    made: dict[str, str] = {}
+    engines: list[Engine] = []
+
+    def make(kind: str) -> Engine:
+        if kind in MODES:
+            engine = h2_engine(kind, name, request.getfixturevalue("h2_socket"))
+        elif kind == "sqlite":
+            engine = begin_writing(create_engine(f"sqlite:///{tmp_path / 'foreign.sqlite'}"))
+        else:
+            made[kind] = made.get(kind) or _on_server(kind, f"CREATE DATABASE {name}")
+            engine = create_engine(parsed(made[kind]).set(database=name))
+        engines.append(engine)
+        return engine
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+    for kind in made:
+        _on_server(kind, f"DROP DATABASE {name}")

@@ -70,6 +70,15 @@ def test_a_pull_that_was_killed_before_its_mark_brings_nothing_twice(facility: M
     assert (report.images, report.known, report.scores) == (0, 3, 0)
 
 
+def test_what_was_passed_over_comes_when_everything_is_looked_at_again(facility: MemoryFacility) -> None:
+    imaging, known = MemoryImaging(), facility.images
+    facility.images = [*known[:1], *known[:1], *known[2:]]  # in a folder, say, of which nothing was said
+    pull(imaging, facility, LAB)
+    facility.images = known
+    assert pull(imaging, facility, LAB).images == 0
+    assert pull(imaging, facility, LAB, again=True).images == 1
+
+
 def test_owners_and_conditions_come_along(facility: MemoryFacility) -> None:
     imaging = MemoryImaging()
     facility.facts = [PlateFacts(plate="P1", owner="Zoë")]

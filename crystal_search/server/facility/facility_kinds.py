@@ -8,6 +8,8 @@ from sqlalchemy import make_url
 from crystal_search.errors import ConfigError, UnknownNameError
 from crystal_search.server.facility.facility_database import FacilityDatabase
 from crystal_search.server.facility.facility_settings import FacilitySettings, password_of
+from crystal_search.server.facility.rockmaker_database import open_rockmaker
+from crystal_search.server.facility.xtaltrak_database import open_xtaltrak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +21,10 @@ class FacilityKind:
     takes_scores: bool = True  #: whether scores are given to it; one that is read only never gets any
 
 
-FACILITIES: dict[str, FacilityKind] = {}
+FACILITIES: dict[str, FacilityKind] = {
+    "rockmaker": FacilityKind(title="Rock Maker", open=open_rockmaker, takes_scores=False),
+    "xtaltrak": FacilityKind(title="XtalTrak", open=open_xtaltrak),
+}
 
 
 def facility_kind(settings: FacilitySettings) -> FacilityKind:

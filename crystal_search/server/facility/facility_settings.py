@@ -33,6 +33,9 @@ class FacilitySettings:
     folders: Mapping[str, str] = field(default_factory=dict)  #: folder as the database calls it -> as this machine does
     schemas: Mapping[str, str] = field(default_factory=dict)  #: score schemas of ours there, as the kind says
     names: Mapping[str, str] = field(default_factory=dict)  #: tables and columns that a site calls otherwise
+    channels: Mapping[str, str] = field(default_factory=dict)  #: types of images there -> channel, as the kind says
+    outcomes: Mapping[str, str] = field(default_factory=dict)  #: classes in which people score there -> outcome
+    options: Mapping[str, str] = field(default_factory=dict)  #: whatever else the kind asks
 
 
 def read_facility_settings(path: Path) -> FacilitySettings:

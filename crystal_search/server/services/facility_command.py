@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, (command, purpose) in COMMANDS.items():
         inner = commands.add_parser(name, help=purpose, description=purpose)
         add_home_argument(inner)
+        if name == "pull":
+            inner.add_argument("--again", action="store_true", help="look at everything once more, from the beginning")
         inner.set_defaults(facility_command=command)
 
 
@@ -56,7 +58,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _pull(arguments: argparse.Namespace) -> None:
     with _connected(arguments) as (site, settings, facility):
-        report = pull(site.imaging, facility, facility_name(settings))
+        report = pull(site.imaging, facility, facility_name(settings), again=arguments.again)
     say(pull_line(report))
     if report.left_out:
         say("\n".join(["left out:", *left_out(report.left_out, verbose=arguments.verbose)]))

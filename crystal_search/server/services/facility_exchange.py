@@ -39,15 +39,15 @@ class PushReport:
     refused: tuple[str, ...] = ()  #: a sentence each
 
 
-def pull(imaging: ImagingDatabase, facility: FacilityDatabase, name: str) -> PullReport:
-    """Take over everything that is new at a facility.
+def pull(imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, again: bool = False) -> PullReport:
+    """Take over everything that is new at a facility; all that it has is looked at when it is looked at `again`.
 
     Raises
     ------
     DatabaseError
         If it cannot be reached; what came before is kept.
     """
-    report, mark, more = PullReport(), imaging.facility_state(name).pull_mark, True
+    report, mark, more = PullReport(), "" if again else imaging.facility_state(name).pull_mark, True
     while more:
         found = facility.pull(mark, limit=PULL_ROWS)
         report = _taken_over(imaging, found, name, report)
