@@ -112,6 +112,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("old", "text", "outcome by which the image went"),
         Column("new", "text", "outcome that a person gave it instead"),
         Column("comment", "text", "what the person wrote"),
+        Column("opinions", "text", "what each person said last and did not take back, with semicolons between"),
         Column("comments", "text", "what people wrote about the image, a bar between two comments"),
         Column("person", "text", "who scored it"),
         Column(

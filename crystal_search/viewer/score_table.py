@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
-from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, AboutPlate, about_cells
 from crystal_search.viewer.json_records import moment, taken
@@ -17,6 +16,7 @@ COLUMNS = (
     *_KEY,
     *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)),
     *(f"manual_{name}" for name in _MANUAL),
+    "opinions",
     "comments",
     *FACT_COLUMNS,
     *CONDITION_COLUMNS,
@@ -29,7 +29,7 @@ def score_table(drops: Iterable[DropScores], plate: AboutPlate) -> str:
 
 
 def _row(drop: DropScores, plate: AboutPlate) -> dict[str, Cell]:
-    scores = _auto(drop.current) | _manual(drop.manual) | _comments(drop.comments)
+    scores = _auto(drop.current) | _manual(drop.manual) | _said(drop)
     return _key(drop) | scores | about_cells(plate, drop.image.key)
 
 
@@ -54,8 +54,11 @@ def _auto(score: AutoScore | None) -> dict[str, Cell]:
     return {f"auto_{name}": cell for name, cell in found.items()}
 
 
-def _comments(comments: Iterable[Comment]) -> dict[str, Cell]:
-    return {"comments": " | ".join(f"{each.person}: {each.text}" for each in comments)}
+def _said(drop: DropScores) -> dict[str, Cell]:
+    return {
+        "opinions": "; ".join(f"{each.person}: {each.outcome}" for each in drop.people),
+        "comments": " | ".join(f"{each.person}: {each.text}" for each in drop.comments),
+    }
 
 
 def _manual(score: ManualScore | None) -> dict[str, Cell]:

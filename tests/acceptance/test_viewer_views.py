@@ -28,6 +28,12 @@ def test_the_focus_is_on_the_drop_from_which_somebody_goes_up(site: Site, page: 
     assert "#" not in page.url
     page.keyboard.press("ArrowRight")
     expect(tile(page, drops[4])).to_be_focused()
+    page.keyboard.press("Enter")
+    wait_for_image(page, drops[4].image.id)
+    page.keyboard.press("ArrowLeft")
+    wait_for_image(page, drops[3].image.id)
+    page.go_back()
+    expect(tile(page, drops[3])).to_be_focused()
 
 
 def test_the_picture_under_the_pointer_learns_new_scores(site: Site, page: Page) -> None:

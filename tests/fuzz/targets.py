@@ -54,7 +54,7 @@ from crystal_search.robot_conventions import CONVENTIONS
 from crystal_search.robot_names import DETECTABLE, MAX_COLUMNS, MAX_DROPS, MAX_ROWS, detected, read_name
 from crystal_search.server.services.score_csv import read_csv
 from crystal_search.server.settings import read_settings
-from crystal_search.viewer.hand_scores import ScoreRequestError, read_score
+from crystal_search.viewer.hand_scores import ScoreRequestError, read_comment, read_score, read_taking_back
 from crystal_search.work_unit import image_bytes, manifest_from_json, manifest_to_json, read_work_unit
 from tests.fuzz.mutations import Mutation, mutated_json, with_png_checksums, with_record_checksums
 
@@ -282,7 +282,11 @@ def slot(data: bytes) -> object:
 
 
 def score_request(data: bytes) -> object:
-    """Read a person's score as a browser sends it."""
+    """Read what people send from a browser: a score, what they take back, a comment; two of them refuse it."""
+    with suppress(ScoreRequestError):
+        check(read_taking_back(data).person.isprintable(), "names can be printed")
+    with suppress(ScoreRequestError):
+        check(read_comment(data).text.isprintable(), "comments can be printed")
     score = read_score(data)
     check(score.person.isprintable() and score.comment.isprintable(), "texts can be printed")
     return score

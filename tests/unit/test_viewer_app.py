@@ -511,7 +511,8 @@ def test_the_table_has_a_row_for_every_image(imaging: MemoryImaging, client: Cli
     drops = add_plate(imaging, tmp_path)
     add_plate(imaging, tmp_path, inspection=2)
     score_plate(imaging, drops, ["crystal_bad_form"])
-    imaging.add_manual_score(hand_score(drops[0].image.id, "clear", person="=HYPERLINK()"))
+    for person in ("Ada", "=HYPERLINK()"):
+        imaging.add_manual_score(hand_score(drops[0].image.id, "clear", person=person))
     answer = client.get("/plate/P1/scores.csv")
     assert 'filename="scores-P1.csv"' in answer.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(answer.text)))
@@ -524,6 +525,7 @@ def test_the_table_has_a_row_for_every_image(imaging: MemoryImaging, client: Cli
         "0.97",
     )
     assert (first["manual_outcome"], first["manual_person"]) == ("clear", "'=HYPERLINK()")
+    assert first["opinions"] == "'=HYPERLINK(): clear; Ada: clear"
     one = client.get("/plate/P1/scores.csv?inspection=2").text
     assert len(list(csv.DictReader(io.StringIO(one)))) == 6
 

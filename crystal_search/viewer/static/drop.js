@@ -8,7 +8,7 @@ import { boardAddress, dropAddress, getJson, imageAddress, plateAddress, poll } 
 import { Picture } from "./picture.js";
 import { ofMachine, ofPeople, showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
 import { Tile } from "./tile.js";
-import { arranged, readView, recallOrder, viewParameters } from "./view.js";
+import { arranged, readView, recallOrder, rememberDrop, viewParameters } from "./view.js";
 import { autoBadge, buttonLabel, placeText, takenDay } from "./words.js";
 
 const POLL_MS = 2000;
@@ -44,6 +44,7 @@ function show() {
   byId("place").textContent = `${drop.well} · drop ${drop.drop}`;
   byId("plate").textContent = `${drop.plate}, inspection ${drop.inspection}`;
   byId("up").href = `${plateAddress(drop, parameters)}#${drop.id}`;
+  rememberDrop(drop.id);
   const at = order.indexOf(drop.id);
   byId("position").textContent = order.length ? `${at + 1} of ${order.length}` : "";
   byId("previous").disabled = at <= 0;

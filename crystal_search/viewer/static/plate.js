@@ -8,7 +8,7 @@ import { showLegend } from "./legend.js";
 import { boardAddress, plateAddress, poll } from "./net.js";
 import { Preview } from "./preview.js";
 import { ofPeople } from "./scores.js";
-import { classesBy, isFiltered, readView, rememberOrder, viewParameters, withoutFilters } from "./view.js";
+import { classesBy, isFiltered, readView, recallDrop, rememberOrder, viewParameters, withoutFilters } from "./view.js";
 import { progressText, whyUnscored } from "./words.js";
 
 const POLL_MS = 1000;
@@ -87,11 +87,10 @@ function showLinks(id, links) {
   if (at >= 0) links[at]?.focus();
 }
 
-/** Have the focus on the drop from which somebody came up. */
-function focusWhereOneWas() {
-  const tile = shown.tiles.get(Number(location.hash.slice(1)));
-  if (!location.hash) return;
-  history.replaceState(null, "", location.pathname + location.search);
+/** Have the focus on the drop from which somebody came up, or back. */
+function focusWhereOneWas({ back = false } = {}) {
+  const tile = shown.tiles.get(location.hash ? Number(location.hash.slice(1)) : back ? recallDrop() : 0);
+  if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   if (tile && shown.order.includes(tile.drop.id)) focus(tile);
 }
 
@@ -221,10 +220,14 @@ setUpHelp([
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);
 new ResizeObserver(() => shown.resize()).observe(shown.element);
-addEventListener("hashchange", focusWhereOneWas);
-addEventListener("pageshow", (event) => event.persisted && show());
+addEventListener("hashchange", () => focusWhereOneWas());
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  show();
+  focusWhereOneWas({ back: true });
+});
 show();
-focusWhereOneWas();
+focusWhereOneWas({ back: performance.getEntriesByType("navigation")[0]?.type === "back_forward" });
 poll(() => boardAddress(board), {
   every: POLL_MS,
   changed: (news) => {

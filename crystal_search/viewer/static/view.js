@@ -108,3 +108,9 @@ export function recallOrder(board, view) {
     return null;
   }
 }
+
+const IN_SIGHT = "crystal-search drop in sight";
+
+/** Keep which drop is in sight, for when somebody goes back to its plate. */
+export const rememberDrop = (id) => sessionStorage.setItem(IN_SIGHT, id);
+export const recallDrop = () => Number(sessionStorage.getItem(IN_SIGHT));
