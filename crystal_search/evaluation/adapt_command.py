@@ -20,6 +20,7 @@ from crystal_search.evaluation.adaptation_page import adaptation_page, check_dra
 from crystal_search.evaluation.home_material import home_material, imager_meant
 from crystal_search.evaluation.label_material import Material, material_of
 from crystal_search.evaluation.label_table import read_labels
+from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.files import write_whole
 from crystal_search.model import CARD_SUFFIX, Model, default_model, write_model
 from crystal_search.model_card import ClassifierCard, ReadoutCard
@@ -27,6 +28,7 @@ from crystal_search.processes import processors
 from crystal_search.server.imagers import file_name_of
 from crystal_search.server.installation import opened
 from crystal_search.server.models_in_use import install
+from crystal_search.server.services.readout_offers import note_fit
 from crystal_search.work_unit import Parameters
 
 
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--page", type=Path, metavar="FILE", help="page of the plates and of what probabilities mean")
     parser.add_argument("--imager", default="", help="whose images they are; of --home, whose labels are taken")
     parser.add_argument("--anyway", action="store_true", help="write the readout even if it is not proven better")
+    parser.add_argument("--use", action="store_true", help="with --home: score the imager's images with it from now on")
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
     models.add_argument(
@@ -60,6 +63,8 @@ def run(arguments: argparse.Namespace) -> None:
     ModelMismatchError
         If the classifier gives no features.
     """
+    if arguments.use and (arguments.folder or arguments.out or not arguments.home):
+        raise UserError("--use takes the readout of what people scored in a viewer into the home: name --home alone")
     if arguments.page:
         check_drawing()
     if arguments.folder and arguments.labels:
@@ -87,12 +92,25 @@ def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
         material = home_material(site, imager)
         command = f"crystal-search adapt --home {arguments.home} --imager '{imager}'"
         model = _fitted(arguments, material, site.models, imager=imager, command=command)
+        note_fit(site, imager, len(material.labelled) + material.left_out)
         if not _is_wanted(model, arguments):
             return
         if arguments.out:
             _write(model, arguments)
+            return
+        card = install(model, site.home)
+        if arguments.use or _asked(f"Score images of {imager!r} with it from now on? [y/N] "):
+            put_readout_to_use(site, model, imager, anyway=arguments.anyway)
         else:
-            _say_how_to_use(install(model, site.home), arguments)
+            _say_how_to_use(card, arguments)
+            sys.stdout.write(
+                f"crystal-search models use {card} --home {arguments.home} has it score its imager's images\n"
+            )
+
+
+def _asked(question: str) -> bool:
+    """Ask something; without a terminal the answer is no."""
+    return sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")
 
 
 def _fitted(

@@ -66,6 +66,7 @@ class Home:
     refused = Place("refused")  #: CSV files that could not be used, and texts that say which rows were left out
     archive = Place("archive")  #: folders ``NAME`` with the result and overlays of every finished work unit
     features = Place("features")  #: the features of every score in the ledger, by classifier and drop locator
+    fits = Place("fits.json", folder=False)  #: the last fit of a readout to people's scores, of each imager
     rescored = Place("rescored.json", folder=False)  #: how far the archive is scored by the readouts in use
     import_plan = Place("import-plan.json", folder=False)  #: what the last ``import --dry-run`` would have done
     sentinel = Place("sentinel")  #: what is known of each imager, and what was noticed

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +21,7 @@ from crystal_search import __version__
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.installation import Installation
+from crystal_search.server.services.readout_offers import Offer, offers
 from crystal_search.server.services.shown_scores import ShownScores, shown_in
 from crystal_search.viewer import api, imagers_page, import_page, pages, queues_page
 from crystal_search.viewer.compression import Compressed
@@ -30,10 +31,12 @@ from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent
 MAX_PICTURE_MAKERS = 4
+OFFERS_SECONDS = 60.0  #: how old may be what is offered
 _ERROR_PAGES = {
     HTTPException: pages.show_http_error,
     DatabaseError: pages.show_database_error,
@@ -120,9 +123,15 @@ def viewer_app(
         is_snapshot=is_snapshot,
         import_plan=site.home.import_plan if site else None,
         sentinel=site.home.sentinel if site else None,
+        offers=_offers(site) if site else tuple,
         queues=Queues(site) if site else None,
     )
     return app
+
+
+def _offers(site: Installation) -> Callable[[], Sequence[Offer]]:
+    recent: Recent[str, list[Offer]] = Recent(lambda _: offers(site), seconds=OFFERS_SECONDS)
+    return lambda: recent.get("")
 
 
 def _templates(static: str, *, is_snapshot: bool) -> Jinja2Templates:

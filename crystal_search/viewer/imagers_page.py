@@ -61,9 +61,12 @@ def get_imagers_page(request: Request) -> Response:
     folder = viewer.sentinel
     records = {each.name: each for each in read_records(folder)} if folder else {}
     strange = {each.name: each for each in read_all_strange(folder)} if folder else {}
+    offered = {each.imager: each.said for each in viewer.offers()}
     shown = [
-        _shown(records.get(name) or ImagerRecord(name=name)) | _strange(viewer.imaging, strange.get(name))
-        for name in sorted({*records, *strange})
+        _shown(records.get(name) or ImagerRecord(name=name))
+        | _strange(viewer.imaging, strange.get(name))
+        | {"offer": offered.get(name, "")}
+        for name in sorted({*records, *strange, *offered})
     ]
     return page(request, "imagers.html", {"imagers": shown, "learnt": LEARNT})
 

@@ -21,6 +21,7 @@ from crystal_search.server.feature_store.feature_store import store_of
 from crystal_search.server.imaging.imaging_database import ManualScore, NewImage
 from crystal_search.server.installation import Installation, opened
 from crystal_search.server.services.imager_features import sample_of, store_in_use
+from crystal_search.server.services.readout_offers import read_fits
 from crystal_search.wells import WellKey
 from tests.unit.adapted_drops import NUMBERS, an_imager
 
@@ -128,6 +129,26 @@ def test_it_is_written_where_somebody_says_instead(home: Path, tmp_path: Path) -
     assert not list((home / "models").glob("*"))
     assert read_model(out).card.name == "ours"
     assert f"110 labels of {OURS}" in page.read_text()
+
+
+def test_a_readout_that_counts_is_put_to_use_at_once_on_demand(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert adapt(home, "--imager", OURS, "--use", "--out", str(tmp_path / "x.card.json")) == USAGE
+    assert "name --home alone" in capsys.readouterr().err
+    assert adapt(home, "--imager", OURS, "--use") == OK
+    said = capsys.readouterr().out
+    assert f"scores images of '{OURS}' from now on" in said
+    assert main(["models", "list", "--home", str(home)]) == OK
+    assert f"in use for '{OURS}' since " in capsys.readouterr().out
+    assert main(["models", "forget", OURS, "--home", str(home)]) == USAGE
+    assert f"is in use for '{OURS}'; first: crystal-search models unuse" in capsys.readouterr().err
+    assert main(["models", "unuse", OURS, "--home", str(home)]) == OK
+    assert "the shipped score stands again" in capsys.readouterr().out
+    assert main(["models", "use", OURS, "--imager", THEIRS, "--home", str(home)]) == OK
+    assert f"scores images of '{THEIRS}' from now on" in capsys.readouterr().out
+    with opened(home) as site:
+        assert read_fits(site.home)[OURS].labels == len(GAINING) - 10
 
 
 def test_an_imager_must_be_named_where_there_are_several(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from crystal_search.errors import ModelError
 from crystal_search.files import write_whole
 from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.engines.engine_kinds import ENGINES
@@ -19,7 +20,9 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import PlateSummary
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import units_waiting
+from crystal_search.server.readouts_in_use import readouts_in_use
 from crystal_search.server.services.look_after_imagers import standing
+from crystal_search.server.services.readout_offers import offers
 from crystal_search.server.services.reconcile import strays_at
 from crystal_search.server.unit_states import State, names_in
 
@@ -34,29 +37,42 @@ def status(site: Installation) -> dict[str, Any]:
     images, scored = sum(plate.images for plate in plates), sum(plate.scored for plate in plates)
     samples = add_sample(site.home.samples, images, scored)
     pace, oldest = rates(samples), imaging.waits_longest()
-    return {
-        "engine": site.settings.engine,
-        "images": images,
-        "scored": scored,
-        "open_units": imaging.count_units("open"),
-        "oldest_unscored_hours": None if oldest is None else _hours_since(oldest),
-        "rates": None if pace is None else asdict(pace),
-        "flow": _flow(site, samples, plates),
-        "trouble": _trouble(site.home),
-        "free_bytes": shutil.disk_usage(site.home.path).free,
-        "stages": stages(site.home),
-        "strays": list(map(str, strays_at(site))),
-        "running": running_fractions(site.home),
-        "postponed": [
-            {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since), "first": each.first}
-            for each in imaging.postponed()
-        ],
-        "imagers": standing(imaging, site.home.sentinel),
-        "failed_units": imaging.count_units("failed"),
-        "failed": [
-            {"work_unit": unit.name, "reason": unit.reason} for unit in imaging.units("failed", last=SHOWN_FAILURES)
-        ],
-    } | _reports(site)
+    return (
+        {
+            "engine": site.settings.engine,
+            "images": images,
+            "scored": scored,
+            "open_units": imaging.count_units("open"),
+            "oldest_unscored_hours": None if oldest is None else _hours_since(oldest),
+            "rates": None if pace is None else asdict(pace),
+            "flow": _flow(site, samples, plates),
+            "trouble": _trouble(site.home),
+            "free_bytes": shutil.disk_usage(site.home.path).free,
+            "stages": stages(site.home),
+            "strays": list(map(str, strays_at(site))),
+            "running": running_fractions(site.home),
+            "postponed": [
+                {"reason": each.reason, "images": each.images, "hours": _hours_since(each.since), "first": each.first}
+                for each in imaging.postponed()
+            ],
+            "imagers": standing(imaging, site.home.sentinel),
+            "failed_units": imaging.count_units("failed"),
+            "failed": [
+                {"work_unit": unit.name, "reason": unit.reason} for unit in imaging.units("failed", last=SHOWN_FAILURES)
+            ],
+        }
+        | _readouts(site)
+        | _reports(site)
+    )
+
+
+def _readouts(site: Installation) -> dict[str, Any]:
+    """Return which readouts are in use and which would be worth a fit, or what keeps that from being known."""
+    try:
+        used = [asdict(each) for each in readouts_in_use(site.home).values()]
+        return {"readouts": used, "offers": [each.said for each in offers(site)], "readout_trouble": ""}
+    except ModelError as error:
+        return {"readouts": [], "offers": [], "readout_trouble": str(error)}
 
 
 def _flow(site: Installation, samples: Sequence[Sample], plates: Sequence[PlateSummary]) -> dict[str, Any]:
@@ -117,6 +133,8 @@ def as_text(found: dict[str, Any]) -> str:
     if failed := found["failed"]:
         lines.append(f"{found['failed_units']} work units have images that a person left out, the last of them:")
         lines += [f"  {unit['work_unit']}: {unit['reason'].partition(chr(10))[0]}" for unit in failed]
+    lines += [f"readout {used['name']} scores images of imager {used['imager']!r}" for used in found["readouts"]]
+    lines += [f"worth trying: {line}" for line in found["offers"]]
     lines += [f"! {line}" for line in troubles(found)]
     return "\n".join(lines)
 

@@ -84,3 +84,5 @@ def _here(found: dict[str, Any]) -> Iterator[str]:
     if count := found["stages"]["set_aside"]:
         yield f"{count} work units are set aside; create-work, which `watch` runs too, tries their images one by one"
     yield from (f"{path} {STRAY}" for path in found["strays"])
+    if found["readout_trouble"]:
+        yield f"shipped scores are shown, for it is not known which readouts are in use: {found['readout_trouble']}"

@@ -9,7 +9,7 @@ import logging
 import subprocess
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from crystal_search.server.services.cycle import cycle, keep_going
 from crystal_search.server.services.facility_rounds import FacilityRounds
 from crystal_search.server.services.look_after_imagers import Rounds
 from crystal_search.server.services.postponing import number_of
+from crystal_search.server.services.readout_offers import OfferRounds
 from crystal_search.server.services.reconcile import STRAY, strays_at
 
 log = logging.getLogger(__name__)
@@ -165,6 +166,7 @@ def watch(
     recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
     recipe()  # trouble with the models ends the service before it begins
     order, backlog, rounds = EVERYTHING, Backlog(), Rounds(site)
+    offered = OfferRounds(site)
     facility = FacilityRounds(site, read_facility_settings(site.home.settings))
     if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
         order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
@@ -188,9 +190,16 @@ def watch(
         complaints.about("facility", facility.look())
         complaints.about("score", noted(site.home, _trouble(one_pass)))
         complaints.about("imagers", _trouble(lambda: complaints.about("imager", "; ".join(rounds.look()))))
+        complaints.about("offers", _trouble(lambda: say_all(offered.look())))
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Tell the person at the keyboard several things, each on a line with the time."""
+    for line in lines:
+        say(f"{time.strftime('%H:%M:%S')} {line}")
 
 
 def noted(home: Home, trouble: str) -> str:
