@@ -8,6 +8,7 @@ from sqlalchemy import make_url
 from crystal_search.errors import ConfigError, UnknownNameError
 from crystal_search.server.facility.facility_database import FacilityDatabase
 from crystal_search.server.facility.facility_settings import FacilitySettings, password_of
+from crystal_search.server.facility.ispyb_database import open_ispyb
 from crystal_search.server.facility.rockmaker_database import open_rockmaker
 from crystal_search.server.facility.xtaltrak_database import open_xtaltrak
 
@@ -22,6 +23,7 @@ class FacilityKind:
 
 
 FACILITIES: dict[str, FacilityKind] = {
+    "ispyb": FacilityKind(title="ISPyB", open=open_ispyb),
     "rockmaker": FacilityKind(title="Rock Maker", open=open_rockmaker, takes_scores=False),
     "xtaltrak": FacilityKind(title="XtalTrak", open=open_xtaltrak),
 }
