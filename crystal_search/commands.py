@@ -30,7 +30,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "finalize": ("server.services.finalize", "write spooled results into a CSV file"),
         "set-autoscore": ("server.services.set_autoscore", "put a CSV file's scores into the database"),
         "facility": (
-            "server.services.facility_command",
+            "demo.played_facility",
             "pull from a facility's own database, push scores to it",
         ),
     },

@@ -11,6 +11,7 @@ from crystal_search.server.facility.ispyb_schema import (
     SCHEMA,
     SCHEMA_OUTCOMES,
     IspybTables,
+    ispyb_tables,
 )
 from crystal_search.server.imaging.imaging_database import NewImage
 
@@ -21,6 +22,15 @@ PRIMARY = {  #: the columns that make a table's key, where that is not its first
 LAYOUT = PlateLayout(name="SWISSCI 3 Drop", columns=12, drops=3)
 CHANNEL_TYPES = {"visible": 1, "uv": 2}
 PROPOSAL = {"proposalid": 1, "proposalcode": "mx", "proposalnumber": "1"}
+
+
+def played_ispyb(engine: Engine, images: Iterable[NewImage]) -> None:
+    """Make of an empty database an ISPyB that has these images."""
+    tables = ispyb_tables({})
+    make_tables(engine, tables)
+    with engine.begin() as connection:
+        add_basics(connection, tables)
+        add_images(connection, tables, images)
 
 
 def make_tables(engine: Engine, tables: IspybTables) -> None:

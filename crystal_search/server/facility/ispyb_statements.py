@@ -230,9 +230,9 @@ def procedures_there(names: Sequence[str]) -> Query:
 def charset_of(name: Column[Any]) -> Query:
     """Select in which character set the texts of a column are kept."""
     columns = _COLUMNS.c
-    of = columns.TABLE_NAME == literal(str(name.table.description))
-    this = columns.COLUMN_NAME == literal(str(name.name))
-    return select(columns.CHARACTER_SET_NAME).where(of, this, columns.TABLE_SCHEMA == literal_column("DATABASE()"))
+    of = literal(str(name.table.description)) == columns.TABLE_NAME
+    this = literal(str(name.name)) == columns.COLUMN_NAME
+    return select(columns.CHARACTER_SET_NAME).where(of, this, literal_column("DATABASE()") == columns.TABLE_SCHEMA)
 
 
 def crystals_of(tables: IspybTables, images: Sequence[int]) -> Query:

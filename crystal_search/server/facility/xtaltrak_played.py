@@ -8,10 +8,18 @@ from sqlalchemy import Sequence as NumberSequence
 from sqlalchemy.schema import CreateSequence
 
 from crystal_search.server.facility.site_tables import identifier
-from crystal_search.server.facility.xtaltrak_schema import XtalTrakTables
+from crystal_search.server.facility.xtaltrak_schema import XtalTrakTables, xtaltrak_tables
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.plate_facts import PlateFacts
 from crystal_search.wells import WellKey
+
+
+def played_xtaltrak(engine: Engine, images: Sequence[NewImage]) -> None:
+    """Make of an empty database an XtalTrak that has these images."""
+    tables = xtaltrak_tables({}, owner="")
+    make_tables(engine, tables)
+    with engine.begin() as connection:
+        add_images(connection, tables, images)
 
 
 def make_tables(engine: Engine, tables: XtalTrakTables, sequence: str = "") -> None:

@@ -21,8 +21,8 @@ from crystal_search.server.services.facility_reports import (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the commands."""
+def add_commands(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    """Declare the commands, and return what takes more of them."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (command, purpose) in COMMANDS.items():
         inner = commands.add_parser(name, help=purpose, description=purpose)
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "pull":
             inner.add_argument("--again", action="store_true", help="look at everything once more, from the beginning")
         inner.set_defaults(facility_command=command)
+    return commands
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,35 @@
+"""The played facility: from a small database to scores in it."""
+
+from pathlib import Path
+
+import pytest
+
+from crystal_search.demo import played_facility
+from crystal_search.main import main
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("ispyb", ("pulled 2 images", "pushed 2 scores, 0 refused", "the facility has 8 rows of ours", " crystal 0.")),
+        ("xtaltrak", ("pulled 2 images", "pushed 2 scores, 0 refused", "the facility has 2 rows of ours", "ARTscore")),
+    ],
+)
+def test_the_demo_plate_goes_there_and_back(
+    kind: str,
+    said: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = played_facility.demo_images
+    monkeypatch.setattr(played_facility, "demo_images", lambda folder: whole(folder)[:2])
+    words = ["facility", "demo", kind, "--home", str(tmp_path / "demo")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert [each for each in said if each not in told] == []
+    assert main(words) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main(["facility", "push", "--home", str(tmp_path / "demo")]) == 0
+    assert "pushed 0 scores, 0 refused" in capsys.readouterr().out
+    assert main(["facility", "check", "--home", str(tmp_path / "demo")]) == 0
