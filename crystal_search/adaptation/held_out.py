@@ -8,15 +8,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystal_search.adaptation.folds import Unit, folds
 from crystal_search.adaptation.labelled import CRYSTAL, Labelled
 from crystal_search.adaptation.logistic import balanced, sigmoid
 from crystal_search.adaptation.readout import (
     ANSWERS,
+    LEAST_LABELS,
     Choice,
+    Design,
     Readout,
     Scale,
+    design_of,
     fitted_readout,
     groups_with_labels,
     shipped_readout,
@@ -79,7 +83,8 @@ def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES
     inner = folds(labelled, INNER)
     if inner.parts < 2 or len(choices) == 1:
         return choices[0]
-    losses = np.stack([_losses(labelled, scale, choice, inner.part) for choice in choices])  # (choices, N)
+    designs = {share: design_of(labelled, scale, share) for share in {choice.numbers for choice in choices}}
+    losses = np.stack([_losses(designs[choice.numbers], choice, inner.part) for choice in choices])  # (choices, N)
     best = int(losses.sum(axis=1).argmin())
     differences = losses[0] - losses[best]
     error = differences.std() * len(differences) ** 0.5
@@ -87,13 +92,20 @@ def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES
     return choices[best] if differences.sum() > clearly else choices[0]
 
 
-def _losses(labelled: Labelled, scale: Scale, choice: Choice, part: Labels) -> Floats:
+def _losses(design: Design, choice: Choice, part: Labels) -> Floats:
     """Return each image's cross entropy, crystals and the rest weighing the same, when its part is held out."""
-    logits = np.zeros(len(labelled))
+    truth = design.labelled.crystal
+    logits = design.shipped[:, CRYSTAL].copy()
+    near = design.least(CRYSTAL, np.ones(len(part), np.bool_), choice) if _says(truth) else None
     for each in range(int(part.max()) + 1):
         here = part == each
-        readout = learnt(labelled.of(~here), scale, choice, groups=(CRYSTAL,))  # the others are not asked for
-        logits[here] = readout.logits(labelled.seen.of(here))[:, CRYSTAL]
+        if _says(truth[~here]):
+            least = design.least(CRYSTAL, ~here, choice, near)
+            logits[here] = design.logits(CRYSTAL, here, choice, least)
     shares = np.clip(sigmoid(logits), 1e-6, 1 - 1e-6)
-    truth = labelled.crystal
     return -np.log(np.where(truth, shares, 1 - shares)) * (balanced(truth) if truth.any() and not truth.all() else 1)
+
+
+def _says(crystal: NDArray[np.bool_]) -> bool:
+    """Tell whether labels are enough to say something of crystals."""
+    return min(int(crystal.sum()), int((~crystal).sum())) >= LEAST_LABELS

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from crystal_search.metrics import Floats
 
-STEPS = 100  #: of Newton's method at the most; six are usual
+STEPS = 300  #: towards the minimum at the most; ten are usual
 LARGEST_STEP = 4.0  #: by which no logit moves more in one step
 CLOSE = 1e-9  #: a step that moves no logit further ends the search
-OF_BIAS = 1e-9  #: its penalty, so that there is one minimum whatever the offset
+SLOW = 0.3  #: of the step before: a step that is longer needs the curvature where it begins
+OF_BIAS = 1e-9  #: penalty of the bias, so that there is one minimum whatever the offset
 
 
 class Span(NamedTuple):
@@ -31,8 +32,17 @@ class Line(NamedTuple):
     weights: Floats  #: (D,)
 
 
+class Minimum(NamedTuple):
+    """Where the loss is least, in coordinates, and what finds the minima of losses that are much like it."""
+
+    found: Floats  #: (1 + K,), the bias first
+    inverse: Floats  #: (1 + K, 1 + K), of the curvature of the loss near there
+
+
 def spanned(numbers: Floats) -> Span:
-    """Return the span of numbers (N, D), in which every penalised fit to them lies."""
+    """Return the span of numbers (N, D), in which every penalised fit to them lies; of many rows the whole space."""
+    if len(numbers) >= numbers.shape[1]:
+        return Span(numbers, np.eye(numbers.shape[1]))
     left, sizes, directions = np.linalg.svd(numbers, full_matrices=False)
     return Span(left * sizes, directions)
 
@@ -41,8 +51,7 @@ def fitted(span: Span, positive: NDArray[np.bool_], offset: Floats, *, penalty: 
     """Return the line of least penalised loss.
 
     The loss is the sum of the cross entropies of ``offset + bias + numbers @ weights``, both classes weighing the
-    same, and half of `penalty` times the squared length of the weights. It is convex; Newton's method finds its
-    minimum.
+    same, and half of `penalty` times the squared length of the weights.
 
     Parameters
     ----------
@@ -61,20 +70,58 @@ def fitted(span: Span, positive: NDArray[np.bool_], offset: Floats, *, penalty: 
     >>> bool(np.isclose(0.5 * line.weights[0], 2 - 2 * sigmoid(line.weights)[0])), round(abs(line.bias), 6)
     (True, 0.0)
     """
-    inputs = np.column_stack([np.ones(len(positive)), span.coordinates])  # (N, 1 + min(N, D))
-    ridge = np.append(OF_BIAS, np.full(len(span.directions), penalty))
+    found = minimum(with_bias(span.coordinates), positive, offset, penalty=penalty).found
+    return Line(float(found[0]), found[1:] @ span.directions)
+
+
+def with_bias(coordinates: Floats) -> Floats:
+    """Return coordinates (N, K) behind a column of ones, (N, 1 + K)."""
+    return np.column_stack([np.ones(len(coordinates)), coordinates])
+
+
+def minimum(
+    columns: Floats, positive: NDArray[np.bool_], offset: Floats, *, penalty: float, near: Minimum | None = None
+) -> Minimum:
+    """Return where the loss of `fitted` is least.
+
+    It is convex. Newton's method finds the minimum, and keeps a curvature as long as steps shrink with it: that of
+    many rows costs a thousand times as much as the slope.
+
+    Parameters
+    ----------
+    columns
+        (N, 1 + K), the first all ones.
+    positive, offset, penalty
+        As for `fitted`.
+    near
+        The minimum of a loss that is much like this one: of most of the rows, or for another penalty.
+    """
+    ridge = np.append(OF_BIAS, np.full(columns.shape[1] - 1, penalty))
     share = balanced(positive)
-    found = np.zeros(len(ridge))
+    found = near.found.copy() if near else np.zeros(len(ridge))
+    inverse = near.inverse if near else _inverse(columns, share, offset + columns @ found, ridge)
+    before = np.inf
     for _ in range(STEPS):
-        expected = sigmoid(offset + inputs @ found)  # (N,)
-        slope = inputs.T @ (share * (expected - positive)) + ridge * found
-        curvature = (inputs.T * (share * expected * (1 - expected))) @ inputs + np.diag(ridge)
-        step = np.linalg.solve(curvature, slope)
-        moved = float(np.abs(inputs @ step).max())
+        logits = offset + columns @ found  # (N,)
+        slope = columns.T @ (share * (sigmoid(logits) - positive)) + ridge * found
+        step = inverse @ slope
+        moved = float(np.abs(columns @ step).max())
+        if moved > max(SLOW * before, CLOSE):
+            inverse = _inverse(columns, share, logits, ridge)
+            step = inverse @ slope
+            moved = float(np.abs(columns @ step).max())
         found -= step * min(1.0, LARGEST_STEP / max(moved, CLOSE))
         if moved < CLOSE:
             break
-    return Line(float(found[0]), found[1:] @ span.directions)
+        before = moved
+    return Minimum(found, inverse)
+
+
+def _inverse(columns: Floats, share: Floats, logits: Floats, ridge: Floats) -> Floats:
+    """Return the inverse of the curvature of the loss at these logits."""
+    expected = sigmoid(logits)
+    curvature = (columns.T * (share * expected * (1 - expected))) @ columns + np.diag(ridge)
+    return np.asarray(np.linalg.inv(curvature))
 
 
 def balanced(positive: NDArray[np.bool_]) -> Floats:

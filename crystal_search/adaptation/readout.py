@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL, Labelled, Seen
-from crystal_search.adaptation.logistic import fitted, logit, sigmoid, spanned
+from crystal_search.adaptation.logistic import Minimum, Span, logit, minimum, sigmoid, spanned, with_bias
 from crystal_search.metrics import Floats
 from crystal_search.outcomes import GROUPS, OUTCOMES
 
@@ -97,6 +97,40 @@ def shipped_readout(numbers: int) -> Readout:
     return Readout(bias=np.zeros(groups), weights=weights)
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Design:
+    """Labelled images as fits to all or some of them take them, for one share of the classifier's numbers."""
+
+    labelled: Labelled
+    shipped: Floats  #: (N, groups), logits of the shipped score
+    divisors: Floats  #: (D + ANSWERS,), of the inputs
+    span: Span  #: of the standardised inputs
+    columns: Floats  #: (N, 1 + K), their coordinates behind ones
+
+    def least(self, group: int, rows: NDArray[np.bool_], choice: Choice, near: Minimum | None = None) -> Minimum:
+        """Return what the inputs add to the shipped score of a group, fitted to the chosen rows (N,)."""
+        truth = self.labelled.groups[rows] == group
+        known = choice.trust * self.shipped[rows, group]
+        return minimum(self.columns[rows], truth, known, penalty=choice.penalty, near=near)
+
+    def logits(self, group: int, rows: NDArray[np.bool_], choice: Choice, least: Minimum) -> Floats:
+        """Return the logits of a group in the chosen rows."""
+        return np.asarray(choice.trust * self.shipped[rows, group] + self.columns[rows] @ least.found)
+
+
+def design_of(labelled: Labelled, scale: Scale, numbers: float) -> Design:
+    """Return labelled images ready for fits whose inputs have this share of the classifier's numbers."""
+    divisors = scale.divisors(numbers)
+    span = spanned((inputs(labelled.seen) - scale.mean) / divisors)
+    return Design(
+        labelled=labelled,
+        shipped=shipped_readout(len(scale.mean) - ANSWERS).logits(labelled.seen),
+        divisors=divisors,
+        span=span,
+        columns=with_bias(span.coordinates),
+    )
+
+
 def fitted_readout(
     labelled: Labelled, scale: Scale, choice: Choice, *, groups: Collection[int] = range(len(GROUPS))
 ) -> Readout:
@@ -107,15 +141,11 @@ def fitted_readout(
     """
     shipped = shipped_readout(len(scale.mean) - ANSWERS)
     bias, weights = shipped.bias.copy(), shipped.weights.copy()
-    divisors = scale.divisors(choice.numbers)
-    standard = (inputs(labelled.seen) - scale.mean) / divisors  # (N, D + ANSWERS)
-    known = choice.trust * shipped.logits(labelled.seen)  # (N, groups)
+    design = design_of(labelled, scale, choice.numbers)
     for group in sorted(set(groups_with_labels(labelled)) & set(groups)):
-        told = _told(labelled, group)
-        truth = labelled.groups[told] == group
-        line = fitted(spanned(standard[told]), truth, known[told, group], penalty=choice.penalty)
-        added = line.weights / divisors
-        bias[group] = line.bias - added @ scale.mean
+        found = design.least(group, told_of(labelled, group), choice).found
+        added = found[1:] @ design.span.directions / design.divisors
+        bias[group] = found[0] - added @ scale.mean
         weights[group] = choice.trust * shipped.weights[group] + added
     return Readout(bias=bias, weights=weights)
 
@@ -124,12 +154,12 @@ def groups_with_labels(labelled: Labelled) -> list[int]:
     """Return the positions of the groups that can be fitted."""
     found = []
     for group in range(len(GROUPS)):
-        here = labelled.groups[_told(labelled, group)] == group
+        here = labelled.groups[told_of(labelled, group)] == group
         if min(here.sum(), (~here).sum()) >= LEAST_LABELS:
             found.append(group)
     return found
 
 
-def _told(labelled: Labelled, group: int) -> NDArray[np.bool_]:
+def told_of(labelled: Labelled, group: int) -> NDArray[np.bool_]:
     """Return of which images it is known whether they show the group, (N,)."""
     return np.asarray((labelled.groups != NOT_CRYSTAL) | (group == CRYSTAL))
