@@ -89,7 +89,7 @@ def _strange(imaging: ImagingDatabase, record: StrangeRecord | None) -> dict[str
     return {
         "strange": strangest(imaging, record),
         "strange_said": strange_said(imaging, record),
-        "often_strange": bool(noticed_strange(imaging, record)),
+        "often_strange": bool(record.trouble or noticed_strange(imaging, record)),
     }
 
 

@@ -1,5 +1,6 @@
 """Strange images in an installation: features in the store, what is kept, what `health` and the viewer say."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crystal_search.errors import DatabaseError
 from crystal_search.features import packed
 from crystal_search.server.health.status import status
 from crystal_search.server.health.troubles import troubles
@@ -55,13 +55,20 @@ def ids_of(site: Installation, plate: str) -> list[int]:
     return [drop.image.id for drop in site.imaging.drops(plate, inspection=1)]
 
 
-def taken(site: Installation, plate: str, features: NDArray[np.float64], *, recipe: Recipe = RECIPE) -> list[int]:
+def taken(
+    site: Installation,
+    plate: str,
+    features: NDArray[np.float64],
+    *,
+    recipe: Recipe = RECIPE,
+    imager: str = IMAGER,
+) -> list[int]:
     """Have an imager take images of a plate, and have them scored; return their ids."""
     day = datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(days=len(site.imaging.plates()))
     site.imaging.add_images(
         NewImage(
             key=WellKey(plate=plate, row=number // 12, column=number % 12),
-            path=f"/nowhere/{plate}_{IMAGER}/{number}.png",
+            path=f"/nowhere/{plate}_{imager}/{number}.png",
             imaged_at=day,
         )
         for number in range(len(features))
@@ -187,16 +194,41 @@ def test_a_store_that_was_moved_away_is_learnt_anew(site: Installation, tmp_path
     assert known(site).learnt_ids == tuple(ids)
 
 
-def test_a_damaged_store_is_said_and_images_are_compared_later(site: Installation) -> None:
+def test_a_damaged_store_is_said_and_images_are_compared_with_the_next(site: Installation, tmp_path: Path) -> None:
     taken(site, "B", strange(3))
     (about,) = site.home.features.glob("*/about.json")
     whole = about.read_bytes()
     about.write_bytes(b"{}")
-    with pytest.raises(DatabaseError, match=r"about\.json"):
-        look_after_imagers.look_after_imagers(site)
-    about.write_bytes(whole)
     looked(site)
-    assert len(known(site).strange) == 3
+    assert len(known(site).missed) == 3
+    (said,) = standing(site.imaging, site.home.sentinel)
+    assert said.startswith(f"{IMAGER}: its last 3 images are not compared: ")
+    assert "about.json" in said
+    assert "are not compared" in page_of(site, tmp_path)
+    about.write_bytes(whole)
+    taken(site, "C", ordinary(1))
+    looked(site)
+    assert (len(known(site).strange), known(site).compared) == (3, 4)
+    assert (known(site).missed, known(site).trouble) == ((), "")
+
+
+def test_a_damaged_store_holds_up_no_other_imager(site: Installation) -> None:
+    taken(site, "B", strange(3))
+    (about,) = site.home.features.glob("*/about.json")
+    about.write_bytes(b"{}")
+    taken(site, "C", ordinary(HISTORY), recipe=made_by("other-net", "e", drop="f"), imager="RI54-1234")
+    looked(site)
+    assert known(site).trouble
+    found = read_strange(site.home.sentinel, "RI54-1234")
+    assert (len(found.learnt_ids), found.trouble) == (HISTORY, "")
+
+
+def test_a_record_of_a_version_that_knew_no_trouble_is_read(site: Installation) -> None:
+    (file,) = (site.home.sentinel / "strange").glob("*.json")
+    plain = json.loads(file.read_text())
+    del plain["missed"], plain["trouble"]
+    file.write_text(json.dumps(plain))
+    assert len(known(site).learnt_ids) == HISTORY
 
 
 def test_images_without_features_are_passed_over(site: Installation) -> None:

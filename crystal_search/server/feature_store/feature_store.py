@@ -166,6 +166,28 @@ def stores_in(folder: Path) -> list[FeatureStore]:
     return [_opened(path.parent) for path in sorted(folder.glob(f"*/{ABOUT}"))]
 
 
+def kept_store(folder: Path, models: Iterable[ModelRef]) -> FeatureStore | None:
+    """Return the store of the classifier and drop locator among `models`; None where nothing of theirs is kept.
+
+    Raises
+    ------
+    DatabaseError
+        If it is damaged, or cannot be read now; the other stores are not looked at.
+    """
+    place = folder / _name_of(models_used(models))
+    return _opened(place) if (place / ABOUT).exists() else None
+
+
+def models_used(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
+    """Return those of the models of which a store is."""
+    by_role = {model.role: model for model in models}
+    return tuple(by_role[role] for role in ROLES)
+
+
+def _name_of(used: Iterable[ModelRef]) -> str:
+    return "-".join(model.sha256[:HASH_DIGITS] for model in used)
+
+
 def store_of(folder: Path, models: Iterable[ModelRef], numbers: int) -> FeatureStore:
     """Return the store of the classifier and drop locator among `models`, in a home's folder of features.
 
@@ -176,9 +198,8 @@ def store_of(folder: Path, models: Iterable[ModelRef], numbers: int) -> FeatureS
     DatabaseError
         If it cannot be made, or the one there has another number of features.
     """
-    by_role = {model.role: model for model in models}
-    used = tuple(by_role[role] for role in ROLES)
-    place = folder / "-".join(model.sha256[:HASH_DIGITS] for model in used)
+    used = models_used(models)
+    place = folder / _name_of(used)
     with _trouble(place):
         if not (place / ABOUT).exists():
             place.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,8 @@ def said_of(record: ImagerRecord) -> list[str]:
 
 def strange_said(imaging: ImagingDatabase, record: StrangeRecord) -> str:
     """Return how strange an imager's images are, as a sentence."""
+    if record.trouble:
+        return f"{record.name}: its last {len(record.missed)} images are not compared: {record.trouble}"
     if record.is_learning:
         learnt_from = f"{len(record.learnt_ids)} images with features"
         return f"{record.name}: {learnt_from}; what is out of the ordinary is known after {HISTORY}"
@@ -106,7 +108,11 @@ def standing(imaging: ImagingDatabase, folder: Path) -> list[str]:
     faults = [line for record in read_records(folder) if record.standing for line in said_of(record)]
     return [
         *faults,
-        *(strange_said(imaging, each) for each in read_all_strange(folder) if noticed_strange(imaging, each)),
+        *(
+            strange_said(imaging, each)
+            for each in read_all_strange(folder)
+            if each.trouble or noticed_strange(imaging, each)
+        ),
     ]
 
 

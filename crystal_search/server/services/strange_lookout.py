@@ -1,5 +1,6 @@
 """Compares the features of newly scored images with the history of their imager, and keeps what is strange."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.errors import DatabaseError
 from crystal_search.model import ModelRef
 from crystal_search.sentinel.strange_images import FALSE_ALARMS, ordinary
 from crystal_search.sentinel.strange_often import strange_often
 from crystal_search.server.feature_store.feature_rows import Numbers, picture_of
-from crystal_search.server.feature_store.feature_store import ROLES, FeatureStore, stores_in
+from crystal_search.server.feature_store.feature_store import ROLES, FeatureStore, kept_store
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe, StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import strange_records
@@ -28,6 +30,8 @@ from crystal_search.server.services.strange_records import (
     write_strange,
 )
 
+log = logging.getLogger(__name__)
+
 SEED = 1  #: of which half of a history tells centre and spread: each time the same
 
 
@@ -37,19 +41,29 @@ def compare(site: Installation, scored: Sequence[DropScores]) -> None:
     Only features of the models that scored the last of an imager's images are compared with each other; with other
     models the imager is learnt anew. Images without features, such as those without a drop, are passed over.
 
-    Raises
-    ------
-    DatabaseError
-        If the features cannot be read; what was not compared can be given again.
+    Where the features of an imager cannot be read, that is noted and said; its images are compared with the next ones,
+    and the other imagers' now.
     """
-    stores = {store.models: store for store in stores_in(site.home.features)}
-    by_imager: defaultdict[str, list[tuple[FeatureStore, StoredImage]]] = defaultdict(list)
+    by_imager: defaultdict[str, list[tuple[tuple[ModelRef, ...], StoredImage]]] = defaultdict(list)
     for drop in scored:
-        if drop.current and (store := stores.get(_models_of(drop.current.recipe))):
-            by_imager[site.imagers.of(drop.image)].append((store, drop.image))
+        if drop.current:
+            by_imager[site.imagers.of(drop.image)].append((_models_of(drop.current.recipe), drop.image))
     for imager, found in by_imager.items():
-        used = found[-1][0]
-        _go_on(site.home.sentinel, imager, used, [image for store, image in found if store == used])
+        _compare_one(site, imager, found)
+
+
+def _compare_one(site: Installation, imager: str, found: Sequence[tuple[tuple[ModelRef, ...], StoredImage]]) -> None:
+    """Compare images of one imager, each with the models that scored it."""
+    folder, used = site.home.sentinel, found[-1][0]
+    record = read_strange(folder, imager)
+    images = [*site.imaging.images(record.missed).values(), *(image for models, image in found if models == used)]
+    try:
+        if store := kept_store(site.home.features, used):
+            _go_on(folder, _of_store(record, store), store, images)
+    except DatabaseError as error:
+        log.error("images of %s are not compared: %s", imager, error)
+        missed = tuple(image.id for image in images)[-KEPT:]
+        write_strange(folder, replace(record, missed=missed, trouble=str(error)))
 
 
 def noticed_strange(imaging: ImagingDatabase, record: StrangeRecord) -> list[Noticed]:
@@ -77,15 +91,17 @@ def _models_of(recipe: Recipe) -> tuple[ModelRef, ...]:
     return tuple(recipe.model(role) for role in ROLES)
 
 
-def _go_on(folder: Path, imager: str, store: FeatureStore, images: Sequence[StoredImage]) -> None:
+def _go_on(folder: Path, record: StrangeRecord, store: FeatureStore, images: Sequence[StoredImage]) -> None:
     """Learn from images, or compare them, and keep what is known then."""
-    record = _of_store(read_strange(folder, imager), store)
+    had_trouble, record = bool(record.trouble), replace(record, missed=(), trouble="")
     images = [image for image in images if image.id > record.last_id]  # else again, after this program was killed
     ids = np.array([image.id for image in images], np.int64)
     pictures = np.array([picture_of(picture_shown(image)) for image in images], np.uint64).reshape(-1, 2)
     places = store.find(ids, pictures)
     there = np.flatnonzero(places >= 0)
     if not len(there):
+        if had_trouble:
+            write_strange(folder, record)
         return
     to_learn, later = np.split(there, [max(0, strange_records.HISTORY - len(record.learnt_ids))])
     record = replace(

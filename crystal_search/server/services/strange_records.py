@@ -39,6 +39,8 @@ class StrangeRecord:
     compared: int = 0  #: images after these
     last_id: int = 0  #: of the images that were looked at
     strange: tuple[StrangeImage, ...] = ()
+    missed: tuple[int, ...] = ()  #: ids of images that could not be compared yet, `KEPT` at the most
+    trouble: str = ""  #: why; empty where all is well
 
     @property
     def is_learning(self) -> bool:
@@ -95,5 +97,5 @@ def _record(path: Path) -> StrangeRecord | None:
 
 
 def _record_of(plain: dict[str, Any]) -> StrangeRecord:
-    told = {name: tuple(plain[name]) for name in ("learnt_ids", "learnt_places")}
+    told = {name: tuple(plain.get(name, ())) for name in ("learnt_ids", "learnt_places", "missed")}
     return StrangeRecord(**{**plain, **told, "strange": tuple(StrangeImage(**each) for each in plain["strange"])})
