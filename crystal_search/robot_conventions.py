@@ -132,6 +132,16 @@ def xchem(path: str, naming: Naming) -> Reading:
     )
 
 
+def xchem_barcode(path: str) -> str:
+    """Return the barcode in a file's name that is like those of XChem, whatever folder it lies in; else nothing.
+
+    >>> xchem_barcode("flat/90j8_02C_1.jpg"), xchem_barcode("flat/image 7.jpg")
+    ('90j8', '')
+    """
+    found = _XCHEM.fullmatch(_file(path))
+    return found["plate"] if found else ""
+
+
 _HWI_CHANNELS = {"jpg": "visible", "uvt": "uv", "shg": "shg"}
 _HWI = re.compile(rf"(?P<plate>[A-Z0-9]{{10}})(?P<well>[0-9]{{4}})(?P<date>[0-9]{{12}}){_SUFFIX}", re.IGNORECASE)
 _HWI_FOLDER = re.compile(r"(?P<plate>[A-Z0-9]{10})(?P<date>[0-9]{12})[._-]?(?P<kind>jpg|uvt|shg)", re.IGNORECASE)

@@ -43,10 +43,10 @@ def rescored_rows(found: Iterable[Scored], used: UsedReadout, answers: Counter[s
     """Yield the row of each file, the readout's columns last, and count what it answers.
 
     Whether a plate is like those of the labels shows when all of its images are scored.
-    Images without features, such as those without a drop, get no score by the readout, and nothing is promised of them.
+    Images without a drop, or without features, get no score by the readout, and nothing is promised of them.
     """
     there = list(found)
-    told = [each for each in there if each.score.features is not None]
+    told = [each for each in there if each.score.drop is not None and each.score.features is not None]
     cells: dict[int, dict[str, Cell]] = {}
     if told:
         plates = plates_in([each.path for each in told])

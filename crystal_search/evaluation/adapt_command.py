@@ -1,6 +1,7 @@
 """``crystal-search adapt``: what labels of one's own make of the shipped score (docs/adaptation.md)."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from crystal_search.server.models_in_use import install
 from crystal_search.server.services.readout_offers import note_fit
 from crystal_search.work_unit import Parameters
 
+MISSED = Promise().missed
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -49,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="an installation, whose models in use are adapted; without --folder to what people scored in its viewer",
     )
-    parser.add_argument("--missed", type=fraction, default=0.01, help="of the crystals, at most; default: %(default)s")
+    parser.add_argument(
+        "--missed", type=fraction, default=MISSED, help="of the crystals, at most; default: %(default)s"
+    )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
 
 
@@ -78,10 +83,9 @@ def run(arguments: argparse.Namespace) -> None:
 def _adapt_to_folder(arguments: argparse.Namespace) -> None:
     files = read_labels(arguments.labels, arguments.folder)
     models, threshold = to_use(arguments.models, arguments.home, None)
-    job = Job(models=models, parameters=Parameters(threshold=threshold, no_drop="whole_image"), overlays=None)
+    job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
     material = material_of(files, arguments.folder, job, arguments.workers)
-    command = f"crystal-search adapt --folder {arguments.folder} --labels {arguments.labels}"
-    model = _fitted(arguments, material, models, imager=arguments.imager, command=command)
+    model = _fitted(arguments, material, models, imager=arguments.imager)
     if arguments.out and _is_wanted(model, arguments):
         _write(model, arguments)
 
@@ -90,8 +94,7 @@ def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
     with opened(arguments.home, create=False) as site:
         imager = imager_meant(site, arguments.imager)
         material = home_material(site, imager)
-        command = f"crystal-search adapt --home {arguments.home} --imager '{imager}'"
-        model = _fitted(arguments, material, site.models, imager=imager, command=command)
+        model = _fitted(arguments, material, site.models, imager=imager)
         note_fit(site, imager, len(material.labelled) + material.left_out)
         if not _is_wanted(model, arguments):
             return
@@ -113,10 +116,9 @@ def _asked(question: str) -> bool:
     return sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")
 
 
-def _fitted(
-    arguments: argparse.Namespace, material: Material, models: Path, *, imager: str, command: str
-) -> Model[ReadoutCard]:
+def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, imager: str) -> Model[ReadoutCard]:
     """Return the readout of labels, and say what it is worth."""
+    command = command_of(arguments, imager)
     found = adapted(material.labelled, material.everything, Promise(missed=arguments.missed))
     lines = list(report(found, material))
     sys.stdout.writelines(f"{line}\n" for line in lines)
@@ -124,13 +126,32 @@ def _fitted(
         about = f"{found.gain.labels} labels of {imager or arguments.folder}"
         write_whole(arguments.page, adaptation_page(found, about=about, said=lines, command=command))
     origin = Origin(
-        name=arguments.out.name.removesuffix(CARD_SUFFIX) if arguments.out else file_name_of(imager),
+        name=_name(arguments.out) if arguments.out else file_name_of(imager),
         imager=imager,
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         images=material.names,
         command=command,
     )
     return readout_model(found, material.labelled, default_model(ClassifierCard, models).card, origin)
+
+
+def command_of(arguments: argparse.Namespace, imager: str) -> str:
+    """Return the command that fits the same readout again, with all that it depends on."""
+    words = ["crystal-search", "adapt"]
+    for name in ("folder", "labels", "home", "models"):
+        if value := getattr(arguments, name):
+            words += [f"--{name}", str(value)]
+    words += ["--imager", imager] if imager else []
+    words += ["--missed", f"{arguments.missed:g}"] if arguments.missed != MISSED else []
+    return shlex.join([*words, *(["--anyway"] if arguments.anyway else [])])
+
+
+def _name(out: Path) -> str:
+    """Return the name of the readout whose card somebody calls `out`, with all of a card's suffix or part of it."""
+    for suffix in (CARD_SUFFIX, ReadoutCard.suffix, ".json"):
+        if out.name.endswith(suffix) and out.name != suffix:
+            return out.name.removesuffix(suffix)
+    return out.name
 
 
 def _is_wanted(model: Model[ReadoutCard], arguments: argparse.Namespace) -> bool:
@@ -154,7 +175,7 @@ def _say_how_to_use(card: Path, arguments: argparse.Namespace) -> None:
 def report(found: Adapted, material: Material) -> Iterator[str]:
     """Yield what was found in plain words, a line each."""
     gain, plates = found.gain, len(found.gain.plates)
-    left = f"; {material.left_out} more are of images without a score" if material.left_out else ""
+    left = f"; {material.left_out} more are of images without a drop, or without a score" if material.left_out else ""
     yield f"{counted(gain.labels, 'label')} of {counted(plates, 'plate')}, {gain.crystals} of them crystals{left}"
     if np.isnan(gain.difference.value):
         yield "nothing can be compared: there must be drops with crystals and drops without"

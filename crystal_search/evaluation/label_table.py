@@ -65,11 +65,11 @@ def read_labels(table: Path, folder: Path) -> list[LabelledFile]:
 def _on_plates(files: list[LabelledFile], folder: Path) -> list[LabelledFile]:
     """Return labelled images with the plate that their path tells, where table and name tell none.
 
-    Folders into which images were sorted by what they show are no plates.
+    Folders into which images were sorted by what they show are no plates: there only names count.
     """
-    inside = [each.path.relative_to(folder) for each in files]
+    inside: list[PurePath] = [each.path.relative_to(folder) for each in files]
     if _are_classes([path.parent.as_posix() for path in inside], [each.group for each in files]):
-        return files
+        inside = [PurePath(path.name) for path in inside]
     plates = plates_in(inside)
     return [replace(each, plate=each.plate or plate) for each, plate in zip(files, plates, strict=True)]
 

@@ -73,7 +73,7 @@ def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     folder: Path = arguments.folder
     files = read_labels(arguments.labels, folder) if arguments.labels else []
     models, threshold = to_use(arguments.models, arguments.home, None)
-    job = Job(models=models, parameters=Parameters(threshold=threshold, no_drop="whole_image"), overlays=None)
+    job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
     scores = answers_to(inputs([folder]), job, arguments.workers)
     if not scores:
         raise UserError(f"no image in {folder} could be scored; name a folder of images of wells")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import escape
+from PIL import Image
 
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.evaluation import adapt_command
@@ -115,7 +117,7 @@ def test_it_says_what_was_gained_and_what_would_help(
     assert f"<code>crystal-search adapt --folder {folder} " in page
     assert all(f"plate{number}" in page for number in range(6))
     said = capsys.readouterr().out
-    assert f"{WELLS} labels of 6 plates, " in said
+    assert " labels of 6 plates, " in said
     assert "the shipped score puts a drop with crystals before one without in " in said
     assert "on plates that it has not seen" in said
     assert "cannot promise to miss at most 1 % of the crystals" in said
@@ -148,6 +150,45 @@ def test_files_are_scored_with_it(
     shares = np.array([[float(row[f"readout_p_{group}"]) for group in GROUPS] for row in told])
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
     assert {row["triage"] for row in rows} == {"cannot_promise"}
+
+
+def test_an_image_without_a_drop_is_neither_learnt_from_nor_scored(
+    folder: Path, readout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = tmp_path / "images"
+    for path in sorted(folder.rglob("*.jpg"))[::4]:
+        (images / path.parent.name).mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, images / path.parent.name)
+    Image.new("L", (1224, 1024), 120).save(images / "plate0" / "empty.jpg")
+    words = ["score", str(images), "--csv", str(tmp_path / "s.csv"), "--workers", "1", "--readout", str(readout)]
+    assert main([*words, "--no-drop", "whole_image"]) == OK
+    with (tmp_path / "s.csv").open() as file:
+        rows = {Path(row["path"]).name: row for row in csv.DictReader(file)}
+    assert all((row["drop_found"] == "yes") == bool(row["readout"]) for row in rows.values())
+    assert (rows["empty.jpg"]["drop_found"], rows["empty.jpg"]["triage"]) == ("no", "cannot_promise")
+    assert rows["empty.jpg"]["outcome"] != "no_drop"
+    lines = "".join(f"{name},{'clear' if at % 2 else 'crystal'}\n" for at, name in enumerate(sorted(rows)))
+    (tmp_path / "labels.csv").write_text(f"file,outcome\n{lines}")
+    capsys.readouterr()
+    words = ["adapt", "--folder", str(images), "--labels", str(tmp_path / "labels.csv"), "--workers", "1"]
+    assert main(words) == OK
+    drops = sum(row["drop_found"] == "yes" for row in rows.values())
+    said = capsys.readouterr().out
+    assert drops == len(rows) - 1
+    assert f"{drops} labels of " in said
+    assert "1 more are of images without a drop" in said
+
+
+def test_the_page_tells_every_option_and_the_card_its_own_name(folder: Path, tmp_path: Path) -> None:
+    table = labels_of(folder, tmp_path / "labels.csv")
+    words = ["adapt", "--folder", str(folder), "--labels", str(table), "--workers", "1", "--imager", "our imager"]
+    options = ["--missed", "0.05", "--anyway"]
+    page = tmp_path / "page.html"
+    assert main([*words, *options, "--page", str(page), "--out", str(tmp_path / "ours.json")]) == OK
+    assert sorted(path.name for path in tmp_path.glob("ours*")) == ["ours.card.json", "ours.readout.json"]
+    command = json.loads((tmp_path / "ours.card.json").read_text())["training_command"]
+    assert command.endswith("--imager 'our imager' --missed 0.05 --anyway")
+    assert str(escape(command)) in page.read_text()
 
 
 def test_a_readout_of_another_classifier_is_refused(
@@ -187,6 +228,8 @@ def test_it_asks_for_images_that_have_no_label(
         ({"crystals/a.jpg": "crystal", "clear/b.jpg": "clear", "p1/c.jpg": "clear"}, ["", "", ""]),  # by what they show
         ({"good/a.jpg": "crystal", "good/b.jpg": "crystal", "bad/c.jpg": "clear"}, ["", "", ""]),
         ({"a.jpg": "crystal", "b.jpg": "clear"}, ["", ""]),
+        ({"90j8_01A_1.jpg": "crystal", "90j9_01A_1.jpg": "clear"}, ["90j8", "90j9"]),
+        ({"good/90j8_01A_1.jpg": "crystal", "bad/90j9_01A_1.jpg": "clear"}, ["90j8", "90j9"]),
     ],
 )
 def test_folders_are_plates_where_nothing_else_tells_and_they_are_no_classes(
