@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crystal_search.errors import UnknownNameError
+from crystal_search.group_rule import group_probabilities
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
 from crystal_search.result import ImageScore
 from crystal_search.wells import CHANNELS
@@ -210,6 +211,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("weighted_mean_percent", "percent", "images that got their group"),
         Column("images", "count", "images that were measured"),
         Column("chops", "count", "chops that were measured"),
+        Column("unsure", "count", "images with a drop in which no group reached the threshold; the likeliest counts"),
         Column("no_drop_found", "count", "images with a drop in which none was found"),
         Column("unreadable", "count", "images that could not be read"),
         Column("class", "text", "one of the classes"),
@@ -325,6 +327,9 @@ def score_cells(found: ImageScore) -> dict[str, Cell]:
         "drop_found": found.drop is not None,
     }
     cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, found.group_peaks, strict=False)}
+    if found.second_group is not None:
+        cells |= {"second_group": str(found.second_group)}
+        cells |= {"second_probability": max(group_probabilities(found.second_opinion))}
     return cells | ({f"drop_{side}": edge for side, edge in found.drop.box._asdict().items()} if found.drop else {})
 
 

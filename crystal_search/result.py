@@ -14,7 +14,7 @@ from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef
-from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, Group, outcome_named
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, UNSURE, Group, outcome_named
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 3
 RESULT_FILE = "result.json"
@@ -99,6 +99,16 @@ class ImageScore:
             return None
         shares = group_probabilities(self.second_opinion)
         return GROUPS[shares.index(max(shares))]
+
+    @property
+    def counted_as(self) -> str:
+        """A group, ``unsure`` where none reached the threshold, ``no_drop`` or ``unreadable``: for summaries.
+
+        Below the threshold the outcome is only the likeliest, and counts nowhere as if it had been found.
+        """
+        if self.error is not None or self.score is None:
+            return self.outcome
+        return str(self.score.group) if self.score.above_threshold else UNSURE
 
     @property
     def probability(self) -> float | None:

@@ -82,6 +82,7 @@ def summary(site: Installation, folder: Path, done: Done) -> str:
             f"demo plate: {len(scores)} of {len(truth)} wells have a score; with the known outcome agree",
             f"  {groups / len(truth):.1%} in the group (crystal, precipitate, other, clear)",
             f"  {classes / len(truth):.1%} in the class (one of 13)",
+            f"unsure of {sum(row.unsure for row in rows)}: no group reached the threshold; the likeliest is counted",
             "",
             table(rows),
             *failed,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crystal_search.errors import UserError
 from crystal_search.naming import Naming
-from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOMES
+from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOMES, UNSURE
 from crystal_search.server.imaging.imaging_database import AutoScore
 
 NAMING = Naming(
@@ -44,6 +44,7 @@ class ClassAgreement:
     wells: int
     right_group: int
     right_class: int
+    unsure: int  #: in which no group reached the threshold; the likeliest is what agrees or does not
 
 
 def agreement(truth: dict[str, str], scores: dict[str, AutoScore]) -> list[ClassAgreement]:
@@ -60,6 +61,7 @@ def _of_class(name: str, scores: list[AutoScore | None]) -> ClassAgreement:
         wells=len(outcomes),
         right_group=sum(group_of(outcome) == group_of(name) for outcome in outcomes),
         right_class=outcomes.count(name),
+        unsure=sum(score is not None and score.found.counted_as == UNSURE for score in scores),
     )
 
 
@@ -74,7 +76,7 @@ def group_of(outcome: str) -> str:
 
 def table(rows: list[ClassAgreement]) -> str:
     """Return the agreement as text: every outcome, every group, all wells."""
-    lines = [f"{'known outcome':24}{'wells':>6}{'right group':>13}{'right class':>13}"]
+    lines = [f"{'known outcome':24}{'wells':>6}{'right group':>13}{'right class':>13}{'unsure':>8}"]
     lines += [_line(row.outcome, [row]) for row in rows]
     lines.append("")
     for group in GROUPS:
@@ -86,4 +88,5 @@ def table(rows: list[ClassAgreement]) -> str:
 def _line(title: str, rows: list[ClassAgreement]) -> str:
     wells = sum(row.wells for row in rows)
     groups, classes = sum(row.right_group for row in rows), sum(row.right_class for row in rows)
-    return f"{title:24}{wells:>6}{groups:>7} {groups / wells:>4.0%} {classes:>7} {classes / wells:>4.0%}"
+    shares = f"{groups:>7} {groups / wells:>4.0%} {classes:>7} {classes / wells:>4.0%}"
+    return f"{title:24}{wells:>6}{shares}{sum(row.unsure for row in rows):>8}"

@@ -114,7 +114,7 @@ class _Tally:
     def counting(self, found: Iterable[Scored]) -> Iterator[Scored]:
         """Yield what was found, and remember of it."""
         for each in found:
-            self._outcomes[UNSURE if _is_unsure(each) else each.outcome] += 1
+            self._outcomes[UNSURE if each.score.counted_as == UNSURE else each.outcome] += 1
             if each.score.error is None:
                 self.scored += 1
             else:
@@ -150,10 +150,6 @@ class _Tally:
         for kind, troubles in self._troubles.items():
             more = [f"{self._more[kind]} more"] if self._more[kind] else []
             sys.stderr.writelines(f"could not be {kind}: {each}\n" for each in (*troubles, *more))
-
-
-def _is_unsure(found: Scored) -> bool:
-    return found.score.score is not None and not found.score.above_threshold
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:

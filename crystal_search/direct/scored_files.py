@@ -12,7 +12,6 @@ from crystal_search.columns import PLACES, Cell, score_cells, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.formats.picture import MAX_BYTES
-from crystal_search.group_rule import group_probabilities
 from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder
@@ -262,9 +261,6 @@ def row(found: Scored) -> dict[str, Cell]:
         "remarks": "; ".join(found.remarks) or None,
         "error": score.error,
     }
-    if score.second_group is not None:
-        cells |= {"second_group": str(score.second_group)}
-        cells |= {"second_probability": max(group_probabilities(score.second_opinion))}
     if score.error is None:
         peaks = found.peaks or (0.0,) * len(GROUPS)
         cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, peaks, strict=True)}

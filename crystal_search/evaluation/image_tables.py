@@ -58,14 +58,15 @@ def table_3(judged: JudgedImages, thresholds: Sequence[float]) -> Table:
 
     Only images of drops whose group is known are counted. The mean is weighted by how frequent the groups are.
     """
-    names = ("network", "threshold_percent", *OF_GROUPS, "images", "no_drop_found", "unreadable")
+    names = ("network", "threshold_percent", *OF_GROUPS, "images", "unsure", "no_drop_found", "unreadable")
     return table("table-3", names, (_table_3_row(each, at) for each in judged for at in thresholds))
 
 
 def _table_3_row(judged: Judged[Verdicts], threshold: float) -> tuple[Cell, ...]:
     told = [each for each in judged.verdicts if each.known.group is not None]
     lost = sum(each.readable and each.score.score is None for each in told)
-    counts = (len(told), lost, sum(not each.readable for each in told))
+    unsure = sum(each.is_unsure(threshold) for each in told)
+    counts = (len(told), unsure, lost, sum(not each.readable for each in told))
     return judged.name, threshold, *success_rates(judged.verdicts, threshold), *counts
 
 
@@ -156,7 +157,7 @@ def image_table(judged: JudgedImages, threshold: float) -> Table:
     """Return every whole image with its truth, its answer and all probabilities."""
     names = (
         *("network", "image", "source", "well", "plate", "truth", "truth_group", "outcome", "group"),
-        *("drop_there", "drop_found", "drop_share", "iou", "seconds", "error"),
+        *("above_threshold", "drop_there", "drop_found", "drop_share", "iou", "seconds", "error"),
         *(f"p_{group}" for group in GROUPS),
         *(f"mean_{name}" for name in OUTCOME_NAMES),
     )
@@ -170,6 +171,7 @@ def _image_row(network: str, verdict: ImageVerdict, threshold: float) -> tuple[C
     return (
         *(network, known.name, known.source, known.well, known.plate, known.label, str(known.group or "")),
         *(score.outcome, str(verdict.answer(threshold) or "")),
+        not verdict.is_unsure(threshold) if score.group_peaks else None,
         None if known.label == UNKNOWN else not known.empty,
         *(verdict.drop_found if verdict.asks_for_drop else None, score.drop.area_fraction if score.drop else None),
         *(verdict.overlap, verdict.seconds, score.error),

@@ -64,6 +64,11 @@ class ImageVerdict:
         known = BY_NAME.get(self.score.outcome)
         return known.group if known else None
 
+    def is_unsure(self, threshold: float) -> bool:
+        """Tell whether no group reached a threshold, so that the answer is only the likeliest."""
+        peaks, shares = self.score.group_peaks, self.score.class_probabilities
+        return bool(peaks) and not winning_group(peaks, shares, threshold)[1]
+
     def answer(self, threshold: float) -> Group | None:
         """Return the group that the ranked score gives it; None where no drop was found."""
         if not self.score.group_peaks:

@@ -5,7 +5,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crystal_search.columns import Cell, csv_text
 from crystal_search.errors import UserError
+from crystal_search.files import write_whole
+from crystal_search.server.installation import opened
+from crystal_search.server.services.disagreements import AGAINST, Disagreement, disagreements
 from crystal_search.wells import SPLITS
 
 if TYPE_CHECKING:
@@ -14,32 +18,61 @@ if TYPE_CHECKING:
     from crystal_search.review.review_page import Review
     from crystal_search.training.checkpoints import Trained
 
-APPLY = "apply"
+APPLY, DISAGREEMENTS = "apply", "disagreements"
+COLUMNS = (
+    *("image_id", "plate", "well", "drop", "inspection", "path"),
+    *("auto_outcome", "auto_probability", "manual_outcome", "second_group"),
+)
 USAGE = """crystal-search review RUN --data DATASET --out FOLDER [--split train] [--top 200]
        crystal-search review apply CORRECTIONS ARCHIVE.csv --out FILE [--scheme outcomes-13]
-       crystal-search review apply CORRECTIONS --dataset DATASET --out FILE"""
+       crystal-search review apply CORRECTIONS --dataset DATASET --out FILE
+       crystal-search review disagreements --home HOME --out FILE [--against person] [--top 200]"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the arguments of this command."""
     parser.usage = USAGE
-    parser.add_argument("run_folder", metavar="RUN", help="folder of a classifier's training; or the word apply")
+    parser.add_argument("run_folder", metavar="RUN", help="folder of a classifier's training; or a word")
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="after apply: corrections, list")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the page; after apply: the corrected list")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the page; after a word: the list")
     parser.add_argument("--data", type=Path, help="the packed dataset whose labels are to be looked at")
     parser.add_argument("--split", default="train", choices=SPLITS, help="default: train")
     parser.add_argument("--top", type=int, default=200, help="how many images to show (default: 200)")
+    parser.add_argument("--home", type=Path, help="after disagreements: the installation")
+    parser.add_argument("--against", default="person", choices=AGAINST, help="after disagreements: whom; %(default)s")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
     parser.add_argument("--dataset", type=Path, help="after apply: the dataset, where its archive is no CSV list")
     parser.add_argument("--scheme", default="outcomes-13", help="after apply: classes of the list (outcomes-13)")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Write the page, or apply corrections."""
+    """Write the page, apply corrections, or list where opinions differ."""
     if arguments.run_folder == APPLY:
         _apply(arguments)
+    elif arguments.run_folder == DISAGREEMENTS:
+        _disagreements(arguments)
     else:
         _review(arguments)
+
+
+def _disagreements(arguments: argparse.Namespace) -> None:
+    """List the images on which person and machine, or two models, disagree, the surest first."""
+    if arguments.files or arguments.data or arguments.top < 1:
+        raise UserError(f"expected --home, --out and at least 1 image; usage: {USAGE}")
+    with opened(arguments.home, create=False) as site:
+        found = disagreements(site.imaging, arguments.against)
+    shown = found[: arguments.top]
+    write_whole(arguments.out, csv_text(COLUMNS, (_row(each) for each in shown)))
+    sys.stdout.write(f"{len(shown)} of {len(found)} images on which opinions differ: {arguments.out}\n")
+
+
+def _row(found: Disagreement) -> dict[str, Cell]:
+    image, score, manual = found.drop.image, found.drop.current, found.drop.manual
+    key = image.key
+    place = (image.id, key.plate, key.well, key.drop, key.inspection, image.path)
+    group = score.found.second_group if score else None
+    said = (score.outcome if score else None, found.sure, manual.outcome if manual else None, str(group or ""))
+    return dict(zip(COLUMNS, (*place, *said), strict=True))
 
 
 def _review(arguments: argparse.Namespace) -> None:

@@ -115,22 +115,13 @@ def plate_record(summary: PlateSummary) -> Record:
 def counts_record(drops: Iterable[DropScores]) -> Record:
     """Return how many drops the machine put into each group, and how many a person has looked at."""
     drops = list(drops)
-    groups = {outcome.name: outcome.group.value for outcome in OUTCOMES}
-    auto = Counter(_counted_as(drop.current, groups) for drop in drops)
+    auto = Counter(drop.current.found.counted_as if drop.current else "unscored" for drop in drops)
     names = [*(group.value for group in GROUPS), UNSURE, NO_DROP, UNREADABLE, "unscored"]
     return {
         "drops": len(drops),
         "auto": {name: auto[name] for name in names if auto[name]},
         "manual": sum(1 for drop in drops if drop.manual),
     }
-
-
-def _counted_as(score: AutoScore | None, groups: Mapping[str, str]) -> str:
-    if score is None:
-        return "unscored"
-    if score.found.score is not None and not score.found.above_threshold:
-        return UNSURE
-    return groups.get(score.outcome, score.outcome)
 
 
 def board_record(

@@ -1,5 +1,6 @@
 """The page of doubted labels in a real browser, opened from a file, without a server."""
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,12 @@ from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.review.corrections import Correction, read_corrections
 from crystal_search.review.doubts import DoubtedChop, Suspect
 from crystal_search.review.review_page import Pictures, Review, ShownChop, write_page
+from crystal_search.server.installation import opened as opened_site
 from crystal_search.training.checkpoints import save_checkpoint
 from crystal_search.training.run_record import RunRecord, write_run
 from tests.acceptance.browser import chromium, needs_chromium
 from tests.unit.dataset_files import coarse, write_dataset
+from tests.viewer_site import add_plate, auto_score, hand_score
 
 SIZE = {"width": 1280, "height": 900}
 NASTY = 'plate </script><b>1</b>, "A"/ü.jpg'
@@ -250,3 +253,32 @@ class TestCommand:
         assert main([*words, "--split", "test"]) == 2
         assert "the split test of" in capsys.readouterr().err
         assert not (tmp_path / "review").exists()
+
+
+class TestDisagreements:
+    def test_as_many_as_are_wanted_are_listed_the_surest_first(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with opened_site(tmp_path / "home") as site:
+            drops = add_plate(site.imaging, tmp_path / "images")
+            ids = [drop.image.id for drop in drops]
+            site.imaging.add_auto_scores([auto_score(ids[0], "clear", 0.9), auto_score(ids[1], "clear", 0.99)])
+            for each in ids[:3]:
+                site.imaging.add_manual_score(hand_score(each, "crystal_bad_form"))
+        out = tmp_path / "list.csv"
+        words = ["review", "disagreements", "--home", str(tmp_path / "home"), "--out", str(out)]
+        assert main([*words, "--top", "1"]) == 0
+        assert "1 of 2 images on which opinions differ" in capsys.readouterr().out
+        with out.open(newline="") as file:
+            (row,) = csv.DictReader(file)
+        assert (row["image_id"], row["auto_outcome"], row["auto_probability"]) == (str(ids[1]), "clear", "0.99")
+        assert (row["manual_outcome"], row["second_group"]) == ("crystal_bad_form", "")
+        assert main([*words, "--against", "second"]) == 0
+        assert "0 of 0 images" in capsys.readouterr().out
+
+    def test_what_does_not_belong_to_it_is_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        words = ["review", "disagreements", "--home", str(tmp_path / "none"), "--out", str(tmp_path / "list.csv")]
+        assert main(words) == 2
+        assert "no Crystal Search installation" in capsys.readouterr().err
+        assert main([*words, "--top", "0"]) == 2
+        assert "usage: " in capsys.readouterr().err

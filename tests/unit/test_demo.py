@@ -19,29 +19,29 @@ from crystal_search.server.imaging.imaging_database import AutoScore
 from tests.service_site import RECIPE
 
 
-def scored(outcome: str) -> AutoScore:
-    ranked = RankedScore(outcome=outcome, probability=0.9, above_threshold=True)
-    found = ImageScore(height_px=9, width_px=9, score=ranked)
+def scored(outcome: str, *, sure: bool = True) -> AutoScore:
+    ranked = RankedScore(outcome=outcome, probability=0.9, above_threshold=sure)
+    found = ImageScore(height_px=9, width_px=9, score=ranked if outcome != "no_drop" else None)
     return AutoScore(image_id=1, work_unit="u", recipe=RECIPE, scored_at=datetime.now(UTC), found=found)
 
 
 def test_agreement_counts_groups_and_classes() -> None:
     truth = {"a": "clear", "b": "clear", "c": "clear", "d": "precipitate", "e": "no_drop"}
-    scores = {"a": scored("clear"), "b": scored("rim"), "d": scored("no_drop"), "e": scored("no_drop")}
+    scores = {"a": scored("clear"), "b": scored("rim", sure=False), "d": scored("no_drop"), "e": scored("no_drop")}
     assert agreement(truth, scores) == [
-        ClassAgreement(outcome="precipitate", wells=1, right_group=0, right_class=0),
-        ClassAgreement(outcome="clear", wells=3, right_group=2, right_class=1),
-        ClassAgreement(outcome="no_drop", wells=1, right_group=1, right_class=1),
+        ClassAgreement(outcome="precipitate", wells=1, right_group=0, right_class=0, unsure=0),
+        ClassAgreement(outcome="clear", wells=3, right_group=2, right_class=1, unsure=1),
+        ClassAgreement(outcome="no_drop", wells=1, right_group=1, right_class=1, unsure=0),
     ]
 
 
 def test_the_table_has_a_line_for_every_outcome_group_and_all() -> None:
-    text = table([ClassAgreement(outcome="clear", wells=4, right_group=3, right_class=1)])
+    text = table([ClassAgreement(outcome="clear", wells=4, right_group=3, right_class=1, unsure=2)])
     assert [line.split() for line in text.splitlines()[1:]] == [
-        ["clear", "4", "3", "75%", "1", "25%"],
+        ["clear", "4", "3", "75%", "1", "25%", "2"],
         [],
-        ["all", "clear", "4", "3", "75%", "1", "25%"],
-        ["all", "4", "3", "75%", "1", "25%"],
+        ["all", "clear", "4", "3", "75%", "1", "25%", "2"],
+        ["all", "4", "3", "75%", "1", "25%", "2"],
     ]
 
 

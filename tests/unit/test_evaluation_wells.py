@@ -62,6 +62,13 @@ def test_an_absent_group_is_empty_and_lost_drops_are_told() -> None:
     assert cells(0.9)["network"] == "net"
 
 
+def test_where_no_group_reaches_the_threshold_is_told_apart_from_clear() -> None:
+    assert (cells(0.85)["unsure"], cells(0.4)["unsure"]) == (1, 0)  # F, which is clear in the mean
+    table = image_table([RUN], 0.85)
+    at = [column.name for column in table.columns].index("above_threshold")
+    assert [row[at] for row in table.rows] == [True, True, None, True, True, False, None, None]
+
+
 def test_confusion_of_groups() -> None:
     counts = confusion_of_images(WELLS, 0.85)
     assert counts.tolist() == [
@@ -97,10 +104,10 @@ def test_every_whole_image_is_told() -> None:
     lines = csv_of(image_table([RUN], 0.85)).splitlines()
     assert len(lines) == 1 + len(WELLS)
     answer = "net,A.jpg,a,A,P,crystal_harvestable,crystal,clear,crystal"
-    assert lines[1].startswith(f"{answer},yes,yes,0.5,,0.5,,0.95,0.1,0.1,0.2,0.0")
-    assert lines[3].startswith("net,C.jpg,a,C,P,crystal_bad_form,crystal,no_drop,,yes,no,,,0.5,,,,")
-    assert lines[7].startswith("net,G.jpg,a,G,P,no_drop,,no_drop,,no,no,")
-    assert ",unreadable,,yes,no,,,0.5,cut off," in lines[8]
+    assert lines[1].startswith(f"{answer},yes,yes,yes,0.5,,0.5,,0.95,0.1,0.1,0.2,0.0")
+    assert lines[3].startswith("net,C.jpg,a,C,P,crystal_bad_form,crystal,no_drop,,,yes,no,,,0.5,,,,")
+    assert lines[7].startswith("net,G.jpg,a,G,P,no_drop,,no_drop,,,no,no,")
+    assert ",unreadable,,,yes,no,,,0.5,cut off," in lines[8]
     json.dumps(image_table([RUN], 0.85).records(), allow_nan=False)
 
 

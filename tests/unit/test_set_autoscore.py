@@ -28,7 +28,7 @@ from crystal_search.server.services import set_autoscore as setting
 from crystal_search.server.services.assimilate import assimilate, assimilated_scores
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.finalize import finalize
-from crystal_search.server.services.score_csv import COLUMNS, read_csv
+from crystal_search.server.services.score_csv import COLUMNS, cells_of, read_csv, summary
 from crystal_search.server.services.set_autoscore import set_autoscores
 from crystal_search.server.services.validate import validate
 from crystal_search.server.unit_states import State, names_in, place_of
@@ -84,6 +84,32 @@ def test_a_result_that_the_database_does_not_wait_for_is_left_alone(tmp_path: Pa
     (site.home.validated / "p-1-00").mkdir()
     assert assimilate(site) == 0
     assert unit_names(site.home.validated) == ["p-1-00"]
+
+
+def test_the_summary_of_a_csv_counts_unsure_as_such(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path, unreadable=("2",))
+    path = finalized(site)
+    assert summary(read_csv(path)) == "3 crystal"
+    edit(path, lambda lines: [lines[0], lines[1].replace(",yes,", ",no,", 1), *lines[2:]])
+    assert summary(read_csv(path)) == "2 crystal, 1 unsure"
+
+
+def test_a_csv_has_the_second_opinion_and_is_read_without(tmp_path: Path) -> None:
+    site = assimilated_site(tmp_path)
+    (score, *_) = assimilated_scores(place_of(site.home, names_in(site.home, State.SPOOLED)[0], State.SPOOLED))
+    opinion = tuple(0.7 if outcome.name == "clear" else 0.3 / 12 for outcome in OUTCOMES)
+    cells = cells_of(replace(score, found=replace(score.found, second_opinion=opinion)), None)
+    assert (cells["second_group"], cells["second_probability"]) == ("clear", "0.750000")
+    assert "second_group" not in cells_of(score, None)
+    path = finalized(site)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    old = [name for name in COLUMNS if not name.startswith("second_")]  # as the file was before
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, old, extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+    assert set_autoscores(site).new == len(rows)
 
 
 def test_one_csv_has_every_image(tmp_path: Path) -> None:

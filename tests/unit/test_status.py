@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from crystal_search.server.health.pace import Flow, Rates, Sample, add_sample, f
 from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.status import SHOWN_FAILURES, as_text, status
 from crystal_search.server.health.troubles import troubles
-from crystal_search.server.imaging.imaging_database import NewImage, Postponement
+from crystal_search.server.imaging.imaging_database import FileVersion, NewImage, Postponement
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.packing import recorded
 from crystal_search.server.services.watch import noted
 from crystal_search.wells import WellKey
 from tests.boinc_site import boinc_site
 from tests.service_site import PICTURE, RECIPE, site_at
+from tests.viewer_site import auto_score
 
 LOAD = dict.fromkeys(MEASURED, 0) | {"unsent": 7, "hosts_last_day": 5, "accounts_last_day": 2, "hosts_last_hour": 3}
 
@@ -82,6 +84,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "failed_units": 0,
         "failed": [],
         "boinc": None,
+        "newest": {},
     }
     return found | changes
 
@@ -351,3 +354,21 @@ def test_status_can_be_written_for_a_collector(tmp_path: Path) -> None:
     assert "crystal_search_images 0" in out.read_text()
     assert main(["status", "--home", home, "--json", "--out", str(out)]) == 0
     assert json.loads(out.read_text())["images"] == 0
+
+
+def test_the_newest_scores_are_counted_and_unsure_is_no_group(tmp_path: Path) -> None:
+    site = site_at(tmp_path, images=5)
+    ids = [image.id for image in site.imaging.plate_images("90j8")]
+    site.imaging.note_versions({each: FileVersion(sha256="c" * 64, size_bytes=1, mtime_ns=1) for each in ids})
+    unsure = auto_score(ids[1], "clear", 0.5)
+    scores = [auto_score(ids[0], "clear"), unsure, auto_score(ids[2], "no_drop"), auto_score(ids[3], "unreadable")]
+    site.imaging.add_auto_scores([replace(each, version=None) for each in scores])
+    found = status(site)
+    assert {name: count for name, count in found["newest"].items() if count} == {
+        "clear": 1,
+        "unsure": 1,
+        "no_drop": 1,
+        "unreadable": 1,
+    }
+    assert "of the newest 4 scores: 1 clear, 1 unsure, 1 no drop, 1 unreadable" in as_text(found)
+    assert "of the newest" not in as_text(found_with())

@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,22 +12,25 @@ from typing import Any
 
 from crystal_search.errors import ModelError
 from crystal_search.files import write_whole
+from crystal_search.outcomes import GROUPS, NO_DROP, UNREADABLE, UNSURE
 from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.engines.engine_kinds import ENGINES
 from crystal_search.server.health.pace import Sample, Verdict, add_sample, flow, rates
 from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.troubles import clock, report_of, troubles
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import PlateSummary
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, PlateSummary
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import units_waiting
 from crystal_search.server.readouts_in_use import readouts_in_use
+from crystal_search.server.services.disagreements import drops_of
 from crystal_search.server.services.look_after_imagers import standing
 from crystal_search.server.services.readout_offers import offers
 from crystal_search.server.services.reconcile import strays_at
 from crystal_search.server.unit_states import State, names_in
 
 SHOWN_FAILURES = 20
+NEWEST = 500  #: images whose scores are counted
 #: The states of work units that are told of, in the order in which work moves.
 TOLD = (State.QUEUED, State.RUNNING, State.RETURNED, State.VALIDATED, State.SPOOLED, State.SET_ASIDE)
 
@@ -45,6 +49,7 @@ def status(site: Installation) -> dict[str, Any]:
             "open_units": imaging.count_units("open"),
             "oldest_unscored_hours": None if oldest is None else _hours_since(oldest),
             "rates": None if pace is None else asdict(pace),
+            "newest": newest_counts(imaging),
             "flow": _flow(site, samples, plates),
             "trouble": _trouble(site.home),
             "free_bytes": shutil.disk_usage(site.home.path).free,
@@ -73,6 +78,15 @@ def _readouts(site: Installation) -> dict[str, Any]:
         return {"readouts": used, "offers": [each.said for each in offers(site)], "readout_trouble": ""}
     except ModelError as error:
         return {"readouts": [], "offers": [], "readout_trouble": str(error)}
+
+
+def newest_counts(imaging: ImagingDatabase) -> dict[str, int]:
+    """Return how many of the newest scored images are of each group, are unsure, show no drop or cannot be read."""
+    images = imaging.images_read(limit=NEWEST)
+    ids = {image.id for image in images}
+    scores = [drop.current for drop in drops_of(imaging, images) if drop.image.id in ids]
+    counts = Counter(score.found.counted_as for score in scores if score)
+    return {name: counts[name] for name in (*map(str, GROUPS), UNSURE, NO_DROP, UNREADABLE)}
 
 
 def _flow(site: Installation, samples: Sequence[Sample], plates: Sequence[PlateSummary]) -> dict[str, Any]:
@@ -119,6 +133,10 @@ def as_text(found: dict[str, Any]) -> str:
             f"{pace['images_per_hour']:.0f} images an hour come in, {pace['scores_per_hour']:.0f} are scored "
             f"(over {pace['over_hours']:.1f} hours)"
         )
+    newest = {name: count for name, count in found["newest"].items() if count}
+    if newest:
+        told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in newest.items())
+        lines.append(f"of the newest {sum(newest.values())} scores: {told}")
     lines.append(_verdict(found["flow"]))
     lines += [f"  {name.replace('_', ' '):10} {count:6}" for name, count in found["stages"].items()]
     kind = ENGINES[found["engine"]]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from crystal_search.group_rule import group_probabilities
-from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, UNREADABLE
+from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, UNREADABLE, UNSURE
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
@@ -17,6 +17,7 @@ from crystal_search.server.services.shown_scores import ShownScores
 
 SHIPPED = ShownScores()
 Against = Literal["person", "second"]
+AGAINST: tuple[Against, ...] = get_args(Against)
 NEWEST = 3000  #: images that are looked through for second opinions, the last that were packed
 
 
@@ -85,9 +86,8 @@ def _told(drop: DropScores, against: Against) -> Disagreement | None:
 
 def _machine(score: AutoScore) -> str:
     """Return the group that a machine named, or ``no_drop``; nothing where it is unsure, or could not tell."""
-    if score.outcome in (NO_DROP, UNREADABLE):
-        return NO_DROP if score.outcome == NO_DROP else ""
-    return str(BY_NAME[score.outcome].group) if score.found.above_threshold else ""
+    counted = score.found.counted_as
+    return "" if counted in (UNSURE, UNREADABLE) else counted
 
 
 def _person(score: ManualScore) -> str:

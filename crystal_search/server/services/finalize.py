@@ -20,7 +20,16 @@ from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores
-from crystal_search.server.services.score_csv import AGAIN, COLUMNS, Cells, cells_of, contents, contents_file
+from crystal_search.server.services.score_csv import (
+    AGAIN,
+    COLUMNS,
+    Cells,
+    cells_of,
+    contents,
+    contents_file,
+    read_csv,
+    summary,
+)
 from crystal_search.server.services.set_autoscore import report, set_autoscores
 from crystal_search.server.unit_states import State, is_in, move, names_in, place_of
 
@@ -131,6 +140,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the CSV file and say where it is."""
     with opened(arguments.home) as site, only_service(site.home):
         path = finalize(site, again=arguments.again)
-        say(f"wrote {path}" if path else "no results wait for a CSV file")
+        say(f"wrote {path}: {summary(read_csv(path))}" if path else "no results wait for a CSV file")
         if arguments.automatic:
             report(set_autoscores(site))

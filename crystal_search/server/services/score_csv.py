@@ -5,12 +5,14 @@ that a row names, never from the row itself. The format is described in docs/ser
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.columns import Cell, plain, score_cells, written
 from crystal_search.errors import UserError
-from crystal_search.outcomes import GROUPS
+from crystal_search.outcomes import GROUPS, UNSURE
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
 from crystal_search.server.services.assimilate import UnreadNowError
@@ -20,6 +22,7 @@ COLUMNS = (
     *("plate", "well", "drop", "inspection", "path"),
     *("outcome", "score_number", "group", "probability", "above_threshold"),
     *(f"p_{group}" for group in GROUPS),
+    *("second_group", "second_probability"),
     *("drop_found", "drop_top", "drop_left", "drop_bottom", "drop_right"),
     *("classifier", "threshold", "work_unit", "image_id", "classifier_sha256", "drop_sha256", "scored_at", "error"),
 )
@@ -103,6 +106,18 @@ def _rows(path: Path) -> list[Row]:
 def _as_written(cell: str) -> str:
     """Return a cell as it was written before a spreadsheet or a program made another number of a number."""
     return re.sub(r"^(\d+)[.,]0$", r"\1", plain(cell.strip()))
+
+
+def summary(rows: Iterable[Row]) -> str:
+    """Return how many rows are of each group, in a line; those below the threshold are unsure."""
+    counts = Counter(_counted_as(row.cells) for row in rows)
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+
+
+def _counted_as(cells: dict[str, str]) -> str:
+    if cells.get("group") and cells.get("above_threshold") == "no":
+        return UNSURE
+    return cells.get("group") or cells["outcome"]
 
 
 def disagreement(row: Row, score: AutoScore) -> str:
