@@ -38,9 +38,11 @@ from crystal_search.server.imaging.imaging_database import (
     ToPush,
     UnitRecord,
 )
+from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
 from crystal_search.server.imaging.push_rules import again_at, new_scores, sorted_out
 from crystal_search.wells import REMOVED, WellKey
 from tests.memory_facts import MemoryFacts
+from tests.memory_plate_list import listed
 
 
 class MemoryImaging(MemoryFacts):
@@ -560,6 +562,10 @@ class MemoryImaging(MemoryFacts):
     def _shipped(self, image_id: int) -> list[AutoScore]:
         """Return those of them that are by no readout."""
         return [score for score in self._counting(image_id) if not score.recipe.readout]
+
+    def list_plates(self, query: PlateQuery) -> PlatePage:
+        """Return one page of the plates that have images."""
+        return listed(self, query)
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):

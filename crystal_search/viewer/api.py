@@ -31,7 +31,6 @@ from crystal_search.viewer.json_records import (
     counts_record,
     drop_record,
     ledger_record,
-    plate_record,
 )
 from crystal_search.viewer.reading import Board
 from crystal_search.viewer.score_table import score_table
@@ -40,11 +39,6 @@ from crystal_search.viewer.versions import version_of
 
 FOR_GOOD = "private, max-age=31536000, immutable"
 PATIENCE_S = 10.0  #: browsers ask for six things at a time; a share or peer that hangs must not hold them all
-
-
-def plates_value(viewer: Viewer) -> Record:
-    """Return the list of plates."""
-    return {"plates": [plate_record(summary) for summary in viewer.reader.plates()]}
 
 
 def board_value(viewer: Viewer, board: Board) -> Record:
@@ -69,11 +63,6 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
         | facts_record(about.facts)
         | full_condition_record(about.condition(image.key))
     )
-
-
-def get_plates(request: Request) -> Response:
-    """Answer with every plate."""
-    return json_answer(request, plates_value(viewer_of(request)))
 
 
 def get_board(request: Request) -> Response:

@@ -23,7 +23,7 @@ from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.readout_offers import Offer, offers
 from crystal_search.server.services.shown_scores import ShownScores, shown_in
-from crystal_search.viewer import api, imagers_page, import_page, pages, queues_page
+from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
 from crystal_search.viewer.compression import Compressed
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
@@ -144,7 +144,7 @@ def _templates(static: str, *, is_snapshot: bool) -> Jinja2Templates:
 def _routes() -> list[Route]:
     register_url_convertor("image_id", ImageIdConvertor())
     return [
-        Route("/", pages.get_plates_page),
+        Route("/", plates_page.get_plates_page),
         Route("/imagers", imagers_page.get_imagers_page),
         Route("/queues", queues_page.get_queues_page),
         Route("/queues/{queue}", queues_page.get_queues_page),
@@ -157,7 +157,7 @@ def _routes() -> list[Route]:
         Route("/outcomes.css", pages.get_outcome_colours),
         Route("/thumbnail/{image_id:image_id}", api.get_thumbnail),
         Route("/image/{image_id:image_id}", api.get_image),
-        Route("/api/plates", api.get_plates),
+        Route("/api/plates", plates_page.get_plates),
         Route("/api/plate/{plate}", api.get_board),
         Route("/api/plate/{plate}/counts", api.get_counts),
         Route("/api/drop/{image_id:image_id}", api.get_drop),

@@ -54,6 +54,14 @@ def board_of(request: Request) -> Board:
     return reader.board(request.path_params["plate"], number, request.query_params.get("channel"))
 
 
+def number_asked(request: Request, name: str, *, default: int, most: int) -> int:
+    """Return the number from 1 that a request asks for by `name`."""
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+        raise HTTPException(400, f"{name} must be a number from 1 to {most}, got {text!r:.40}")
+    return int(text)
+
+
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> Response:
     """Return a page; its text is checked for news each time it is opened."""
     headers = {"Cache-Control": "no-cache"}

@@ -107,11 +107,6 @@ def taken(image: StoredImage) -> str | None:
     return image.imaged_at.date().isoformat() if image.day_only else moment(image.imaged_at)
 
 
-def plate_record(summary: PlateSummary) -> Record:
-    """Return one line of the list of plates."""
-    return asdict(summary) | {"last_scored_at": moment(summary.last_scored_at)}
-
-
 def counts_record(drops: Iterable[DropScores]) -> Record:
     """Return how many drops the machine put into each group, and how many a person has looked at."""
     drops = list(drops)

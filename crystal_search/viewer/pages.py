@@ -1,11 +1,11 @@
-"""The pages: the list of plates, a plate, a drop, and errors."""
+"""The pages: a plate, a drop, and errors."""
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crystal_search.errors import DatabaseError
-from crystal_search.viewer.api import board_value, ledger_value, plates_value
+from crystal_search.viewer.api import board_value, ledger_value
 from crystal_search.viewer.context import board_of, page, viewer_of
 from crystal_search.viewer.guard import SECURITY_HEADERS
 
@@ -16,12 +16,6 @@ PAGES = (
     "/imagers",
     "/queues",
 )  #: addresses that people open; everything else is asked by programs
-
-
-def get_plates_page(request: Request) -> Response:
-    """Show every plate."""
-    viewer = viewer_of(request)
-    return page(request, "plates.html", {"data": plates_value(viewer) | {"outcomes": viewer.outcomes}})
 
 
 def get_plate_page(request: Request) -> Response:

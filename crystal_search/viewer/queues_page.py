@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crystal_search.viewer.context import json_answer, page, viewer_of
+from crystal_search.viewer.context import json_answer, number_asked, page, viewer_of
 from crystal_search.viewer.json_records import Record, image_record
 from crystal_search.viewer.queues import QUEUE_KINDS, Key
 
@@ -74,12 +74,6 @@ def _imager(request: Request, imagers: list[str]) -> str:
 
 def _paging(request: Request) -> Paging:
     return Paging(
-        number=_number(request, "page", 1, MOST_PAGES), per_page=_number(request, "per_page", PER_PAGE, MOST_PER_PAGE)
+        number=number_asked(request, "page", default=1, most=MOST_PAGES),
+        per_page=number_asked(request, "per_page", default=PER_PAGE, most=MOST_PER_PAGE),
     )
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
-        raise HTTPException(400, f"{name} must be a number from 1 to {most}, got {text!r:.40}")
-    return int(text)

@@ -16,6 +16,7 @@ from crystal_search.server.imaging.imaging_database import (
     StoredImage,
     Taken,
 )
+from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
 from crystal_search.viewer.recent import Recent
@@ -52,6 +53,7 @@ class PlateReader:
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
+        self._lists = Recent(self._load_list, seconds=PLATES_SECONDS)
         self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
 
     def _load_plates(self, _: str) -> list[PlateSummary]:
@@ -62,6 +64,10 @@ class PlateReader:
 
     def _day(self, taken: Taken) -> date:
         return (taken.at if taken.day_only else shown_in(taken.at, self._time_zone)).date()
+
+    def _load_list(self, query: PlateQuery) -> PlatePage:
+        listed = self._imaging.list_plates(query)
+        return replace(listed, plates=tuple(replace(each, channels=_in_order(each.channels)) for each in listed.plates))
 
     def _load_about(self, plate: str) -> AboutPlate:
         return about(self._imaging, plate)
@@ -94,6 +100,10 @@ class PlateReader:
     def days(self, barcode: str) -> dict[int, date]:
         """Return by number on which day of the robot's clock each inspection of a plate began, where that is known."""
         return self._days.get(barcode)
+
+    def list_plates(self, query: PlateQuery) -> PlatePage:
+        """Return one page of the list of plates."""
+        return self._lists.get(query)
 
     def about(self, barcode: str) -> AboutPlate:
         """Return whose a plate is and what is in its wells."""
@@ -161,4 +171,5 @@ class PlateReader:
     def forget(self) -> None:
         """Read scores anew, because one was just given."""
         self._live.forget()
+        self._lists.forget()
         self._history.forget()

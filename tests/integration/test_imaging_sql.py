@@ -75,7 +75,7 @@ def test_an_upgrade_that_fails_leaves_the_older_version(
 def test_a_newer_schema_is_refused(empty_url: str, engine: Engine) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO schema_version (version, applied_at) VALUES (99, '2030')"))
-    with pytest.raises(SchemaError, match="version 99, this program knows 8; install the newest"):
+    with pytest.raises(SchemaError, match="version 99, this program knows 9; install the newest"):
         open_imaging(empty_url)
 
 

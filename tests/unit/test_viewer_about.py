@@ -104,3 +104,32 @@ def test_what_is_noted_cannot_become_markup(imaging: MemoryImaging, client: Clie
         text = client.get(page).text
         assert "alert(1)" in text
         assert "<script>alert" not in text
+
+
+def test_the_list_is_searched_sorted_and_cut_into_pages(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    for number in range(3):
+        add_plate(imaging, tmp_path, plate=f"P{number}")
+    imaging.note_plates([FACTS], source=ISPYB)
+    imaging.note_conditions([WELL], source=ISPYB)
+    told = client.get("/api/plates?sort=plate&turned=yes&page=2&per_page=2").json()
+    assert [each["plate"] for each in told["plates"]] == ["P0"]
+    assert (told["page"], told["pages"], told["per_page"], told["found"], told["all"]) == (2, 2, 2, 3, 3)
+    for search in ("MX-1", "zoë+lyso", "hepes", "p1"):
+        told = client.get(f"/api/plates?search={search}").json()
+        assert ([each["plate"] for each in told["plates"]], told["found"], told["all"]) == (["P1"], 1, 3)
+    line = told["plates"][0]
+    assert {name: line[name] for name in ("project", "crystals", "crystals_by_hand", "disagreements")} == {
+        "project": "mx-1",
+        "crystals": 0,
+        "crystals_by_hand": 0,
+        "disagreements": 0,
+    }
+    assert client.get("/api/plates?search=%25").json()["found"] == 0 + ("%" in WELL.text)
+
+
+@pytest.mark.parametrize(
+    "asked", ["sort=colour", "page=0", "page=x", "per_page=501", "per_page=-1", f"search={'x' * 201}"]
+)
+def test_what_the_list_cannot_be_asked_is_refused(client: Client, asked: str) -> None:
+    assert client.get(f"/api/plates?{asked}").status_code == 400
+    assert client.get(f"/?{asked}").status_code == 400

@@ -51,7 +51,7 @@ def test_the_list_names_every_plate_with_its_progress(imaging: MemoryImaging, cl
     drops = add_plate(imaging, tmp_path, plate="B2")
     add_plate(imaging, tmp_path, plate="A1")
     score_plate(imaging, drops, ["clear", "precipitate"])
-    plates = client.get("/api/plates").json()["plates"]
+    plates = client.get("/api/plates?sort=plate").json()["plates"]
     assert [(each["plate"], each["scored"], each["images"]) for each in plates] == [("A1", 0, 6), ("B2", 2, 6)]
     assert plates[1]["last_scored_at"] == "2025-11-20T12:00:00+00:00"
 

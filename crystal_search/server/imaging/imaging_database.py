@@ -15,6 +15,7 @@ from crystal_search.result import ImageScore
 from crystal_search.server.imaging.comments import Comment, Comments
 from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
 from crystal_search.server.imaging.plate_facts import PlateFactsStore
+from crystal_search.server.imaging.plate_list import PlateList
 from crystal_search.wells import WellKey
 
 ALL = 2**31 - 1  #: more than any limit
@@ -477,7 +478,9 @@ class FacilityRecords(Protocol):
         """Return scores that a facility was given, the last first; or, when `refused`, those that it is given again."""
 
 
-class ImagingDatabase(Images, Ledger, Comments, Units, Waiting, Imports, PlateFactsStore, FacilityRecords, Protocol):
+class ImagingDatabase(
+    Images, Ledger, Comments, Units, Waiting, Imports, PlateFactsStore, PlateList, FacilityRecords, Protocol
+):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 8, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 9, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -108,6 +108,12 @@ inspection = _table(
     Column("images", Integer, nullable=False, comment="how many there are"),
     Column("scored", Integer, nullable=False, comment="how many of them have an automatic score"),
     Column("last_scored_at", TIME, nullable=False, comment="UTC, of the newest automatic score; empty without one"),
+    Column("newest_at", TIME, nullable=False, server_default="", comment="UTC, when the newest of its images came"),
+    Column("changes", Integer, nullable=False, server_default="0", comment="how often what follows may have changed"),
+    Column("counted", Integer, nullable=False, server_default="-1", comment="at which of these changes it was counted"),
+    Column("crystals", Integer, nullable=False, server_default="0", comment="drops with crystals by the machine"),
+    Column("crystals_by_hand", Integer, nullable=False, server_default="0", comment="drops with crystals by people"),
+    Column("disagreements", Integer, nullable=False, server_default="0", comment="drops about which they disagree"),
     comment="What the list of plates shows, counted whenever images or scores are added",
 )
 

@@ -5,7 +5,7 @@ ledger are never changed, not even here: what an older version wrote is read as 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -230,12 +230,35 @@ _PULLED_COLUMNS = (
 
 def keep_what_facilities_say_and_get(connection: Connection) -> None:
     """From version 7 to 8: a score says where it came from; what facilities got is in tables that `prepare` makes."""
-    there = {each["name"] for each in inspect(connection).get_columns("score")}
-    for name, type_, comment in _PULLED_COLUMNS:
+    _add_columns(connection, "score", _PULLED_COLUMNS)
+
+
+def _add_columns(connection: Connection, table: str, columns: Sequence[tuple[str, str, str]]) -> None:
+    there = {each["name"] for each in inspect(connection).get_columns(table)}
+    for name, type_, comment in columns:
         if name not in there:
             said = f"COMMENT '{comment}'" if connection.dialect.name == "mariadb" else ""
-            connection.execute(text(f"ALTER TABLE score ADD COLUMN {name} {type_} {said}"))
-        _comment(connection, "score", name, comment)
+            connection.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {type_} {said}"))
+        _comment(connection, table, name, comment)
+
+
+#: Column, type, comment.
+_COUNT_COLUMNS = (
+    ("newest_at", "VARCHAR(27) DEFAULT '' NOT NULL", "UTC, when the newest of its images came"),
+    ("changes", "INTEGER DEFAULT 0 NOT NULL", "how often what follows may have changed"),
+    ("counted", "INTEGER DEFAULT -1 NOT NULL", "at which of these changes it was counted"),
+    ("crystals", "INTEGER DEFAULT 0 NOT NULL", "drops with crystals by the machine"),
+    ("crystals_by_hand", "INTEGER DEFAULT 0 NOT NULL", "drops with crystals by people"),
+    ("disagreements", "INTEGER DEFAULT 0 NOT NULL", "drops about which they disagree"),
+)
+
+
+def make_room_for_counts(connection: Connection) -> None:
+    """From version 8 to 9: crystals are counted at inspections, which know when their newest image came."""
+    _add_columns(connection, "inspection", _COUNT_COLUMNS)
+    same = "image.plate_id = inspection.plate_id AND image.channel = inspection.channel"
+    newest = f"SELECT max(arrived_at) FROM image WHERE {same} AND image.inspection = inspection.number"
+    connection.execute(text(f"UPDATE inspection SET newest_at = COALESCE(({newest}), '') WHERE newest_at = ''"))
 
 
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
@@ -247,4 +270,5 @@ UPGRADES: tuple[Upgrade, ...] = (
     make_room_for_taking_back,
     make_room_for_comments,
     keep_what_facilities_say_and_get,
+    make_room_for_counts,
 )

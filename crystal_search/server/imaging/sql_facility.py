@@ -17,6 +17,7 @@ from crystal_search.server.imaging.facility_records import (
 )
 from crystal_search.server.imaging.imaging_database import ManualScore, ScoredImage, ToPush
 from crystal_search.server.imaging.push_rules import again_at, new_scores, sorted_out
+from crystal_search.server.imaging.sql_counts import touch
 from crystal_search.server.imaging.sql_rows import (
     AnyRow,
     Values,
@@ -124,6 +125,7 @@ def _add_pulled(connection: Connection, facility: str, scores: Sequence[PulledSc
     found = [(ids[each.path], each) for each in scores if each.path in ids]
     new = new_scores(facility, found, there)
     insert(connection, schema.score, [manual_values(each) for each in new])
+    touch(connection, {each.image_id for each in new})
     unknown = tuple(sorted({each.path for each in scores} - ids.keys()))
     return PulledScores(added=len(new), known=len(found) - len(new), unknown=unknown)
 

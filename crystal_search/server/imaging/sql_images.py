@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import count_statements, schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import arrival, batches, conflict
 from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage, Taken
 from crystal_search.server.imaging.import_statements import removed_with
-from crystal_search.server.imaging.sql_counts import count_at
+from crystal_search.server.imaging.sql_counts import count_at, touch
 from crystal_search.server.imaging.sql_imports import brought_back
 from crystal_search.server.imaging.sql_rows import (
     Values,
@@ -108,6 +108,7 @@ def _note_versions(connection: Connection, versions: Mapping[int, FileVersion], 
     new = [image_id for image_id, known in before.items() if known != versions[image_id]]
     noted = [{"of_image": each} | version_values(versions[each]) for each in new]
     update_rows(connection, statements.noting_version(), noted)
+    touch(connection, new)
     members = [
         {"of_image": each, "of_unit": packed[each]} | version_values(versions[each])
         for each in before
@@ -122,10 +123,10 @@ def discount(connection: Connection, image_ids: Collection[int]) -> None:
     """Have the automatic scores of images count no more, and let nothing hold up their next."""
     for batch in batches(sorted(image_ids), BATCH):
         counted = Counter[InspectionKey]()
-        for row in connection.execute(statements.inspections_of_images(batch)):
+        for row in connection.execute(count_statements.inspections_of_images(batch)):
             counted[row.plate_id, row.inspection, row.channel] += row.last_recipe_id != 0
         for key, count in sorted(counted.items()):
-            connection.execute(statements.counting_scores(key, -count, ""))
+            connection.execute(count_statements.counting_scores(key, -count, ""))
         connection.execute(statements.discounting(batch, time_text(datetime.now(UTC))))
         connection.execute(statements.releasing(batch))
         connection.execute(taking_up(batch))
@@ -163,7 +164,9 @@ def _insert_images(connection: Connection, new: Sequence[NewImage], plates: Mapp
         if image.path not in back
     ]
     insert(connection, schema.image, rows)
-    count_at(connection, Counter((each["plate_id"], each["inspection"], each["channel"]) for each in rows), Counter())
+    keys = [(each["plate_id"], each["inspection"], each["channel"]) for each in rows]
+    newest = dict(sorted(zip(keys, (each["arrived_at"] for each in rows), strict=True)))
+    count_at(connection, Counter(keys), Counter(), newest)
 
 
 def _images_there(connection: Connection, batch: Sequence[NewImage], plates: dict[str, int]) -> list[StoredImage]:

@@ -19,10 +19,12 @@ from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
 from crystal_search.server.imaging.sql_plate_facts import SqlPlateFacts
+from crystal_search.server.imaging.sql_plate_list import SqlPlateList, count_anew
 from crystal_search.server.imaging.sql_units import SqlUnits
 from crystal_search.server.imaging.sql_waiting import SqlWaiting
 
 BUSY_SECONDS = 30.0  #: how long a writer waits for another one
+COUNTED_AT_ONCE = 200  #: inspections whose crystals are counted in one statement, after an upgrade
 _LOCK = "crystal-search schema"  #: who holds the lock of this name may make or change tables
 
 #: What may stand before ``://``, the SQLAlchemy driver that it means, and what must be installed for it.
@@ -34,7 +36,9 @@ DRIVERS = {
 }
 
 
-class SqlImaging(SqlImages, SqlLedger, SqlComments, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts, SqlFacility):
+class SqlImaging(
+    SqlImages, SqlLedger, SqlComments, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts, SqlPlateList, SqlFacility
+):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 
 
@@ -167,6 +171,8 @@ def _prepare(engine: Engine) -> None:
             return
     with engine.connect().execution_options(writes=True) as connection, _alone(connection):
         schema.prepare(connection)
+        while count_anew(connection, COUNTED_AT_ONCE):
+            pass
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from crystal_search.outcomes import NO_DROP, outcome_named
-from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import count_statements, schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches, drop_scores
 from crystal_search.server.imaging.imaging_database import (
@@ -23,6 +23,7 @@ from crystal_search.server.imaging.imaging_database import (
 )
 from crystal_search.server.imaging.rescoring_statements import images_scored_by
 from crystal_search.server.imaging.sql_comments import comments_by_image
+from crystal_search.server.imaging.sql_counts import touch
 from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_rows import (
     auto_values,
@@ -66,7 +67,12 @@ class SqlLedger(SqlTransactions):
         if score.outcome != NO_DROP:
             outcome_named(score.outcome)
         row = manual_values(score)
-        self._write("add a person's score", lambda c: c.execute(schema.score.insert().values(row)))
+
+        def work(connection: Connection) -> None:
+            connection.execute(schema.score.insert().values(row))
+            touch(connection, [score.image_id])
+
+        self._write("add a person's score", work)
 
     def take_back(self, score_id: int, *, person: str, at: datetime) -> bool:
         """Record that a person takes a score back, which stays in the ledger and counts no more.
@@ -79,6 +85,7 @@ class SqlLedger(SqlTransactions):
             if connection.scalar(statements.last_that_stands(score_id, person)) != score_id:
                 return False
             connection.execute(schema.score_taken_back.insert().values(row))
+            touch(connection, connection.scalars(statements.image_of_score(score_id)).all())
             return True
 
         return self._write("take a score back", work)
@@ -196,7 +203,7 @@ def _ids(scores: Iterable[AutoScore]) -> list[int]:
 def _note_scores(connection: Connection, scores: Sequence[AutoScore], recipe_id: int) -> None:
     """Note new scores by one recipe at their images, and count those scored for the first time."""
     times: dict[int, str] = {}
-    shown = {row.id: row for row in rows_of(connection, _ids(scores), statements.inspections_of_images)}
+    shown = {row.id: row for row in rows_of(connection, _ids(scores), count_statements.inspections_of_images)}
     for score in scores:
         image = shown.get(score.image_id)
         if image and (not score.version or image.sha256 in ("", score.version.sha256)):
@@ -210,7 +217,8 @@ def _note_scores(connection: Connection, scores: Sequence[AutoScore], recipe_id:
         connection.execute(statements.scored_again(ids, recipe_id))
         for batch in batches(ids, BATCH):
             connection.execute(taking_up(batch))
-        connection.execute(statements.counting_scores(key, first, max(times[image_id] for image_id in ids)))
+        connection.execute(count_statements.counting_scores(key, first, max(times[image_id] for image_id in ids)))
+    touch(connection, shown.keys() - times.keys())  # of another picture: what was said before counts no more
 
 
 def _summary(barcode: str, parts: Sequence[Any]) -> PlateSummary:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Select,
     Update,
     and_,
@@ -54,9 +55,13 @@ InspectionKey = tuple[int, int, str]  #: plate's id, number, channel
 _RECIPE_COLUMNS = (recipe.c.models, recipe.c.threshold)
 _MEMBER_COLUMNS = (work_unit_image.c.image_id, *(work_unit_image.c[name] for name in VERSION_COLUMNS))
 _KEY = tuple(image.c[column] for column in KEY_COLUMNS)
-_SAME_FILE = or_(score.c.sha256.is_(None), image.c.sha256 == "", score.c.sha256 == image.c.sha256)
-_COUNTS = and_(score.c.id > image.c.scores_before, _SAME_FILE)
 NEWEST = (image.c.arrived_at.desc(), image.c.id.desc())
+
+
+def counts(machine: FromClause = score) -> ColumnElement[bool]:
+    """Tell whether a machine's score is of the picture that its image shows now, and was not taken back."""
+    same_file = or_(machine.c.sha256.is_(None), image.c.sha256 == "", machine.c.sha256 == image.c.sha256)
+    return and_(machine.c.id > image.c.scores_before, same_file)
 
 
 def images() -> Query:
@@ -92,7 +97,7 @@ def scored_among(image_ids: Sequence[int], recipe_id: int) -> Query:
 
 def _counts(recipe_id: int) -> tuple[ColumnElement[bool], ...]:
     """Tell whether a score by a recipe is of the picture that its image shows now, and was not taken back."""
-    return score.c.recipe_id == recipe_id, _COUNTS
+    return score.c.recipe_id == recipe_id, counts()
 
 
 def images_of_plate(barcode: str) -> Query:
@@ -247,7 +252,7 @@ def machine_scores_among(image_ids: Sequence[int]) -> Query:
 
 def scores() -> Query:
     """Select scores with their recipes, and whether they count: the rows that `sql_rows.score_of` reads."""
-    told = (*_RECIPE_COLUMNS, score_taken_back.c.taken_back_at, _COUNTS.label("counts"))
+    told = (*_RECIPE_COLUMNS, score_taken_back.c.taken_back_at, counts().label("counts"))
     return select(score, *told).select_from(score.outerjoin(recipe).outerjoin(score_taken_back).join(image))
 
 
@@ -294,6 +299,11 @@ def last_that_stands(score_id: int, person: str) -> Query:
     return own.order_by(score.c.late, score.c.id.desc()).limit(1)
 
 
+def image_of_score(score_id: int) -> Query:
+    """Select which image a score is of."""
+    return select(score.c.image_id).where(score.c.id == score_id)
+
+
 def newest_by_hand() -> Query:
     """Select the score that came last of people's, and was not taken back, of each image that they scored.
 
@@ -316,19 +326,6 @@ def inspections() -> Query:
     """Select every inspection of every plate in every channel that has images, with its counts."""
     there = inspection.c.images > 0
     return select(inspection, plate.c.barcode).join(plate).where(there).order_by(plate.c.barcode)
-
-
-def inspection_keys(plate_ids: Sequence[int]) -> Query:
-    """Select plate, number and channel of the inspections of these plates."""
-    return select(inspection.c.plate_id, inspection.c.number, inspection.c.channel).where(
-        inspection.c.plate_id.in_(plate_ids)
-    )
-
-
-def inspections_of_images(image_ids: Sequence[int]) -> Query:
-    """Select for each of these images its inspection's plate, number and channel, and which scores count."""
-    keys = (image.c.plate_id, image.c.inspection, image.c.channel)
-    return select(image.c.id, *keys, image.c.sha256, image.c.last_recipe_id).where(image.c.id.in_(image_ids))
 
 
 def images_packed(below: int | None, limit: int) -> Query:
@@ -392,19 +389,3 @@ def scored_again(image_ids: Sequence[int], recipe_id: int) -> Update:
     """Note the recipe at those of these images whose last automatic score is by another one."""
     others = update(image).where(image.c.id.in_(image_ids), image.c.last_recipe_id != recipe_id)
     return others.values(last_recipe_id=recipe_id)
-
-
-def counting_images(key: InspectionKey, count: int) -> Update:
-    """Count new images at their inspection."""
-    return update(inspection).where(*_is(key)).values(images=inspection.c.images + count)
-
-
-def counting_scores(key: InspectionKey, count: int, scored_at: str) -> Update:
-    """Count images scored for the first time at their inspection, and note the newest score's time."""
-    newest = case((inspection.c.last_scored_at < scored_at, scored_at), else_=inspection.c.last_scored_at)
-    return update(inspection).where(*_is(key)).values(scored=inspection.c.scored + count, last_scored_at=newest)
-
-
-def _is(key: InspectionKey) -> tuple[ColumnElement[bool], ...]:
-    plate_id, number, channel = key
-    return inspection.c.plate_id == plate_id, inspection.c.number == number, inspection.c.channel == channel

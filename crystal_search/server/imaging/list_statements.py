@@ -1,0 +1,89 @@
+"""Every statement of the list of plates, one a function."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.sql.selectable import FromClause
+
+from crystal_search.server.imaging.plate_list import TEXT_SORTS, PlateQuery
+from crystal_search.server.imaging.schema import cocktail, inspection, plate, plate_fact, well_condition
+from crystal_search.server.imaging.sql_statements import Query
+
+_THERE = inspection.c.images > 0
+_VISIBLE = inspection.c.channel == "visible"
+
+
+def _sums() -> FromClause:
+    """Select what is summed over the inspections of each plate."""
+    counted = (
+        func.sum(inspection.c.images).label("images"),
+        func.sum(inspection.c.scored).label("scored"),
+        func.max(inspection.c.last_scored_at).label("last_scored_at"),
+        func.max(inspection.c.newest_at).label("newest_at"),
+    )
+    return select(inspection.c.plate_id, *counted).where(_THERE).group_by(inspection.c.plate_id).subquery("sums")
+
+
+def _crystals() -> FromClause:
+    """Select which visible inspection of each plate is the latest, and at most how many crystals people saw at one."""
+    latest = func.max(inspection.c.number).label("number")
+    by_hand = func.max(inspection.c.crystals_by_hand).label("crystals_by_hand")
+    seen = select(inspection.c.plate_id, latest, by_hand).where(_THERE, _VISIBLE)
+    return seen.group_by(inspection.c.plate_id).subquery("seen")
+
+
+def lines(query: PlateQuery) -> Query:
+    """Select one page of the plates that are asked for."""
+    sums, seen, latest = _sums(), _crystals(), inspection.alias("latest")
+    at_latest = and_(latest.c.plate_id == plate.c.id, latest.c.number == seen.c.number, latest.c.channel == "visible")
+    columns: dict[str, ColumnElement[object]] = {
+        "plate": plate.c.barcode,
+        **{name: func.coalesce(plate_fact.c[name], "") for name in ("project", "protein", "owner")},
+        **{name: sums.c[name] for name in ("images", "scored", "last_scored_at", "newest_at")},
+        "crystals": func.coalesce(latest.c.crystals, 0),
+        "crystals_by_hand": func.coalesce(seen.c.crystals_by_hand, 0),
+        "disagreements": func.coalesce(latest.c.disagreements, 0),
+    }
+    by = columns[query.sort]
+    is_text = query.sort in TEXT_SORTS
+    order = func.lower(by) if is_text else by
+    return (
+        select(plate.c.id, *(column.label(name) for name, column in columns.items()))
+        .select_from(plate)
+        .join(sums, sums.c.plate_id == plate.c.id)
+        .outerjoin(plate_fact, plate_fact.c.plate_id == plate.c.id)
+        .outerjoin(seen, seen.c.plate_id == plate.c.id)
+        .outerjoin(latest, at_latest)
+        .where(*_found(query.search))
+        .order_by(order.asc() if is_text != query.turned else order.desc(), plate.c.barcode)
+        .limit(query.per_page)
+        .offset((query.page - 1) * query.per_page)
+    )
+
+
+def count_plates(search: str) -> Query:
+    """Select how many plates that have images are found by these words."""
+    there = select(inspection.c.plate_id).where(_THERE)
+    found = select(func.count()).select_from(plate.outerjoin(plate_fact, plate_fact.c.plate_id == plate.c.id))
+    return found.where(plate.c.id.in_(there), *_found(search))
+
+
+def inspections_of(plate_ids: Sequence[int]) -> Query:
+    """Select number and channel of the inspections of these plates that have images."""
+    columns = (inspection.c.plate_id, inspection.c.number, inspection.c.channel)
+    return select(*columns).where(inspection.c.plate_id.in_(plate_ids), _THERE)
+
+
+def _found(search: str) -> list[ColumnElement[bool]]:
+    """Return what holds of plates in which every word is found, in whatever letters."""
+    return [_holds(word) for word in search.casefold().split()]
+
+
+def _holds(word: str) -> ColumnElement[bool]:
+    cocktails = select(cocktail.c.id).where(cocktail.c.words.contains(word, autoescape=True))
+    wells = select(well_condition.c.plate_id).where(well_condition.c.cocktail_id.in_(cocktails))
+    return or_(
+        func.lower(plate.c.barcode).contains(word, autoescape=True),
+        plate_fact.c.words.contains(word, autoescape=True),
+        plate.c.id.in_(wells),
+    )

@@ -1,0 +1,90 @@
+"""The list of plates: searched, sorted and cut into pages by the database, however many plates there are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from crystal_search.errors import UnknownNameError
+
+#: What a list can be sorted by; text begins at A, everything else with the newest or the most, unless it is turned.
+TEXT_SORTS = ("plate", "project", "protein", "owner")
+SORTS = (
+    "newest_at",
+    *TEXT_SORTS,
+    "images",
+    "scored",
+    "last_scored_at",
+    "crystals",
+    "crystals_by_hand",
+    "disagreements",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateQuery:
+    """Which plates of all, in which order."""
+
+    search: str = ""  #: words that must all be in barcode, project, protein, owner, people, plate type or conditions
+    sort: str = "newest_at"  #: one of `SORTS`
+    turned: bool = False  #: the other way round
+    page: int = 1  #: from 1
+    per_page: int = 100
+
+    def checked(self) -> "PlateQuery":
+        """Return the same query.
+
+        Raises
+        ------
+        UnknownNameError
+            If plates cannot be sorted by that.
+        ValueError
+            If there is no such page.
+        """
+        if self.sort not in SORTS:
+            raise UnknownNameError(f"plates are not sorted by {self.sort!r}; choose from {', '.join(SORTS)}")
+        if self.page < 1 or self.per_page < 1:
+            raise ValueError(f"pages count from 1 and are not empty, got page {self.page} of {self.per_page}")
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlateLine:
+    """A plate as its list shows it; drops are counted in visible light."""
+
+    plate: str
+    project: str
+    protein: str
+    owner: str
+    inspections: tuple[int, ...]
+    channels: tuple[str, ...]
+    images: int
+    scored: int  #: images with an automatic score
+    last_scored_at: datetime | None
+    newest_at: datetime | None  #: when the newest of its images came
+    crystals: int  #: drops with crystals by the machine, at the latest inspection
+    crystals_by_hand: int  #: drops with crystals by people, at the inspection with the most
+    disagreements: int  #: drops about whose group they disagree, at the latest inspection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatePage:
+    """One page of a list of plates."""
+
+    plates: tuple[PlateLine, ...]
+    found: int  #: plates on all pages
+    all: int  #: plates in the database
+
+
+class PlateList(Protocol):
+    """The list of plates."""
+
+    def list_plates(self, query: PlateQuery) -> PlatePage:
+        """Return one page of the plates that have images; plates that are the same in the order stand by barcode.
+
+        Raises
+        ------
+        UnknownNameError
+            If plates cannot be sorted by that.
+        ValueError
+            If there is no such page.
+        """

@@ -1,0 +1,148 @@
+"""The list of plates: searched, sorted, cut into pages, with counts that are right after whatever came."""
+
+import random
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from crystal_search.errors import UnknownNameError
+from crystal_search.result import ImageScore, RankedScore
+from crystal_search.server.imaging.imaging_database import (
+    FileVersion,
+    ImagingDatabase,
+    ManualScore,
+    Removal,
+)
+from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
+from crystal_search.server.imaging.plate_list import SORTS, PlateQuery
+from tests.integration.imaging_nouns import NO_DROP, NOON, auto, key, manual, new_image, stored
+from tests.memory_plate_list import listed
+
+ISPYB = Source(name="ispyb")
+
+
+def found(outcome: str, *, sure: bool = True) -> ImageScore:
+    score = RankedScore(outcome=outcome, probability=0.5, above_threshold=sure)
+    return ImageScore(height_px=960, width_px=1280, score=score)
+
+
+def test_a_line_tells_what_is_known_of_a_plate(imaging: ImagingDatabase) -> None:
+    first = stored(imaging, key("P1"))
+    other = stored(imaging, key("P1", row=1))
+    stored(imaging, key("P1", channel="uv"))
+    stored(imaging, key("P2"), imaged_at=NOON + timedelta(days=1))
+    imaging.add_auto_scores(
+        [replace(auto(first), found=found("crystal_bad_form")), replace(auto(other), found=NO_DROP)]
+    )
+    imaging.add_manual_score(manual(other, outcome="crystal_harvestable"))
+    imaging.note_plates([PlateFacts(plate="P1", project="mx-1", protein="lysozyme", owner="Zoë")], source=ISPYB)
+    page = imaging.list_plates(PlateQuery())
+    assert (page.found, page.all, [each.plate for each in page.plates]) == (2, 2, ["P2", "P1"])
+    line = page.plates[1]
+    assert (line.project, line.protein, line.owner) == ("mx-1", "lysozyme", "Zoë")
+    assert (line.inspections, line.channels, line.images, line.scored) == ((1,), ("uv", "visible"), 3, 2)
+    assert (line.last_scored_at, line.newest_at) == (NOON, NOON)
+    assert (line.crystals, line.crystals_by_hand, line.disagreements) == (1, 1, 1)
+
+
+def test_pages_follow_each_other_without_a_gap(imaging: ImagingDatabase) -> None:
+    for number in range(7):
+        stored(imaging, key(f"P{number}"), imaged_at=NOON + timedelta(hours=number % 3))
+    pages = [imaging.list_plates(PlateQuery(page=page, per_page=3)) for page in (1, 2, 3, 4)]
+    assert [[each.plate for each in page.plates] for page in pages] == [
+        ["P2", "P5", "P1"],
+        ["P4", "P0", "P3"],
+        ["P6"],
+        [],
+    ]
+    assert {(page.found, page.all) for page in pages} == {(7, 7)}
+
+
+@pytest.mark.parametrize(
+    ("search", "plates"),
+    [
+        ("", "ABC"),
+        ("  ", "ABC"),
+        ("MX-1", "AB"),
+        ("mx-1 zoë", "A"),
+        ("peg", "A"),
+        ("PEG 3350", "A"),
+        ("peg 4000", ""),
+        ("jcsg", "C"),
+        ("100%", "B"),
+        ("_", "B"),
+        ("o'neill", "B"),
+        ("plate-c", "C"),
+        ("nothing", ""),
+    ],
+)
+def test_every_word_must_be_found_somewhere(imaging: ImagingDatabase, search: str, plates: str) -> None:
+    for letter in "ABC":
+        stored(imaging, key(f"plate-{letter}"))
+    facts = [
+        PlateFacts(plate="plate-A", project="mx-1", owner="Zoë"),
+        PlateFacts(plate="plate-B", project="MX-1", protein="a_b 100% pure", people=("Tom O'Neill",)),
+    ]
+    imaging.note_plates(facts, source=ISPYB)
+    peg = Ingredient(name="PEG 3350", concentration=25.0, unit="% w/v")
+    wells = [
+        Condition(plate="plate-A", row=0, column=0, ingredients=(peg,)),
+        Condition(plate="plate-C", row=0, column=0, name="JCSG A1"),
+    ]
+    imaging.note_conditions(wells, source=ISPYB)
+    page = imaging.list_plates(PlateQuery(search=search, sort="plate"))
+    assert "".join(each.plate[-1] for each in page.plates) == plates
+    assert (page.found, page.all) == (len(plates), 3)
+
+
+def test_what_plates_are_not_sorted_by_is_refused(imaging: ImagingDatabase) -> None:
+    with pytest.raises(UnknownNameError, match="not sorted by 'colour'; choose from newest_at, plate"):
+        imaging.list_plates(PlateQuery(sort="colour"))
+    with pytest.raises(ValueError, match="pages count from 1"):
+        imaging.list_plates(PlateQuery(page=0))
+
+
+def test_plates_without_images_are_not_listed(imaging: ImagingDatabase) -> None:
+    imaging.note_plates([PlateFacts(plate="P1", project="x")], source=ISPYB)
+    image = stored(imaging, key("P2"))
+    assert [each.plate for each in imaging.list_plates(PlateQuery()).plates] == ["P2"]
+    imaging.remove_images([image.id], Removal(person="Ada", what="plate P2", why="", removed_at=NOON))
+    page = imaging.list_plates(PlateQuery())
+    assert (page.plates, page.found, page.all) == ((), 0, 0)
+
+
+def test_counts_are_right_after_whatever_came(imaging: ImagingDatabase) -> None:
+    """Every step is compared with a list that is made anew of the drops."""
+    chance = random.Random(5)
+    outcomes = ("crystal_harvestable", "crystal_bad_form", "clear", "precipitate", "no_drop")
+    keys = [key(plate, row=row, inspection=number) for plate in "AB" for row in range(3) for number in (1, 2)]
+    imaging.add_images([new_image(each) for each in keys])
+    images = [image for plate in "AB" for image in imaging.plate_images(plate)]
+    versions = [FileVersion(sha256=letter * 64, size_bytes=1, mtime_ns=1) for letter in "ab"]
+    for step in range(60):
+        image = chance.choice(images)
+        act = chance.randrange(6)
+        if act < 2:
+            version = chance.choice((None, *versions))
+            score = replace(auto(image, f"u{step}"), found=found(chance.choice(outcomes[:4]), sure=bool(act)))
+            imaging.add_auto_scores([replace(score, version=version)])
+        elif act == 2:
+            imaging.add_manual_score(manual(image, chance.choice("xy"), outcome=chance.choice(outcomes)))
+        elif act == 3:
+            given = [each for each in imaging.ledger(image.id) if isinstance(each, ManualScore) and each.counts]
+            if given:
+                imaging.take_back(given[-1].id, person=given[-1].person, at=NOON)
+        elif act == 4:
+            imaging.note_versions({image.id: chance.choice(versions)})
+        else:
+            imaging.remove_images([image.id], Removal(person="Ada", what="x", why="", removed_at=NOON))
+            imaging.list_plates(PlateQuery())
+            imaging.add_images([new_image(image.key)])
+        sort = chance.choice(SORTS[1:])
+        query = PlateQuery(sort=sort, turned=chance.random() < 0.5)
+        shown, expected = imaging.list_plates(query), listed(imaging, query)
+        assert shown.plates == tuple(
+            replace(each, scored=line.scored, last_scored_at=line.last_scored_at)
+            for each, line in zip(expected.plates, shown.plates, strict=True)
+        )

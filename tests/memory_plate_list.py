@@ -1,0 +1,76 @@
+"""The list of plates, in this process's memory: made anew of everything, each time."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+from crystal_search.server.imaging.count_rules import tallied
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.plate_facts import PlateFacts
+from crystal_search.server.imaging.plate_list import TEXT_SORTS, PlateLine, PlatePage, PlateQuery
+
+
+def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
+    """Return one page of the plates of a database, as `PlateList.list_plates` has to."""
+    query.checked()
+    everything = [_line(database, each.plate) for each in database.plates()]
+    words = query.search.casefold().split()
+    found = [
+        each for each in everything if all(any(word in text for text in _texts(database, each.plate)) for word in words)
+    ]
+    by_barcode = sorted(found, key=lambda line: line.plate)
+    is_text = query.sort in TEXT_SORTS
+    in_order = sorted(by_barcode, key=lambda line: _value(line, query.sort), reverse=is_text == query.turned)
+    start = (query.page - 1) * query.per_page
+    shown = tuple(in_order[start : start + query.per_page])
+    return PlatePage(plates=shown, found=len(found), all=len(everything))
+
+
+def _value(line: PlateLine, sort: str) -> tuple[bool, object]:
+    value = getattr(line, sort)
+    return value is not None, value.lower() if isinstance(value, str) else value
+
+
+def _line(database: ImagingDatabase, plate: str) -> PlateLine:
+    summary = next(each for each in database.plates() if each.plate == plate)
+    facts = _facts(database, plate)
+    images = database.plate_images(plate)
+    visible = [each.key.inspection for each in images if each.key.channel == "visible"]
+    counts = {number: _counts(database, plate, number) for number in visible}
+    latest = counts[max(visible)] if visible else (0, 0, 0)
+    return PlateLine(
+        plate=plate,
+        project=facts.project,
+        protein=facts.protein,
+        owner=facts.owner,
+        inspections=summary.inspections,
+        channels=summary.channels,
+        images=summary.images,
+        scored=summary.scored,
+        last_scored_at=summary.last_scored_at,
+        newest_at=max((each.arrived_at or datetime.min.replace(tzinfo=UTC) for each in images), default=None),
+        crystals=latest[0],
+        crystals_by_hand=max((each[1] for each in counts.values()), default=0),
+        disagreements=latest[2],
+    )
+
+
+def _counts(database: ImagingDatabase, plate: str, inspection: int) -> tuple[int, int, int]:
+    answers = []
+    for drop in database.drops(plate, inspection=inspection):
+        score = drop.current.found.score if drop.current else None
+        outcome = drop.current.outcome if drop.current else None
+        answers.append(
+            (outcome, bool(score and score.above_threshold), drop.manual.outcome if drop.manual else None, 1)
+        )
+    return tallied(answers)
+
+
+def _facts(database: ImagingDatabase, plate: str) -> PlateFacts:
+    return database.plate_facts([plate]).get(plate, PlateFacts(plate=plate))
+
+
+def _texts(database: ImagingDatabase, plate: str) -> Collection[str]:
+    facts = _facts(database, plate)
+    told = (plate, facts.project, facts.protein, facts.owner, *facts.people, facts.plate_type)
+    wells = [text for each in database.conditions(plate) for text in (each.name, each.text)]
+    return [text.casefold() for text in (*told, *wells)]
