@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection
@@ -35,6 +35,7 @@ from crystal_search.server.imaging.sql_transactions import (
 )
 
 NOTHING = ""  #: the digest of an empty condition
+_PARTS = tuple(field.name for field in fields(Ingredient))
 Well = tuple[int, int, int, int]  #: plate's id, row, column, drop
 
 
@@ -112,11 +113,12 @@ def _note(connection: Connection, told: list[Condition], source: Source) -> list
     ids = plate_ids_of(connection, sorted({each.plate for each in told}))
     there = {_well_of(row): row for row in rows_of(connection, list(ids.values()), statements.wells_of)}
     wells = {(ids[each.plate], each.row, each.column, each.drop): each for each in told}
-    verdicts = {well: _verdict(there.get(well), each, source) for well, each in wells.items()}
+    digests = {well: _digest(each) for well, each in wells.items()}
+    verdicts = {well: _verdict(there.get(well), digest, source) for well, digest in digests.items()}
     taken = {well: each for well, each in wells.items() if verdicts[well] in ("new", "changed")}
-    cocktails = _cocktail_ids(connection, taken.values())
+    cocktails = _cocktail_ids(connection, {digests[well]: each for well, each in taken.items()})
     said = {"source": source.name, "by_hand": source.by_hand, "noted_at": time_text(datetime.now(UTC))}
-    rows = {well: said | {"cocktail_id": cocktails[_digest(each)]} for well, each in taken.items()}
+    rows = {well: said | {"cocktail_id": cocktails[digests[well]]} for well in taken}
     new = [_named(well) | row for well, row in rows.items() if well not in there]
     insert(connection, schema.well_condition, new)
     changed = [_named(well, "of_") | row for well, row in rows.items() if well in there]
@@ -132,9 +134,9 @@ def _named(well: Well, prefix: str = "") -> Values:
     return dict(zip((f"{prefix}{name}" for name in statements.WELL), well, strict=True))
 
 
-def _verdict(row: AnyRow | None, told: Condition, source: Source) -> Verdict:
+def _verdict(row: AnyRow | None, digest: str, source: Source) -> Verdict:
     by = Source(name=row.source, by_hand=row.by_hand) if row else None
-    return verdict(row.digest if row else NOTHING, by, _digest(told), source)
+    return verdict(row.digest if row else NOTHING, by, digest, source)
 
 
 def _digest(condition: Condition) -> str:
@@ -143,12 +145,12 @@ def _digest(condition: Condition) -> str:
 
 
 def _told(ingredients: Iterable[Ingredient]) -> list[Mapping[str, object]]:
-    return [{name: value for name, value in asdict(each).items() if value not in ("", None)} for each in ingredients]
+    told = ({name: getattr(each, name) for name in _PARTS} for each in ingredients)
+    return [{name: value for name, value in each.items() if value not in ("", None)} for each in told]
 
 
-def _cocktail_ids(connection: Connection, conditions: Iterable[Condition]) -> dict[str, int]:
+def _cocktail_ids(connection: Connection, wanted: Mapping[str, Condition]) -> dict[str, int]:
     """Return by digest the ids of cocktails, recorded now where they are new."""
-    wanted = {_digest(each): each for each in conditions}
 
     def known() -> dict[str, int]:
         return {row.digest: row.id for row in rows_of(connection, list(wanted), statements.cocktails_like)}

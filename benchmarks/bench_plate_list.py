@@ -1,0 +1,219 @@
+"""How long the list of plates takes with many plates, and how much of it is sent.
+
+``python -m benchmarks.bench_plate_list --images 1000000`` fills a SQLite file (or the empty database at ``--url``)
+with plates of 288 drops, all scored, one in 30 by a person too, each plate with an owner and 96 conditions of 40
+screens, and prints a table; every figure is the median of five.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import Engine, Table, create_engine
+
+from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.server.imaging import schema
+from crystal_search.server.imaging.adding_rules import batches
+from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
+from crystal_search.server.imaging.plate_list import SORTS, PlateQuery
+from crystal_search.server.imaging.sql_imaging import SqlImaging, open_imaging, parsed
+from crystal_search.server.imaging.sql_rows import digest_of, time_text
+from crystal_search.viewer.app import viewer_app
+
+DROPS, WELLS, SCREENS = 288, 96, 40
+START = datetime(2020, 1, 1, tzinfo=UTC)
+FOUND = '{"height_px":960,"width_px":1280,"drop":null,"score":null,"error":""}'
+Row = dict[str, Any]
+
+
+def fill(engine: Engine, plates: int) -> None:
+    """Write plates, images and scores as they lie in the tables."""
+    chance = random.Random(1)
+    moments = [time_text(START + timedelta(minutes=plate)) for plate in range(plates)]
+    with engine.begin() as connection:
+        write = _writer(connection)
+        write(schema.plate, [{"id": plate + 1, "barcode": f"CI{plate:06}"} for plate in range(plates)])
+        write(schema.recipe, [{"id": 1, "models": "[]", "models_digest": "0" * 32, "threshold": 0.85}])
+        write(schema.inspection, [_inspection(plate, moment) for plate, moment in enumerate(moments)])
+        write(schema.image, (_image(plate, drop, moments[plate]) for plate in range(plates) for drop in range(DROPS)))
+        write(schema.score, (_machine(number, chance) for number in range(plates * DROPS)))
+        write(schema.score, (_person(number, chance) for number in range(0, plates * DROPS, 30)))
+
+
+def _writer(connection: Any) -> Callable[[Table, Any], None]:
+    def write(table: Table, rows: Iterator[Row]) -> None:
+        for batch in batches(rows, 5000):
+            connection.execute(table.insert(), batch)
+
+    return write
+
+
+def _inspection(plate: int, moment: str) -> Row:
+    counts = {"images": DROPS, "scored": DROPS, "last_scored_at": moment, "newest_at": moment}
+    return {"plate_id": plate + 1, "number": 1, "channel": "visible"} | counts
+
+
+def _image(plate: int, drop: int, moment: str) -> Row:
+    well, number = divmod(drop, 3)
+    path = f"/share/images/CI{plate:06}/001/{drop}.jpg"
+    return {
+        "id": plate * DROPS + drop + 1,
+        "plate_id": plate + 1,
+        "well_row": well // 12,
+        "well_column": well % 12,
+        "drop_number": number + 1,
+        "inspection": 1,
+        "channel": "visible",
+        "path": path,
+        "path_digest": digest_of(path),
+        "imaged_at": moment,
+        "arrived_at": moment,
+        "last_recipe_id": 1,
+    }
+
+
+def _machine(number: int, chance: random.Random) -> Row:
+    told = {"outcome": chance.choice(OUTCOME_NAMES), "probability": 0.9, "above_threshold": chance.random() < 0.8}
+    return {
+        "image_id": number + 1,
+        "scored_at": time_text(START),
+        "work_unit": "bench",
+        "recipe_id": 1,
+        "found": FOUND,
+    } | told
+
+
+def _person(number: int, chance: random.Random) -> Row:
+    return {
+        "image_id": number + 1,
+        "scored_at": time_text(START),
+        "outcome": chance.choice(OUTCOME_NAMES),
+        "person": "Ada",
+        "comment": "",
+    }
+
+
+def note(database: SqlImaging, plates: int) -> None:
+    """Note whose the plates are and what is in their wells."""
+    source = Source(name="bench")
+    facts = [
+        PlateFacts(
+            plate=f"CI{plate:06}",
+            project=f"mx-{plate % 170}",
+            protein=f"protein {plate % 400}",
+            owner=f"Person {plate % 60}",
+        )
+        for plate in range(plates)
+    ]
+    database.note_plates(facts, source=source)
+    for batch in batches(range(plates), 50):
+        database.note_conditions([each for plate in batch for each in _conditions(plate)], source=source)
+
+
+def _conditions(plate: int) -> Iterator[Condition]:
+    screen = plate % SCREENS
+    for well in range(WELLS):
+        peg = Ingredient(
+            name=f"PEG {200 * (1 + well % 50)}", concentration=float(screen + 1), unit="% w/v", role="precipitant"
+        )
+        salt = Ingredient(name=f"salt {(well * 7 + screen) % 90}", concentration=0.2, unit="M", role="salt")
+        yield Condition(
+            plate=f"CI{plate:06}",
+            row=well // 12,
+            column=well % 12,
+            name=f"Screen {screen}-{well}",
+            ingredients=(peg, salt),
+        )
+
+
+def seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Return the median time of `work`."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def measure(database: SqlImaging) -> None:
+    """Print how long the list takes, in every order and for searches."""
+    for sort in SORTS:
+        tell(f"sorted by {sort}", database, PlateQuery(sort=sort))
+    for search in ("CI0012", "mx-17", "person 7", "peg 3400", "screen 7-12", "salt", "nothing at all"):
+        found = database.list_plates(PlateQuery(search=search)).found
+        tell(f"search {search} ({found} found)", database, PlateQuery(search=search))
+    tell("a page beyond the last", database, PlateQuery(page=10**4))
+
+
+def tell(what: str, database: SqlImaging, query: PlateQuery) -> None:
+    """Print how long one page of the list takes."""
+    print(f"{what:36} {1000 * seconds(partial(database.list_plates, query)):8.1f} ms", flush=True)
+
+
+def measure_page(database: SqlImaging, folder: Path) -> None:
+    """Print how long the first page takes as a browser gets it, and how large it is."""
+    for path in ("/", "/api/plates"):
+        sizes: list[tuple[int, int]] = []
+
+        def ask(path: str = path, sizes: list[tuple[int, int]] = sizes) -> None:
+            app = viewer_app(database, folder / "thumbnails")  # a new one remembers nothing
+            sizes.append(asyncio.run(_get(app, path)))
+
+        took = seconds(ask)
+        print(
+            f"GET {path:29}{1000 * took:8.1f} ms, {sizes[0][0] / 1000:.1f} kB, {sizes[0][1] / 1000:.1f} kB compressed",
+            flush=True,
+        )
+
+
+async def _get(app: Any, path: str) -> tuple[int, int]:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answer = await client.get(path)
+        return len(answer.raise_for_status().content), int(answer.headers.get("content-length", 0))
+
+
+def bench(url: str, images: int, folder: Path) -> None:
+    """Fill a database and measure."""
+    plates = images // DROPS
+    database = open_imaging(url)
+    engine = create_engine(parsed(url))
+    start = time.perf_counter()
+    fill(engine, plates)
+    engine.dispose()
+    print(f"{plates} plates, {plates * DROPS} images written in {time.perf_counter() - start:.1f} s", flush=True)
+    start = time.perf_counter()
+    note(database, plates)
+    print(f"owners and {plates * WELLS} conditions noted in {time.perf_counter() - start:.1f} s", flush=True)
+    start = time.perf_counter()
+    while database.count_crystals(200):
+        pass
+    print(f"crystals counted at all inspections in {time.perf_counter() - start:.1f} s", flush=True)
+    measure(database)
+    measure_page(database, folder)
+    database.close()
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--url", help="an empty database (default: a SQLite file that is removed at the end)")
+    arguments = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as folder:
+        url = arguments.url or f"sqlite:///{Path(folder) / 'imaging.sqlite'}"
+        bench(url, arguments.images, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
