@@ -4,6 +4,7 @@ Pictures are asked for by an image's id; no path ever comes from a request.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -47,7 +48,10 @@ def board_value(viewer: Viewer, board: Board) -> Record:
     summary, about = reader.plate(board[0]), reader.about(board[0])
     days = {number: day.isoformat() for number, day in reader.days(board[0]).items()}
     drops, earlier, version = reader.drops(board), reader.earlier(board), viewer.thumbnails.version
-    return board_record(board, summary, about, drops, earlier, version=version) | {"days": days}
+    record = board_record(board, summary, about, drops, earlier, version=version)
+    promised = reader.triage(board)
+    triaged = [drop | {"triage": promised.get(drop["id"])} for drop in record["drops"]]
+    return record | {"days": days, "drops": triaged}
 
 
 def ledger_value(viewer: Viewer, image_id: int) -> Record:
@@ -72,7 +76,9 @@ def get_board(request: Request) -> Response:
 
 def get_counts(request: Request) -> Response:
     """Answer with how many drops of an inspection are in each group."""
-    return json_answer(request, counts_record(viewer_of(request).reader.drops(board_of(request))))
+    reader, board = viewer_of(request).reader, board_of(request)
+    triage = Counter(reader.triage(board).values())
+    return json_answer(request, counts_record(reader.drops(board)) | {"triage": triage})
 
 
 def get_drop(request: Request) -> Response:
@@ -93,12 +99,14 @@ def get_score_table(request: Request) -> Response:
     viewer, (plate, latest, channel) = viewer_of(request), board_of(request)
     named = "inspection" in request.query_params
     inspections = (latest,) if named else viewer.reader.plate(plate).inspections
-    drops = [drop for each in inspections for drop in viewer.reader.drops((plate, each, channel))]
+    boards = [(plate, each, channel) for each in inspections]
+    drops = [drop for board in boards for drop in viewer.reader.drops(board)]
+    promised = {image_id: answer for board in boards for image_id, answer in viewer.reader.triage(board).items()}
     safe = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plate)
     name = f"scores-{safe}-inspection-{latest}.csv" if named else f"scores-{safe}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-cache"}
     return Response(
-        score_table(drops, viewer.reader.about(plate)), headers=headers, media_type="text/csv; charset=utf-8"
+        score_table(drops, viewer.reader.about(plate), promised), headers=headers, media_type="text/csv; charset=utf-8"
     )
 
 

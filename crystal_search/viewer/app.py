@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -19,10 +20,11 @@ from starlette.types import Scope
 
 from crystal_search import __version__
 from crystal_search.errors import DatabaseError
-from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.readout_offers import Offer, offers
 from crystal_search.server.services.shown_scores import ShownScores, shown_in
+from crystal_search.server.services.triage_states import triage_states
 from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
 from crystal_search.viewer.compression import Compressed
 from crystal_search.viewer.context import Viewer
@@ -30,7 +32,7 @@ from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
 from crystal_search.viewer.queues import Queues
-from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.reading import PlateReader, Promised
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.thumbnails import Thumbnails
 
@@ -98,6 +100,7 @@ def viewer_app(
         IANA name of the zone of the robots' clocks; empty: this machine's.
     """
     shown = shown_in(site.home, site.imagers) if site else ShownScores
+    promised = partial(triage_states, site) if site else _nothing
     static, kept = static_address(), Thumbnails(thumbnails)
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
 
@@ -115,7 +118,7 @@ def viewer_app(
     )
     app.state.viewer = Viewer(
         imaging=imaging,
-        reader=PlateReader(imaging, time_zone=time_zone, shown=shown),
+        reader=PlateReader(imaging, time_zone=time_zone, shown=shown, promised=promised),
         thumbnails=kept,
         picture_makers=makers,
         templates=_templates(static, is_snapshot=is_snapshot),
@@ -127,6 +130,10 @@ def viewer_app(
         queues=Queues(site) if site else None,
     )
     return app
+
+
+def _nothing(_: Sequence[DropScores]) -> Promised:
+    return {}
 
 
 def _offers(site: Installation) -> Callable[[], Sequence[Offer]]:

@@ -1,11 +1,12 @@
 """What the pages read from the imaging database, each thing at most once in a moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 from starlette.exceptions import HTTPException
 
+from crystal_search.adaptation.rescoring import Answer
 from crystal_search.naming import shown_in
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
@@ -27,6 +28,7 @@ PLATES_SECONDS = 2.0  #: how old the list of plates may be
 HISTORY_SECONDS = 10.0  #: how old the scores of other inspections may be
 
 Board = tuple[str, int, str]  #: plate, inspection, channel
+Promised = Mapping[int, Answer]  #: by image, what the triage of a readout in use says
 Place = tuple[int, int, int]  #: row, column, drop
 
 
@@ -44,11 +46,18 @@ class PlateReader:
     """Reads plates, drops and their scores; what is not there is a 404."""
 
     def __init__(
-        self, imaging: ImagingDatabase, *, time_zone: str = "", shown: Callable[[], ShownScores] = ShownScores
+        self,
+        imaging: ImagingDatabase,
+        *,
+        time_zone: str = "",
+        shown: Callable[[], ShownScores] = ShownScores,
+        promised: Callable[[Sequence[DropScores]], Promised] = lambda _: {},
     ) -> None:
         self._imaging = imaging
         self._time_zone = time_zone  #: of the robots' clocks, which times of images are told by
         self._shown = shown  #: tells which automatic scores are shown
+        self._promised = promised  #: tells by image what readouts in use promise of a board's drops
+        self._triage = Recent(self._load_triage, seconds=HISTORY_SECONDS)
         self._plates = Recent(self._load_plates, seconds=PLATES_SECONDS)
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
@@ -82,6 +91,13 @@ class PlateReader:
         if image.imaged_at is None or image.day_only:
             return image
         return replace(image, imaged_at=shown_in(image.imaged_at, self._time_zone))
+
+    def _load_triage(self, board: Board) -> Promised:
+        return self._promised(self.drops(board))
+
+    def triage(self, board: Board) -> Promised:
+        """Return by image what is promised of the drops of an inspection, where a readout in use promises something."""
+        return self._triage.get(board)
 
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode."""

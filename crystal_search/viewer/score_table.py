@@ -1,16 +1,18 @@
 """A plate's scores as a CSV table, one row for each image."""
 
 from collections.abc import Iterable
+from types import MappingProxyType
 
 from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, AboutPlate, about_cells
 from crystal_search.viewer.json_records import moment, taken
+from crystal_search.viewer.reading import Promised
 
 _KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
-_RECIPE = ("scored_at", "readout", "classifier", "classifier_sha256", "threshold")
+_RECIPE = ("scored_at", "readout", "triage", "classifier", "classifier_sha256", "threshold")
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
 COLUMNS = (
     *_KEY,
@@ -21,11 +23,13 @@ COLUMNS = (
     *FACT_COLUMNS,
     *CONDITION_COLUMNS,
 )
+NOTHING: Promised = MappingProxyType({})
 
 
-def score_table(drops: Iterable[DropScores], plate: AboutPlate) -> str:
+def score_table(drops: Iterable[DropScores], plate: AboutPlate, promised: Promised = NOTHING) -> str:
     """Return the table as text, its header first; rows and columns count from 1, as people do."""
-    return csv_text(COLUMNS, (_row(drop, plate) for drop in drops))
+    rows = (_row(drop, plate) | {"auto_triage": promised.get(drop.image.id)} for drop in drops)
+    return csv_text(COLUMNS, rows)
 
 
 def _row(drop: DropScores, plate: AboutPlate) -> dict[str, Cell]:
