@@ -94,7 +94,7 @@ def test_a_readouts_score_is_a_recipe_of_its_own(site: Installation) -> None:
     assert sum(score.found.group_peaks) == pytest.approx(1, abs=1e-5)
     (unsure,) = by_readouts(site, between)
     assert unsure.found.probability == pytest.approx(0.5, abs=0.01)
-    assert not unsure.found.above_threshold
+    assert (unsure.recipe.threshold, unsure.found.above_threshold) == (0.5, True)
     assert site.imaging.images_without_score(recipe_of(site), limit=9) == []
     assert site.imaging.plates()[0].scored == 3
 

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 HASH_DIGITS, PICTURE_DIGITS = 12, 32  #: of the recipe and of the picture, in a score's name
 DIGITS = 6  #: of a probability
+#: From which probability a readout is sure of a group: it is calibrated, of the whole image; so: more likely than not.
+SURE = 0.5
 CHANNEL = "visible"  #: whose images people label, and a readout scores
 GROUP_OF_CLASS = np.array(
     [[each.group is group for each in OUTCOMES] for group in GROUPS], np.float64
@@ -51,11 +53,11 @@ class ReadoutAtWork:
     card: ReadoutCard
     rescoring: Rescoring
 
-    def recipe(self, models: Iterable[ModelRef], threshold: float) -> Recipe:
+    def recipe(self, models: Iterable[ModelRef]) -> Recipe:
         """Return what its scores of those models' answers are made with."""
         read = [model for model in models if model.role in ("classifier", "drop")]
         mine = references([Model(self.card, b"")])
-        return Recipe(models=tuple(sorted([*read, *mine], key=lambda each: each.role)), threshold=threshold)
+        return Recipe(models=tuple(sorted([*read, *mine], key=lambda each: each.role)), threshold=SURE)
 
 
 def readouts_at_work(site: Installation) -> list[ReadoutAtWork]:
@@ -107,7 +109,7 @@ def readout_scores(
             work_unit=unit_name(digest, image),
             recipe=recipe,
             scored_at=now,
-            found=_found(shares[at], classes[at], recipe.threshold),
+            found=score_by(shares[at], classes[at], recipe.threshold),
             version=image.version,
         )
         for at, image in enumerate(images[each] for each in rows["image_id"].tolist())
@@ -156,7 +158,12 @@ def within_groups(shares: Floats, means: Floats) -> Floats:
     return np.asarray(means * ((shares / sums) @ GROUP_OF_CLASS))  # (N, classes)
 
 
-def _found(shares: Floats, classes: Floats, threshold: float) -> ImageScore:
+def score_by(shares: Floats, classes: Floats, threshold: float) -> ImageScore:
+    """Return the score of an image by probabilities of its groups, (groups,), and of classes, (classes,).
+
+    >>> score_by(np.array([0.4, 0.3, 0.2, 0.1]), np.full(13, 1 / 13), 0.5).score.above_threshold
+    False
+    """
     peaks = tuple(shares.tolist())
     group, above = winning_group(peaks, classes.tolist(), threshold)
     ranked = RankedScore(

@@ -87,7 +87,7 @@ def score_by_readouts(site: Installation, scores: Iterable[AutoScore], images: M
         for (recipe, numbers), some in kinds.items():
             if reads(readout, recipe, numbers):
                 rows = shown_rows(site, readout, rows_of(some, numbers), images)
-                mine = readout.recipe(recipe.models, recipe.threshold)
+                mine = readout.recipe(recipe.models)
                 new += site.imaging.add_auto_scores(readout_scores(readout, rows, images, mine))
     return new
 
@@ -165,7 +165,7 @@ def _rescored(
     places = store.find(ids, pictures.reshape(-1, 2))
     rows = store.rows(places[places >= 0])
     by_id = {image.id: image for image in mine}
-    scores = readout_scores(readout, rows, by_id, readout.recipe(recipe.models, recipe.threshold))
+    scores = readout_scores(readout, rows, by_id, readout.recipe(recipe.models))
     return site.imaging.add_auto_scores(scores)
 
 
