@@ -9,6 +9,7 @@
 # make boinc-docs  do what docs/boinc.md says, word for word, on a fresh Debian in a folder (root; BOINC=a copy of its repository)
 # make fuzz     fuzz whatever reads what others wrote (MINUTES=10 of processor time for each reader)
 # make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; half an hour or more)
+# make pictures  take the pictures of the viewer that docs show
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3
@@ -24,7 +25,7 @@ BOINC ?=
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare freeze volunteer wheel docker boinc-docs fuzz kill mitsuba clean
+.PHONY: run test lint unit bench compare freeze volunteer wheel docker boinc-docs fuzz kill mitsuba pictures clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -74,6 +75,9 @@ fuzz: $(VENV)/test.stamp
 
 kill: $(VENV)/test.stamp
 	nice $(BIN)/python -m tests.killing --kills $(KILLS) $(if $(SEED),--seed $(SEED)) --write
+
+pictures: $(VENV)/test.stamp
+	$(BIN)/python -m tests.viewer_pictures
 
 mitsuba: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[mitsuba]'
