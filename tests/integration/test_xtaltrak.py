@@ -59,6 +59,7 @@ def make(kind: str, foreign_engine: Callable[[str], Engine]) -> Make:
 
 OWNERS = {"oracle": "CRYSTAL"}
 everywhere = pytest.mark.parametrize("kind", DATABASES, indirect=True)
+without_servers = pytest.mark.parametrize("kind", DATABASES[:2], indirect=True)
 
 
 def drops(inspection: int = 1, **fields: Any) -> list[NewImage]:
@@ -78,7 +79,7 @@ def test_pull_gives_images_by_type_with_their_places_and_dates(make: Make) -> No
     assert (found.left_out, found.more, found.scores) == ((), False, ())
 
 
-@everywhere
+@without_servers
 def test_pull_in_small_steps_finds_each_image_and_later_ones(make: Make) -> None:
     site = make()
     site.take(drops(1))
@@ -143,7 +144,7 @@ def test_push_adds_a_row_for_each_image_and_counts_each_drop_once(make: Make) ->
     assert (site.rows(), site.counters()) == (before, {("CI1", 1): 6})
 
 
-@everywhere
+@without_servers
 def test_a_later_score_takes_the_place_of_our_earlier_one_alone(make: Make) -> None:
     site = make()
     image, other = drops()[:2]
@@ -155,7 +156,7 @@ def test_a_later_score_takes_the_place_of_our_earlier_one_alone(make: Make) -> N
     assert site.counters() == {("CI1", 1): 2}
 
 
-@everywhere
+@without_servers
 def test_drops_that_people_scored_are_not_counted_again(make: Make) -> None:
     site = make()
     images = drops()
@@ -301,7 +302,7 @@ def test_rows_that_the_database_refuses_hold_up_no_others(make: Make) -> None:
     assert (len(site.rows()), site.counters()) == (18, {("CI1", 1): 18})
 
 
-@everywhere
+@without_servers
 def test_what_was_deleted_there_is_refused_with_the_reason(make: Make) -> None:
     site = make()
     images = drops()
@@ -375,7 +376,7 @@ def test_a_site_calls_its_tables_as_it_likes(make: Make) -> None:
     assert len(site.rows(ours=True)) == 6
 
 
-@everywhere
+@without_servers
 def test_check_says_what_would_be_read_and_written_and_writes_nothing(make: Make) -> None:
     site = make()
     site.take(drops())
@@ -387,7 +388,7 @@ def test_check_says_what_would_be_read_and_written_and_writes_nothing(make: Make
     assert [row.scoreid for row in site.rows()] == [1]  # no number of the sequence was used
 
 
-@everywhere
+@without_servers
 def test_check_names_tables_and_columns_that_are_not_there(make: Make, foreign_engine: Any, kind: str) -> None:
     site = make()
     tables = xtaltrak_tables({"I_SCORES.SCOREDATE": "DATED", "SAMPLES": "PROTEINS"}, owner=OWNERS.get(kind, ""))

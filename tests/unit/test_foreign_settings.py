@@ -1,11 +1,13 @@
 """What settings say of XtalTrak and Rock Maker, and which driver they want."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from crystal_search.errors import ConfigError, DatabaseError, UserError
+from crystal_search.server.facility import rockmaker_schema, xtaltrak_schema
 from crystal_search.server.facility.facility_kinds import open_facility
 from crystal_search.server.facility.facility_settings import FacilitySettings, read_facility_settings
 from crystal_search.server.facility.xtaltrak_schema import xtaltrak_site
@@ -37,6 +39,18 @@ time_zone = "Europe/Berlin"
 I_SCORES = "SCORES"
 "I_SCORES.SCOREDBY" = "USER_NAME"
 """
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_option_table_and_column_is_documented() -> None:
+    told = (DOCS / "facility-xtaltrak.md").read_text(encoding="utf-8")
+    assert [option for option in xtaltrak_schema.OPTIONS if f"| `{option}` |" not in told] == []
+    columns = {name for table in xtaltrak_schema.WANTED.values() for name in table}
+    assert [name for name in (*xtaltrak_schema.WANTED, *columns) if not re.search(rf"\b{name}\b", told)] == []
+    told = (DOCS / "facility-rockmaker.md").read_text(encoding="utf-8")
+    assert [name for name in rockmaker_schema.WANTED if f"`{name}`" not in told] == []
 
 
 def xtaltrak(**fields: dict[str, str]) -> FacilitySettings:
