@@ -7,6 +7,7 @@ screens, and prints a table; every figure is the median of five.
 
 import argparse
 import asyncio
+import json
 import random
 import statistics
 import tempfile
@@ -23,7 +24,7 @@ from sqlalchemy import Engine, Table, create_engine
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
+from crystal_search.server.imaging.fact_rules import words_of
 from crystal_search.server.imaging.plate_list import SORTS, PlateQuery
 from crystal_search.server.imaging.sql_imaging import SqlImaging, open_imaging, parsed
 from crystal_search.server.imaging.sql_rows import digest_of, time_text
@@ -102,37 +103,39 @@ def _person(number: int, chance: random.Random) -> Row:
     }
 
 
-def note(database: SqlImaging, plates: int) -> None:
-    """Note whose the plates are and what is in their wells."""
-    source = Source(name="bench")
-    facts = [
-        PlateFacts(
-            plate=f"CI{plate:06}",
-            project=f"mx-{plate % 170}",
-            protein=f"protein {plate % 400}",
-            owner=f"Person {plate % 60}",
-        )
-        for plate in range(plates)
-    ]
-    database.note_plates(facts, source=source)
-    for batch in batches(range(plates), 50):
-        database.note_conditions([each for plate in batch for each in _conditions(plate)], source=source)
+def fill_facts(engine: Engine, plates: int) -> None:
+    """Write whose the plates are and what is in their wells, as it lies in the tables."""
+    with engine.begin() as connection:
+        write = _writer(connection)
+        write(schema.plate_fact, (_facts(plate) for plate in range(plates)))
+        write(schema.cocktail, (_cocktail(number) for number in range(SCREENS * WELLS)))
+        write(schema.well_condition, (_well(plate, well) for plate in range(plates) for well in range(WELLS)))
 
 
-def _conditions(plate: int) -> Iterator[Condition]:
-    screen = plate % SCREENS
-    for well in range(WELLS):
-        peg = Ingredient(
-            name=f"PEG {200 * (1 + well % 50)}", concentration=float(screen + 1), unit="% w/v", role="precipitant"
-        )
-        salt = Ingredient(name=f"salt {(well * 7 + screen) % 90}", concentration=0.2, unit="M", role="salt")
-        yield Condition(
-            plate=f"CI{plate:06}",
-            row=well // 12,
-            column=well % 12,
-            name=f"Screen {screen}-{well}",
-            ingredients=(peg, salt),
-        )
+def _facts(plate: int) -> Row:
+    texts = {"project": f"mx-{plate % 170}", "protein": f"protein {plate % 400}", "owner": f"Person {plate % 60}"}
+    rest = {"people": "", "plate_type": "", "sources": "{}", "noted_at": time_text(START)}
+    return {"plate_id": plate + 1, "words": words_of(*texts.values())} | texts | rest
+
+
+def _cocktail(number: int) -> Row:
+    screen, well = divmod(number, WELLS)
+    name = f"Screen {screen}-{well}"
+    text = f"{screen + 1} % w/v PEG {200 * (1 + well % 50)}, 0.2 M salt {(well * 7 + screen) % 90}"
+    ingredients = json.dumps([{"name": text}])
+    return {
+        "id": number + 1,
+        "digest": digest_of(name),
+        "name": name,
+        "ingredients": ingredients,
+        "words": words_of(name, text),
+    }
+
+
+def _well(plate: int, well: int) -> Row:
+    place = {"plate_id": plate + 1, "well_row": well // 12, "well_column": well % 12, "drop_number": 0}
+    said = {"source": "bench", "by_hand": False, "noted_at": time_text(START)}
+    return place | said | {"cocktail_id": (plate % SCREENS) * WELLS + well + 1}
 
 
 def seconds(work: Callable[[], object], repeats: int = 5) -> float:
@@ -190,11 +193,10 @@ def bench(url: str, images: int, folder: Path) -> None:
     engine = create_engine(parsed(url))
     start = time.perf_counter()
     fill(engine, plates)
+    fill_facts(engine, plates)
     engine.dispose()
-    print(f"{plates} plates, {plates * DROPS} images written in {time.perf_counter() - start:.1f} s", flush=True)
-    start = time.perf_counter()
-    note(database, plates)
-    print(f"owners and {plates * WELLS} conditions noted in {time.perf_counter() - start:.1f} s", flush=True)
+    took = time.perf_counter() - start
+    print(f"{plates} plates, {plates * DROPS} images, {plates * WELLS} conditions written in {took:.1f} s", flush=True)
     start = time.perf_counter()
     while database.count_crystals(200):
         pass

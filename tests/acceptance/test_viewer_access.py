@@ -12,6 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown
 from tests.viewer_site import add_plate, hand_score, score_plate
@@ -49,6 +50,12 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         site.imaging.add_manual_score(hand_score(first, outcome, person=person, comment="needles at the rim " * 9))
     score = site.imaging.drops(LONG, inspection=1)[0].people[0]
     site.imaging.take_back(score.id, person="Ada", at=score.scored_at)
+    words = "a rather long name " * 9
+    facts = PlateFacts(plate=LONG, project=words, protein=words, owner=words, people=(words,), plate_type=words)
+    site.imaging.note_plates([facts], source=Source(name=words))
+    part = Ingredient(name=words, concentration=0.1, unit="% w/v", ph=7.5, role="precipitant")
+    well = Condition(plate=LONG, row=0, column=0, name=words, ingredients=(part, part))
+    site.imaging.note_conditions([well], source=Source(name=words))
     plan(site, tmp_path_factory.mktemp("robot"))
     plate = f"/plate/{LONG}"
     return {
