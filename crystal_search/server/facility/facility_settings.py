@@ -28,6 +28,7 @@ class FacilitySettings:
     password_file: str = ""  #: file that holds the password alone, mode 0600; relative to the settings' folder
     password_variable: str = ""  #: environment variable that holds it, in place of a file
     push: bool = True  #: whether scores are given to it
+    pictures: str = ""  #: path of framed pictures, with ``{plate}``, ``{inspection}``, ``{name}``; empty: none are put
     poll_seconds: float = 30.0  #: between two looks of ``watch``
     timeout_seconds: float = 30.0  #: a database that is silent for so long counts as away
     folders: Mapping[str, str] = field(default_factory=dict)  #: folder as the database calls it -> as this machine does

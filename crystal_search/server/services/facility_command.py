@@ -12,6 +12,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_at_facility
 from crystal_search.server.services.facility_exchange import pull, push
+from crystal_search.server.services.facility_pictures import placing
 from crystal_search.server.services.facility_reports import (
     checked_lines,
     left_out,
@@ -68,7 +69,7 @@ def _pull(arguments: argparse.Namespace) -> None:
 def _push(arguments: argparse.Namespace) -> None:
     with _connected(arguments) as (site, settings, facility):
         _check_takes_scores(settings)
-        report = push(site.imaging, facility, facility_name(settings))
+        report = push(site.imaging, facility, facility_name(settings), pictures=placing(site.home, settings))
     say(push_line(report))
     if report.refused:
         say("\n".join(["refused, and tried again later:", *left_out(report.refused, verbose=arguments.verbose)]))

@@ -12,6 +12,7 @@ from crystal_search.server.facility.facility_database import FacilityDatabase, P
 from crystal_search.server.imaging.facility_records import Push
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, ScoredImage
 from crystal_search.server.imaging.plate_facts import Source
+from crystal_search.server.services.facility_pictures import Placing
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ def _taken_over(imaging: ImagingDatabase, found: Pulled, name: str, report: Pull
     )
 
 
-def push(imaging: ImagingDatabase, facility: FacilityDatabase, name: str) -> PushReport:
-    """Give a facility every score that it was not given yet.
+def push(
+    imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, pictures: Placing = lambda scores: {}
+) -> PushReport:
+    """Give a facility every score that it was not given yet, and put their pictures in their places.
 
     Raises
     ------
@@ -88,6 +91,7 @@ def push(imaging: ImagingDatabase, facility: FacilityDatabase, name: str) -> Pus
         if not (found.scores or found.passed_over):
             return PushReport(taken=taken, refused=tuple(refused))
         reasons = {each.image_id: each.why for each in facility.push(found.scores)} if found.scores else {}
+        reasons |= pictures([each for each in found.scores if each.image.id not in reasons])
         given = [_noted(each, reasons.get(each.image.id, "")) for each in found.scores]
         imaging.note_pushed(name, [*found.passed_over, *given], now=now)
         taken += len(given) - len(reasons)

@@ -15,6 +15,7 @@ from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.installation import Installation, say
 from crystal_search.server.locks import only_at_facility
 from crystal_search.server.services.facility_exchange import pull, push
+from crystal_search.server.services.facility_pictures import placing
 from crystal_search.server.services.facility_reports import pull_line, push_line
 
 SHOWN = 5  #: of the things left out in one look, in the log
@@ -67,7 +68,8 @@ class FacilityRounds:
             pulled = pull(self._site.imaging, self._facility, name)
             self._tell(pulled.images + pulled.scores, pull_line(pulled), pulled.left_out)
             if self._settings.push and facility_kind(self._settings).takes_scores:
-                pushed = push(self._site.imaging, self._facility, name)
+                pictures = placing(self._site.home, self._settings)
+                pushed = push(self._site.imaging, self._facility, name, pictures=pictures)
                 self._tell(pushed.taken, push_line(pushed), pushed.refused)
 
     def _tell(self, done: int, line: str, left_out: tuple[str, ...]) -> None:
