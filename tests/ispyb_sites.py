@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, select, text, update
 from crystal_search.server.facility import ispyb_played as played
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.facility.ispyb_database import IspybDatabase, open_ispyb
-from crystal_search.server.facility.ispyb_schema import IspybTables, ispyb_tables
+from crystal_search.server.facility.ispyb_schema import GROUP_CLASSES, SCHEMA, IspybTables, ispyb_tables
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_imaging import parsed
 
@@ -97,6 +97,13 @@ def in_mariadb(url: str) -> PlayedIspyb:
         found = PlayedIspyb(url)
         Base.metadata.create_all(found.engine)
     fill(found)
+    return found
+
+
+def registered(found: PlayedIspyb) -> PlayedIspyb:
+    """Return one that has all but a score schema of ours with that schema."""
+    with found.engine.begin() as connection:
+        played.register_schema(connection, found.tables, SCHEMA, GROUP_CLASSES)
     return found
 
 

@@ -16,16 +16,15 @@ from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import DatabaseError
 from crystal_search.geometry import Box
-from crystal_search.server.facility import ispyb_played as played
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.facility.ispyb_crystals import FoundCrystal
 from crystal_search.server.facility.ispyb_database import IspybDatabase, open_ispyb
-from crystal_search.server.facility.ispyb_schema import GROUP_CLASSES, SCHEMA
+from crystal_search.server.facility.ispyb_schema import SCHEMA
 from crystal_search.server.imaging.sql_imaging import parsed
 from crystal_search.server.services.facility_exchange import pull, push
 from tests.integration.conftest import SERVERS
 from tests.integration.imaging_nouns import auto, key, new_image
-from tests.ispyb_sites import PlayedIspyb
+from tests.ispyb_sites import PlayedIspyb, registered
 from tests.memory_imaging import MemoryImaging
 
 RELEASE = os.environ.get("CRYSTAL_SEARCH_TEST_ISPYB_RELEASE", "")
@@ -73,9 +72,7 @@ def release() -> Iterator[PlayedIspyb]:
             *(f"SET DEFAULT ROLE {ACCOUNT}_role FOR {ACCOUNT}@{host}" for host in ("'%%'", "localhost")),
         ):
             owner.exec_driver_sql(statement)
-    site = PlayedIspyb(server().set(database=name).render_as_string(hide_password=False))
-    with site.engine.begin() as connection:
-        played.register_schema(connection, site.tables, SCHEMA, GROUP_CLASSES)
+    site = registered(PlayedIspyb(server().set(database=name).render_as_string(hide_password=False)))
     yield site
     site.close()
     with engine.connect() as owner:

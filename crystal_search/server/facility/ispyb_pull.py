@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,6 +28,7 @@ RECENT = 20_000  #: the newest ids, whose scores by people are looked at each ti
 WINDOW = 20_000  #: older ids whose scores are looked at each time, one window after another
 LOCATION = re.compile(r"[1-9][0-9]{0,5}")  #: of a drop, counted along wells and rows
 SOMEBODY = "ISPyB"  #: who gave a score: it does not say
+DRIFT = timedelta(seconds=1)  #: by which clocks may differ without notice
 VMXI = scheme_named("vmxi-10")
 
 
@@ -59,7 +60,6 @@ class IspybReader:
     tables: IspybTables
     site: IspybSite
     here: Callable[[str], str]  #: what this machine calls a path of the database
-    ahead_seconds: float = 0.0  #: by which the database's clock is ahead of ours
     left_out: list[str] = field(default_factory=list)
 
     def pull(self, connection: Connection, mark: str, limit: int) -> Pulled:
@@ -72,7 +72,8 @@ class IspybReader:
         images = self._images(rows, types, self._inspections(connection, rows))
         plates = {row.container: barcode for row in rows if (barcode := _barcode(row))}
         layouts = {row.container: types.of(row.type_id, row.type_name) for row in rows if row.container in plates}
-        scores, cursor = ([], begin.scores) if more else self._scores(connection, begin, end)
+        ahead = ahead_of_us(connection)
+        scores, cursor = ([], begin.scores) if more else self._scores(connection, begin, end, ahead)
         return Pulled(
             images=tuple(images),
             facts=tuple(facts_of(connection, self.tables, plates, layouts)),
@@ -135,25 +136,27 @@ class IspybReader:
         }
         return next((reason for reason, holds in reasons.items() if holds), "")
 
-    def _scores(self, connection: Connection, begin: Mark, newest: int) -> tuple[list[PulledScore], int]:
+    def _scores(
+        self, connection: Connection, begin: Mark, newest: int, ahead: timedelta
+    ) -> tuple[list[PulledScore], int]:
         """Return people's scores of the newest images, and of the next window of older ones, and where that ends."""
         recent = max(0, newest - RECENT)
         start = begin.scores if begin.scores < recent else 0
         end = min(recent, start + WINDOW)
         windows = [(recent, newest), (start, end)]
         rows = [row for window in windows for row in connection.execute(self._scored(*window))]
-        return [score for row in rows if (score := self._score(row))], end
+        return [score for row in rows if (score := self._score(row, ahead))], end
 
     def _scored(self, after: int, upto: int) -> statements.Query:
         return statements.scored_by_people(self.tables, after, upto)
 
-    def _score(self, row: Any) -> PulledScore | None:
+    def _score(self, row: Any, ahead: timedelta) -> PulledScore | None:
         outcome = self._outcome(row.name or "")
         scored_at = self._utc(row.modifiedtimestamp or row.bltimestamp)
         if outcome is None:
             self.left_out.append(f"people's score {row.name!r} is no outcome; say which it is in [facility.outcomes]")
             return None
-        when = scored_at or datetime.fromtimestamp(0, UTC)  # nobody knows: it hides no other
+        when = scored_at - ahead if scored_at else datetime.fromtimestamp(0, UTC)  # unknown: it hides no other
         return PulledScore(path=self.here(row.path), person=SOMEBODY, outcome=outcome, scored_at=when)
 
     def _outcome(self, name: str) -> str | None:
@@ -166,6 +169,15 @@ class IspybReader:
 
     def _utc(self, time: datetime | None) -> datetime | None:
         return utc_of(time, self.site.time_zone) if time else None
+
+
+def ahead_of_us(connection: Connection) -> timedelta:
+    """Return by how much the database's clock is ahead of ours; less than a second is how long the answer took."""
+    if connection.dialect.name == "sqlite":
+        return timedelta()
+    there: datetime = connection.execute(statements.clock()).scalar_one()
+    ahead = there.replace(tzinfo=UTC) - datetime.now(UTC)
+    return ahead if abs(ahead) >= DRIFT else timedelta()
 
 
 def _barcode(row: Any) -> str:

@@ -24,6 +24,11 @@ ADD_CRYSTAL = text("CALL insert_subsample_for_image_full_path_v2(@id, :path, 'au
 SCORE_PROCEDURE, CRYSTAL_PROCEDURE = "upsert_sample_image_auto_score", "insert_subsample_for_image_full_path_v2"
 
 
+def clock() -> Query:
+    """Select what time it is there, in UTC."""
+    return select(func.utc_timestamp(6))
+
+
 def newest_id(tables: IspybTables) -> Query:
     """Select the highest id of an image."""
     return select(func.max(tables["BLSampleImage"].c.blsampleimageid))
