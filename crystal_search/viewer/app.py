@@ -22,7 +22,7 @@ from crystal_search import __version__
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.installation import Installation
-from crystal_search.server.services.readout_offers import Offer, offers
+from crystal_search.server.services.readout_offers import Offer, offers_if_known
 from crystal_search.server.services.shown_scores import ShownScores, shown_in
 from crystal_search.server.services.triage_states import triage_states
 from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
@@ -137,7 +137,7 @@ def _nothing(_: Sequence[DropScores]) -> Promised:
 
 
 def _offers(site: Installation) -> Callable[[], Sequence[Offer]]:
-    recent: Recent[str, list[Offer]] = Recent(lambda _: offers(site), seconds=OFFERS_SECONDS)
+    recent: Recent[str, list[Offer]] = Recent(lambda _: offers_if_known(site), seconds=OFFERS_SECONDS)
     return lambda: recent.get("")
 
 

@@ -1,5 +1,6 @@
 """When a fit of a readout is offered: by counts, once, and again when something is new."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -127,6 +128,15 @@ def test_status_and_the_page_of_imagers_offer_it_and_health_is_silent(site: Inst
     page = Client(viewer_app(site.imaging, site.home.thumbnails, site=site)).get("/imagers").text
     assert "10 scores by people of imager" in page
     assert "crystal-search adapt --home" in page
+
+
+def test_the_page_of_imagers_is_there_though_models_cannot_be_read(
+    site: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    label(site, "P1", 5, 5)
+    empty = replace(site, settings=Settings(models=str(site.home.queue)))
+    assert Client(viewer_app(site.imaging, site.home.thumbnails, site=empty)).get("/imagers").status_code == 200
+    assert "nothing is offered: expected one classifier" in caplog.text
 
 
 def test_health_says_when_it_is_not_known_which_readouts_are_in_use(site: Installation) -> None:

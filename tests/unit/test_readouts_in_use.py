@@ -22,6 +22,9 @@ from crystal_search.server.readouts_in_use import (
     use_readout,
     write_readouts_in_use,
 )
+from crystal_search.server.services import set_autoscore
+from crystal_search.server.services.cycle import publish_scores
+from crystal_search.server.services.disagreements import disagreements
 from crystal_search.server.services.keeping_features import keep_features
 from crystal_search.server.services.rescoring_archive import read_places, rescore_all, rescore_some, score_by_readouts
 from crystal_search.server.services.shown_scores import beside, shown_in
@@ -161,6 +164,40 @@ def test_set_autoscore_has_new_images_scored_by_the_readout(tmp_path: Path) -> N
     said = [by_readouts(site, each) for each in (1, 2, 3)]
     assert [[score.recipe.model("readout").name for score in scores] for scores in said] == 3 * [["ours"]]
     assert site.imaging.plates()[0].scored == 3
+
+
+def test_whoever_is_killed_between_the_shipped_scores_and_those_of_a_readout_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = site_at(tmp_path, images=2)
+    model = readout_model(tmp_path, imager="all images", numbers=384, classifier="a" * 64)
+    install(model, site.home)
+    used = ReadoutInUse(imager="all images", name="ours", sha256=model.card.sha256, since=NOW.isoformat())
+    write_readouts_in_use(site.home, {used.imager: used})
+
+    def killed(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, engine_of(site) as engine:
+        patched.setattr(set_autoscore, "score_by_readouts", killed)
+        with pytest.raises(KeyboardInterrupt):
+            score_everything(site, engine)
+    assert (site.imaging.plates()[0].scored, by_readouts(site, 1)) == (2, [])
+    assert publish_scores(site).new == 0
+    assert [len(by_readouts(site, each)) for each in (1, 2)] == [1, 1]
+    publish_scores(site)
+    assert [len(by_readouts(site, each)) for each in (1, 2)] == [1, 1]
+
+
+def test_a_person_disagrees_with_what_is_shown(site: Installation) -> None:
+    (image,) = add_scored(site, "P1", [2.0])
+    site.imaging.add_manual_score(ManualScore(image_id=image, person="Ada", scored_at=NOW, outcome="clear"))
+    use(site)
+    rescore(site)
+    shown_now = shown_in(site.home, site.imagers)()
+    assert disagreements(site.imaging, "person") == []
+    (found,) = disagreements(site.imaging, "person", shown_now)
+    assert (found.machine, found.other) == ("crystal", "clear")
 
 
 def test_another_picture_is_scored_anew_and_the_former_picture_when_it_comes_back(site: Installation) -> None:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from crystal_search.adaptation.gain import FEW
 from crystal_search.adaptation.triage import counted
-from crystal_search.errors import DatabaseError
+from crystal_search.errors import DatabaseError, ModelError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import default_model
@@ -160,6 +160,15 @@ def _fit(read: Reader) -> Fit:
     if datetime.fromisoformat(fit.fitted_at).tzinfo is None:
         read.fail("fitted_at", "a time with its zone", fit.fitted_at)
     return fit
+
+
+def offers_if_known(site: Installation) -> list[Offer]:
+    """Return what is worth a fit now; nothing, and a line in the log, where the models in use cannot be read."""
+    try:
+        return offers(site)
+    except ModelError as error:
+        log.warning("nothing is offered: %s", error)
+        return []
 
 
 class OfferRounds:
