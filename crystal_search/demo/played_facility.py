@@ -55,7 +55,8 @@ PLAYED = {
         options="[facility.options]\nimage_path = '{folder}/{{name}}'\n",
         rows=(
             'SELECT i."BARCODEID", i."I_ROW", i."COL", s."SCORE", s."SCOREDATE", s."SCOREDBY" FROM "I_SCORES" s '
-            'JOIN "I_INSPECTIONS" i ON i."INSPECTID" = s."INSPECTID" ORDER BY s."SCOREID"'
+            'JOIN "I_INSPECTIONS" i ON i."INSPECTID" = s."INSPECTID" '
+            "WHERE s.SCOREDBY = 'ARTscore' ORDER BY s.SCOREID"
         ),
     ),
 }

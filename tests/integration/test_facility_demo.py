@@ -7,12 +7,14 @@ import pytest
 from crystal_search.demo import played_facility
 from crystal_search.main import main
 
+XTALTRAK = "pulled 2 images (0 known before), 1 score of people; noted 1 plate"
+
 
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
         ("ispyb", ("pulled 2 images", "pushed 2 scores, 0 refused", "the facility has 8 rows of ours", " crystal 0.")),
-        ("xtaltrak", ("pulled 2 images", "pushed 2 scores, 0 refused", "the facility has 2 rows of ours", "ARTscore")),
+        ("xtaltrak", (XTALTRAK, "pushed 2 scores, 0 refused", "the facility has 2 rows of ours", "ARTscore")),
     ],
 )
 def test_the_demo_plate_goes_there_and_back(

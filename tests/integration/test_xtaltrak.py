@@ -290,6 +290,29 @@ def test_a_push_that_is_killed_before_its_end_leaves_nothing_and_is_done_again(m
     assert (len(site.rows()), site.counters()) == (6, {("CI1", 1): 6})
 
 
+@pytest.mark.parametrize("kind", DATABASES[2:], indirect=True)
+def test_a_connection_that_the_server_kills_in_mid_push_leaves_nothing_half_done(make: Make) -> None:
+    site = make()
+    images = drops()
+    site.take(images)
+    given = [scored(image, number) for number, image in enumerate(images)]
+
+    def kill(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE"):
+            driver = connection.connection.dbapi_connection
+            mariadb = connection.dialect.name == "mariadb"
+            number = driver.thread_id() if mariadb else driver.info.backend_pid
+            site.execute([text(f"KILL {number}" if mariadb else f"SELECT pg_terminate_backend({number})")])
+
+    event.listen(site.ours, "before_cursor_execute", kill)
+    with pytest.raises(DatabaseError, match="cannot write scores"):
+        site.facility.push(given)
+    event.remove(site.ours, "before_cursor_execute", kill)
+    assert (site.rows(), site.counters()) == ([], {("CI1", 1): 0})
+    assert site.facility.push(given) == ()
+    assert (len(site.rows()), site.counters()) == (6, {("CI1", 1): 6})
+
+
 @everywhere
 def test_rows_that_the_database_refuses_hold_up_no_others(make: Make) -> None:
     site = make(never=31)

@@ -2,24 +2,31 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, select
 from sqlalchemy import Sequence as NumberSequence
 from sqlalchemy.schema import CreateSequence
 
 from crystal_search.server.facility.site_tables import identifier
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakTables, xtaltrak_tables
+from crystal_search.server.facility.xtaltrak_statements import add_score, count_drops
 from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.plate_facts import PlateFacts
 from crystal_search.wells import WellKey
 
+DATE = datetime(2026, 2, 1, 9, 30)  #: when a played person scored, by the database's clock
+
 
 def played_xtaltrak(engine: Engine, images: Sequence[NewImage]) -> None:
-    """Make of an empty database an XtalTrak that has these images."""
+    """Make of an empty database an XtalTrak that has these images; a person has scored the first."""
     tables = xtaltrak_tables({}, owner="")
     make_tables(engine, tables)
+    plates = sorted({image.key.plate for image in images})
     with engine.begin() as connection:
         add_images(connection, tables, images)
+        add_plates(connection, tables, [PlateFacts(plate=each, project="demo", protein="lysozyme") for each in plates])
+        add_score_by(connection, tables, images[0], person="zoe", number=13, date=DATE)
 
 
 def make_tables(engine: Engine, tables: XtalTrakTables, sequence: str = "") -> None:
@@ -56,6 +63,19 @@ def add_plates(connection: Connection, tables: XtalTrakTables, facts: Iterable[P
         _insert(connection, tables.projects, [{"project_id": number, "name": each.project}])
         _insert(connection, tables.drops, [{"fk_plate_id": number, "fk_sample_id": number}] * 2)
         _insert(connection, tables.samples, [{"sample_id": number, "sample_name": each.protein}])
+
+
+def add_score_by(
+    connection: Connection, tables: XtalTrakTables, image: NewImage, *, person: str, number: int, date: datetime
+) -> None:
+    """Have a person score an image, as XtalTrak's own program does: a row, and the counter of scored drops."""
+    name = image.path.rpartition("/")[2]
+    drop = connection.scalar(select(tables.images.c.inspectid).where(tables.images.c.imagename == name))
+    row = {"inspectid": drop, "imagename": name, "score": number, "scoredate": date, "scoredby": person}
+    connection.execute(add_score(tables, ""), [row])
+    if tables.counts is not None:
+        counted = {"of_plate": image.key.plate, "of_number": image.key.inspection, "drops": 1}
+        connection.execute(count_drops(tables.counts), [counted])
 
 
 def _drop(key: WellKey) -> tuple[int | str, ...]:
