@@ -33,7 +33,7 @@ def _crystals() -> FromClause:
 
 
 def lines(query: PlateQuery) -> Query:
-    """Select one page of the plates that are asked for."""
+    """Select one page of the plates that are asked for, and how many are on all pages."""
     sums, seen, latest = _sums(), _crystals(), inspection.alias("latest")
     at_latest = and_(latest.c.plate_id == plate.c.id, latest.c.number == seen.c.number, latest.c.channel == "visible")
     columns: dict[str, ColumnElement[object]] = {
@@ -48,7 +48,7 @@ def lines(query: PlateQuery) -> Query:
     is_text = query.sort in TEXT_SORTS
     order = func.lower(by) if is_text else by
     return (
-        select(plate.c.id, *(column.label(name) for name, column in columns.items()))
+        select(plate.c.id, func.count().over().label("found"), *(each.label(name) for name, each in columns.items()))
         .select_from(plate)
         .join(sums, sums.c.plate_id == plate.c.id)
         .outerjoin(plate_fact, plate_fact.c.plate_id == plate.c.id)

@@ -63,8 +63,10 @@ def _page(connection: Connection, query: PlateQuery) -> PlatePage:
         channels[row.plate_id].add(row.channel)
     plates = tuple(_line(row, numbers[row.id], channels[row.id]) for row in rows)
     everything = int(connection.scalar(list_statements.count_plates("")) or 0)
-    found = connection.scalar(list_statements.count_plates(query.search)) if query.search.strip() else everything
-    return PlatePage(plates=plates, found=int(found or 0), all=everything)
+    found = rows[0].found if rows else 0
+    if not rows and query.page > 1:  # beyond the last one, where no line tells
+        found = int(connection.scalar(list_statements.count_plates(query.search)) or 0)
+    return PlatePage(plates=plates, found=found, all=everything)
 
 
 def _line(row: AnyRow, numbers: set[int], channels: set[str]) -> PlateLine:
