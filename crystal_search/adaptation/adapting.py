@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.adaptation.bent import can_bend
 from crystal_search.adaptation.calibrating import (
+    Calibration,
     Trust,
     calibrated_by,
     calibrated_held_out,
+    calibration_of,
+    is_enough,
     trust_in,
     with_calibration,
 )
@@ -53,22 +57,37 @@ def adapted(labelled: Labelled, everything: Seen, promise: Promise | None = None
     found = held_out(labelled, scale)
     readout = learnt(labelled, scale, chosen(labelled, scale))
     gain = gained(labelled, found)
-    straight = tuple(calibrated_by(*_told(labelled, found, group)) for group in range(len(GROUPS)))
+    each = [_calibration(labelled, found, group) for group in range(len(GROUPS))]
     crystals = calibrated_held_out(found.logits[:, CRYSTAL], labelled)
-    logits = np.column_stack([line.of(found.logits[:, group]) for group, line in enumerate(straight)])
+    logits = np.column_stack([one.of(found.logits[:, group]) for group, one in enumerate(each)])
     logits[:, CRYSTAL] = crystals
     truth = labelled.crystal
     more = more_labels(gain)
     return Adapted(
-        readout=with_calibration(readout, straight),
+        readout=with_calibration(readout, tuple(each)),
         held_out=replace(found, logits=logits),
         gain=gain,
         shipped=trust_in(labelled.seen.peaks[:, CRYSTAL], labelled),
         trust=trust_in(sigmoid(crystals), labelled),
         triage=triage(crystals[truth], kept(labelled.plates, truth), promise or Promise()),
         plates=np.array(list(plate_means(labelled.seen, labelled.plates).values())),
-        advice=(*missing_labels(labelled), *([more] if more else [])),
+        advice=(*missing_labels(labelled), *([more] if more else []), *_library(labelled)),
     )
+
+
+def _library(labelled: Labelled) -> list[str]:
+    """Return which library would help, in a sentence, where one is missing."""
+    if not is_enough(labelled.crystal, labelled.plates) or can_bend():
+        return []
+    return ["labels are enough to calibrate by a curve, if that is better: pip install 'crystal-search[adapt]'"]
+
+
+def _calibration(labelled: Labelled, found: HeldOut, group: int) -> Calibration:
+    """Return what makes the logits of a group mean what they say; with many labels that of crystals may be a curve."""
+    logits, truth = _told(labelled, found, group)
+    if group == CRYSTAL and len(logits):
+        return calibration_of(logits, truth, labelled.plates)
+    return calibrated_by(logits, truth)
 
 
 def _told(labelled: Labelled, found: HeldOut, group: int) -> tuple[Floats, NDArray[np.bool_]]:

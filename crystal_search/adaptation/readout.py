@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.adaptation.bent import Bent
 from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL, Labelled, Seen
 from crystal_search.adaptation.logistic import Minimum, Span, logit, minimum, sigmoid, spanned, with_bias
 from crystal_search.metrics import Floats
@@ -50,10 +51,14 @@ class Readout:
 
     bias: Floats  #: (groups,)
     weights: Floats  #: (groups, D + ANSWERS)
+    bent: Bent | None = None  #: what the logit of crystals becomes then; None: it stays
 
     def logits(self, seen: Seen) -> Floats:
         """Return the log-odds of each group against the rest, (N, groups)."""
-        return np.asarray(self.bias + inputs(seen) @ self.weights.T)
+        logits = np.asarray(self.bias + inputs(seen) @ self.weights.T)
+        if self.bent:
+            logits[:, CRYSTAL] = self.bent.of(logits[:, CRYSTAL])
+        return logits
 
     def probabilities(self, seen: Seen) -> Floats:
         """Return probabilities of the groups, (N, groups), rows adding up to 1."""

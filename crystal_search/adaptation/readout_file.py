@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from crystal_search.adaptation.bent import Bent
 from crystal_search.adaptation.readout import ANSWERS, Readout
 from crystal_search.adaptation.rescoring import Rescoring
 from crystal_search.adaptation.triage import Promise, Triage
@@ -16,9 +17,10 @@ from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.metrics import Floats
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
 
-READOUT_FORMAT, READOUT_VERSION = "crystal-search readout", 1
+READOUT_FORMAT, READOUT_VERSION = "crystal-search readout", 2  #: the second knows curves
 MAX_NUMBERS = 4096  #: that a classifier has of an image
 LARGEST = 1e12  #: number that is read
+MOST_KNOTS = 10_000
 MOST_PLATES = 100  #: the last that are kept, to compare new ones with
 DIGITS = 9  #: of each number; a weight's last digit moves no probability in its sixth
 
@@ -28,7 +30,7 @@ def readout_to_json(rescoring: Rescoring) -> str:
     readout, triage = rescoring.readout, rescoring.triage
     content = {
         "format": READOUT_FORMAT,
-        "version": READOUT_VERSION,
+        "version": READOUT_VERSION if readout.bent else 1,
         "groups": [str(group) for group in GROUPS],
         "outcomes": list(OUTCOME_NAMES),
         "numbers": readout.weights.shape[1] - ANSWERS,
@@ -37,6 +39,8 @@ def readout_to_json(rescoring: Rescoring) -> str:
         "triage": asdict(triage),
         "plates": [_rounded(row) for row in rescoring.plates[-MOST_PLATES:]],
     }
+    if readout.bent:
+        content["curve"] = {"knots": _rounded(readout.bent.knots), "values": _rounded(readout.bent.values)}
     return json.dumps(content, allow_nan=False) + "\n"
 
 
@@ -52,7 +56,7 @@ def readout_from_json(text: bytes, where: str) -> Rescoring:
 
 
 def _readout(read: Reader) -> Rescoring:
-    read.format(READOUT_FORMAT, READOUT_VERSION)
+    version = read.format(READOUT_FORMAT, READOUT_VERSION)
     for key, names in (("groups", tuple(map(str, GROUPS))), ("outcomes", OUTCOME_NAMES)):
         if (got := read.texts(key, limit=100)) != names:
             read.fail(key, ", ".join(names), got)
@@ -62,11 +66,27 @@ def _readout(read: Reader) -> Rescoring:
     if len(rows) != len(GROUPS):
         read.fail("weights", f"{len(GROUPS)} rows", len(rows))
     plates = read.items("plates", limit=MOST_PLATES, what="rows")
+    weights = np.array([_row(row, numbers + ANSWERS) for row in rows])
+    bent = read.object("curve", _bent) if version > 1 else None
     return Rescoring(
-        readout=Readout(bias=np.array(bias), weights=np.array([_row(row, numbers + ANSWERS) for row in rows])),
+        readout=Readout(bias=np.array(bias), weights=weights, bent=bent),
         triage=read.object("triage", _triage),
         plates=np.array([_row(row, numbers + ANSWERS) for row in plates]).reshape(-1, numbers + ANSWERS),
     )
+
+
+def _bent(read: Reader) -> Bent:
+    """Return a curve whose knots and values go up."""
+    found = []
+    for key in ("knots", "values"):
+        row = read.items(key, limit=MOST_KNOTS, what="numbers")
+        found.append(np.array(_row(row, len(row), "curve")))
+    knots, values = found
+    if not len(knots) or len(knots) != len(values):
+        read.fail("values", f"{max(1, len(knots))} numbers, one for each knot", len(values))
+    if (np.diff(knots) < 0).any() or (np.diff(values) < 0).any():
+        read.fail("knots", "ascending knots and values", "others")
+    return Bent(knots=knots, values=values)
 
 
 def _triage(read: Reader) -> Triage:
@@ -85,8 +105,8 @@ def _promise(read: Reader) -> Promise:
     return Promise(missed=read.number("missed", 1e-6, 1), confidence=read.number("confidence", 0.5, 0.999999))
 
 
-def _row(row: object, count: int) -> tuple[float, ...]:
-    return Reader({"row": row}, "weights", ModelError).numbers("row", count=count, low=-LARGEST, high=LARGEST)
+def _row(row: object, count: int, where: str = "weights") -> tuple[float, ...]:
+    return Reader({"row": row}, where, ModelError).numbers("row", count=count, low=-LARGEST, high=LARGEST)
 
 
 def _rounded(values: Floats) -> list[float]:

@@ -62,7 +62,7 @@ def test_its_file_is_as_documented() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"version": 2}, "version must be a whole number from 1 to 1"),
+        ({"version": 3}, "version must be a whole number from 1 to 2"),
         ({"groups": ["crystal"]}, "groups must be crystal, precipitate"),
         ({"numbers": 2}, "row must be a list of 19 numbers"),
         ({"bias": [0, 0, 0, "1"]}, "bias must be"),
@@ -135,4 +135,4 @@ def test_clients_are_given_no_readout_and_people_see_it(
     assert "for images of RI1, fitted 2026-11-29T12:00:00+00:00 to 100 labels of 5 plates" in said
     assert "crystals told from the rest on plates held out: " in said
     assert main(["models", "use", str(card), "--home", str(home)]) == 2
-    assert "ours-1 is a readout, which scores beside the models in use" in capsys.readouterr().err
+    assert "no image can be of an imager 'RI1'" in capsys.readouterr().err
