@@ -43,8 +43,8 @@ def in_ledger(ledger: Ledger, panel: PanelSet) -> list[MachineAnswers]:
 
 
 def recipe_names(recipes: Sequence[Recipe]) -> list[str]:
-    """Return what recipes are called: by their classifier, and by threshold and hashes where that is not enough."""
-    called = [recipe.model("classifier").name for recipe in recipes]
+    """Return what recipes are called: by their classifier, or a readout of it, and more where that is not enough."""
+    called = [_called(recipe) for recipe in recipes]
     with_threshold = [f"{name}, {recipe.threshold:g}" for name, recipe in zip(called, recipes, strict=True)]
     hashes = ["-".join(model.sha256[:DIGITS] for model in recipe.models) for recipe in recipes]
     whole = [f"{name}, {digits}" for name, digits in zip(with_threshold, hashes, strict=True)]
@@ -52,6 +52,11 @@ def recipe_names(recipes: Sequence[Recipe]) -> list[str]:
         next(each for each, among in ((a, called), (b, with_threshold), (c, [])) if among.count(each) < 2)
         for a, b, c in zip(called, with_threshold, whole, strict=True)
     ]
+
+
+def _called(recipe: Recipe) -> str:
+    classifier = recipe.model("classifier").name
+    return f"readout {recipe.readout.name} of {classifier}" if recipe.readout else classifier
 
 
 def in_list(name: str, path: Path, folder: Path, panel: PanelSet) -> MachineAnswers:

@@ -17,7 +17,7 @@ from crystal_search.panel.rater_agreement import NO_ANSWER
 from crystal_search.panel.showing_order import showing_order, shown_to
 from crystal_search.panel.time_courses import Seen, drawn_set, in_database, in_lists, one_of_each
 from tests.memory_imaging import MemoryImaging
-from tests.recipes import made_by
+from tests.recipes import by_readout, made_by
 from tests.viewer_site import add_plate, auto_score, picture, score_plate
 
 OUTCOMES = ("crystal_bad_form", "precipitate", "spherulites", "clear")
@@ -231,3 +231,8 @@ class TestMachines:
         path.write_text("path,outcome\n/p/0.jpg,clear\n/p/1.jpg,dunno\n")
         with pytest.raises(UserError, match="line 3: nobody knows the outcome 'dunno'"):
             in_list("x", path, tmp_path, panel)
+
+
+def test_a_readout_is_called_by_its_name() -> None:
+    recipe = made_by("wells-1")
+    assert recipe_names([recipe, by_readout(recipe)]) == ["wells-1", "readout ours of wells-1"]
