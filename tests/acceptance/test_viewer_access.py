@@ -1,6 +1,7 @@
 """Every page for everybody: what axe-core finds, light and dark; narrow windows and pages enlarged to 200 %."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route, expect
 
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
+from crystal_search.viewer.app import static_address
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown
 from tests.viewer_site import add_plate, hand_score, score_plate
@@ -71,6 +73,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "imagers": "/imagers",
         "import": "/import",
         "queues": "/queues/teach",
+        "queue of drops": "/queues/person",
         "error": "/plate/none",
     }
 
@@ -169,6 +172,29 @@ def test_a_drop_can_be_scored_in_a_narrow_window(browser: Browser, site: Site) -
     assert box is not None
     assert box["width"] >= 24  # WCAG 2.5.8
     assert [each.outcome for each in site.imaging.ledger(first.image.id)] == ["clear", "clear"]
+
+
+def test_a_list_that_is_being_made_comes_by_itself(browser: Browser, site: Site, paths: dict[str, str]) -> None:
+    page = opened(browser, site)
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        begins = '<main data-waits="yes"><p id="old">An older list</p>' if len(asked) < 3 else "<main>"
+        script = f'<script type="module" src="{static_address()}/queues.js"></script></body>'
+        text = re.sub("<main[^>]*>", begins, route.fetch().text()).replace("</body>", script)
+        route.fulfill(body=text, content_type="text/html")
+
+    page.route("**/queues/person", answer)
+    page.clock.install()
+    page.goto(paths["queue of drops"])
+    assert faults(page) == []
+    for left in (1, 0):
+        with page.expect_response("**/queues/person"):
+            page.clock.run_for(5000)
+        expect(page.locator("#old")).to_have_count(left)
+    page.close()
+    assert len(asked) == 3
 
 
 def test_colours_follow_what_the_browser_wants(browser: Browser, site: Site, paths: dict[str, str]) -> None:
