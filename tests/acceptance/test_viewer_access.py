@@ -141,7 +141,7 @@ def test_axe_finds_nothing_on_any_page(browser: Browser, site: Site, paths: dict
     assert {name: lines for name, lines in found.items() if lines} == {}
 
 
-@pytest.mark.parametrize("width", [320, 390, 640])
+@pytest.mark.parametrize("width", [320, 390, 640, 1000])
 def test_no_text_needs_scrolling_sideways(browser: Browser, site: Site, paths: dict[str, str], width: int) -> None:
     """320 px are a window of 1280 px at 400 % (WCAG 1.4.10), 640 px the same at 200 %."""
     page = opened(browser, site, width=width)
