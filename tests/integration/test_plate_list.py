@@ -1,10 +1,12 @@
 """The list of plates: searched, sorted, cut into pages, with counts that are right after whatever came."""
 
 import random
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.result import ImageScore, RankedScore
@@ -16,6 +18,7 @@ from crystal_search.server.imaging.imaging_database import (
 )
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
 from crystal_search.server.imaging.plate_list import SORTS, PlateQuery
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from tests.integration.imaging_nouns import NO_DROP, NOON, auto, key, manual, new_image, stored
 from tests.memory_plate_list import listed
 
@@ -146,3 +149,17 @@ def test_counts_are_right_after_whatever_came(imaging: ImagingDatabase) -> None:
             replace(each, scored=line.scored, last_scored_at=line.last_scored_at)
             for each, line in zip(expected.plates, shown.plates, strict=True)
         )
+
+
+def test_nobody_waits_for_counts_while_somebody_writes(empty_url: str, engine: Engine) -> None:
+    """The counts are those of before meanwhile, and right afterwards."""
+    with closing(open_imaging(empty_url)) as database:
+        image = stored(database, key())
+        assert database.list_plates(PlateQuery()).plates[0].crystals == 0
+        database.add_auto_scores([replace(auto(image), found=found("crystal_bad_form"))])
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as writer:
+                writer.exec_driver_sql("BEGIN IMMEDIATE")
+                assert database.list_plates(PlateQuery()).plates[0].crystals == 0
+                writer.exec_driver_sql("ROLLBACK")
+        assert database.list_plates(PlateQuery()).plates[0].crystals == 1

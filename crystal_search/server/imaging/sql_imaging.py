@@ -161,7 +161,9 @@ def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Take the lock for writing at the start, since a reader that turns writer is refused, not queued."""
-    writes = connection.get_execution_options().get("writes")
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * options.get('patience_s', BUSY_SECONDS):.0f}")
+    writes = options.get("writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 

@@ -22,15 +22,18 @@ class SqlPlateList(SqlTransactions):
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images, after counting where scores changed."""
         query.checked()
-        self.count_crystals(COUNTED)
+        if self._changed(COUNTED):
+            self._write_unless_busy("count crystals", lambda connection: count_anew(connection, COUNTED))
         return self._read("list plates", lambda connection: _page(connection, query))
 
     def count_crystals(self, limit: int) -> int:
         """Count crystals anew at `limit` inspections at most where scores changed; return at how many that was."""
-        changed = self._read("look where scores changed", lambda c: c.execute(count_statements.changed(limit)).all())
-        if changed:
+        if changed := self._changed(limit):
             self._write("count crystals", lambda connection: count_anew(connection, limit))
-        return len(changed)
+        return changed
+
+    def _changed(self, limit: int) -> int:
+        return len(self._read("look where scores changed", lambda c: c.execute(count_statements.changed(limit)).all()))
 
 
 def count_anew(connection: Connection, limit: int) -> int:

@@ -1,11 +1,13 @@
 """Reading and writing the imaging database in SQL, each time in one transaction: it happens wholly or not at all."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Insert, Row, Table, Update
 from sqlalchemy.exc import DBAPIError
 
+from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
@@ -15,8 +17,10 @@ from crystal_search.server.imaging.sql_rows import Values, recipe_of, recipe_val
 from crystal_search.server.imaging.sql_statements import Query
 
 ATTEMPTS = 5  #: of a transaction that meets another writer
+PATIENCE_S = 0.2  #: how long is waited for another writer where nothing is lost
 BATCH = 500  #: rows a statement; five values each stay far below every database's limit
 
+log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
@@ -48,6 +52,15 @@ class SqlTransactions:
                         raise
             with self._writer.begin() as connection:
                 return work(connection)
+
+    def _write_unless_busy(self, what: str, work: Callable[[Connection], object]) -> None:
+        """Run `work` in one transaction if that is possible now; what it does can be done later as well."""
+        engine = self._engine.execution_options(writes=True, patience_s=PATIENCE_S)
+        try:
+            with explained(self._engine, what), engine.begin() as connection:
+                work(connection)
+        except DatabaseError as error:
+            log.info("not now: %s", error, extra={"action": "not_now"})
 
 
 def rows_of(
