@@ -1,6 +1,7 @@
 """XtalTrak as a facility's database: the same statements on Oracle's SQL in H2, SQLite, PostgreSQL and MariaDB."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import CheckConstraint, Engine, create_engine, event, text
+from sqlalchemy import CheckConstraint, Engine, Integer, String, create_engine, event, text
 
 from crystal_search.errors import DatabaseError
 from crystal_search.server.facility.facility_database import Refusal
@@ -362,6 +363,28 @@ def test_an_answer_without_a_number_is_refused_unless_the_site_has_one(make: Mak
     assert [row.score for row in site.rows()] == [40]
 
 
+def test_a_site_may_keep_numbers_of_scores_as_texts_and_people_as_numbers(
+    foreign_engine: Callable[[str], Engine],
+) -> None:
+    tables = xtaltrak_tables({}, owner="")
+    tables.scores.c.score.type, tables.scores.c.scoredby.type = String(10), Integer()
+    own, ours = foreign_engine("sqlite"), foreign_engine("sqlite")
+    site = PlayedXtalTrak(own, ours, tables, replace(SITE, scored_by="42"))
+    plain = XtalTrakDatabase(foreign_engine("sqlite"), xtaltrak_tables({}, owner=""), site.site, str)
+    first, second = drops()[:2]
+    site.take([first, second])
+    with own.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO I_SCORES VALUES (1, 2, '13', '2026-01-06 08:30:00.000000', ?, 7)", (second.path[12:],)
+        )
+    for _ in range(2):
+        assert plain.push([scored(first, 1), scored(second, 2)]) == ()
+    with own.begin() as connection:
+        rows = connection.exec_driver_sql("SELECT SCOREID, SCORE, SCOREDBY FROM I_SCORES ORDER BY SCOREID").all()
+    assert [tuple(row) for row in rows] == [(1, "13", 7), (2, "23", 42), (3, "23", 42)]
+    assert [(each.person, each.outcome) for each in plain.pull("", limit=9).scores] == [("7", "precipitate")]
+
+
 def test_two_images_of_a_drop_in_one_channel_are_told(make: Make) -> None:
     site = make(replace(SITE, channels={"*": "visible"}))
     first = drops()[0]
@@ -409,6 +432,51 @@ def test_check_says_what_would_be_read_and_written_and_writes_nothing(make: Make
     assert (site.rows(), site.counters()) == ([], {("CI1", 1): 0})
     site.facility.push([scored(drops()[0], 1)])
     assert [row.scoreid for row in site.rows()] == [1]  # no number of the sequence was used
+
+
+GRANTS = {
+    "INSERT scores, with the sequence's numbers": (
+        'GRANT INSERT ON "I_SCORES" TO {role}',
+        'GRANT USAGE ON SEQUENCE "SCORE_SEQ" TO {role}',
+    ),
+    "UPDATE score and date of our own scores": ('GRANT UPDATE ("SCORE", "SCOREDATE") ON "I_SCORES" TO {role}',),
+    "UPDATE the counter of scored drops": ('GRANT UPDATE ("DROPSCORECOUNT") ON "I_PLATE_INSPECTIONS" TO {role}',),
+}
+"""As docs/facility-xtaltrak.md has them for Oracle."""
+
+
+@pytest.fixture
+def role(make: Make) -> Iterator[tuple[PlayedXtalTrak, str]]:
+    """A played site and an account there that may only read."""
+    site, name = make(), f"artscore_{uuid.uuid4().hex[:8]}"
+    tables = ", ".join(f'"{table.name}"' for table in site.tables.all)
+    site.execute([text(f"CREATE ROLE {name} LOGIN"), text(f"GRANT SELECT ON {tables} TO {name}")])
+    yield site, name
+    site.execute([text(f"DROP OWNED BY {name}"), text(f"DROP ROLE {name}")])
+
+
+@pytest.mark.parametrize("kind", DATABASES[2:3], indirect=True)
+def test_the_documented_grants_are_enough_and_each_that_lacks_is_named(role: tuple[PlayedXtalTrak, str]) -> None:
+    site, name = role
+    image, other = drops()[:2]
+    site.take([image, other])
+    engine = create_engine(site.engine.url.set(username=name))
+    facility = XtalTrakDatabase(engine, site.tables, site.site, str)
+    lacking = dict(GRANTS)
+    for what, statements in GRANTS.items():
+        missing = facility.check().missing
+        assert [line.split(": ")[0] for line in missing] == [f"right to {each}" for each in lacking]
+        assert all("permission denied" in line for line in missing)
+        with pytest.raises(DatabaseError, match="permission denied"):
+            facility.push([scored(image, 1)])
+        site.execute([text(statement.format(role=name)) for statement in statements])
+        del lacking[what]
+    assert facility.check().missing == ()
+    assert facility.push([scored(image, 1)]) == ()
+    assert facility.push([scored(image, 1, "clear"), scored(other, 2)]) == ()
+    assert [row.score for row in site.rows()] == [1, 23]
+    assert site.counters() == {("CI1", 1): 2}
+    facility.close()
 
 
 @without_servers

@@ -139,7 +139,8 @@ class XtalTrakReader:
 
     def _score(self, row: Any, names: Sequence[str]) -> PulledScore | None:
         """Return a person's score of the image that we have of its drop."""
-        outcome = self._site.outcomes.get(row.score) or OUTCOME_OF_NUMBER.get(row.score)
+        number = whole(row.score) or 0
+        outcome = self._site.outcomes.get(number) or OUTCOME_OF_NUMBER.get(number)
         name = scored_image(row.imagename, names, self._site.channels)
         if outcome is None:
             self._left_out.append(f"scores {row.score}: no outcome has this number; name one in [facility.outcomes]")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from crystal_search.server.facility import xtaltrak_statements as statements
 from crystal_search.server.facility.facility_database import Refusal
 from crystal_search.server.facility.foreign_sql import is_of_row
-from crystal_search.server.facility.xtaltrak_pull import BATCH, Drop, drop_of, number_of
+from crystal_search.server.facility.xtaltrak_pull import BATCH, Drop, drop_of, number_of, whole
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables
 from crystal_search.server.facility.xtaltrak_statements import Inspection
 from crystal_search.server.imaging.imaging_database import ScoredImage, StoredImage
@@ -139,10 +139,11 @@ class XtalTrakWriter:
 
     def _sort_in(self, plan: Plan, given: Given, rows: Iterable[Any]) -> None:
         """Put a score among those that are new or change our row; one that stands there already is neither."""
-        ours = [row for row in rows if row.scoredby == self._site.scored_by and row.imagename == given.place.imagename]
+        name, image = self._site.scored_by, given.place.imagename
+        ours = [row for row in rows if str(row.scoredby) == name and row.imagename == image]
         if not ours:
             plan.new.append(given)
-        elif (ours[-1].score, ours[-1].scoredate) != (given.number, given.date):
+        elif (whole(ours[-1].score), ours[-1].scoredate) != (given.number, given.date):
             plan.changed.append(
                 Given(image=given.image, place=given.place, number=given.number, date=given.date, own=ours[-1].scoreid)
             )
