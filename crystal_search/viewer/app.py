@@ -126,6 +126,7 @@ def viewer_app(
         is_snapshot=is_snapshot,
         import_plan=site.home.import_plan if site else None,
         sentinel=site.home.sentinel if site else None,
+        shown=shown,
         offers=_offers(site) if site else tuple,
         queues=Queues(site) if site else None,
     )

@@ -15,6 +15,7 @@ from starlette.templating import Jinja2Templates
 
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.readout_offers import Offer
+from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import Board, PlateReader
@@ -34,6 +35,7 @@ class Viewer:
     is_snapshot: bool  #: whether scores would be lost, and are not taken
     import_plan: Path | None  #: where the last plan of an import is
     sentinel: Path | None  #: where it is told how imagers are
+    shown: Callable[[], ShownScores]  #: tells which of the machine's scores are shown
     offers: Callable[[], Sequence[Offer]]  #: fits of readouts that are worth while
     queues: Queues | None  #: lists of images that are worth a look; None without an installation
 

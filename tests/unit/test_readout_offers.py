@@ -128,6 +128,7 @@ def test_status_and_the_page_of_imagers_offer_it_and_health_is_silent(site: Inst
     page = Client(viewer_app(site.imaging, site.home.thumbnails, site=site)).get("/imagers").text
     assert "10 scores by people of imager" in page
     assert "crystal-search adapt --home" in page
+    assert "The readout ours scores its images since 20" in page
 
 
 def test_the_page_of_imagers_is_there_though_models_cannot_be_read(

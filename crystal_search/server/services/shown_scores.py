@@ -15,7 +15,7 @@ from crystal_search.result import RankedScore
 from crystal_search.server.home import Home
 from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, Recipe, StoredImage
-from crystal_search.server.readouts_in_use import IN_USE, readouts_in_use
+from crystal_search.server.readouts_in_use import IN_USE, ReadoutInUse, readouts_in_use
 from crystal_search.server.services.readout_scores import within_groups
 
 log = logging.getLogger(__name__)
@@ -26,12 +26,12 @@ class ShownScores:
     """What tells which score is shown; without readouts in use the shipped one is."""
 
     imagers: Imagers = field(default_factory=Imagers)
-    readouts: Mapping[str, str] = field(default_factory=dict)  #: hash of the readout in use, by imager
+    readouts: Mapping[str, ReadoutInUse] = field(default_factory=dict)  #: those in use, by imager
 
     @property
     def hashes(self) -> frozenset[str]:
         """The readouts in use, to ask the ledger for their scores."""
-        return frozenset(self.readouts.values())
+        return frozenset(each.sha256 for each in self.readouts.values())
 
     def of(self, drop: DropScores) -> DropScores:
         """Return an image with the score that is shown as its automatic one."""
@@ -40,7 +40,7 @@ class ShownScores:
             return drop
         for score in reversed(drop.readouts):
             readout = score.recipe.readout
-            if readout and readout.sha256 == wanted and score.counts and reads(score.recipe, shipped.recipe):
+            if readout and readout.sha256 == wanted.sha256 and score.counts and reads(score.recipe, shipped.recipe):
                 return replace(drop, auto=beside(shipped, score))
         return drop
 
@@ -109,15 +109,15 @@ def shown_in(home: Home, imagers: Imagers) -> Callable[[], ShownScores]:
             stamp = (0, 0)
         if stamp not in known:
             known.clear()
-            known[stamp] = ShownScores(imagers, _hashes(home))
+            known[stamp] = ShownScores(imagers, _readouts(home))
         return known[stamp]
 
     return shown
 
 
-def _hashes(home: Home) -> dict[str, str]:
+def _readouts(home: Home) -> dict[str, ReadoutInUse]:
     try:
-        return {imager: used.sha256 for imager, used in readouts_in_use(home).items()}
+        return readouts_in_use(home)
     except ModelError as error:
         log.error("shipped scores are shown: %s", error)
         return {}
