@@ -17,6 +17,8 @@ MEANING = (
     "broken line when as many of them have crystals as it says: of ten drops with 0.8, eight. Below the line a score "
     "is too sure of crystals, above it not sure enough. The readout was not calibrated on the plates of its points."
 )
+STRAIGHT = "The readout is calibrated by a straight line through its log-odds."
+BENT = "The readout is calibrated by a curve that never falls, which is clearly better than a line on plates held out."
 OFF_BY = "The expected calibration error is how far points lie from the line, in the mean over drops: {}."
 
 
@@ -76,5 +78,5 @@ def _meaning(found: Adapted) -> Section:
         f"{name} {100 * trust.error.value:.1f} % ({100 * trust.error.low:.1f} to {100 * trust.error.high:.1f})"
         for name, trust in ((SHIPPED, found.shipped), (READOUT, found.trust))
     )
-    parts: tuple[Part, ...] = (MEANING, OFF_BY.format(errors), plot)
+    parts: tuple[Part, ...] = (MEANING, OFF_BY.format(errors), BENT if found.readout.bent else STRAIGHT, plot)
     return Section("What its probabilities mean", parts)
