@@ -11,9 +11,11 @@ from benchmarks.foreign.foreign_scores import ForeignScores, scores_of
 from benchmarks.foreign.imagers import IMAGERS, TRAINED
 from benchmarks.foreign.label_curve import LABELS, Curve, curve_of
 from benchmarks.table import Row, table
+from crystal_search.adaptation.imager_prior import prior_of
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.metrics import Floats, auroc, mean_of
 from crystal_search.model import default_models, default_models_folder
+from crystal_search.model_card import ClassifierCard
 
 WITHOUT, WITH_TEN, LOSS = 0.90, 0.96, 0.01  #: what should be reached: means, and the most that labels may cost
 
@@ -89,8 +91,11 @@ def main() -> None:
         return
     render(arguments.folder)
     contact_sheets(arguments.folder)
-    scores = scores_of(arguments.folder, default_models(arguments.models or default_models_folder()))
-    curves = {name: curve_of(each, seed) for seed, (name, each) in enumerate(scores.items())}
+    models = default_models(arguments.models or default_models_folder())
+    scores = scores_of(arguments.folder, models)
+    (card,) = (each.card for each in models if isinstance(each.card, ClassifierCard))
+    prior = prior_of(card.sha256, card.features.channels if card.features else 0)
+    curves = {name: curve_of(each, seed, prior) for seed, (name, each) in enumerate(scores.items())}
     print(table(rows_of(scores, curves)))
 
 

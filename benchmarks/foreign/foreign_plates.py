@@ -109,12 +109,12 @@ def jpeg_of(imager: ForeignImager, place: int, well: ForeignWell) -> bytes:
             scene, rng = staged(seed, WELLS[well.number], WellSeed("test", first), settings)
         except CrystalSearchError:
             continue
-        if (data := _seen(imager, scene, rng, seed)) is not None:
+        if (data := picture_if_seen(imager, scene, rng, seed)) is not None:
             return data
     raise CrystalSearchError(f"{imager.name} shows no {well.label}; take another lens, lamp or plate")
 
 
-def _seen(imager: ForeignImager, scene: Scene, rng: np.random.Generator, seed: WellSeed) -> bytes | None:
+def picture_if_seen(imager: ForeignImager, scene: Scene, rng: np.random.Generator, seed: WellSeed) -> bytes | None:
     """Return a scene's picture; None where it has crystals that nobody can see in it."""
 
     def taken(scene: Scene) -> bytes:

@@ -55,7 +55,7 @@ def scores_at(folder: Path, imager: ForeignImager, models: Sequence[Model[ModelC
     (sha256,) = (each.card.sha256 for each in models if isinstance(each.card, ClassifierCard))
     kept = folder / imager.name / f"scores-{sha256[:12]}.npz"
     if not kept.exists():
-        arrays = _scored(known_wells(folder, imager), loaded(models))
+        arrays = scored(known_wells(folder, imager), loaded(models))
         with whole_file(kept) as file:
             np.savez(file, allow_pickle=False, **arrays)
     with np.load(kept) as arrays:
@@ -76,7 +76,8 @@ def known_wells(folder: Path, imager: ForeignImager) -> list[KnownImage]:
     ]
 
 
-def _scored(images: Sequence[KnownImage], models: Models) -> dict[str, NDArray[np.generic]]:
+def scored(images: Sequence[KnownImage], models: Models) -> dict[str, NDArray[np.generic]]:
+    """Return what models say of wells, by the names of `ForeignScores`."""
     features = models.classifier.card.features
     numbers = 0 if features is None else features.channels
     rows = [_row(each, models, numbers) for each in images]

@@ -40,15 +40,16 @@ class Curve:
         return np.asarray((differences[: len(self.proven)] * self.proven).mean(axis=0))
 
 
-def curve_of(scores: ForeignScores, seed: int) -> Curve:
+def curve_of(scores: ForeignScores, seed: int, prior: Floats | None = None) -> Curve:
     """Return the learning curve of one imager.
 
     In every repeat two plates are held out, and labels are drawn among the wells of the others, any of them: a smaller
-    number is the beginning of a larger one. Standardisation sees the other plates only.
+    number is the beginning of a larger one. Standardisation sees the other plates only. `prior` is what readouts of the
+    classifier have in common at other imagers, where that is known.
     """
     without, with_labels, proven = [], [], []
     for repeat, (test, order) in enumerate(_divisions(scores, np.random.default_rng(seed))):
-        crystal, taught = scores.crystal[test], [_taught(scores, order, count) for count in LABELS]
+        crystal, taught = scores.crystal[test], [_taught(scores, order, count, prior) for count in LABELS]
         without.append(auroc(_shipped(scores)[test], crystal))
         with_labels.append([auroc(_read_out(scores, each)[test], crystal) for each in taught])
         if repeat < ADAPTED:
@@ -79,7 +80,7 @@ class _Taught:
     scale: Scale
 
 
-def _taught(scores: ForeignScores, order: NDArray[np.int64], count: int) -> _Taught:
+def _taught(scores: ForeignScores, order: NDArray[np.int64], count: int, prior: Floats | None = None) -> _Taught:
     """Return the first labels; wells in which no drop was found have no features, and teach nothing."""
     pool, first = (which[scores.located[which]] for which in (order, order[:count]))
     every = _seen(scores)
@@ -89,7 +90,7 @@ def _taught(scores: ForeignScores, order: NDArray[np.int64], count: int) -> _Tau
         plates=tuple(scores.plates[first].tolist()),
         drops=tuple(str(each) for each in first),
     )
-    return _Taught(labelled, scale_of(every.of(pool)))
+    return _Taught(labelled, scale_of(every.of(pool), prior))
 
 
 def _seen(scores: ForeignScores) -> Seen:

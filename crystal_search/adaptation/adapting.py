@@ -41,7 +41,9 @@ class Adapted:
     advice: tuple[str, ...]  #: which labels would help most, in sentences
 
 
-def adapted(labelled: Labelled, everything: Seen, promise: Promise | None = None) -> Adapted:
+def adapted(
+    labelled: Labelled, everything: Seen, promise: Promise | None = None, *, prior: Floats | None = None
+) -> Adapted:
     """Return what labels make of the shipped score.
 
     Parameters
@@ -52,8 +54,10 @@ def adapted(labelled: Labelled, everything: Seen, promise: Promise | None = None
         Images of that imager, labelled or not, which say how its numbers are spread.
     promise
         For the triage; None: the usual one.
+    prior
+        What readouts of the same classifier have in common at other imagers, where that is known (`imager_prior`).
     """
-    scale = scale_of(everything)
+    scale = scale_of(everything, prior)
     found = held_out(labelled, scale)
     readout = learnt(labelled, scale, chosen(labelled, scale))
     gain = gained(labelled, found)

@@ -41,6 +41,13 @@ CHOICES = (
     Choice(penalty=1, trust=0, numbers=0.8),
     Choice(penalty=0.1, trust=0, numbers=0.8),
 )
+#: The first where readouts of other imagers are known to have something in common.
+FROM_PRIOR = Choice(penalty=1, trust=0.6, numbers=0.5, prior=1)
+
+
+def choices_for(scale: Scale) -> tuple[Choice, ...]:
+    """Return what can be chosen for the labels of an imager, the usual choice first."""
+    return CHOICES if scale.prior is None else (FROM_PRIOR, *CHOICES)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -52,7 +59,7 @@ class HeldOut:
     choices: tuple[Choice, ...]  #: one of each part
 
 
-def held_out(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES) -> HeldOut:
+def held_out(labelled: Labelled, scale: Scale, choices: Sequence[Choice] | None = None) -> HeldOut:
     """Return the logits of all labelled images, each part's by a readout of the others."""
     outer = folds(labelled, OUTER)
     logits, taken = np.zeros(labelled.seen.peaks.shape), []
@@ -73,13 +80,16 @@ def learnt(
     return fitted_readout(labelled, scale, choice, groups=groups)
 
 
-def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] = CHOICES) -> Choice:
+def chosen(labelled: Labelled, scale: Scale, choices: Sequence[Choice] | None = None) -> Choice:
     """Return the choice by which crystals are told best in parts held out, the first of `choices` when in doubt.
+
+    Without `choices` it is one of `choices_for` the scale.
 
     Another one is taken where its loss is lower by more than two standard errors of the difference, three with few
     labels. That is stricter than the usual rule of one (Hastie, Tibshirani and Friedman, The Elements of Statistical
     Learning, 2nd edition, section 7.10), by which ten labels made the scores of foreign imagers worse.
     """
+    choices = choices_for(scale) if choices is None else choices
     inner = folds(labelled, INNER)
     if inner.parts < 2 or len(choices) == 1:
         return choices[0]

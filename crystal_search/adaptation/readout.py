@@ -29,6 +29,7 @@ class Choice:
     penalty: float  #: on what the inputs of an image add, together
     trust: float  #: weight of the shipped score's logit, from which only labels move it
     numbers: float  #: how much of the inputs' square length the classifier's numbers have, in [0, 1]; answers the rest
+    prior: float = 0.0  #: weight of what readouts of other imagers have in common, from which only labels move it
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -37,6 +38,8 @@ class Scale:
 
     mean: Floats  #: (D + ANSWERS,)
     spread: Floats  #: (D + ANSWERS,)
+    prior: Floats | None = None
+    """(D + ANSWERS,), what standardised inputs add to the log-odds of crystals at any imager; None: that is unknown."""
 
     def divisors(self, numbers: float) -> Floats:
         """Return by what inputs are divided, so that those of an image have the mean square length 1 together."""
@@ -88,10 +91,18 @@ def inputs(seen: Seen) -> Floats:
     return np.column_stack([np.asarray(seen.features, np.float64), peaks, means])
 
 
-def scale_of(seen: Seen) -> Scale:
-    """Return the scale of the inputs of an imager's images."""
+def scale_of(seen: Seen, prior: Floats | None = None) -> Scale:
+    """Return the scale of the inputs of an imager's images, with the `prior` that there is for them."""
     there = inputs(seen)
-    return Scale(mean=there.mean(axis=0), spread=np.maximum(there.std(axis=0), LEAST_SPREAD))
+    return Scale(mean=there.mean(axis=0), spread=np.maximum(there.std(axis=0), LEAST_SPREAD), prior=prior)
+
+
+def begun(scale: Scale, choice: Choice) -> Floats:
+    """Return the weights of inputs from which labels move a readout, (groups, D + ANSWERS)."""
+    weights = choice.trust * shipped_readout(len(scale.mean) - ANSWERS).weights
+    if scale.prior is not None:
+        weights[CRYSTAL] += choice.prior * scale.prior / scale.spread
+    return weights
 
 
 def shipped_readout(numbers: int) -> Readout:
@@ -111,28 +122,36 @@ class Design:
     divisors: Floats  #: (D + ANSWERS,), of the inputs
     span: Span  #: of the standardised inputs
     columns: Floats  #: (N, 1 + K), their coordinates behind ones
+    prior: Floats  #: (N, groups), what the scale's prior adds to the logits; 0 where there is none
 
     def least(self, group: int, rows: NDArray[np.bool_], choice: Choice, near: Minimum | None = None) -> Minimum:
         """Return what the inputs add to the shipped score of a group, fitted to the chosen rows (N,)."""
         truth = self.labelled.groups[rows] == group
-        known = choice.trust * self.shipped[rows, group]
-        return minimum(self.columns[rows], truth, known, penalty=choice.penalty, near=near)
+        return minimum(self.columns[rows], truth, self.known(group, rows, choice), penalty=choice.penalty, near=near)
 
     def logits(self, group: int, rows: NDArray[np.bool_], choice: Choice, least: Minimum) -> Floats:
         """Return the logits of a group in the chosen rows."""
-        return np.asarray(choice.trust * self.shipped[rows, group] + self.columns[rows] @ least.found)
+        return np.asarray(self.known(group, rows, choice) + self.columns[rows] @ least.found)
+
+    def known(self, group: int, rows: NDArray[np.bool_], choice: Choice) -> Floats:
+        """Return the logits of a group from which labels move those of the chosen rows."""
+        return np.asarray(choice.trust * self.shipped[rows, group] + choice.prior * self.prior[rows, group])
 
 
 def design_of(labelled: Labelled, scale: Scale, numbers: float) -> Design:
     """Return labelled images ready for fits whose inputs have this share of the classifier's numbers."""
     divisors = scale.divisors(numbers)
     span = spanned((inputs(labelled.seen) - scale.mean) / divisors)
+    prior = np.zeros(labelled.seen.peaks.shape)
+    if scale.prior is not None:
+        prior[:, CRYSTAL] = (inputs(labelled.seen) - scale.mean) @ (scale.prior / scale.spread)
     return Design(
         labelled=labelled,
         shipped=shipped_readout(len(scale.mean) - ANSWERS).logits(labelled.seen),
         divisors=divisors,
         span=span,
         columns=with_bias(span.coordinates),
+        prior=prior,
     )
 
 
@@ -146,12 +165,12 @@ def fitted_readout(
     """
     shipped = shipped_readout(len(scale.mean) - ANSWERS)
     bias, weights = shipped.bias.copy(), shipped.weights.copy()
-    design = design_of(labelled, scale, choice.numbers)
+    design, start = design_of(labelled, scale, choice.numbers), begun(scale, choice)
     for group in sorted(set(groups_with_labels(labelled)) & set(groups)):
         found = design.least(group, told_of(labelled, group), choice).found
         added = found[1:] @ design.span.directions / design.divisors
-        bias[group] = found[0] - added @ scale.mean
-        weights[group] = choice.trust * shipped.weights[group] + added
+        weights[group] = start[group] + added
+        bias[group] = found[0] - (weights[group] - choice.trust * shipped.weights[group]) @ scale.mean
     return Readout(bias=bias, weights=weights)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.adaptation.adapting import Adapted, adapted
+from crystal_search.adaptation.imager_prior import prior_of
 from crystal_search.adaptation.labelled import CRYSTAL
 from crystal_search.adaptation.readout_model import Origin, readout_model
 from crystal_search.adaptation.triage import Promise, counted
@@ -119,7 +120,9 @@ def _asked(question: str) -> bool:
 def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, imager: str) -> Model[ReadoutCard]:
     """Return the readout of labels, and say what it is worth."""
     command = command_of(arguments, imager)
-    found = adapted(material.labelled, material.everything, Promise(missed=arguments.missed))
+    classifier = default_model(ClassifierCard, models).card
+    promise, numbers = Promise(missed=arguments.missed), material.everything.features.shape[1]
+    found = adapted(material.labelled, material.everything, promise, prior=prior_of(classifier.sha256, numbers))
     lines = list(report(found, material))
     sys.stdout.writelines(f"{line}\n" for line in lines)
     if arguments.page:
@@ -132,7 +135,7 @@ def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, 
         images=material.names,
         command=command,
     )
-    return readout_model(found, material.labelled, default_model(ClassifierCard, models).card, origin)
+    return readout_model(found, material.labelled, classifier, origin)
 
 
 def command_of(arguments: argparse.Namespace, imager: str) -> str:
