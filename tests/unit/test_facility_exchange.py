@@ -138,6 +138,19 @@ def test_what_is_refused_holds_up_no_other_and_is_given_again(facility: MemoryFa
     assert [each.image.path for each in to_push.scores] == [gone.path]
 
 
+def test_what_was_refused_is_given_at_once_when_somebody_says_so(facility: MemoryFacility) -> None:
+    imaging = MemoryImaging()
+    pull(imaging, facility, LAB)
+    score_all(imaging)
+    gone = [facility.images.pop() for _ in range(2)]
+    assert len(push(imaging, facility, LAB).refused) == 2
+    assert push(imaging, facility, LAB) == push(imaging, facility, LAB, again=False)
+    facility.images.append(gone[0])
+    report = push(imaging, facility, LAB, again=True)
+    assert (report.taken, len(report.refused)) == (1, 1)
+    assert facility.given.keys() == {image.path for image in facility.images}
+
+
 def rounds_at(folder: Path, *, clock: Callable[[], float] = lambda: 0.0) -> tuple[FacilityRounds, MemoryImaging]:
     imaging = MemoryImaging()
     return FacilityRounds(site_at(folder, imaging=imaging), SETTINGS, clock=clock), imaging

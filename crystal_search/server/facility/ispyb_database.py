@@ -54,7 +54,8 @@ class IspybDatabase:
     ) -> None:
         names = ("BLSampleImage_has_AutoScoreClass", "BLSubSample", "Position")
         writable = {tables[name]: ("insert",) for name in names if tables.readable(name)} if push else {}
-        self._engine = guard(engine, writable, calls=(statements.GIVE_SCORE, statements.ADD_CRYSTAL) if push else ())
+        calls = (*statements.GIVE_SCORES.values(), statements.ADD_CRYSTAL)
+        self._engine = guard(engine, writable, calls=calls if push else ())
         self._all, self._site, self._mapping, self._push = tables, site, mapping, push
 
     def check(self) -> Checked:

@@ -22,6 +22,7 @@ from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import ScoredImage
 
 BATCH = 500  #: images in one condition
+TOGETHER = 250  #: images whose scores are given at once; where one is refused, they are given one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +100,16 @@ class IspybWriter:
             number: [each for each in given if not _same(there.get((each.image.id, each.class_id)), each.probability)]
             for number, given in fit.items()
         }
-        if self.by_procedure:
-            return self._one_by_one(changed)
-        rows = [_row(each) for given in changed.values() for each in given]
-        try:
-            with self.connection.begin_nested():
-                self._add(rows)
-        except DBAPIError as error:
-            if not is_of_row(error):
-                raise
-            return self._one_by_one(changed)
-        return {}
+        reasons: dict[int, str] = {}
+        for part in batches([(number, given) for number, given in changed.items() if given], TOGETHER):
+            try:
+                with self.connection.begin_nested():
+                    self._give([each for _, given in part for each in given])
+            except DBAPIError as error:
+                if not is_of_row(error):
+                    raise
+                reasons |= self._one_by_one(dict(part))
+        return reasons
 
     def _probabilities(self, given: Iterable[Given]) -> dict[tuple[int, int], float | None]:
         wanted = list(given)
@@ -137,14 +137,11 @@ class IspybWriter:
         if not self.by_procedure:
             self._add([_row(each) for each in given])
             return
-        for each in given:
-            values = {
-                "path": each.image.path,
-                "schema": each.schema,
-                "class": each.name,
-                "probability": each.probability,
-            }
-            self.connection.execute(statements.GIVE_SCORE, values)
+        rest = list(given)
+        for count, statement in statements.GIVE_SCORES.items():
+            while len(rest) >= count:
+                self.connection.execute(statement, _arguments(rest[:count]))
+                del rest[:count]
 
     def _add(self, rows: Sequence[dict[str, float]]) -> None:
         if rows:
@@ -168,6 +165,14 @@ def _row(given: Given) -> dict[str, float]:
         "blsampleimageautoscoreclassid": given.class_id,
         "probability": given.probability,
     }
+
+
+def _arguments(given: Sequence[Given]) -> dict[str, str | float]:
+    values: dict[str, str | float] = {}
+    for n, each in enumerate(given):
+        values |= {f"path_{n}": each.image.path, f"schema_{n}": each.schema, f"class_{n}": each.name}
+        values[f"probability_{n}"] = each.probability
+    return values
 
 
 def _same(there: float | None, wanted: float) -> bool:

@@ -28,8 +28,8 @@ def add_commands(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction
     for name, (command, purpose) in COMMANDS.items():
         inner = commands.add_parser(name, help=purpose, description=purpose)
         add_home_argument(inner)
-        if name == "pull":
-            inner.add_argument("--again", action="store_true", help="look at everything once more, from the beginning")
+        if again := AGAIN.get(name):
+            inner.add_argument("--again", action="store_true", help=again)
         inner.set_defaults(facility_command=command)
     return commands
 
@@ -69,7 +69,8 @@ def _pull(arguments: argparse.Namespace) -> None:
 def _push(arguments: argparse.Namespace) -> None:
     with _connected(arguments) as (site, settings, facility):
         _check_takes_scores(settings)
-        report = push(site.imaging, facility, facility_name(settings), pictures=placing(site.home, settings))
+        pictures = placing(site.home, settings)
+        report = push(site.imaging, facility, facility_name(settings), pictures=pictures, again=arguments.again)
     say(push_line(report))
     if report.refused:
         say("\n".join(["refused, and tried again later:", *left_out(report.refused, verbose=arguments.verbose)]))
@@ -90,6 +91,10 @@ def _report(arguments: argparse.Namespace) -> None:
     say("\n".join(state_lines(name, state, refused)))
 
 
+AGAIN = {
+    "pull": "look at everything once more, from the beginning",
+    "push": "give also those that it refused before their time has come",
+}
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], None], str]] = {
     "check": (_check, "connect, tell what is missing, and what would be read and written; nothing is written"),
     "pull": (_pull, "take over new images, people's scores, conditions and owners of plates"),

@@ -12,6 +12,7 @@ from crystal_search.server.facility.facility_database import FacilityDatabase, P
 from crystal_search.server.imaging.facility_records import Push
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, ScoredImage
 from crystal_search.server.imaging.plate_facts import Source
+from crystal_search.server.imaging.push_rules import LONGEST_REST
 from crystal_search.server.services.facility_pictures import Placing
 
 log = logging.getLogger(__name__)
@@ -74,26 +75,36 @@ def _taken_over(imaging: ImagingDatabase, found: Pulled, name: str, report: Pull
 
 
 def push(
-    imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, pictures: Placing = lambda scores: {}
+    imaging: ImagingDatabase,
+    facility: FacilityDatabase,
+    name: str,
+    *,
+    pictures: Placing = lambda scores: {},
+    again: bool = False,
 ) -> PushReport:
     """Give a facility every score that it was not given yet, and put their pictures in their places.
+
+    Those that it refused are given when their time has come, or all of them once `again`.
 
     Raises
     ------
     DatabaseError
         If it cannot be reached; what it took before is noted, the rest waits for the next time.
     """
-    taken = 0
+    taken, tried = 0, set[int]()
     refused: list[str] = []
     while True:
         now = datetime.now(UTC)
-        found = imaging.scores_to_push(name, now=now, limit=PUSH_SCORES)
-        if not (found.scores or found.passed_over):
+        found = imaging.scores_to_push(name, now=now + 2 * LONGEST_REST if again else now, limit=PUSH_SCORES)
+        scores = [each for each in found.scores if each.score_id not in tried]
+        passed_over = [each for each in found.passed_over if each.score_id not in tried]
+        if not (scores or passed_over):
             return PushReport(taken=taken, refused=tuple(refused))
-        reasons = {each.image_id: each.why for each in facility.push(found.scores)} if found.scores else {}
-        reasons |= pictures([each for each in found.scores if each.image.id not in reasons])
-        given = [_noted(each, reasons.get(each.image.id, "")) for each in found.scores]
-        imaging.note_pushed(name, [*found.passed_over, *given], now=now)
+        reasons = {each.image_id: each.why for each in facility.push(scores)} if scores else {}
+        reasons |= pictures([each for each in scores if each.image.id not in reasons])
+        given = [_noted(each, reasons.get(each.image.id, "")) for each in scores]
+        imaging.note_pushed(name, [*passed_over, *given], now=now)
+        tried |= {each.score_id for each in (*passed_over, *given)}
         taken += len(given) - len(reasons)
         refused += reasons.values()
         log.info("pushed %d scores, %d refused", len(given), len(reasons), extra={"action": "scores_pushed"})
