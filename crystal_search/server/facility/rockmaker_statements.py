@@ -99,41 +99,43 @@ def newest(tables: RockMakerTables, limit: int) -> Query:
 
 def _images(tables: RockMakerTables) -> Query:
     """Extended-focus images with all that says where they belong and where their files are."""
-    image, type_, store, result = (tables[name] for name in ("Image", "ImageType", "ImageStore", "CaptureResult"))
-    region, drop, well, plate = (tables[name] for name in ("Region", "WellDrop", "Well", "Plate"))
-    version, profile, batch, task = (
-        tables[name] for name in ("CaptureProfileVersion", "CaptureProfile", "ImageBatch", "ImagingTask")
-    )
-    columns: Sequence[ColumnElement[Any]] = (
-        image.c.id,
-        plate.c.id.label("plate"),
-        plate.c.barcode,
-        well.c.wellnumber,
-        well.c.rowletter,
-        well.c.columnnumber,
-        drop.c.id.label("welldrop"),
-        drop.c.dropnumber,
-        region.c.id.label("region"),
-        batch.c.id.label("batch"),
-        profile.c.id.label("profile"),
-        profile.c.name.label("profile_name"),
-        type_.c.shortname,
-        store.c.basepath,
-        task.c.dateimaged,
-    )
+    image, result, region = tables["Image"].c, tables["CaptureResult"].c, tables["Region"].c
+    drop, well, version = tables["WellDrop"].c, tables["Well"].c, tables["CaptureProfileVersion"].c
     return (
-        select(*columns)
-        .select_from(image)
-        .join(type_, type_.c.id == image.c.imagetypeid)
-        .join(store, store.c.id == image.c.imagestoreid)
-        .join(result, result.c.id == image.c.captureresultid)
-        .join(region, region.c.id == result.c.regionid)
-        .join(drop, drop.c.id == region.c.welldropid)
-        .join(well, well.c.id == drop.c.wellid)
-        .join(plate, plate.c.id == well.c.plateid)
-        .join(version, version.c.id == result.c.captureprofileversionid)
-        .join(profile, profile.c.id == version.c.captureprofileid)
-        .join(batch, batch.c.id == result.c.imagebatchid)
-        .join(task, task.c.id == batch.c.imagingtaskid)
-        .where(type_.c.shortname == FOCUS)
+        select(*_told(tables))
+        .select_from(tables["Image"])
+        .join(tables["ImageType"], tables["ImageType"].c.id == image.imagetypeid)
+        .join(tables["ImageStore"], tables["ImageStore"].c.id == image.imagestoreid)
+        .join(tables["CaptureResult"], result.id == image.captureresultid)
+        .join(tables["Region"], region.id == result.regionid)
+        .join(tables["WellDrop"], drop.id == region.welldropid)
+        .join(tables["Well"], well.id == drop.wellid)
+        .join(tables["Plate"], tables["Plate"].c.id == well.plateid)
+        .join(tables["CaptureProfileVersion"], version.id == result.captureprofileversionid)
+        .join(tables["CaptureProfile"], tables["CaptureProfile"].c.id == version.captureprofileid)
+        .join(tables["ImageBatch"], tables["ImageBatch"].c.id == result.imagebatchid)
+        .join(tables["ImagingTask"], tables["ImagingTask"].c.id == tables["ImageBatch"].c.imagingtaskid)
+        .where(tables["ImageType"].c.shortname == FOCUS)
+    )
+
+
+def _told(tables: RockMakerTables) -> Sequence[ColumnElement[Any]]:
+    """Columns that say where an image belongs and where its file is."""
+    well, drop, profile = tables["Well"].c, tables["WellDrop"].c, tables["CaptureProfile"].c
+    return (
+        tables["Image"].c.id,
+        tables["Plate"].c.id.label("plate"),
+        tables["Plate"].c.barcode,
+        well.wellnumber,
+        well.rowletter,
+        well.columnnumber,
+        drop.id.label("welldrop"),
+        drop.dropnumber,
+        tables["Region"].c.id.label("region"),
+        tables["ImageBatch"].c.id.label("batch"),
+        profile.id.label("profile"),
+        profile.name.label("profile_name"),
+        tables["ImageType"].c.shortname,
+        tables["ImageStore"].c.basepath,
+        tables["ImagingTask"].c.dateimaged,
     )
