@@ -17,7 +17,7 @@ from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.imaging.facility_records import PulledScore
 from crystal_search.server.imaging.imaging_database import ScoredImage
 from crystal_search.server.imaging.plate_facts import Condition, PlateFacts
-from crystal_search.server.services import facility_exchange
+from crystal_search.server.services import facility_exchange, facility_rounds
 from crystal_search.server.services.facility_exchange import pull, push
 from crystal_search.server.services.facility_rounds import FacilityRounds
 from tests.integration.imaging_nouns import NOON, auto, key, new_image
@@ -171,6 +171,25 @@ def test_watch_pulls_and_pushes(facility: MemoryFacility, tmp_path: Path, capsys
     told = capsys.readouterr().out
     assert "pulled 3 images (0 known before), 0 scores of people" in told
     assert "pushed 3 scores, 0 refused" in told
+
+
+def test_scores_go_while_an_archive_comes(
+    facility: MemoryFacility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facility_exchange, "PULL_ROWS", 1)
+    monkeypatch.setattr(facility_rounds, "LOOKS", 2)
+    rounds, imaging = rounds_at(tmp_path)
+    rounds.look()
+    rounds.wait()
+    assert len(imaging.plate_images("P1")) == 2
+    score_all(imaging)
+    rounds.look()  # at once, though the clock stands still: there is more
+    rounds.wait()
+    assert (len(imaging.plate_images("P1")), len(facility.given)) == (3, 2)
+    facility.images.append(new_image(key(row=7)))
+    rounds.look()
+    rounds.wait()
+    assert len(imaging.plate_images("P1")) == 3  # the next look is when it is time
 
 
 def test_trouble_is_told_until_it_is_over_and_stops_nothing(facility: MemoryFacility, tmp_path: Path) -> None:

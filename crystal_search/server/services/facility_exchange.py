@@ -5,12 +5,12 @@ facility has it, and giving it once more changes nothing.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crystal_search.server.facility.facility_database import FacilityDatabase, Pulled
 from crystal_search.server.imaging.facility_records import Push
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ScoredImage
+from crystal_search.server.imaging.imaging_database import ALL, ImagingDatabase, ScoredImage
 from crystal_search.server.imaging.plate_facts import Source
 from crystal_search.server.imaging.push_rules import LONGEST_REST
 from crystal_search.server.services.facility_pictures import Placing
@@ -31,6 +31,7 @@ class PullReport:
     wells: int = 0  #: of whose conditions something was
     scores: int = 0  #: of people, that were new
     left_out: tuple[str, ...] = ()  #: a sentence each
+    more: bool = False  #: whether there is more than was looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,12 @@ class PushReport:
     refused: tuple[str, ...] = ()  #: a sentence each
 
 
-def pull(imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, again: bool = False) -> PullReport:
-    """Take over everything that is new at a facility; all that it has is looked at when it is looked at `again`.
+def pull(
+    imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, again: bool = False, looks: int = ALL
+) -> PullReport:
+    """Take over everything that is new at a facility, or what so many looks find.
+
+    All that it has is looked at when it is looked at `again`.
 
     Raises
     ------
@@ -50,12 +55,12 @@ def pull(imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, aga
         If it cannot be reached; what came before is kept.
     """
     report, mark, more = PullReport(), "" if again else imaging.facility_state(name).pull_mark, True
-    while more:
+    while more and looks > 0:
         found = facility.pull(mark, limit=PULL_ROWS)
         report = _taken_over(imaging, found, name, report)
-        more, mark = found.more and found.mark != mark, found.mark
+        more, mark, looks = found.more and found.mark != mark, found.mark, looks - 1
         imaging.note_pulled(name, mark, now=datetime.now(UTC))
-    return report
+    return replace(report, more=more)
 
 
 def _taken_over(imaging: ImagingDatabase, found: Pulled, name: str, report: PullReport) -> PullReport:

@@ -18,6 +18,7 @@ from crystal_search.server.services.facility_exchange import pull, push
 from crystal_search.server.services.facility_pictures import placing
 from crystal_search.server.services.facility_reports import pull_line, push_line
 
+LOOKS = 10  #: of a pull in one round, so that scores go while an archive comes
 SHOWN = 5  #: of the things left out in one look, in the log
 
 
@@ -31,7 +32,7 @@ class FacilityRounds:
         self._facility: FacilityDatabase | None = None
         self._thread: threading.Thread | None = None
         self._next = clock()
-        self._trouble = ""
+        self._trouble, self._more = "", False
         self._told: set[str] = set()
 
     def look(self) -> str:
@@ -59,13 +60,14 @@ class FacilityRounds:
             self._trouble = f"this program is at fault\n{traceback.format_exc()}"
         else:
             self._trouble = ""
-        self._next = self._clock() + self._settings.poll_seconds
+        self._next = self._clock() + (0 if self._more and not self._trouble else self._settings.poll_seconds)
 
     def _exchange(self) -> None:
         name = facility_name(self._settings)
         self._facility = self._facility or open_facility(self._settings)
         with only_at_facility(self._site.home):
-            pulled = pull(self._site.imaging, self._facility, name)
+            pulled = pull(self._site.imaging, self._facility, name, looks=LOOKS)
+            self._more = pulled.more
             self._tell(pulled.images + pulled.scores, pull_line(pulled), pulled.left_out)
             if self._settings.push and facility_kind(self._settings).takes_scores:
                 pictures = placing(self._site.home, self._settings)
