@@ -30,6 +30,14 @@ SCORES = "plate;well;outcome;score_number;group;work_unit;image_id\nP1;A01;clear
 TABLE = 'file,outcome,split,plate,row,column,drop,uv\na.jpg,clear,train,P1,A,1,1,\n"b, c.png",other,test,,,,,x.jpg\n'
 VMXI = b"image,label\na,7\n"
 CORRECTIONS = "image\twell\told\tnew\nP1/a.jpg\tP1 A01.1\tclear\tcrystal_harvestable\n"
+OWNERS = "plate,project,owner,people\nP1,mx-1,Ada,Ben; Zoe\n"
+WELLS = "plate;well;drop;condition_name;ingredient_1;concentration_1;ph_1;ingredient_2\nP1;C7;2;J;HEPES;0,1;7,5;PEG\n"
+SCREEN = (
+    "<screen><conditions><condition><conditionIngredient><concentration>25</concentration><pH>7</pH>"
+    "<type>Buffer</type><stockLocalID>1</stockLocalID></conditionIngredient></condition></conditions>"
+    "<ingredients><ingredient><name>PEG</name><stocks><stock><localID>1</localID><units>%</units></stock></stocks>"
+    "</ingredient></ingredients></screen>"
+)
 SETTINGS = 'threshold = 0.9\nengine = "local"\nimages_per_unit = 4\ndatabase_url = "sqlite://"\nmodels = "m"\n'
 INIT_DATA = (
     "<app_init_data>\n<client_pid>4711</client_pid>\n<wu_cpu_time>12.5</wu_cpu_time>\n"
@@ -63,6 +71,8 @@ def seeds() -> dict[str, dict[str, bytes]]:
         "score_request": {"score.json": json.dumps(SCORE).encode()},
         "settings": {"settings.toml": SETTINGS.encode()},
         "score_csv": {"semicolons.csv": SCORES.encode(), "commas.csv": SCORES.replace(";", ",").encode("utf-8-sig")},
+        "facts": {"owners.csv": OWNERS.encode(), "wells.csv": WELLS.encode()},
+        "screen": {"peg.xml": SCREEN.encode()},
         "tables": {"images.csv": TABLE.encode(), "corrections.csv": CORRECTIONS.encode(), "vmxi.csv": VMXI},
         "coco": {"annotations.json": json.dumps(_annotations()).encode()},
         "labelme": {"a.json": json.dumps(_shapes()).encode()},

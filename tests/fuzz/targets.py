@@ -52,6 +52,9 @@ from crystal_search.result_reader import result_from_json
 from crystal_search.review.corrections import read_corrections
 from crystal_search.robot_conventions import CONVENTIONS
 from crystal_search.robot_names import DETECTABLE, MAX_COLUMNS, MAX_DROPS, MAX_ROWS, detected, read_name
+from crystal_search.server.importing.condition_table import conditions_of
+from crystal_search.server.importing.owners_command import owners_in
+from crystal_search.server.importing.screen_xml import conditions_in
 from crystal_search.server.services.score_csv import read_csv
 from crystal_search.server.settings import read_settings
 from crystal_search.viewer.hand_scores import ScoreRequestError, read_comment, read_score, read_taking_back
@@ -146,6 +149,20 @@ def settings(data: bytes) -> object:
 def score_csv(data: bytes) -> object:
     """Read scores back that a person looked at."""
     return read_csv(_file("scores.csv", data))
+
+
+def screen(data: bytes) -> object:
+    """Read a screen as Rock Maker exports it."""
+    return conditions_in(_file("screen.xml", data))
+
+
+def facts(data: bytes) -> object:
+    """Read what is in wells, and whose plates are, from a table."""
+    path, found = _file("facts.csv", data), []
+    for read in (conditions_of, owners_in):
+        with suppress(UserError):
+            found.append(read(path))
+    return found or None
 
 
 def tables(data: bytes) -> object:
@@ -320,6 +337,8 @@ TARGETS: dict[str, Target] = {
     "settings": Target(settings, (ConfigError,)),
     "score_csv": Target(score_csv, (UserError,)),
     "tables": Target(tables, ()),
+    "facts": Target(facts, ()),
+    "screen": Target(screen, (UserError,)),
     "coco": Target(coco, (UserError,), mutated_json),
     "labelme": Target(labelme, (UserError,), mutated_json),
     "drawn_mask": Target(drawn_mask, (ImageError,), mended=with_png_checksums),
