@@ -32,8 +32,8 @@ from crystal_search.server.engines.boinc.returned_results import check
 from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, COMPARE, scripts
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.services.assimilate import assimilate
 from crystal_search.server.services.create_work import create_work

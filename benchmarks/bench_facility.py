@@ -22,8 +22,9 @@ from benchmarks.bench_imaging import score
 from benchmarks.table import Row, table
 from crystal_search.server.facility.ispyb_database import IspybDatabase
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, NewImage, ScoredImage, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ScoredImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage, StoredImage
 from crystal_search.server.services.facility_exchange import PUSH_SCORES, pull
 from crystal_search.wells import WellKey
 from tests.integration.test_ispyb_release import load, server

@@ -15,15 +15,9 @@ from pathlib import Path
 from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore, RankedScore
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    ImagingDatabase,
-    NewImage,
-    Recipe,
-    StoredImage,
-    UnitRecord,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, Recipe, UnitRecord
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage, StoredImage
 from crystal_search.wells import WellKey
 
 DROPS_OF_A_PLATE = 288

@@ -30,7 +30,8 @@ from crystal_search.server.feature_store.feature_rows import SEGMENT_ROWS, Rows
 from crystal_search.server.feature_store.feature_store import FeatureStore, store_of
 from crystal_search.server.feature_store.stored_readout import scores_in
 from crystal_search.server.imagers import WHOLE
-from crystal_search.server.imaging.imaging_database import AutoScore, NewImage, Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe
+from crystal_search.server.imaging.stored_images import NewImage, StoredImage
 from crystal_search.server.installation import Installation, opened, recipe_of
 from crystal_search.server.readouts_in_use import use_readout
 from crystal_search.server.services.rescoring_archive import rescore_all

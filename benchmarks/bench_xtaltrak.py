@@ -20,7 +20,7 @@ from crystal_search.server.facility.xtaltrak_database import XtalTrakDatabase
 from crystal_search.server.facility.xtaltrak_played import make_tables
 from crystal_search.server.facility.xtaltrak_pull import Mark
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables, xtaltrak_tables
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.services.facility_exchange import PULL_ROWS, PUSH_SCORES
 from crystal_search.wells import WellKey
 from tests.xtaltrak_site import scored

@@ -21,8 +21,9 @@ from crystal_search.server.engines.boinc.invitations import invitation
 from crystal_search.server.engines.boinc.project import Project, read_project
 from crystal_search.server.engines.boinc.supplying import supply
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, NewImage
+from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 from crystal_search.server.facility.facility_database import FacilityDatabase
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, xtaltrak_tables
 from crystal_search.server.imaging.facility_records import PulledScore
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from tests.ispyb_sites import in_sqlite
 from tests.memory_facility import MemoryFacility
 from tests.xtaltrak_site import PlayedXtalTrak

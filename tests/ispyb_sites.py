@@ -11,8 +11,8 @@ from crystal_search.server.facility import ispyb_played as played
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.facility.ispyb_database import IspybDatabase, open_ispyb
 from crystal_search.server.facility.ispyb_schema import GROUP_CLASSES, SCHEMA, IspybTables, ispyb_tables
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_imaging import parsed
+from crystal_search.server.imaging.stored_images import NewImage
 
 
 class PlayedIspyb:

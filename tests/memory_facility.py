@@ -7,8 +7,9 @@ from crystal_search.errors import DatabaseError
 from crystal_search.server.facility.facility_database import Checked, Pulled, Refusal
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.imaging.facility_records import PulledScore
-from crystal_search.server.imaging.imaging_database import NewImage, ScoredImage
+from crystal_search.server.imaging.imaging_database import ScoredImage
 from crystal_search.server.imaging.plate_facts import Condition, PlateFacts
+from crystal_search.server.imaging.stored_images import NewImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,27 +19,29 @@ from crystal_search.server.imaging.facility_records import (
 from crystal_search.server.imaging.imaging_database import (
     ALL,
     CLOSED,
-    Added,
     Age,
     AutoScore,
     DropScores,
-    FileVersion,
-    ImportRecord,
     ManualScore,
-    NewImage,
     PlateSummary,
-    Postponed,
-    Postponement,
     Recipe,
-    Removal,
     ScoredImage,
-    StoredImage,
-    Taken,
     ToPush,
     UnitRecord,
 )
 from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
 from crystal_search.server.imaging.push_rules import again_at, new_scores, sorted_out
+from crystal_search.server.imaging.stored_images import (
+    Added,
+    FileVersion,
+    ImportRecord,
+    NewImage,
+    Postponed,
+    Postponement,
+    Removal,
+    StoredImage,
+    Taken,
+)
 from crystal_search.wells import REMOVED, WellKey
 from tests.memory_facts import MemoryFacts
 from tests.memory_plate_list import listed

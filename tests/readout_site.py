@@ -16,7 +16,8 @@ from crystal_search.model import Model, default_model, in_role, read_model, sha2
 from crystal_search.model_card import ClassifierCard, Output, ReadoutCard
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
 from crystal_search.result import ImageScore, RankedScore
-from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, NewImage, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage, StoredImage
 from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.services.keeping_features import keep_features
 from crystal_search.wells import WellKey

@@ -15,7 +15,8 @@ from crystal_search.server.engines.attempts import attempt_folder
 from crystal_search.server.engines.local_engine import LocalEngine, good_picture
 from crystal_search.server.folders import unit_files
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, NewImage
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import Order
 from crystal_search.server.services.cycle import is_finished, publish_scores, score_images

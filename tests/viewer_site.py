@@ -14,13 +14,8 @@ from starlette.types import ASGIApp
 from crystal_search.geometry import Box
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    DropScores,
-    ImagingDatabase,
-    ManualScore,
-    NewImage,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ImagingDatabase, ManualScore
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 from tests.recipes import made_by
 

@@ -11,7 +11,8 @@ from crystal_search.server.facility import xtaltrak_statements as statements
 from crystal_search.server.facility.xtaltrak_database import XtalTrakDatabase
 from crystal_search.server.facility.xtaltrak_played import add_images, make_tables
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables
-from crystal_search.server.imaging.imaging_database import AutoScore, NewImage, ScoredImage, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore, ScoredImage
+from crystal_search.server.imaging.stored_images import NewImage, StoredImage
 from crystal_search.wells import WellKey
 from tests.recipes import made_by
 

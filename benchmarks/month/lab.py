@@ -18,8 +18,9 @@ from benchmarks.month.hosts import Host
 from crystal_search.server.engines.boinc.install import input_template
 from crystal_search.server.engines.boinc.project import IN_TEMPLATE
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import NewImage, Recipe
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.settings import Settings, sqlite_url
 from crystal_search.wells import WellKey

@@ -10,7 +10,8 @@ from crystal_search.class_schemes import SCHEMES, scheme_named
 from crystal_search.errors import UserError
 from crystal_search.outcomes import CHOPS_ONLY
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import DropScores, Ledger, PlateSummary, StoredImage
+from crystal_search.server.imaging.imaging_database import DropScores, Ledger, PlateSummary
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import opened
 
 UV = "uv"

@@ -21,7 +21,7 @@ from crystal_search.server.facility.facility_settings import read_facility_setti
 from crystal_search.server.facility.ispyb_played import played_ispyb
 from crystal_search.server.facility.xtaltrak_played import played_xtaltrak
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation, opened, recipe_of, say
 from crystal_search.server.services import facility_command
 from crystal_search.server.services.facility_exchange import pull, push

@@ -19,7 +19,7 @@ from crystal_search.evaluation.label_material import answers_to, labelled_of
 from crystal_search.evaluation.label_table import LabelledFile, read_labels
 from crystal_search.files import write_whole
 from crystal_search.processes import processors
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import opened
 from crystal_search.server.services.drops_to_label import drops_to_label
 from crystal_search.server.services.imager_features import imager_with_features, store_in_use

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from crystal_search.errors import ImageError
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import facts_record, full_condition_record
 from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write

@@ -22,14 +22,8 @@ from crystal_search.outcomes import (
 )
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.comments import Comment
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    DropScores,
-    ManualScore,
-    PlateSummary,
-    Postponement,
-    StoredImage,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary
+from crystal_search.server.imaging.stored_images import Postponement, StoredImage
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Board, Place, place_of

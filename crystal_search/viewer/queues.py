@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from crystal_search.errors import UserError
 from crystal_search.server.feature_store.feature_store import FeatureStore
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.disagreements import Against, disagreements
 from crystal_search.server.services.drops_to_label import drops_to_label

@@ -14,10 +14,9 @@ from crystal_search.server.imaging.imaging_database import (
     ImagingDatabase,
     ManualScore,
     PlateSummary,
-    StoredImage,
-    Taken,
 )
 from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
+from crystal_search.server.imaging.stored_images import StoredImage, Taken
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
 from crystal_search.viewer.recent import Recent

@@ -19,7 +19,7 @@ from crystal_search.errors import ImageError
 from crystal_search.files import clear_parts, unwaiting, write_whole
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_BYTES, PNG_MAGIC
 from crystal_search.images import Colour, decode
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.versions import MISSING, Versions, version_of, version_text
 
 log = logging.getLogger(__name__)

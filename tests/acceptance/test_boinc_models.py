@@ -15,7 +15,7 @@ from crystal_search.server.engines.boinc.boinc_report import held_back
 from crystal_search.server.engines.boinc.invitations import invitation
 from crystal_search.server.engines.boinc.supplying import UPDATE, supply
 from crystal_search.server.engines.engine import Waiting
-from crystal_search.server.imaging.imaging_database import Removal
+from crystal_search.server.imaging.stored_images import Removal
 from crystal_search.server.installation import recipe_of
 from crystal_search.server.models_in_use import known_models, model_called, put_to_use
 from crystal_search.server.services.create_work import EVERYTHING, Order

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from crystal_search.naming import utc_of
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, css, order, rgb, shown, tile, wait_for_image

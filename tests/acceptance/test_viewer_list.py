@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from playwright.sync_api import Page, expect
 
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, shown

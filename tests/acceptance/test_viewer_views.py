@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from crystal_search.naming import utc_of
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown, tile, wait_for_image

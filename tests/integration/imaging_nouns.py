@@ -4,15 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from crystal_search.geometry import Box
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    ImagingDatabase,
-    ManualScore,
-    NewImage,
-    Recipe,
-    StoredImage,
-    UnitRecord,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, Recipe, UnitRecord
+from crystal_search.server.imaging.stored_images import NewImage, StoredImage
 from crystal_search.wells import WellKey
 from tests.recipes import made_by
 

@@ -18,7 +18,8 @@ from crystal_search.model_card import ClassifierCard, ReadoutCard
 from crystal_search.outcomes import GROUPS, OUTCOMES
 from crystal_search.server.feature_store.feature_rows import picture_of, row_type
 from crystal_search.server.feature_store.feature_store import store_of
-from crystal_search.server.imaging.imaging_database import ManualScore, NewImage
+from crystal_search.server.imaging.imaging_database import ManualScore
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation, opened
 from crystal_search.server.services.imager_features import sample_of, store_in_use
 from crystal_search.server.services.readout_offers import read_fits

@@ -8,8 +8,9 @@ from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import DatabaseError
 from crystal_search.server.imaging.comments import Comment
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import StoredImage
 from tests.integration.imaging_nouns import NOON, auto, key, manual, stored
 
 

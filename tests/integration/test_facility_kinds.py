@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from crystal_search.server.facility.facility_kinds import FACILITIES
-from crystal_search.server.imaging.imaging_database import NewImage, ToPush
+from crystal_search.server.imaging.imaging_database import ToPush
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.services.facility_exchange import pull, push
 from tests.facility_sites import SITES, PlayedSite
 from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, RECIPE, auto

@@ -7,14 +7,8 @@ import pytest
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.server.imaging.facility_records import PulledScore, Push
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    ImagingDatabase,
-    ManualScore,
-    Removal,
-    StoredImage,
-    ToPush,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, ToPush
+from crystal_search.server.imaging.stored_images import Removal, StoredImage
 from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, RECIPE, auto, key, manual, stored
 from tests.recipes import by_readout
 

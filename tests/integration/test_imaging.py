@@ -7,18 +7,8 @@ import pytest
 
 from crystal_search.errors import DatabaseError, UnknownNameError
 from crystal_search.server.imaging import sql_transactions, sql_units
-from crystal_search.server.imaging.imaging_database import (
-    CLOSED,
-    AutoScore,
-    FileVersion,
-    ImagingDatabase,
-    NewImage,
-    PlateSummary,
-    Postponement,
-    Removal,
-    StoredImage,
-    Taken,
-)
+from crystal_search.server.imaging.imaging_database import CLOSED, AutoScore, ImagingDatabase, PlateSummary
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Postponement, Removal, StoredImage, Taken
 from tests.integration.imaging_nouns import (
     NO_DROP,
     NOON,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, ManualScore, NewImage
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, ManualScore
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 from tests.integration.imaging_nouns import RECIPE, auto, manual, new_image
 

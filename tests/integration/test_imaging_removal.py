@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, Removal, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.stored_images import Removal, StoredImage
 from tests.integration.imaging_nouns import NOON, RECIPE, auto, key, manual, new_image, stored, unit
 
 REMOVAL = Removal(person="Zoë", what="plate P1", why="wrong 'format'", removed_at=NOON)

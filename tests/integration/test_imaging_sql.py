@@ -18,8 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import ConfigError, DatabaseError, SchemaError
 from crystal_search.server.imaging import schema, schema_upgrades
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
+from crystal_search.server.imaging.stored_images import NewImage
 from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto, key, manual, new_image, stored
 
 
@@ -159,7 +159,8 @@ def test_processes_open_and_fill_one_database_at_once(empty_url: str) -> None:
 
 KILLED = """
 import sys
-from crystal_search.server.imaging.imaging_database import NewImage, WellKey
+from crystal_search.server.imaging.imaging_database import WellKey
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
 database = open_imaging(sys.argv[1])
 def images():

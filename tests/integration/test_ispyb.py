@@ -13,7 +13,8 @@ from crystal_search.errors import DatabaseError
 from crystal_search.geometry import Box
 from crystal_search.server.facility.ispyb_crystals import FoundCrystal
 from crystal_search.server.facility.ispyb_database import IspybDatabase
-from crystal_search.server.imaging.imaging_database import Recipe, ScoredImage, StoredImage
+from crystal_search.server.imaging.imaging_database import Recipe, ScoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.facility_exchange import pull, push
 from crystal_search.wells import WellKey
 from tests.integration.conftest import _empty_database

@@ -10,8 +10,8 @@ from benchmarks.month.archive import DROPS, fill
 from benchmarks.month.clock import Clock
 from benchmarks.month.lab import Lab, staged
 from benchmarks.month.play import Books, audited, play
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 from tests.service_site import RECIPE
 

@@ -12,8 +12,9 @@ from crystal_search.panel.machine_answers import in_ledger
 from crystal_search.panel.panel_set import CLASSES, read_set
 from crystal_search.panel.time_courses import drawn_set, in_database
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, Removal
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import Removal
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import NOON, add_plate, auto_score
 

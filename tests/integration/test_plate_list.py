@@ -10,15 +10,11 @@ from sqlalchemy import Engine
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.result import ImageScore, RankedScore
-from crystal_search.server.imaging.imaging_database import (
-    FileVersion,
-    ImagingDatabase,
-    ManualScore,
-    Removal,
-)
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
 from crystal_search.server.imaging.plate_list import SORTS, PlateQuery
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import FileVersion, Removal
 from tests.integration.imaging_nouns import NO_DROP, NOON, auto, key, manual, new_image, stored
 from tests.memory_plate_list import listed
 

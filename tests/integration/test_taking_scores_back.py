@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import StoredImage
 from tests.integration.imaging_nouns import NOON, auto, key, manual, said_last, stored
 
 LATER = NOON + timedelta(hours=9)

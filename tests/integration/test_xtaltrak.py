@@ -18,7 +18,7 @@ from crystal_search.server.facility.facility_database import Refusal
 from crystal_search.server.facility.foreign_sql import begin_writing
 from crystal_search.server.facility.xtaltrak_database import XtalTrakDatabase
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, xtaltrak_tables
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from tests.xtaltrak_site import FIRST, PlayedXtalTrak, image_of, key, scored
 
 PLATE = [(row, column) for row in range(2) for column in range(3)]

@@ -15,8 +15,9 @@ from sqlalchemy import CheckConstraint, Engine, create_engine, event
 from crystal_search.errors import DatabaseError
 from crystal_search.server.facility.foreign_sql import begin_writing
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, xtaltrak_tables
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services import facility_exchange
 from crystal_search.server.services.facility_exchange import pull, push
 from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto

@@ -11,7 +11,8 @@ from crystal_search.errors import DatabaseError
 from crystal_search.server.feature_store.feature_rows import picture_of
 from crystal_search.server.feature_store.feature_store import stores_in
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.unit_states import State, names_in
 from tests.killing.robot import Robot
 

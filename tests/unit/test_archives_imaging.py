@@ -9,7 +9,8 @@ from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOu
 from crystal_search.archives.archive_kinds import open_archive
 from crystal_search.archives.installation_archive import scored_images
 from crystal_search.errors import UserError
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, NewImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import opened
 from crystal_search.wells import WellKey
 from tests.memory_imaging import MemoryImaging

@@ -18,7 +18,8 @@ from crystal_search.pictures import Converted, as_work_picture
 from crystal_search.result import ImageScore
 from crystal_search.server.engines.attempts import add_failure, set_aside
 from crystal_search.server.folders import unit_files
-from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, NewImage
+from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import create_work as create_work_command
 from crystal_search.server.services import image_files, packing

@@ -16,7 +16,7 @@ from crystal_search.errors import UserError
 from crystal_search.files import unwaiting
 from crystal_search.main import main
 from crystal_search.naming import Naming
-from crystal_search.server.imaging.imaging_database import Added, NewImage
+from crystal_search.server.imaging.stored_images import Added, NewImage
 from crystal_search.server.importing import folder_walk, import_command, import_images
 from crystal_search.server.importing.import_command import naming_of, summary
 from crystal_search.server.importing.import_images import ImportReport, Remembered, import_folder

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from crystal_search.result import ImageScore
-from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import FileVersion, StoredImage
 from crystal_search.server.importing.import_images import import_folder
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.create_work import create_work

@@ -15,7 +15,7 @@ from crystal_search.sentinel import usual
 from crystal_search.sentinel.vitals import Vitals
 from crystal_search.server.health.status import status
 from crystal_search.server.health.troubles import troubles
-from crystal_search.server.imaging.imaging_database import FileVersion, NewImage
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import imager_records, look_after_imagers
 from crystal_search.server.services.imager_records import read_record, read_records, read_seen

@@ -9,7 +9,8 @@ from crystal_search.adaptation.labelled import NOT_CRYSTAL
 from crystal_search.features import unpacked
 from crystal_search.outcomes import GROUPS, Group
 from crystal_search.server.feature_store.feature_store import stores_in
-from crystal_search.server.imaging.imaging_database import FileVersion, ManualScore, Removal
+from crystal_search.server.imaging.imaging_database import ManualScore
+from crystal_search.server.imaging.stored_images import FileVersion, Removal
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.own_labels import OwnLabels, own_labels
 from tests.fake_client import features_of

@@ -8,7 +8,7 @@ import pytest
 
 from crystal_search.server.feature_store.feature_rows import Rows
 from crystal_search.server.feature_store.feature_store import stores_in
-from crystal_search.server.imaging.imaging_database import FileVersion
+from crystal_search.server.imaging.stored_images import FileVersion
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.rebuild_features import LAST, rebuild_features
 from crystal_search.server.unit_states import State, names_in, place_of

@@ -18,7 +18,7 @@ from crystal_search.server.health.pace import Flow, Rates, Sample, add_sample, f
 from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.status import SHOWN_FAILURES, as_text, status
 from crystal_search.server.health.troubles import troubles
-from crystal_search.server.imaging.imaging_database import FileVersion, NewImage, Postponement
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Postponement
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.packing import recorded
 from crystal_search.server.services.watch import noted

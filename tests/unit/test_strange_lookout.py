@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from crystal_search.features import packed
 from crystal_search.server.health.status import status
 from crystal_search.server.health.troubles import troubles
-from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, NewImage, Recipe, Removal
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Removal
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import look_after_imagers, strange_lookout, strange_records
 from crystal_search.server.services.keeping_features import keep_features

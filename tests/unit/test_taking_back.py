@@ -11,7 +11,8 @@ import pytest
 
 from crystal_search.main import main
 from crystal_search.naming import Naming
-from crystal_search.server.imaging.imaging_database import FileVersion, ManualScore
+from crystal_search.server.imaging.imaging_database import ManualScore
+from crystal_search.server.imaging.stored_images import FileVersion
 from crystal_search.server.importing import import_images
 from crystal_search.server.importing.import_command import keep_plan
 from crystal_search.server.importing.import_images import import_folder

@@ -14,7 +14,7 @@ from crystal_search.adaptation.triage import Promise, Triage
 from crystal_search.server.feature_store.feature_store import stores_in
 from crystal_search.server.feature_store.stored_readout import seen_in
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.readouts_in_use import ReadoutInUse
 from crystal_search.server.services import triage_states as states

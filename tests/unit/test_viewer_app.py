@@ -18,7 +18,7 @@ from PIL import Image
 from crystal_search.errors import DatabaseError
 from crystal_search.model import sha256_of
 from crystal_search.outcomes import OUTCOMES
-from crystal_search.server.imaging.imaging_database import FileVersion, NewImage, Postponement
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Postponement
 from crystal_search.viewer import api
 from crystal_search.viewer.app import static_address, viewer_app
 from crystal_search.viewer.guard import SECURITY_HEADERS

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from crystal_search.errors import ConfigError, DatabaseError, ImageError
 from crystal_search.outcomes import OUTCOMES
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import host_name, own_names

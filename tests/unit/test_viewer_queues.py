@@ -14,7 +14,8 @@ from crystal_search.model import default_models, references
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, OUTCOMES, Group
 from crystal_search.server.feature_store.feature_rows import picture_of, row_type
 from crystal_search.server.feature_store.feature_store import store_of
-from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, NewImage, Removal
+from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Removal
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import imager_features
 from crystal_search.server.services.disagreements import disagreements

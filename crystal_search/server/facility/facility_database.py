@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crystal_search.server.imaging.facility_records import PulledScore
-from crystal_search.server.imaging.imaging_database import NewImage, ScoredImage
+from crystal_search.server.imaging.imaging_database import ScoredImage
 from crystal_search.server.imaging.plate_facts import Condition, PlateFacts
+from crystal_search.server.imaging.stored_images import NewImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

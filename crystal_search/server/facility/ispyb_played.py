@@ -13,7 +13,7 @@ from crystal_search.server.facility.ispyb_schema import (
     IspybTables,
     ispyb_tables,
 )
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 
 PRIMARY = {  #: the columns that make a table's key, where that is not its first column alone
     "BLSampleImage_has_AutoScoreClass": ("blsampleimageid", "blsampleimageautoscoreclassid"),

@@ -20,7 +20,7 @@ from crystal_search.server.facility.ispyb_facts import conditions_of, facts_of
 from crystal_search.server.facility.ispyb_places import PlateTypes, plate_types
 from crystal_search.server.facility.ispyb_schema import IspybSite, IspybTables
 from crystal_search.server.imaging.facility_records import PulledScore
-from crystal_search.server.imaging.imaging_database import NewImage
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 
 LOOK_BACK = 200  #: ids that are looked at again, since transactions end in another order than they began

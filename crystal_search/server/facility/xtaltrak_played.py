@@ -11,8 +11,8 @@ from sqlalchemy.schema import CreateSequence
 from crystal_search.server.facility.site_tables import identifier
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakTables, xtaltrak_tables
 from crystal_search.server.facility.xtaltrak_statements import add_score, count_drops
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.plate_facts import PlateFacts
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 
 DATE = datetime(2026, 2, 1, 9, 30)  #: when a played person scored, by the database's clock

@@ -17,8 +17,8 @@ from crystal_search.server.facility.facility_database import Pulled
 from crystal_search.server.facility.real_names import RealNames
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables
 from crystal_search.server.imaging.facility_records import PulledScore
-from crystal_search.server.imaging.imaging_database import NewImage
 from crystal_search.server.imaging.plate_facts import PlateFacts
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
 
 LOOK_BACK = 1000  #: so many numbers are looked at again, since transactions end in another order than they began

@@ -20,7 +20,8 @@ from crystal_search.server.facility.foreign_sql import is_of_row
 from crystal_search.server.facility.xtaltrak_pull import BATCH, Drop, drop_of, number_of, whole
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables
 from crystal_search.server.facility.xtaltrak_statements import Inspection
-from crystal_search.server.imaging.imaging_database import ScoredImage, StoredImage
+from crystal_search.server.imaging.imaging_database import ScoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 
 SECOND = timedelta(seconds=1)  #: the smallest step of Oracle's DATE
 

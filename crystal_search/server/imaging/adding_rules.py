@@ -5,14 +5,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    DropScores,
-    ManualScore,
-    NewImage,
-    Postponement,
-    StoredImage,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
+from crystal_search.server.imaging.stored_images import NewImage, Postponement, StoredImage
 from crystal_search.wells import WellKey
 
 Item = TypeVar("Item")

@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import count_statements, schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import arrival, batches, conflict
-from crystal_search.server.imaging.imaging_database import Added, FileVersion, NewImage, StoredImage, Taken
 from crystal_search.server.imaging.import_statements import removed_with
 from crystal_search.server.imaging.sql_counts import count_at, touch
 from crystal_search.server.imaging.sql_imports import brought_back
@@ -33,6 +32,7 @@ from crystal_search.server.imaging.sql_transactions import (
     rows_of,
     update_rows,
 )
+from crystal_search.server.imaging.stored_images import Added, FileVersion, NewImage, StoredImage, Taken
 from crystal_search.server.imaging.waiting_statements import taking_up
 from crystal_search.wells import WellKey
 

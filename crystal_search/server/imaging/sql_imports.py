@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import import_statements as statements
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import ImportRecord, NewImage, Removal, StoredImage
 from crystal_search.server.imaging.sql_counts import count_at
 from crystal_search.server.imaging.sql_rows import AnyRow, digest_of, stored_image, time_text
 from crystal_search.server.imaging.sql_statements import InspectionKey
 from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, insert, insert_one, rows_of
+from crystal_search.server.imaging.stored_images import ImportRecord, NewImage, Removal, StoredImage
 from crystal_search.server.imaging.waiting_statements import taking_up
 
 

@@ -12,15 +12,7 @@ from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server.imaging import count_statements, schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches, drop_scores
-from crystal_search.server.imaging.imaging_database import (
-    Age,
-    AutoScore,
-    DropScores,
-    ManualScore,
-    PlateSummary,
-    Recipe,
-    StoredImage,
-)
+from crystal_search.server.imaging.imaging_database import Age, AutoScore, DropScores, ManualScore, PlateSummary, Recipe
 from crystal_search.server.imaging.rescoring_statements import images_scored_by
 from crystal_search.server.imaging.sql_comments import comments_by_image
 from crystal_search.server.imaging.sql_counts import touch
@@ -45,6 +37,7 @@ from crystal_search.server.imaging.sql_transactions import (
     recipe_id_of,
     rows_of,
 )
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.imaging.waiting_statements import postponements_of_inspection, taking_up
 
 

@@ -12,15 +12,8 @@ from sqlalchemy import Row
 from crystal_search.model import ModelRef, hashes_of
 from crystal_search.result import ImageScore, image_score_of
 from crystal_search.server.imaging.adding_rules import in_utc
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    FileVersion,
-    ManualScore,
-    Postponement,
-    Recipe,
-    StoredImage,
-    Taken,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, ManualScore, Recipe
+from crystal_search.server.imaging.stored_images import FileVersion, Postponement, StoredImage, Taken
 from crystal_search.wells import WellKey
 
 Values = dict[str, Any]

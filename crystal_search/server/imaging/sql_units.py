@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import ALL, CLOSED, Recipe, StoredImage, UnitRecord
+from crystal_search.server.imaging.imaging_database import ALL, CLOSED, Recipe, UnitRecord
 from crystal_search.server.imaging.sql_rows import AnyRow, Values, recipe_of, stored_image, time_text, version_of
 from crystal_search.server.imaging.sql_transactions import (
     BATCH,
@@ -19,6 +19,7 @@ from crystal_search.server.imaging.sql_transactions import (
     recipe_id_of,
     rows_of,
 )
+from crystal_search.server.imaging.stored_images import StoredImage
 
 
 class SqlUnits(SqlTransactions):

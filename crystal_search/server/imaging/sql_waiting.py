@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 from crystal_search.server.imaging import schema
 from crystal_search.server.imaging import waiting_statements as statements
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import Postponed, Postponement, StoredImage
 from crystal_search.server.imaging.sql_rows import postponement_of, postponement_values, stored_image
 from crystal_search.server.imaging.sql_transactions import (
     BATCH,
@@ -17,6 +16,7 @@ from crystal_search.server.imaging.sql_transactions import (
     readouts_among_recipes,
     rows_of,
 )
+from crystal_search.server.imaging.stored_images import Postponed, Postponement, StoredImage
 
 
 class SqlWaiting(SqlTransactions):

@@ -15,7 +15,8 @@ from crystal_search.errors import UserError
 from crystal_search.name_parts import ReadName, Refused
 from crystal_search.naming import TELL_NO_PLATE, Naming
 from crystal_search.robot_names import DETECTABLE, NOT_UTF8, ROBOTS, detected, is_utf8, read_name
-from crystal_search.server.imaging.imaging_database import Images, ImagingDatabase, NewImage
+from crystal_search.server.imaging.imaging_database import Images, ImagingDatabase
+from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.importing.folder_walk import Look, image_files, looks_at
 from crystal_search.server.importing.inspections import next_wells, numbered
 from crystal_search.server.importing.plate_formats import at_their_wells, formats_of, highest_wells

@@ -14,7 +14,8 @@ from crystal_search.errors import UserError
 from crystal_search.name_parts import ReadName, Refused, well_of
 from crystal_search.naming import Naming, utc_of
 from crystal_search.robot_names import read_name
-from crystal_search.server.imaging.imaging_database import Images, NewImage, StoredImage
+from crystal_search.server.imaging.imaging_database import Images
+from crystal_search.server.imaging.stored_images import NewImage, StoredImage
 from crystal_search.wells import PLATE_FORMATS, WellKey
 
 Placed = NewImage | Refused

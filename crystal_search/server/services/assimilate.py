@@ -21,7 +21,8 @@ from crystal_search.result import RESULT_FILE
 from crystal_search.result_reader import result_from_json
 from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, FileVersion, Recipe, UnitRecord
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, UnitRecord
+from crystal_search.server.imaging.stored_images import FileVersion
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.packing import NOT_WHOLE

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from crystal_search.server.imaging.imaging_database import FileVersion, StoredImage
+from crystal_search.server.imaging.stored_images import FileVersion, StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.image_files import read_image
 

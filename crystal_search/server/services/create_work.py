@@ -16,7 +16,8 @@ from math import ceil
 
 from crystal_search.arguments import count
 from crystal_search.server.imaging.adding_rules import batches
-from crystal_search.server.imaging.imaging_database import Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import Recipe
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.packing import pack, read_some, recorded

@@ -6,13 +6,8 @@ from typing import Literal, get_args
 
 from crystal_search.group_rule import group_probabilities
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, UNREADABLE, UNSURE
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    DropScores,
-    ImagingDatabase,
-    ManualScore,
-    StoredImage,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ImagingDatabase, ManualScore
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.shown_scores import ShownScores
 
 SHIPPED = ShownScores()

@@ -2,7 +2,7 @@
 
 from crystal_search.adaptation.teaching import asked_for
 from crystal_search.server.feature_store.feature_store import FeatureStore
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.imager_features import sample_of
 from crystal_search.server.services.own_labels import own_labels

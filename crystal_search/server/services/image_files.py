@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crystal_search.files import unwaiting
 from crystal_search.images import SUFFIXES
-from crystal_search.server.imaging.imaging_database import FileVersion
+from crystal_search.server.imaging.stored_images import FileVersion
 from crystal_search.server.patience import UnansweredError
 from crystal_search.work_unit import MAX_IMAGE_BYTES
 

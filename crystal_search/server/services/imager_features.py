@@ -12,7 +12,8 @@ from crystal_search.model import default_models
 from crystal_search.server.feature_store.feature_rows import Rows, picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore, stores_in
 from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.wells import REMOVED
 

@@ -10,7 +10,8 @@ from crystal_search.outcomes import GROUPS, NO_DROP, outcome_named
 from crystal_search.server.feature_store.feature_rows import picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore
 from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
+from crystal_search.server.imaging.stored_images import StoredImage
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

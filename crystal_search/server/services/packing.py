@@ -18,14 +18,8 @@ from crystal_search.model import hashes_of
 from crystal_search.pictures import as_work_picture
 from crystal_search.result import ImageScore
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import (
-    AutoScore,
-    FileVersion,
-    Postponement,
-    Recipe,
-    StoredImage,
-    UnitRecord,
-)
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, UnitRecord
+from crystal_search.server.imaging.stored_images import FileVersion, Postponement, StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.image_files import is_of_the_share, read_image, why_not_now
 from crystal_search.server.services.postponing import DELAYS_S, SHARE_S, Reason, is_final, put_off

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from crystal_search.server.imaging.imaging_database import Postponed, Postponement
+from crystal_search.server.imaging.stored_images import Postponed, Postponement
 from crystal_search.server.installation import Installation
 
 DELAYS_S = (3.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 43_200.0)  #: before the second try, the third ...

@@ -29,7 +29,8 @@ from crystal_search.result import ImageScore, RankedScore
 from crystal_search.scoring.ranking import outcome_within
 from crystal_search.server.feature_store.feature_rows import Rows, picture_of
 from crystal_search.server.feature_store.stored_readout import seen_in
-from crystal_search.server.imaging.imaging_database import AutoScore, Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore, Recipe
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.readouts_in_use import ReadoutInUse, readouts_in_use
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from crystal_search.model import cards_in, hashes_of
 from crystal_search.server.folders import discard
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import Recipe, StoredImage, UnitRecord
+from crystal_search.server.imaging.imaging_database import Recipe, UnitRecord
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.changed_files import notice_changes
 from crystal_search.server.services.packing import clear_set_aside, pack, read_some, recorded

@@ -19,7 +19,8 @@ from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.server.feature_store.feature_rows import picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore, stores_in
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import Age, AutoScore, Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import Age, AutoScore, Recipe
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.keeping_features import rows_of, with_features

@@ -5,7 +5,7 @@ import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from crystal_search.server.imaging.imaging_database import StoredImage
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 

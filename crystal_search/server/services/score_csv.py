@@ -14,7 +14,8 @@ from crystal_search.columns import Cell, plain, score_cells, written
 from crystal_search.errors import UserError
 from crystal_search.outcomes import GROUPS, UNSURE
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.assimilate import UnreadNowError
 from crystal_search.spreadsheets import read_sheet
 

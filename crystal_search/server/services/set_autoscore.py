@@ -13,7 +13,8 @@ from pathlib import Path
 from crystal_search.errors import DatabaseError, UserError
 from crystal_search.files import write_whole
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import AutoScore, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 from crystal_search.server.services.assimilate import UnreadNowError, assimilated_scores

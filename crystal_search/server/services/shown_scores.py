@@ -14,7 +14,8 @@ from crystal_search.errors import ModelError
 from crystal_search.result import RankedScore
 from crystal_search.server.home import Home
 from crystal_search.server.imagers import Imagers
-from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, Recipe
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.readouts_in_use import IN_USE, ReadoutInUse, readouts_in_use
 from crystal_search.server.services.readout_scores import within_groups
 

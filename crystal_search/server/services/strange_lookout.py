@@ -16,7 +16,8 @@ from crystal_search.sentinel.strange_images import FALSE_ALARMS, ordinary
 from crystal_search.sentinel.strange_often import strange_often
 from crystal_search.server.feature_store.feature_rows import Numbers, picture_of
 from crystal_search.server.feature_store.feature_store import ROLES, FeatureStore, kept_store
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe, StoredImage
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import strange_records
 from crystal_search.server.services.imager_records import RECENT, STANDING, Noticed

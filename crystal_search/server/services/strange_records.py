@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.files import write_whole
-from crystal_search.server.imaging.imaging_database import ImagingDatabase, StoredImage
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.imager_records import LEARNT, record_file
 
 VERSION = 1
