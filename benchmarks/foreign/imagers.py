@@ -121,9 +121,9 @@ TRAINED: dict[str, tuple[float, float]] = {
     "defocus, units": (-1.3, 1.3),
     "blur, units": (0.3, 3.0),
     "gamma": (0.42, 1.85),
-    "noise, of full scale": (0.0, 0.025),
-    "JPEG quality": (25.0, 100.0),
-    "units that the view is wide": (490.0, 1530.0),
+    "noise, of full scale": (0.0, 0.05),
+    "JPEG quality": (15.0, 100.0),
+    "units that the view is wide": (490.0, 1715.0),
     "full light, least of red, green and blue over the greatest": (0.54, 1.0),
     "light in the corners over that in the middle": (0.58, 1.0),
 }

@@ -79,6 +79,11 @@ class SqueezeNet(GivesFeatures):
         self.channels_half_way = round(width * 256)
         self.texture_head = nn.Conv2d(self.channels_half_way, classes, 1)
 
+    @property
+    def lowest(self) -> tuple[nn.Module, ...]:
+        """What `lower_half` computes with, in which most of the time is spent."""
+        return self.stem, self.fires_2_3, self.fires_4_5
+
     def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits, and another from half-way up, for training.
 

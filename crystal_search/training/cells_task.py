@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_dataset
 from crystal_search.errors import UserError
 from crystal_search.model_card import ClassifierCard
-from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION, network_for
+from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION, Architecture, network_for
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training.crops import CropSource
 from crystal_search.training.held_losses import HeldLosses
@@ -23,11 +23,15 @@ from crystal_search.training.task import Losses, Task
 CROP_SIDE_PX = 288
 HELD_CROPS, HELD_SHARDS = 128, 4  #: that a network is judged by, and of how many shards they are
 PEAK_RATE, STEPS = 2e-3, 6000  #: where nothing else is asked for
-PANELS = {"loss": ("loss", "cell", "chop", "alarm", "texture")}
+PANELS = {"loss": ("loss", "cell", "chop", "alarm", "miss", "texture")}
 
 
 class TaughtAtTwoDepths(Protocol):
     """A network that can be taught half-way up as well."""
+
+    @property
+    def lowest(self) -> tuple[nn.Module, ...]:
+        """The layers next to the image, in which most of the time is spent."""
 
     def at_two_depths(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map of class logits, and another from half-way up."""
@@ -58,8 +62,9 @@ def opened(request: CellRequest, machine: Machine) -> Task:
             working_width_px=request.width_px,
         ),
         title=f"{request.network}, cells of {request.data}",
-        build=partial(architecture.build, len(OUTCOME_NAMES), 1),
+        build=partial(_network, architecture, request.keep_lowest),
         begin=None if request.start_from is None else partial(begin, request.start_from, ClassifierCard, source),
+        prepare=keep_lowest if request.keep_lowest else None,
         source=source,
         losses=losses_at_two_depths,
         judge=_judge(dataset, request, machine),
@@ -68,8 +73,22 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         peak_rate=PEAK_RATE,
         grows=True,
         workers=machine.workers,
-        same={"width": request.width_px},
+        same={"width": request.width_px, "keep_lowest": request.keep_lowest},
     )
+
+
+def _network(architecture: Architecture, keeps_lowest: bool) -> nn.Module:
+    network = architecture.build(len(OUTCOME_NAMES), 1)
+    if keeps_lowest:
+        for layers in cast(TaughtAtTwoDepths, network).lowest:
+            layers.requires_grad_(False)
+    return network
+
+
+def keep_lowest(network: nn.Module, _step: int) -> None:
+    """Have the lowest layers of a network answer in this step as they did before; the others learn."""
+    for layers in cast(TaughtAtTwoDepths, network).lowest:
+        layers.eval()
 
 
 def losses_at_two_depths(network: nn.Module, views: Tensor, outcome_maps: Tensor) -> Losses:

@@ -24,13 +24,15 @@ SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
 FEWEST_BLOCKS = 6  #: blocks of 4 x 4 px that an outcome must have in an image to be aimed at
 CENTRAL_SHARE = 0.6  #: the block aimed at lies in this middle part of the crop
 PLACES = 48  #: remembered of an outcome in an image
-USUAL_STEP, NEARER_STEP = (0.8, 1.25), (0.4, 1.0)  #: pixels of the image to one of the crop: as it is, and nearer
+USUAL_STEP, NEARER_STEP = (0.8, 1.4), (0.4, 1.0)  #: pixels of the image to one of the crop: as it is, and nearer
 NEARER_SHARE = 0.45
 COMPRESSED_SHARE = 0.35  #: of crops are JPEGs of poor quality, as many archives hold them
 
 #: How often a crop is aimed at each outcome, in arbitrary units. What looks like a crystal comes as often as one.
 AIMS = dict.fromkeys(OUTCOME_NAMES, 1.0) | {
     "crystal_harvestable": 1.4,
+    "crystal_bad_form": 1.4,
+    "crystal_overnucleated": 1.2,
     "clear": 0.7,
     "clear_with_features": 2.0,
     "rim": 1.4,

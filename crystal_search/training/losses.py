@@ -4,13 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from crystal_search.datasets.cell_labels import IGNORED, cell_labels, chop_labels, texture_labels
-from crystal_search.datasets.outcome_maps import OUTSIDE
+from crystal_search.datasets.cell_labels import FIRST_ASKED_PX, IGNORED, cell_labels, chop_labels, texture_labels
+from crystal_search.datasets.outcome_maps import OUTSIDE, REDUCTION
 from crystal_search.networks.squeezenet import chop_logits
-from crystal_search.outcomes import GROUPS, OUTCOMES, classes_of
+from crystal_search.outcomes import GROUPS, OUTCOMES, Group, classes_of
 
 SMOOTHING = 0.03
-CHOP_WEIGHT, ALARM_WEIGHT, TEXTURE_WEIGHT = 0.7, 0.3, 1.0
+CHOP_WEIGHT, ALARM_WEIGHT, MISS_WEIGHT, TEXTURE_WEIGHT = 0.7, 0.3, 0.2, 1.0
+LEAST_SEEN_BLOCKS = 6  #: of 4 x 4 px of crystals, that a crop may be charged for missing
 #: Walls and empty liquid fill most of every image.
 CLASS_WEIGHTS = tuple({"rim": 0.5, "clear": 0.7}.get(outcome.name, 1.0) for outcome in OUTCOMES)
 TEXTURE_CLASS_WEIGHTS = tuple({"rim": 0.5, "clear": 0.15}.get(outcome.name, 1.0) for outcome in OUTCOMES)
@@ -34,9 +35,10 @@ def cell_losses(cells: Tensor, textures: Tensor, outcome_maps: Tensor) -> dict[s
     chop = _class_loss(chops, chop_labels(outcome_maps))
     alarm = _alarm_loss(chops, outcome_maps)
     weights = torch.tensor(TEXTURE_CLASS_WEIGHTS, device=textures.device)
+    miss = _miss_loss(chops, outcome_maps)
     texture = cross_entropy(textures, texture_labels(outcome_maps), weights)
-    loss = cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm + TEXTURE_WEIGHT * texture
-    return {"loss": loss, "cell": cell, "chop": chop, "alarm": alarm, "texture": texture}
+    loss = cell + CHOP_WEIGHT * chop + ALARM_WEIGHT * alarm + MISS_WEIGHT * miss + TEXTURE_WEIGHT * texture
+    return {"loss": loss, "cell": cell, "chop": chop, "alarm": alarm, "miss": miss, "texture": texture}
 
 
 def _class_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -58,6 +60,20 @@ def _alarm_loss(chops: Tensor, outcome_maps: Tensor) -> Tensor:
     surest = groups_of_logits(chops)[:, :-1].amax(dim=(2, 3)).clamp(max=LARGEST_CERTAINTY)  # (N, 3), not clear
     absent = ~torch.stack([_holds(outcome_maps, classes_of(group)) for group in GROUPS[:-1]], dim=1)  # (N, 3)
     return (-torch.log1p(-surest) * absent).mean()
+
+
+def _miss_loss(chops: Tensor, outcome_maps: Tensor) -> Tensor:
+    """Charge each crop that holds crystals, however small, for the chop that is surest of crystals.
+
+    A well counts as crystal by its best chop, so that one is enough; most small crystals are too small for the label of
+    a whole chop.
+    """
+    surest = groups_of_logits(chops)[:, GROUPS.index(Group.CRYSTAL)].amax(dim=(1, 2)).clamp(min=1 - LARGEST_CERTAINTY)
+    margin = FIRST_ASKED_PX // REDUCTION
+    asked = outcome_maps[:, margin:-margin, margin:-margin]
+    seen = torch.isin(asked, torch.tensor(classes_of(Group.CRYSTAL), device=asked.device, dtype=asked.dtype))
+    holds = seen.flatten(1).sum(dim=1) >= LEAST_SEEN_BLOCKS  # (N,)
+    return (-torch.log(surest) * holds).mean()
 
 
 def _holds(outcome_maps: Tensor, classes: tuple[int, ...]) -> Tensor:

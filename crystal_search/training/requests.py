@@ -119,6 +119,9 @@ class CellRequest(Request):
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
     batch_size: Annotated[int, Option(f"crops {TOGETHER}", MANNER, reading=count)] = 12
     width_px: Annotated[int, Option("of the images it is for (default: %(default)s)", metavar="PX")] = WORKING_WIDTH_PX
+    keep_lowest: Annotated[
+        bool, Option("leave the layers next to the image as they began: a step takes half the time", MANNER)
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,11 @@ from crystal_search.training.jpeg_blocks import compressed
 GAMMA_LOG_RANGE = 0.35
 CONTRAST_RANGE = (0.5, 1.35)
 BRIGHTNESS_RANGE = 0.08  #: of full scale
-NOISE_RANGE = (0.002, 0.025)  #: of full scale
+NOISE_RANGE = (0.002, 0.05)  #: of full scale, standard deviations; small ones as often as large ones
 BLUR_RANGE_PX, BLUR_RADIUS_PX = (0.3, 3.0), 7
-JPEG_RANGE = (25.0, 90.0)  #: quality
+JPEG_RANGE = (15.0, 90.0)  #: quality
 COARSER_RANGE = (0.25, 0.9)  #: a camera of so many pixels along a side, over those there are
-BLURRED_SHARE, NOISY_SHARE, COARSER_SHARE = 0.25, 0.35, 0.25
+BLURRED_SHARE, NOISY_SHARE, COARSER_SHARE = 0.25, 0.35, 0.35
 
 
 def recorded_differently(views: Tensor, generator: np.random.Generator, *, compressed_share: float = 0.0) -> Tensor:
@@ -47,11 +47,18 @@ def recorded_differently(views: Tensor, generator: np.random.Generator, *, compr
     views = views.clamp_min(1e-3) ** torch.exp(drawn(-GAMMA_LOG_RANGE, GAMMA_LOG_RANGE))
     middle = views.mean(dim=(1, 2), keepdim=True)
     views = middle + drawn(*CONTRAST_RANGE) * (views - middle) + drawn(-BRIGHTNESS_RANGE, BRIGHTNESS_RANGE)
-    amount = drawn(*NOISE_RANGE) * (drawn(0, 1) < NOISY_SHARE)
-    noise = torch.Generator(device).manual_seed(int(generator.integers(2**63)))
-    views = views + amount * torch.randn(views.shape, generator=noise, device=device)
+    views = _noisy(views, generator)
     views = (views.clamp(0, 1) * 255).round() / 255
     return _badly_stored(views, torch.from_numpy(order[len(coarser) :].copy()).to(device), generator, compressed_share)
+
+
+def _noisy(views: Tensor, generator: np.random.Generator) -> Tensor:
+    """Return views (N, h, w) with the noise of their pixels, some of them."""
+    least, most = np.log(NOISE_RANGE)
+    amounts = np.exp(generator.uniform(least, most, len(views))) * (generator.random(len(views)) < NOISY_SHARE)
+    noise = torch.Generator(views.device).manual_seed(int(generator.integers(2**63)))
+    drawn = torch.randn(views.shape, generator=noise, device=views.device)
+    return views + torch.from_numpy(amounts.astype(np.float32)).to(views.device)[:, None, None] * drawn
 
 
 def _badly_stored(views: Tensor, which: Tensor, generator: np.random.Generator, share: float) -> Tensor:
@@ -69,6 +76,7 @@ def _coarser(views: Tensor, which: Tensor, generator: np.random.Generator, compr
     share = float(generator.uniform(*COARSER_RANGE))
     size = [max(16, round(side * share)) for side in views.shape[1:]]
     few = interpolate(views[which][:, None], size=size, mode="area")[:, 0]
+    few = _noisy(few, generator).clamp(0, 1)
     few = _badly_stored(few, torch.arange(len(few), device=few.device), generator, compressed_share)
     many = interpolate(few[:, None], size=views.shape[1:], mode="bilinear", align_corners=False)[:, 0]
     return views.index_copy(0, which, many)

@@ -88,6 +88,19 @@ def test_one_chop_of_many_is_an_alarm() -> None:
     assert losses_of(logits, in_place)["alarm"] < 0.01
 
 
+def test_one_chop_is_enough_for_a_crystal_too_small_for_the_label_of_a_chop() -> None:
+    small = drop_with(CRYSTAL, (slice(40, 43), slice(40, 43)))  # 9 blocks; a label takes 13 of a chop's 1600
+    assert not chop_labels(small).eq(CRYSTAL).any()
+    assert losses_of(logits_for(CLEAR), small)["miss"] > 5
+    one = logits_for(CLEAR)
+    one[:, CRYSTAL, 2:6, 2:6] = 24.0
+    assert losses_of(one, small)["miss"] < 0.01
+    assert losses_of(logits_for(CLEAR), drop_with())["miss"] == 0
+    speck = drop_with(CRYSTAL, (slice(40, 41), slice(40, 45)))  # 5 blocks
+    at_the_edge = drop_with(CRYSTAL, (slice(0, 10), slice(0, 10)))  # no chop is asked about these
+    assert losses_of(logits_for(CLEAR), speck)["miss"] == losses_of(logits_for(CLEAR), at_the_edge)["miss"] == 0
+
+
 @pytest.mark.parametrize("group", list(Group))
 def test_a_groups_probability_is_the_sum_of_its_outcomes(group: Group) -> None:
     probabilities = groups_of_logits(torch.zeros(1, 13, 1, 1))[0, :, 0, 0]

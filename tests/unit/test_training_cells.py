@@ -85,6 +85,18 @@ def test_the_classifier_learns_on_a_few_wells(run: Path) -> None:
     assert {"train_cell", "train_chop", "train_alarm", "train_texture", "validation_loss"} <= curve_rows(run)[0].keys()
 
 
+def test_a_kept_lower_half_gives_the_same_features_while_the_upper_one_learns(
+    run: Path, shards: Path, tmp_path: Path
+) -> None:
+    train("cells", request(shards, tmp_path / "run", start_from=run, steps=2, keep_lowest=True))
+    before, after = (load_trained(folder).network for folder in (run, tmp_path / "run"))
+    views = torch.randn(1, 1, 256, 256)
+    with torch.inference_mode():
+        (logits, features), (new_logits, new_features) = (each.with_features(views) for each in (before, after))  # type: ignore[operator]
+    assert torch.equal(features, new_features)
+    assert not torch.equal(logits, new_logits)
+
+
 def test_a_training_leaves_a_record_and_the_best_weights(run: Path) -> None:
     record = read_run(run)
     assert (record.role, record.architecture, record.task) == ("classifier", "squeezenet", "cells")

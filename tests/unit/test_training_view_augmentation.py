@@ -53,8 +53,22 @@ def test_of_few_pixels_and_of_many_a_share_is_badly_stored(monkeypatch: pytest.M
     monkeypatch.setattr(view_augmentation, "compressed", compressed)
     recorded_differently(VIEW.repeat(16, 1, 1), np.random.default_rng(0), compressed_share=0.5)
     (few, height, width), whole = sizes
-    assert (few, whole) == (2, (6, 96, 128))
+    assert (few, whole) == (3, (5, 96, 128))
     assert height < 0.95 * 96
     assert width < 0.95 * 128
     recorded_differently(VIEW.repeat(16, 1, 1), np.random.default_rng(0))
     assert len(sizes) == 2  # by default none
+
+
+def test_the_noise_of_few_pixels_is_as_coarse_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view_augmentation, "NOISE_RANGE", (0.0399, 0.0401))
+    monkeypatch.setattr(view_augmentation, "NOISY_SHARE", 1.0)
+    monkeypatch.setattr(view_augmentation, "COARSER_RANGE", (0.25, 0.2501))
+    grey = torch.full((4, 128, 128), 0.5)
+    which, none = torch.arange(4), 0.0
+    coarse = view_augmentation._coarser(grey, which, np.random.default_rng(0), none)
+    neighbours = torch.corrcoef(torch.stack([coarse[:, :, 1:].flatten(), coarse[:, :, :-1].flatten()]))[0, 1]
+    assert neighbours > 0.8
+    fine = view_augmentation._noisy(grey, np.random.default_rng(0))
+    assert float(fine.std()) == pytest.approx(0.04, rel=0.05)
+    assert abs(float(torch.corrcoef(torch.stack([fine[:, :, 1:].flatten(), fine[:, :, :-1].flatten()]))[0, 1])) < 0.02
