@@ -30,7 +30,7 @@ from crystal_search.server.imaging.imaging_database import (
     UnitRecord,
 )
 from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
-from crystal_search.server.imaging.push_rules import again_at, new_scores, sorted_out
+from crystal_search.server.imaging.push_rules import again_at, last_given, new_scores, sorted_out
 from crystal_search.server.imaging.stored_images import (
     Added,
     FileVersion,
@@ -549,7 +549,7 @@ class MemoryImaging(MemoryFacts):
                 tries=each.tries,
                 next_at=again_at(each.tries, now) if each.refused and each.again else None,
             )
-        last = {each.image_id: each.score_id for each in sorted(pushes, key=lambda each: each.score_id)}
+        last = last_given(pushes)
         for number, known in noted.items():
             if number < last.get(self._auto_scores[number - 1].image_id, 0):
                 noted[number] = replace(known, next_at=None)

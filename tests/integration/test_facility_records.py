@@ -8,7 +8,7 @@ import pytest
 from crystal_search.errors import UnknownNameError
 from crystal_search.server.imaging.facility_records import PulledScore, Push
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, ToPush
-from crystal_search.server.imaging.stored_images import Removal, StoredImage
+from crystal_search.server.imaging.stored_images import FileVersion, Removal, StoredImage
 from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, RECIPE, auto, key, manual, stored
 from tests.recipes import by_readout
 
@@ -204,3 +204,24 @@ def test_a_score_that_counts_no_more_is_passed_over(imaging: ImagingDatabase) ->
     imaging.note_pushed(LAB, given(found), now=NOON)
     imaging.add_auto_scores([auto(image, "unit-2")])
     assert [each.score.work_unit for each in imaging.scores_to_push(LAB, now=NOON, limit=10).scores] == ["unit-2"]
+
+
+def a_late_score(imaging: ImagingDatabase) -> StoredImage:
+    """Add an image whose file holds another picture now: that one's score came first, then the former one's."""
+    image = stored(imaging, key())
+    now, before = (FileVersion(sha256=letter * 64, size_bytes=10, mtime_ns=1) for letter in "ba")
+    imaging.note_versions({image.id: before})
+    imaging.note_versions({image.id: now})
+    imaging.add_auto_scores([replace(auto(image), version=now)])
+    imaging.add_auto_scores([replace(auto(image, "unit-2", recipe=OTHER_RECIPE), version=before)])
+    return image
+
+
+def test_a_late_score_of_a_former_picture_keeps_no_other_from_being_pushed(imaging: ImagingDatabase) -> None:
+    a_late_score(imaging)
+    found = imaging.scores_to_push(LAB, now=NOON, limit=10)
+    assert [each.score.work_unit for each in found.scores] == ["unit-1"]
+    assert [each.refused[:23] for each in found.passed_over] == ["the score counts no mor"]
+    imaging.note_pushed(LAB, given(found, A01="no such path"), now=NOON)
+    again = imaging.scores_to_push(LAB, now=hour(99), limit=10)
+    assert [each.score.work_unit for each in again.scores] == ["unit-1"]

@@ -26,10 +26,11 @@ def again_at(tries: int, now: datetime) -> datetime:
 
 def sorted_out(scores: Sequence[ScoredImage]) -> ToPush:
     """Return which of these scores a facility is to be given."""
-    last = {each.image.id: each.score_id for each in sorted(scores, key=lambda each: each.score_id)}
+    counting = [each for each in scores if each.score.counts]
+    last = {each.image.id: each.score_id for each in sorted(counting, key=lambda each: each.score_id)}
     given, passed_over = [], []
     for each in sorted(scores, key=lambda each: each.score_id):
-        if reason := _why_not(each, last[each.image.id]):
+        if reason := _why_not(each, last.get(each.image.id)):
             again = reason == TAKEN_BACK
             passed_over.append(
                 Push(score_id=each.score_id, image_id=each.image.id, refused=reason, tries=each.tries + 1, again=again)
@@ -39,12 +40,23 @@ def sorted_out(scores: Sequence[ScoredImage]) -> ToPush:
     return ToPush(scores=tuple(given), passed_over=tuple(passed_over))
 
 
-def _why_not(scored: ScoredImage, last: int) -> str:
-    if scored.score_id != last:
-        return LATER_COUNTS
+def _why_not(scored: ScoredImage, last: int | None) -> str:
     if not scored.score.counts:
         return COUNTS_NOT
+    if scored.score_id != last:
+        return LATER_COUNTS
     return TAKEN_BACK if scored.image.key.channel == REMOVED else ""
+
+
+def last_given(pushes: Sequence[Push]) -> dict[int, int]:
+    """Return by image the last score of these that counts: earlier ones of the image are not given again.
+
+    >>> old, late = Push(score_id=1, image_id=7), Push(score_id=2, image_id=7, refused=COUNTS_NOT, again=False)
+    >>> last_given([old, late])
+    {7: 1}
+    """
+    counting = [each for each in pushes if each.refused != COUNTS_NOT]
+    return {each.image_id: each.score_id for each in sorted(counting, key=lambda each: each.score_id)}
 
 
 def new_scores(

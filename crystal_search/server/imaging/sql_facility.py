@@ -16,7 +16,7 @@ from crystal_search.server.imaging.facility_records import (
     PushedScore,
 )
 from crystal_search.server.imaging.imaging_database import ManualScore, ScoredImage, ToPush
-from crystal_search.server.imaging.push_rules import again_at, new_scores, sorted_out
+from crystal_search.server.imaging.push_rules import again_at, last_given, new_scores, sorted_out
 from crystal_search.server.imaging.sql_counts import touch
 from crystal_search.server.imaging.sql_rows import (
     AnyRow,
@@ -145,7 +145,7 @@ def _note_pushed(connection: Connection, facility: str, pushes: Sequence[Push], 
 
 def _give_up_older(connection: Connection, number: int, pushes: Sequence[Push]) -> None:
     """Have scores that were refused not be given again when a later one of their image was."""
-    last = {each.image_id: each.score_id for each in sorted(pushes, key=lambda each: each.score_id)}
+    last = last_given(pushes)
     for row in list(rows_of(connection, list(last), lambda ids: statements.waiting_of(number, ids))):
         if row.score_id < last[row.image_id]:
             connection.execute(statements.noting_push(number, row.score_id, {"next_at": ""}))
