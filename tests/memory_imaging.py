@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
-from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, waits
+from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, shown_of, waits
 from crystal_search.server.imaging.comments import Comment, in_order
 from crystal_search.server.imaging.facility_records import (
     FacilityState,
@@ -458,7 +458,7 @@ class MemoryImaging(MemoryFacts):
         for image in self.plate_images(plate):
             if (image.key.inspection, image.key.channel) == (inspection, channel):
                 machine = [score for score in self.ledger(image.id) if isinstance(score, AutoScore)]
-                newest = {score.recipe: score for score in machine if score.recipe.readout}
+                newest = {score.recipe: score for score in sorted(machine, key=_counts) if score.recipe.readout}
                 shown = [
                     score for score in newest.values() if getattr(score.recipe.readout, "sha256", None) in readouts
                 ]
@@ -466,7 +466,7 @@ class MemoryImaging(MemoryFacts):
                 found.append(
                     DropScores(
                         image=image,
-                        auto=next((score for score in machine[::-1] if not score.recipe.readout), None),
+                        auto=shown_of(machine),
                         people=tuple(each for each in self._by_hand(image.id) if each is people[each.person]),
                         comments=tuple(self.comments(image.id)),
                         postponed=self._waiting.get(image.id),
@@ -572,3 +572,7 @@ class MemoryImaging(MemoryFacts):
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):
             raise DatabaseError(f"there are no images {unknown}; nothing was changed")
+
+
+def _counts(score: AutoScore) -> bool:
+    return score.counts

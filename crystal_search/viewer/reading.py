@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 
 from crystal_search.adaptation.rescoring import Answer
 from crystal_search.naming import shown_in
+from crystal_search.server.imaging.adding_rules import shown_of
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
@@ -170,9 +171,8 @@ class PlateReader:
         shown = self._shown()
         ledger = shown.in_ledger(image, self._imaging.ledger(image.id))
         machine = [score for score in ledger if isinstance(score, AutoScore)]
-        last = next((score for score in reversed(machine) if score.recipe.readout is None), None)
         readouts = tuple(score for score in machine if score.recipe.readout)
-        return ledger, shown.of(DropScores(image=image, auto=last, readouts=readouts)).auto
+        return ledger, shown.of(DropScores(image=image, auto=shown_of(machine), readouts=readouts)).auto
 
     def siblings(self, image: StoredImage) -> list[DropScores]:
         """Return every image of the same drop, by inspection and channel."""

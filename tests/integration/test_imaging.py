@@ -8,6 +8,7 @@ import pytest
 from crystal_search.errors import DatabaseError, UnknownNameError
 from crystal_search.server.imaging import sql_transactions, sql_units
 from crystal_search.server.imaging.imaging_database import CLOSED, AutoScore, ImagingDatabase, PlateSummary
+from crystal_search.server.imaging.plate_list import PlateQuery
 from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Postponement, Removal, StoredImage, Taken
 from tests.integration.imaging_nouns import (
     NO_DROP,
@@ -547,6 +548,16 @@ def test_a_score_of_a_former_picture_that_comes_late_does_not_count(imaging: Ima
     assert imaging.plates()[0].scored == 0
     (drop,) = imaging.drops("P1", inspection=1)
     assert drop.current is None
+
+
+def test_a_score_of_a_former_picture_that_comes_last_hides_none_that_counts(imaging: ImagingDatabase) -> None:
+    image = scored_once(imaging)
+    imaging.note_versions({image.id: version("b")})
+    imaging.add_auto_scores([replace(auto(image, "unit-2"), version=version("b"))])
+    imaging.add_auto_scores([replace(auto(image, "unit-3", recipe=OTHER_RECIPE), version=version("a"))])
+    (drop,) = imaging.drops("P1", inspection=1)
+    assert (drop.current and drop.current.work_unit, drop.why_unscored) == ("unit-2", "")
+    assert [each.crystals for each in imaging.list_plates(PlateQuery()).plates] == [1]
 
 
 def test_scores_that_were_taken_back_are_made_again_also_of_a_failed_unit(imaging: ImagingDatabase) -> None:

@@ -72,6 +72,15 @@ def drop_scores(
     )
 
 
+def shown_of(machine: Sequence[AutoScore]) -> AutoScore | None:
+    """Return the last of an image's automatic scores by no readout that counts, or else the last; the last comes last.
+
+    A score of a former picture may come after that of the picture that the image shows now.
+    """
+    shipped = [score for score in reversed(machine) if score.recipe.readout is None]
+    return next((score for score in shipped if score.counts), shipped[0] if shipped else None)
+
+
 def in_utc(time: datetime) -> datetime:
     """Return the same time in UTC.
 

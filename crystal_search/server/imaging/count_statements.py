@@ -56,7 +56,7 @@ def answers_at(keys: Sequence[InspectionKey], readouts: Sequence[int]) -> Query:
     """
     auto, hand = score.alias("auto"), score.alias("hand")
     machines = (score.c.recipe_id.is_not(None), score.c.recipe_id.not_in(readouts))
-    by_machine = select(func.max(score.c.id)).where(score.c.image_id == image.c.id, *machines)
+    by_machine = select(func.max(score.c.id)).where(score.c.image_id == image.c.id, *machines, counts())
     by_person = (
         select(score.c.id)
         .where(score.c.image_id == image.c.id, score.c.person.is_not(None), stands())

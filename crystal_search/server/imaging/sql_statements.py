@@ -272,9 +272,10 @@ def newest_scores_of_inspection(
     """Select the scores that came last of each image of one inspection, the last first: of machines, of each person.
 
     And of each recipe of `readouts`; those of recipes among `others` are left out, and those that were taken back.
-    Machines are nobody, so that all of them but readouts are one in the partition.
+    Machines are nobody, so that all of them but readouts are one in the partition. Of theirs one that counts comes
+    before any other: the score of a former picture may come late.
     """
-    last_first = (score.c.late, score.c.id.desc())
+    last_first = (score.c.late, case((counts(), 0), else_=1), score.c.id.desc())
     readout = case((score.c.recipe_id.in_(readouts), score.c.recipe_id), else_=0)
     age = func.row_number().over(partition_by=(score.c.image_id, score.c.person, readout), order_by=last_first)
     wanted = or_(score.c.recipe_id.is_(None), score.c.recipe_id.not_in(others))
