@@ -536,7 +536,7 @@ class MemoryImaging(MemoryFacts):
         counts = score in self._counting(score.image_id)
         return ScoredImage(image=image, score=replace(score, counts=counts), score_id=number, tries=tries)
 
-    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime) -> None:
+    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime, looked_to: int = 0) -> None:
         """Note what became of scores; those that were refused are given again, ever less often."""
         noted = self._pushes.setdefault(facility, {})
         for each in pushes:

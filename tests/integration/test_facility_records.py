@@ -1,13 +1,17 @@
 """What every imaging database keeps of facilities: how far they were looked at, which scores they were given."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import Engine, select
 
 from crystal_search.errors import UnknownNameError
+from crystal_search.server.imaging import schema
 from crystal_search.server.imaging.facility_records import PulledScore, Push
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, ToPush
+from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.imaging.stored_images import FileVersion, Removal, StoredImage
 from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, RECIPE, auto, key, manual, stored
 from tests.recipes import by_readout
@@ -225,3 +229,22 @@ def test_a_late_score_of_a_former_picture_keeps_no_other_from_being_pushed(imagi
     imaging.note_pushed(LAB, given(found, A01="no such path"), now=NOON)
     again = imaging.scores_to_push(LAB, now=hour(99), limit=10)
     assert [each.score.work_unit for each in again.scores] == ["unit-1"]
+
+
+def test_scores_of_readouts_are_gone_through_once(engine: Engine, empty_url: str) -> None:
+    with closing(open_imaging(empty_url)) as imaging:
+        image = stored(imaging, key())
+        imaging.add_auto_scores([auto(image)])
+        imaging.note_pushed(LAB, given(imaging.scores_to_push(LAB, now=NOON, limit=10)), now=NOON)
+        many = [auto(image, f"readout-{number}", recipe=by_readout(RECIPE)) for number in range(1200)]
+        imaging.add_auto_scores(many)
+        found = imaging.scores_to_push(LAB, now=NOON, limit=10)
+        assert (found.scores, found.looked_to) == ((), 1201)
+        imaging.note_pushed(LAB, [], now=NOON, looked_to=found.looked_to)
+        with engine.connect() as connection:
+            assert connection.scalar(select(schema.facility.c.push_mark)) == 1201
+        assert imaging.scores_to_push(LAB, now=NOON, limit=10).looked_to == 0
+        imaging.add_auto_scores([auto(image, "unit-2", recipe=OTHER_RECIPE)])
+        again = imaging.scores_to_push(LAB, now=NOON, limit=1)
+        assert [each.score.work_unit for each in again.scores] == ["unit-2"]
+        assert again.looked_to == 0

@@ -44,6 +44,11 @@ def scores_not_looked_at(facility_id: int, mark: int, readouts: Sequence[int], l
     return new.where(*wanted).order_by(score.c.id).limit(limit)
 
 
+def newest_machine_score() -> Query:
+    """Select the id of the automatic score that came last."""
+    return select(score.c.id).where(score.c.recipe_id.is_not(None)).order_by(score.c.id.desc()).limit(1)
+
+
 def scores_refused(facility_id: int, now: datetime, limit: int) -> Query:
     """Select automatic scores that a facility refused and is given again now, the one that waits longest first."""
     due = (pushed_score.c.facility_id == facility_id, pushed_score.c.next_at != "")

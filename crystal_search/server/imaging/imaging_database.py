@@ -162,6 +162,7 @@ class ToPush:
 
     scores: tuple[ScoredImage, ...] = ()  #: in the order in which they came, one an image
     passed_over: tuple[Push, ...] = ()  #: with the reasons, to be noted with the others
+    looked_to: int = field(default=0, compare=False)  #: id of the last score that was looked at when these are all
 
 
 class Images(Protocol):
@@ -382,8 +383,8 @@ class FacilityRecords(Protocol):
     def scores_to_push(self, facility: str, *, now: datetime, limit: int) -> ToPush:
         """Return automatic scores that a facility was not given yet, or refused and may take now, at most `limit`."""
 
-    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime) -> None:
-        """Note in one transaction what became of scores; those that were refused are given again, ever less often."""
+    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime, looked_to: int = 0) -> None:
+        """Note in one transaction what became of scores (refused ones are given again) and how far one looked."""
 
     def pushes(self, facility: str, *, refused: bool = False, last: int = 1000) -> list[PushedScore]:
         """Return scores that a facility was given, the last first; or, when `refused`, those that it is given again."""

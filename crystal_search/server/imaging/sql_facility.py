@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -76,25 +77,33 @@ class SqlFacility(SqlTransactions):
         def work(connection: Connection) -> ToPush:
             known = connection.execute(statements.facility_named(facility)).first()
             number, mark = (known.id, known.push_mark) if known else (0, 0)
+            newest = connection.scalar(statements.newest_machine_score()) or 0  # first, lest one come between
             rows = list(connection.execute(statements.scores_refused(number, now, limit // 2)))
             readouts = [*readouts_among_recipes(connection)]
             rows += connection.execute(statements.scores_not_looked_at(number, mark, readouts, limit - len(rows))).all()
             images = {
                 row.id: stored_image(row) for row in rows_of(connection, [row.image_id for row in rows], images_by_ids)
             }
-            return sorted_out(
-                [
-                    ScoredImage(image=images[row.image_id], score=auto_score(row), score_id=row.id, tries=row.tries)
-                    for row in rows
-                ]
-            )
+            scores = [
+                ScoredImage(image=images[row.image_id], score=auto_score(row), score_id=row.id, tries=row.tries)
+                for row in rows
+            ]
+            is_all = len(rows) < limit and newest > mark
+            return replace(sorted_out(scores), looked_to=newest if is_all else 0)
 
         return self._read("look for scores to give to a facility", work)
 
-    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime) -> None:
-        """Note in one transaction what became of scores; those that were refused are given again, ever less often."""
-        if pushes:
-            self._write("note a push", lambda connection: _note_pushed(connection, facility, pushes, now))
+    def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime, looked_to: int = 0) -> None:
+        """Note in one transaction what became of scores, and how far they were looked at."""
+
+        def work(connection: Connection) -> None:
+            number = _facility_id(connection, facility)
+            if pushes:
+                _note_pushed(connection, number, pushes, now)
+            connection.execute(statements.looking_further(number, looked_to))
+
+        if pushes or looked_to:
+            self._write("note a push", work)
 
     def pushes(self, facility: str, *, refused: bool = False, last: int = 1000) -> list[PushedScore]:
         """Return scores that a facility was given, the last first; or, when `refused`, those that it is given again."""
@@ -130,8 +139,7 @@ def _add_pulled(connection: Connection, facility: str, scores: Sequence[PulledSc
     return PulledScores(added=len(new), known=len(found) - len(new), unknown=unknown)
 
 
-def _note_pushed(connection: Connection, facility: str, pushes: Sequence[Push], now: datetime) -> None:
-    number = _facility_id(connection, facility)
+def _note_pushed(connection: Connection, number: int, pushes: Sequence[Push], now: datetime) -> None:
     rows = {each.score_id: _push_values(number, each, now) for each in pushes}
     found = rows_of(connection, list(rows), lambda ids: statements.pushes_noted(number, ids))
     noted = {row.score_id for row in found}

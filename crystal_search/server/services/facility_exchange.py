@@ -104,6 +104,7 @@ def push(
         scores = [each for each in found.scores if each.score_id not in tried]
         passed_over = [each for each in found.passed_over if each.score_id not in tried]
         if not (scores or passed_over):
+            imaging.note_pushed(name, [], now=now, looked_to=found.looked_to)
             return PushReport(taken=taken, refused=tuple(refused))
         reasons = {each.image_id: each.why for each in facility.push(scores)} if scores else {}
         reasons |= pictures([each for each in scores if each.image.id not in reasons])
