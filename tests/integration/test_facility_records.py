@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from crystal_search.errors import UnknownNameError
-from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import schema, sql_facility
 from crystal_search.server.imaging.facility_records import PulledScore, Push
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, ToPush
 from crystal_search.server.imaging.sql_imaging import open_imaging
@@ -248,3 +248,14 @@ def test_scores_of_readouts_are_gone_through_once(engine: Engine, empty_url: str
         again = imaging.scores_to_push(LAB, now=NOON, limit=1)
         assert [each.score.work_unit for each in again.scores] == ["unit-2"]
         assert again.looked_to == 0
+
+
+def test_the_first_scores_of_a_readout_that_come_in_between_are_not_pushed(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(open_imaging(empty_url)) as imaging:
+        image = stored(imaging, key())
+        imaging.add_auto_scores([auto(image), auto(image, "r1", recipe=by_readout(RECIPE))])
+        monkeypatch.setattr(sql_facility, "readouts_among_recipes", lambda connection: {})
+        found = imaging.scores_to_push(LAB, now=NOON, limit=10)
+        assert ([each.score.work_unit for each in found.scores], found.passed_over) == (["unit-1"], ())
