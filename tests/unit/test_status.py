@@ -80,6 +80,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "readouts": [],
         "offers": [],
         "readout_trouble": "",
+        "facility": None,
         "trouble": "",
         "failed_units": 0,
         "failed": [],

@@ -15,6 +15,7 @@ from crystal_search.files import write_whole
 from crystal_search.outcomes import GROUPS, NO_DROP, UNREADABLE, UNSURE
 from crystal_search.server.engines.attempts import running_fractions
 from crystal_search.server.engines.engine_kinds import ENGINES
+from crystal_search.server.health.facility_health import facility_line, facility_status
 from crystal_search.server.health.pace import Sample, Verdict, add_sample, flow, rates
 from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.troubles import clock, report_of, troubles
@@ -67,6 +68,7 @@ def status(site: Installation) -> dict[str, Any]:
             ],
         }
         | _readouts(site)
+        | {"facility": facility_status(site, datetime.now(UTC))}
         | _reports(site)
     )
 
@@ -153,6 +155,8 @@ def as_text(found: dict[str, Any]) -> str:
         lines += [f"  {unit['work_unit']}: {unit['reason'].partition(chr(10))[0]}" for unit in failed]
     lines += [f"readout {used['name']} scores images of imager {used['imager']!r}" for used in found["readouts"]]
     lines += [f"worth trying: {line}" for line in found["offers"]]
+    if found["facility"] and not found["facility"]["trouble"]:
+        lines.append(facility_line(found["facility"]))
     lines += [f"! {line}" for line in troubles(found)]
     return "\n".join(lines)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crystal_search.server.engines.engine_kinds import ENGINES
+from crystal_search.server.health.facility_health import facility_troubles
 from crystal_search.server.health.pace import STILL_MINUTES
 from crystal_search.server.services.reconcile import STRAY
 
@@ -31,6 +32,7 @@ def troubles(
         *_put_off(found),
         *_here(found),
         *(f"an imager looks other than usual: {each}; see /imagers in the viewer" for each in found["imagers"]),
+        *facility_troubles(found["facility"]),
         *report_of(found).get("complaints", ()),
     ]
 
