@@ -520,10 +520,11 @@ class MemoryImaging(MemoryFacts):
         unknown = {each.path for each in scores} - self._by_path.keys()
         return PulledScores(added=len(new), known=len(found) - len(new), unknown=tuple(sorted(unknown)))
 
-    def scores_to_push(self, facility: str, *, now: datetime, limit: int) -> ToPush:
+    def scores_to_push(self, facility: str, *, now: datetime, limit: int, before: datetime | None = None) -> ToPush:
         """Return automatic scores that a facility was not given yet, or refused and may take by now."""
         noted = self._pushes.get(facility, {})
-        due = sorted((each.next_at, each.score_id) for each in noted.values() if each.next_at and each.next_at <= now)
+        old = [each for each in noted.values() if before is None or each.pushed_at < before]
+        due = sorted((each.next_at, each.score_id) for each in old if each.next_at and each.next_at <= now)
         wanted = [(number, noted[number].tries) for _, number in due[: limit // 2]]
         shipped = [number for number, score in enumerate(self._auto_scores, start=1) if not score.recipe.readout]
         new = [(number, 0) for number in shipped if number not in noted]

@@ -14,7 +14,7 @@ from crystal_search.server.facility import facility_kinds
 from crystal_search.server.facility.facility_database import Refusal
 from crystal_search.server.facility.facility_kinds import FacilityKind
 from crystal_search.server.facility.facility_settings import FacilitySettings
-from crystal_search.server.imaging.facility_records import PulledScore
+from crystal_search.server.imaging.facility_records import PulledScore, Push
 from crystal_search.server.imaging.imaging_database import ScoredImage
 from crystal_search.server.imaging.plate_facts import Condition, PlateFacts
 from crystal_search.server.services import facility_exchange, facility_rounds
@@ -275,3 +275,21 @@ def test_a_kind_that_is_only_read_gets_nothing(
     rounds.look()
     rounds.wait()
     assert facility.given == {}
+
+
+def test_all_that_was_refused_is_given_when_somebody_says_so_however_many_these_are(
+    facility: MemoryFacility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facility_exchange, "PUSH_SCORES", 2)
+    imaging = MemoryImaging()
+    pull(imaging, facility, LAB)
+    score_all(imaging)
+    known, facility.images = facility.images, []
+    assert len(push(imaging, facility, LAB).refused) == 3
+    for _ in range(8):  # the last waits far longer than the others will after one try
+        last = imaging.pushes(LAB, refused=True, last=1)[0]
+        noted = Push(score_id=last.score_id, image_id=last.score_id, refused="no", tries=last.tries + 1)
+        imaging.note_pushed(LAB, [noted], now=last.pushed_at)
+    facility.images = known[2:]
+    report = push(imaging, facility, LAB, again=True)
+    assert (report.taken, len(report.refused)) == (1, 2)

@@ -49,9 +49,14 @@ def newest_machine_score() -> Query:
     return select(score.c.id).where(score.c.recipe_id.is_not(None)).order_by(score.c.id.desc()).limit(1)
 
 
-def scores_refused(facility_id: int, now: datetime, limit: int) -> Query:
-    """Select automatic scores that a facility refused and is given again now, the one that waits longest first."""
-    due = (pushed_score.c.facility_id == facility_id, pushed_score.c.next_at != "")
+def scores_refused(facility_id: int, now: datetime, limit: int, before: datetime | None) -> Query:
+    """Select automatic scores that a facility refused and is given again now, the one that waits longest first.
+
+    Only those that were given last `before` a time, where one is said.
+    """
+    due = [pushed_score.c.facility_id == facility_id, pushed_score.c.next_at != ""]
+    if before:
+        due.append(pushed_score.c.pushed_at < time_text(before))
     again = scores().join(pushed_score, pushed_score.c.score_id == score.c.id).add_columns(pushed_score.c.tries)
     return again.where(*due, pushed_score.c.next_at <= time_text(now)).order_by(pushed_score.c.next_at).limit(limit)
 

@@ -380,8 +380,8 @@ class FacilityRecords(Protocol):
             If an outcome is none.
         """
 
-    def scores_to_push(self, facility: str, *, now: datetime, limit: int) -> ToPush:
-        """Return automatic scores that a facility was not given yet, or refused and may take now, at most `limit`."""
+    def scores_to_push(self, facility: str, *, now: datetime, limit: int, before: datetime | None = None) -> ToPush:
+        """Return automatic scores that a facility was not given yet, or refused `before`, and may take now."""
 
     def note_pushed(self, facility: str, pushes: Sequence[Push], *, now: datetime, looked_to: int = 0) -> None:
         """Note in one transaction what became of scores (refused ones are given again) and how far one looked."""

@@ -71,14 +71,14 @@ class SqlFacility(SqlTransactions):
         """Add people's scores from a facility to the ledger in one transaction, each once."""
         return self._write("add people's scores", lambda c: _add_pulled(c, facility, scores))
 
-    def scores_to_push(self, facility: str, *, now: datetime, limit: int) -> ToPush:
+    def scores_to_push(self, facility: str, *, now: datetime, limit: int, before: datetime | None = None) -> ToPush:
         """Return automatic scores that a facility was not given yet, or refused and may take by now."""
 
         def work(connection: Connection) -> ToPush:
             known = connection.execute(statements.facility_named(facility)).first()
             number, mark = (known.id, known.push_mark) if known else (0, 0)
             newest = connection.scalar(statements.newest_machine_score()) or 0  # first, lest one come between
-            rows = list(connection.execute(statements.scores_refused(number, now, limit // 2)))
+            rows = list(connection.execute(statements.scores_refused(number, now, limit // 2, before)))
             readouts = [*readouts_among_recipes(connection)]
             rows += connection.execute(statements.scores_not_looked_at(number, mark, readouts, limit - len(rows))).all()
             images = {

@@ -96,11 +96,12 @@ def push(
     DatabaseError
         If it cannot be reached; what it took before is noted, the rest waits for the next time.
     """
-    taken, tried = 0, set[int]()
+    taken, tried, began = 0, set[int](), datetime.now(UTC)
     refused: list[str] = []
     while True:
         now = datetime.now(UTC)
-        found = imaging.scores_to_push(name, now=now + 2 * LONGEST_REST if again else now, limit=PUSH_SCORES)
+        until = now + 2 * LONGEST_REST if again else now
+        found = imaging.scores_to_push(name, now=until, limit=PUSH_SCORES, before=began)
         scores = [each for each in found.scores if each.score_id not in tried]
         passed_over = [each for each in found.passed_over if each.score_id not in tried]
         if not (scores or passed_over):
