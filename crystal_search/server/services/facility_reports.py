@@ -51,5 +51,6 @@ def state_lines(name: str, state: FacilityState, refused: Iterable[PushedScore])
     lines = [f"{name}: pulled {pulled}, pushed {pushed}, {counted(state.refused, 'score')} refused and given again"]
     for each in refused:
         again = f"{each.next_at.astimezone():%Y-%m-%d %H:%M}" if each.next_at else "never"
-        lines.append(as_text(f"  {each.path}: {each.outcome}, tried {each.tries} times, again {again}: {each.refused}"))
+        tried, why = counted(each.tries, "time"), each.refused.removeprefix(f"{each.path}: ")
+        lines.append(as_text(f"  {each.path}: {each.outcome}, tried {tried}, again {again}: {why}"))
     return lines
