@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine, create_engine
 
 from crystal_search.demo.bars import score_with_bars
-from crystal_search.demo.run import view_line
+from crystal_search.demo.run import command_line, view_line
 from crystal_search.demo.truth import NAMING, plate_folder, read_truth
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
@@ -103,7 +103,7 @@ def _demo(arguments: argparse.Namespace) -> None:
     with opened(folder) as site:
         _there_and_back(site)
     _show(engine, played.rows)
-    say(f"to see the plate: {view_line(home)}\nto go on: crystal-search facility report --home {folder}")
+    say(f"to see the plate: {view_line(home)}\nto go on: {command_line('facility report', home)}")
 
 
 def _there_and_back(site: Installation) -> None:

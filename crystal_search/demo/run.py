@@ -93,9 +93,14 @@ def summary(site: Installation, folder: Path, done: Done) -> str:
 
 def view_line(home: Home) -> str:
     """Return the line that serves the viewer of `home`, to be typed in any folder."""
+    return command_line("view", home)
+
+
+def command_line(command: str, home: Home) -> str:
+    """Return the line that runs a command for `home`, to be typed in any folder, also where no path leads to us."""
     program = Path(sys.executable).with_name("crystal-search")
     words = [str(program)] if program.exists() else [sys.executable, "-m", "crystal_search.main"]
-    return shlex.join([*words, "view", "--home", str(home.path.absolute())])
+    return shlex.join([*words, *command.split(), "--home", str(home.path.absolute())])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """The played facility: from a small database to scores in it."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,9 @@ def test_the_demo_plate_goes_there_and_back(
     assert main(words) == 0
     told = capsys.readouterr().out
     assert [each for each in said if each not in told] == []
+    line = next(each for each in told.splitlines() if each.startswith("to go on: "))
+    assert shlex.split(line)[-4:] == ["facility", "report", "--home", str((tmp_path / "demo").absolute())]
+    assert Path(shlex.split(line)[3]).is_absolute()  # it can be typed where no path leads to the program
     assert main(words) == 2
     assert "is there already" in capsys.readouterr().err
     assert main(["facility", "push", "--home", str(tmp_path / "demo")]) == 0
