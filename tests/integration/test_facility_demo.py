@@ -39,3 +39,19 @@ def test_the_demo_plate_goes_there_and_back(
     assert main(["facility", "push", "--home", str(tmp_path / "demo")]) == 0
     assert "pushed 0 scores, 0 refused" in capsys.readouterr().out
     assert main(["facility", "check", "--home", str(tmp_path / "demo")]) == 0
+
+
+@pytest.mark.parametrize("command", ["check", "pull", "push", "report"])
+def test_a_mistyped_home_is_said_and_not_made(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["facility", command, "--home", str(tmp_path / "hoem")]) == 2
+    assert "there is no Crystal Search installation" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_home_is_made_for_settings_that_name_no_kind_there_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings.toml").write_text('[facility]\nkind = "ispib"\nurl = "sqlite:///x"\n')
+    assert main(["facility", "pull", "--home", str(tmp_path)]) == 2
+    assert "must be one of ispyb" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["settings.toml"]

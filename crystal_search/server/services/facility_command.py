@@ -43,14 +43,20 @@ def run(arguments: argparse.Namespace) -> None:
 @contextmanager
 def _connected(arguments: argparse.Namespace) -> Iterator[tuple[Installation, FacilitySettings, FacilityDatabase]]:
     """Open the installation and the facility's database, for this process alone."""
-    with opened(arguments.home) as site:
-        settings = read_facility_settings(site.home.settings)
-        with only_at_facility(site.home), closing(open_facility(settings)) as facility:
-            yield site, settings, facility
+    settings = _settings(arguments)
+    facility_kind(settings)  # before a folder is made for what cannot be
+    with opened(arguments.home) as site, only_at_facility(site.home), closing(open_facility(settings)) as facility:
+        yield site, settings, facility
+
+
+def _settings(arguments: argparse.Namespace) -> FacilitySettings:
+    """Return what the settings say of a facility; a home that is mistyped is said to be none."""
+    home = Home.at(arguments.home)
+    return read_facility_settings(home.settings if home.settings.exists() else home.found().settings)
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    settings = read_facility_settings(Home.at(arguments.home).settings)
+    settings = _settings(arguments)
     with closing(open_facility(settings)) as facility:
         found = facility.check()
     say("\n".join(checked_lines(found)))
