@@ -211,6 +211,8 @@ def test_metrics_are_in_prometheus_format() -> None:
 def test_text_says_whether_it_keeps_up() -> None:
     pace = {"images_per_hour": 100.0, "scores_per_hour": 20.0, "over_hours": 1.0}
     assert "no image waits for its score" in as_text(found_with())
+    away = [{"reason": "its file is gone", "images": 2, "hours": 1.0, "first": "/a/b.jpg"}]
+    assert "no image waits that can be scored now\n" in as_text(found_with(postponed=away))
     assert "does not keep up" in as_text(found_with(rates=pace, flow=moving("falls behind")))
     assert "it keeps up" in as_text(found_with(rates=pace, flow=moving("keeps up")))
     assert "it stands still since 2026-01-31" in as_text(found_with(flow=moving("stands still")))

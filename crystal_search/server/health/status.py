@@ -139,7 +139,7 @@ def as_text(found: dict[str, Any]) -> str:
     if newest:
         told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in newest.items())
         lines.append(f"of the newest {sum(newest.values())} scores: {told}")
-    lines.append(_verdict(found["flow"]))
+    lines.append(_verdict(found["flow"], which="that can be scored now" if found["postponed"] else "for its score"))
     lines += [f"  {name.replace('_', ' '):10} {count:6}" for name, count in found["stages"].items()]
     kind = ENGINES[found["engine"]]
     if load := report_of(found).get("load"):
@@ -161,10 +161,10 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _verdict(found: dict[str, Any]) -> str:
-    """Return whether scores keep up as a sentence."""
+def _verdict(found: dict[str, Any], *, which: str) -> str:
+    """Return whether scores keep up as a sentence, which says what kind of image there is none of where none waits."""
     said: dict[Verdict, str] = {
-        "nothing waits": "no image waits for its score",
+        "nothing waits": f"no image waits {which}",
         "keeps up": "it keeps up with its imagers",
         "falls behind": "it does not keep up with its imagers",
         "not known yet": "images wait; whether it keeps up is known in some minutes",
