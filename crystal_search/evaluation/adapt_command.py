@@ -178,7 +178,8 @@ def _say_how_to_use(card: Path, arguments: argparse.Namespace) -> None:
 def report(found: Adapted, material: Material) -> Iterator[str]:
     """Yield what was found in plain words, a line each."""
     gain, plates = found.gain, len(found.gain.plates)
-    left = f"; {material.left_out} more are of images without a drop, or without a score" if material.left_out else ""
+    more = f"{material.left_out} more {'is' if material.left_out == 1 else 'are'}"
+    left = f"; {more} of images without a drop, or without a score" if material.left_out else ""
     yield f"{counted(gain.labels, 'label')} of {counted(plates, 'plate')}, {gain.crystals} of them crystals{left}"
     if np.isnan(gain.difference.value):
         yield "nothing can be compared: there must be drops with crystals and drops without"

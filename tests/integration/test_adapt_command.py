@@ -176,7 +176,7 @@ def test_an_image_without_a_drop_is_neither_learnt_from_nor_scored(
     said = capsys.readouterr().out
     assert drops == len(rows) - 1
     assert f"{drops} labels of " in said
-    assert "1 more are of images without a drop" in said
+    assert "1 more is of images without a drop" in said
 
 
 def test_the_page_tells_every_option_and_the_card_its_own_name(folder: Path, tmp_path: Path) -> None:
