@@ -157,9 +157,17 @@ def score_of(row: AnyRow) -> AutoScore | ManualScore:
 
 def manual_score(row: AnyRow) -> ManualScore:
     """Return a person's score."""
-    told = {field.name: getattr(row, field.name) for field in fields(ManualScore)}
-    times = {"scored_at": datetime.fromisoformat(row.scored_at), "taken_back_at": time_of(row.taken_back_at or "")}
-    return ManualScore(**told | times)
+    return ManualScore(
+        id=row.id,
+        image_id=row.image_id,
+        person=row.person,
+        scored_at=datetime.fromisoformat(row.scored_at),
+        outcome=row.outcome,
+        comment=row.comment,
+        taken_back_at=time_of(row.taken_back_at or ""),
+        pulled_from=row.pulled_from,
+        late=row.late,
+    )
 
 
 def manual_values(score: ManualScore) -> Values:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 FORMAT, VERSION = "crystal-search fits", 1
 MOST_IMAGERS, MOST_LABELS = 1000, 10**9
 MANY_MORE = 2  #: times the labels of the last fit
-EVERY_S = 300.0  #: between two looks of `watch`
+EVERY_S = 3600.0  #: between two looks of `watch`, each of which reads what people said of every image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
