@@ -35,3 +35,10 @@ def test_every_question_has_a_file() -> None:
     answers = re.findall(r"^\| .* \| `([^`]+)` \|$", section("Which file to open"), re.MULTILINE)
     assert len(answers) >= 15
     assert [each for each in answers if not (PACKAGE / each).is_file()] == []
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    told = [re.match(r"# (\d+)\. ", page.read_text(encoding="utf-8")) for page in pages]
+    assert [int(found[1]) for found in told if found] == [int(page.name[:4]) for page in pages]
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
