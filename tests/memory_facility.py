@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from crystal_search.errors import DatabaseError
-from crystal_search.server.facility.facility_database import Checked, Pulled, Refusal
+from crystal_search.server.facility.facility_database import NEWEST_FILES, Checked, Pulled, Refusal
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.imaging.facility_records import PulledScore
 from crystal_search.server.imaging.imaging_database import ScoredImage
@@ -30,6 +30,7 @@ class MemoryFacility:
         self.conditions: list[Condition] = []
         self.by_people: list[PulledScore] = []
         self.given: dict[str, GivenScore] = {}
+        self.newest: tuple[str, ...] | None = None  #: files; None: those of the images
         self.away = ""  #: why it does not answer; empty when it does
 
     def _answer(self) -> None:
@@ -40,6 +41,13 @@ class MemoryFacility:
         """Tell what is there."""
         self._answer()
         return Checked(found=(f"{len(self.images)} images",), missing=())
+
+    def newest_files(self) -> tuple[str, ...]:
+        """Return the files of the newest images."""
+        self._answer()
+        if self.newest is not None:
+            return self.newest
+        return tuple(image.path for image in self.images[-NEWEST_FILES:])
 
     def pull(self, mark: str, *, limit: int) -> Pulled:
         """Return images that came after `mark`, the oldest first."""

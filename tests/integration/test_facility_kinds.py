@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crystal_search.server.facility.facility_database import NEWEST_FILES
 from crystal_search.server.facility.facility_kinds import FACILITIES
 from crystal_search.server.imaging.imaging_database import ToPush
 from crystal_search.server.imaging.stored_images import NewImage
@@ -45,6 +46,17 @@ def test_every_image_comes_with_its_place(site: PlayedSite) -> None:
     assert pull(imaging, site.facility, LAB).images == len(IMAGES)
     assert known(imaging) == {image.path: image.key for image in IMAGES}
     assert pull(imaging, site.facility, LAB).images == 0
+
+
+def test_the_newest_files_are_those_of_the_newest_images(site: PlayedSite) -> None:
+    assert site.facility.newest_files() == ()
+    site.take(IMAGES)
+    assert set(site.facility.newest_files()) == {image.path for image in IMAGES}
+    many = [image_of(key((row, column), 3)) for row in range(3) for column in range(12)]
+    site.take(many)
+    newest = site.facility.newest_files()
+    assert len(newest) == NEWEST_FILES
+    assert set(newest) <= {image.path for image in many}
 
 
 @pytest.mark.parametrize("limit", [1, 5, 12])

@@ -79,6 +79,7 @@ def test_images_conditions_owners_and_scores_come_with_their_places(make: Make) 
         (found.images[2].path, "Rock Maker", "crystal_harvestable", at(7))
     ]
     assert (found.left_out, found.more) == ((), False)
+    assert set(site.facility.newest_files()) == {each.path for each in found.images}
     again = site.facility.pull(found.mark, limit=1000)
     assert (again.images, again.scores) == (found.images, found.scores)  # the last are looked at again
 

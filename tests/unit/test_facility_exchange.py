@@ -34,6 +34,7 @@ def facility(monkeypatch: pytest.MonkeyPatch) -> MemoryFacility:
     """A facility with three images, as the kind ``memory``."""
     made = MemoryFacility()
     made.images = [new_image(key(row=row)) for row in range(3)]
+    made.newest = (__file__,)
     kind = FacilityKind(title="memory", open=lambda settings, password: made)
     monkeypatch.setitem(facility_kinds.FACILITIES, "memory", kind)
     return made
@@ -258,6 +259,29 @@ def test_the_commands(facility: MemoryFacility, tmp_path: Path, capsys: pytest.C
     (tmp_path / "settings.toml").write_text('[facility]\nkind = "memory"\nurl = "sqlite://host/lab"\npush = false\n')
     assert main(["facility", "push", *home]) == 2
     assert "push = false" in capsys.readouterr().err
+
+
+def test_nothing_is_pulled_by_folders_that_are_not_here(
+    facility: MemoryFacility, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = ["--home", str(tmp_path)]
+    (tmp_path / "settings.toml").write_text('[facility]\nkind = "memory"\nurl = "sqlite://host/lab"\n')
+    facility.newest = ("/mnt/none/1.jpg",)
+    assert main(["facility", "pull", *home]) == 1
+    assert (
+        "none of the newest 1 files of memory host/lab is on this machine, as /mnt/none/1.jpg"
+        in capsys.readouterr().err
+    )
+    rounds, imaging = rounds_at(tmp_path / "site")
+    rounds.look()
+    rounds.wait()
+    assert "correct [facility.folders]" in rounds.look()
+    assert imaging.plate_images("P1") == []
+    facility.newest = (__file__,)
+    assert main(["facility", "pull", *home]) == 0
+    facility.newest = ("/mnt/none/1.jpg",)  # a share that is away later holds up no pull, but one of everything
+    assert main(["facility", "pull", *home]) == 0
+    assert main(["facility", "pull", "--again", *home]) == 1
 
 
 def test_a_kind_that_is_only_read_gets_nothing(

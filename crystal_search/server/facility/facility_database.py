@@ -4,7 +4,8 @@ It stays its owner's. Only rows of our own are written into it; what its schema 
 history) stays in our ledger. It knows an image by its path, as we do.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from crystal_search.server.imaging.facility_records import PulledScore
 from crystal_search.server.imaging.imaging_database import ScoredImage
 from crystal_search.server.imaging.plate_facts import Condition, PlateFacts
 from crystal_search.server.imaging.stored_images import NewImage
+
+NEWEST_FILES = 20  #: that are looked for on this machine, to see whether it calls folders as the settings say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,12 @@ class Checked:
     missing: tuple[str, ...]  #: rights, tables, columns, schemas; each says what to do
 
 
+def files_lost(paths: Sequence[str], where: str) -> Iterator[str]:
+    """Say which of the newest files are not here, if any; `where` names the settings that say where they are."""
+    if lost := [path for path in paths if not os.path.isfile(path)]:
+        yield f"{len(lost)} of the newest {len(paths)} files are not here, as {lost[0]}; see {where}"
+
+
 class FacilityDatabase(Protocol):
     """What is asked of a facility's database."""
 
@@ -53,6 +62,15 @@ class FacilityDatabase(Protocol):
         ------
         DatabaseError
             If it cannot be reached.
+        """
+
+    def newest_files(self) -> tuple[str, ...]:
+        """Return what this machine calls the files of the newest images, at most `NEWEST_FILES`.
+
+        Raises
+        ------
+        DatabaseError
+            If it cannot be reached, or has another schema than expected.
         """
 
     def pull(self, mark: str, *, limit: int) -> Pulled:

@@ -1,6 +1,5 @@
 """ISPyB as a facility's database: MariaDB, as synchrotrons run it; the played site is one in SQLite."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -10,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.server.facility import ispyb_statements as statements
-from crystal_search.server.facility.facility_database import Checked, Pulled, Refusal
+from crystal_search.server.facility.facility_database import NEWEST_FILES, Checked, Pulled, Refusal, files_lost
 from crystal_search.server.facility.facility_rights import unreadable, why_not
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.facility.folder_mapping import FolderMapping
@@ -164,12 +163,16 @@ class IspybDatabase:
         """Say how many images there are, and how many of the newest are here."""
         with self._transaction("look at the newest images") as connection:
             newest = connection.scalar(statements.newest_id(self._all)) or 0
-            rows = connection.execute(statements.images_between(self._all, max(0, newest - 20), None, 20)).all()
         yield f"the newest image has number {newest}"
-        paths = [self._mapping.here(row.path) for row in rows if row.path]
-        lost = [path for path in paths if not os.path.isfile(path)]
-        if lost:
-            yield f"{len(lost)} of the newest {len(paths)} files are not here, as {lost[0]}; see [facility.folders]"
+        yield from files_lost(self.newest_files(), "[facility.folders]")
+
+    def newest_files(self) -> tuple[str, ...]:
+        """Return what this machine calls the files of the newest images."""
+        with self._transaction("look at the newest images") as connection:
+            newest = connection.scalar(statements.newest_id(self._all)) or 0
+            before = max(0, newest - NEWEST_FILES)
+            rows = connection.execute(statements.images_between(self._all, before, None, NEWEST_FILES)).all()
+        return tuple(self._mapping.here(row.path) for row in rows if row.path)
 
     def _would(self) -> Iterable[str]:
         yield f"would read {', '.join(sorted(self._tables.by_name))}"

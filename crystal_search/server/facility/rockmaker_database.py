@@ -1,6 +1,5 @@
 """Rock Maker as a facility's database: a SQL Server database that Formulatrix' imagers fill, and that we only read."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import ConfigError
 from crystal_search.server.facility import rockmaker_statements as statements
-from crystal_search.server.facility.facility_database import Checked, Pulled, Refusal
+from crystal_search.server.facility.facility_database import NEWEST_FILES, Checked, Pulled, Refusal, files_lost
 from crystal_search.server.facility.facility_options import ZONE, channels_of, options_of, outcomes_of
 from crystal_search.server.facility.facility_rights import unreadable
 from crystal_search.server.facility.facility_settings import FacilitySettings
@@ -20,6 +19,7 @@ from crystal_search.server.facility.foreign_sql import asked, guard
 from crystal_search.server.facility.rockmaker_pull import RockMakerReader
 from crystal_search.server.facility.rockmaker_schema import OWNER, RockMakerSite, RockMakerTables, rockmaker_tables
 from crystal_search.server.imaging.imaging_database import ScoredImage
+from crystal_search.server.imaging.stored_images import NewImage
 
 READ_ONLY = (
     "Rock Maker is only read: writing to its database risks it and voids its maintenance. "
@@ -89,14 +89,25 @@ class RockMakerDatabase:
             yield "too many rights: this account may change plates; let db_datareader be its only role"
 
     def _seen(self) -> Iterable[str]:
+        looked_at, images = self._newest()
+        yield f"{len(images)} of the newest {looked_at} images are of a profile and in a folder that are known here"
+        yield from files_lost(_files(images), "[facility.folders]")
+
+    def newest_files(self) -> tuple[str, ...]:
+        """Return what this machine calls the files of the newest images."""
+        _, images = self._newest()
+        return _files(images)
+
+    def _newest(self) -> tuple[int, list[NewImage]]:
+        """Return how many of the newest images were looked at, and those that are known here."""
         with self._reading("look at the newest images") as connection:
             rows: Sequence[Any] = connection.execute(statements.newest(self._tables, 100)).all()
         reader = RockMakerReader(self._tables, self._site, self._here)
-        images = [image for image in map(reader.image_of, rows) if image]
-        yield f"{len(images)} of the newest {len(rows)} images are of a profile and in a folder that are known here"
-        lost = [image.path for image in images[:20] if not os.path.isfile(image.path)]
-        if lost:
-            yield f"{len(lost)} of the first {len(images[:20])} files are not here, as {lost[0]}"
+        return len(rows), [image for image in map(reader.image_of, rows) if image]
+
+
+def _files(images: Sequence[NewImage]) -> tuple[str, ...]:
+    return tuple(image.path for image in images[:NEWEST_FILES])
 
 
 def open_rockmaker(settings: FacilitySettings, password: str) -> RockMakerDatabase:

@@ -3,14 +3,14 @@
 The statements are the same on every database that SQLAlchemy knows; the played site is one in SQLite.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Executable, Table
 
 from crystal_search.server.facility import xtaltrak_statements as statements
-from crystal_search.server.facility.facility_database import Checked, Pulled, Refusal
+from crystal_search.server.facility.facility_database import NEWEST_FILES, Checked, Pulled, Refusal, files_lost
 from crystal_search.server.facility.facility_rights import unreadable, why_not
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.facility.folder_mapping import FolderMapping
@@ -96,22 +96,27 @@ class XtalTrakDatabase:
 
     def _seen(self) -> Iterable[str]:
         """Say what the names of the newest images make of them, and how many of their files are here."""
-        with self._transaction("look at the newest images") as connection:
-            rows = connection.execute(statements.newest_images(self._tables, 1000)).all()
+        rows = self._newest()
         channels = [channel_of(row.imagename or "", self._site.channels) for row in rows]
         for channel in sorted(set(channels) - {""}):
             yield f"{channels.count(channel)} of the newest {len(rows)} images are {channel}"
         if "" in channels:
             name = rows[channels.index("")].imagename
             yield f"{channels.count('')} of them, as {name!r}, fit no pattern of [facility.channels]"
-        yield from self._files([row for row, channel in zip(rows, channels, strict=True) if channel][:20])
+        yield from files_lost(self._files(rows), "[facility.folders] and image_path")
 
-    def _files(self, rows: Sequence[object]) -> Iterable[str]:
+    def newest_files(self) -> tuple[str, ...]:
+        """Return what this machine calls the files of the newest images of a channel."""
+        return self._files(self._newest())
+
+    def _newest(self) -> Sequence[Any]:
+        with self._transaction("look at the newest images") as connection:
+            return connection.execute(statements.newest_images(self._tables, 1000)).all()
+
+    def _files(self, rows: Sequence[Any]) -> tuple[str, ...]:
         reader = XtalTrakReader(self._tables, self._site, self._here)
-        paths = [reader.path_of(row) for row in rows]
-        lost = [path for path in paths if not os.path.isfile(path)]
-        if lost:
-            yield f"{len(lost)} of {len(paths)} files are not here, as {lost[0]}; see [facility.folders] and image_path"
+        known = [row for row in rows if channel_of(row.imagename or "", self._site.channels)]
+        return tuple(reader.path_of(row) for row in known[:NEWEST_FILES])
 
     def _would(self) -> Iterable[str]:
         yield f"would read {', '.join(table.fullname for table in self._tables.all)}"

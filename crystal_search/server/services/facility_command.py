@@ -11,7 +11,7 @@ from crystal_search.server.facility.facility_settings import FacilitySettings, r
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_at_facility
-from crystal_search.server.services.facility_exchange import pull, push
+from crystal_search.server.services.facility_exchange import check_folders, pull, push
 from crystal_search.server.services.facility_pictures import placing
 from crystal_search.server.services.facility_reports import (
     checked_lines,
@@ -66,7 +66,9 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _pull(arguments: argparse.Namespace) -> None:
     with _connected(arguments) as (site, settings, facility):
-        report = pull(site.imaging, facility, facility_name(settings), again=arguments.again)
+        name = facility_name(settings)
+        check_folders(site.imaging, facility, name, again=arguments.again)
+        report = pull(site.imaging, facility, name, again=arguments.again)
     say(pull_line(report))
     if report.left_out:
         say("\n".join(["left out:", *left_out(report.left_out, verbose=arguments.verbose)]))

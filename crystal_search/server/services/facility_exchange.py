@@ -5,9 +5,11 @@ facility has it, and giving it once more changes nothing.
 """
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from crystal_search.errors import DatabaseError
 from crystal_search.server.facility.facility_database import FacilityDatabase, Pulled
 from crystal_search.server.imaging.facility_records import Push
 from crystal_search.server.imaging.imaging_database import ALL, ImagingDatabase, ScoredImage
@@ -40,6 +42,26 @@ class PushReport:
 
     taken: int = 0
     refused: tuple[str, ...] = ()  #: a sentence each
+
+
+def check_folders(imaging: ImagingDatabase, facility: FacilityDatabase, name: str, *, again: bool = False) -> None:
+    """Refuse to take over a facility's images by paths that are none, before the first pull or one of everything.
+
+    An archive's old files may be gone; of the newest at least one must be here.
+
+    Raises
+    ------
+    DatabaseError
+        If none of them is: folders are mounted nowhere, or elsewhere than the settings say.
+    """
+    if imaging.facility_state(name).pull_mark and not again:
+        return
+    paths = facility.newest_files()
+    if paths and not any(map(os.path.isfile, paths)):
+        raise DatabaseError(
+            f"none of the newest {len(paths)} files of {name} is on this machine, as {paths[0]}, so nothing is pulled; "
+            "mount the folder, or correct [facility.folders] in the settings"
+        )
 
 
 def pull(

@@ -14,7 +14,7 @@ from crystal_search.server.facility.facility_kinds import facility_kind, facilit
 from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.installation import Installation, say
 from crystal_search.server.locks import only_at_facility
-from crystal_search.server.services.facility_exchange import pull, push
+from crystal_search.server.services.facility_exchange import check_folders, pull, push
 from crystal_search.server.services.facility_pictures import placing
 from crystal_search.server.services.facility_reports import pull_line, push_line
 
@@ -66,6 +66,7 @@ class FacilityRounds:
         name = facility_name(self._settings)
         self._facility = self._facility or open_facility(self._settings)
         with only_at_facility(self._site.home):
+            check_folders(self._site.imaging, self._facility, name)
             pulled = pull(self._site.imaging, self._facility, name, looks=LOOKS)
             self._more = pulled.more
             self._tell(pulled.images + pulled.scores, pull_line(pulled), pulled.left_out)
