@@ -159,9 +159,9 @@ def test_processes_open_and_fill_one_database_at_once(empty_url: str) -> None:
 
 KILLED = """
 import sys
-from crystal_search.server.imaging.imaging_database import WellKey
-from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.imaging.sql_imaging import open_imaging
+from crystal_search.server.imaging.stored_images import NewImage
+from crystal_search.wells import WellKey
 database = open_imaging(sys.argv[1])
 def images():
     for number in range(40_000):
