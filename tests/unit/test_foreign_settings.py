@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import dialects
 
 from crystal_search.errors import ConfigError, DatabaseError, UserError
 from crystal_search.server.facility import rockmaker_schema, xtaltrak_schema
@@ -103,6 +104,9 @@ def test_settings_that_cannot_be_are_refused(fields: dict[str, dict[str, str]], 
 def test_a_driver_that_is_not_installed_is_named(
     kind: str, url: str, hidden: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in [name for name in sys.modules if name.startswith("sqlalchemy_pytds")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(dialects.registry, "impls", {})
     monkeypatch.setitem(sys.modules, hidden, None)
     with pytest.raises(ConfigError) as caught:
         open_facility(FacilitySettings(kind=kind, url=url))
