@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from crystal_search.errors import ConfigError, DatabaseError, SchemaError
-from crystal_search.server.imaging import schema, schema_upgrades
+from crystal_search.server.imaging import schema, schema_preparing, schema_upgrades
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
 from crystal_search.server.imaging.stored_images import NewImage
 from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto, key, manual, new_image, stored
@@ -25,7 +25,9 @@ from tests.integration.imaging_nouns import OTHER_RECIPE, RECIPE, auto, key, man
 
 def test_a_new_database_has_the_newest_version_and_is_opened_again(empty_url: str, engine: Engine) -> None:
     with engine.connect() as connection:
-        assert connection.scalars(text("SELECT version FROM schema_version")).all() == [schema.newest_version()]
+        assert connection.scalars(text("SELECT version FROM schema_version")).all() == [
+            schema_preparing.newest_version()
+        ]
     database = open_imaging(empty_url)
     image = stored(database, key())
     database.close()
@@ -52,7 +54,7 @@ def test_an_older_schema_is_upgraded_and_keeps_its_scores(
         database.close()
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT colour FROM plate")) == "grey"
-        assert connection.scalar(text("SELECT max(version) FROM schema_version")) == schema.newest_version()
+        assert connection.scalar(text("SELECT max(version) FROM schema_version")) == schema_preparing.newest_version()
 
 
 def test_an_upgrade_that_fails_leaves_the_older_version(
@@ -62,7 +64,7 @@ def test_an_upgrade_that_fails_leaves_the_older_version(
         connection.execute(text("INSERT INTO plate (barcode) VALUES ('half')"))
         connection.execute(text("ALTER TABLE no_such_table ADD COLUMN colour VARCHAR(20)"))
 
-    before = schema.newest_version()
+    before = schema_preparing.newest_version()
     monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, fail))
     with pytest.raises(DatabaseError, match="cannot open it"):
         open_imaging(empty_url)

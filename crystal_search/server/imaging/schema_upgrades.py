@@ -215,11 +215,11 @@ def make_room_for_facts(_: Connection) -> None:
 
 
 def make_room_for_taking_back(_: Connection) -> None:
-    """From version 5 to 6: scores can be taken back, in a table of its own, which `schema.prepare` makes."""
+    """From version 5 to 6: scores can be taken back, in a table of its own, which `schema_preparing.prepare` makes."""
 
 
 def make_room_for_comments(_: Connection) -> None:
-    """From version 6 to 7: comments stand alone, in a table of their own, which `schema.prepare` makes."""
+    """From version 6 to 7: comments stand alone, in a table of their own, which `schema_preparing.prepare` makes."""
 
 
 _PULLED_COLUMNS = (

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, 
 from sqlalchemy.exc import ArgumentError
 
 from crystal_search.errors import ConfigError, DatabaseError
-from crystal_search.server.imaging import schema
+from crystal_search.server.imaging import schema_preparing
 from crystal_search.server.imaging.sql_comments import SqlComments
 from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_facility import SqlFacility
@@ -169,10 +169,10 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _prepare(engine: Engine) -> None:
     with engine.begin() as connection:
-        if schema.is_current(connection):
+        if schema_preparing.is_current(connection):
             return
     with engine.connect().execution_options(writes=True) as connection, _alone(connection):
-        schema.prepare(connection)
+        schema_preparing.prepare(connection)
         while count_anew(connection, COUNTED_AT_ONCE):
             pass
 
