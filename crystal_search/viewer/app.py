@@ -13,7 +13,7 @@ from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import Scope
@@ -25,7 +25,7 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.services.readout_offers import Offer, offers_if_known
 from crystal_search.server.services.shown_scores import ShownScores, shown_in
 from crystal_search.server.services.triage_states import triage_states
-from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
+from crystal_search.viewer import api, pages
 from crystal_search.viewer.compression import Compressed
 from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
@@ -34,6 +34,7 @@ from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import PlateReader, Promised
 from crystal_search.viewer.recent import Recent
+from crystal_search.viewer.routes import ADDRESSES
 from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent
@@ -110,8 +111,9 @@ def viewer_app(
         makers.shutdown(cancel_futures=True)
         kept.close()
 
+    register_url_convertor("image_id", ImageIdConvertor())
     app = Starlette(
-        routes=[*_routes(), Mount(static, KeptFiles(directory=HERE / "static"))],
+        routes=[*(each.route for each in ADDRESSES), Mount(static, KeptFiles(directory=HERE / "static"))],
         middleware=[Middleware(Guard, names=names), Middleware(Compressed)],
         exception_handlers=_ERROR_PAGES,
         lifespan=lifespan,
@@ -147,30 +149,3 @@ def _templates(static: str, *, is_snapshot: bool) -> Jinja2Templates:
     templates.env.policies["json.dumps_kwargs"] = {"sort_keys": False}
     templates.env.globals.update(static=static, program_version=__version__, is_snapshot=is_snapshot)
     return templates
-
-
-def _routes() -> list[Route]:
-    register_url_convertor("image_id", ImageIdConvertor())
-    return [
-        Route("/", plates_page.get_plates_page),
-        Route("/imagers", imagers_page.get_imagers_page),
-        Route("/queues", queues_page.get_queues_page),
-        Route("/queues/{queue}", queues_page.get_queues_page),
-        Route("/api/queues/{queue}", queues_page.get_queue),
-        Route("/import", import_page.get_import_page),
-        Route("/api/import", import_page.post_import, methods=["POST"]),
-        Route("/plate/{plate}", pages.get_plate_page),
-        Route("/plate/{plate}/scores.csv", api.get_score_table),
-        Route("/drop/{image_id:image_id}", pages.get_drop_page),
-        Route("/outcomes.css", pages.get_outcome_colours),
-        Route("/thumbnail/{image_id:image_id}", api.get_thumbnail),
-        Route("/image/{image_id:image_id}", api.get_image),
-        Route("/api/plates", plates_page.get_plates),
-        Route("/api/plate/{plate}", api.get_board),
-        Route("/api/plate/{plate}/counts", api.get_counts),
-        Route("/api/drop/{image_id:image_id}", api.get_drop),
-        Route("/api/drop/{image_id:image_id}/siblings", api.get_siblings),
-        Route("/api/score", api.post_score, methods=["POST"]),
-        Route("/api/comment", api.post_comment, methods=["POST"]),
-        Route("/api/take-back", api.post_taking_back, methods=["POST"]),
-    ]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
@@ -17,9 +16,13 @@ from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.readout_offers import Offer
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.json_records import Record
+from crystal_search.viewer.parameters import number, words
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import Board, PlateReader
 from crystal_search.viewer.thumbnails import Thumbnails
+
+INSPECTION = number("inspection", "which inspection; by default the latest with images", default=None)
+CHANNEL = words("channel", "which channel; by default visible light, where there is any", default="", most=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,20 +51,8 @@ def viewer_of(request: Request) -> Viewer:
 
 def board_of(request: Request) -> Board:
     """Return the plate, inspection and channel that a request asks for."""
-    inspection = request.query_params.get("inspection")
-    if inspection is not None and not (inspection.isascii() and inspection.isdigit() and len(inspection) < 10):
-        raise HTTPException(400, f"inspection must be a number, got {inspection!r:.40}")
-    number = int(inspection) if inspection is not None else None
     reader = viewer_of(request).reader
-    return reader.board(request.path_params["plate"], number, request.query_params.get("channel"))
-
-
-def number_asked(request: Request, name: str, *, default: int, most: int) -> int:
-    """Return the number from 1 that a request asks for by `name`."""
-    text = request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
-        raise HTTPException(400, f"{name} must be a number from 1 to {most}, got {text!r:.40}")
-    return int(text)
+    return reader.board(request.path_params["plate"], INSPECTION.of(request), CHANNEL.of(request))
 
 
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> Response:

@@ -2,17 +2,20 @@
 
 from dataclasses import asdict
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crystal_search.errors import UnknownNameError
-from crystal_search.server.imaging.plate_list import PlateLine, PlateQuery
-from crystal_search.viewer.context import json_answer, number_asked, page, viewer_of
+from crystal_search.server.imaging.plate_list import SORTS, PlateLine, PlateQuery
+from crystal_search.viewer.context import json_answer, page, viewer_of
 from crystal_search.viewer.json_records import Record, moment
+from crystal_search.viewer.parameters import choice, number, words, yes
 
-PER_PAGE, MOST_PER_PAGE, MOST_PAGES = 100, 500, 1_000_000
-MOST_LETTERS = 200  #: of a search
+SEARCH = words("search", "words that must all occur", default="", most=200)
+SORT = choice("sort", "by what the list is sorted", default=PlateQuery().sort, of=SORTS)
+TURNED = yes("turned", "the other way round")
+PAGE = number("page", "which page", default=1, most=1_000_000)
+PER_PAGE = number("per_page", "plates of a page", default=100, most=500)
+ASKED = (SEARCH, SORT, TURNED, PAGE, PER_PAGE)
 
 
 def get_plates(request: Request) -> Response:
@@ -28,10 +31,7 @@ def get_plates_page(request: Request) -> Response:
 def plates_value(request: Request) -> Record:
     """Return the page of the list of plates that a request asks for."""
     query = _query(request)
-    try:
-        listed = viewer_of(request).reader.list_plates(query)
-    except UnknownNameError as error:
-        raise HTTPException(400, str(error)) from error
+    listed = viewer_of(request).reader.list_plates(query)
     return {
         "search": query.search,
         "sort": query.sort,
@@ -51,14 +51,10 @@ def plate_record(line: PlateLine) -> Record:
 
 
 def _query(request: Request) -> PlateQuery:
-    asked = request.query_params
-    search = " ".join(asked.get("search", "").split())
-    if len(search) > MOST_LETTERS:
-        raise HTTPException(400, f"search for at most {MOST_LETTERS} letters")
     return PlateQuery(
-        search=search,
-        sort=asked.get("sort") or PlateQuery().sort,
-        turned=asked.get("turned") == "yes",
-        page=number_asked(request, "page", default=1, most=MOST_PAGES),
-        per_page=number_asked(request, "per_page", default=PER_PAGE, most=MOST_PER_PAGE),
+        search=SEARCH.of(request),
+        sort=SORT.of(request),
+        turned=TURNED.of(request),
+        page=PAGE.of(request),
+        per_page=PER_PAGE.of(request),
     )

@@ -6,12 +6,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crystal_search.viewer.context import json_answer, number_asked, page, viewer_of
+from crystal_search.viewer.context import json_answer, page, viewer_of
 from crystal_search.viewer.json_records import Record, image_record
+from crystal_search.viewer.parameters import number, words
 from crystal_search.viewer.queues import QUEUE_KINDS, Key
 
 FIRST = next(iter(QUEUE_KINDS))
-PER_PAGE, MOST_PER_PAGE, MOST_PAGES = 60, 200, 1000
+IMAGER = words("imager", "of `teach`: whose images; by default those of the imager with the most", default="", most=100)
+PAGE = number("page", "which page", default=1, most=1000)
+PER_PAGE = number("per_page", "drops of a page", default=60, most=200)
+ASKED = (IMAGER, PAGE, PER_PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,11 @@ def queue_value(request: Request) -> Record:
 
 def _imager(request: Request, imagers: list[str]) -> str:
     """Return whose images are asked for: by default those of the imager with the most."""
-    named = request.query_params.get("imager", "")
+    named = IMAGER.of(request)
     if named and named not in imagers:
         raise HTTPException(404, f"there are no features of an imager {named!r:.40}; choose from {', '.join(imagers)}")
     return named or next(iter(imagers), "")
 
 
 def _paging(request: Request) -> Paging:
-    return Paging(
-        number=number_asked(request, "page", default=1, most=MOST_PAGES),
-        per_page=number_asked(request, "per_page", default=PER_PAGE, most=MOST_PER_PAGE),
-    )
+    return Paging(number=PAGE.of(request), per_page=PER_PAGE.of(request))

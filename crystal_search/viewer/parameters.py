@@ -1,0 +1,112 @@
+"""What an address can be asked: one record for each parameter, which reads it and describes it."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+Value = TypeVar("Value")
+Other = TypeVar("Other")
+Schema = Mapping[str, Any]  #: JSON Schema, as OpenAPI has it
+MOST_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter(Generic[Value]):
+    """One thing that can be asked for behind the question mark of an address."""
+
+    name: str
+    meaning: str
+    default: Value  #: what counts where nothing is asked for
+    schema: Schema  #: what may be asked
+    expected: str  #: the same for people
+    read: Callable[[str], Value]  #: raises ValueError for what cannot be
+
+    def of(self, request: Request) -> Value:
+        """Return what a request asks for.
+
+        Raises
+        ------
+        HTTPException
+            400 if it cannot be.
+        """
+        text = request.query_params.get(self.name)
+        if text is None:
+            return self.default
+        try:
+            return self.read(text)
+        except ValueError as error:
+            raise HTTPException(400, f"{self.name} must be {self.expected}, got {text!r:.40}") from error
+
+
+def number(
+    name: str, meaning: str, *, default: Other, least: int = 1, most: int = 10**MOST_DIGITS - 1
+) -> Parameter[int | Other]:
+    """Return a parameter that is a whole number.
+
+    >>> number("page", "which page", default=1, most=9).read("7")
+    7
+    """
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+            raise ValueError(text)
+        return int(text)
+
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    expected = f"a number from {least} to {most}"
+    return Parameter(name=name, meaning=meaning, default=default, schema=schema, expected=expected, read=read)
+
+
+def words(name: str, meaning: str, *, default: Other, most: int) -> Parameter[str | Other]:
+    """Return a parameter that is text of at most so many letters, each space of it one.
+
+    >>> words("search", "", default="", most=9).read(" mx-1   Ada")
+    'mx-1 Ada'
+    """
+
+    def read(text: str) -> str:
+        found = " ".join(text.split())
+        if len(found) > most:
+            raise ValueError(text)
+        return found
+
+    schema = {"type": "string", "maxLength": most}
+    return Parameter(
+        name=name, meaning=meaning, default=default, schema=schema, expected=f"at most {most} letters", read=read
+    )
+
+
+def choice(name: str, meaning: str, *, default: Other, of: Collection[str]) -> Parameter[str | Other]:
+    """Return a parameter that is one of several words.
+
+    >>> choice("sort", "", default="plate", of=("plate", "owner")).read("owner")
+    'owner'
+    """
+
+    def read(text: str) -> str:
+        if text not in of:
+            raise ValueError(text)
+        return text
+
+    expected = f"one of {', '.join(of)}"
+    schema = {"type": "string", "enum": list(of)}
+    return Parameter(name=name, meaning=meaning, default=default, schema=schema, expected=expected, read=read)
+
+
+def yes(name: str, meaning: str) -> Parameter[bool]:
+    """Return a parameter that is yes, or no, which it is by default.
+
+    >>> yes("turned", "").read("yes")
+    True
+    """
+
+    def read(text: str) -> bool:
+        if text not in ("yes", "no"):
+            raise ValueError(text)
+        return text == "yes"
+
+    schema = {"type": "string", "enum": ["yes", "no"]}
+    return Parameter(name=name, meaning=meaning, default=False, schema=schema, expected="yes or no", read=read)

@@ -1,0 +1,132 @@
+"""Every address of the viewer, each told once: routes, descriptions and docs/viewer.md come of this table."""
+
+from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
+from crystal_search.viewer.addresses import JSON, Address
+from crystal_search.viewer.context import CHANNEL, INSPECTION
+
+PAGES = (
+    Address(
+        path="/",
+        endpoint=plates_page.get_plates_page,
+        says="the list of plates",
+        asks=plates_page.ASKED,
+    ),
+    Address(
+        path="/plate/{plate}",
+        endpoint=pages.get_plate_page,
+        says="the overview of a plate",
+        asks=(INSPECTION, CHANNEL),
+    ),
+    Address(
+        path="/plate/{plate}/scores.csv",
+        endpoint=api.get_score_table,
+        says="one row for each image, both kinds of score, project, owner and condition; all inspections, or the one "
+        "that is named",
+        gives="text/csv",
+        asks=(INSPECTION, CHANNEL),
+    ),
+    Address(path="/drop/{image_id:image_id}", endpoint=pages.get_drop_page, says="a drop"),
+    Address(
+        path="/imagers",
+        endpoint=imagers_page.get_imagers_page,
+        says="how the [imagers](sentinel.md) are, by day, and their strangest images of late",
+    ),
+    Address(path="/queues", endpoint=queues_page.get_queues_page, says="the list `teach`", asks=queues_page.ASKED),
+    Address(
+        path="/queues/{queue}",
+        endpoint=queues_page.get_queues_page,
+        says="a list of drops [worth a look](#worth-a-look), `teach`, `person` or `second`",
+        asks=queues_page.ASKED,
+    ),
+    Address(path="/import", endpoint=import_page.get_import_page, says="the plates that a folder would become"),
+    Address(path="/outcomes.css", endpoint=pages.get_outcome_colours, says="the frame colours", gives="text/css"),
+    Address(
+        path="/thumbnail/{image_id:image_id}",
+        endpoint=api.get_thumbnail,
+        says="JPEG, 320 px wide",
+        gives="image/jpeg",
+    ),
+    Address(
+        path="/image/{image_id:image_id}",
+        endpoint=api.get_image,
+        says="the image as stored; as JPEG where browsers cannot show its format",
+        gives="image/*",
+    ),
+)
+
+API = (
+    Address(
+        path="/api/plates",
+        endpoint=plates_page.get_plates,
+        says="a page of the list of plates, `found` of `all`",
+        gives=JSON,
+        asks=plates_page.ASKED,
+    ),
+    Address(
+        path="/api/plate/{plate}",
+        endpoint=api.get_board,
+        says="one inspection of a plate: every drop with its newest scores, its `condition`, and its `triage` where a "
+        "readout in use [promises something](adaptation.md#triage-with-a-promise); whose the plate is",
+        gives=JSON,
+        asks=(INSPECTION, CHANNEL),
+    ),
+    Address(
+        path="/api/plate/{plate}/counts",
+        endpoint=api.get_counts,
+        says="how many drops are in each group, `unsure` where none reached the threshold; `triage`: how many are "
+        "`in`, `out`, `cannot_promise`",
+        gives=JSON,
+        asks=(INSPECTION, CHANNEL),
+    ),
+    Address(
+        path="/api/drop/{image_id:image_id}",
+        endpoint=api.get_drop,
+        says="an image and all its scores, newest first; whose it is, and the `ingredients` of its drop",
+        gives=JSON,
+    ),
+    Address(
+        path="/api/drop/{image_id:image_id}/siblings",
+        endpoint=api.get_siblings,
+        says="the same drop at every inspection, in every channel",
+        gives=JSON,
+    ),
+    Address(
+        path="/api/queues/{queue}",
+        endpoint=queues_page.get_queue,
+        says="a list of drops [worth a look](#worth-a-look): `drops`, `images` in the list, `page` of `pages`, and "
+        "whether it `is_current`; `machine`, `person` or `second` and `sure` of a disagreement",
+        gives=JSON,
+        asks=queues_page.ASKED,
+    ),
+    Address(
+        path="/api/import",
+        endpoint=import_page.post_import,
+        method="POST",
+        says='does the import whose plan was seen: `{"made_at": 1769871234.5}`, the plan\'s',
+        gives=JSON,
+    ),
+    Address(
+        path="/api/comment",
+        endpoint=api.post_comment,
+        method="POST",
+        says='adds a comment: `{"image_id": 7, "person": "Ada", "text": "tiny needles"}`',
+        gives=JSON,
+    ),
+    Address(
+        path="/api/take-back",
+        endpoint=api.post_taking_back,
+        method="POST",
+        says="takes back the score that a person gave an image last: "
+        '`{"image_id": 7, "score_id": 12, "person": "Ada"}`; the number is the score\'s `id`',
+        gives=JSON,
+    ),
+    Address(
+        path="/api/score",
+        endpoint=api.post_score,
+        method="POST",
+        says='adds a score by hand: `{"image_id": 7, "outcome": "clear", "person": "Ada", "comment": ""}`',
+        gives=JSON,
+    ),
+)
+
+ADDRESSES = (*PAGES, *API)
