@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from crystal_search.viewer.parameters import Parameter
+from crystal_search.viewer.people.gate import READING
+from crystal_search.viewer.people.role_route import RoleRoute
+from crystal_search.viewer.people.roles import LEAST, MOST
 
 Endpoint = Callable[[Request], Response] | Callable[[Request], Awaitable[Response]]
 
@@ -27,6 +29,7 @@ class Address:
     says: str  #: what it answers, in Markdown
     method: Literal["GET", "POST"] = "GET"
     gives: str = HTML  #: media type of the answer
+    role: str | None = None  #: the least of `people.roles.ROLES` that may ask; what changes something names it
     asks: tuple[Parameter[Any], ...] = ()
 
     @property
@@ -44,9 +47,16 @@ class Address:
         return self.path.startswith("/api/")
 
     @property
-    def route(self) -> Route:
+    def needs(self) -> str:
+        """The role that is needed; where none is named the least, or the highest for what changes something."""
+        if self.role is not None:
+            return self.role
+        return LEAST if self.method in READING else MOST
+
+    @property
+    def route(self) -> RoleRoute:
         """The same for Starlette."""
-        return Route(self.path, self.endpoint, methods=[self.method])
+        return RoleRoute(self.path, self.endpoint, method=self.method, role=self.needs)
 
 
 def table(addresses: tuple[Address, ...]) -> str:
@@ -54,5 +64,6 @@ def table(addresses: tuple[Address, ...]) -> str:
     lines = ["| address | answer | parameters |", "|---|---|---|"]
     for each in addresses:
         asked = ", ".join(f"`{one.name}`" for one in each.asks) or "none"
-        lines.append(f"| `{each.method} {each.plain_path}` | {KINDS.get(each.gives, '')}{each.says} | {asked} |")
+        says = KINDS.get(each.gives, "") + each.says + (f"; for `{each.needs}`" if each.needs != LEAST else "")
+        lines.append(f"| `{each.method} {each.plain_path}` | {says} | {asked} |")
     return "\n".join(lines) + "\n"

@@ -31,6 +31,9 @@ from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
+from crystal_search.viewer.people.asker import SignIn
+from crystal_search.viewer.people.gate import Gate
+from crystal_search.viewer.people.nobody import NobodySignsIn
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import PlateReader, Promised
 from crystal_search.viewer.recent import Recent
@@ -39,6 +42,7 @@ from crystal_search.viewer.thumbnails import Thumbnails
 
 HERE = Path(__file__).parent
 MAX_PICTURE_MAKERS = 4
+HERE_ALONE = NobodySignsIn()  #: this machine's browsers may do everything
 OFFERS_SECONDS = 60.0  #: how old may be what is offered
 _ERROR_PAGES = {
     HTTPException: pages.show_http_error,
@@ -76,6 +80,7 @@ def viewer_app(
     thumbnails: Path,
     *,
     names: Collection[str] = LOOPBACK_NAMES,
+    sign_in: SignIn = HERE_ALONE,
     frames: Frames = NO_FRAMES,
     is_snapshot: bool = False,
     site: Installation | None = None,
@@ -91,6 +96,8 @@ def viewer_app(
         The folder of the viewer's cache.
     names
         The host names that the viewer answers to.
+    sign_in
+        How it becomes known who asks; by default nobody signs in, and this machine's browsers may do everything.
     frames
         Frame colours that the facility has set.
     is_snapshot
@@ -114,7 +121,7 @@ def viewer_app(
     register_url_convertor("image_id", ImageIdConvertor())
     app = Starlette(
         routes=[*(each.route for each in ADDRESSES), Mount(static, KeptFiles(directory=HERE / "static"))],
-        middleware=[Middleware(Guard, names=names), Middleware(Compressed)],
+        middleware=[Middleware(Guard, names=names), Middleware(Gate, sign_in=sign_in), Middleware(Compressed)],
         exception_handlers=_ERROR_PAGES,
         lifespan=lifespan,
     )

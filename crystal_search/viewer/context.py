@@ -17,6 +17,7 @@ from crystal_search.server.services.readout_offers import Offer
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.parameters import number, words
+from crystal_search.viewer.people.asker import asker_of
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import Board, PlateReader
 from crystal_search.viewer.thumbnails import Thumbnails
@@ -57,8 +58,8 @@ def board_of(request: Request) -> Board:
 
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> Response:
     """Return a page; its text is checked for news each time it is opened."""
-    headers = {"Cache-Control": "no-cache"}
-    return viewer_of(request).templates.TemplateResponse(request, name, dict(context), status, headers)
+    headers, told = {"Cache-Control": "no-cache"}, dict(context) | {"asker": asker_of(request)}
+    return viewer_of(request).templates.TemplateResponse(request, name, told, status, headers)
 
 
 def json_answer(request: Request, value: Any) -> Response:

@@ -1,6 +1,6 @@
 """Who may ask the viewer for what: the names it answers to, what pages may load, who may write.
 
-The viewer has no passwords. Three rules keep web pages of others out of it: a request must name this viewer
+Three rules keep web pages of others out of the viewer, whoever is signed in: a request must name this viewer
 (a page that had its own name rebound to this address names itself), a change must come as JSON from the
 viewer's own pages, and the viewer's pages load nothing from anywhere else.
 """

@@ -20,6 +20,7 @@ from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.connections import Connection
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
+from crystal_search.viewer.people.nobody import NobodySignsIn
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,14 @@ def serve(
     frames = read_frames(home.path / FRAMES_FILE)
     with closing(listen(host, port)) as listener, opened(home.path, create=False) as installation:
         if host not in LOOPBACK_NAMES:
-            log.warning("whoever reaches %s can see all plates and add scores: there are no passwords", host)
+            log.warning(
+                "whoever reaches %s can see all plates; nobody signs in, so it is read-only (docs/sign-in.md)", host
+            )
         app = viewer_app(
             installation.imaging,
             home.thumbnails,
             names=answered_to(listener, host, allow_hosts),
+            sign_in=NobodySignsIn(listens_here=host in LOOPBACK_NAMES),
             frames=frames,
             is_snapshot=installation.is_snapshot,
             time_zone=installation.settings.time_zone,
@@ -98,7 +102,9 @@ def answered_to(listener: socket.socket, host: str, allow_hosts: Collection[str]
 
 def serve_app(app: ASGIApp, listener: socket.socket, ready: Callable[[str], None]) -> None:
     """Serve an application on a listener until Ctrl-C or SIGTERM; `ready` is called with the address."""
-    config = uvicorn.Config(app, http=Connection, log_config=None, access_log=False, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        app, http=Connection, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=3
+    )
     Server(config, address_of(listener), ready).run(sockets=[listener])
 
 

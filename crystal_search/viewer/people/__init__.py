@@ -1,0 +1,1 @@
+"""Who asks the viewer, and what they may do."""
