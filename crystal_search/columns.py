@@ -99,6 +99,16 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("ph", "number", "of the ingredient"),
         Column("role", "text", "of the ingredient: `buffer`, `salt`, `precipitant`, `additive`, or another word"),
     ),
+    "Where to go in it": (
+        Column("x_px", "number", "how far from the image's left edge, stored pixels"),
+        Column("y_px", "number", "how far from the image's top edge, stored pixels"),
+        Column("x_um", "number", "the same as `x_px`, micrometres; empty where the scale is not known"),
+        Column("y_um", "number", "the same as `y_px`, micrometres"),
+        Column("offset_right_um", "number", "how far to the right of the image's centre, micrometres"),
+        Column("offset_up_um", "number", "how far above the image's centre, micrometres"),
+        Column("um_per_px", "number", "scale of the image, micrometres a stored pixel"),
+        Column("position_from", "text", "what the position is the centre of: `best chop` or `drop`"),
+    ),
     "What it is": (
         Column(
             "outcome",

@@ -60,6 +60,24 @@ def number(
     return Parameter(name=name, meaning=meaning, default=default, schema=schema, expected=expected, read=read)
 
 
+def amount(name: str, meaning: str, *, most: float) -> Parameter[float | None]:
+    """Return a parameter that is a number above 0, with a point; None where it is not said.
+
+    >>> amount("volume_nl", "", most=100).read("2.5")
+    2.5
+    """
+
+    def read(text: str) -> float:
+        found = float(text)
+        if not 0 < found <= most:
+            raise ValueError(text)
+        return found
+
+    schema = {"type": "number", "exclusiveMinimum": 0, "maximum": most}
+    expected = f"a number above 0, at most {most:g}"
+    return Parameter(name=name, meaning=meaning, default=None, schema=schema, expected=expected, read=read)
+
+
 def words(name: str, meaning: str, *, default: Other, most: int) -> Parameter[str | Other]:
     """Return a parameter that is text of at most so many letters, each space of it one.
 

@@ -3,6 +3,7 @@
 from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
 from crystal_search.viewer.addresses import JSON, Address
 from crystal_search.viewer.context import CHANNEL, INSPECTION
+from crystal_search.viewer.picking import picks_page
 
 PAGES = (
     Address(
@@ -37,6 +38,19 @@ PAGES = (
         endpoint=queues_page.get_queues_page,
         says="a list of drops [worth a look](#worth-a-look), `teach`, `person` or `second`",
         asks=queues_page.ASKED,
+    ),
+    Address(
+        path="/picks",
+        endpoint=picks_page.get_picks_page,
+        says="a [pick list](exports.md#a-pick-list): drops that were ticked",
+        asks=(picks_page.IDS,),
+    ),
+    Address(
+        path="/picks/{format}.csv",
+        endpoint=picks_page.get_pick_file,
+        says="a pick list as a file: `harvest`, `echo`, `soakdb` or `shifter`",
+        gives="text/csv",
+        asks=picks_page.ASKED,
     ),
     Address(path="/import", endpoint=import_page.get_import_page, says="the plates that a folder would become"),
     Address(path="/outcomes.css", endpoint=pages.get_outcome_colours, says="the frame colours", gives="text/css"),

@@ -10,12 +10,12 @@ from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, 
 from crystal_search.viewer.json_records import moment, taken
 from crystal_search.viewer.reading import Promised
 
-_KEY = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
+KEY_COLUMNS = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
 _RECIPE = ("scored_at", "readout", "triage", "classifier", "classifier_sha256", "threshold")
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
 COLUMNS = (
-    *_KEY,
+    *KEY_COLUMNS,
     *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)),
     *(f"manual_{name}" for name in _MANUAL),
     "opinions",
@@ -33,17 +33,19 @@ def score_table(drops: Iterable[DropScores], plate: AboutPlate, promised: Promis
 
 
 def _row(drop: DropScores, plate: AboutPlate) -> dict[str, Cell]:
-    scores = _auto(drop.current) | _manual(drop.manual) | _said(drop)
-    return _key(drop) | scores | about_cells(plate, drop.image.key)
+    scores = auto_cells(drop.current) | manual_cells(drop.manual) | said_cells(drop)
+    return key_cells(drop) | scores | about_cells(plate, drop.image.key)
 
 
-def _key(drop: DropScores) -> dict[str, Cell]:
+def key_cells(drop: DropScores) -> dict[str, Cell]:
+    """Return the columns that tell which image it is; rows and columns count from 1."""
     key = drop.image.key
     place = (key.plate, key.well, key.row + 1, key.column + 1, key.drop, key.inspection, key.channel)
-    return dict(zip(_KEY, (*place, drop.image.id, taken(drop.image)), strict=True))
+    return dict(zip(KEY_COLUMNS, (*place, drop.image.id, taken(drop.image)), strict=True))
 
 
-def _auto(score: AutoScore | None) -> dict[str, Cell]:
+def auto_cells(score: AutoScore | None) -> dict[str, Cell]:
+    """Return the columns that tell the machine's score; none without one."""
     if score is None:
         return {}
     recipe = score.recipe
@@ -58,14 +60,16 @@ def _auto(score: AutoScore | None) -> dict[str, Cell]:
     return {f"auto_{name}": cell for name, cell in found.items()}
 
 
-def _said(drop: DropScores) -> dict[str, Cell]:
+def said_cells(drop: DropScores) -> dict[str, Cell]:
+    """Return the columns that tell what people said last and wrote."""
     return {
         "opinions": "; ".join(f"{each.person}: {each.outcome}" for each in drop.people),
         "comments": " | ".join(f"{each.person}: {each.text}" for each in drop.comments),
     }
 
 
-def _manual(score: ManualScore | None) -> dict[str, Cell]:
+def manual_cells(score: ManualScore | None) -> dict[str, Cell]:
+    """Return the columns that tell a person's score; none without one."""
     if score is None:
         return {}
     found = outcome_cells(score.outcome) | {

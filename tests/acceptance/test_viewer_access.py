@@ -70,6 +70,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "drop": f"/drop/{first}",
         "drop without a hint": f"/drop/{first}?frames=off",
         "drop without a score": f"/drop/{drops[40].image.id}",
+        "picks": f"/picks?ids={first},{drops[40].image.id}",
         "imagers": "/imagers",
         "import": "/import",
         "queues": "/queues/teach",

@@ -19,6 +19,7 @@ from crystal_search.server.services import score_csv
 from crystal_search.synthesis.suspension import histograms
 from crystal_search.synthesis.wells import well_writing
 from crystal_search.viewer import score_table
+from crystal_search.viewer.picking import pick_formats
 from crystal_search.wells import CHANNELS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="utf-8")
@@ -27,6 +28,7 @@ FILES: dict[str, Sequence[str]] = {
     "score with a readout": rescored_files.READOUT_COLUMNS,
     "finalize": score_csv.COLUMNS,
     "viewer": score_table.COLUMNS,
+    "pick list": pick_formats.COLUMNS,
     "render": (*well_writing.TRUTH_FIELDS, *well_writing.SERIES_FIELDS, *CHANNELS[1:]),
     "suspension": histograms.COLUMNS,
     "corrections": corrections.COLUMNS,

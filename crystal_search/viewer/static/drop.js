@@ -5,6 +5,7 @@ import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { boardAddress, dropAddress, getJson, imageAddress, plateAddress, poll } from "./net.js";
+import { isPicked, setUpPicks, togglePick } from "./picks.js";
 import { Picture } from "./picture.js";
 import { ofMachine, ofPeople, showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
 import { Tile } from "./tile.js";
@@ -56,7 +57,13 @@ function show() {
   showComments(byId("comments"), drop.comments);
   comment.show(drop);
   showCondition(drop);
+  showPick();
   showFacts(byId("facts"), drop, auto);
+}
+
+/** Show whether the drop is on the pick list. */
+function showPick() {
+  press(byId("pick"), isPicked(drop.id));
 }
 
 /** Show the newest scores; without one by hand, the one from the latest earlier inspection. */
@@ -232,6 +239,7 @@ const KEYS = {
   h: () => toggle("hide-all", "bare"),
   u: () => inTurn(undo),
   a: () => byId("advance").click(),
+  t: () => togglePick(drop.id),
   z: () => picture.fitDrop(),
   r: () => picture.fit(),
   "+": () => picture.zoomBy(1.25),
@@ -246,7 +254,7 @@ function onKey(event) {
   const act = outcome ? () => score(outcome.name) : KEYS[event.key];
   if (!act) return;
   event.preventDefault();
-  if (!(event.repeat && (outcome || event.key === "u"))) act(); // a key held down scores once: scores stay for good
+  if (!(event.repeat && (outcome || ["u", "t"].includes(event.key)))) act(); // a key held down scores once: scores stay for good
 }
 
 function setUpButtons() {
@@ -260,7 +268,7 @@ function setUpButtons() {
     byId("buttons").append(button);
   }
   byId("buttons").addEventListener("keydown", (event) => event.repeat && event.preventDefault());
-  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"], ["show-machine", "m"]]) {
+  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"], ["show-machine", "m"], ["pick", "t"]]) {
     byId(id).addEventListener("click", KEYS[key]);
   }
   byId("advance").checked = localStorage.getItem(ADVANCE) !== "no";
@@ -269,12 +277,13 @@ function setUpButtons() {
 }
 
 setUpButtons();
+setUpPicks(showPick);
 showMachine();
 setUpHelp([
   ["← →", "previous, next drop"], ["↑", "back to the plate overview"],
   [", .", "previous, next inspection"], ["u", "take your last score back"],
   ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
-  ["h", "hide all on the image"], ["a", "after a score, the next drop"],
+  ["h", "hide all on the image"], ["a", "after a score, the next drop"], ["t", "tick the drop for the pick list"],
   ["z r", "zoom to the drop, whole image"], ["+ -", "larger, smaller (or the wheel)"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());

@@ -6,6 +6,7 @@ import { giveScore, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { showLegend } from "./legend.js";
 import { boardAddress, plateAddress, poll } from "./net.js";
+import { isPicked, setUpPicks, setUpTicking, togglePick } from "./picks.js";
 import { Preview } from "./preview.js";
 import { ofPeople } from "./scores.js";
 import { classesBy, isFiltered, readView, recallDrop, rememberOrder, viewParameters, withoutFilters } from "./view.js";
@@ -38,6 +39,7 @@ function show() {
   byId("progress-bar").style.width = `${board.images ? (100 * board.scored) / board.images : 0}%`;
   showFacts();
   shown.show(board, view);
+  showPicks();
   showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));
   for (const key of ["sort", "scored", "by", "pmin", "pmax"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
   byId("by").disabled = view.frames === "off";
@@ -51,6 +53,11 @@ function show() {
   preview.refresh();
   setUpLinks();
   rememberOrder(board, view, shown.order);
+}
+
+/** Mark the drops that are ticked. */
+function showPicks() {
+  for (const tile of shown.tiles.values()) tile.tick(isPicked(tile.drop.id));
 }
 
 /** Show whose the plate is; all of it where there is no room. */
@@ -166,6 +173,7 @@ function onKey(event) {
   const outcome = tile ? outcomeOfKey(event) : null;
   if (event.repeat && (outcome || event.key === "u")) return; // a key held down scores once: scores stay for good
   if (outcome) score(tile, outcome);
+  else if (event.key === "t" && tile && !event.repeat) togglePick(tile.drop.id);
   else if (event.key === "u") undo(tile);
   else KEYS[event.key]?.();
 }
@@ -211,11 +219,13 @@ function setUpPointer() {
 
 setUpControls();
 setUpPointer();
+setUpTicking(shown.element, tileOf);
+setUpPicks(showPicks);
 setUpHelp([
   ["← → ↑ ↓", "from drop to drop"], ["Enter", "open the drop"],
   [", .", "previous, next inspection"], ["p n", "previous, next plate"],
   ["m", "hide all that the machine says"], ["z", "zoom to the drops"],
-  ["+ -", "larger, smaller thumbnails"], ["u", "take your last score of the drop back"], ["Esc", "clear the filters"],
+  ["+ -", "larger, smaller thumbnails"], ["t", "tick the drop for the pick list"], ["u", "take your last score of the drop back"], ["Esc", "clear the filters"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);

@@ -41,6 +41,8 @@ export class Tile {
     if (address) this.element.href = address;
     this.element.dataset.id = drop.id;
     this.cropped = false;
+    this.ticked = false;
+    this.corner = el("span", { className: "tick", title: "Pick (t)", "aria-hidden": "true" });
     this.machine = machine;
     this.update(drop);
   }
@@ -50,9 +52,9 @@ export class Tile {
     const changed = !first && stateOf(drop) !== stateOf(this.drop);
     if (first || drop.version !== this.drop.version) this.image.src = thumbnailAddress(drop);
     this.drop = drop;
-    this.image.alt = describe(drop, { machine: this.machine });
+    this.describe();
     const name = outcomeOf(drop.auto?.outcome ?? "unscored").name;
-    const stays = ["here", "out"].filter((each) => this.element.classList.contains(each));
+    const stays = ["here", "out", "ticked"].filter((each) => this.element.classList.contains(each));
     this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", peopleDiffer(drop) ? "differ" : "", changed ? "changed" : "", ...stays].filter(Boolean).join(" ");
     const badges = [];
     if (drop.auto) badges.push(autoBadge(drop.auto));
@@ -61,7 +63,7 @@ export class Tile {
     if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
     if (drop.comments.length) badges.push(commentMark(drop.comments));
     for (const badge of badges) badge.setAttribute("aria-hidden", "true");
-    this.element.replaceChildren(this.window, ...badges);
+    this.element.replaceChildren(this.window, ...badges, this.corner);
     this.crop(this.cropped);
   }
 
@@ -69,7 +71,19 @@ export class Tile {
   tell(machine) {
     if (machine === this.machine) return;
     this.machine = machine;
-    this.image.alt = describe(this.drop, { machine });
+    this.describe();
+  }
+
+  /** Show whether the drop is on the pick list. */
+  tick(ticked) {
+    if (ticked === this.ticked) return;
+    this.ticked = ticked;
+    this.element.classList.toggle("ticked", ticked);
+    this.describe();
+  }
+
+  describe() {
+    this.image.alt = `${describe(this.drop, { machine: this.machine })}${this.ticked ? ", ticked" : ""}`;
   }
 
   /** Enlarge the drop, or show the whole image. */

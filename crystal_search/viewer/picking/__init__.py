@@ -1,0 +1,1 @@
+"""Drops that people ticked, as files for harvesting and dispensing."""

@@ -1,0 +1,226 @@
+"""The files that a list of ticked drops becomes; a registry by name (docs/exports.md).
+
+Ours takes its columns from `columns`; the others are named, ordered and counted as the programs want them that read
+them.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from crystal_search.columns import Cell, csv_text, harmless
+from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, about_cells
+from crystal_search.viewer.picking.crystal_plates import (
+    CRYSTAL_PLATES,
+    CrystalPlate,
+    check_drop,
+    dispenser_well,
+    lettered_well,
+)
+from crystal_search.viewer.picking.picks import Pick, plates_in
+from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, key_cells, manual_cells, said_cells
+
+DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
+SHIFTER_PLACE = "AM"  #: where on the Shifter the plate lies
+_SCORES = ("auto_outcome", "auto_probability", "manual_outcome", "manual_person", "opinions", "comments")
+_PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px", "position_from")
+COLUMNS = (*KEY_COLUMNS, *_PLACE, *_SCORES, *FACT_COLUMNS, *CONDITION_COLUMNS)
+ECHO = (
+    "Source Plate Name",
+    "Source Well",
+    "Destination Plate Name",
+    "Destination Well",
+    "Transfer Volume",
+    "Destination Well X Offset",
+    "Destination Well Y Offset",
+)
+SHIFTER = (
+    ";PlateType",
+    "PlateID",
+    "LocationShifter",
+    "PlateRow",
+    "PlateColumn",
+    "PositionSubWell",
+    "Comment",
+    "CrystalID",
+    "TimeArrival",
+    "TimeDeparture",
+    "PickDuration",
+    "DestinationName",
+    "DestinationLocation",
+    "Barcode",
+    "ExternalComment",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickOptions:
+    """What somebody says of a list beside its drops; a format asks for what it needs."""
+
+    plate_kind: str = ""  #: a name in ``crystal_plates.CRYSTAL_PLATES``
+    um_per_px: float | None = None  #: scale of the images, in micrometres a stored pixel
+    volume_nl: float | None = None  #: to dispense into each drop
+    source_plate: str = ""
+    source_well: str = ""
+
+    @property
+    def plate(self) -> CrystalPlate:
+        """The kind of plate.
+
+        Raises
+        ------
+        UserError
+            If none was said, or one that is not known.
+        """
+        if not self.plate_kind:
+            raise UserError(f"say by plate= which kind of plate it is: {', '.join(CRYSTAL_PLATES)}")
+        if self.plate_kind not in CRYSTAL_PLATES:
+            known = ", ".join(CRYSTAL_PLATES)
+            raise UnknownNameError(f"no kind of plate {self.plate_kind!r:.40}; choose from {known}")
+        return CRYSTAL_PLATES[self.plate_kind]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PickFormat:
+    """A kind of file."""
+
+    title: str
+    meaning: str
+    write: Callable[[Sequence[Pick], PickOptions], str]
+    needs: tuple[str, ...] = ()  #: names of options without which there is no such file
+    one_plate: bool = False  #: whether a file has the drops of one plate only
+
+    def text(self, picks: Sequence[Pick], options: PickOptions) -> str:
+        """Return the text of the file.
+
+        Raises
+        ------
+        UserError
+            If the drops or the options cannot become such a file.
+        """
+        if self.one_plate and len(plates := plates_in(picks)) > 1:
+            raise UserError(f"{self.title} has the drops of one plate; ask once for each of {', '.join(plates)}")
+        return self.write(picks, options)
+
+
+def _harvest(picks: Sequence[Pick], options: PickOptions) -> str:
+    return csv_text(COLUMNS, [_harvest_row(pick, options.um_per_px) for pick in picks])
+
+
+def _harvest_row(pick: Pick, um_per_px: float | None) -> dict[str, Cell]:
+    told = auto_cells(pick.drop.current) | manual_cells(pick.drop.manual) | said_cells(pick.drop)
+    scores = {name: told[name] for name in _SCORES if name in told}
+    about = about_cells(pick.about, pick.drop.image.key)
+    return key_cells(pick.drop) | _place_cells(pick, um_per_px) | scores | about
+
+
+def _place_cells(pick: Pick, um_per_px: float | None) -> dict[str, Cell]:
+    if pick.position is None:
+        return {}
+    x, y = pick.position.column_px, pick.position.row_px
+    cells: dict[str, Cell] = {"x_px": x, "y_px": y, "position_from": pick.position.origin}
+    offset = pick.offset_px()
+    if um_per_px is None or offset is None:
+        return cells
+    down, right = offset
+    lengths = {"x_um": x, "y_um": y, "offset_right_um": right, "offset_up_um": -down}
+    return cells | {"um_per_px": um_per_px} | {name: round(um_per_px * px, 1) for name, px in lengths.items()}
+
+
+def _echo(picks: Sequence[Pick], options: PickOptions) -> str:
+    if options.volume_nl is None or options.volume_nl % DROPLET_NL:
+        raise UserError(f"say by volume_nl= how much to dispense, a multiple of {DROPLET_NL:g} nl")
+    if not (options.source_plate and options.source_well):
+        raise UserError("say by source_plate= and source_well= what to dispense from")
+    source = (options.source_plate, options.source_well)
+    rows: list[tuple[Cell, ...]] = []
+    for pick in picks:
+        down, right = _offset_um(pick, options)
+        key = pick.drop.image.key
+        target = (key.plate, dispenser_well(options.plate, key))
+        rows.append((*source, *target, f"{options.volume_nl:g}", round(right), -round(down)))
+    return _table([ECHO, *rows])
+
+
+def _soakdb(picks: Sequence[Pick], options: PickOptions) -> str:
+    rows: list[tuple[Cell, ...]] = []
+    for pick in picks:
+        down, right = _offset_um(pick, options)
+        rows.append((lettered_well(options.plate, pick.drop.image.key), round(right), round(down)))
+    return _table(rows)
+
+
+def _shifter(picks: Sequence[Pick], options: PickOptions) -> str:
+    plate = options.plate
+    if not plate.shifter:
+        raise UserError(f"what the Shifter calls a plate of the kind {plate.title!r} is not known; take the CSV table")
+    rows: list[tuple[Cell, ...]] = []
+    for pick in picks:
+        key = pick.drop.image.key
+        check_drop(plate, key)
+        letters = key.well.rstrip("0123456789")
+        place = (letters, key.column + 1, plate.letters[key.drop - 1])
+        rows.append((plate.shifter, key.plate, SHIFTER_PLACE, *place, *[""] * (len(SHIFTER) - 6)))
+    return _table([SHIFTER, *rows])
+
+
+def _offset_um(pick: Pick, options: PickOptions) -> tuple[float, float]:
+    """Return how far down and to the right of the image's centre a drop is to be hit, in micrometres."""
+    offset = pick.offset_px()
+    if offset is None:
+        raise UserError(f"{pick.name} has no position, for nothing scored it: leave it out, or have it scored first")
+    if options.um_per_px is None:
+        raise UserError("the scale of the images is not known: say by um_per_px= how many micrometres a pixel is")
+    down, right = offset
+    return options.um_per_px * down, options.um_per_px * right
+
+
+def _table(rows: Iterable[Sequence[Cell]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    return text.getvalue()
+
+
+PICK_FORMATS: dict[str, PickFormat] = {
+    "harvest": PickFormat(
+        title="CSV table",
+        meaning="well, drop, position, scores, owner and condition, in the words of all our tables",
+        write=_harvest,
+    ),
+    "echo": PickFormat(
+        title="Echo transfer list",
+        meaning="for acoustic dispensing: offsets from the image's centre in micrometres, right and up",
+        write=_echo,
+        needs=("plate", "um_per_px", "volume_nl", "source_plate", "source_well"),
+    ),
+    "soakdb": PickFormat(
+        title="XChem targets",
+        meaning="for SoakDB, as echolocator writes them: sub-well, and micrometres right and down",
+        write=_soakdb,
+        needs=("plate", "um_per_px"),
+        one_plate=True,
+    ),
+    "shifter": PickFormat(
+        title="Shifter list",
+        meaning="for the Crystal Shifter: which sub-wells to go to",
+        write=_shifter,
+        needs=("plate",),
+        one_plate=True,
+    ),
+}
+
+
+def pick_format(name: str) -> PickFormat:
+    """Return a kind of file by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    """
+    if name not in PICK_FORMATS:
+        raise UnknownNameError(f"no format {name!r:.40}; choose from {', '.join(PICK_FORMATS)}")
+    return PICK_FORMATS[name]

@@ -1,0 +1,108 @@
+"""The drops that somebody ticked, and where in each picture the robot is to go."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crystal_search.geometry import Box
+from crystal_search.result import ImageScore
+from crystal_search.server.imaging.imaging_database import DropScores
+from crystal_search.viewer.about_plates import AboutPlate
+from crystal_search.viewer.reading import PlateReader
+
+MOST_DIGITS = 15  #: of an image's number
+MOST_PICKS = 500  #: of a list: its address must fit into the head of a request
+Origin = Literal["best chop", "drop"]  #: what a position is the centre of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A point of an image, in stored pixels from its top left corner."""
+
+    row_px: float
+    column_px: float
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """A drop that somebody ticked."""
+
+    drop: DropScores
+    about: AboutPlate
+    position: Position | None  #: None where nothing is known of the picture
+
+    @property
+    def name(self) -> str:
+        """What people call it: ``P1 C07 drop 2``."""
+        key = self.drop.image.key
+        return f"{key.plate} {key.well} drop {key.drop}"
+
+    @property
+    def size_px(self) -> tuple[int, int] | None:
+        """Height and width of the image; None where nobody scored it."""
+        found = self.drop.current.found if self.drop.current else None
+        return (found.height_px, found.width_px) if found and found.height_px else None
+
+    def offset_px(self) -> tuple[float, float] | None:
+        """Return how far down and to the right of the image's centre the position is; None where that is not known."""
+        if self.position is None or self.size_px is None:
+            return None
+        height, width = self.size_px
+        return self.position.row_px - height / 2, self.position.column_px - width / 2
+
+
+def position_in(found: ImageScore) -> Position | None:
+    """Return the centre of the chop that speaks most for the score, or else of the drop; None without both."""
+    if found.best_chops:
+        return _centre(found.best_chops[0].box, "best chop")
+    return _centre(found.drop.box, "drop") if found.drop else None
+
+
+def _centre(box: Box, origin: Origin) -> Position:
+    return Position(row_px=(box.top + box.bottom) / 2, column_px=(box.left + box.right) / 2, origin=origin)
+
+
+def numbers_in(text: str) -> list[int]:
+    """Return the numbers of images in an address, each once, in its order.
+
+    Raises
+    ------
+    ValueError
+        If there are none, too many, or something else among them.
+
+    >>> numbers_in("12,7,12")
+    [12, 7]
+    """
+    words = text.split(",")
+    if not all(word.isascii() and word.isdigit() and len(word) <= MOST_DIGITS for word in words):
+        raise ValueError(text)
+    numbers = list(dict.fromkeys(map(int, words)))
+    if len(numbers) > MOST_PICKS:
+        raise ValueError(text)
+    return numbers
+
+
+def picks_of(reader: PlateReader, image_ids: Collection[int]) -> list[Pick]:
+    """Return the drops with these images, by plate, row, column, drop.
+
+    Raises
+    ------
+    HTTPException
+        404 if there is no such image.
+    """
+    keys = [reader.image(image_id).key for image_id in image_ids]
+    boards = sorted({(key.plate, key.inspection, key.channel) for key in keys})
+    drops = {drop.image.id: drop for board in boards for drop in reader.drops(board)}
+    found = [_pick(reader, drops[image_id]) for image_id in image_ids if image_id in drops]
+    return sorted(found, key=lambda pick: pick.drop.image.key)
+
+
+def _pick(reader: PlateReader, drop: DropScores) -> Pick:
+    position = position_in(drop.current.found) if drop.current else None
+    return Pick(drop=drop, about=reader.about(drop.image.key.plate), position=position)
+
+
+def plates_in(picks: Sequence[Pick]) -> list[str]:
+    """Return the plates on which the drops are, each once."""
+    return list(dict.fromkeys(pick.drop.image.key.plate for pick in picks))

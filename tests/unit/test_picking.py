@@ -1,0 +1,153 @@
+"""Files of ticked drops: what they hold, and what is refused."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crystal_search.errors import UserError
+from crystal_search.result import ImageScore
+from crystal_search.server.imaging.imaging_database import DropScores
+from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts
+from crystal_search.server.imaging.stored_images import StoredImage
+from crystal_search.viewer.about_plates import AboutPlate
+from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
+from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, PickOptions
+from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, position_in
+from crystal_search.wells import WellKey
+from tests.memory_imaging import MemoryImaging
+from tests.viewer_site import NOON, Client, add_plate, auto_score, hand_score, score_plate
+
+GOLD = Path(__file__).parents[1] / "data" / "picks"
+OPTIONS = PickOptions(plate_kind="swissci-3", um_per_px=2.5, volume_nl=25, source_plate="DMSO", source_well="A1")
+
+
+def pick(number: int, *, plate: str = "P1", drop: int = 1, column: int = 0, scored: bool = True) -> Pick:
+    """Return a drop as the viewer's database would tell it."""
+    key = WellKey(plate=plate, row=2, column=column, drop=drop)
+    image = StoredImage(id=number, key=key, path=f"/{number}.jpg", imaged_at=NOON)
+    auto = auto_score(number, "crystal_harvestable") if scored else None
+    part = Ingredient(name="PEG 3350", concentration=20, unit="% w/v")
+    well = Condition(plate=plate, row=2, column=column, name="JCSG+ C1", ingredients=(part,))
+    about = AboutPlate(facts=PlateFacts(plate=plate, project="mx1", owner="=Ada"), conditions={(2, column, 0): well})
+    scores = DropScores(
+        image=image, auto=auto, people=(hand_score(number, "crystal_bad_form", person="Ben"),) if scored else ()
+    )
+    return Pick(drop=scores, about=about, position=position_in(auto.found) if auto else None)
+
+
+PICKS = [pick(1), pick(2, drop=2), pick(3, drop=3, column=10)]
+
+
+@pytest.mark.parametrize("name", PICK_FORMATS)
+def test_every_format_is_as_it_was(name: str) -> None:
+    text = PICK_FORMATS[name].text(PICKS, OPTIONS)
+    assert text == (GOLD / f"{name}.csv").read_text(encoding="utf-8")
+
+
+def test_a_drop_without_a_score_has_no_position_in_our_table() -> None:
+    header, line = PICK_FORMATS["harvest"].text([pick(4, scored=False)], OPTIONS).splitlines()
+    row = dict(zip(header.split(","), line.split(","), strict=True))
+    assert (row["plate"], row["well"], row["x_px"], row["position_from"]) == ("P1", "C01", "", "")
+
+
+def test_without_a_scale_our_table_has_pixels_only() -> None:
+    header, line = PICK_FORMATS["harvest"].text([pick(1)], PickOptions()).splitlines()
+    row = dict(zip(header.split(","), line.split(","), strict=True))
+    assert (row["x_px"], row["y_px"], row["x_um"], row["offset_up_um"]) == ("120.0", "100.0", "", "")
+
+
+def test_a_position_is_the_best_chop_or_else_the_drop() -> None:
+    found = auto_score(1, "clear").found
+    chop, drop = position_in(found), position_in(replace(found, best_chops=()))
+    assert chop
+    assert drop
+    assert (chop.origin, drop.origin) == ("best chop", "drop")
+    assert (drop.row_px, drop.column_px) == (120.0, 160.0)
+    assert position_in(ImageScore(height_px=9, width_px=9)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "picks", "message"),
+    [
+        ("echo", {"um_per_px": None}, PICKS, "um_per_px="),
+        ("echo", {"volume_nl": None}, PICKS, "multiple of 2.5 nl"),
+        ("echo", {"volume_nl": 26.0}, PICKS, "multiple of 2.5 nl"),
+        ("echo", {"source_well": ""}, PICKS, "source_well="),
+        ("echo", {"plate_kind": ""}, PICKS, "which kind of plate"),
+        ("echo", {"plate_kind": "plate"}, PICKS, "no kind of plate 'plate'; choose from swissci-3"),
+        ("echo", {"plate_kind": "mrc-2"}, PICKS, "P1 C11 has a drop 3"),
+        ("echo", {}, [pick(4, scored=False)], "P1 C01 drop 1 has no position"),
+        ("soakdb", {"um_per_px": None}, PICKS, "um_per_px="),
+        ("soakdb", {}, [pick(1), pick(2, plate="P2")], "one plate; ask once for each of P1, P2"),
+        ("shifter", {}, [pick(1), pick(2, plate="P2")], "one plate; ask once for each of P1, P2"),
+        ("shifter", {"plate_kind": "one-drop"}, [pick(1)], "is not known; take the CSV table"),
+        ("shifter", {"plate_kind": "mrc-2"}, PICKS, "P1 C11 has a drop 3"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(name: str, changed: dict[str, Any], picks: list[Pick], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        PICK_FORMATS[name].text(picks, replace(OPTIONS, **changed))
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", CRYSTAL_PLATES.values(), ids=CRYSTAL_PLATES)
+def test_no_two_drops_of_a_kind_of_plate_are_one_place(kind: Any) -> None:
+    assert len(set(kind.places)) == len(kind.places)
+    assert len(kind.letters) in (0, len(kind.places))
+    assert all(row < kind.grid[0] and column < kind.grid[1] for row, column in kind.places)
+
+
+@pytest.fixture
+def shown(tmp_path: Path) -> tuple[Client, Callable[[str], list[int]]]:
+    """A viewer with two plates, and what tells the images of one."""
+    imaging = MemoryImaging()
+    for plate in ("P1", "P2"):
+        score_plate(imaging, add_plate(imaging, tmp_path, plate=plate), ["crystal_harvestable"] * 5)
+
+    def ids(plate: str) -> list[int]:
+        return [drop.image.id for drop in imaging.drops(plate, inspection=1)]
+
+    return Client(viewer_app(imaging, tmp_path / "thumbnails")), ids
+
+
+def test_a_list_goes_over_plates_in_their_order(shown: tuple[Client, Callable[[str], list[int]]]) -> None:
+    client, ids = shown
+    listed = [ids("P2")[0], ids("P1")[3], ids("P1")[1]]
+    answer = client.get(f"/picks/harvest.csv?ids={','.join(map(str, listed))}")
+    rows = [line.split(",")[:2] for line in answer.text.splitlines()[1:]]
+    assert rows == [["P1", "A02"], ["P1", "B01"], ["P2", "A01"]]
+    assert answer.headers["content-disposition"] == 'attachment; filename="picks-harvest-2-plates.csv"'
+    page = client.get(f"/picks?ids={','.join(map(str, listed))}")
+    assert page.status_code == 200
+    assert "3 drops on 2 plates" in page.text
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "message"),
+    [
+        ("/picks/harvest.csv", 400, "name images by ids="),
+        ("/picks/harvest.csv?ids=one", 400, "ids must be 1 to 500 numbers of images with commas between, got 'one'"),
+        (f"/picks/harvest.csv?ids={','.join(map(str, range(1, MOST_PICKS + 2)))}", 400, "ids must be 1 to 500 numbers"),
+        ("/picks/harvest.csv?ids=999", 404, "there is no image 999"),
+        ("/picks/xlsx.csv?ids=1", 404, "no format 'xlsx'; choose from harvest, echo"),
+        ("/picks/echo.csv?ids=1&um_per_px=-1", 400, "um_per_px must be a number above 0"),
+        ("/picks/echo.csv?ids=1&um_per_px=nan", 400, "um_per_px must be a number above 0"),
+        (
+            "/picks/echo.csv?ids=1&volume_nl=25&source_plate=" + 101 * "S",
+            400,
+            "source_plate must be at most 100 letters",
+        ),
+        ("/picks/echo.csv?ids=1&plate=tray", 400, "plate must be one of swissci-3, mrc-2, one-drop"),
+        ("/picks/echo.csv?ids=1&plate=swissci-3", 400, "volume_nl="),
+    ],
+)
+def test_bad_addresses_are_told_what_is_wrong(
+    shown: tuple[Client, Callable[[str], list[int]]], address: str, status: int, message: str
+) -> None:
+    answer = shown[0].get(address)
+    assert answer.status_code == status
+    assert message in answer.json()["error"]
