@@ -1,6 +1,13 @@
-"""Pixel rectangles: rows before columns, half-open."""
+"""Pixel rectangles and points: rows before columns, half-open."""
 
 from typing import NamedTuple, Self
+
+
+class Point(NamedTuple):
+    """A pixel, in (row, column) order."""
+
+    row: int
+    column: int
 
 
 class Box(NamedTuple):

@@ -29,6 +29,7 @@ from crystal_search.server.imaging.imaging_database import (
     ToPush,
     UnitRecord,
 )
+from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
 from crystal_search.server.imaging.push_rules import again_at, last_given, new_scores, sorted_out
 from crystal_search.server.imaging.stored_images import (
@@ -66,6 +67,9 @@ class MemoryImaging(MemoryFacts):
         self._removals: list[Removal] = []
         self._hand_scores = 0
         self._comments: list[Comment] = []
+        self._marks: dict[int, Mark] = {}  # those that stand
+        self._marks_taken_back: list[tuple[Mark, datetime]] = []
+        self._marks_made = 0
         self._auto_scores: list[AutoScore] = []  # the place of each, from 1, is its id
         self._facilities: dict[str, FacilityState] = {}
         self._pushes: dict[str, dict[int, PushedScore]] = {}
@@ -419,10 +423,40 @@ class MemoryImaging(MemoryFacts):
     def add_comment(self, comment: Comment) -> None:
         """Add what a person wrote about an image."""
         self._check_known([comment.image_id])
-        self._comments.append(replace(comment, written_at=in_utc(comment.written_at)))
+        number = len(self._comments) + 1
+        self._comments.append(replace(comment, written_at=in_utc(comment.written_at), id=number))
+
+    def take_comment_back(self, comment_id: int, *, person: str, at: datetime) -> bool:
+        """Record that a person takes back a comment, which stays where it is."""
+        for place, comment in enumerate(self._comments):
+            if (comment.id, comment.person) == (comment_id, person) and comment.stands:
+                self._comments[place] = replace(comment, taken_back_at=in_utc(at))
+                return True
+        return False
+
+    def add_mark(self, mark: Mark) -> bool:
+        """Add what a person marked in an image; return whether it is new: nobody says the same twice."""
+        self._check_known([mark.image_id])
+        if any(mark.says_the_same_as(each) for each in self._marks.values()):
+            return False
+        self._marks_made += 1
+        self._marks[self._marks_made] = replace(mark, marked_at=in_utc(mark.marked_at), id=self._marks_made)
+        return True
+
+    def take_mark_back(self, mark_id: int, *, person: str, at: datetime) -> bool:
+        """Record that a person takes back a mark."""
+        if mark_id not in self._marks or self._marks[mark_id].person != person:
+            return False
+        self._marks_taken_back.append((self._marks.pop(mark_id), at))
+        return True
+
+    def marks(self, image_ids: Collection[int]) -> list[Mark]:
+        """Return what people marked in these images and did not take back, by image, in the order in which it came."""
+        wanted = [each for each in self._marks.values() if each.image_id in image_ids]
+        return sorted(wanted, key=lambda each: (each.image_id, each.id))
 
     def comments(self, image_id: int) -> list[Comment]:
-        """Return what people wrote about an image, also with scores, the oldest first."""
+        """Return what people wrote about an image, also with scores or taken back since, the oldest first."""
         with_scores = [
             Comment(image_id=image_id, person=each.person, written_at=each.scored_at, text=each.comment)
             for each in self.ledger(image_id)
@@ -468,7 +502,8 @@ class MemoryImaging(MemoryFacts):
                         image=image,
                         auto=shown_of(machine),
                         people=tuple(each for each in self._by_hand(image.id) if each is people[each.person]),
-                        comments=tuple(self.comments(image.id)),
+                        comments=tuple(each for each in self.comments(image.id) if each.stands),
+                        marks=tuple(self.marks([image.id])),
                         postponed=self._waiting.get(image.id),
                         readouts=tuple(sorted(shown, key=machine.index)),
                     )

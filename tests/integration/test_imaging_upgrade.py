@@ -18,6 +18,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging import schema, schema_progress, schema_upgrades
 from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, ManualScore, Recipe
+from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.sql_imaging import open_imaging, parsed
 from crystal_search.server.installation import opened
 from crystal_search.server.services.assimilate import assimilate
@@ -101,7 +102,7 @@ def test_scores_units_and_recipes_are_the_same_after_the_upgrade(first_engine: E
         database.close()
     with first_engine.connect() as connection:
         versions = connection.scalars(text("SELECT version FROM schema_version ORDER BY version")).all()
-        assert versions == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+        assert versions == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
         assert connection.scalars(text("SELECT id FROM recipe ORDER BY id")).all() == [1, 2, 3]
 
 
@@ -155,7 +156,7 @@ def test_an_upgrade_says_how_much_there_is_to_do_and_that_it_goes_on(
 
     monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, slow))
     open_imaging(empty_url).close()
-    assert f"upgrading the imaging database to schema version 10: {images} images" in caplog.messages
+    assert f"upgrading the imaging database to schema version 11: {images} images" in caplog.messages
     assert "goes on, for" in caplog.text
     said = len(caplog.messages)
     open_imaging(empty_url).close()
@@ -178,6 +179,9 @@ def test_a_large_upgrade_says_how_long_it_may_take(
         "DELETE FROM score",
         "DELETE FROM score_taken_back",
         "DELETE FROM image_comment",
+        "DELETE FROM comment_taken_back",
+        "DELETE FROM image_mark",
+        "DELETE FROM mark_taken_back",
     ],
 )
 def test_the_ledger_is_guarded_as_before(first_engine: Engine, empty_url: str, statement: str) -> None:
@@ -188,6 +192,11 @@ def test_the_ledger_is_guarded_as_before(first_engine: Engine, empty_url: str, s
         assert isinstance(score, ManualScore)
         assert database.take_back(score.id, person="Ann", at=NIGHT)
         database.add_comment(Comment(image_id=image.id, person="Ann", written_at=NIGHT, text="tiny"))
+        comment = database.comments(image.id)[0]
+        assert database.take_comment_back(comment.id, person="Ann", at=NIGHT)
+        database.add_mark(Mark(image_id=image.id, person="Ann", marked_at=NIGHT, kind="favourite"))
+        (mark,) = database.marks([image.id])
+        assert database.take_mark_back(mark.id, person="Ann", at=NIGHT)
     with pytest.raises(DBAPIError, match="never changed or deleted"), first_engine.begin() as connection:
         connection.execute(text(statement))
 

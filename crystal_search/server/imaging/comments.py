@@ -1,7 +1,7 @@
 """What people write about images: records of their own, beside scores or without any."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,13 @@ class Comment:
     person: str
     written_at: datetime  #: UTC, time-zone aware
     text: str
+    taken_back_at: datetime | None = None  #: when the same person took it back; UTC, time-zone aware
+    id: int = field(default=0, compare=False)  #: filled by the database, not read by it; 0: came with a score
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was not taken back."""
+        return self.taken_back_at is None
 
 
 class Comments(Protocol):
@@ -22,8 +29,14 @@ class Comments(Protocol):
     def add_comment(self, comment: Comment) -> None:
         """Add what a person wrote about an image."""
 
+    def take_comment_back(self, comment_id: int, *, person: str, at: datetime) -> bool:
+        """Record that a person takes back a comment, which stays where it is.
+
+        Return whether that was done: it must be this person's, came with no score, and stands.
+        """
+
     def comments(self, image_id: int) -> list[Comment]:
-        """Return what people wrote about an image, also with scores, the oldest first."""
+        """Return what people wrote about an image, also with scores or taken back since, the oldest first."""
 
 
 def in_order(comments: Iterable[Comment]) -> tuple[Comment, ...]:

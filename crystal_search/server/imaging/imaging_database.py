@@ -16,16 +16,16 @@ from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.comments import Comment, Comments
 from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
+from crystal_search.server.imaging.marks import Mark, Marks
 from crystal_search.server.imaging.plate_facts import PlateFactsStore
 from crystal_search.server.imaging.plate_list import PlateList
 from crystal_search.server.imaging.stored_images import (
     Added,
     FileVersion,
-    ImportRecord,
+    Imports,
     NewImage,
     Postponed,
     Postponement,
-    Removal,
     StoredImage,
     Taken,
 )
@@ -110,7 +110,8 @@ class DropScores:
     image: StoredImage
     auto: AutoScore | None
     people: tuple[ManualScore, ...] = ()  #: what each person said last and did not take back, the last first
-    comments: tuple[Comment, ...] = ()  #: what people wrote about it, the oldest first
+    comments: tuple[Comment, ...] = ()  #: what people wrote about it and did not take back, the oldest first
+    marks: tuple[Mark, ...] = ()  #: what people marked in it and did not take back, in the order in which they came
     postponed: Postponement | None = None  #: why there is no automatic score yet
     readouts: tuple[AutoScore, ...] = ()  #: by readouts, beside the automatic score; those that were asked for
 
@@ -326,40 +327,6 @@ class Waiting(Protocol):
         """Return every image whose last automatic score says that it is unreadable, by id."""
 
 
-class Imports(Protocol):
-    """Which import brought an image; taking images back; following files that moved."""
-
-    def begin_import(self, folder: str, person: str) -> int:
-        """Record that an import of a folder begins, and return its number."""
-
-    def imports(self) -> list[ImportRecord]:
-        """Return every import that brought images which are still there, the last first."""
-
-    def imported(self, import_id: int) -> list[StoredImage]:
-        """Return the images that an import brought and that are still there."""
-
-    def scored_by_hand(self, image_ids: Collection[int]) -> set[int]:
-        """Return those of these images that a person has scored."""
-
-    def remove_images(self, image_ids: Collection[int], removal: Removal) -> int:
-        """Take images back, and return the number of the removal; their scores stay in the ledger, unseen."""
-
-    def removals(self) -> list[Removal]:
-        """Return what was taken back, by whom, the last first."""
-
-    def images_below(self, folder: str) -> list[StoredImage]:
-        """Return the images whose files lie in a folder or in those inside it."""
-
-    def move_images(self, paths: Mapping[int, str]) -> None:
-        """Note where the files of images are now."""
-
-    def move_removed(self, old: str, new: str) -> int:
-        """Note of all images below the folder `old` that were taken back that their files are below `new` now.
-
-        Return how many they are.
-        """
-
-
 class FacilityRecords(Protocol):
     """How far facilities' own databases were looked at, and which scores they were given, by its name."""
 
@@ -391,7 +358,7 @@ class FacilityRecords(Protocol):
 
 
 class ImagingDatabase(
-    Images, Ledger, Comments, Units, Waiting, Imports, PlateFactsStore, PlateList, FacilityRecords, Protocol
+    Images, Ledger, Comments, Marks, Units, Waiting, Imports, PlateFactsStore, PlateList, FacilityRecords, Protocol
 ):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 

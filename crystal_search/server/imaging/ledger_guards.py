@@ -12,6 +12,9 @@ LEDGER = {
     "score": "scores are never changed or deleted",
     "score_taken_back": "what was taken back is never changed or deleted",
     "image_comment": "comments are never changed or deleted",
+    "comment_taken_back": "what was taken back is never changed or deleted",
+    "image_mark": "marks are never changed or deleted",
+    "mark_taken_back": "what was taken back is never changed or deleted",
 }
 _GUARDS = {
     "sqlite": (

@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 9, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 10, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -46,6 +46,17 @@ def _table(name: str, *parts: SchemaItem, **options: Any) -> Table:
 
 
 _key = partial(Column, primary_key=True, autoincrement=False)  #: one column of a key of several
+
+
+def _taken_back(of: Table, name: str) -> Table:
+    """Return the table of what people took back of their rows in another."""
+    return _table(
+        f"{name}_taken_back",
+        _key(f"{name}_id", NUMBER, ForeignKey(of.c.id), comment=f"a person's {name}, which counts no more"),
+        Column("taken_back_at", TIME, nullable=False, comment="UTC, when the same person took it back"),
+        comment=f"What people took back of their {name}s; rows are added, never changed, never deleted",
+    )
+
 
 schema_version = _table(
     "schema_version",
@@ -152,12 +163,7 @@ score = _table(
     sqlite_autoincrement=True,
 )
 
-score_taken_back = _table(
-    "score_taken_back",
-    _key("score_id", NUMBER, ForeignKey(score.c.id), comment="a person's score, which counts no more"),
-    Column("taken_back_at", TIME, nullable=False, comment="UTC, when the same person took it back"),
-    comment="What people took back of their scores; rows are added, never changed, never deleted",
-)
+score_taken_back = _taken_back(score, "score")
 
 image_comment = _table(
     "image_comment",
@@ -169,6 +175,25 @@ image_comment = _table(
     comment="What people wrote about images; rows are added, never changed, never deleted",
     sqlite_autoincrement=True,
 )
+
+comment_taken_back = _taken_back(image_comment, "comment")
+
+image_mark = _table(
+    "image_mark",
+    Column("id", NUMBER, primary_key=True),
+    Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False, index=True),
+    Column("person", String(200), nullable=False, comment="who marked it"),
+    Column("marked_at", TIME, nullable=False, comment="UTC"),
+    Column("kind", String(20), nullable=False, comment="pick, dispense or favourite"),
+    Column("top_px", Integer, comment="row of the point, or first of the box; NULL of a favourite"),
+    Column("left_px", Integer, comment="column of the point, or first of the box; NULL of a favourite"),
+    Column("bottom_px", Integer, comment="first row below the box; NULL of a point"),
+    Column("right_px", Integer, comment="first column beside the box; NULL of a point"),
+    comment="What people marked in images; rows are added, never changed, never deleted",
+    sqlite_autoincrement=True,
+)
+
+mark_taken_back = _taken_back(image_mark, "mark")
 
 work_unit = _table(
     "work_unit",

@@ -261,6 +261,10 @@ def make_room_for_counts(connection: Connection) -> None:
     connection.execute(text(f"UPDATE inspection SET newest_at = COALESCE(({newest}), '') WHERE newest_at = ''"))
 
 
+def make_room_for_marks(_: Connection) -> None:
+    """From version 9 to 10: people mark places in images, and take back comments, in tables that `prepare` makes."""
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
 UPGRADES: tuple[Upgrade, ...] = (
     name_models_by_role,
@@ -271,4 +275,5 @@ UPGRADES: tuple[Upgrade, ...] = (
     make_room_for_comments,
     keep_what_facilities_say_and_get,
     make_room_for_counts,
+    make_room_for_marks,
 )

@@ -18,6 +18,7 @@ from crystal_search.server.imaging.sql_facility import SqlFacility
 from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
+from crystal_search.server.imaging.sql_marks import SqlMarks
 from crystal_search.server.imaging.sql_plate_facts import SqlPlateFacts
 from crystal_search.server.imaging.sql_plate_list import SqlPlateList, count_anew
 from crystal_search.server.imaging.sql_units import SqlUnits
@@ -37,7 +38,16 @@ DRIVERS = {
 
 
 class SqlImaging(
-    SqlImages, SqlLedger, SqlComments, SqlUnits, SqlImports, SqlWaiting, SqlPlateFacts, SqlPlateList, SqlFacility
+    SqlImages,
+    SqlLedger,
+    SqlComments,
+    SqlMarks,
+    SqlUnits,
+    SqlImports,
+    SqlWaiting,
+    SqlPlateFacts,
+    SqlPlateList,
+    SqlFacility,
 ):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""
 

@@ -17,6 +17,7 @@ from crystal_search.server.imaging.rescoring_statements import images_scored_by
 from crystal_search.server.imaging.sql_comments import comments_by_image
 from crystal_search.server.imaging.sql_counts import touch
 from crystal_search.server.imaging.sql_images import discount
+from crystal_search.server.imaging.sql_marks import marks_by_image
 from crystal_search.server.imaging.sql_rows import (
     auto_values,
     manual_score,
@@ -124,11 +125,14 @@ class SqlLedger(SqlTransactions):
         def work(connection: Connection) -> list[DropScores]:
             images = [stored_image(row) for row in connection.execute(statements.images_of_inspection(*where))]
             newest = _newest_scores(connection, where, readouts)
-            comments = comments_by_image(connection, where)
+            comments, marks = comments_by_image(connection, where), marks_by_image(connection, where)
             put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
             told = [drop_scores(each, newest[each.id], waiting.get(each.id)) for each in images]
-            return [replace(drop, comments=comments.get(drop.image.id, ())) for drop in told]
+            return [
+                replace(drop, comments=comments.get(drop.image.id, ()), marks=marks.get(drop.image.id, ()))
+                for drop in told
+            ]
 
         return self._read(f"read plate {plate}", work)
 

@@ -1,7 +1,9 @@
 """Images as the imaging database knows them: their files, why they wait, who brought them and took them back."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from crystal_search.wells import WellKey
 
@@ -105,3 +107,37 @@ class Removal:
     removed_at: datetime  #: UTC, time-zone aware
     images: int = 0  #: how many
     id: int = 0  #: 0 before it is recorded
+
+
+class Imports(Protocol):
+    """Which import brought an image; taking images back; following files that moved."""
+
+    def begin_import(self, folder: str, person: str) -> int:
+        """Record that an import of a folder begins, and return its number."""
+
+    def imports(self) -> list[ImportRecord]:
+        """Return every import that brought images which are still there, the last first."""
+
+    def imported(self, import_id: int) -> list[StoredImage]:
+        """Return the images that an import brought and that are still there."""
+
+    def scored_by_hand(self, image_ids: Collection[int]) -> set[int]:
+        """Return those of these images that a person has scored."""
+
+    def remove_images(self, image_ids: Collection[int], removal: Removal) -> int:
+        """Take images back, and return the number of the removal; their scores stay in the ledger, unseen."""
+
+    def removals(self) -> list[Removal]:
+        """Return what was taken back, by whom, the last first."""
+
+    def images_below(self, folder: str) -> list[StoredImage]:
+        """Return the images whose files lie in a folder or in those inside it."""
+
+    def move_images(self, paths: Mapping[int, str]) -> None:
+        """Note where the files of images are now."""
+
+    def move_removed(self, old: str, new: str) -> int:
+        """Note of all images below the folder `old` that were taken back that their files are below `new` now.
+
+        Return how many they are.
+        """
