@@ -47,8 +47,8 @@ def board_value(viewer: Viewer, board: Board) -> Record:
     reader = viewer.reader
     summary, about = reader.plate(board[0]), reader.about(board[0])
     days = {number: day.isoformat() for number, day in reader.days(board[0]).items()}
-    drops, earlier, version = reader.drops(board), reader.earlier(board), viewer.thumbnails.version
-    record = board_record(board, summary, about, drops, earlier, version=version)
+    drops, before, version = reader.drops(board), reader.before(board), viewer.thumbnails.version
+    record = board_record(board, summary, about, drops, before, version=version)
     promised = reader.triage(board)
     triaged = [drop | {"triage": promised.get(drop["id"])} for drop in record["drops"]]
     return record | {"days": days, "drops": triaged}
@@ -90,8 +90,8 @@ def get_siblings(request: Request) -> Response:
     """Answer with the same drop at every inspection, in every channel."""
     viewer = viewer_of(request)
     image = viewer.reader.image(request.path_params["image_id"])
-    drops = viewer.reader.siblings(image)
-    return json_answer(request, {"drops": [drop_record(drop, None, viewer.thumbnails.version) for drop in drops]})
+    drops, version = viewer.reader.siblings(image), viewer.thumbnails.version
+    return json_answer(request, {"drops": [drop_record(drop, None, version) for drop in drops]})
 
 
 def get_score_table(request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from crystal_search.server.imaging.imaging_database import AutoScore, DropScores
 from crystal_search.server.imaging.stored_images import Postponement, StoredImage
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
-from crystal_search.viewer.reading import Board, Place, place_of
+from crystal_search.viewer.reading import Before, Board, place_of
 
 Record = dict[str, Any]
 Version = Callable[[StoredImage], str]  #: what changes when the image file does
@@ -37,6 +37,7 @@ KEY_OF = dict(zip(BY_HAND, (*KEYS, NO_DROP_KEY), strict=True))
 
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
+CLASS_DIGITS, GROUP_DIGITS = 3, 4  #: of probabilities in the overview, which has hundreds of drops
 NO_FRAMES: Frames = MappingProxyType({})
 
 
@@ -118,7 +119,7 @@ def board_record(
     summary: PlateSummary,
     about: AboutPlate,
     drops: Iterable[DropScores],
-    earlier: Mapping[Place, tuple[int, ManualScore]],
+    before: Before,
     *,
     version: Version,
 ) -> Record:
@@ -135,22 +136,24 @@ def board_record(
             "scored": len(times),
             "last_scored_at": moment(max(times, default=None)),
             "drops": [
-                drop_record(drop, earlier.get(place_of(drop.image.key)), version)
-                | condition_record(about.condition(drop.image.key))
-                for drop in drops
+                drop_record(drop, before, version) | condition_record(about.condition(drop.image.key)) for drop in drops
             ],
         }
     )
 
 
-def drop_record(drop: DropScores, earlier: tuple[int, ManualScore] | None, version: Version) -> Record:
-    """Return one drop as the overview shows it."""
+def drop_record(drop: DropScores, before: Before | None, version: Version) -> Record:
+    """Return one drop as the overview shows it, with what was said of it at earlier inspections."""
+    place = place_of(drop.image.key)
+    earlier = before.people.get(place) if before else None
+    machine = before.machine.get(place) if before else None
     return image_record(drop.image, version) | {
         "auto": auto_record(drop.current) if drop.current else None,
         "why_unscored": drop.why_unscored,
         "people": [manual_record(score) for score in drop.people],
         "comments": [comment_record(comment) for comment in drop.comments],
         "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.people else None,
+        "before": answer_record(machine[1]) | {"inspection": machine[0]} if machine else None,
     }
 
 
@@ -163,16 +166,30 @@ def image_record(image: StoredImage, version: Version) -> Record:
 def auto_record(score: AutoScore) -> Record:
     """Return a machine's score in short."""
     found = score.found
-    return {
-        "outcome": score.outcome,
+    return answer_record(score) | {
         "readout": score.recipe.readout.name if score.recipe.readout else None,
         "probability": found.probability,
-        "above_threshold": found.above_threshold,
+        "class_probabilities": _rounded(found.class_probabilities, CLASS_DIGITS),
+        "threshold": score.recipe.threshold,
         "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,
         "scored_at": moment(score.scored_at),
         "drop_box": _relative_box(found),
         "aspect": found.width_px / found.height_px if found.height_px else None,
     }
+
+
+def answer_record(score: AutoScore) -> Record:
+    """Return what a machine answered: an outcome, and how likely each group is in its best chop."""
+    found = score.found
+    return {
+        "outcome": score.outcome,
+        "above_threshold": found.above_threshold,
+        "group_peaks": _rounded(found.group_peaks, GROUP_DIGITS),
+    }
+
+
+def _rounded(probabilities: Iterable[float], digits: int) -> list[float]:
+    return [round(each, digits) for each in probabilities]
 
 
 def _relative_box(found: ImageScore) -> list[float] | None:
@@ -210,7 +227,7 @@ def full_auto_record(score: AutoScore) -> Record:
     return (
         auto_record(score)
         | {"remarks": score.version.remarks if score.version else ()}
-        | {"by": "machine", "counts": score.counts, "work_unit": score.work_unit, "threshold": score.recipe.threshold}
+        | {"by": "machine", "counts": score.counts, "work_unit": score.work_unit}
         | {"models": [asdict(model) for model in score.recipe.models]}
         | {name: found[name] for name in told}
         | {name: drop[name] for name in ("outline", "area_fraction")}

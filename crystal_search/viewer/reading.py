@@ -1,7 +1,7 @@
 """What the pages read from the imaging database, each thing at most once in a moment."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from starlette.exceptions import HTTPException
@@ -40,6 +40,22 @@ def place_of(key: WellKey) -> Place:
 def _in_order(channels: Sequence[str]) -> tuple[str, ...]:
     """Return channels as people expect them: visible light first."""
     return tuple(sorted(channels, key=CHANNELS.index))
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was said last of each drop at earlier inspections, with the inspection's number."""
+
+    people: dict[Place, tuple[int, ManualScore]] = field(default_factory=dict)
+    machine: dict[Place, tuple[int, AutoScore]] = field(default_factory=dict)
+
+    def note(self, inspection: int, drop: DropScores) -> None:
+        """Note what is said of a drop at an inspection that is later than all before."""
+        place = place_of(drop.image.key)
+        if drop.manual:
+            self.people[place] = (inspection, drop.manual)
+        if drop.current:
+            self.machine[place] = (inspection, drop.current)
 
 
 class PlateReader:
@@ -148,15 +164,14 @@ class PlateReader:
         """Return the drops of an open inspection, by row, column, drop."""
         return self._live.get(board)
 
-    def earlier(self, board: Board) -> dict[Place, tuple[int, ManualScore]]:
-        """Return the latest score by hand that each drop has from an earlier inspection."""
+    def before(self, board: Board) -> Before:
+        """Return what was said last of each drop at earlier inspections."""
         plate, inspection, channel = board
-        found: dict[Place, tuple[int, ManualScore]] = {}
-        for before in self.plate(plate).inspections:
-            if before < inspection:
-                for drop in self._history.get((plate, before, channel)):
-                    if drop.manual:
-                        found[place_of(drop.image.key)] = (before, drop.manual)
+        found = Before()
+        for number in self.plate(plate).inspections:
+            if number < inspection:
+                for drop in self._history.get((plate, number, channel)):
+                    found.note(number, drop)
         return found
 
     def image(self, image_id: int) -> StoredImage:

@@ -24,6 +24,7 @@ pytestmark = needs_chromium
 Scheme = Literal["light", "dark"]
 LONG = "CrystalQuick-X-2026-11-29-lysozyme-with-a-name-that-does-not-end"
 HEIGHT_PX = 900
+OPENED = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 
 #: Text that lies outside of the window, but for what may scroll by itself: boards, strips of pictures, tables of wells.
 OUTSIDE = """() => {
@@ -65,6 +66,8 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "plate": f"{plate}?inspection=1",
         "plate, dimmed": f"{plate}?inspection=1&classes=clear&size=m",
         "plate, one after the other": f"{plate}?inspection=1&sort=crystal",
+        "plate by probability": f"{plate}?inspection=1&colour=probability&of=clear&threshold=60",
+        "plate by person": f"{plate}?inspection=1&colour=person&size=m",
         "plate without a hint": f"{plate}?inspection=1&frames=off",
         "plate without images": f"{plate}?inspection=2&channel=visible",
         "drop": f"/drop/{first}",
@@ -149,6 +152,7 @@ def test_no_text_needs_scrolling_sideways(browser: Browser, site: Site, paths: d
     found: dict[str, list[str]] = {}
     for name, path in paths.items():
         go(page, path)
+        page.evaluate(OPENED)
         found[name] = page.evaluate(OUTSIDE)
     shown(page, paths["drop"])
     page.keyboard.press("?")

@@ -28,14 +28,14 @@ export class Board {
     this.captions = new Map(); // of the drops that stand one after the other
   }
 
-  /** Show `board` as `view` says; tiles that are there already stay. */
-  show(board, view) {
+  /** Show `board` as `view` says, each drop with its mark; tiles that are there already stay. */
+  show(board, view, mark) {
     this.board = board;
     this.view = view;
     for (const drop of board.drops) {
       const tile = this.tiles.get(drop.id);
-      if (tile) tile.update(drop);
-      else this.tiles.set(drop.id, new Tile(drop, { address: "#" }));
+      if (tile) tile.update(drop, mark(drop));
+      else this.tiles.set(drop.id, new Tile(drop, { address: "#", mark: mark(drop) }));
     }
     this.order = arranged(board.drops, view).map((drop) => drop.id);
     const address = viewParameters(view);

@@ -8,6 +8,7 @@ import { boardAddress, dropAddress, getJson, imageAddress, plateAddress, poll } 
 import { isPicked, setUpPicks, togglePick } from "./picks.js";
 import { Picture } from "./picture.js";
 import { ofMachine, ofPeople, showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
+import { dropIn, scoreIn } from "./threshold.js";
 import { Tile } from "./tile.js";
 import { arranged, readView, recallOrder, rememberDrop, viewParameters } from "./view.js";
 import { autoBadge, buttonLabel, placeText, takenDay } from "./words.js";
@@ -39,8 +40,11 @@ function inTurn(act) {
 
 const failed = (error) => say(error.message, { error: true });
 
+/** The machine's score as the view shows it. */
+const machine = () => scoreIn(ofMachine(drop.ledger), view);
+
 function show() {
-  const auto = ofMachine(drop.ledger);
+  const auto = machine();
   document.title = `${placeText(drop)}, ${drop.plate} – Crystal Search`;
   byId("place").textContent = `${drop.well} · drop ${drop.drop}`;
   byId("plate").textContent = `${drop.plate}, inspection ${drop.inspection}`;
@@ -70,17 +74,18 @@ function showPick() {
 function showScores() {
   const people = ofPeople(drop.ledger);
   const before = siblings.filter((each) => each.people.length && each.channel === drop.channel && each.well === drop.well && each.drop === drop.drop && each.inspection < drop.inspection).at(-1);
-  showVerdicts(byId("verdicts"), ofMachine(drop.ledger), people, drop.why_unscored, before ? { ...before.people[0], inspection: before.inspection } : null);
+  showVerdicts(byId("verdicts"), machine(), people, drop.why_unscored, before ? { ...before.people[0], inspection: before.inspection } : null);
   const own = people.find((score) => score.person === person());
   for (const button of byId("buttons").children) press(button, button.dataset.outcome === own?.outcome);
 }
 
 async function fetchOrder() {
   const board = await getJson(boardAddress(drop));
-  const ids = arranged(board.drops, view).map((each) => each.id);
+  const drops = board.drops.map((each) => dropIn(each, view));
+  const ids = arranged(drops, view).map((each) => each.id);
   const remembered = recallOrder(drop, view);
   order = remembered?.includes(drop.id) ? remembered : ids;
-  if (!order.includes(drop.id)) order = arranged(board.drops, { ...view, scored: "all", classes: "", pmin: "0", pmax: "100" }).map((each) => each.id);
+  if (!order.includes(drop.id)) order = arranged(drops, { ...view, scored: "all", classes: "", pmin: "0", pmax: "100" }).map((each) => each.id);
   show();
   lookAhead();
 }

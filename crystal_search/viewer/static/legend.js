@@ -1,4 +1,5 @@
-// The legend: every outcome that is there, how often, and a button that shows only it.
+// The legends: every outcome that is there, how often, and a button that shows only it; and what other colours mean.
+import { markBadge } from "./colouring.js";
 import { el, press } from "./dom.js";
 import { answersOf, classesBy, classesOf } from "./view.js";
 import { autoBadge, groups, outcomes, shortLabel } from "./words.js";
@@ -38,4 +39,19 @@ export function showLegend(legend, drops, view, change) {
   const others = [...outcomes.values()].filter((outcome) => !outcome.group && (counts.get(outcome.name) || classes.has(outcome.name)));
   legend.replaceChildren(...families, el("span", { className: "family" }, ...others.map((outcome) => one(outcome, outcome.label))));
   if (focused) legend.querySelector(`[data-names="${focused}"]`)?.focus();
+}
+
+const TICKS = ["0", "25", "50", "75", "100 %"];
+
+function scaleOf(colours) {
+  const bar = el("span", { className: "bar-of-colours" });
+  bar.style.background = `linear-gradient(to right, ${colours.join(", ")})`;
+  return el("span", { className: "scale" }, bar, ...TICKS.map((tick) => el("span", { className: "step", textContent: tick })));
+}
+
+/** Fill `legend` with what the colours of a colouring mean; it is hidden while they mean outcomes. */
+export function showColours(legend, { title, keys, scale }) {
+  legend.hidden = !title;
+  const listed = keys.map((key) => el("li", {}, markBadge(key), el("span", { textContent: key.label ?? key.said }), el("span", { className: "n", textContent: String(key.count) })));
+  legend.replaceChildren(el("b", { textContent: title }), ...(scale ? [scaleOf(scale)] : []), el("ul", {}, ...listed));
 }

@@ -1,16 +1,18 @@
 // The plate overview.
 import { Board } from "./board.js";
+import { CHANCES, chanceLabel, COLOURINGS, colouring } from "./colouring.js";
 import { factsOf } from "./condition.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { giveScore, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
-import { showLegend } from "./legend.js";
+import { showColours, showLegend } from "./legend.js";
 import { boardAddress, plateAddress, poll } from "./net.js";
 import { isPicked, setUpPicks, setUpTicking, togglePick } from "./picks.js";
 import { Preview } from "./preview.js";
 import { ofPeople } from "./scores.js";
+import { dropIn, settingsOf } from "./threshold.js";
 import { classesBy, isFiltered, readView, recallDrop, rememberOrder, viewParameters, withoutFilters } from "./view.js";
-import { progressText, whyUnscored } from "./words.js";
+import { atThreshold, progressText, whyUnscored } from "./words.js";
 
 const POLL_MS = 1000;
 const SIZES = [["fit", "Fit"], ["s", "S"], ["m", "M"], ["l", "L"]];
@@ -38,17 +40,24 @@ function show() {
   byId("progress").title = whyUnscored(board.drops).join("\n");
   byId("progress-bar").style.width = `${board.images ? (100 * board.scored) / board.images : 0}%`;
   showFacts();
-  shown.show(board, view);
+  const drops = board.drops.map((drop) => dropIn(drop, view));
+  const colours = colouring(drops, view);
+  shown.show({ ...board, drops }, view, colours.mark);
   showPicks();
-  showLegend(byId("legend"), board.drops, view, (classes) => change({ classes }));
-  for (const key of ["sort", "scored", "by", "pmin", "pmax"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
+  showLegend(byId("legend"), drops, view, (classes) => change({ classes }));
+  showColours(byId("colours"), colours);
+  showThreshold();
+  for (const key of ["sort", "scored", "by", "pmin", "pmax", "colour", "of"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
   byId("by").disabled = view.frames === "off";
   if (byId("by").disabled) byId("by").value = classesBy(view);
+  byId("colour").disabled = view.frames === "off";
+  byId("of").hidden = view.colour !== "probability" || view.frames === "off";
   press(byId("frames"), view.frames === "on");
   preview.box.classList.toggle("without-machine", view.frames === "off");
   press(byId("crop"), view.crop === "on");
   byId("clear").hidden = !isFiltered(view);
   byId("showing").textContent = isFiltered(view) ? `${shown.order.length} of ${board.images}` : "";
+  byId("bars-state").textContent = [byId("showing").textContent, colours.title, byId("threshold-said").textContent].filter(Boolean).join(" · ");
   for (const button of byId("sizes").children) press(button, button.dataset.size === view.size);
   preview.refresh();
   setUpLinks();
@@ -58,6 +67,25 @@ function show() {
 /** Mark the drops that are ticked. */
 function showPicks() {
   for (const tile of shown.tiles.values()) tile.tick(isPicked(tile.drop.id));
+}
+
+/** Show at which threshold the machine's scores stand, and which one they were made with. */
+function showThreshold() {
+  const settings = settingsOf(board.drops);
+  const slider = byId("threshold");
+  slider.disabled = !settings.length || view.frames === "off";
+  if (document.activeElement !== slider || view.threshold === "") slider.value = view.threshold || String(Math.round(100 * (settings.at(-1) ?? 0)));
+  const said = atThreshold(Number(slider.value) / 100, settings);
+  byId("threshold-said").textContent = view.threshold === "" || slider.disabled ? "" : said;
+  slider.setAttribute("aria-valuetext", said);
+  slider.title = `${said}; only what is shown changes`;
+  byId("threshold-reset").hidden = view.threshold === "";
+}
+
+/** Show the machine's scores at another threshold; at that of all scores, as they are. */
+function setThreshold(value) {
+  const settings = settingsOf(board.drops);
+  change({ threshold: settings.length === 1 && Math.round(100 * settings[0]) === Number(value) ? "" : value });
 }
 
 /** Show whose the plate is; all of it where there is no room. */
@@ -179,7 +207,14 @@ function onKey(event) {
 }
 
 function setUpControls() {
-  for (const key of ["sort", "scored", "by"]) byId(key).addEventListener("change", () => change({ [key]: byId(key).value }));
+  byId("colour").append(...Object.entries(COLOURINGS).map(([value, { label }]) => el("option", { value, textContent: label })));
+  byId("of").append(...CHANCES.map((value) => el("option", { value, textContent: chanceLabel(value) })));
+  byId("threshold").addEventListener("input", () => setThreshold(byId("threshold").value));
+  byId("threshold-reset").addEventListener("click", () => {
+    change({ threshold: "" });
+    byId("threshold").focus();
+  });
+  for (const key of ["sort", "scored", "by", "colour", "of"]) byId(key).addEventListener("change", () => change({ [key]: byId(key).value }));
   for (const key of ["pmin", "pmax"]) {
     byId(key).addEventListener("change", () => {
       const number = Math.round(Number(byId(key).value));
@@ -196,6 +231,16 @@ function setUpControls() {
     button.addEventListener("click", () => change({ size }));
     byId("sizes").append(button);
   }
+}
+
+/** In narrow windows the plate comes first: legend and filters open when they are asked for. */
+function setUpBars() {
+  const narrow = matchMedia("(width < 860px)");
+  const fold = () => {
+    byId("bars").open = !narrow.matches;
+  };
+  narrow.addEventListener("change", fold);
+  fold();
 }
 
 function setUpPointer() {
@@ -218,6 +263,7 @@ function setUpPointer() {
 }
 
 setUpControls();
+setUpBars();
 setUpPointer();
 setUpTicking(shown.element, tileOf);
 setUpPicks(showPicks);

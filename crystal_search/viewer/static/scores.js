@@ -1,7 +1,7 @@
 // The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
 import { factsOf } from "./condition.js";
 import { el } from "./dom.js";
-import { autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, shortLabel, takenText } from "./words.js";
+import { atThreshold, autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, shortLabel, takenText } from "./words.js";
 
 const model = (score) => {
   const { name, sha256 } = score.models.find((each) => each.role === "classifier");
@@ -22,6 +22,7 @@ export function showVerdicts(element, auto, people, why, earlier) {
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
     parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? (auto.readout ? `readout ${auto.readout}` : "machine")) + below, "of-machine"));
+    if (auto.setting !== undefined) parts.push(el("div", { className: "dim of-machine", textContent: atThreshold(auto.threshold, [auto.setting]) }));
   } else {
     parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, why ? `not scored yet: ${why}` : "no machine has scored this image yet"));
   }

@@ -1,4 +1,5 @@
 // One drop as a thumbnail in its frame.
+import { markBadge, paint } from "./colouring.js";
 import { el } from "./dom.js";
 import { thumbnailAddress } from "./net.js";
 import { autoBadge, describe, disagrees, handBadge, opinions, outcomeOf, peopleDiffer, percent } from "./words.js";
@@ -15,7 +16,7 @@ export function cropOf(box, aspect) {
   return { size: 100 / side, left: (-100 * left) / side, top: (-100 * top) / side };
 }
 
-const stateOf = ({ auto, people, comments }) => [auto?.outcome, auto?.scored_at, ...people.map(({ id }) => id), comments.length].join(" ");
+const stateOf = ({ auto, people, comments }) => [auto?.scored_at, ...people.map(({ id }) => id), comments.length].join(" ");
 
 /** The letters of what people say, the last first, with a mark between those that differ. */
 function handBadges(drop) {
@@ -31,7 +32,7 @@ function commentMark(comments) {
 
 /** A tile: `element` is a link, `update` shows another state of the same drop in place. */
 export class Tile {
-  constructor(drop, { address = null, lazy = true, machine = true } = {}) {
+  constructor(drop, { address = null, lazy = true, machine = true, mark = null } = {}) {
     this.image = el("img", { decoding: "async", draggable: false });
     if (lazy) this.image.loading = "lazy";
     this.image.addEventListener("error", () => this.image.classList.add("missing"));
@@ -44,23 +45,26 @@ export class Tile {
     this.ticked = false;
     this.corner = el("span", { className: "tick", title: "Pick (t)", "aria-hidden": "true" });
     this.machine = machine;
-    this.update(drop);
+    this.update(drop, mark);
   }
 
-  update(drop) {
+  /** Show a drop in the frame of its outcome, or in that of a mark. */
+  update(drop, mark = null) {
     const first = !this.drop;
     const changed = !first && stateOf(drop) !== stateOf(this.drop);
     if (first || drop.version !== this.drop.version) this.image.src = thumbnailAddress(drop);
-    this.drop = drop;
+    Object.assign(this, { drop, mark });
     this.describe();
+    paint(this.element, mark);
     const name = outcomeOf(drop.auto?.outcome ?? "unscored").name;
     const stays = ["here", "out", "ticked"].filter((each) => this.element.classList.contains(each));
-    this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", peopleDiffer(drop) ? "differ" : "", changed ? "changed" : "", ...stays].filter(Boolean).join(" ");
+    this.element.className = ["tile", `is-${name}`, disagrees(drop) ? "disagrees" : "", peopleDiffer(drop) ? "differ" : "", changed ? "changed" : "", mark ? "marked" : "", ...stays].filter(Boolean).join(" ");
     const badges = [];
-    if (drop.auto) badges.push(autoBadge(drop.auto));
+    if (mark) badges.push(markBadge(mark));
+    else if (drop.auto) badges.push(autoBadge(drop.auto));
     if (drop.people.length) badges.push(handBadges(drop));
     else if (drop.earlier) badges.push(el("span", { className: "hands" }, handBadge(drop.earlier, { earlier: true })));
-    if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
+    if (!mark && drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
     if (drop.comments.length) badges.push(commentMark(drop.comments));
     for (const badge of badges) badge.setAttribute("aria-hidden", "true");
     this.element.replaceChildren(this.window, ...badges, this.corner);
@@ -83,7 +87,8 @@ export class Tile {
   }
 
   describe() {
-    this.image.alt = `${describe(this.drop, { machine: this.machine })}${this.ticked ? ", ticked" : ""}`;
+    const text = describe(this.drop, { machine: this.machine });
+    this.image.alt = [text, this.mark && this.machine ? `; ${this.mark.said}` : "", this.ticked ? ", ticked" : ""].join("");
   }
 
   /** Enlarge the drop, or show the whole image. */

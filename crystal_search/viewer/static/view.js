@@ -1,7 +1,8 @@
 // What of a plate is shown and in which order; it lives in the address, so that a link shows the same.
+import { CHANCES, COLOURINGS } from "./colouring.js";
 import { disagrees, groupOf, newestByHand, opinions, peopleDiffer, priority } from "./words.js";
 
-export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit" };
+export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit", colour: "outcome", of: "crystal", threshold: "" };
 const CHOICES = {
   sort: ["plate", "priority", "crystal", "disagreement"],
   scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ", "comments"],
@@ -9,6 +10,8 @@ const CHOICES = {
   frames: ["on", "off"],
   crop: ["on", "off"],
   size: ["fit", "s", "m", "l"],
+  colour: Object.keys(COLOURINGS),
+  of: CHANCES,
 };
 const FILTERS = ["scored", "by", "classes", "pmin", "pmax"];
 
@@ -89,7 +92,7 @@ const ORDERS = {
 /** Return the drops that a view shows, in its order. */
 export const arranged = (drops, view) => drops.filter((drop) => isShown(drop, view)).sort(ORDERS[view.sort]);
 
-const memoryKey = (board, view) => ["order", board.plate, board.inspection, board.channel, view.sort, ...FILTERS.map((key) => view[key])].join(" ");
+const memoryKey = (board, view) => ["order", board.plate, board.inspection, board.channel, view.sort, view.threshold, ...FILTERS.map((key) => view[key])].join(" ");
 
 /** Keep the order of drops while somebody goes through them: scoring one must not move the others. */
 export function rememberOrder(board, view, ids) {

@@ -19,6 +19,9 @@ export const buttonLabel = (outcome) => (outcome.label.length <= 17 ? outcome.la
 
 export const percent = (probability) => (probability === null || probability === undefined ? "" : `${Math.round(probability * 100)} %`);
 
+/** "at threshold 70 %, the setting is 85 %" */
+export const atThreshold = (threshold, settings) => `at threshold ${percent(threshold)}, the setting is ${settings.map(percent).join(" and ")}`;
+
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const twoDigits = (number) => String(number).padStart(2, "0");
 
