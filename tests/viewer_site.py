@@ -1,8 +1,8 @@
 """Plates for the viewer's tests, and a client that asks the application without a network."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,7 @@ class Client:
 
     app: ASGIApp
     base: str = "http://127.0.0.1:8765"
+    always: Mapping[str, str] = field(default_factory=dict)  #: headers of every request
 
     def get(self, path: str, **headers: str) -> httpx.Response:
         """Ask for something; underscores in header names stand for dashes."""
@@ -114,6 +115,6 @@ class Client:
 
     async def _ask(self, method: str, path: str, headers: dict[str, str], content: bytes | None) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = dict(self.always) | {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url=self.base) as client:
             return await client.request(method, path, headers=named, content=content)

@@ -70,6 +70,7 @@ class Home:
     rescored = Place("rescored.json", folder=False)  #: how far the archive is scored by the readouts in use
     import_plan = Place("import-plan.json", folder=False)  #: what the last ``import --dry-run`` would have done
     sentinel = Place("sentinel")  #: what is known of each imager, and what was noticed
+    people = Place("people.sqlite", folder=False)  #: who may sign in to the viewer, and what they did
     thumbnails = Place("thumbnails")  #: the viewer's cache
 
     @classmethod

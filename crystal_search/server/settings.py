@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TABLES = ("facility",)  #: of the file, which rooms above this read for themselves
+TABLES = ("facility", "sign_in")  #: of the file, which rooms above this read for themselves
 PASSWORD = re.compile(r"://[^/@]*:[^/@]+@|[?&]password=[^&]")  #: in a URL, before the host or among the options
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from crystal_search.viewer.parameters import Parameter
 from crystal_search.viewer.people.gate import READING
 from crystal_search.viewer.people.role_route import RoleRoute
-from crystal_search.viewer.people.roles import LEAST, MOST
+from crystal_search.viewer.people.roles import ANYBODY, LEAST, MOST
 
 Endpoint = Callable[[Request], Response] | Callable[[Request], Awaitable[Response]]
 
@@ -64,6 +64,10 @@ def table(addresses: tuple[Address, ...]) -> str:
     lines = ["| address | answer | parameters |", "|---|---|---|"]
     for each in addresses:
         asked = ", ".join(f"`{one.name}`" for one in each.asks) or "none"
-        says = KINDS.get(each.gives, "") + each.says + (f"; for `{each.needs}`" if each.needs != LEAST else "")
+        says = (
+            KINDS.get(each.gives, "")
+            + each.says
+            + (f"; for `{each.needs}`" if each.needs not in (ANYBODY, LEAST) else "")
+        )
         lines.append(f"| `{each.method} {each.plain_path}` | {says} | {asked} |")
     return "\n".join(lines) + "\n"

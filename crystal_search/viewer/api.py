@@ -33,12 +33,14 @@ from crystal_search.viewer.json_records import (
     drop_record,
     ledger_record,
 )
+from crystal_search.viewer.people.asker import asker_of, tell
 from crystal_search.viewer.reading import Board
 from crystal_search.viewer.score_table import score_table
 from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of
 
 FOR_GOOD = "private, max-age=31536000, immutable"
+Written = tuple[int, str]  #: of which image, and what the audit page says of it
 PATIENCE_S = 10.0  #: browsers ask for six things at a time; a share or peer that hangs must not hold them all
 
 
@@ -125,7 +127,7 @@ async def post_comment(request: Request) -> Response:
     return await _written(request, _add_comment)
 
 
-async def _written(request: Request, write: Callable[[Viewer, bytes], int]) -> Response:
+async def _written(request: Request, write: Callable[[Viewer, bytes, str], Written]) -> Response:
     """Write to the ledger what a request sends; answer with all scores of the image that `write` says."""
     check_may_write(request)
     viewer = viewer_of(request)
@@ -135,10 +137,11 @@ async def _written(request: Request, write: Callable[[Viewer, bytes], int]) -> R
 
     def work() -> Response:
         try:
-            image_id = write(viewer, body)
+            image_id, done = write(viewer, body, asker_of(request).name)
         except ScoreRequestError as error:
             raise HTTPException(400, str(error)) from error
         viewer.reader.forget()
+        tell(request, done)
         return JSONResponse(ledger_value(viewer, image_id), 201)
 
     return await run_in_threadpool(work)
@@ -158,26 +161,26 @@ async def body_of(request: Request) -> bytes:
     return bytes(body)
 
 
-def _add_score(viewer: Viewer, body: bytes) -> int:
-    score = read_score(body)
+def _add_score(viewer: Viewer, body: bytes, signed_in: str) -> Written:
+    score = read_score(body, signed_in)
     viewer.reader.image(score.image_id)
     viewer.imaging.add_manual_score(score)
-    return score.image_id
+    return score.image_id, f"image {score.image_id}, {score.outcome}"
 
 
-def _add_comment(viewer: Viewer, body: bytes) -> int:
-    comment = read_comment(body)
+def _add_comment(viewer: Viewer, body: bytes, signed_in: str) -> Written:
+    comment = read_comment(body, signed_in)
     viewer.reader.image(comment.image_id)
     viewer.imaging.add_comment(comment)
-    return comment.image_id
+    return comment.image_id, f"image {comment.image_id}"
 
 
-def _take_back(viewer: Viewer, body: bytes) -> int:
-    asked = read_taking_back(body)
+def _take_back(viewer: Viewer, body: bytes, signed_in: str) -> Written:
+    asked = read_taking_back(body, signed_in)
     viewer.reader.image(asked.image_id)
     if not viewer.imaging.take_back(asked.score_id, person=asked.person, at=datetime.now(UTC)):
         raise HTTPException(409, f"that is not the last score of {asked.person} which counts here; look again")
-    return asked.image_id
+    return asked.image_id, f"image {asked.image_id}, score {asked.score_id}"
 
 
 async def get_thumbnail(request: Request) -> Response:

@@ -33,6 +33,7 @@ from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
 from crystal_search.viewer.people.asker import SignIn
 from crystal_search.viewer.people.gate import Gate
+from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.people.nobody import NobodySignsIn
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import PlateReader, Promised
@@ -138,6 +139,7 @@ def viewer_app(
         shown=shown,
         offers=_offers(site) if site else tuple,
         queues=Queues(site) if site else None,
+        people=sign_in if isinstance(sign_in, KnownPeople) else None,
     )
     return app
 

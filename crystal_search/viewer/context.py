@@ -18,6 +18,7 @@ from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.parameters import number, words
 from crystal_search.viewer.people.asker import asker_of
+from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.queues import Queues
 from crystal_search.viewer.reading import Board, PlateReader
 from crystal_search.viewer.thumbnails import Thumbnails
@@ -42,6 +43,7 @@ class Viewer:
     shown: Callable[[], ShownScores]  #: tells which of the machine's scores are shown
     offers: Callable[[], Sequence[Offer]]  #: fits of readouts that are worth while
     queues: Queues | None  #: lists of images that are worth a look; None without an installation
+    people: KnownPeople | None  #: who may sign in; None where nobody does
 
 
 def viewer_of(request: Request) -> Viewer:

@@ -1,7 +1,11 @@
-"""Scores by hand, what is taken back of them, and comments: what a browser sends, checked before the ledger gets it."""
+"""Scores by hand, what is taken back of them, and comments: what a browser sends, checked before the ledger gets it.
+
+Whoever is signed in says it under that name; others say their name.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import Reader, read_whole
@@ -27,7 +31,7 @@ class TakingBack:
     person: str
 
 
-def read_score(body: bytes) -> ManualScore:
+def read_score(body: bytes, signed_in: str = "") -> ManualScore:
     """Return the score in the JSON object `body`, given now.
 
     Raises
@@ -38,20 +42,20 @@ def read_score(body: bytes) -> ManualScore:
     >>> read_score(b'{"image_id": 7, "outcome": "clear", "person": "Ada"}').outcome
     'clear'
     """
-    return read_whole(body, "score", ScoreRequestError, _score)
+    return read_whole(body, "score", ScoreRequestError, partial(_score, signed_in))
 
 
-def _score(read: Reader) -> ManualScore:
+def _score(signed_in: str, read: Reader) -> ManualScore:
     return ManualScore(
         scored_at=datetime.now(UTC),
         image_id=read.integer("image_id", 1, MAX_ID),
         outcome=read.choice("outcome", BY_HAND),
-        person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
+        person=_person(signed_in, read),
         comment=_text(read, "comment", at_least=0, at_most=MAX_COMMENT) if read.has("comment") else "",
     )
 
 
-def read_taking_back(body: bytes) -> TakingBack:
+def read_taking_back(body: bytes, signed_in: str = "") -> TakingBack:
     """Return which score the JSON object `body` takes back.
 
     Raises
@@ -62,18 +66,18 @@ def read_taking_back(body: bytes) -> TakingBack:
     >>> read_taking_back(b'{"image_id": 7, "score_id": 9, "person": "Ada"}').score_id
     9
     """
-    return read_whole(body, "taking back", ScoreRequestError, _taking_back)
+    return read_whole(body, "taking back", ScoreRequestError, partial(_taking_back, signed_in))
 
 
-def _taking_back(read: Reader) -> TakingBack:
+def _taking_back(signed_in: str, read: Reader) -> TakingBack:
     return TakingBack(
         image_id=read.integer("image_id", 1, MAX_ID),
         score_id=read.integer("score_id", 1, MAX_ID),
-        person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
+        person=_person(signed_in, read),
     )
 
 
-def read_comment(body: bytes) -> Comment:
+def read_comment(body: bytes, signed_in: str = "") -> Comment:
     """Return the comment in the JSON object `body`, written now.
 
     Raises
@@ -84,16 +88,26 @@ def read_comment(body: bytes) -> Comment:
     >>> read_comment(b'{"image_id": 7, "person": "Ada", "text": "tiny"}').text
     'tiny'
     """
-    return read_whole(body, "comment", ScoreRequestError, _comment)
+    return read_whole(body, "comment", ScoreRequestError, partial(_comment, signed_in))
 
 
-def _comment(read: Reader) -> Comment:
+def _comment(signed_in: str, read: Reader) -> Comment:
     return Comment(
         written_at=datetime.now(UTC),
         image_id=read.integer("image_id", 1, MAX_ID),
-        person=_text(read, "person", at_least=1, at_most=MAX_PERSON),
+        person=_person(signed_in, read),
         text=_text(read, "text", at_least=1, at_most=MAX_COMMENT),
     )
+
+
+def _person(signed_in: str, read: Reader) -> str:
+    """Return who says it: whoever is signed in, and nobody else."""
+    if signed_in and not read.has("person"):
+        return signed_in
+    told = _text(read, "person", at_least=1, at_most=MAX_PERSON)
+    if signed_in and told != signed_in:
+        read.fail("person", f"{signed_in}, who is signed in,", told)
+    return told
 
 
 def _text(read: Reader, key: str, *, at_least: int, at_most: int) -> str:

@@ -1,8 +1,10 @@
 """The pages: a plate, a drop, and errors."""
 
+from urllib.parse import urlencode
+
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from crystal_search.errors import DatabaseError
 from crystal_search.viewer.api import board_value, ledger_value
@@ -15,6 +17,8 @@ PAGES = (
     "/import",
     "/imagers",
     "/queues",
+    "/sign-in",
+    "/audit",
 )  #: addresses that people open; everything else is asked by programs
 
 
@@ -50,7 +54,9 @@ def show_http_error(request: Request, error: Exception) -> Response:
     """Show what is wrong with a request."""
     if not isinstance(error, HTTPException):
         raise error
-    return _error(request, error.status_code, error.detail)
+    answer = _error(request, error.status_code, error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def show_database_error(request: Request, error: Exception) -> Response:
@@ -71,6 +77,9 @@ def _error(request: Request, status: int, message: str) -> Response:
     path = request.url.path
     opened = path == "/" or (path.startswith(PAGES) and not path.endswith(".csv"))
     wants_page = "text/html" in request.headers.get("accept", "")
+    if status == 401 and (opened or wants_page):
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?{urlencode({'next': back})}", 303)
     if opened or wants_page:
         return page(request, "error.html", {"status": status, "message": message}, status)
     return JSONResponse({"status": status, "error": message}, status)

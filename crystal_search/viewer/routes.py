@@ -1,8 +1,9 @@
 """Every address of the viewer, each told once: routes, descriptions and docs/viewer.md come of this table."""
 
-from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page
+from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page, sign_in_page
 from crystal_search.viewer.addresses import JSON, Address
 from crystal_search.viewer.context import CHANNEL, INSPECTION
+from crystal_search.viewer.people.roles import ANYBODY
 from crystal_search.viewer.picking import picks_page
 
 PAGES = (
@@ -53,7 +54,20 @@ PAGES = (
         asks=picks_page.ASKED,
     ),
     Address(path="/import", endpoint=import_page.get_import_page, says="the plates that a folder would become"),
-    Address(path="/outcomes.css", endpoint=pages.get_outcome_colours, says="the frame colours", gives="text/css"),
+    Address(
+        path="/outcomes.css",
+        endpoint=pages.get_outcome_colours,
+        says="the frame colours",
+        gives="text/css",
+        role=ANYBODY,
+    ),
+    Address(
+        path="/sign-in",
+        endpoint=sign_in_page.get_sign_in_page,
+        says="signing in; afterwards the page `next` comes",
+        asks=(sign_in_page.NEXT,),
+        role=ANYBODY,
+    ),
     Address(
         path="/thumbnail/{image_id:image_id}",
         endpoint=api.get_thumbnail,
@@ -111,6 +125,22 @@ API = (
         "whether it `is_current`; `machine`, `person` or `second` and `sure` of a disagreement",
         gives=JSON,
         asks=queues_page.ASKED,
+    ),
+    Address(
+        path="/api/sign-in",
+        endpoint=sign_in_page.post_sign_in,
+        method="POST",
+        role=ANYBODY,
+        says='signs a person in who has an account, with a cookie: `{"name": "Ada", "password": "..."}`',
+        gives=JSON,
+    ),
+    Address(
+        path="/api/sign-out",
+        endpoint=sign_in_page.post_sign_out,
+        method="POST",
+        role=ANYBODY,
+        says="ends the session of the cookie",
+        gives=JSON,
     ),
     Address(
         path="/api/import",

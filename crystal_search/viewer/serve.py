@@ -21,6 +21,7 @@ from crystal_search.viewer.connections import Connection
 from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, own_names
 from crystal_search.viewer.people.nobody import NobodySignsIn
+from crystal_search.viewer.people.opened_sign_in import opened_sign_in
 
 log = logging.getLogger(__name__)
 
@@ -73,19 +74,21 @@ def serve(
     Raises
     ------
     UserError
-        If there is no installation, it cannot listen there, or the frame colours cannot be used.
+        If there is no installation, it cannot listen there, or frame colours or signing in cannot be used.
     """
     frames = read_frames(home.path / FRAMES_FILE)
-    with closing(listen(host, port)) as listener, opened(home.path, create=False) as installation:
-        if host not in LOOPBACK_NAMES:
-            log.warning(
-                "whoever reaches %s can see all plates; nobody signs in, so it is read-only (docs/sign-in.md)", host
-            )
+    with (
+        closing(listen(host, port)) as listener,
+        opened(home.path, create=False) as installation,
+        opened_sign_in(installation, listens_here=host in LOOPBACK_NAMES) as sign_in,
+    ):
+        if host not in LOOPBACK_NAMES and isinstance(sign_in, NobodySignsIn):
+            log.warning("nobody signs in: whoever reaches %s sees all plates, and writes nothing", host)
         app = viewer_app(
             installation.imaging,
             home.thumbnails,
             names=answered_to(listener, host, allow_hosts),
-            sign_in=NobodySignsIn(listens_here=host in LOOPBACK_NAMES),
+            sign_in=sign_in,
             frames=frames,
             is_snapshot=installation.is_snapshot,
             time_zone=installation.settings.time_zone,

@@ -12,9 +12,9 @@ from starlette.requests import HTTPConnection
 
 from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.app import viewer_app
-from crystal_search.viewer.people import gate
 from crystal_search.viewer.people.asker import Asker
 from crystal_search.viewer.people.nobody import NobodySignsIn
+from crystal_search.viewer.people.person import Event
 from crystal_search.viewer.people.role_route import RoleRoute
 from crystal_search.viewer.people.roles import ANYBODY, LEAST, MOST, ROLES, allows
 from crystal_search.viewer.routes import ADDRESSES
@@ -29,11 +29,14 @@ class As:
     """Everybody has one role."""
 
     role: str
-    must_sign_in: bool = False
+    writes_per_minute: int = 300
 
     def asker(self, _: HTTPConnection) -> Asker:
         name = "Ada" if self.role else ""
-        return Asker(name=name, role=self.role, must_sign_in=self.must_sign_in)
+        return Asker(name=name, role=self.role)
+
+    def note(self, event: Event) -> None:
+        pass
 
 
 @pytest.fixture
@@ -116,10 +119,9 @@ def test_every_route_that_writes_refuses_other_sites_pages(imaging: MemoryImagin
         assert [each.status_code for each in (foreign, framed, form)] == [403, 403, 415], path
 
 
-def test_who_writes_too_much_waits(imaging: MemoryImaging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate.Gate.__init__, "__defaults__", (2,))
+def test_who_writes_too_much_waits(imaging: MemoryImaging, tmp_path: Path) -> None:
     drop = add_plate(imaging, tmp_path)[0]
-    client = Client(viewer_app(imaging, tmp_path))
+    client = Client(viewer_app(imaging, tmp_path, sign_in=NobodySignsIn(writes_per_minute=2)))
     answers = [client.post("/api/score", score(drop.image.id)) for _ in range(3)]
     assert [each.status_code for each in answers] == [201, 201, 429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= 30

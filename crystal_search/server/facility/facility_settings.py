@@ -83,7 +83,7 @@ def password_of(settings: FacilitySettings) -> str:
     if settings.password_file and settings.password_variable:
         raise ConfigError(f"[{FACILITY}] says password_file and password_variable; keep one of them")
     if settings.password_file:
-        return _password_in(Path(settings.password_file))
+        return password_in(Path(settings.password_file))
     if not settings.password_variable:
         return ""
     if settings.password_variable not in os.environ:
@@ -91,7 +91,14 @@ def password_of(settings: FacilitySettings) -> str:
     return os.environ[settings.password_variable]
 
 
-def _password_in(path: Path) -> str:
+def password_in(path: Path) -> str:
+    """Return the password that a file holds alone.
+
+    Raises
+    ------
+    ConfigError
+        If it may be read by others, or cannot be read.
+    """
     try:
         with path.open(encoding="utf-8") as file:
             mode = os.fstat(file.fileno()).st_mode

@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from starlette.requests import HTTPConnection
 
+from crystal_search.viewer.people.person import Event
 from crystal_search.viewer.people.roles import ANYBODY, allows
 
-_KEY = "crystal_search.asker"  #: in a request's scope
+_ASKER, _TOLD = "crystal_search.asker", "crystal_search.told"  #: in a request's scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class Asker:
     projects: tuple[str, ...] | None = None  #: only plates of these are shown; None: all are
     address: str = ""  #: where the request came from
     must_sign_in: bool = False  #: whether signing in would help
+    failed: str = ""  #: what they showed in vain
 
     def may(self, needed: str) -> bool:
         """Tell whether they may do what needs this role."""
@@ -37,18 +39,30 @@ class Asker:
 
 
 class SignIn(Protocol):
-    """A way in which people make themselves known."""
+    """A way in which people make themselves known; its methods may read and write files."""
+
+    @property
+    def writes_per_minute(self) -> int:
+        """How often each may write."""
 
     def asker(self, connection: HTTPConnection) -> Asker:
-        """Return who asks; this may read a file, and runs beside the event loop."""
+        """Return who asks."""
+
+    def note(self, event: Event) -> None:
+        """Keep what happened."""
 
 
 def asker_of(connection: HTTPConnection) -> Asker:
     """Return who asks, as the gate found it; nobody where a request never came to the gate."""
-    found: Asker = connection.scope.get(_KEY, Asker())
+    found: Asker = connection.scope.get(_ASKER, Asker())
     return found
 
 
-def known_as(scope: Mapping[str, Any], asker: Asker) -> dict[str, Any]:
-    """Return the scope of a request with who asks in it."""
-    return dict(scope) | {_KEY: asker}
+def known_as(scope: Mapping[str, Any], asker: Asker, told: list[str]) -> dict[str, Any]:
+    """Return the scope of a request with who asks in it, and where handlers tell what they did."""
+    return dict(scope) | {_ASKER: asker, _TOLD: told}
+
+
+def tell(request: HTTPConnection, what: str) -> None:
+    """Have the audit page say what a request did."""
+    request.scope.get(_TOLD, []).append(what)

@@ -6,7 +6,9 @@ from starlette.requests import HTTPConnection
 
 from crystal_search.viewer.guard import LOOPBACK_NAMES, host_name
 from crystal_search.viewer.people.asker import Asker
+from crystal_search.viewer.people.person import Event
 from crystal_search.viewer.people.roles import LEAST, MOST
+from crystal_search.viewer.people.sign_in_settings import WRITES_PER_MINUTE
 
 FROM_A_PROXY = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")  #: headers that proxies add
 
@@ -20,6 +22,7 @@ class NobodySignsIn:
     """
 
     listens_here: bool = True  #: whether only this machine reaches the viewer
+    writes_per_minute: int = WRITES_PER_MINUTE
 
     def asker(self, connection: HTTPConnection) -> Asker:
         """Return who asks."""
@@ -30,3 +33,6 @@ class NobodySignsIn:
             and not any(name in headers for name in FROM_A_PROXY)
         )
         return Asker(role=MOST if is_here else LEAST, address=address)
+
+    def note(self, event: Event) -> None:
+        """Keep nothing: who is known by no name leaves no trail."""

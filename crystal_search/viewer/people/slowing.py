@@ -1,4 +1,4 @@
-"""How much somebody may do in a while: so many things at once, and then so many a minute."""
+"""How much somebody may do in a while: so many things at once, and then no more than so many in a time."""
 
 import threading
 import time
@@ -13,21 +13,23 @@ class Pace:
 
     Parameters
     ----------
-    per_minute
-        Things that each may do in a minute, and at once after a minute of rest.
+    most
+        Things that each may do at once, after a rest.
+    within_s
+        Seconds in which each may do so many again.
     clock
         s, for tests.
 
     Examples
     --------
-    >>> pace = Pace(per_minute=2, clock=lambda: 0.0)
+    >>> pace = Pace(2, within_s=60, clock=lambda: 0.0)
     >>> [pace.wait_s("Ada") for _ in range(3)]
     [0.0, 0.0, 30.0]
     """
 
-    def __init__(self, *, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = per_minute
-        self._per_second = per_minute / 60
+    def __init__(self, most: int, *, within_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._per_second = most / within_s
         self._clock = clock
         self._lock = threading.Lock()
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  #: things left, and when that was so
@@ -39,11 +41,6 @@ class Pace:
             allowed = left >= 1
             self._keep(who, left - 1 if allowed else left)
             return 0.0 if allowed else (1 - left) / self._per_second
-
-    def is_spent(self, who: str) -> bool:
-        """Tell whether `who` may do no more now; this counts nothing."""
-        with self._lock:
-            return self._left_of(who) < 1
 
     def _left_of(self, who: str) -> float:
         left, then = self._left.get(who, (float(self._most), self._clock()))

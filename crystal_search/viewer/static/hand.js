@@ -14,12 +14,16 @@ export function outcomeOfKey(event) {
   return byHand.find((outcome) => (isLetter ? outcome.letter : outcome.key) === event.key) ?? null;
 }
 
-export const person = () => localStorage.getItem(NAME) ?? "";
+/** Who is signed in, or "". */
+const signedIn = () => document.getElementById("signed-in")?.textContent ?? "";
 
-/** Keep the button that shows who scores up to date. */
+export const person = () => signedIn() || (localStorage.getItem(NAME) ?? "");
+
+/** Keep the button that shows who scores up to date; whoever is signed in scores under that name. */
 export function showPerson() {
   const button = byId("person");
   const update = () => {
+    button.hidden = Boolean(signedIn());
     button.textContent = person() ? `Scoring as ${person()}` : "Who scores?";
   };
   button.addEventListener("click", () => askPerson().then(update));

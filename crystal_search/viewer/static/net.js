@@ -42,6 +42,12 @@ export const postComment = (comment) => post("/api/comment", comment);
 /** Do the import whose plan was seen, and return what was done. */
 export const postImport = (made_at) => post("/api/import", { made_at });
 
+/** Sign in with name and password. */
+export const postSignIn = (told) => post("/api/sign-in", told);
+
+/** Sign out. */
+export const postSignOut = () => post("/api/sign-out", {});
+
 /**
  * Ask for `address()` again and again and hand over each value that is new.
  * Rests while the page is hidden; while no good answer comes, the page says that what it shows may be old.

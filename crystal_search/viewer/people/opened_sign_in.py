@@ -1,0 +1,36 @@
+"""The way of signing in that an installation's settings name, opened."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+
+from crystal_search.server.imaging.sqlite_snapshot import copied
+from crystal_search.server.installation import Installation
+from crystal_search.viewer.people.asker import SignIn
+from crystal_search.viewer.people.known_people import KnownPeople
+from crystal_search.viewer.people.nobody import NobodySignsIn
+from crystal_search.viewer.people.people_store import PeopleStore
+from crystal_search.viewer.people.sign_in_kinds import sign_in_kind
+from crystal_search.viewer.people.sign_in_settings import read_sign_in_settings
+
+
+@contextmanager
+def opened_sign_in(site: Installation, *, listens_here: bool) -> Iterator[SignIn]:
+    """Give the way of signing in, and close its file at the end; of a home that cannot be written, a copy of the file.
+
+    Raises
+    ------
+    UserError
+        If the settings cannot be used, or something must be installed for them.
+    DatabaseError
+        If the file of people cannot be used.
+    """
+    settings = read_sign_in_settings(site.home.settings)
+    if not settings.kind:
+        yield NobodySignsIn(listens_here)
+        return
+    sign_in_kind(settings).check_installed()
+    with (
+        copied(site.home.people) if site.is_snapshot else nullcontext(site.home.people) as path,
+        closing(PeopleStore(path)) as store,
+    ):
+        yield KnownPeople(settings, store)
