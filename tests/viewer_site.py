@@ -17,6 +17,7 @@ from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ImagingDatabase, ManualScore
 from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
+from tests.described_answers import check_described
 from tests.recipes import made_by
 
 WIDTH_PX, HEIGHT_PX = 320, 240
@@ -98,7 +99,7 @@ def score_plate(imaging: ImagingDatabase, drops: Iterable[DropScores], outcomes:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Asks an application as a browser on the same machine would."""
+    """Asks an application as a browser on the same machine would; answers must be as they are described."""
 
     app: ASGIApp
     base: str = "http://127.0.0.1:8765"
@@ -117,4 +118,6 @@ class Client:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         named = dict(self.always) | {name.replace("_", "-"): value for name, value in headers.items()}
         async with httpx.AsyncClient(transport=transport, base_url=self.base) as client:
-            return await client.request(method, path, headers=named, content=content)
+            answer = await client.request(method, path, headers=named, content=content)
+        check_described(answer)
+        return answer

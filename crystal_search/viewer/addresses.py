@@ -15,7 +15,7 @@ from crystal_search.viewer.people.roles import ANYBODY, LEAST, MOST
 
 Endpoint = Callable[[Request], Response] | Callable[[Request], Awaitable[Response]]
 
-JSON, HTML = "application/json", "text/html"
+HTML = "text/html"
 #: What a description begins with, where an answer is no JSON.
 KINDS = {HTML: "page: ", "text/csv": "CSV: ", "text/css": "CSS: "}
 
@@ -28,7 +28,9 @@ class Address:
     endpoint: Endpoint
     says: str  #: what it answers, in Markdown
     method: Literal["GET", "POST"] = "GET"
-    gives: str = HTML  #: media type of the answer
+    gives: Any = HTML  #: media type of the answer, or, where that is JSON, its record
+    takes: Any = None  #: record of what is sent as JSON, where something is
+    status: int = 200  #: of an answer that is no error
     role: str | None = None  #: the least of `people.roles.ROLES` that may ask; what changes something names it
     asks: tuple[Parameter[Any], ...] = ()
 

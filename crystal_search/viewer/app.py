@@ -126,6 +126,7 @@ def viewer_app(
         exception_handlers=_ERROR_PAGES,
         lifespan=lifespan,
     )
+    app.state.addresses = ADDRESSES
     app.state.viewer = Viewer(
         imaging=imaging,
         reader=PlateReader(imaging, time_zone=time_zone, shown=shown, promised=promised),

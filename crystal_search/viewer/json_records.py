@@ -158,9 +158,10 @@ def drop_record(drop: DropScores, before: Before | None, version: Version) -> Re
 
 
 def image_record(image: StoredImage, version: Version) -> Record:
-    """Return which drop an image shows, and when it was made."""
-    told = {"id": image.id, "well": image.key.well, "imaged_at": taken(image), "version": version(image)}
-    return asdict(image.key) | told
+    """Return which drop an image shows, rows and columns from 1, and when it was made."""
+    key = image.key
+    told = {"id": image.id, "well": key.well, "imaged_at": taken(image), "version": version(image)}
+    return asdict(key) | {"row": key.row + 1, "column": key.column + 1} | told
 
 
 def auto_record(score: AutoScore) -> Record:

@@ -1,7 +1,18 @@
 """Every address of the viewer, each told once: routes, descriptions and docs/viewer.md come of this table."""
 
-from crystal_search.viewer import api, imagers_page, import_page, pages, plates_page, queues_page, sign_in_page
-from crystal_search.viewer.addresses import JSON, Address
+from crystal_search.viewer import (
+    answers,
+    api,
+    api_page,
+    imagers_page,
+    import_page,
+    openapi,
+    pages,
+    plates_page,
+    queues_page,
+    sign_in_page,
+)
+from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.context import CHANNEL, INSPECTION
 from crystal_search.viewer.people.roles import ANYBODY
 from crystal_search.viewer.picking import picks_page
@@ -53,6 +64,7 @@ PAGES = (
         gives="text/csv",
         asks=picks_page.ASKED,
     ),
+    Address(path="/api", endpoint=api_page.get_api_page, says="what programs can ask, send and get"),
     Address(path="/import", endpoint=import_page.get_import_page, says="the plates that a folder would become"),
     Address(
         path="/outcomes.css",
@@ -84,10 +96,16 @@ PAGES = (
 
 API = (
     Address(
+        path="/api/openapi.json",
+        endpoint=openapi.get_openapi,
+        says="the description of all of these addresses that begin with `/api/`, by OpenAPI 3.1",
+        gives=dict,
+    ),
+    Address(
         path="/api/plates",
         endpoint=plates_page.get_plates,
         says="a page of the list of plates, `found` of `all`",
-        gives=JSON,
+        gives=answers.Plates,
         asks=plates_page.ASKED,
     ),
     Address(
@@ -95,7 +113,7 @@ API = (
         endpoint=api.get_board,
         says="one inspection of a plate: every drop with its newest scores, its `condition`, and its `triage` where a "
         "readout in use [promises something](adaptation.md#triage-with-a-promise); whose the plate is",
-        gives=JSON,
+        gives=answers.Board,
         asks=(INSPECTION, CHANNEL),
     ),
     Address(
@@ -103,27 +121,27 @@ API = (
         endpoint=api.get_counts,
         says="how many drops are in each group, `unsure` where none reached the threshold; `triage`: how many are "
         "`in`, `out`, `cannot_promise`",
-        gives=JSON,
+        gives=answers.Counts,
         asks=(INSPECTION, CHANNEL),
     ),
     Address(
         path="/api/drop/{image_id:image_id}",
         endpoint=api.get_drop,
         says="an image and all its scores, newest first; whose it is, and the `ingredients` of its drop",
-        gives=JSON,
+        gives=answers.ImageLedger,
     ),
     Address(
         path="/api/drop/{image_id:image_id}/siblings",
         endpoint=api.get_siblings,
         says="the same drop at every inspection, in every channel",
-        gives=JSON,
+        gives=answers.Siblings,
     ),
     Address(
         path="/api/queues/{queue}",
         endpoint=queues_page.get_queue,
         says="a list of drops [worth a look](#worth-a-look): `drops`, `images` in the list, `page` of `pages`, and "
         "whether it `is_current`; `machine`, `person` or `second` and `sure` of a disagreement",
-        gives=JSON,
+        gives=answers.Queue,
         asks=queues_page.ASKED,
     ),
     Address(
@@ -132,7 +150,8 @@ API = (
         method="POST",
         role=ANYBODY,
         says='signs a person in who has an account, with a cookie: `{"name": "Ada", "password": "..."}`',
-        gives=JSON,
+        gives=answers.SignedIn,
+        takes=answers.Credentials,
     ),
     Address(
         path="/api/sign-out",
@@ -140,7 +159,7 @@ API = (
         method="POST",
         role=ANYBODY,
         says="ends the session of the cookie",
-        gives=JSON,
+        gives=answers.SignedIn,
     ),
     Address(
         path="/api/import",
@@ -148,7 +167,8 @@ API = (
         method="POST",
         role="curate",
         says='does the import whose plan was seen: `{"made_at": 1769871234.5}`, the plan\'s',
-        gives=JSON,
+        gives=answers.Imported,
+        takes=answers.SeenPlan,
     ),
     Address(
         path="/api/comment",
@@ -156,7 +176,9 @@ API = (
         method="POST",
         role="score",
         says='adds a comment: `{"image_id": 7, "person": "Ada", "text": "tiny needles"}`',
-        gives=JSON,
+        gives=answers.ImageLedger,
+        takes=answers.NewComment,
+        status=201,
     ),
     Address(
         path="/api/take-back",
@@ -165,7 +187,9 @@ API = (
         role="score",
         says="takes back the score that a person gave an image last: "
         '`{"image_id": 7, "score_id": 12, "person": "Ada"}`; the number is the score\'s `id`',
-        gives=JSON,
+        gives=answers.ImageLedger,
+        takes=answers.TakingBack,
+        status=201,
     ),
     Address(
         path="/api/score",
@@ -173,7 +197,9 @@ API = (
         method="POST",
         role="score",
         says='adds a score by hand: `{"image_id": 7, "outcome": "clear", "person": "Ada", "comment": ""}`',
-        gives=JSON,
+        gives=answers.ImageLedger,
+        takes=answers.ScoreByHand,
+        status=201,
     ),
 )
 

@@ -76,6 +76,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "picks": f"/picks?ids={first},{drops[40].image.id}",
         "imagers": "/imagers",
         "import": "/import",
+        "for programs": "/api",
         "queues": "/queues/teach",
         "queue of drops": "/queues/person",
         "error": "/plate/none",

@@ -17,7 +17,7 @@ const MIN_TILE_PX = 20;
 const MIN_TOUCHED_PX = 40; // in windows so narrow that fingers press the tiles
 const NARROW_PX = 600;
 
-const rowName = (row) => (row < 26 ? "" : String.fromCharCode(64 + Math.floor(row / 26))) + String.fromCharCode(65 + (row % 26));
+const rowName = (row) => (row <= 26 ? "" : String.fromCharCode(64 + Math.floor((row - 1) / 26))) + String.fromCharCode(65 + ((row - 1) % 26));
 const span = (numbers) => [Math.min(...numbers), Math.max(...numbers)];
 
 export class Board {
@@ -82,7 +82,7 @@ export class Board {
     [this.left, this.right] = span(drops.map((drop) => drop.column));
     const places = new Map(drops.map((drop) => [`${drop.row} ${drop.column} ${drop.drop}`, drop.id]));
     const head = el("div", { className: "row head", "aria-hidden": "true" }, el("span", { className: "letter" }));
-    for (let column = this.left; column <= this.right; column += 1) head.append(el("span", { className: "name", textContent: String(column + 1) }));
+    for (let column = this.left; column <= this.right; column += 1) head.append(el("span", { className: "name", textContent: String(column) }));
     const grid = el("div", { className: "grid" }, head);
     for (let row = this.top; row <= this.bottom; row += 1) {
       const line = el("div", { className: "row" }, el("span", { className: "letter", textContent: rowName(row), "aria-hidden": "true" }));
@@ -95,7 +95,7 @@ export class Board {
   well(row, column, places) {
     const ids = this.slots.map((slot) => places.get(`${row} ${column} ${slot}`));
     if (ids.every((id) => id === undefined)) return el("div", { className: "well vacant" });
-    const name = `${rowName(row)}${String(column + 1).padStart(2, "0")}`;
+    const name = `${rowName(row)}${String(column).padStart(2, "0")}`;
     const content = ids.map((id, at) => this.prepared(id) ?? el("span", { className: "gap", textContent: String(this.slots[at]) }));
     return el("div", { className: "well", title: ids.length > 1 ? name : "" }, ...content);
   }

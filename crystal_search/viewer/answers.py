@@ -1,0 +1,329 @@
+"""What programs get from the viewer, and what they send: one record each.
+
+What is called as a column of docs/columns.md means the same; a record says only what that page does not.
+"""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from crystal_search.adaptation.rescoring import Answer
+from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, UNREADABLE
+from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_ID, MAX_PERSON
+from crystal_search.viewer.json_records import BY_HAND
+from crystal_search.viewer.people.passwords import MOST
+from crystal_search.viewer.people.person import MOST_LETTERS
+from crystal_search.viewer.schemas import Limits
+
+SHARE = Limits(least=0, most=1)
+Id = Annotated[int, Limits(least=1, most=MAX_ID)]
+Count = Annotated[int, Limits(least=0)]
+Time = Annotated[str, Limits(format="date-time")]
+Outcome = Annotated[str, Limits(of=(*OUTCOME_NAMES, NO_DROP, UNREADABLE))]
+HandOutcome = Annotated[str, Limits(of=BY_HAND)]
+Person = Annotated[
+    str, "who says it; whoever is signed in may leave it out", Limits(least_letters=1, most_letters=MAX_PERSON)
+]
+
+
+class Failure(TypedDict):
+    """What every error is."""
+
+    status: Annotated[int, "HTTP status"]
+    error: Annotated[str, "what is wrong, and what to do"]
+
+
+class ScoreByHand(TypedDict):
+    """A score to be added."""
+
+    image_id: Id
+    outcome: HandOutcome
+    person: NotRequired[Person]
+    comment: NotRequired[Annotated[str, Limits(most_letters=MAX_COMMENT)]]
+
+
+class NewComment(TypedDict):
+    """A comment to be added."""
+
+    image_id: Id
+    person: NotRequired[Person]
+    text: Annotated[str, "what the person writes", Limits(least_letters=1, most_letters=MAX_COMMENT)]
+
+
+class TakingBack(TypedDict):
+    """A score to be taken back."""
+
+    image_id: Id
+    score_id: Annotated[Id, "the score's `id`"]
+    person: NotRequired[Person]
+
+
+class Credentials(TypedDict):
+    """What somebody says who signs in."""
+
+    name: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST_LETTERS)]
+    password: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST)]
+
+
+class SignedIn(TypedDict):
+    """Who is signed in now."""
+
+    person: Annotated[str, "the name of the account; empty: nobody"]
+
+
+class SeenPlan(TypedDict):
+    """Which plan of an import was seen."""
+
+    made_at: Annotated[float, "the plan's, seconds since 1970"]
+
+
+class Imported(TypedDict):
+    """What an import did."""
+
+    said: Annotated[str, "a sentence for people"]
+
+
+class Image(TypedDict):
+    """Which drop an image shows."""
+
+    id: Annotated[int, "the `image_id`"]
+    plate: str
+    well: str
+    row: int
+    column: int
+    drop: int
+    inspection: int
+    channel: str
+    imaged_at: str | None
+    version: Annotated[str, "what changes when the image file does; empty where it is not there"]
+
+
+class PersonScore(TypedDict):
+    """A person's score."""
+
+    id: Annotated[int, "of the score, by which it is taken back"]
+    outcome: HandOutcome
+    person: str
+    comment: str
+    scored_at: Time
+
+
+class EarlierScore(PersonScore):
+    """A person's score of an earlier inspection."""
+
+    inspection: int
+
+
+class ListedPersonScore(PersonScore):
+    """A person's score in the list of all."""
+
+    by: Annotated[Literal["person"], "who gave it"]
+    counts: Annotated[bool, "whether it was not taken back"]
+    taken_back_at: Annotated[Time | None, "when its person took it back"]
+
+
+class MachineAnswer(TypedDict):
+    """What a machine answered."""
+
+    outcome: Outcome
+    above_threshold: bool
+    group_peaks: Annotated[list[float], "`p_GROUP` of the four groups in their order"]
+
+
+class EarlierAnswer(MachineAnswer):
+    """What a machine answered at an earlier inspection."""
+
+    inspection: int
+
+
+class MachineScore(MachineAnswer):
+    """A machine's score."""
+
+    readout: str | None
+    probability: Annotated[float, SHARE] | None
+    class_probabilities: Annotated[list[float], "`mean_OUTCOME` of the 13 outcomes in their order"]
+    threshold: float
+    p_crystal: Annotated[float, SHARE] | None
+    scored_at: Time
+    drop_box: Annotated[list[float] | None, "top, left, bottom and right of the drop, as parts of the image"]
+    aspect: Annotated[float | None, "width of the image by its height"]
+
+
+class Model(TypedDict):
+    """A model that played a role."""
+
+    role: Annotated[str, "`classifier`, `drop`, `image` or `readout`"]
+    name: Annotated[str, "what people call it"]
+    sha256: Annotated[str, "hash of its file"]
+
+
+class BestChop(TypedDict):
+    """A chop that speaks most for the score."""
+
+    box: Annotated[list[int], "top, left, bottom and right, stored pixels, half-open"]
+    outcome: Outcome
+    probability: Annotated[float, SHARE]
+
+
+class ListedMachineScore(MachineScore):
+    """A machine's score in the list of all, with all that it says."""
+
+    by: Annotated[Literal["machine"], "who gave it"]
+    shown: Annotated[bool, "whether it is the one that plates show"]
+    counts: Annotated[bool, "whether it is of the picture that the image shows now, and was not taken back"]
+    work_unit: str
+    models: Annotated[list[Model], "by role"]
+    best_chops: list[BestChop]
+    height_px: Annotated[int, "of the stored image; 0 when unreadable"]
+    width_px: Annotated[int, "of the stored image; 0 when unreadable"]
+    error: str | None
+    remarks: Annotated[list[str], "what was overlooked or chosen while it was read"]
+    outline: Annotated[list[list[int]] | None, "of the drop: rows and columns of a closed polygon, stored pixels"]
+    area_fraction: Annotated[float | None, "part of the image that is drop"]
+
+
+class Comment(TypedDict):
+    """What a person wrote."""
+
+    person: str
+    text: Annotated[str, "what the person wrote"]
+    written_at: Annotated[Time, "when"]
+
+
+class Drop(Image):
+    """A drop with its newest scores."""
+
+    auto: Annotated[MachineScore | None, "the machine's newest score that counts"]
+    why_unscored: Annotated[str, "why there is none; empty where nobody has tried yet"]
+    people: Annotated[list[PersonScore], "what each person said last and did not take back, the last first"]
+    comments: list[Comment]
+    earlier: Annotated[EarlierScore | None, "where nobody scored this image, the newest of earlier inspections"]
+    before: Annotated[EarlierAnswer | None, "what the machine said of the drop at the inspection before"]
+    condition: NotRequired[str]
+    condition_name: NotRequired[str]
+
+
+class BoardDrop(Drop):
+    """A drop of a plate."""
+
+    triage: Answer | None
+
+
+class Facts(TypedDict):
+    """Whose a plate is; empty where nobody says so."""
+
+    project: str
+    protein: str
+    owner: str
+    people: Annotated[list[str], "others who have to do with the plate"]
+    plate_type: str
+
+
+class Board(Facts):
+    """One inspection of a plate."""
+
+    plate: str
+    inspections: Annotated[list[int], "all that the plate has"]
+    channels: Annotated[list[str], "all that the plate has"]
+    days: Annotated[dict[str, str], "by inspection, the day on which it began, by the robot's clock"]
+    inspection: int
+    channel: str
+    images: Annotated[Count, "of this inspection"]
+    scored: Annotated[Count, "of these, with an automatic score"]
+    last_scored_at: Annotated[Time | None, "when the last of them was scored"]
+    drops: list[BoardDrop]
+
+
+class Counts(TypedDict):
+    """How many drops of an inspection are in each group."""
+
+    drops: Annotated[Count, "of the inspection"]
+    auto: Annotated[dict[str, int], "by group, `unsure`, `no_drop`, `unreadable` or `unscored`: how many"]
+    manual: Annotated[Count, "how many people scored"]
+    triage: Annotated[dict[str, int], "by what a readout in use promises: how many"]
+
+
+class Ingredient(TypedDict):
+    """A part of a condition."""
+
+    ingredient: str
+    concentration: float | None
+    concentration_unit: str
+    ph: float | None
+    role: str
+    text: Annotated[str, "all of it, as people write it"]
+
+
+class ImageLedger(Image, Facts):
+    """An image and all its scores."""
+
+    why_unscored: Annotated[str, "why there is no automatic score that counts; empty where nobody has tried yet"]
+    ledger: Annotated[list[ListedMachineScore | ListedPersonScore], "every score, the newest first"]
+    comments: list[Comment]
+    condition: NotRequired[str]
+    condition_name: NotRequired[str]
+    condition_source: NotRequired[Annotated[str, "who says what is in the drop"]]
+    ingredients: NotRequired[list[Ingredient]]
+
+
+class Siblings(TypedDict):
+    """The same drop at every inspection, in every channel."""
+
+    drops: list[Drop]
+
+
+class PlateLine(TypedDict):
+    """A plate as its list shows it."""
+
+    plate: str
+    project: str
+    protein: str
+    owner: str
+    inspections: Annotated[list[int], "their numbers"]
+    channels: Annotated[list[str], "that it has images of"]
+    images: Annotated[Count, "how many there are"]
+    scored: Annotated[Count, "of these, with an automatic score"]
+    last_scored_at: Annotated[Time | None, "when the last of them was scored"]
+    newest_at: Annotated[Time | None, "when the newest image was taken, or came in"]
+    crystals: Annotated[Count, "drops with crystals by the machine, at the latest inspection"]
+    crystals_by_hand: Annotated[Count, "drops with crystals by people, at the inspection with the most"]
+    disagreements: Annotated[Count, "drops about whose group they disagree, at the latest inspection"]
+
+
+class Page(TypedDict):
+    """A page of a list."""
+
+    page: Annotated[int, "which one, from 1"]
+    pages: Annotated[Count, "how many there are"]
+    per_page: Annotated[int, "how many lines a page has"]
+
+
+class Plates(Page):
+    """A page of the list of plates."""
+
+    search: Annotated[str, "as asked"]
+    sort: Annotated[str, "as asked"]
+    turned: Annotated[bool, "as asked"]
+    found: Annotated[Count, "plates on all pages"]
+    all: Annotated[Count, "plates that there are"]
+    plates: list[PlateLine]
+
+
+class QueueDrop(Image):
+    """A drop that is worth a look."""
+
+    machine: NotRequired[Annotated[str, "group by the machine"]]
+    person: NotRequired[Annotated[str, "group by a person"]]
+    second: NotRequired[Annotated[str, "group by the second opinion"]]
+    sure: NotRequired[Annotated[float, "probability of the machine's answer, or the less sure one of two", SHARE]]
+
+
+class Queue(Page):
+    """A page of a list of drops that are worth a look."""
+
+    queue: Annotated[str, "its name"]
+    title: Annotated[str, "for people"]
+    meaning: Annotated[str, "for people"]
+    imager: Annotated[str, "whose images; empty where the list is of all"]
+    imagers: Annotated[list[str], "of whom there is such a list"]
+    is_current: Annotated[bool, "whether it knows all that people have said; else a newer one is being made"]
+    images: Annotated[Count, "in the list"]
+    drops: list[QueueDrop]
