@@ -510,6 +510,25 @@ class MemoryImaging(MemoryFacts):
                 )
         return found
 
+    def _counting_at(self, plate: str, inspection: int, channel: str) -> list[AutoScore]:
+        """Return the automatic scores that count of the images of an inspection, in the order in which they came."""
+        images = [each for each in self.plate_images(plate) if each.key.inspection == inspection]
+        ledgers = [self._counting(each.id) for each in images if each.key.channel == channel and self._scores[each.id]]
+        counting = [score for ledger in ledgers for score in ledger]
+        return [score for score in self._auto_scores if score in counting]
+
+    def recipes_at(self, plate: str, *, inspection: int, channel: str = "visible") -> list[Recipe]:
+        """Return the recipes by which images of an inspection have a score that counts, the first one first."""
+        used = {score.recipe for score in self._counting_at(plate, inspection, channel)}
+        return [recipe for recipe in dict.fromkeys(each.recipe for each in self._auto_scores) if recipe in used]
+
+    def scores_by(
+        self, recipe: Recipe, plate: str, *, inspection: int, channel: str = "visible"
+    ) -> dict[int, AutoScore]:
+        """Return by image of an inspection the last score by a recipe that counts."""
+        scores = self._counting_at(plate, inspection, channel)
+        return {score.image_id: score for score in scores if score.recipe == recipe}
+
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
         shown = [image for _, image in sorted(self._images.items()) if image.key.channel == channel]

@@ -141,6 +141,7 @@ class MachineScore(MachineAnswer):
     probability: Annotated[float, SHARE] | None
     class_probabilities: Annotated[list[float], "`mean_OUTCOME` of the 13 outcomes in their order"]
     threshold: float
+    recipe: Annotated[str, "the `id` of the recipe that it was made by"]
     p_crystal: Annotated[float, SHARE] | None
     scored_at: Time
     drop_box: Annotated[list[float] | None, "top, left, bottom and right of the drop, as parts of the image"]
@@ -217,6 +218,16 @@ class Facts(TypedDict):
     plate_type: str
 
 
+class RecipeAtPlate(TypedDict):
+    """A recipe by which drops were scored."""
+
+    id: Annotated[str, "by which it is asked for"]
+    classifier: Annotated[str, "what people call the classifier"]
+    sha256: Annotated[str, "hash of the classifier's file"]
+    readout: str | None
+    threshold: float
+
+
 class Board(Facts):
     """One inspection of a plate."""
 
@@ -230,6 +241,10 @@ class Board(Facts):
     scored: Annotated[Count, "of these, with an automatic score"]
     last_scored_at: Annotated[Time | None, "when the last of them was scored"]
     drops: list[BoardDrop]
+    recipes: Annotated[
+        list[RecipeAtPlate], "by which drops of this inspection have scores that count, the first one first"
+    ]
+    recipe: Annotated[str, "the `id` of the one whose scores these are; empty for the scores that count"]
 
 
 class Counts(TypedDict):

@@ -35,6 +35,7 @@ from crystal_search.viewer.json_records import (
 )
 from crystal_search.viewer.people.asker import asker_of, tell
 from crystal_search.viewer.reading import Board
+from crystal_search.viewer.recipes import SHOWN, recipe_of, recipe_record
 from crystal_search.viewer.score_table import score_table
 from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of
@@ -44,16 +45,17 @@ Written = tuple[int, str]  #: of which image, and what the audit page says of it
 PATIENCE_S = 10.0  #: browsers ask for six things at a time; a share or peer that hangs must not hold them all
 
 
-def board_value(viewer: Viewer, board: Board) -> Record:
-    """Return what the overview shows of a plate."""
+def board_value(viewer: Viewer, board: Board, recipe: str = SHOWN) -> Record:
+    """Return what the overview shows of a plate, with the scores that count or those by a recipe."""
     reader = viewer.reader
     summary, about = reader.plate(board[0]), reader.about(board[0])
     days = {number: day.isoformat() for number, day in reader.days(board[0]).items()}
-    drops, before, version = reader.drops(board), reader.before(board), viewer.thumbnails.version
+    drops, before, version = reader.drops(board, recipe), reader.before(board, recipe), viewer.thumbnails.version
     record = board_record(board, summary, about, drops, before, version=version)
     promised = reader.triage(board)
     triaged = [drop | {"triage": promised.get(drop["id"])} for drop in record["drops"]]
-    return record | {"days": days, "drops": triaged}
+    recipes = [recipe_record(each) for each in reader.recipes(board)]
+    return record | {"days": days, "drops": triaged, "recipes": recipes, "recipe": recipe}
 
 
 def ledger_value(viewer: Viewer, image_id: int) -> Record:
@@ -73,7 +75,7 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
 
 def get_board(request: Request) -> Response:
     """Answer with one inspection of a plate."""
-    return json_answer(request, board_value(viewer_of(request), board_of(request)))
+    return json_answer(request, board_value(viewer_of(request), board_of(request), recipe_of(request)))
 
 
 def get_counts(request: Request) -> Response:

@@ -27,6 +27,7 @@ from crystal_search.server.imaging.stored_images import Postponement, StoredImag
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Before, Board, place_of
+from crystal_search.viewer.recipes import recipe_key
 
 Record = dict[str, Any]
 Version = Callable[[StoredImage], str]  #: what changes when the image file does
@@ -172,6 +173,7 @@ def auto_record(score: AutoScore) -> Record:
         "probability": found.probability,
         "class_probabilities": _rounded(found.class_probabilities, CLASS_DIGITS),
         "threshold": score.recipe.threshold,
+        "recipe": recipe_key(score.recipe),
         "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,
         "scored_at": moment(score.scored_at),
         "drop_box": _relative_box(found),

@@ -10,6 +10,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.viewer.api import board_value, ledger_value
 from crystal_search.viewer.context import board_of, page, viewer_of
 from crystal_search.viewer.guard import SECURITY_HEADERS
+from crystal_search.viewer.recipes import recipe_of
 
 PAGES = (
     "/plate/",
@@ -31,7 +32,8 @@ def get_plate_page(request: Request) -> Response:
         "previous": barcodes[at - 1] if at > 0 else None,
         "next": barcodes[at + 1] if at + 1 < len(barcodes) else None,
     }
-    data = {"board": board_value(viewer, board), "outcomes": viewer.outcomes, "neighbours": neighbours}
+    value = board_value(viewer, board, recipe_of(request))
+    data = {"board": value, "outcomes": viewer.outcomes, "neighbours": neighbours}
     return page(request, "plate.html", {"plate": board[0], "data": data})
 
 

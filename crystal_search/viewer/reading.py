@@ -1,6 +1,6 @@
 """What the pages read from the imaging database, each thing at most once in a moment."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
@@ -15,12 +15,14 @@ from crystal_search.server.imaging.imaging_database import (
     ImagingDatabase,
     ManualScore,
     PlateSummary,
+    Recipe,
 )
 from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
 from crystal_search.server.imaging.stored_images import StoredImage, Taken
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
 from crystal_search.viewer.recent import Recent
+from crystal_search.viewer.recipes import SHOWN, recipe_key
 from crystal_search.wells import CHANNELS, REMOVED, WellKey
 
 LIVE_SECONDS = 0.5  #: how old the scores of the open inspection may be
@@ -78,6 +80,7 @@ class PlateReader:
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
+        self._recipes = Recent(self._load_recipes, seconds=HISTORY_SECONDS)
         self._lists = Recent(self._load_list, seconds=PLATES_SECONDS)
         self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
 
@@ -97,11 +100,27 @@ class PlateReader:
     def _load_about(self, plate: str) -> AboutPlate:
         return about(self._imaging, plate)
 
-    def _load_drops(self, board: Board) -> list[DropScores]:
-        plate, inspection, channel = board
+    def _load_drops(self, wanted: tuple[Board, str]) -> list[DropScores]:
+        (plate, inspection, channel), key = wanted
         shown = self._shown()
         drops = self._imaging.drops(plate, inspection=inspection, channel=channel, readouts=shown.hashes)
-        return [replace(shown.of(drop), image=self._by_robots_clock(drop.image)) for drop in drops]
+        told = self._scored_by(key, wanted[0], drops) if key else map(shown.of, drops)
+        return [replace(drop, image=self._by_robots_clock(drop.image)) for drop in told]
+
+    def _scored_by(self, key: str, board: Board, drops: Iterable[DropScores]) -> Iterator[DropScores]:
+        """Yield drops with their scores by the recipe of this key alone."""
+        plate, inspection, channel = board
+        found = [each for each in self.recipes(board) if recipe_key(each) == key]
+        scores = self._imaging.scores_by(found[0], plate, inspection=inspection, channel=channel) if found else {}
+        yield from (self._shown().by(drop, scores.get(drop.image.id)) for drop in drops)
+
+    def _load_recipes(self, board: Board) -> list[Recipe]:
+        plate, inspection, channel = board
+        return self._imaging.recipes_at(plate, inspection=inspection, channel=channel)
+
+    def recipes(self, board: Board) -> list[Recipe]:
+        """Return the recipes by which drops of an inspection were scored, the first one first."""
+        return self._recipes.get(board)
 
     def _by_robots_clock(self, image: StoredImage) -> StoredImage:
         if image.imaged_at is None or image.day_only:
@@ -160,17 +179,17 @@ class PlateReader:
             return boards[0]
         return next(filter(self.drops, boards), boards[0])
 
-    def drops(self, board: Board) -> list[DropScores]:
-        """Return the drops of an open inspection, by row, column, drop."""
-        return self._live.get(board)
+    def drops(self, board: Board, recipe: str = SHOWN) -> list[DropScores]:
+        """Return the drops of an open inspection, by row, column, drop, with the scores that count or a recipe's."""
+        return self._live.get((board, recipe))
 
-    def before(self, board: Board) -> Before:
+    def before(self, board: Board, recipe: str = SHOWN) -> Before:
         """Return what was said last of each drop at earlier inspections."""
         plate, inspection, channel = board
         found = Before()
         for number in self.plate(plate).inspections:
             if number < inspection:
-                for drop in self._history.get((plate, number, channel)):
+                for drop in self._history.get(((plate, number, channel), recipe)):
                     found.note(number, drop)
         return found
 
@@ -196,7 +215,8 @@ class PlateReader:
             (summary.plate, inspection, channel) for inspection in summary.inspections for channel in summary.channels
         ]
         place = place_of(image.key)
-        return [drop for board in boards for drop in self._history.get(board) if place_of(drop.image.key) == place]
+        drops = (drop for board in boards for drop in self._history.get((board, SHOWN)))
+        return [drop for drop in drops if place_of(drop.image.key) == place]
 
     def forget(self) -> None:
         """Read scores anew, because one was just given."""

@@ -16,6 +16,7 @@ from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.context import CHANNEL, INSPECTION
 from crystal_search.viewer.people.roles import ANYBODY
 from crystal_search.viewer.picking import picks_page
+from crystal_search.viewer.recipes import RECIPE
 
 PAGES = (
     Address(
@@ -28,7 +29,7 @@ PAGES = (
         path="/plate/{plate}",
         endpoint=pages.get_plate_page,
         says="the overview of a plate",
-        asks=(INSPECTION, CHANNEL),
+        asks=(INSPECTION, CHANNEL, RECIPE),
     ),
     Address(
         path="/plate/{plate}/scores.csv",
@@ -112,9 +113,10 @@ API = (
         path="/api/plate/{plate}",
         endpoint=api.get_board,
         says="one inspection of a plate: every drop with its newest scores, its `condition`, and its `triage` where a "
-        "readout in use [promises something](adaptation.md#triage-with-a-promise); whose the plate is",
+        "readout in use [promises something](adaptation.md#triage-with-a-promise); whose the plate is; "
+        "the `recipes` of its scores",
         gives=answers.Board,
-        asks=(INSPECTION, CHANNEL),
+        asks=(INSPECTION, CHANNEL, RECIPE),
     ),
     Address(
         path="/api/plate/{plate}/counts",

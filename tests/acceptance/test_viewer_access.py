@@ -67,6 +67,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "plate, dimmed": f"{plate}?inspection=1&classes=clear&size=m",
         "plate, one after the other": f"{plate}?inspection=1&sort=crystal",
         "plate by probability": f"{plate}?inspection=1&colour=probability&of=clear&threshold=60",
+        "plate by another model": f"{plate}?inspection=1&recipe=0123456789ab",
         "plate by person": f"{plate}?inspection=1&colour=person&size=m",
         "plate without a hint": f"{plate}?inspection=1&frames=off",
         "plate without images": f"{plate}?inspection=2&channel=visible",

@@ -1,10 +1,13 @@
 """What the colours of frames mean, and the threshold that only changes what is shown."""
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import SIZE, Site, css, order, rgb, shown, tile
+from tests.recipes import made_by
 from tests.viewer_site import add_plate, auto_score, hand_score
 
 pytestmark = needs_chromium
@@ -136,6 +139,37 @@ def test_without_a_hint_colours_and_threshold_are_gone(site: Site, page: Page) -
     assert "97" not in page.locator("body").aria_snapshot()
     page.keyboard.press("m")
     expect(tile(page, drops[0]).locator(".badge.auto")).to_have_text("97")
+
+
+def test_another_models_scores_are_shown_as_such_and_stay_what_they_are(site: Site, page: Page) -> None:
+    first, second, *_ = add_plate(site.imaging, site.folder, plate="MODELS")
+    other = replace(auto_score(first.image.id, "precipitate"), work_unit="other", recipe=made_by("other", "f"))
+    counting = [auto_score(each.image.id, "clear", minute=1) for each in (first, second)]
+    site.imaging.add_auto_scores([other, *counting])
+    shown(page, "/plate/MODELS")
+    assert badge(page, first) == "C"
+    expect(page.locator("#not-shown")).to_be_hidden()
+    words = "other · ffffffff · threshold 85 %"
+    page.select_option("#recipe", label=words)
+    expect(tile(page, first).locator(".badge.auto")).to_have_text("P")
+    expect(page.locator("#not-shown")).to_contain_text(f"These are the scores by {words}, not those that count.")
+    assert badge(page, first) == "P"
+    assert tile(page, second).locator(".badge.auto").count() == 0
+    assert "recipe=" in page.url
+    tile(page, first).click()
+    expect(page.locator("#verdicts")).to_contain_text(f"not the score that counts, but that of {words}")
+    expect(page.locator("#verdicts")).to_contain_text("Precipitate")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#verdicts")).to_contain_text("the chosen model has not scored it")
+    page.keyboard.press("ArrowUp")
+    page.click("#show-counting")
+    expect(tile(page, first).locator(".badge.auto")).to_have_text("C")
+    expect(page.locator("#not-shown")).to_be_hidden()
+    assert "recipe" not in page.url
+    site.plate("OTHERS", ["clear"])
+    shown(page, "/plate/OTHERS?recipe=0123456789ab")
+    expect(page.locator("#not-shown")).to_contain_text("The chosen model has scored no drop here.")
+    assert page.locator("#board .badge.auto").count() == 0
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (640, 400)])

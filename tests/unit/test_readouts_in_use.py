@@ -82,6 +82,25 @@ def test_frames_follow_the_readout_in_use_and_come_back_without_it(site: Install
     assert shown(site)[0] == ("crystal_harvestable", "ours")
 
 
+def test_a_plate_shows_the_scores_of_the_recipe_that_is_asked_for(site: Installation) -> None:
+    add_scored(site, "P1", FIRSTS)
+    use(site)
+    rescore(site)
+    client = Client(viewer_app(site.imaging, site.home.thumbnails, site=site))
+    of_all = client.get("/api/plate/P1").json()
+    shipped, readout = of_all["recipes"]
+    assert (shipped["readout"], readout["readout"], of_all["recipe"]) == (None, "ours", "")
+    for recipe in (shipped, readout):
+        board = client.get(f"/api/plate/P1?recipe={recipe['id']}").json()
+        assert board["recipe"] == recipe["id"]
+        assert {each["auto"]["recipe"] for each in board["drops"]} == {recipe["id"]}
+        assert {len(each["auto"]["class_probabilities"]) for each in board["drops"]} == {13}
+    assert [each["auto"] for each in board["drops"]] == [each["auto"] for each in of_all["drops"]]
+    assert client.get("/api/plate/P1?recipe=zzzzzzzzzzzz").status_code == 400
+    none = client.get("/api/plate/P1?recipe=0123456789ab").json()
+    assert [each["auto"] for each in none["drops"]] == [None] * len(FIRSTS)
+
+
 def test_a_readouts_score_is_a_recipe_of_its_own(site: Installation) -> None:
     first, _, between = add_scored(site, "P1", FIRSTS)
     used = use(site)

@@ -239,6 +239,14 @@ class Ledger(Protocol):
         hashes, one of each recipe.
         """
 
+    def recipes_at(self, plate: str, *, inspection: int, channel: str = "visible") -> list[Recipe]:
+        """Return the recipes by which images of an inspection have a score that counts, the first one first."""
+
+    def scores_by(
+        self, recipe: Recipe, plate: str, *, inspection: int, channel: str = "visible"
+    ) -> dict[int, AutoScore]:
+        """Return by image of an inspection the last score by a recipe that counts."""
+
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs.
 

@@ -19,6 +19,7 @@ from crystal_search.server.imaging.sql_counts import touch
 from crystal_search.server.imaging.sql_images import discount
 from crystal_search.server.imaging.sql_marks import marks_by_image
 from crystal_search.server.imaging.sql_rows import (
+    auto_score,
     auto_values,
     manual_score,
     manual_values,
@@ -135,6 +136,23 @@ class SqlLedger(SqlTransactions):
             ]
 
         return self._read(f"read plate {plate}", work)
+
+    def recipes_at(self, plate: str, *, inspection: int, channel: str = "visible") -> list[Recipe]:
+        """Return the recipes by which images of an inspection have a score that counts, the first one first."""
+        query = statements.recipes_of_inspection(plate, inspection, channel)
+        return [recipe_of(row) for row in self._read("read the recipes of a plate", lambda c: c.execute(query).all())]
+
+    def scores_by(
+        self, recipe: Recipe, plate: str, *, inspection: int, channel: str = "visible"
+    ) -> dict[int, AutoScore]:
+        """Return by image of an inspection the last score by a recipe that counts."""
+
+        def work(connection: Connection) -> dict[int, AutoScore]:
+            recipe_id = connection.scalar(statements.recipe_id(recipe)) or 0
+            query = statements.scores_of_inspection_by(recipe_id, plate, inspection, channel)
+            return {row.image_id: auto_score(row) for row in connection.execute(query)}
+
+        return self._read(f"read scores of plate {plate}", work)
 
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs."""

@@ -288,6 +288,22 @@ def newest_scores_of_inspection(
     return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1).order_by(*last_first)
 
 
+def recipes_of_inspection(barcode: str, number: int, channel: str) -> Query:
+    """Select the recipes by which images of one inspection of a plate have a score that counts."""
+    used = (
+        select(score.c.recipe_id)
+        .select_from(score.join(image).join(plate))
+        .where(*of_inspection(barcode, number, channel), score.c.recipe_id.is_not(None), counts())
+    )
+    return recipes().where(recipe.c.id.in_(used)).order_by(recipe.c.id)
+
+
+def scores_of_inspection_by(recipe_id: int, barcode: str, number: int, channel: str) -> Query:
+    """Select the scores by a recipe of the images of one inspection of a plate that count, the last one last."""
+    wanted = (*of_inspection(barcode, number, channel), score.c.recipe_id == recipe_id, counts())
+    return scores().join(plate, plate.c.id == image.c.plate_id).where(*wanted).order_by(score.c.id)
+
+
 def stands() -> ColumnElement[bool]:
     """Tell whether a score was not taken back."""
     return ~exists().where(score_taken_back.c.score_id == score.c.id)

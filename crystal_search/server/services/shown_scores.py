@@ -45,6 +45,13 @@ class ShownScores:
                 return replace(drop, auto=beside(shipped, score))
         return drop
 
+    def by(self, drop: DropScores, score: AutoScore | None) -> DropScores:
+        """Return an image with a score of a certain recipe as its automatic one, or without any."""
+        shipped = drop.current
+        if score and shipped and score.recipe.readout and reads(score.recipe, shipped.recipe):
+            score = beside(shipped, score)
+        return replace(drop, auto=score, readouts=(), postponed=None)
+
     def in_ledger(self, image: StoredImage, ledger: Sequence[AutoScore | ManualScore]) -> list[AutoScore | ManualScore]:
         """Return an image's scores, those of readouts with what the shipped score beside them tells of the image."""
         machine = [score for score in ledger if isinstance(score, AutoScore) and score.recipe.readout is None]

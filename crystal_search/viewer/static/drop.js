@@ -41,7 +41,8 @@ function inTurn(act) {
 const failed = (error) => say(error.message, { error: true });
 
 /** The machine's score as the view shows it. */
-const machine = () => scoreIn(ofMachine(drop.ledger), view);
+const machine = () => scoreIn(ofMachine(drop.ledger, view.recipe), view);
+const whyNone = () => (view.recipe ? "the chosen model has not scored it" : drop.why_unscored);
 
 function show() {
   const auto = machine();
@@ -56,7 +57,7 @@ function show() {
   byId("next").disabled = at < 0 || at >= order.length - 1;
   picture.show(drop, auto, { machine: view.frames === "on" });
   showScores();
-  showBars(byId("bars"), auto, drop.why_unscored);
+  showBars(byId("bars"), auto, whyNone());
   showLedger(byId("ledger"), drop.ledger);
   showComments(byId("comments"), drop.comments);
   comment.show(drop);
@@ -74,13 +75,13 @@ function showPick() {
 function showScores() {
   const people = ofPeople(drop.ledger);
   const before = siblings.filter((each) => each.people.length && each.channel === drop.channel && each.well === drop.well && each.drop === drop.drop && each.inspection < drop.inspection).at(-1);
-  showVerdicts(byId("verdicts"), machine(), people, drop.why_unscored, before ? { ...before.people[0], inspection: before.inspection } : null);
+  showVerdicts(byId("verdicts"), machine(), people, whyNone(), before ? { ...before.people[0], inspection: before.inspection } : null);
   const own = people.find((score) => score.person === person());
   for (const button of byId("buttons").children) press(button, button.dataset.outcome === own?.outcome);
 }
 
 async function fetchOrder() {
-  const board = await getJson(boardAddress(drop));
+  const board = await getJson(boardAddress({ ...drop, recipe: view.recipe }));
   const drops = board.drops.map((each) => dropIn(each, view));
   const ids = arranged(drops, view).map((each) => each.id);
   const remembered = recallOrder(drop, view);

@@ -104,7 +104,7 @@ const query = (values) => new URLSearchParams(Object.entries(values).filter(([, 
 
 export const thumbnailAddress = (drop) => `/thumbnail/${drop.id}?v=${drop.version}`;
 export const imageAddress = (drop) => `/image/${drop.id}?v=${drop.version}`;
-export const boardAddress = (board) => `/api/plate/${encodeURIComponent(board.plate)}?${query({ inspection: board.inspection, channel: board.channel })}`;
+export const boardAddress = (board) => `/api/plate/${encodeURIComponent(board.plate)}?${query({ inspection: board.inspection, channel: board.channel, recipe: board.recipe })}`;
 
 /** Return the address of a plate's page, its view kept. */
 export function plateAddress(board, view) {

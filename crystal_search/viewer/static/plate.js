@@ -6,13 +6,13 @@ import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { giveScore, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { showColours, showLegend } from "./legend.js";
-import { boardAddress, plateAddress, poll } from "./net.js";
+import { boardAddress, getJson, plateAddress, poll } from "./net.js";
 import { isPicked, setUpPicks, setUpTicking, togglePick } from "./picks.js";
 import { Preview } from "./preview.js";
 import { ofPeople } from "./scores.js";
 import { dropIn, settingsOf } from "./threshold.js";
 import { classesBy, isFiltered, readView, recallDrop, rememberOrder, viewParameters, withoutFilters } from "./view.js";
-import { atThreshold, progressText, whyUnscored } from "./words.js";
+import { atThreshold, progressText, recipeText, whyUnscored } from "./words.js";
 
 const POLL_MS = 1000;
 const SIZES = [["fit", "Fit"], ["s", "S"], ["m", "M"], ["l", "L"]];
@@ -47,6 +47,7 @@ function show() {
   showLegend(byId("legend"), drops, view, (classes) => change({ classes }));
   showColours(byId("colours"), colours);
   showThreshold();
+  showRecipes();
   for (const key of ["sort", "scored", "by", "pmin", "pmax", "colour", "of"]) if (document.activeElement !== byId(key)) byId(key).value = view[key];
   byId("by").disabled = view.frames === "off";
   if (byId("by").disabled) byId("by").value = classesBy(view);
@@ -86,6 +87,29 @@ function showThreshold() {
 function setThreshold(value) {
   const settings = settingsOf(board.drops);
   change({ threshold: settings.length === 1 && Math.round(100 * settings[0]) === Number(value) ? "" : value });
+}
+
+/** Show by which recipes there are scores, and say so where others are shown than those that count. */
+function showRecipes() {
+  const { recipe, recipes } = board;
+  const chosen = recipes.find(({ id }) => id === recipe);
+  const isHidden = view.frames === "off";
+  byId("recipes").hidden = isHidden || (recipes.length < 2 && !recipe);
+  const options = [["", "those that count"], ...recipes.map((each) => [each.id, recipeText(each)]), ...(recipe && !chosen ? [[recipe, "a model that scored nothing here"]] : [])];
+  const shownNow = [...byId("recipe").options].map(({ value }) => value);
+  if (options.map(([value]) => value).join() !== shownNow.join()) byId("recipe").replaceChildren(...options.map(([value, textContent]) => el("option", { value, textContent })));
+  byId("recipe").value = recipe;
+  byId("not-shown").hidden = isHidden || !recipe;
+  byId("not-shown-said").textContent = chosen ? `These are the scores by ${recipeText(chosen)}, not those that count.` : "The chosen model has scored no drop here.";
+}
+
+async function chooseRecipe(recipe) {
+  try {
+    board = await getJson(boardAddress({ ...board, recipe }));
+    change({ recipe });
+  } catch (error) {
+    say(error.message, { error: true });
+  }
 }
 
 /** Show whose the plate is; all of it where there is no room. */
@@ -209,6 +233,8 @@ function onKey(event) {
 function setUpControls() {
   byId("colour").append(...Object.entries(COLOURINGS).map(([value, { label }]) => el("option", { value, textContent: label })));
   byId("of").append(...CHANCES.map((value) => el("option", { value, textContent: chanceLabel(value) })));
+  byId("recipe").addEventListener("change", () => chooseRecipe(byId("recipe").value));
+  byId("show-counting").addEventListener("click", () => chooseRecipe("").then(() => byId("recipe").focus()));
   byId("threshold").addEventListener("input", () => setThreshold(byId("threshold").value));
   byId("threshold-reset").addEventListener("click", () => {
     change({ threshold: "" });

@@ -1,12 +1,11 @@
 // The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
 import { factsOf } from "./condition.js";
 import { el } from "./dom.js";
-import { atThreshold, autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, shortLabel, takenText } from "./words.js";
+import { atThreshold, autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, recipeText, shortLabel, takenText } from "./words.js";
 
 const model = (score) => {
-  const { name, sha256 } = score.models.find((each) => each.role === "classifier");
-  const readout = score.readout ? `readout ${score.readout} of ` : "";
-  return `${readout}${name} · ${sha256.slice(0, 8)} · threshold ${percent(score.threshold)}`;
+  const { name: classifier, sha256 } = score.models.find((each) => each.role === "classifier");
+  return recipeText({ ...score, classifier, sha256, threshold: score.setting ?? score.threshold });
 };
 
 function verdict(badge, outcome, probability, who, kind = "") {
@@ -22,6 +21,7 @@ export function showVerdicts(element, auto, people, why, earlier) {
   if (auto) {
     const below = auto.probability !== null && !auto.above_threshold ? " · below the threshold, only the likeliest" : "";
     parts.push(verdict(autoBadge(auto), outcomeOf(auto.outcome), auto.probability, (auto.error ?? (auto.readout ? `readout ${auto.readout}` : "machine")) + below, "of-machine"));
+    if (!auto.shown) parts.push(el("div", { className: "disagreement of-machine", textContent: `not the score that counts, but that of ${model(auto)}` }));
     if (auto.setting !== undefined) parts.push(el("div", { className: "dim of-machine", textContent: atThreshold(auto.threshold, [auto.setting]) }));
   } else {
     parts.push(verdict(autoBadge(null), outcomeOf("unscored"), null, why ? `not scored yet: ${why}` : "no machine has scored this image yet"));
@@ -85,8 +85,8 @@ function entry(score, counts) {
   );
 }
 
-/** Return the scores that count: the machine's that frames show, and each person's. */
-export const ofMachine = (ledger) => ledger.find((score) => score.shown) ?? null;
+/** Return the scores that count: the machine's that frames show, or the one by a recipe, and each person's. */
+export const ofMachine = (ledger, recipe = "") => ledger.find((score) => (recipe ? score.counts && score.recipe === recipe : score.shown)) ?? null;
 export const ofPeople = (ledger) => {
   const standing = ledger.filter((score) => score.by === "person" && score.counts);
   return standing.filter((score, at) => standing.findIndex((each) => each.person === score.person) === at);

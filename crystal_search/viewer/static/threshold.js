@@ -7,14 +7,14 @@ const classes = [...outcomes.values()].filter((outcome) => outcome.group);
 /** The group that counts, and whether it reached the threshold: the first in the order of priority, else the likeliest. */
 function winner({ outcome, group_peaks: peaks, class_probabilities: means }, threshold) {
   const reached = groups.find((_, at) => peaks[at] >= threshold);
-  if (reached || !means) return { group: reached ?? groupOf(outcome), above: Boolean(reached) };
+  if (reached || !means?.length) return { group: reached ?? groupOf(outcome), above: Boolean(reached) };
   const sums = groups.map((group) => classes.reduce((sum, each, at) => sum + (each.group === group ? means[at] : 0), 0));
   return { group: groups[sums.indexOf(Math.max(...sums))], above: false };
 }
 
 function likeliest(group, means) {
   const members = classes.filter((outcome) => outcome.group === group && outcome.name !== CHOPS_ONLY);
-  return members.reduce((best, each) => (means && means[classes.indexOf(each)] > means[classes.indexOf(best)] ? each : best)).name;
+  return members.reduce((best, each) => (means?.length && means[classes.indexOf(each)] > means[classes.indexOf(best)] ? each : best)).name;
 }
 
 /** Return a score as it would be at `threshold`, in [0, 1], and its own as `setting`; one without probabilities stays as it is. */

@@ -2,7 +2,7 @@
 import { CHANCES, COLOURINGS } from "./colouring.js";
 import { disagrees, groupOf, newestByHand, opinions, peopleDiffer, priority } from "./words.js";
 
-export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit", colour: "outcome", of: "crystal", threshold: "" };
+export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit", colour: "outcome", of: "crystal", threshold: "", recipe: "" };
 const CHOICES = {
   sort: ["plate", "priority", "crystal", "disagreement"],
   scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ", "comments"],
@@ -22,11 +22,12 @@ export function readView(search) {
   for (const key of Object.keys(DEFAULTS)) {
     const value = asked.get(key);
     if (value === null) continue;
-    if (CHOICES[key] ? CHOICES[key].includes(value) : key === "classes" || isPercent(value)) view[key] = value;
+    if (CHOICES[key] ? CHOICES[key].includes(value) : (TEXTS[key] ?? isPercent)(value)) view[key] = value;
   }
   return view;
 }
 
+const TEXTS = { classes: () => true, recipe: (text) => /^[0-9a-f]{12}$/.test(text) };
 const isPercent = (text) => /^\d{1,3}$/.test(text) && Number(text) <= 100;
 
 /** Return what an address must say for this view. */
@@ -92,7 +93,7 @@ const ORDERS = {
 /** Return the drops that a view shows, in its order. */
 export const arranged = (drops, view) => drops.filter((drop) => isShown(drop, view)).sort(ORDERS[view.sort]);
 
-const memoryKey = (board, view) => ["order", board.plate, board.inspection, board.channel, view.sort, view.threshold, ...FILTERS.map((key) => view[key])].join(" ");
+const memoryKey = (board, view) => ["order", board.plate, board.inspection, board.channel, view.sort, view.threshold, view.recipe, ...FILTERS.map((key) => view[key])].join(" ");
 
 /** Keep the order of drops while somebody goes through them: scoring one must not move the others. */
 export function rememberOrder(board, view, ids) {

@@ -22,6 +22,9 @@ export const percent = (probability) => (probability === null || probability ===
 /** "at threshold 70 %, the setting is 85 %" */
 export const atThreshold = (threshold, settings) => `at threshold ${percent(threshold)}, the setting is ${settings.map(percent).join(" and ")}`;
 
+/** "ours-2 · 1a2b3c4d · threshold 85 %" */
+export const recipeText = ({ classifier, sha256, readout, threshold }) => `${readout ? `readout ${readout} of ` : ""}${classifier} · ${sha256.slice(0, 8)} · threshold ${percent(threshold)}`;
+
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const twoDigits = (number) => String(number).padStart(2, "0");
 

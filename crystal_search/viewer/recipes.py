@@ -1,0 +1,47 @@
+"""Whose scores a plate shows: those that count, or those by one recipe of the ledger that somebody wants to see."""
+
+import hashlib
+import json
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from crystal_search.model import hashes_of
+from crystal_search.server.imaging.imaging_database import Recipe
+from crystal_search.viewer.parameters import words
+
+KEY_DIGITS = 12  #: of the hash that names a recipe
+SHOWN = ""  #: instead of a recipe: the scores that count
+RECIPE = words("recipe", "whose scores; by default those that count", default=SHOWN, most=KEY_DIGITS)
+
+
+def recipe_of(request: Request) -> str:
+    """Return the name of the recipe that a request asks for.
+
+    Raises
+    ------
+    HTTPException
+        400 if it cannot be one.
+    """
+    key = RECIPE.of(request)
+    if key and not (len(key) == KEY_DIGITS and set(key) <= set("0123456789abcdef")):
+        raise HTTPException(400, f"recipe must be {KEY_DIGITS} hexadecimal digits, got {key!r:.40}")
+    return key
+
+
+def recipe_key(recipe: Recipe) -> str:
+    """Return a name for a recipe that is the same wherever models and threshold are the same."""
+    told = json.dumps([hashes_of(recipe.models), recipe.threshold], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def recipe_record(recipe: Recipe) -> dict[str, object]:
+    """Return what people tell recipes apart by."""
+    classifier, readout = recipe.model("classifier"), recipe.readout
+    return {
+        "id": recipe_key(recipe),
+        "classifier": classifier.name,
+        "sha256": classifier.sha256,
+        "readout": readout.name if readout else None,
+        "threshold": recipe.threshold,
+    }
