@@ -71,6 +71,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("path", "text", "the image file, as it was named"),
         Column("file", "text", "the image file, from the folder of the table or of the photographs"),
         Column("image", "text", "what an archive or a dataset calls the image"),
+        Column("score_id", "count", "number of the score in the imaging database; a later one has a higher"),
         Column("image_id", "count", "its number in the imaging database"),
         Column("key", "text", "what a dataset calls the sample"),
         Column("source", "text", "imager, plate or archive that it is from"),
@@ -126,6 +127,11 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("opinions", "text", "what each person said last and did not take back, with semicolons between"),
         Column("comments", "text", "what people wrote about the image, a bar between two comments"),
         Column("person", "text", "who scored it"),
+        Column("taken_back_at", "time", "when the person took the score back; empty: not"),
+        Column(
+            "counts", "yes/no", "whether the score is of the picture that the image shows now, and was not taken back"
+        ),
+        Column("pulled_from", "text", "facility's database that a score came from; empty for one that was given here"),
         Column(
             "remarks", "text", "what was overlooked or chosen while it was read: a page, an orientation, stray bytes"
         ),

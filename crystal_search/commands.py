@@ -20,6 +20,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "remove": ("server.importing.remove_command", "take back an import or a plate"),
         "conditions": ("server.importing.conditions_command", "say what is in wells, from a screen or a table"),
         "owners": ("server.importing.owners_command", "say whose plates are, from a table"),
+        "tables": ("viewer.tables.tables_command", "write all scores, or the whole ledger, as CSV or Parquet"),
         "moved": ("server.importing.moved_command", "follow a folder of images that was moved"),
     },
     "Services, each a step of what watch does": {

@@ -22,6 +22,7 @@ from crystal_search.server.imaging.imaging_database import (
     Age,
     AutoScore,
     DropScores,
+    LedgerEntry,
     ManualScore,
     PlateSummary,
     Recipe,
@@ -65,6 +66,7 @@ class MemoryImaging(MemoryFacts):
         self._waits_since: dict[int, datetime] = {}
         self._imports: list[tuple[str, str, datetime]] = []
         self._removals: list[Removal] = []
+        self._came: list[tuple[int, int]] = []  # every score as it came: its image, and which of its scores
         self._hand_scores = 0
         self._comments: list[Comment] = []
         self._marks: dict[int, Mark] = {}  # those that stand
@@ -383,7 +385,7 @@ class MemoryImaging(MemoryFacts):
         for score in wanted:
             if all(score.work_unit != other.work_unit for other in self._machine_scores(score.image_id)):
                 row = replace(score, scored_at=in_utc(score.scored_at))
-                self._scores[score.image_id].append(row)
+                self._keep(row)
                 self._auto_scores.append(row)
                 new += 1
         self.take_up([score.image_id for score in wanted if score in self._shipped(score.image_id)])
@@ -402,7 +404,7 @@ class MemoryImaging(MemoryFacts):
         self._check_known([score.image_id])
         self._hand_scores += 1
         given = replace(score, scored_at=in_utc(score.scored_at), id=self._hand_scores)
-        self._scores[score.image_id].append(given)
+        self._keep(given)
 
     def take_back(self, score_id: int, *, person: str, at: datetime) -> bool:
         """Record that a person takes a score back, which stays in the ledger and counts no more."""
@@ -543,6 +545,20 @@ class MemoryImaging(MemoryFacts):
             for score in self._scores.get(image_id, ())
         ]
 
+    def ledger_entries(self, *, after: int = 0, limit: int) -> list[LedgerEntry]:
+        """Return the first scores of all images whose ids are above `after`, but of images that were taken back."""
+        came = enumerate(self._came, start=1)
+        there = [(number, *place) for number, place in came if number > after and place[0] in self._images]
+        return [
+            LedgerEntry(id=number, image=self._images[image_id], score=self.ledger(image_id)[at])
+            for number, image_id, at in there[:limit]
+        ]
+
+    def _keep(self, score: AutoScore | ManualScore) -> None:
+        scores = self._scores[score.image_id]
+        self._came.append((score.image_id, len(scores)))
+        scores.append(score)
+
     def _machine_scores(self, image_id: int) -> list[AutoScore]:
         return [score for score in self._scores.get(image_id, ()) if isinstance(score, AutoScore)]
 
@@ -570,7 +586,7 @@ class MemoryImaging(MemoryFacts):
         new = new_scores(facility, found, there)
         for score in new:
             self._hand_scores += 1
-            self._scores[score.image_id].append(replace(score, id=self._hand_scores))
+            self._keep(replace(score, id=self._hand_scores))
         unknown = {each.path for each in scores} - self._by_path.keys()
         return PulledScores(added=len(new), known=len(found) - len(new), unknown=tuple(sorted(unknown)))
 

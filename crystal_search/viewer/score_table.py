@@ -1,11 +1,12 @@
 """A plate's scores as a CSV table, one row for each image."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
 from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
+from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, AboutPlate, about_cells
 from crystal_search.viewer.json_records import moment, taken
 from crystal_search.viewer.reading import Promised
@@ -28,36 +29,45 @@ NOTHING: Promised = MappingProxyType({})
 
 def score_table(drops: Iterable[DropScores], plate: AboutPlate, promised: Promised = NOTHING) -> str:
     """Return the table as text, its header first; rows and columns count from 1, as people do."""
-    rows = (_row(drop, plate) | {"auto_triage": promised.get(drop.image.id)} for drop in drops)
-    return csv_text(COLUMNS, rows)
+    return csv_text(COLUMNS, score_rows(drops, plate, promised))
+
+
+def score_rows(drops: Iterable[DropScores], plate: AboutPlate, promised: Promised) -> Iterator[dict[str, Cell]]:
+    """Yield the rows of the table."""
+    for drop in drops:
+        yield _row(drop, plate) | {"auto_triage": promised.get(drop.image.id)}
 
 
 def _row(drop: DropScores, plate: AboutPlate) -> dict[str, Cell]:
     scores = auto_cells(drop.current) | manual_cells(drop.manual) | said_cells(drop)
-    return key_cells(drop) | scores | about_cells(plate, drop.image.key)
+    return image_cells(drop.image) | scores | about_cells(plate, drop.image.key)
 
 
-def key_cells(drop: DropScores) -> dict[str, Cell]:
+def image_cells(image: StoredImage) -> dict[str, Cell]:
     """Return the columns that tell which image it is; rows and columns count from 1."""
-    key = drop.image.key
+    key = image.key
     place = (key.plate, key.well, key.row + 1, key.column + 1, key.drop, key.inspection, key.channel)
-    return dict(zip(KEY_COLUMNS, (*place, drop.image.id, taken(drop.image)), strict=True))
+    return dict(zip(KEY_COLUMNS, (*place, image.id, taken(image)), strict=True))
 
 
 def auto_cells(score: AutoScore | None) -> dict[str, Cell]:
     """Return the columns that tell the machine's score; none without one."""
     if score is None:
         return {}
-    recipe = score.recipe
     found: dict[str, Cell] = {name: cell for name, cell in score_cells(score.found).items() if name in _AUTO}
-    found |= {
-        "scored_at": moment(score.scored_at),
+    found |= {"scored_at": moment(score.scored_at)} | recipe_cells(score)
+    return {f"auto_{name}": cell for name, cell in found.items()}
+
+
+def recipe_cells(score: AutoScore) -> dict[str, Cell]:
+    """Return the columns that tell what made a machine's score."""
+    recipe = score.recipe
+    return {
         "readout": recipe.readout.name if recipe.readout else None,
         "classifier": recipe.model("classifier").name,
         "classifier_sha256": recipe.model("classifier").sha256,
         "threshold": recipe.threshold,
     }
-    return {f"auto_{name}": cell for name, cell in found.items()}
 
 
 def said_cells(drop: DropScores) -> dict[str, Cell]:

@@ -158,6 +158,15 @@ class ScoredImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """A score of the whole ledger, with the image that it is of."""
+
+    id: int  #: of the score; a later one has a higher
+    image: StoredImage
+    score: AutoScore | ManualScore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToPush:
     """What a facility is to be given, and what it is not."""
 
@@ -229,6 +238,12 @@ class Ledger(Protocol):
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came, whatever the clocks said."""
+
+    def ledger_entries(self, *, after: int = 0, limit: int) -> list[LedgerEntry]:
+        """Return the first scores of all images whose ids are above `after`, but of images that were taken back.
+
+        Whoever goes through the whole ledger asks again, after the id of the last, until there is none.
+        """
 
     def drops(
         self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()

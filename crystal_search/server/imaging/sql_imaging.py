@@ -23,6 +23,7 @@ from crystal_search.server.imaging.sql_plate_facts import SqlPlateFacts
 from crystal_search.server.imaging.sql_plate_list import SqlPlateList, count_anew
 from crystal_search.server.imaging.sql_units import SqlUnits
 from crystal_search.server.imaging.sql_waiting import SqlWaiting
+from crystal_search.server.imaging.sql_whole_ledger import SqlWholeLedger
 
 BUSY_SECONDS = 30.0  #: how long a writer waits for another one
 COUNTED_AT_ONCE = 200  #: inspections whose crystals are counted in one statement, after an upgrade
@@ -40,6 +41,7 @@ DRIVERS = {
 class SqlImaging(
     SqlImages,
     SqlLedger,
+    SqlWholeLedger,
     SqlComments,
     SqlMarks,
     SqlUnits,

@@ -20,7 +20,7 @@ from crystal_search.viewer.picking.crystal_plates import (
     lettered_well,
 )
 from crystal_search.viewer.picking.picks import Pick, plates_in
-from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, key_cells, manual_cells, said_cells
+from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, image_cells, manual_cells, said_cells
 
 DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
 SHIFTER_PLACE = "AM"  #: where on the Shifter the plate lies
@@ -113,7 +113,7 @@ def _harvest_row(pick: Pick, um_per_px: float | None) -> dict[str, Cell]:
     told = auto_cells(pick.drop.current) | manual_cells(pick.drop.manual) | said_cells(pick.drop)
     scores = {name: told[name] for name in _SCORES if name in told}
     about = about_cells(pick.about, pick.drop.image.key)
-    return key_cells(pick.drop) | _place_cells(pick, um_per_px) | scores | about
+    return image_cells(pick.drop.image) | _place_cells(pick, um_per_px) | scores | about
 
 
 def _place_cells(pick: Pick, um_per_px: float | None) -> dict[str, Cell]:

@@ -1,0 +1,1 @@
+"""All plates' scores and the whole ledger as files."""

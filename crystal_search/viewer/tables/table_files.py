@@ -1,0 +1,103 @@
+"""Tables of any length as files: rows go through, never all at once; the file is there whole or not at all."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from crystal_search.columns import Cell, Kind, column_named, written
+from crystal_search.errors import UserError
+from crystal_search.files import whole_file
+
+Row = Mapping[str, Cell]
+ROWS_AT_ONCE = 10_000  #: rows of a group of a Parquet file, and in memory
+#: pyarrow's type of each kind of column. When an image was taken is text: sometimes the day alone is known.
+ARROW_TYPES: dict[Kind, str] = {
+    "text": "string",
+    "yes/no": "bool_",
+    "count": "int64",
+    "number": "float64",
+    "share": "float64",
+    "percent": "float64",
+    "duration": "float64",
+    "time": "time",
+    "taken": "string",
+}
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    """Write rows of the vocabulary's `columns` to a file, CSV or Parquet by its suffix, and return how many they were.
+
+    Raises
+    ------
+    UserError
+        If the suffix is neither, the file cannot be written, or it would be Parquet and pyarrow is not installed.
+    """
+    if path.suffix not in WRITERS:
+        raise UserError(f"{path}: end the file's name in one of {', '.join(WRITERS)}")
+    write = WRITERS[path.suffix]
+    try:
+        with whole_file(path) as file:
+            return write(file, columns, rows)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}; name a file in a folder that is there") from error
+
+
+def _write_csv(file: BinaryIO, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    table, count = csv.DictWriter(text, list(columns), restval="", lineterminator="\n"), 0
+    table.writeheader()
+    for row in rows:
+        table.writerow(written(row))
+        count += 1
+    text.flush()
+    text.detach()
+    return count
+
+
+def _write_parquet(file: BinaryIO, columns: Sequence[str], rows: Iterable[Row]) -> int:
+    arrow, parquet = _pyarrow()
+    kinds = {name: column_named(name).kind for name in columns}
+    schema = arrow.schema([(name, _arrow_type(arrow, kind)) for name, kind in kinds.items()])
+    count = 0
+    with parquet.ParquetWriter(file, schema, compression="zstd") as table:
+        for batch in _batches(rows):
+            cells = {name: [_arrow_cell(kind, row.get(name)) for row in batch] for name, kind in kinds.items()}
+            table.write_table(arrow.table(cells, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[tuple[Row, ...]]:
+    left = iter(rows)
+    while batch := tuple(islice(left, ROWS_AT_ONCE)):
+        yield batch
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UserError("Parquet needs pyarrow: pip install 'crystal-search[tables]', or name a .csv file") from error
+    return pyarrow, pyarrow.parquet
+
+
+def _arrow_type(arrow: Any, kind: Kind) -> Any:
+    name = ARROW_TYPES[kind]
+    return arrow.timestamp("us", tz="UTC") if name == "time" else getattr(arrow, name)()
+
+
+def _arrow_cell(kind: Kind, cell: Cell) -> Any:
+    if kind == "time" and isinstance(cell, str):
+        return datetime.fromisoformat(cell)
+    return cell
+
+
+WRITERS: dict[str, Callable[[BinaryIO, Sequence[str], Iterable[Row]], int]] = {
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+}
