@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from crystal_search.errors import DatabaseError
 from crystal_search.outcomes import NO_DROP, UNREADABLE, outcome_named
 from crystal_search.server.imaging.adding_rules import arrival, conflict, in_utc, shown_of, waits
+from crystal_search.server.imaging.best_drops import BestImage, BestQuery
 from crystal_search.server.imaging.comments import Comment, in_order
 from crystal_search.server.imaging.facility_records import (
     FacilityState,
@@ -45,15 +46,17 @@ from crystal_search.server.imaging.stored_images import (
     Taken,
 )
 from crystal_search.wells import REMOVED, WellKey
+from tests.memory_best_drops import MemoryBestDrops
 from tests.memory_facts import MemoryFacts
 from tests.memory_plate_list import listed
 
 
-class MemoryImaging(MemoryFacts):
+class MemoryImaging(MemoryFacts, MemoryBestDrops):
     """An `ImagingDatabase` that is forgotten with the process."""
 
     def __init__(self) -> None:
-        super().__init__()
+        MemoryFacts.__init__(self)
+        MemoryBestDrops.__init__(self)
         self._images: dict[int, StoredImage] = {}
         self._by_path: dict[str, StoredImage] = {}
         self._by_key: dict[WellKey, StoredImage] = {}
@@ -385,8 +388,11 @@ class MemoryImaging(MemoryFacts):
         for score in wanted:
             if all(score.work_unit != other.work_unit for other in self._machine_scores(score.image_id)):
                 row = replace(score, scored_at=in_utc(score.scored_at))
+                is_first = not self._shipped(score.image_id)
                 self._keep(row)
                 self._auto_scores.append(row)
+                if is_first and row in self._shipped(score.image_id) and score.image_id in self._images:
+                    self._note_news(self._images[score.image_id])
                 new += 1
         self.take_up([score.image_id for score in wanted if score in self._shipped(score.image_id)])
         return new
@@ -531,6 +537,17 @@ class MemoryImaging(MemoryFacts):
         scores = self._counting_at(plate, inspection, channel)
         return {score.image_id: score for score in scores if score.recipe == recipe}
 
+    def newest_scores(self, image_ids: Collection[int], *, readouts: Collection[str] = ()) -> dict[int, DropScores]:
+        """Return by id those of these images that there are with the scores that came last."""
+        keys = [self._images[each].key for each in image_ids if each in self._images]
+        boards = {(key.plate, key.inspection, key.channel) for key in keys}
+        drops = [
+            replace(drop, comments=(), marks=(), postponed=None)
+            for plate, number, channel in boards
+            for drop in self.drops(plate, inspection=number, channel=channel, readouts=readouts)
+        ]
+        return {drop.image.id: drop for drop in drops if drop.image.id in image_ids}
+
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
         shown = [image for _, image in sorted(self._images.items()) if image.key.channel == channel]
@@ -639,6 +656,16 @@ class MemoryImaging(MemoryFacts):
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images."""
         return listed(self, query)
+
+    def best_images(self, query: BestQuery) -> list[BestImage]:
+        """Return the images that are likeliest to show crystals."""
+        return self._best(self, query)
+
+    def note_seen(self, person: str, plates: Collection[str], *, at: datetime) -> Sequence[str]:
+        """Record that a person has looked at plates; return those of them that there are."""
+        known = sorted({image.key.plate for image in self._images.values()} & set(plates))
+        self._seen += [(person, plate, at) for plate in known]
+        return known
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):

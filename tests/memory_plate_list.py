@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from crystal_search.server.imaging.count_rules import tallied
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.plate_facts import PlateFacts
-from crystal_search.server.imaging.plate_list import TEXT_SORTS, PlateLine, PlatePage, PlateQuery
+from crystal_search.server.imaging.plate_list import TEXT_SORTS, BestDrop, PlateLine, PlatePage, PlateQuery
+from tests.memory_best_drops import likeliest, p_crystal
 
 
 def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
@@ -26,7 +27,7 @@ def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
 
 
 def _value(line: PlateLine, sort: str) -> tuple[bool, object]:
-    value = getattr(line, sort)
+    value = line.best and line.best.p_crystal if sort == "best" else getattr(line, sort)
     return value is not None, value.lower() if isinstance(value, str) else value
 
 
@@ -51,7 +52,16 @@ def _line(database: ImagingDatabase, plate: str) -> PlateLine:
         crystals=latest[0],
         crystals_by_hand=max((each[1] for each in counts.values()), default=0),
         disagreements=latest[2],
+        best=_best(database, plate, max(visible)) if visible else None,
     )
+
+
+def _best(database: ImagingDatabase, plate: str, inspection: int) -> BestDrop | None:
+    best = likeliest(database.drops(plate, inspection=inspection))
+    if best is None or best.current is None:
+        return None
+    key = best.image.key
+    return BestDrop(image_id=best.image.id, well=key.well, drop=key.drop, p_crystal=p_crystal(best.current))
 
 
 def _counts(database: ImagingDatabase, plate: str, inspection: int) -> tuple[int, int, int]:

@@ -102,7 +102,7 @@ def test_scores_units_and_recipes_are_the_same_after_the_upgrade(first_engine: E
         database.close()
     with first_engine.connect() as connection:
         versions = connection.scalars(text("SELECT version FROM schema_version ORDER BY version")).all()
-        assert versions == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
+        assert versions == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
         assert connection.scalars(text("SELECT id FROM recipe ORDER BY id")).all() == [1, 2, 3]
 
 
@@ -156,7 +156,7 @@ def test_an_upgrade_says_how_much_there_is_to_do_and_that_it_goes_on(
 
     monkeypatch.setattr(schema_upgrades, "UPGRADES", (*schema_upgrades.UPGRADES, slow))
     open_imaging(empty_url).close()
-    assert f"upgrading the imaging database to schema version 11: {images} images" in caplog.messages
+    assert f"upgrading the imaging database to schema version 12: {images} images" in caplog.messages
     assert "goes on, for" in caplog.text
     said = len(caplog.messages)
     open_imaging(empty_url).close()

@@ -12,7 +12,7 @@ from crystal_search.errors import UnknownNameError
 from crystal_search.result import ImageScore, RankedScore
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
-from crystal_search.server.imaging.plate_list import SORTS, PlateQuery
+from crystal_search.server.imaging.plate_list import SORTS, BestDrop, PlateQuery
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.imaging.stored_images import FileVersion, Removal
 from tests.integration.imaging_nouns import NO_DROP, NOON, auto, key, manual, new_image, stored
@@ -21,9 +21,9 @@ from tests.memory_plate_list import listed
 ISPYB = Source(name="ispyb")
 
 
-def found(outcome: str, *, sure: bool = True) -> ImageScore:
+def found(outcome: str, *, sure: bool = True, p_crystal: float = 0.5) -> ImageScore:
     score = RankedScore(outcome=outcome, probability=0.5, above_threshold=sure)
-    return ImageScore(height_px=960, width_px=1280, score=score)
+    return ImageScore(height_px=960, width_px=1280, score=score, group_peaks=(p_crystal, 0.25, 0.0, 0.0))
 
 
 def test_a_line_tells_what_is_known_of_a_plate(imaging: ImagingDatabase) -> None:
@@ -43,6 +43,8 @@ def test_a_line_tells_what_is_known_of_a_plate(imaging: ImagingDatabase) -> None
     assert (line.inspections, line.channels, line.images, line.scored) == ((1,), ("uv", "visible"), 3, 2)
     assert (line.last_scored_at, line.newest_at) == (NOON, NOON)
     assert (line.crystals, line.crystals_by_hand, line.disagreements) == (1, 1, 1)
+    assert line.best == BestDrop(image_id=first.id, well="A01", drop=1, p_crystal=0.5)
+    assert page.plates[0].best is None
 
 
 def test_pages_follow_each_other_without_a_gap(imaging: ImagingDatabase) -> None:
@@ -124,7 +126,10 @@ def test_counts_are_right_after_whatever_came(imaging: ImagingDatabase) -> None:
         act = chance.randrange(6)
         if act < 2:
             version = chance.choice((None, *versions))
-            score = replace(auto(image, f"u{step}"), found=found(chance.choice(outcomes[:4]), sure=bool(act)))
+            score = replace(
+                auto(image, f"u{step}"),
+                found=found(chance.choice(outcomes[:4]), sure=bool(act), p_crystal=chance.random()),
+            )
             imaging.add_auto_scores([replace(score, version=version)])
         elif act == 2:
             imaging.add_manual_score(manual(image, chance.choice("xy"), outcome=chance.choice(outcomes)))

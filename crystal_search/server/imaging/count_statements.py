@@ -42,6 +42,11 @@ def counting_scores(key: InspectionKey, count: int, scored_at: str) -> Update:
     return update(inspection).where(*_is(key)).values(scored=scored, last_scored_at=newest, **_CHANGED)
 
 
+def noting_news(key: InspectionKey, now: str) -> Update:
+    """Note that images of an inspection got their first score just now."""
+    return update(inspection).where(*_is(key)).values(news_at=now)
+
+
 def changed(limit: int) -> Query:
     """Select the newest inspections whose crystals are not counted as they are now, and which changes they saw."""
     keys = (inspection.c.plate_id, inspection.c.number, inspection.c.channel, inspection.c.changes)
@@ -64,15 +69,14 @@ def answers_at(keys: Sequence[InspectionKey], readouts: Sequence[int]) -> Query:
         .limit(1)
     )
     told = (auto.c.outcome.label("machine"), auto.c.above_threshold, hand.c.outcome.label("person"))
-    places = or_(*(and_(*_is(key)) for key in keys))
     of = (inspection.c.plate_id, inspection.c.number, inspection.c.channel)
     return (
         select(*of, *told, func.count().label("images"))
         .select_from(inspection)
-        .join(image, _of())
+        .join(image, of_its_inspection())
         .outerjoin(auto, and_(auto.c.image_id == image.c.id, auto.c.id == by_machine.scalar_subquery(), counts(auto)))
         .outerjoin(hand, and_(hand.c.image_id == image.c.id, hand.c.id == by_person.scalar_subquery()))
-        .where(places)
+        .where(at_any(keys))
         .group_by(*of, *told)
     )
 
@@ -83,7 +87,12 @@ def noting_counts() -> Update:
     return update(inspection).where(*(inspection.c[name] == bindparam(word) for name, word in names.items()))
 
 
-def _of() -> ColumnElement[bool]:
+def at_any(keys: Sequence[InspectionKey]) -> ColumnElement[bool]:
+    """Tell whether an inspection is one of these."""
+    return or_(*(and_(*_is(key)) for key in keys))
+
+
+def of_its_inspection() -> ColumnElement[bool]:
     """Tell whether an image is of an inspection."""
     return and_(
         image.c.plate_id == inspection.c.plate_id,

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
+from crystal_search.server.imaging.best_drops import BestDrops
 from crystal_search.server.imaging.comments import Comment, Comments
 from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
 from crystal_search.server.imaging.marks import Mark, Marks
@@ -262,6 +263,12 @@ class Ledger(Protocol):
     ) -> dict[int, AutoScore]:
         """Return by image of an inspection the last score by a recipe that counts."""
 
+    def newest_scores(self, image_ids: Collection[int], *, readouts: Collection[str] = ()) -> dict[int, DropScores]:
+        """Return by id those of these images that there are with the scores that came last, as `drops` does.
+
+        Comments, marks, and why one has no score, are left out.
+        """
+
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs.
 
@@ -381,7 +388,18 @@ class FacilityRecords(Protocol):
 
 
 class ImagingDatabase(
-    Images, Ledger, Comments, Marks, Units, Waiting, Imports, PlateFactsStore, PlateList, FacilityRecords, Protocol
+    Images,
+    Ledger,
+    Comments,
+    Marks,
+    Units,
+    Waiting,
+    Imports,
+    PlateFactsStore,
+    PlateList,
+    BestDrops,
+    FacilityRecords,
+    Protocol,
 ):
     """All that services and the viewer ask of an imaging database; what needs less takes less."""
 

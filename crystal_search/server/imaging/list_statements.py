@@ -6,7 +6,15 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
 from crystal_search.server.imaging.plate_list import TEXT_SORTS, PlateQuery
-from crystal_search.server.imaging.schema import cocktail, inspection, plate, plate_fact, well_condition
+from crystal_search.server.imaging.schema import (
+    cocktail,
+    image,
+    inspection,
+    likely_crystal,
+    plate,
+    plate_fact,
+    well_condition,
+)
 from crystal_search.server.imaging.sql_statements import Query
 
 _THERE = inspection.c.images > 0
@@ -36,6 +44,10 @@ def lines(query: PlateQuery) -> Query:
     """Select one page of the plates that are asked for, and how many are on all pages."""
     sums, seen, latest = _sums(), _crystals(), inspection.alias("latest")
     at_latest = and_(latest.c.plate_id == plate.c.id, latest.c.number == seen.c.number, latest.c.channel == "visible")
+    best = likely_crystal.alias("likeliest")
+    is_best = and_(
+        best.c.plate_id == plate.c.id, best.c.number == seen.c.number, best.c.readout_id == 0, best.c.place == 1
+    )
     columns: dict[str, ColumnElement[object]] = {
         "plate": plate.c.barcode,
         **{name: func.coalesce(plate_fact.c[name], "") for name in ("project", "protein", "owner")},
@@ -43,17 +55,21 @@ def lines(query: PlateQuery) -> Query:
         "crystals": func.coalesce(latest.c.crystals, 0),
         "crystals_by_hand": func.coalesce(seen.c.crystals_by_hand, 0),
         "disagreements": func.coalesce(latest.c.disagreements, 0),
+        "best": func.coalesce(best.c.p_crystal, -1.0),
     }
     by = columns[query.sort]
     is_text = query.sort in TEXT_SORTS
     order = func.lower(by) if is_text else by
     return (
         select(plate.c.id, func.count().over().label("found"), *(each.label(name) for name, each in columns.items()))
+        .add_columns(best.c.image_id, image.c.well_row, image.c.well_column, image.c.drop_number)
         .select_from(plate)
         .join(sums, sums.c.plate_id == plate.c.id)
         .outerjoin(plate_fact, plate_fact.c.plate_id == plate.c.id)
         .outerjoin(seen, seen.c.plate_id == plate.c.id)
         .outerjoin(latest, at_latest)
+        .outerjoin(best, is_best)
+        .outerjoin(image, image.c.id == best.c.image_id)
         .where(*_found(query.search))
         .order_by(order.asc() if is_text != query.turned else order.desc(), plate.c.barcode)
         .limit(query.per_page)

@@ -17,6 +17,7 @@ SORTS = (
     "crystals",
     "crystals_by_hand",
     "disagreements",
+    "best",
 )
 
 
@@ -48,6 +49,16 @@ class PlateQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BestDrop:
+    """The drop of an inspection that is likeliest to hold crystals, by the shipped score."""
+
+    image_id: int
+    well: str
+    drop: int
+    p_crystal: float  #: in [0, 1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlateLine:
     """A plate as its list shows it; drops are counted in visible light."""
 
@@ -64,6 +75,7 @@ class PlateLine:
     crystals: int  #: drops with crystals by the machine, at the latest inspection
     crystals_by_hand: int  #: drops with crystals by people, at the inspection with the most
     disagreements: int  #: drops about whose group they disagree, at the latest inspection
+    best: BestDrop | None  #: at the latest inspection; None where no score says anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

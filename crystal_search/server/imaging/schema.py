@@ -1,4 +1,4 @@
-"""The imaging database's tables, version 10, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
+"""The imaging database's tables, version 11, the same on SQLite, PostgreSQL and MariaDB (docs/imaging-database.md).
 
 Times are UTC as text, ``2026-01-31T12:00:00.000000Z``, which sorts as time does and reads the same in every
 database. Text compares byte by byte everywhere: two barcodes that differ in case are two plates.
@@ -111,11 +111,13 @@ inspection = _table(
     Column("scored", Integer, nullable=False, comment="how many of them have an automatic score"),
     Column("last_scored_at", TIME, nullable=False, comment="UTC, of the newest automatic score; empty without one"),
     Column("newest_at", TIME, nullable=False, server_default="", comment="UTC, when the newest of its images came"),
+    Column("news_at", TIME, nullable=False, server_default="", comment="UTC, when images got their first score last"),
     Column("changes", Integer, nullable=False, server_default="0", comment="how often what follows may have changed"),
     Column("counted", Integer, nullable=False, server_default="-1", comment="at which of these changes it was counted"),
     Column("crystals", Integer, nullable=False, server_default="0", comment="drops with crystals by the machine"),
     Column("crystals_by_hand", Integer, nullable=False, server_default="0", comment="drops with crystals by people"),
     Column("disagreements", Integer, nullable=False, server_default="0", comment="drops about which they disagree"),
+    Index("ix_inspection_news_at", "channel", "news_at"),
     comment="What the list of plates shows, counted whenever images or scores are added",
 )
 
@@ -324,4 +326,25 @@ pushed_score = _table(
     Index("ix_pushed_score_next_at", "facility_id", "next_at"),
     Index("ix_pushed_score_image_id", "image_id", "facility_id"),
     comment="Which scores a facility was given, and what became of them",
+)
+
+likely_crystal = _table(
+    "likely_crystal",
+    _key("plate_id", NUMBER, ForeignKey(plate.c.id)),
+    _key("number", Integer, comment="of the inspection, in visible light"),
+    _key("readout_id", NUMBER, comment="recipe of the readout that says so; 0: the shipped score does"),
+    _key("place", Integer, comment="from 1, the likeliest"),
+    Column("image_id", NUMBER, ForeignKey(image.c.id), nullable=False),
+    Column("p_crystal", Double, nullable=False, comment="probability of the crystal group in its best chop"),
+    comment="The likeliest crystals of each inspection, found anew where scores changed",
+)
+
+seen = _table(
+    "seen",
+    Column("id", NUMBER, primary_key=True),
+    Column("person", String(200), nullable=False, comment="who looked"),
+    Column("plate_id", NUMBER, ForeignKey(plate.c.id), comment="at which plate; NULL: through the page Today"),
+    Column("seen_at", TIME, nullable=False, comment="UTC"),
+    Index("ix_seen_person", "person", "plate_id", "seen_at"),
+    comment="Who looked at which plate, and when",
 )

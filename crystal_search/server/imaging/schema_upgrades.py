@@ -265,6 +265,17 @@ def make_room_for_marks(_: Connection) -> None:
     """From version 9 to 10: people mark places in images, and take back comments, in tables that `prepare` makes."""
 
 
+_NEWS_COLUMN = ("news_at", "VARCHAR(27) DEFAULT '' NOT NULL", "UTC, when images got their first score last")
+
+
+def make_room_for_best_drops(connection: Connection) -> None:
+    """From version 10 to 11: inspections know when they had news, and their likeliest crystals, found anew."""
+    _add_columns(connection, "inspection", (_NEWS_COLUMN,))
+    connection.execute(text("UPDATE inspection SET news_at = last_scored_at WHERE news_at = ''"))
+    connection.execute(text("CREATE INDEX IF NOT EXISTS ix_inspection_news_at ON inspection (channel, news_at)"))
+    connection.execute(text("UPDATE inspection SET counted = -1 WHERE channel = 'visible'"))
+
+
 #: Upgrades in order: the first brings version 1 to version 2. A new database gets the newest tables at once.
 UPGRADES: tuple[Upgrade, ...] = (
     name_models_by_role,
@@ -276,4 +287,5 @@ UPGRADES: tuple[Upgrade, ...] = (
     keep_what_facilities_say_and_get,
     make_room_for_counts,
     make_room_for_marks,
+    make_room_for_best_drops,
 )

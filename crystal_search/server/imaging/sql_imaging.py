@@ -12,7 +12,9 @@ from sqlalchemy.exc import ArgumentError
 
 from crystal_search.errors import ConfigError, DatabaseError
 from crystal_search.server.imaging import schema_preparing
+from crystal_search.server.imaging.sql_best_drops import SqlBestDrops
 from crystal_search.server.imaging.sql_comments import SqlComments
+from crystal_search.server.imaging.sql_counts import count_anew
 from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_facility import SqlFacility
 from crystal_search.server.imaging.sql_images import SqlImages
@@ -20,7 +22,7 @@ from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
 from crystal_search.server.imaging.sql_marks import SqlMarks
 from crystal_search.server.imaging.sql_plate_facts import SqlPlateFacts
-from crystal_search.server.imaging.sql_plate_list import SqlPlateList, count_anew
+from crystal_search.server.imaging.sql_plate_list import SqlPlateList
 from crystal_search.server.imaging.sql_units import SqlUnits
 from crystal_search.server.imaging.sql_waiting import SqlWaiting
 from crystal_search.server.imaging.sql_whole_ledger import SqlWholeLedger
@@ -49,6 +51,7 @@ class SqlImaging(
     SqlWaiting,
     SqlPlateFacts,
     SqlPlateList,
+    SqlBestDrops,
     SqlFacility,
 ):
     """An `ImagingDatabase` in SQL: SQLite, PostgreSQL or MariaDB."""

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 
 from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server.imaging import count_statements, schema
@@ -125,8 +125,8 @@ class SqlLedger(SqlTransactions):
 
         def work(connection: Connection) -> list[DropScores]:
             images = [stored_image(row) for row in connection.execute(statements.images_of_inspection(*where))]
-            newest = _newest_scores(connection, where, readouts)
             comments, marks = comments_by_image(connection, where), marks_by_image(connection, where)
+            newest = _newest_scores(connection, statements.of_inspection(*where), readouts)
             put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
             told = [drop_scores(each, newest[each.id], waiting.get(each.id)) for each in images]
@@ -153,6 +153,18 @@ class SqlLedger(SqlTransactions):
             return {row.image_id: auto_score(row) for row in connection.execute(query)}
 
         return self._read(f"read scores of plate {plate}", work)
+
+    def newest_scores(self, image_ids: Collection[int], *, readouts: Collection[str] = ()) -> dict[int, DropScores]:
+        """Return by id those of these images that there are with the scores that came last."""
+
+        def work(connection: Connection) -> dict[int, DropScores]:
+            images = {row.id: stored_image(row) for row in rows_of(connection, image_ids, statements.images_by_ids)}
+            newest: dict[int, list[AutoScore | ManualScore]] = {}
+            for batch in batches(sorted(images), BATCH):
+                newest |= _newest_scores(connection, statements.among(batch), readouts)
+            return {each: drop_scores(image, newest.get(each, []), None) for each, image in images.items()}
+
+        return self._read("read scores", work)
 
     def newest_by_hand(self, *, channel: str = "visible") -> list[tuple[StoredImage, ManualScore]]:
         """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
@@ -184,14 +196,14 @@ class SqlLedger(SqlTransactions):
 
 
 def _newest_scores(
-    connection: Connection, where: tuple[str, int, str], readouts: Collection[str]
+    connection: Connection, there: Sequence[ColumnElement[bool]], readouts: Collection[str]
 ) -> defaultdict[int, list[AutoScore | ManualScore]]:
     """Return by image the scores that came last of each kind, those of readouts of the ones with these hashes."""
     by_readouts = readouts_among_recipes(connection)
     wanted = [recipe_id for recipe_id, sha256 in by_readouts.items() if sha256 in readouts]
     others = [recipe_id for recipe_id in by_readouts if recipe_id not in wanted]
     found: defaultdict[int, list[AutoScore | ManualScore]] = defaultdict(list)
-    for row in connection.execute(statements.newest_scores_of_inspection(*where, wanted, others)):
+    for row in connection.execute(statements.newest_scores(there, wanted, others)):
         found[row.image_id].append(score_of(row))
     return found
 
@@ -229,6 +241,8 @@ def _note_scores(connection: Connection, scores: Sequence[AutoScore], recipe_id:
         members[image.plate_id, image.inspection, image.channel].append(image_id)
     for key, ids in sorted(members.items()):
         first = connection.execute(statements.first_scored(ids, recipe_id)).rowcount
+        if first:
+            connection.execute(count_statements.noting_news(key, time_text(datetime.now(UTC))))
         connection.execute(statements.scored_again(ids, recipe_id))
         for batch in batches(ids, BATCH):
             connection.execute(taking_up(batch))

@@ -7,55 +7,21 @@ from typing import Any
 from sqlalchemy import Connection
 
 from crystal_search.server.imaging import count_statements, list_statements
-from crystal_search.server.imaging.count_rules import Answer, tallied
-from crystal_search.server.imaging.plate_list import PlateLine, PlatePage, PlateQuery
+from crystal_search.server.imaging.plate_list import BestDrop, PlateLine, PlatePage, PlateQuery
+from crystal_search.server.imaging.sql_counts import SqlCounting
 from crystal_search.server.imaging.sql_rows import AnyRow, time_of
-from crystal_search.server.imaging.sql_statements import InspectionKey
-from crystal_search.server.imaging.sql_transactions import SqlTransactions, readouts_among_recipes, rows_of, update_rows
-
-COUNTED = 20  #: inspections that are counted anew at a time, so that nobody waits who lists plates
+from crystal_search.server.imaging.sql_transactions import rows_of
+from crystal_search.wells import well_name
 
 
-class SqlPlateList(SqlTransactions):
+class SqlPlateList(SqlCounting):
     """`PlateList` in SQL."""
 
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images, after counting where scores changed."""
         query.checked()
-        if self._changed(COUNTED):
-            self._write_unless_busy("count crystals", lambda connection: count_anew(connection, COUNTED))
+        self._count_some()
         return self._read("list plates", lambda connection: _page(connection, query))
-
-    def count_crystals(self, limit: int) -> int:
-        """Count crystals anew at `limit` inspections at most where scores changed; return at how many that was."""
-        if changed := self._changed(limit):
-            self._write("count crystals", lambda connection: count_anew(connection, limit))
-        return changed
-
-    def _changed(self, limit: int) -> int:
-        return len(self._read("look where scores changed", lambda c: c.execute(count_statements.changed(limit)).all()))
-
-
-def count_anew(connection: Connection, limit: int) -> int:
-    """Count crystals at `limit` inspections at most where scores changed; return at how many that was."""
-    changes = {
-        (row.plate_id, row.number, row.channel): row.changes
-        for row in connection.execute(count_statements.changed(limit))
-    }
-    if not changes:
-        return 0
-    answers: dict[InspectionKey, list[Answer]] = defaultdict(list)
-    readouts = [*readouts_among_recipes(connection)]
-    for row in connection.execute(count_statements.answers_at(list(changes), readouts)):
-        answer = (row.machine, row.above_threshold, row.person, row.images)
-        answers[row.plate_id, row.number, row.channel].append(answer)
-    rows = []
-    for key, seen in changes.items():
-        place = dict(zip(("of_plate", "of_number", "of_channel"), key, strict=True))
-        counts = dict(zip(count_statements.COUNTS, tallied(answers[key]), strict=True))
-        rows.append(place | counts | {"counted": seen})
-    update_rows(connection, count_statements.noting_counts(), rows)
-    return len(rows)
 
 
 def _page(connection: Connection, query: PlateQuery) -> PlatePage:
@@ -77,4 +43,11 @@ def _line(row: AnyRow, numbers: set[int], channels: set[str]) -> PlateLine:
     times = {name: time_of(told[name]) for name in ("last_scored_at", "newest_at")}
     counts = {name: int(told[name]) for name in ("images", "scored", *count_statements.COUNTS)}
     seen = {"inspections": tuple(sorted(numbers)), "channels": tuple(sorted(channels))}
-    return PlateLine(**told | times | counts | seen)
+    return PlateLine(**told | times | counts | seen | {"best": _best(row)})
+
+
+def _best(row: AnyRow) -> BestDrop | None:
+    if row.image_id is None:
+        return None
+    well = well_name(row.well_row, row.well_column)
+    return BestDrop(image_id=row.image_id, well=well, drop=row.drop_number, p_crystal=row.best)

@@ -266,10 +266,8 @@ def images_of_inspection(barcode: str, number: int, channel: str) -> Query:
     return images().where(*of_inspection(barcode, number, channel)).order_by(*_KEY)
 
 
-def newest_scores_of_inspection(
-    barcode: str, number: int, channel: str, readouts: Sequence[int], others: Sequence[int]
-) -> Query:
-    """Select the scores that came last of each image of one inspection, the last first: of machines, of each person.
+def newest_scores(there: Sequence[ColumnElement[bool]], readouts: Sequence[int], others: Sequence[int]) -> Query:
+    """Select the scores that came last of each image of which that holds, the last first: of machines, of each person.
 
     And of each recipe of `readouts`; those of recipes among `others` are left out, and those that were taken back.
     Machines are nobody, so that all of them but readouts are one in the partition. Of theirs one that counts comes
@@ -282,7 +280,7 @@ def newest_scores_of_inspection(
     ranked = (
         select(score.c.id, age.label("age"))
         .select_from(score.join(image).join(plate))
-        .where(*of_inspection(barcode, number, channel), wanted, stands())
+        .where(*there, wanted, stands())
         .subquery()
     )
     return scores().join(ranked, ranked.c.id == score.c.id).where(ranked.c.age == 1).order_by(*last_first)
@@ -337,6 +335,11 @@ def newest_by_hand() -> Query:
 def of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
     """Return what holds of the images of one inspection of a plate, in one channel."""
     return plate.c.barcode == barcode, image.c.inspection == number, image.c.channel == channel
+
+
+def among(image_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
+    """Return what holds of these images."""
+    return (image.c.id.in_(image_ids),)
 
 
 def inspections() -> Query:

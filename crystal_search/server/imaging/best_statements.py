@@ -1,0 +1,69 @@
+"""Every statement on the likeliest crystals, and on who has seen what, one a function."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Delete, and_, case, delete, func, or_, select
+
+from crystal_search.outcomes import GROUPS, Group
+from crystal_search.server.imaging.best_drops import KEPT
+from crystal_search.server.imaging.count_statements import at_any, of_its_inspection
+from crystal_search.server.imaging.json_numbers import json_number
+from crystal_search.server.imaging.schema import image, inspection, likely_crystal, score, seen
+from crystal_search.server.imaging.sql_statements import InspectionKey, Query, counts
+
+_CRYSTAL = GROUPS.index(Group.CRYSTAL)
+
+
+def likeliest_at(keys: Sequence[InspectionKey], readouts: Sequence[int]) -> Query:
+    """Select the likeliest crystals of these inspections, by the recipe of each of `readouts`, and by the others, 0."""
+    readout = case((score.c.recipe_id.in_(readouts), score.c.recipe_id), else_=0)
+    age = func.row_number().over(partition_by=(score.c.image_id, readout), order_by=score.c.id.desc())
+    last = (
+        select(inspection.c.plate_id, inspection.c.number, score.c.id, readout.label("readout_id"), age.label("age"))
+        .select_from(inspection)
+        .join(image, of_its_inspection())
+        .join(score, score.c.image_id == image.c.id)
+        .where(at_any(keys), score.c.recipe_id.is_not(None), counts())
+        .subquery("last")
+    )
+    peak = func.coalesce(
+        json_number(score.c.found, "group_peaks", _CRYSTAL), json_number(score.c.group_peaks, _CRYSTAL)
+    )
+    of = (last.c.plate_id, last.c.number, last.c.readout_id)
+    told = (
+        select(*of, score.c.image_id, peak.label("p_crystal"))
+        .select_from(last.join(score, score.c.id == last.c.id))
+        .where(last.c.age == 1)
+        .subquery("told")
+    )
+    partition = (told.c.plate_id, told.c.number, told.c.readout_id)
+    place = func.row_number().over(partition_by=partition, order_by=(told.c.p_crystal.desc(), told.c.image_id))
+    ranked = select(told, place.label("place")).where(told.c.p_crystal.is_not(None)).subquery("ranked")
+    return select(ranked).where(ranked.c.place <= KEPT)
+
+
+def forgetting_likeliest(keys: Sequence[InspectionKey]) -> Delete:
+    """Forget the likeliest crystals of these inspections, which are found anew."""
+    own = (and_(likely_crystal.c.plate_id == plate, likely_crystal.c.number == number) for plate, number, _ in keys)
+    return delete(likely_crystal).where(or_(*own))
+
+
+def best_images(person: str, since: str, readouts: Sequence[int], limit: int) -> Query:
+    """Select the likeliest crystals where there was news after `since`, of plates unseen by a person first."""
+    looked = select(func.max(seen.c.seen_at)).where(seen.c.person == person, seen.c.plate_id == inspection.c.plate_id)
+    was_seen = case((func.coalesce(looked.scalar_subquery(), "") >= inspection.c.news_at, 1), else_=0).label("seen")
+    likely = likely_crystal.c
+    at = and_(likely.plate_id == inspection.c.plate_id, likely.number == inspection.c.number)
+    return (
+        select(likely.image_id, likely.p_crystal, inspection.c.news_at, was_seen)
+        .select_from(inspection.join(likely_crystal, at).join(image, image.c.id == likely.image_id))
+        .where(inspection.c.channel == "visible", inspection.c.news_at > since, image.c.channel == "visible")
+        .where(likely.readout_id.in_([0, *readouts]))
+        .order_by(was_seen, likely.p_crystal.desc(), inspection.c.news_at.desc(), likely.image_id)
+        .limit(limit)
+    )
+
+
+def last_looked(person: str) -> Query:
+    """Select when a person looked through the best drops last."""
+    return select(func.max(seen.c.seen_at)).where(seen.c.person == person, seen.c.plate_id.is_(None))
