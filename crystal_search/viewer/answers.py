@@ -285,6 +285,15 @@ class Siblings(TypedDict):
     drops: list[Drop]
 
 
+class BestDrop(TypedDict):
+    """The drop of an inspection that is likeliest to hold crystals."""
+
+    image_id: Id
+    well: str
+    drop: int
+    p_crystal: float
+
+
 class PlateLine(TypedDict):
     """A plate as its list shows it."""
 
@@ -301,6 +310,7 @@ class PlateLine(TypedDict):
     crystals: Annotated[Count, "drops with crystals by the machine, at the latest inspection"]
     crystals_by_hand: Annotated[Count, "drops with crystals by people, at the inspection with the most"]
     disagreements: Annotated[Count, "drops about whose group they disagree, at the latest inspection"]
+    best: Annotated[BestDrop | None, "the likeliest crystal by the shipped score, at the latest inspection"]
 
 
 class Page(TypedDict):
