@@ -17,6 +17,7 @@ from crystal_search.viewer.context import CHANNEL, INSPECTION
 from crystal_search.viewer.people.roles import ANYBODY
 from crystal_search.viewer.picking import picks_page
 from crystal_search.viewer.recipes import RECIPE
+from crystal_search.viewer.reports import report_pages
 
 PAGES = (
     Address(
@@ -51,6 +52,30 @@ PAGES = (
         endpoint=queues_page.get_queues_page,
         says="a list of drops [worth a look](#worth-a-look), `teach`, `person` or `second`",
         asks=queues_page.ASKED,
+    ),
+    Address(
+        path="/plate/{plate}/report",
+        endpoint=report_pages.get_plate_report,
+        says="the [report](exports.md#reports) of a plate, made to be printed",
+    ),
+    Address(
+        path="/plate/{plate}/report.pptx",
+        endpoint=report_pages.get_plate_slides,
+        says="the same as slides",
+        gives=report_pages.PPTX,
+    ),
+    Address(
+        path="/report",
+        endpoint=report_pages.get_project_report,
+        says="the [report](exports.md#reports) of a project",
+        asks=(report_pages.PROJECT,),
+    ),
+    Address(
+        path="/report.pptx",
+        endpoint=report_pages.get_project_slides,
+        says="the same as slides",
+        gives=report_pages.PPTX,
+        asks=(report_pages.PROJECT,),
     ),
     Address(
         path="/picks",

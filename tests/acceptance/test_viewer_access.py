@@ -75,6 +75,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "drop without a hint": f"/drop/{first}?frames=off",
         "drop without a score": f"/drop/{drops[40].image.id}",
         "picks": f"/picks?ids={first},{drops[40].image.id}",
+        "report": f"{plate}/report",
         "imagers": "/imagers",
         "import": "/import",
         "for programs": "/api",
@@ -116,7 +117,8 @@ def look(browser: Browser, site: Site) -> Iterator[Page]:
 
 
 def go(page: Page, path: str) -> None:
-    if path.startswith(("/plate/C", "/drop/")) or path == "/":
+    reads_only = path.endswith("/report")
+    if (path.startswith(("/plate/C", "/drop/")) and not reads_only) or path == "/":
         shown(page, path)
     else:
         page.goto(path)

@@ -1,0 +1,1 @@
+"""What is told of a plate or a project on paper and on slides."""
