@@ -31,6 +31,7 @@ from crystal_search.server.imaging.imaging_database import (
     ToPush,
     UnitRecord,
 )
+from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
 from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
 from crystal_search.server.imaging.push_rules import again_at, last_given, new_scores, sorted_out
@@ -48,7 +49,7 @@ from crystal_search.server.imaging.stored_images import (
 from crystal_search.wells import REMOVED, WellKey
 from tests.memory_best_drops import MemoryBestDrops
 from tests.memory_facts import MemoryFacts
-from tests.memory_plate_list import listed
+from tests.memory_plate_list import inspections_listed, listed
 
 
 class MemoryImaging(MemoryFacts, MemoryBestDrops):
@@ -666,6 +667,10 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
         known = sorted({image.key.plate for image in self._images.values()} & set(plates))
         self._seen += [(person, plate, at) for plate in known]
         return known
+
+    def list_inspections(self, query: InspectionQuery) -> list[ListedInspection]:
+        """Return inspections that have images, by barcode and number."""
+        return inspections_listed(self, query)
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):

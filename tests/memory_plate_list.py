@@ -1,10 +1,11 @@
-"""The list of plates, in this process's memory: made anew of everything, each time."""
+"""The lists of plates and of inspections, in this process's memory: made anew of everything, each time."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
 
 from crystal_search.server.imaging.count_rules import tallied
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
 from crystal_search.server.imaging.plate_facts import PlateFacts
 from crystal_search.server.imaging.plate_list import TEXT_SORTS, BestDrop, PlateLine, PlatePage, PlateQuery
 from tests.memory_best_drops import likeliest, p_crystal
@@ -24,6 +25,26 @@ def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
     start = (query.page - 1) * query.per_page
     shown = tuple(in_order[start : start + query.per_page])
     return PlatePage(plates=shown, found=len(found), all=len(everything))
+
+
+def inspections_listed(database: ImagingDatabase, query: InspectionQuery) -> list[ListedInspection]:
+    """Return inspections of a database, as `InspectionList.list_inspections` has to."""
+    newest: dict[tuple[str, int], datetime] = {}
+    for plate in database.plates():
+        for image in database.plate_images(plate.plate):
+            place = (plate.plate, image.key.inspection)
+            if image.key.channel == query.channel and image.arrived_at:
+                newest[place] = max(newest.get(place, image.arrived_at), image.arrived_at)
+    found = [
+        ListedInspection(plate=plate, number=number, channel=query.channel)
+        for (plate, number), at in sorted(newest.items())
+        if query.plate in ("", plate)
+        and (query.projects is None or _facts(database, plate).project in query.projects)
+        and (query.since is None or at >= query.since)
+        and (query.until is None or at < query.until)
+        and (query.after is None or (plate, number) > query.after)
+    ]
+    return found[: query.limit]
 
 
 def _value(line: PlateLine, sort: str) -> tuple[bool, object]:

@@ -6,13 +6,20 @@ What is called as a column of docs/columns.md means the same; a record says only
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from crystal_search.adaptation.rescoring import Answer
+from crystal_search.columns import Cell
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, UNREADABLE
+from crystal_search.viewer import score_table
 from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_ID, MAX_PERSON
 from crystal_search.viewer.json_records import BY_HAND
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
-from crystal_search.viewer.schemas import Limits
+from crystal_search.viewer.schemas import Limits, Row
 
+DROP_ROW = Row(
+    name="DropRow",
+    meaning="An image and both kinds of score: the columns of a plate's table of scores; null: nothing to tell.",
+    columns=score_table.COLUMNS,
+)
 SHARE = Limits(least=0, most=1)
 Id = Annotated[int, Limits(least=1, most=MAX_ID)]
 Count = Annotated[int, Limits(least=0)]
@@ -277,6 +284,13 @@ class ImageLedger(Image, Facts):
     condition_name: NotRequired[str]
     condition_source: NotRequired[Annotated[str, "who says what is in the drop"]]
     ingredients: NotRequired[list[Ingredient]]
+
+
+class Drops(TypedDict):
+    """A part of the list of drops of all plates."""
+
+    drops: list[Annotated[dict[str, Cell], DROP_ROW]]
+    next: Annotated[str | None, "what to ask for as `after` to go on; null: there is no more"]
 
 
 class Siblings(TypedDict):

@@ -8,9 +8,7 @@ from starlette.responses import Response
 
 from crystal_search.viewer.context import page
 from crystal_search.viewer.openapi import JSON, description_of
-from crystal_search.viewer.schemas import Schema
-
-RECORD = "#/components/schemas/"
+from crystal_search.viewer.schemas import RECORDS, Schema
 
 
 def get_api_page(request: Request) -> Response:
@@ -63,7 +61,7 @@ def kind_of(schema: Schema) -> Markup:
     Markup('number from 0 to 1 or null')
     """
     if "$ref" in schema:
-        name = schema["$ref"].removeprefix(RECORD)
+        name = schema["$ref"].removeprefix(RECORDS)
         return Markup('<a href="#{0}">{0}</a>').format(name)
     if "anyOf" in schema:
         return Markup(" or ").join(map(kind_of, schema["anyOf"]))
@@ -78,4 +76,5 @@ def _bounded(name: str, schema: Schema) -> Markup:
         return Markup(", ").join(Markup("<code>{}</code>").format(each) for each in schema["enum"])
     bounds = [f" {word} {schema[key]}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema]
     longest = f" of at most {schema['maxLength']} letters" if "maxLength" in schema else ""
+    name = {"date": "day", "date-time": "time"}.get(schema.get("format", ""), name)
     return escape(name + "".join(bounds) + longest)

@@ -1,11 +1,15 @@
 """What an address can be asked: one record for each parameter, which reads it and describes it."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+
+from crystal_search.hostile_json import UNPRINTABLE
 
 Value = TypeVar("Value")
 Other = TypeVar("Other")
@@ -87,13 +91,18 @@ def words(name: str, meaning: str, *, default: Other, most: int) -> Parameter[st
 
     def read(text: str) -> str:
         found = " ".join(text.split())
-        if len(found) > most:
+        if len(found) > most or UNPRINTABLE.search(found):
             raise ValueError(text)
         return found
 
     schema = {"type": "string", "maxLength": most}
     return Parameter(
-        name=name, meaning=meaning, default=default, schema=schema, expected=f"at most {most} letters", read=read
+        name=name,
+        meaning=meaning,
+        default=default,
+        schema=schema,
+        expected=f"at most {most} printable letters",
+        read=read,
     )
 
 
@@ -112,6 +121,43 @@ def choice(name: str, meaning: str, *, default: Other, of: Collection[str]) -> P
     expected = f"one of {', '.join(of)}"
     schema = {"type": "string", "enum": list(of)}
     return Parameter(name=name, meaning=meaning, default=default, schema=schema, expected=expected, read=read)
+
+
+def share(name: str, meaning: str) -> Parameter[float | None]:
+    """Return a parameter that is a number from 0 to 1.
+
+    >>> share("auto_p_crystal_from", "").read("0.25")
+    0.25
+    """
+
+    def read(text: str) -> float:
+        value = float(text) if text.isascii() else math.nan
+        if not 0 <= value <= 1:
+            raise ValueError(text)
+        return value
+
+    schema = {"type": "number", "minimum": 0, "maximum": 1}
+    expected = "a number from 0 to 1"
+    return Parameter(name=name, meaning=meaning, default=None, schema=schema, expected=expected, read=read)
+
+
+def moment(name: str, meaning: str) -> Parameter[datetime | None]:
+    """Return a parameter that is a day or a time; one without a zone is in UTC.
+
+    >>> moment("since", "").read("2026-01-31").isoformat()
+    '2026-01-31T00:00:00+00:00'
+    """
+
+    def read(text: str) -> datetime:
+        at = datetime.fromisoformat(text)
+        try:
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except OverflowError as error:  # a zone of the first or last day of all
+            raise ValueError(text) from error
+
+    schema = {"anyOf": [{"type": "string", "format": each} for each in ("date", "date-time")]}
+    expected = "a day or a time like 2026-01-31T12:00:00Z"
+    return Parameter(name=name, meaning=meaning, default=None, schema=schema, expected=expected, read=read)
 
 
 def yes(name: str, meaning: str) -> Parameter[bool]:

@@ -183,6 +183,10 @@ class PlateReader:
         """Return the drops of an open inspection, by row, column, drop, with the scores that count or a recipe's."""
         return self._live.get((board, recipe))
 
+    def unkept_drops(self, board: Board) -> list[DropScores]:
+        """Return the drops of an inspection for a walk over many, which nobody will ask for again soon."""
+        return self._load_drops((board, SHOWN))
+
     def before(self, board: Board, recipe: str = SHOWN) -> Before:
         """Return what was said last of each drop at earlier inspections."""
         plate, inspection, channel = board

@@ -4,6 +4,7 @@ from crystal_search.viewer import (
     answers,
     api,
     api_page,
+    drops_api,
     imagers_page,
     import_page,
     openapi,
@@ -150,6 +151,14 @@ API = (
         "`in`, `out`, `cannot_promise`",
         gives=answers.Counts,
         asks=(INSPECTION, CHANNEL),
+    ),
+    Address(
+        path="/api/drops",
+        endpoint=drops_api.get_drops,
+        says="the drops of all plates, by plate, inspection and well: one row for each image, as in `scores.csv`; "
+        "[how to go through them](api.md#all-drops)",
+        gives=answers.Drops,
+        asks=drops_api.ASKED,
     ),
     Address(
         path="/api/drop/{image_id:image_id}",

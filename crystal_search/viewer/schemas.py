@@ -4,7 +4,6 @@ A field that is called as a column of docs/columns.md means what that column mea
 """
 
 import types
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import (
@@ -24,6 +23,8 @@ from crystal_search.columns import Kind, column_named
 from crystal_search.errors import UnknownNameError
 
 Schema = dict[str, Any]
+
+RECORDS = "#/components/schemas/"  #: where records stand in a description
 
 _PLAIN: dict[Any, Schema] = {
     str: {"type": "string"},
@@ -76,6 +77,15 @@ class Limits:
         return {name: value for name, value in told.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """That a value is a row with columns of the vocabulary, where what is not known is null."""
+
+    name: str  #: of the record
+    meaning: str
+    columns: tuple[str, ...]
+
+
 def schema_of(kind: Any, named: dict[str, Schema]) -> Schema:
     """Return the schema of a type; those of the records in it are put into `named`, by name.
 
@@ -88,14 +98,15 @@ def schema_of(kind: Any, named: dict[str, Schema]) -> Schema:
         if kind.__name__ not in named:
             named[kind.__name__] = {}  # a record may hold others of its kind
             named[kind.__name__] = _record(kind, named)
-        return {"$ref": f"#/components/schemas/{kind.__name__}"}
+        return {"$ref": f"{RECORDS}{kind.__name__}"}
     return _compound(get_origin(kind), get_args(kind), named)
 
 
 def _compound(origin: Any, parts: tuple[Any, ...], named: dict[str, Schema]) -> Schema:
     inner = partial(schema_of, named=named)
     if origin is Annotated:
-        return inner(parts[0]) | _told(parts[1:])
+        row = next((note for note in parts[1:] if isinstance(note, Row)), None)
+        return _row(row, named) if row else inner(parts[0]) | _told(parts[1:])
     if origin in (Required, NotRequired):
         return inner(parts[0])
     if origin is Literal:
@@ -139,19 +150,15 @@ def _meaning(name: str, member: Schema) -> Schema:
         raise UnknownNameError(f"{error}; or have the record say what it means") from error
 
 
-def row_schema(columns: Mapping[str, object] | tuple[str, ...], description: str) -> Schema:
-    """Return the schema of a row with these columns of the vocabulary, as JSON has it.
-
-    >>> row_schema(("well",), "")["properties"]["well"]["type"]
-    ['string', 'null']
-    """
-    return {
+def _row(row: Row, named: dict[str, Schema]) -> Schema:
+    named[row.name] = {
         "type": "object",
-        "description": description,
-        "properties": {name: _cell(name) for name in columns},
-        "required": list(columns),
+        "description": row.meaning,
+        "properties": {name: _cell(name) for name in row.columns},
+        "required": list(row.columns),
         "additionalProperties": False,
     }
+    return {"$ref": f"{RECORDS}{row.name}"}
 
 
 def _cell(name: str) -> Schema:

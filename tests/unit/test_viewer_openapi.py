@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import httpx
 import jsonschema_rs
@@ -12,7 +13,7 @@ from crystal_search.errors import UnknownNameError
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.openapi import description_of
 from crystal_search.viewer.routes import ADDRESSES
-from crystal_search.viewer.schemas import row_schema, schema_of
+from crystal_search.viewer.schemas import Row, Schema, schema_of
 from tests.described_answers import check_described
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import Client
@@ -64,12 +65,14 @@ def test_an_answer_that_is_not_as_described_is_noticed(answer: object) -> None:
 
 
 def test_every_column_of_the_vocabulary_can_be_a_field() -> None:
+    named: dict[str, Schema] = {}
     names = [each.name for part in VOCABULARY.values() for each in part if each.name.islower()]
-    jsonschema_rs.meta.validate(row_schema(tuple(names), "all"))
+    schema_of(Annotated[dict[str, object], Row(name="All", meaning="all", columns=tuple(names))], named)
+    jsonschema_rs.meta.validate(named["All"])
 
 
 def test_what_nobody_says_the_meaning_of_is_refused() -> None:
     with pytest.raises(TypeError, match="no schema of"):
         schema_of(set[int], {})
     with pytest.raises(UnknownNameError, match="no column 'colour'"):
-        row_schema(("colour",), "")
+        schema_of(Annotated[dict[str, object], Row(name="Odd", meaning="odd", columns=("colour",))], {})

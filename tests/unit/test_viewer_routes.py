@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from crystal_search.viewer.addresses import table
 from crystal_search.viewer.app import viewer_app
-from crystal_search.viewer.parameters import Parameter, choice, number, words, yes
+from crystal_search.viewer.parameters import Parameter, choice, moment, number, share, words, yes
 from crystal_search.viewer.routes import ADDRESSES
 from tests.memory_imaging import MemoryImaging
 
@@ -40,6 +40,13 @@ def test_no_address_is_told_twice() -> None:
         (number("page", "", default=1, most=500), "²"),
         (number("page", "", default=1, most=500), "9" * 5000),
         (words("search", "", default="", most=3), "abcd"),
+        (words("search", "", default="", most=3), "a\0"),
+        (share("least", ""), "1.5"),
+        (share("least", ""), "nan"),
+        (share("least", ""), "half"),
+        (moment("since", ""), "last week"),
+        (moment("since", ""), "2026-02-30"),
+        (moment("since", ""), "0001-01-01T00:00:00+14:00"),
         (choice("sort", "", default="a", of=("a", "b")), "c"),
         (yes("turned", ""), "maybe"),
     ],

@@ -17,6 +17,7 @@ from crystal_search.result import ImageScore
 from crystal_search.server.imaging.best_drops import BestDrops
 from crystal_search.server.imaging.comments import Comment, Comments
 from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
+from crystal_search.server.imaging.inspection_list import InspectionList
 from crystal_search.server.imaging.marks import Mark, Marks
 from crystal_search.server.imaging.plate_facts import PlateFactsStore
 from crystal_search.server.imaging.plate_list import PlateList
@@ -398,6 +399,7 @@ class ImagingDatabase(
     PlateFactsStore,
     PlateList,
     BestDrops,
+    InspectionList,
     FacilityRecords,
     Protocol,
 ):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.sql.selectable import FromClause
 
+from crystal_search.server.imaging.inspection_list import InspectionQuery
 from crystal_search.server.imaging.plate_list import TEXT_SORTS, PlateQuery
 from crystal_search.server.imaging.schema import (
     cocktail,
@@ -15,6 +16,7 @@ from crystal_search.server.imaging.schema import (
     plate_fact,
     well_condition,
 )
+from crystal_search.server.imaging.sql_rows import time_text
 from crystal_search.server.imaging.sql_statements import Query
 
 _THERE = inspection.c.images > 0
@@ -88,6 +90,30 @@ def inspections_of(plate_ids: Sequence[int]) -> Query:
     """Select number and channel of the inspections of these plates that have images."""
     columns = (inspection.c.plate_id, inspection.c.number, inspection.c.channel)
     return select(*columns).where(inspection.c.plate_id.in_(plate_ids), _THERE)
+
+
+def inspections_after(query: InspectionQuery) -> Query:
+    """Select barcode, number and channel of inspections that have images, from where the list goes on."""
+    wanted = [_THERE, inspection.c.channel == query.channel]
+    if query.plate:
+        wanted.append(plate.c.barcode == query.plate)
+    if query.projects is not None:
+        wanted.append(plate_fact.c.project.in_(query.projects))
+    if query.since:
+        wanted.append(inspection.c.newest_at >= time_text(query.since))
+    if query.until:
+        wanted.append(inspection.c.newest_at < time_text(query.until))
+    if query.after:
+        barcode, number = query.after
+        further = and_(plate.c.barcode == barcode, inspection.c.number > number)
+        wanted.append(or_(plate.c.barcode > barcode, further))
+    return (
+        select(plate.c.barcode, inspection.c.number, inspection.c.channel)
+        .select_from(inspection.join(plate).outerjoin(plate_fact, plate_fact.c.plate_id == plate.c.id))
+        .where(*wanted)
+        .order_by(plate.c.barcode, inspection.c.number)
+        .limit(query.limit)
+    )
 
 
 def _found(search: str) -> list[ColumnElement[bool]]:

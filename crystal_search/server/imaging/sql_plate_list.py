@@ -1,4 +1,4 @@
-"""The list of plates, in SQL."""
+"""The lists of plates and of inspections, in SQL."""
 
 from collections import defaultdict
 from dataclasses import fields
@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from crystal_search.server.imaging import count_statements, list_statements
+from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
 from crystal_search.server.imaging.plate_list import BestDrop, PlateLine, PlatePage, PlateQuery
 from crystal_search.server.imaging.sql_counts import SqlCounting
 from crystal_search.server.imaging.sql_rows import AnyRow, time_of
@@ -15,13 +16,18 @@ from crystal_search.wells import well_name
 
 
 class SqlPlateList(SqlCounting):
-    """`PlateList` in SQL."""
+    """`PlateList` and `InspectionList` in SQL."""
 
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images, after counting where scores changed."""
         query.checked()
         self._count_some()
         return self._read("list plates", lambda connection: _page(connection, query))
+
+    def list_inspections(self, query: InspectionQuery) -> list[ListedInspection]:
+        """Return inspections that have images, by barcode and number."""
+        rows = self._read("list inspections", lambda c: c.execute(list_statements.inspections_after(query)).all())
+        return [ListedInspection(plate=row.barcode, number=row.number, channel=row.channel) for row in rows]
 
 
 def _page(connection: Connection, query: PlateQuery) -> PlatePage:
