@@ -14,11 +14,17 @@ from crystal_search.viewer.json_records import BY_HAND
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
 from crystal_search.viewer.schemas import Limits, Row
+from crystal_search.viewer.tables.whole_tables import LEDGER_COLUMNS
 
 DROP_ROW = Row(
     name="DropRow",
     meaning="An image and both kinds of score: the columns of a plate's table of scores; null: nothing to tell.",
     columns=score_table.COLUMNS,
+)
+SCORE_ROW = Row(
+    name="ScoreRow",
+    meaning="A person's or a machine's score: the columns of the table of the whole ledger; null: nothing to tell.",
+    columns=LEDGER_COLUMNS,
 )
 SHARE = Limits(least=0, most=1)
 Id = Annotated[int, Limits(least=1, most=MAX_ID)]
@@ -284,6 +290,14 @@ class ImageLedger(Image, Facts):
     condition_name: NotRequired[str]
     condition_source: NotRequired[Annotated[str, "who says what is in the drop"]]
     ingredients: NotRequired[list[Ingredient]]
+
+
+class Scores(TypedDict):
+    """A part of the ledger of all images."""
+
+    scores: list[Annotated[dict[str, Cell], SCORE_ROW]]
+    next: Annotated[int, "what to ask for as `after` to go on, now or later"]
+    is_last: Annotated[bool, "whether there is no later score yet"]
 
 
 class Drops(TypedDict):

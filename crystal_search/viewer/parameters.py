@@ -1,7 +1,7 @@
 """What an address can be asked: one record for each parameter, which reads it and describes it."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -43,6 +43,13 @@ class Parameter(Generic[Value]):
             return self.read(text)
         except ValueError as error:
             raise HTTPException(400, f"{self.name} must be {self.expected}, got {text!r:.40}") from error
+
+
+def parameter_table(parameters: Iterable[Parameter[Any]]) -> str:
+    """Return parameters as a table of docs/api.md."""
+    lines = ["| parameter | what it must be | meaning |", "|---|---|---|"]
+    lines += [f"| `{each.name}` | {each.expected} | {each.meaning} |" for each in parameters]
+    return "\n".join(lines) + "\n"
 
 
 def number(

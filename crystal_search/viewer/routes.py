@@ -7,6 +7,7 @@ from crystal_search.viewer import (
     drops_api,
     imagers_page,
     import_page,
+    ledger_api,
     openapi,
     pages,
     plates_page,
@@ -159,6 +160,14 @@ API = (
         "[how to go through them](api.md#all-drops)",
         gives=answers.Drops,
         asks=drops_api.ASKED,
+    ),
+    Address(
+        path="/api/scores",
+        endpoint=ledger_api.get_scores,
+        says="every score that people and machines ever gave, in the order in which they came; "
+        "[how to follow it](api.md#new-scores)",
+        gives=answers.Scores,
+        asks=ledger_api.ASKED,
     ),
     Address(
         path="/api/drop/{image_id:image_id}",

@@ -74,11 +74,12 @@ def whole_ledger(site: Installation) -> Iterator[Row]:
     """Yield a row for each score that was ever given, by people and machines, in the order in which they came."""
     after = 0
     while entries := site.imaging.ledger_entries(after=after, limit=ENTRIES_AT_ONCE):
-        yield from map(_entry_row, entries)
+        yield from map(entry_row, entries)
         after = entries[-1].id
 
 
-def _entry_row(entry: LedgerEntry) -> dict[str, Cell]:
+def entry_row(entry: LedgerEntry) -> dict[str, Cell]:
+    """Return the columns of one score; those that would say nothing are missing or None."""
     told = _machine_cells(entry.score) if isinstance(entry.score, AutoScore) else _person_cells(entry.score)
     common = {"score_id": entry.id, "scored_at": moment(entry.score.scored_at), "counts": entry.score.counts}
     return common | image_cells(entry.image) | told
