@@ -33,7 +33,7 @@ from crystal_search.server.imaging.imaging_database import (
 )
 from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
 from crystal_search.server.imaging.marks import Mark
-from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
+from crystal_search.server.imaging.plate_list import Neighbours, PlatePage, PlateQuery
 from crystal_search.server.imaging.push_rules import again_at, last_given, new_scores, sorted_out
 from crystal_search.server.imaging.stored_images import (
     Added,
@@ -49,7 +49,7 @@ from crystal_search.server.imaging.stored_images import (
 from crystal_search.wells import REMOVED, WellKey
 from tests.memory_best_drops import MemoryBestDrops
 from tests.memory_facts import MemoryFacts
-from tests.memory_plate_list import inspections_listed, listed
+from tests.memory_plate_list import beside, inspections_listed, listed
 
 
 class MemoryImaging(MemoryFacts, MemoryBestDrops):
@@ -473,9 +473,10 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
         ]
         return list(in_order([*(each for each in self._comments if each.image_id == image_id), *with_scores]))
 
-    def plates(self) -> list[PlateSummary]:
-        """Return every plate, by barcode."""
-        return [self._summary(plate) for plate in sorted({image.key.plate for image in self._images.values()})]
+    def plates(self, *, plate: str | None = None) -> list[PlateSummary]:
+        """Return every plate, by barcode, or only the one that is named."""
+        there = sorted({image.key.plate for image in self._images.values()})
+        return [self._summary(each) for each in there if plate in (None, each)]
 
     def _summary(self, plate: str) -> PlateSummary:
         images = self.plate_images(plate)
@@ -671,6 +672,10 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
     def list_inspections(self, query: InspectionQuery) -> list[ListedInspection]:
         """Return inspections that have images, by barcode and number."""
         return inspections_listed(self, query)
+
+    def neighbours(self, plate: str, query: PlateQuery) -> Neighbours:
+        """Return which plates stand beside one in the list."""
+        return beside(self, plate, query)
 
     def _check_known(self, image_ids: Iterable[int]) -> None:
         if unknown := sorted(set(image_ids) - self._images.keys() - self._removed.keys()):

@@ -7,12 +7,30 @@ from crystal_search.server.imaging.count_rules import tallied
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
 from crystal_search.server.imaging.plate_facts import PlateFacts
-from crystal_search.server.imaging.plate_list import TEXT_SORTS, BestDrop, PlateLine, PlatePage, PlateQuery
+from crystal_search.server.imaging.plate_list import TEXT_SORTS, BestDrop, Neighbours, PlateLine, PlatePage, PlateQuery
 from tests.memory_best_drops import likeliest, p_crystal
 
 
 def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
     """Return one page of the plates of a database, as `PlateList.list_plates` has to."""
+    everything, in_order = _in_order(database, query)
+    start = (query.page - 1) * query.per_page
+    shown = tuple(in_order[start : start + query.per_page])
+    return PlatePage(plates=shown, found=len(in_order), all=len(everything))
+
+
+def beside(database: ImagingDatabase, plate: str, query: PlateQuery) -> Neighbours:
+    """Return which plates stand beside one, as `PlateList.neighbours` has to."""
+    names: list[str | None] = [None, *(line.plate for line in _in_order(database, query)[1]), None]
+    return (
+        Neighbours(previous=names[names.index(plate) - 1], next=names[names.index(plate) + 1])
+        if plate in names
+        else Neighbours()
+    )
+
+
+def _in_order(database: ImagingDatabase, query: PlateQuery) -> tuple[list[PlateLine], list[PlateLine]]:
+    """Return every plate, and those that are asked for in their order."""
     query.checked()
     everything = [_line(database, each.plate) for each in database.plates()]
     words = query.search.casefold().split()
@@ -21,10 +39,8 @@ def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
     ]
     by_barcode = sorted(found, key=lambda line: line.plate)
     is_text = query.sort in TEXT_SORTS
-    in_order = sorted(by_barcode, key=lambda line: _value(line, query.sort), reverse=is_text == query.turned)
-    start = (query.page - 1) * query.per_page
-    shown = tuple(in_order[start : start + query.per_page])
-    return PlatePage(plates=shown, found=len(found), all=len(everything))
+    reverse = is_text == query.turned
+    return everything, sorted(by_barcode, key=lambda line: _value(line, query.sort), reverse=reverse)
 
 
 def inspections_listed(database: ImagingDatabase, query: InspectionQuery) -> list[ListedInspection]:

@@ -1,5 +1,6 @@
 """The pages: a plate, a drop, and errors."""
 
+from dataclasses import asdict
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -26,14 +27,8 @@ PAGES = (
 def get_plate_page(request: Request) -> Response:
     """Show every drop of a plate."""
     viewer, board = viewer_of(request), board_of(request)
-    barcodes = [summary.plate for summary in viewer.reader.plates()]
-    at = barcodes.index(board[0])
-    neighbours = {
-        "previous": barcodes[at - 1] if at > 0 else None,
-        "next": barcodes[at + 1] if at + 1 < len(barcodes) else None,
-    }
     value = board_value(viewer, board, recipe_of(request))
-    data = {"board": value, "outcomes": viewer.outcomes, "neighbours": neighbours}
+    data = {"board": value, "outcomes": viewer.outcomes, "neighbours": asdict(viewer.reader.neighbours(board[0]))}
     return page(request, "plate.html", {"plate": board[0], "data": data})
 
 

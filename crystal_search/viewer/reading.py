@@ -17,7 +17,7 @@ from crystal_search.server.imaging.imaging_database import (
     PlateSummary,
     Recipe,
 )
-from crystal_search.server.imaging.plate_list import PlatePage, PlateQuery
+from crystal_search.server.imaging.plate_list import Neighbours, PlatePage, PlateQuery
 from crystal_search.server.imaging.stored_images import StoredImage, Taken
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
@@ -76,7 +76,8 @@ class PlateReader:
         self._shown = shown  #: tells which automatic scores are shown
         self._promised = promised  #: tells by image what readouts in use promise of a board's drops
         self._triage = Recent(self._load_triage, seconds=HISTORY_SECONDS)
-        self._plates = Recent(self._load_plates, seconds=PLATES_SECONDS)
+        self._plates = Recent(self._load_plate, seconds=PLATES_SECONDS)
+        self._neighbours = Recent(self._load_neighbours, seconds=HISTORY_SECONDS)
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
@@ -84,8 +85,13 @@ class PlateReader:
         self._lists = Recent(self._load_list, seconds=PLATES_SECONDS)
         self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
 
-    def _load_plates(self, _: str) -> list[PlateSummary]:
-        return [replace(each, channels=_in_order(each.channels)) for each in self._imaging.plates()]
+    def _load_plate(self, barcode: str) -> PlateSummary:
+        for summary in self._imaging.plates(plate=barcode):
+            return replace(summary, channels=_in_order(summary.channels))
+        raise HTTPException(404, f"there is no plate {barcode}")
+
+    def _load_neighbours(self, barcode: str) -> Neighbours:
+        return self._imaging.neighbours(barcode, PlateQuery())
 
     def _load_days(self, plate: str) -> dict[int, date]:
         return {number: self._day(taken) for number, taken in self._imaging.inspections_taken(plate).items()}
@@ -135,18 +141,16 @@ class PlateReader:
         return self._triage.get(board)
 
     def plates(self) -> list[PlateSummary]:
-        """Return every plate, by barcode."""
-        return self._plates.get("")
+        """Return every plate, by barcode, read anew."""
+        return [replace(each, channels=_in_order(each.channels)) for each in self._imaging.plates()]
 
     def plate(self, barcode: str) -> PlateSummary:
         """Return one plate's summary."""
-        for attempt in (1, 2):
-            for summary in self.plates():
-                if summary.plate == barcode:
-                    return summary
-            if attempt == 1:
-                self._plates.forget()
-        raise HTTPException(404, f"there is no plate {barcode}")
+        return self._plates.get(barcode)
+
+    def neighbours(self, barcode: str) -> Neighbours:
+        """Return which plates stand beside one in the list as it is before anybody sorts it."""
+        return self._neighbours.get(barcode)
 
     def days(self, barcode: str) -> dict[int, date]:
         """Return by number on which day of the robot's clock each inspection of a plate began, where that is known."""

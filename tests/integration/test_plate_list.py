@@ -47,6 +47,33 @@ def test_a_line_tells_what_is_known_of_a_plate(imaging: ImagingDatabase) -> None
     assert page.plates[0].best is None
 
 
+def test_neighbours_are_those_of_the_list(imaging: ImagingDatabase) -> None:
+    for number, hours in enumerate((3, 1, 2, 1)):
+        stored(imaging, key(f"P{number}"), imaged_at=NOON + timedelta(hours=hours))
+    query = PlateQuery(per_page=1)
+    names = [each.plate for each in imaging.list_plates(PlateQuery()).plates]
+    assert names == ["P0", "P2", "P1", "P3"]
+    for at, name in enumerate(names):
+        expected = (names[at - 1] if at else None, names[at + 1] if at + 1 < len(names) else None)
+        found = imaging.neighbours(name, query)
+        assert (found.previous, found.next) == expected
+    turned = imaging.neighbours("P2", PlateQuery(sort="plate", turned=True, search="p"))
+    assert (turned.previous, turned.next) == ("P3", "P1")
+    for absent in (imaging.neighbours("P9", query), imaging.neighbours("P1", PlateQuery(search="P2"))):
+        assert (absent.previous, absent.next) == (None, None)
+    with pytest.raises(UnknownNameError):
+        imaging.neighbours("P1", PlateQuery(sort="colour"))
+
+
+def test_one_plate_is_told_by_itself(imaging: ImagingDatabase) -> None:
+    stored(imaging, key("P1"))
+    stored(imaging, key("P1", channel="uv"))
+    stored(imaging, key("P2"))
+    (one,) = imaging.plates(plate="P1")
+    assert one == imaging.plates()[0]
+    assert (one.plate, one.images, imaging.plates(plate="p1"), imaging.plates(plate="P3")) == ("P1", 2, [], [])
+
+
 def test_pages_follow_each_other_without_a_gap(imaging: ImagingDatabase) -> None:
     for number in range(7):
         stored(imaging, key(f"P{number}"), imaged_at=NOON + timedelta(hours=number % 3))

@@ -276,8 +276,8 @@ class Ledger(Protocol):
         Scores that were taken back are none.
         """
 
-    def plates(self) -> list[PlateSummary]:
-        """Return every plate, by barcode."""
+    def plates(self, *, plate: str | None = None) -> list[PlateSummary]:
+        """Return every plate, by barcode, or only the one that is named; none without images."""
 
     def discount_scores(self, image_ids: Collection[int]) -> None:
         """Have the automatic scores that these images have, and what failed work units say of them, count no more."""

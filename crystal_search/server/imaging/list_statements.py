@@ -42,15 +42,11 @@ def _crystals() -> FromClause:
     return seen.group_by(inspection.c.plate_id).subquery("seen")
 
 
-def lines(query: PlateQuery) -> Query:
-    """Select one page of the plates that are asked for, and how many are on all pages."""
-    sums, seen, latest = _sums(), _crystals(), inspection.alias("latest")
-    at_latest = and_(latest.c.plate_id == plate.c.id, latest.c.number == seen.c.number, latest.c.channel == "visible")
-    best = likely_crystal.alias("likeliest")
-    is_best = and_(
-        best.c.plate_id == plate.c.id, best.c.number == seen.c.number, best.c.readout_id == 0, best.c.place == 1
-    )
-    columns: dict[str, ColumnElement[object]] = {
+def _columns(
+    sums: FromClause, seen: FromClause, latest: FromClause, best: FromClause
+) -> dict[str, ColumnElement[object]]:
+    """Return what a line of the list tells of a plate."""
+    return {
         "plate": plate.c.barcode,
         **{name: func.coalesce(plate_fact.c[name], "") for name in ("project", "protein", "owner")},
         **{name: sums.c[name] for name in ("images", "scored", "last_scored_at", "newest_at")},
@@ -59,11 +55,22 @@ def lines(query: PlateQuery) -> Query:
         "disagreements": func.coalesce(latest.c.disagreements, 0),
         "best": func.coalesce(best.c.p_crystal, -1.0),
     }
+
+
+def _listed(query: PlateQuery) -> tuple[Query, tuple[ColumnElement[object], ...]]:
+    """Select the plates that are asked for, and return by what they are sorted."""
+    sums, seen, latest = _sums(), _crystals(), inspection.alias("latest")
+    at_latest = and_(latest.c.plate_id == plate.c.id, latest.c.number == seen.c.number, latest.c.channel == "visible")
+    best = likely_crystal.alias("likeliest")
+    is_best = and_(
+        best.c.plate_id == plate.c.id, best.c.number == seen.c.number, best.c.readout_id == 0, best.c.place == 1
+    )
+    columns = _columns(sums, seen, latest, best)
     by = columns[query.sort]
     is_text = query.sort in TEXT_SORTS
     order = func.lower(by) if is_text else by
-    return (
-        select(plate.c.id, func.count().over().label("found"), *(each.label(name) for name, each in columns.items()))
+    listed = (
+        select(plate.c.id, *(each.label(name) for name, each in columns.items()))
         .add_columns(best.c.image_id, image.c.well_row, image.c.well_column, image.c.drop_number)
         .select_from(plate)
         .join(sums, sums.c.plate_id == plate.c.id)
@@ -73,10 +80,24 @@ def lines(query: PlateQuery) -> Query:
         .outerjoin(best, is_best)
         .outerjoin(image, image.c.id == best.c.image_id)
         .where(*_found(query.search))
-        .order_by(order.asc() if is_text != query.turned else order.desc(), plate.c.barcode)
-        .limit(query.per_page)
-        .offset((query.page - 1) * query.per_page)
     )
+    return listed, (order.asc() if is_text != query.turned else order.desc(), plate.c.barcode)
+
+
+def lines(query: PlateQuery) -> Query:
+    """Select one page of the plates that are asked for, and how many are on all pages."""
+    listed, order = _listed(query)
+    counted = listed.add_columns(func.count().over().label("found")).order_by(*order)
+    return counted.limit(query.per_page).offset((query.page - 1) * query.per_page)
+
+
+def neighbours(barcode: str, query: PlateQuery) -> Query:
+    """Select the barcodes of the plates that stand beside one among those that are asked for."""
+    listed, order = _listed(query)
+    beside = {"previous": func.lag, "next": func.lead}
+    names = (function(plate.c.barcode).over(order_by=order).label(name) for name, function in beside.items())
+    every = listed.with_only_columns(plate.c.barcode, *names).subquery("every")
+    return select(every.c.previous, every.c.next).where(every.c.barcode == barcode)
 
 
 def count_plates(search: str) -> Query:

@@ -87,8 +87,25 @@ class PlatePage:
     all: int  #: plates in the database
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """The plates that stand before and after one in a list."""
+
+    previous: str | None = None
+    next: str | None = None
+
+
 class PlateList(Protocol):
     """The list of plates."""
+
+    def neighbours(self, plate: str, query: PlateQuery) -> Neighbours:
+        """Return which plates stand beside one in the list, whatever its page; none beside one that is not in it.
+
+        Raises
+        ------
+        UnknownNameError
+            If plates cannot be sorted by that.
+        """
 
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images; plates that are the same in the order stand by barcode.

@@ -177,9 +177,9 @@ class SqlLedger(SqlTransactions):
         found = self._read("read what people said", work)
         return sorted(found, key=lambda pair: pair[0].id)
 
-    def plates(self) -> list[PlateSummary]:
-        """Return every plate, by barcode."""
-        rows = self._read("read the plates", lambda c: c.execute(statements.inspections()).all())
+    def plates(self, *, plate: str | None = None) -> list[PlateSummary]:
+        """Return every plate, by barcode, or only the one that is named; none without images."""
+        rows = self._read("read the plates", lambda c: c.execute(statements.inspections(plate)).all())
         parts = defaultdict(list)
         for row in rows:
             parts[row.barcode].append(row)

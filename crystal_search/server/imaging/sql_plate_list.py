@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from crystal_search.server.imaging import count_statements, list_statements
 from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
-from crystal_search.server.imaging.plate_list import BestDrop, PlateLine, PlatePage, PlateQuery
+from crystal_search.server.imaging.plate_list import BestDrop, Neighbours, PlateLine, PlatePage, PlateQuery
 from crystal_search.server.imaging.sql_counts import SqlCounting
 from crystal_search.server.imaging.sql_rows import AnyRow, time_of
 from crystal_search.server.imaging.sql_transactions import rows_of
@@ -28,6 +28,12 @@ class SqlPlateList(SqlCounting):
         """Return inspections that have images, by barcode and number."""
         rows = self._read("list inspections", lambda c: c.execute(list_statements.inspections_after(query)).all())
         return [ListedInspection(plate=row.barcode, number=row.number, channel=row.channel) for row in rows]
+
+    def neighbours(self, plate: str, query: PlateQuery) -> Neighbours:
+        """Return which plates stand beside one in the list, whatever its page; none beside one that is not in it."""
+        statement = list_statements.neighbours(plate, query.checked())
+        row = self._read("look which plates are beside one", lambda c: c.execute(statement).first())
+        return Neighbours(previous=row.previous, next=row.next) if row else Neighbours()
 
 
 def _page(connection: Connection, query: PlateQuery) -> PlatePage:

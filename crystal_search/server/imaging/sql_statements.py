@@ -342,10 +342,10 @@ def among(image_ids: Sequence[int]) -> tuple[ColumnElement[bool], ...]:
     return (image.c.id.in_(image_ids),)
 
 
-def inspections() -> Query:
-    """Select every inspection of every plate in every channel that has images, with its counts."""
-    there = inspection.c.images > 0
-    return select(inspection, plate.c.barcode).join(plate).where(there).order_by(plate.c.barcode)
+def inspections(barcode: str | None) -> Query:
+    """Select every inspection of every plate, or of one, in every channel that has images, with its counts."""
+    there = select(inspection, plate.c.barcode).join(plate).where(inspection.c.images > 0)
+    return (there if barcode is None else there.where(plate.c.barcode == barcode)).order_by(plate.c.barcode)
 
 
 def images_packed(below: int | None, limit: int) -> Query:
