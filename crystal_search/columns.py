@@ -150,6 +150,8 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("drop_there", "yes/no", "whether there is a drop in truth"),
         Column("drop_share_true", "share", "part of the image that is drop in truth"),
         Column("iou", "share", "intersection over union of drop and mask; 1 for an empty well reported empty"),
+        Column("crystals_there", "count", "crystals in truth, but for those that are too faint to be seen"),
+        Column("crystals_found", "count", "crystals that were found and are probable enough to count"),
         Column("classifier", "text", "name of the classifier"),
         Column("classifier_sha256", "text", "hash of its file"),
         Column("drop_sha256", "text", "hash of the drop locator's file"),

@@ -220,7 +220,7 @@ def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
     ModelError
         If a role that is needed has none, or one has more than one to choose from.
     """
-    kinds = [kind for role, kind in ROLES.items() if role != but and kind.reads_images]
+    kinds = [kind for role, kind in ROLES.items() if role != but and kind.scores_images]
     chosen = models_in_use(folder)
     there = [kind for kind in kinds if kind.needed or kind.role in chosen or _models_in(folder, kind)]
     return [default_model(kind, folder) for kind in there]

@@ -60,7 +60,8 @@ class ModelCard:
     role: ClassVar[str]  #: what such a model is for; its key in `ROLES`
     title: ClassVar[str]  #: what people call such a model
     needed: ClassVar[bool] = False  #: whether nothing is scored without one
-    reads_images: ClassVar[bool] = True  #: whether clients run it; else it reads what they answered
+    scores_images: ClassVar[bool] = True  #: whether clients run it when they score an image
+    instead: ClassVar[str] = ""  #: why nobody puts one to use where clients do not, and what to do with it
     suffix: ClassVar[str] = ".onnx"  #: of its file's name
 
     name: str
@@ -210,6 +211,42 @@ class ImageCard(ModelCard):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CrystalCard(ModelCard):
+    """The card of a detector of single crystals; an image narrower than its working width is not enlarged."""
+
+    role: ClassVar[str] = "crystals"
+    title: ClassVar[str] = "crystal detector"
+    scores_images: ClassVar[bool] = False
+    instead: ClassVar[str] = "which clients do not run; its card can be named to `crystal-search evaluate`"
+
+    side_multiple_px: int  #: inputs are padded to a multiple of it, and tiles begin at one
+    margin_px: int  #: of its surroundings that a tile is seen with; a multiple of the former
+    least_probability: float = 0.3  #: of a crystal that counts
+    most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
+
+    @property
+    def trial_side_px(self) -> int:
+        """The side of a square input to try the model with."""
+        return 4 * self.side_multiple_px
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrystalCard":
+        """Return the card with the fields `told` that all cards have, and those of a detector."""
+        if told["normalisation"] in IN_COLOUR:
+            read.fail("normalisation", "of grey images, which a crystal detector reads", told["normalisation"])
+        card = cls(
+            side_multiple_px=read.integer("side_multiple_px", 1, 4096),
+            margin_px=read.integer("margin_px", 0, 4096),
+            least_probability=read.number("least_probability", 0, 1),
+            most_overlap=read.number("most_overlap", 0, 1),
+            **told,
+        )
+        if card.margin_px % card.side_multiple_px:
+            read.fail("margin_px", f"a multiple of {card.side_multiple_px}, the side_multiple_px", card.margin_px)
+        return card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """A figure with its 95 % interval."""
 
@@ -237,7 +274,10 @@ class ReadoutCard(ModelCard):
 
     role: ClassVar[str] = "readout"
     title: ClassVar[str] = "readout"
-    reads_images: ClassVar[bool] = False
+    scores_images: ClassVar[bool] = False
+    instead: ClassVar[str] = (
+        "which scores beside the models in use, and only the images of its imager; it is used for an imager, in no role"
+    )
     suffix: ClassVar[str] = ".readout.json"
 
     classifier_sha256: str  #: whose answers it reads; no other's mean the same
@@ -271,8 +311,9 @@ def _check_classes(card: ModelCard) -> None:
         raise ModelCardError(f"the {card.title}'s classes are {known}; got {', '.join(card.classes)}")
 
 
+KINDS = (ClassifierCard, DropCard, ImageCard, CrystalCard, ReadoutCard)
 #: The card of each role that this version knows, by the role's name in cards, work units, results and recipes.
-ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in (ClassifierCard, DropCard, ImageCard, ReadoutCard)}
+ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in KINDS}
 
 
 def card_to_json(card: ModelCard) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from crystal_search.datasets.packed import PackedDataset
     from crystal_search.evaluation.known_images import Truth
 
-WAYS = ("data", "photographs", "demo_plate", "rendered")  #: to judge; one is asked for
+WAYS = ("data", "photographs", "coco", "demo_plate", "rendered")  #: to judge; one is asked for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on("--split", choices=("train", "validation", "test"), help="of the dataset (default: test)")
     on("--photographs", type=Path, metavar="FOLDER", help="photographs")
     on("--labels", type=Path, metavar="CSV", help="what they show: columns file and label; source and mask if known")
-    on("--name", help="what photographs are called in cards (default: their folder)")
+    on(
+        "--coco",
+        type=Path,
+        metavar="FOLDER",
+        help="images with COCO annotations of their crystals",
+    )
+    on("--name", help="what images of a folder are called in cards (default: the folder's name)")
     on("--demo-plate", action="store_true", help="the demo plate")
     on("--rendered", type=count, metavar="N", help="so many rendered wells")
     how = parser.add_argument_group("how").add_argument
@@ -101,10 +107,18 @@ def _dataset(arguments: argparse.Namespace) -> "PackedDataset | None":
 
 
 def _truth(arguments: argparse.Namespace, dataset: "PackedDataset | None", roles: set[str]) -> "Truth":
-    from crystal_search.evaluation.known_images import dataset_truth, demo_truth, photograph_truth, rendered_truth
+    from crystal_search.evaluation.known_images import (
+        coco_truth,
+        dataset_truth,
+        demo_truth,
+        photograph_truth,
+        rendered_truth,
+    )
 
     if dataset is not None:
         return dataset_truth(dataset, arguments.split, of_drops=roles == {"drop"})
     if arguments.photographs:
         return photograph_truth(arguments.photographs, arguments.labels, arguments.name)
+    if arguments.coco:
+        return coco_truth(arguments.coco, arguments.name)
     return demo_truth() if arguments.demo_plate else rendered_truth(arguments.rendered)

@@ -5,6 +5,7 @@ and a chapter of the page with the worst cases to look at. A new kind of model i
 in a line of `judge_kinds.JUDGES`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +56,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure with its 95 % interval, from drawing wells again."""
+    """One figure with its 95 % interval, from drawing wells again; NaN where that would take too long."""
 
     measure: str
     interval: Interval
@@ -64,7 +65,8 @@ class Figure:
     def said(self) -> str:
         """Return the figure as a line of text."""
         value, low, high = self.interval
-        return f"{self.measure}: {value:.3f} ({low:.3f} to {high:.3f}), {self.count} images"
+        between = "" if math.isnan(low) else f" ({low:.3f} to {high:.3f})"
+        return f"{self.measure}: {value:.3f}{between}, {self.count} images"
 
     def measurement(self, data: str) -> Measurement:
         """Return the figure as cards have it; `data` is what it was measured on."""

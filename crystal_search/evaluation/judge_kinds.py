@@ -8,6 +8,7 @@ from typing import Any
 from crystal_search.datasets.packed import ABOUT, PackedDataset, WellRow, open_dataset, sampled
 from crystal_search.errors import UnknownNameError
 from crystal_search.evaluation.chop_judge import ChopJudge
+from crystal_search.evaluation.crystal_judge import CrystalJudge
 from crystal_search.evaluation.drop_judge import DropJudge
 from crystal_search.evaluation.image_judge import ImageJudge
 from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judge, Judged, Options
@@ -21,6 +22,7 @@ JUDGES: dict[str, tuple[Judge[Any], ...]] = {
     "classifier": (_OF_IMAGES, ChopJudge()),
     "image": (_OF_IMAGES,),
     "drop": (DropJudge(),),
+    "crystals": (CrystalJudge(),),
 }
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOut, content_of
+from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.csv_rows import TableRow, read_rows
+from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
-from crystal_search.datasets.packed import DROPS, PackedDataset, WellRow
+from crystal_search.datasets.packed import DROPS, OBJECTS, PackedDataset, WellRow
 from crystal_search.datasets.rendering import ROTA, Rendering
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.errors import ImageError, UserError
@@ -40,6 +43,7 @@ class KnownImage:
     content: Content
     mask: Callable[[DecodedImage], Mask | None] = lambda _: None  #: where the drop is, any size; None: nobody knows
     masked: bool = False  #: whether it is known where the drop is
+    objects: Callable[[], tuple[SeenObject, ...]] | None = None  #: its crystals; None: nobody says which there are
     path: Path | None = None  #: of the file, where it is one
     source: str = ""
     well: str = ""
@@ -152,6 +156,34 @@ def photograph_truth(folder: Path, labels: Path | None, name: str | None) -> Tru
     return Truth(name=name, source=source, images=images, ignored=ignored, sheets=True)
 
 
+def coco_truth(folder: Path, name: str | None) -> Truth:
+    """Return the images in `folder` whose crystals its annotations tell, as ``crystal-search render`` writes them.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder, its annotations are none, or an image is missing.
+    """
+    items = list(open_coco(folder, ArchiveOptions()).images())
+    if missing := [each for each in items if isinstance(each, LeftOut)]:
+        raise UserError(f"{folder}: {missing[0].name}: {missing[0].reason}; render or copy it again")
+    images = [_annotated(each) for each in items if isinstance(each, ArchiveImage)]
+    return Truth(
+        name=name or folder.resolve().name, source=f"Images in {folder} with their crystals one by one.", images=images
+    )
+
+
+def _annotated(image: ArchiveImage) -> KnownImage:
+    return KnownImage(
+        name=image.name,
+        label=image.outcome,
+        content=partial(content_of, image.content),
+        objects=lambda: image.objects or (),
+        well=image.well,
+        plate=image.plate,
+    )
+
+
 def demo_truth() -> Truth:
     """Return the demo plate."""
     folder = plate_folder()
@@ -179,6 +211,10 @@ def _in_dataset(dataset: PackedDataset, row: WellRow, image: DecodedImage) -> Ma
     return None if data is None else mask_over(data, image.colour.shape)
 
 
+def _objects(dataset: PackedDataset, row: WellRow) -> tuple[SeenObject, ...]:
+    return dataset.objects(row) or ()
+
+
 def of_dataset(dataset: PackedDataset, rows: Sequence[WellRow]) -> list[KnownImage]:
     """Return whole images of a dataset."""
     return [
@@ -188,6 +224,7 @@ def of_dataset(dataset: PackedDataset, rows: Sequence[WellRow]) -> list[KnownIma
             content=partial(dataset.image, row),
             mask=_nothing if row.outcome == NO_DROP else partial(_in_dataset, dataset, row),
             masked=row.knows_drop or row.outcome == NO_DROP,
+            objects=partial(_objects, dataset, row) if row.part(OBJECTS) else None,
             source=dataset.folder.resolve().name,
             well=row.well,
             plate=row.plate,

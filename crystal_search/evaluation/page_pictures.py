@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from crystal_search.crystals.boxes import corners as corners_of
 from crystal_search.errors import ImageError
 from crystal_search.evaluation.image_verdicts import ImageVerdict
 from crystal_search.evaluation.known_images import KnownImage
@@ -14,12 +16,14 @@ from crystal_search.outcomes import BY_NAME, GREY
 from crystal_search.unet_drop.regions import Mask, labelled, outline_of
 
 CELL_PX = (306, 256)  #: width and height of a picture with a frame
+CRYSTALS_CELL_PX = (612, 512)  #: of one in which single crystals can be told apart
 FRAME_PX, TEXT_PX = 4, 15
 OUTLINE, TRUE, CASING = "#f0a000", "#ffffff", "#000000"
 OUTLINE_POINTS = 160
 SMALLEST_PART_PX = 12  #: area; less has no outline worth drawing
 JPEG_QUALITY = 85
 
+Boxes = NDArray[np.float64] | Sequence[Sequence[float]]  #: (N, 5)
 Corners = Sequence[tuple[float, float]]  #: (row, column), of an outline
 
 
@@ -90,3 +94,18 @@ def _seen(known: KnownImage) -> Pillow.Image:
         return thumbnail(known.image(CELL_PX[0]).colour)
     except ImageError:
         return Pillow.new("RGB", (1, 1))
+
+
+def with_crystals(known: KnownImage, true: Boxes, found: Boxes, height_px: int) -> bytes:
+    """Return a picture of an image as JPEG: boxes of true crystals solid, of those that were found dashed.
+
+    Parameters
+    ----------
+    true, found
+        Boxes in pixels of an image that is `height_px` high, see `crystals.boxes`.
+    """
+    picture = thumbnail(known.image(CRYSTALS_CELL_PX[0]).colour, CRYSTALS_CELL_PX)
+    for boxes, colour, dashed in ((true, TRUE, False), (found, OUTLINE, True)):
+        for corners in corners_of(np.asarray(boxes, np.float64).reshape(-1, 5)).tolist():
+            draw_outline(picture, corners, height_px, colour, dashed=dashed)
+    return jpeg_of(picture)

@@ -15,13 +15,14 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
 from crystal_search.model import CARD_SUFFIX, Card, write_model
-from crystal_search.model_card import FEATURES, FILE_NAME, LOGITS, ClassifierCard, ImageCard, ModelCard
+from crystal_search.model_card import FEATURES, FILE_NAME, LOGITS, ClassifierCard, CrystalCard, ImageCard, ModelCard
 from crystal_search.networks.convolutions import GivesFeatures
 
 OPSET = 17
 TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
 INPUT = "images"  #: (N, channels, H, W) float32; every answer is (N, its channels, h, w) float32
 PREFIXES = {LOGITS: "map"}  #: of an answer's dimensions
+DETECTOR_SIZES = ((1, 8, 8), (2, 4, 9), (1, 1, 3))  #: images, rows, columns in multiples of what sides must be
 DROP_LOCATOR_SIZES_PX = ((1, 256, 256), (2, 208, 256), (1, 16, 48), (1, 224, 272))  #: images, rows, columns
 
 
@@ -95,6 +96,9 @@ def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:
     """
     if isinstance(card, ImageCard):
         return tuple((images, card.working_width_px, card.working_width_px) for images in (1, 2))
+    if isinstance(card, CrystalCard):
+        side = card.side_multiple_px
+        return tuple((images, rows * side, columns * side) for images, rows, columns in DETECTOR_SIZES)
     if not isinstance(card, ClassifierCard):
         return DROP_LOCATOR_SIZES_PX
     side, stride = card.side_px, card.output_stride_px

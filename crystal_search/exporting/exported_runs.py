@@ -16,8 +16,13 @@ from crystal_search.exporting.fitted_temperature import figure, fitted_to, learn
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.model import in_role, read_model, write_model
-from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, Measurement, ModelCard
-from crystal_search.networks.network_kinds import classifier_card, drop_locator_card, image_classifier_card
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, Measurement, ModelCard
+from crystal_search.networks.network_kinds import (
+    classifier_card,
+    crystal_detector_card,
+    drop_locator_card,
+    image_classifier_card,
+)
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.training.checkpoints import CHECKPOINT, Trained, load_trained
 from crystal_search.training.chop_scores import chop_scores
@@ -118,6 +123,20 @@ def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
     return load_trained(order.run, "drop").network, card
 
 
+def export_crystal_detector(order: Order) -> tuple[nn.Module, CrystalCard]:
+    """Return a trained detector of single crystals and its card."""
+    card = replace(
+        crystal_detector_card(
+            *(order.name, order.record.architecture),
+            normalisation=order.record.normalisation,
+            working_width_px=order.record.working_width_px,
+        ),
+        training_data=f"crystals of {Path(order.record.data).name}",
+        training_command=order.record.command,
+    )
+    return load_trained(order.run, "crystals").network, card
+
+
 def export_image_classifier(order: Order) -> tuple[nn.Module, ImageCard]:
     """Return a trained classifier of whole images, calibrated on validation images, and its card."""
     trained, record, dataset = load_trained(order.run, "image"), order.record, open_dataset(order.data)
@@ -141,6 +160,7 @@ def export_image_classifier(order: Order) -> tuple[nn.Module, ImageCard]:
 EXPORTERS: dict[str, Callable[[Order], tuple[nn.Module, ModelCard]]] = {
     "classifier": export_classifier,
     "drop": export_drop_locator,
+    "crystals": export_crystal_detector,
     "image": export_image_classifier,
 }
 

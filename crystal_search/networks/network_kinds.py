@@ -8,10 +8,11 @@ from torch import nn
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.images import WORKING_WIDTH_PX
-from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, Output
-from crystal_search.networks import alexnet, convnext, efficientnet_lite, resnet50, squeezenet, vgg16
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, Output
+from crystal_search.networks import alexnet, convnext, dense_crystals, efficientnet_lite, resnet50, squeezenet, vgg16
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.convnext import ConvNextTiny
+from crystal_search.networks.dense_crystals import DenseCrystals
 from crystal_search.networks.efficientnet_lite import EfficientNetLite0
 from crystal_search.networks.image_classifier import ImageClassifier
 from crystal_search.networks.resnet50 import ResNet50, ResNet50Features
@@ -23,6 +24,7 @@ from crystal_search.unet_drop.network import SIDE_MULTIPLE_PX, UNet
 BEST_STRIDE_PX = 50  #: between chops
 CLASSIFIER_WIDTH_PX, CLASSIFIER_NORMALISATION = WORKING_WIDTH_PX, "local-contrast-1"
 DROP_WIDTH_PX, DROP_NORMALISATION = 256, "centred-1"
+CRYSTAL_NORMALISATION = "local-contrast-1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,11 +149,23 @@ IMAGE_CLASSIFIERS: dict[str, Architecture] = {
         ),
     )
 }
+#: All detectors of single crystals. They answer with several maps, of grey images.
+CRYSTAL_DETECTORS: dict[str, Architecture] = {
+    "dense-crystals": Architecture(
+        name="dense-crystals",
+        build=lambda classes, channels: DenseCrystals(),
+        tasks=("crystals",),
+        paper="Tian et al. (2019), arXiv:1904.01355; Zhou et al. (2019), arXiv:1904.07850",
+        weight_layers=27,
+        padded=True,
+    )
+}
 #: All networks, by the role of the models that become of them.
 NETWORKS: dict[str, Mapping[str, Architecture]] = {
     "classifier": CLASSIFIERS,
     "drop": DROP_LOCATORS,
     "image": IMAGE_CLASSIFIERS,
+    "crystals": CRYSTAL_DETECTORS,
 }
 
 
@@ -261,4 +275,19 @@ def image_classifier_card(
         outputs=(Output(classes=tuple(classes)),),
         working_width_px=side_px,
         normalisation=normalisation,
+    )
+
+
+def crystal_detector_card(name: str, architecture: str, *, normalisation: str, working_width_px: int) -> CrystalCard:
+    """Return the card of a detector of single crystals, file and hash still to be filled in."""
+    return CrystalCard(
+        name=name,
+        file=f"{name}.onnx",
+        sha256="0" * 64,
+        architecture=architecture,
+        outputs=dense_crystals.OUTPUTS,
+        working_width_px=working_width_px,
+        normalisation=normalisation,
+        side_multiple_px=dense_crystals.SIDE_MULTIPLE_PX,
+        margin_px=dense_crystals.MARGIN_PX,
     )

@@ -150,13 +150,10 @@ def check_usable(site: Installation, model: Model[ModelCard]) -> None:
     ModelError
         If the model does not answer as its card says.
     UserError
-        If it is a readout, which is no part of what scores images.
+        If it is no part of what scores images, as a readout.
     """
-    if not model.card.reads_images:
-        raise UserError(
-            f"{model.card.name} is a {model.card.title}, which scores beside the models in use, and only the images of "
-            "its imager; it is used for an imager, in no role"
-        )
+    if not model.card.scores_images:
+        raise UserError(f"{model.card.name} is a {model.card.title}, {model.card.instead}")
     if site.settings.models:
         raise ConfigError(
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"

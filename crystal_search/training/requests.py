@@ -166,6 +166,22 @@ class ImageRequest(Request):
     label_smoothing: Annotated[float, Option("default: %(default)s", MANNER)] = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrystalRequest(Request):
+    """A detector is to learn crystals one by one."""
+
+    network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "dense-crystals"
+    start_from: Annotated[
+        Path | None, Option("begin with the weights of another training, or with shipped", metavar="RUN")
+    ] = None
+    patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
+    batch_size: Annotated[int, Option(f"views {TOGETHER}", MANNER, reading=count)] = 4
+    side_px: Annotated[int, Option("of views (default: %(default)s)", MANNER, "PX", square_side)] = 384
+    width_px: Annotated[int, Option("to which wider images are reduced (default: %(default)s)", metavar="PX")] = (
+        WORKING_WIDTH_PX
+    )
+
+
 def add_options(parser: argparse.ArgumentParser, request: type[Request]) -> None:
     """Give `parser` an option for each field of `request` that is one."""
     groups: dict[str, Any] = {"": parser}

@@ -4,7 +4,14 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crystal_search.training.requests import CellRequest, ChopRequest, DropRequest, ImageRequest, Request
+from crystal_search.training.requests import (
+    CellRequest,
+    ChopRequest,
+    CrystalRequest,
+    DropRequest,
+    ImageRequest,
+    Request,
+)
 
 if TYPE_CHECKING:
     from crystal_search.training.machine import Machine
@@ -52,5 +59,10 @@ TASKS: dict[str, TaskKind] = {
         purpose="train a drop locator on the masks of whole images",
         request=DropRequest,
         module="crystal_search.training.drops_task",
+    ),
+    "crystals": TaskKind(
+        purpose="train a detector of single crystals on images whose crystals are known one by one",
+        request=CrystalRequest,
+        module="crystal_search.training.crystals_task",
     ),
 }

@@ -1,4 +1,4 @@
-"""A task of a new kind, tiny masks of crystals: this file is all it takes to bring it from an archive to a page.
+"""A task of a new kind, tiny masks of crumbs: this file is all it takes to bring it from an archive to a page.
 
 Dataset, loop, resuming, card, export and evaluation are used as they are; what is new is registered in five lines.
 """
@@ -50,7 +50,7 @@ from crystal_search.training.task import Batch, Losses, Task, Verdict
 from crystal_search.training.task_kinds import TASKS, TaskKind
 from crystal_search.unet_drop.regions import Mask, overlap
 
-TASK, ROLE = "tiny-masks", "crystals"
+TASK, ROLE = "tiny-masks", "crumbs"
 SIDE_PX, WIDTH_PX = 128, 32  #: of the pictures in the archive, and of what the network reads
 REDUCTION = SIDE_PX // WIDTH_PX
 PICTURES = 40
@@ -64,17 +64,17 @@ def two_layers(classes: int, channels: int) -> nn.Module:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrystalsRequest(Request):
+class CrumbsRequest(Request):
     """Crystals are to be marked."""
 
     dies_at: Annotated[int | None, Option("step before which the power goes off")] = None
 
 
 def true_mask(dataset: PackedDataset, row: WellRow) -> Mask:
-    """Return where the crystals of an image are, at the width that the network reads."""
-    crystals = dataset.objects(row)
-    assert crystals
-    whole = np.logical_or.reduce([each.mask for each in crystals])
+    """Return where the crumbs of an image are, at the width that the network reads."""
+    crumbs = dataset.objects(row)
+    assert crumbs
+    whole = np.logical_or.reduce([each.mask for each in crumbs])
     return np.asarray(whole[REDUCTION // 2 :: REDUCTION, REDUCTION // 2 :: REDUCTION])
 
 
@@ -83,8 +83,8 @@ def view_of(dataset: PackedDataset, row: WellRow) -> View:
 
 
 @dataclass
-class CrystalsSource(ShardsInUse):
-    """Draws images with the masks of their crystals."""
+class CrumbsSource(ShardsInUse):
+    """Draws images with the masks of their crumbs."""
 
     seed: int
     dies_at: int | None
@@ -123,7 +123,7 @@ def judge_of(dataset: PackedDataset) -> Callable[[nn.Module], Verdict]:
     return judged
 
 
-def opened(request: CrystalsRequest, machine: Machine) -> Task:
+def opened(request: CrumbsRequest, machine: Machine) -> Task:
     dataset = open_dataset(request.data)
     architecture = network_for(TASK, request.network)
     return Task(
@@ -135,9 +135,9 @@ def opened(request: CrystalsRequest, machine: Machine) -> Task:
             normalisation="centred-1",
             working_width_px=WIDTH_PX,
         ),
-        title="tiny masks of crystals",
+        title="tiny masks of crumbs",
         build=lambda: architecture.build(1, 1),
-        source=CrystalsSource(dataset, request.seed, request.dies_at),
+        source=CrumbsSource(dataset, request.seed, request.dies_at),
         losses=entropy,
         judge=judge_of(dataset),
         panels={"loss": ("loss",), "intersection over union": ("iou",)},
@@ -150,21 +150,21 @@ def opened(request: CrystalsRequest, machine: Machine) -> Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrystalsCard(ModelCard):
-    """The card of a network that marks crystals."""
+class CrumbsCard(ModelCard):
+    """The card of a network that marks crumbs."""
 
     role: ClassVar[str] = ROLE
-    title: ClassVar[str] = "crystal finder"
+    title: ClassVar[str] = "crumb finder"
 
     least_area_px: int  #: of a crystal, in working pixels
 
     @classmethod
-    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrystalsCard":
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrumbsCard":
         return cls(least_area_px=read.integer("least_area_px", 1, 10_000), **told)
 
 
-def exported(order: Order) -> tuple[nn.Module, CrystalsCard]:
-    card = CrystalsCard(
+def exported(order: Order) -> tuple[nn.Module, CrumbsCard]:
+    card = CrumbsCard(
         name=order.name,
         file=f"{order.name}.onnx",
         sha256="0" * 64,
@@ -192,9 +192,9 @@ class Found:
         return overlap(self.true, self.mask)
 
 
-class CrystalsJudge:
+class CrumbsJudge:
     def verdicts(self, contender: Contender, truth: Truth, options: Options) -> list[Found]:
-        network, dataset = OnnxNetwork(in_role(contender.model, CrystalsCard)), truth.dataset
+        network, dataset = OnnxNetwork(in_role(contender.model, CrumbsCard)), truth.dataset
         assert dataset is not None
         pairs = zip(truth.images, dataset.wells(truth.split), strict=True)
         return [
@@ -204,7 +204,7 @@ class CrystalsJudge:
 
     def figures(self, verdicts: list[Found]) -> Mapping[str, Sequence[Figure]]:
         mean = drawn([each.known.drawn_with for each in verdicts]).mean(np.array([each.overlap for each in verdicts]))
-        return {ROLE: [Figure("mean overlap of crystals", mean, len(verdicts))]}
+        return {ROLE: [Figure("mean overlap of crumbs", mean, len(verdicts))]}
 
     def chapter(self, judged: Sequence[Judged[list[Found]]], truth: Truth, options: Options) -> Chapter:
         rows = [(each.name, found.known.name, found.overlap) for each in judged for found in each.verdicts]
@@ -212,21 +212,21 @@ class CrystalsJudge:
         picture = Picture(with_masks(worst.known, worst.true, worst.mask), ("the worst", worst.known.name))
         return Chapter(
             sections=(Section("Crystals", (Gallery((picture,)),)),),
-            tables=(table("crystals", ("network", "image", "iou"), rows),),
+            tables=(table("crumbs", ("network", "image", "iou"), rows),),
         )
 
 
 NETWORK = Architecture(name="two-layers", build=two_layers, tasks=(TASK,), paper="none", weight_layers=2, padded=True)
-PURPOSE = "train a network to mark tiny crystals"
+PURPOSE = "train a network to mark tiny crumbs"
 
 
 def register(put: Callable[[Any, str, Any], None]) -> None:
     """Make the new kind known: all that is done outside of its own code."""
-    put(TASKS, TASK, TaskKind(purpose=PURPOSE, request=CrystalsRequest, module=__name__))
+    put(TASKS, TASK, TaskKind(purpose=PURPOSE, request=CrumbsRequest, module=__name__))
     put(NETWORKS, ROLE, {NETWORK.name: NETWORK})
-    put(ROLES, ROLE, CrystalsCard)
+    put(ROLES, ROLE, CrumbsCard)
     put(EXPORTERS, ROLE, exported)
-    put(JUDGES, ROLE, (CrystalsJudge(),))
+    put(JUDGES, ROLE, (CrumbsJudge(),))
 
 
 # What the house makes of it
@@ -332,7 +332,7 @@ def model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_its_model_has_a_card_and_gives_the_numbers_of_the_training(data: Path, run: Path, model: Path) -> None:
-    read = in_role(read_model(model), CrystalsCard)
+    read = in_role(read_model(model), CrumbsCard)
     assert (read.card.least_area_px, read.card.classes, read.card.working_width_px) == (12, ("crystal",), WIDTH_PX)
     assert read.card.training_command == read_run(run).command
     dataset = open_dataset(data)
@@ -348,8 +348,8 @@ def test_training_and_model_are_judged_side_by_side(
     tested = len(open_dataset(data).wells("test"))
     assert tested > 2
     assert main(["evaluate", str(run), str(model), "--data", str(data), "--out", str(tmp_path / "out")]) == OK
-    assert "run: mean overlap of crystals: " in capsys.readouterr().out
-    with (tmp_path / "out" / "crystals.csv").open() as file:
+    assert "run: mean overlap of crumbs: " in capsys.readouterr().out
+    with (tmp_path / "out" / "crumbs.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["network"] for row in rows] == ["run"] * tested + ["tiny"] * tested
     assert [row["iou"] for row in rows[:tested]] == [row["iou"] for row in rows[tested:]]  # as its export is
@@ -361,7 +361,7 @@ def test_training_and_model_are_judged_side_by_side(
     assert [each["role"] for each in networks] == [ROLE, ROLE]
     assert main(["evaluate", str(model), "--data", str(data), "--out", str(tmp_path / "again"), "--cards"]) == OK
     (figure,) = read_model(model).card.measured
-    assert (figure.measure, figure.data, figure.count) == ("mean overlap of crystals", "packed, test", tested)
+    assert (figure.measure, figure.data, figure.count) == ("mean overlap of crumbs", "packed, test", tested)
 
 
 def test_a_kind_that_nobody_registered_is_refused_by_name(
@@ -369,12 +369,12 @@ def test_a_kind_that_nobody_registered_is_refused_by_name(
 ) -> None:
     monkeypatch.delitem(JUDGES, ROLE)
     assert main(["evaluate", str(run), "--data", str(data), "--out", str(tmp_path / "out")]) == USAGE
-    assert "nobody judges models of the role crystals; choose from classifier, image, drop" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "nobody judges models of the role crumbs; choose from classifier, image, drop, crystals" in said
     monkeypatch.delitem(EXPORTERS, ROLE)
     assert main(["export", str(run), "--name", "tiny"]) == USAGE
-    assert (
-        "nobody exports trainings of the role crystals; choose from classifier, drop, image" in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "nobody exports trainings of the role crumbs; choose from classifier, drop, crystals, image" in said
     monkeypatch.delitem(TASKS, TASK)
     with pytest.raises(SystemExit, match=str(USAGE)):
         main(words_for(data, tmp_path / "run"))

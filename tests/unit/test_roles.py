@@ -1,4 +1,4 @@
-"""A model in a new role, ``crystals``, with a network of two outputs: all that it takes, in one file."""
+"""A model in a new role, ``crumbs``, with a network of two outputs: all that it takes, in one file."""
 
 import json
 import shutil
@@ -40,22 +40,22 @@ STRIDE_PX = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CrystalsCard(ModelCard):
-    """The card of a network that finds crystals: where they are, and how they lie."""
+class CrumbsCard(ModelCard):
+    """The card of a network that finds crumbs: where they are, and how they lie."""
 
-    role: ClassVar[str] = "crystals"
-    title: ClassVar[str] = "crystal finder"
+    role: ClassVar[str] = "crumbs"
+    title: ClassVar[str] = "crumb finder"
 
     least_area_px: int  #: of a crystal, in working pixels
 
     @classmethod
-    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrystalsCard":
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrumbsCard":
         return cls(least_area_px=read.integer("least_area_px", 1, 10_000), **told)
 
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ROLES, "crystals", CrystalsCard)
+    monkeypatch.setitem(ROLES, "crumbs", CrumbsCard)
 
 
 def network(*channels: tuple[str, int]) -> bytes:
@@ -73,12 +73,12 @@ def network(*channels: tuple[str, int]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def crystals(folder: Path, onnx: bytes | None = None) -> Path:
-    """Write a model that finds crystals, and return its card's path."""
+def crumbs(folder: Path, onnx: bytes | None = None) -> Path:
+    """Write a model that finds crumbs, and return its card's path."""
     onnx = onnx or network(("logits", 1), ("angles", 2))
-    card = CrystalsCard(
-        name="crystals-1",
-        file="crystals-1.onnx",
+    card = CrumbsCard(
+        name="crumbs-1",
+        file="crumbs-1.onnx",
         sha256=sha256_of(onnx),
         architecture="by hand",
         working_width_px=64,
@@ -90,28 +90,29 @@ def crystals(folder: Path, onnx: bytes | None = None) -> Path:
         least_area_px=30,
     )
     (folder / card.file).write_bytes(onnx)
-    path = folder / "crystals-1.card.json"
+    path = folder / "crumbs-1.card.json"
     path.write_text(card_to_json(card))
     return path
 
 
 def test_its_card_is_read_as_it_was_written(tmp_path: Path) -> None:
-    path = crystals(tmp_path)
-    card = in_role(read_model(path), CrystalsCard).card
+    path = crumbs(tmp_path)
+    card = in_role(read_model(path), CrumbsCard).card
     assert (card.least_area_px, card.classes, len(card.outputs)) == (30, ("crystal",), 2)
-    assert json.loads(path.read_text())["role"] == "crystals"
+    assert json.loads(path.read_text())["role"] == "crumbs"
 
 
 def test_a_version_that_does_not_know_the_role_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = crystals(tmp_path)
-    monkeypatch.delitem(ROLES, "crystals")
+    path = crumbs(tmp_path)
+    monkeypatch.delitem(ROLES, "crumbs")
     card_from_json.cache_clear()
-    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, image, readout, got 'crystals'"):
+    known = "classifier, drop, image, crystals, readout"
+    with pytest.raises(ModelCardError, match=f"role must be one of {known}, got 'crumbs'"):
         card_from_json(path.read_bytes())
 
 
 def test_its_network_gives_all_outputs_in_one_pass(tmp_path: Path) -> None:
-    found = OnnxNetwork(read_model(crystals(tmp_path)))
+    found = OnnxNetwork(read_model(crumbs(tmp_path)))
     batch = np.ones((2, 1, 16, 24), np.float32)
     maps = found.maps(batch)
     assert {name: each.shape for name, each in maps.items()} == {"logits": (2, 1, 2, 3), "angles": (2, 2, 2, 3)}
@@ -119,13 +120,13 @@ def test_its_network_gives_all_outputs_in_one_pass(tmp_path: Path) -> None:
 
 
 def test_a_network_without_an_output_of_its_card_is_refused(tmp_path: Path) -> None:
-    model = read_model(crystals(tmp_path, network(("logits", 1))))
-    with pytest.raises(ModelError, match=r"crystals-1\.onnx has no output angles of its card, but logits"):
+    model = read_model(crumbs(tmp_path, network(("logits", 1))))
+    with pytest.raises(ModelError, match=r"crumbs-1\.onnx has no output angles of its card, but logits"):
         OnnxNetwork(model)
 
 
 def test_an_output_of_other_channels_is_refused(tmp_path: Path) -> None:
-    model = read_model(crystals(tmp_path, network(("logits", 1), ("angles", 3))))
+    model = read_model(crumbs(tmp_path, network(("logits", 1), ("angles", 3))))
     assert OnnxNetwork(model).logits(np.ones((1, 1, 16, 16), np.float32)).shape == (1, 1, 2, 2)
     with pytest.raises(ModelError, match="its card lists 2 classes"):
         check_answer(model)
@@ -133,18 +134,18 @@ def test_an_output_of_other_channels_is_refused(tmp_path: Path) -> None:
 
 def test_it_is_used_where_there_is_one_and_missed_nowhere(tmp_path: Path) -> None:
     assert [model.card.role for model in default_models(default_models_folder())] == ["classifier", "drop"]
-    crystals(tmp_path)
-    model: Model[CrystalsCard] = default_model(CrystalsCard, tmp_path)
+    crumbs(tmp_path)
+    model: Model[CrumbsCard] = default_model(CrumbsCard, tmp_path)
     check_answer(model)
-    assert model.card.name == "crystals-1"
+    assert model.card.name == "crumbs-1"
 
 
 def all_three(folder: Path) -> Path:
-    """Return a folder with the shipped models and one that finds crystals."""
+    """Return a folder with the shipped models and one that finds crumbs."""
     folder.mkdir()
     for path in default_models_folder().iterdir():
         shutil.copy(path, folder)
-    crystals(folder)
+    crumbs(folder)
     return folder
 
 
@@ -153,7 +154,7 @@ def test_work_unit_result_recipe_and_ledger_name_it(tmp_path: Path) -> None:
     home.settings.write_text(f"models = {str(all_three(tmp_path / 'models'))!r}\n")
     with opened(home.path) as site:
         recipe = recipe_of(site)
-        assert [model.name for model in recipe.models] == ["squeezenet-wells-2", "crystals-1", "drop-unet-2"]
+        assert [model.name for model in recipe.models] == ["squeezenet-wells-2", "crumbs-1", "drop-unet-2"]
         add_images(site, tmp_path / "images", 1)
         create_work(site, recipe)
         (packed,) = unit_files(home.queue)
@@ -163,7 +164,7 @@ def test_work_unit_result_recipe_and_ledger_name_it(tmp_path: Path) -> None:
         result = Result(work_unit=unit.name, client_version="1", models=unit.models, images=(image,))
         assert read_result(write_result(result, tmp_path), unit) == result
         without = replace(result, models=(unit.models[0], unit.models[2]))
-        with pytest.raises(ResultError, match=r"scored with classifier .*, drop .*, expected classifier .*, crystals "):
+        with pytest.raises(ResultError, match=r"scored with classifier .*, drop .*, expected classifier .*, crumbs "):
             check_against(without, unit)
         (record,) = site.imaging.units("open")
         assert record.recipe == recipe
@@ -176,5 +177,5 @@ def test_work_unit_result_recipe_and_ledger_name_it(tmp_path: Path) -> None:
 
 def test_what_a_version_does_not_know_is_not_scored_by_half(tmp_path: Path) -> None:
     models = default_models(all_three(tmp_path / "models"))
-    with pytest.raises(ModelMismatchError, match=r"expected one classifier and one drop locator, got .*crystal finder"):
+    with pytest.raises(ModelMismatchError, match=r"expected one classifier and one drop locator, got .*crumb finder"):
         loaded(models)

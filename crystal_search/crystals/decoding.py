@@ -1,0 +1,135 @@
+"""From the maps of a dense detector to crystals: peaks of the heat, a vote of the cells around each, no box twice."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.crystals.boxes import circle_of_directions, outline_of, overlaps
+from crystal_search.crystals.crystal import Crystal, Floats
+from crystal_search.inference import Maps
+
+STRIDE_PX = 4  #: between cells of a map; a cell's middle lies half of it behind its first pixel's edge
+ANGLES = 36  #: classes of the angle of the long side, evenly over half a turn, the first at 0
+OFFSET_PX = 16.0  #: unit of the offsets from a cell's middle to the centre of its box
+HEAT, BOXES, TURNS, OUTLINES = "heat", "boxes", "angles", "outlines"  #: a detector's outputs
+LARGEST_PX = 8192.0  #: a side, before a number that is none becomes one
+MOST_PEAKS = 2000  #: that are looked at, the hottest
+_AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How maps are read."""
+
+    least: float = 0.3  #: probability of a crystal, the heat of its peak
+    most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Boxes with what else was said of them, the most probable first."""
+
+    probability: Floats  #: (N,)
+    boxes: NDArray[np.float64]  #: (N, 5), see `crystals.boxes`
+    reach: NDArray[np.float64]  #: (N, directions), of the outline, px
+
+    def of(self, which: NDArray[np.intp]) -> "Candidates":
+        """Return those at positions `which`."""
+        return Candidates(self.probability[which], self.boxes[which], self.reach[which])
+
+
+def crystals_in(maps: Maps, decoding: Decoding) -> tuple[Crystal, ...]:
+    """Return the crystals that a detector's maps (1, channels, h, w) of one image tell, the most probable first."""
+    found = candidates(maps, decoding)
+    found = found.of(distinct(found.boxes, decoding.most_overlap))
+    return tuple(
+        Crystal(
+            probability=float(probability),
+            row=float(box[0]),
+            column=float(box[1]),
+            long_px=float(box[2]),
+            short_px=float(box[3]),
+            angle_rad=float(box[4]),
+            outline=tuple((float(row), float(column)) for row, column in outline_of(reach, box[:2])),
+        )
+        for probability, box, reach in zip(found.probability, found.boxes, found.reach, strict=True)
+    )
+
+
+def candidates(maps: Maps, decoding: Decoding) -> Candidates:
+    """Return a box for each peak of the heat, the most probable first; one crystal may still have several."""
+    heat = _probability(maps[HEAT][0, 0])
+    rows, columns = peaks(heat, decoding.least)
+    middles, weights = _votes(heat, rows, columns)
+    boxes = _weighed(maps[BOXES][0], middles, weights)  # (N, channels)
+    offset = OFFSET_PX * boxes[:, :2] + STRIDE_PX * (_mean_place(middles, weights) + 0.5)
+    sides = np.minimum(np.exp(np.minimum(boxes[:, 2:4], 20.0)), LARGEST_PX)
+    turns = _mode(_weighed(maps[TURNS][0], middles, weights))
+    reach = np.minimum(np.exp(np.minimum(_weighed(maps[OUTLINES][0], middles, weights), 20.0)), LARGEST_PX)
+    reach += np.abs(circle_of_directions()).sum(axis=1) / 2  # from the centres of the outermost pixels to their corners
+    long, short = sides.max(axis=1), sides.min(axis=1)
+    return Candidates(heat[rows, columns], np.column_stack((offset, long, short, turns)), reach)
+
+
+def peaks(heat: Floats, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the cells that are at least `least` and no less than their eight neighbours.
+
+    >>> rows, columns = peaks(np.array([[0.1, 0.9, 0.2], [0.1, 0.4, 0.1], [0.8, 0.1, 0.1]]), 0.3)
+    >>> rows.tolist(), columns.tolist()
+    ([0, 2], [1, 0])
+    """
+    height, width = heat.shape
+    wide = np.pad(heat, 1, constant_values=-1.0)
+    highest = np.max([wide[1 + row : 1 + row + height, 1 + column : 1 + column + width] for row, column in _AROUND], 0)
+    rows, columns = np.nonzero((heat >= least) & (heat >= highest))
+    order = np.argsort(-heat[rows, columns], kind="stable")[:MOST_PEAKS]
+    return rows[order], columns[order]
+
+
+def distinct(boxes: NDArray[np.float64], most_overlap: float) -> NDArray[np.intp]:
+    """Return which boxes (N, 5) remain when each takes away the later ones that overlap it more than that."""
+    reach = np.hypot(boxes[:, 2], boxes[:, 3]) / 2
+    apart = np.hypot(*(boxes[:, None, axis] - boxes[None, :, axis] for axis in (0, 1)))
+    first, second = np.nonzero(np.triu(apart < reach[:, None] + reach[None, :], 1))
+    alike = overlaps(boxes[first], boxes[second]) > most_overlap
+    kept = np.ones(len(boxes), np.bool_)
+    for earlier, later in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
+        if kept[earlier]:
+            kept[later] = False
+    return np.flatnonzero(kept)
+
+
+def _probability(logits: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -80, 80))), np.float32)
+
+
+def _votes(
+    heat: Floats, rows: NDArray[np.intp], columns: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the cells around each peak (2, 9, N), and how much each counts (9, N): by the square of its heat."""
+    around = np.array(_AROUND).T[:, :, None]
+    middles = np.stack((rows, columns))[:, None] + around
+    limits = np.array(heat.shape)[:, None, None]
+    inside = ((middles >= 0) & (middles < limits)).all(axis=0)
+    middles = np.clip(middles, 0, limits - 1)
+    weights = np.where(inside, heat[middles[0], middles[1]].astype(np.float64) ** 2, 0.0)
+    return middles, weights / weights.sum(axis=0)
+
+
+def _weighed(field: Floats, middles: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the means (N, channels) of a map (channels, h, w) over the cells that vote."""
+    return np.asarray((field[:, middles[0], middles[1]] * weights).sum(axis=1).T)
+
+
+def _mean_place(middles: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((middles * weights).sum(axis=1).T)
+
+
+def _mode(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the most probable angle of each row of logits (N, ANGLES), between classes by a parabola."""
+    best = logits.argmax(axis=1)
+    numbers = np.arange(len(logits))
+    before, here, after = (logits[numbers, (best + step) % ANGLES] for step in (-1, 0, 1))
+    bent = np.maximum(2 * here - before - after, 1e-9)
+    return np.asarray(((best + np.clip((after - before) / (2 * bent), -0.5, 0.5)) * (np.pi / ANGLES)) % np.pi)

@@ -1,0 +1,74 @@
+"""Finding the crystals of an image: grey at the width that the detector sees, normalised, its maps, crystals."""
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.crystals.crystal import Crystal
+from crystal_search.crystals.decoding import STRIDE_PX, Decoding, crystals_in
+from crystal_search.images import DecodedImage, Grey, View, normalised, resized, to_grey
+from crystal_search.inference import Maps, Network
+from crystal_search.model_card import CrystalCard
+
+TILE_PX = 1024  #: side of the part of an image that one tile answers for
+
+
+def find_crystals(
+    image: DecodedImage, network: Network[CrystalCard], *, least_probability: float | None = None
+) -> tuple[Crystal, ...]:
+    """Return the crystals that a detector sees in an image, the most probable first, in pixels as stored.
+
+    Parameters
+    ----------
+    least_probability
+        Of a crystal (default: what the card says).
+    """
+    card = network.card
+    grey = not_wider(to_grey(image.colour), card.working_width_px)
+    maps = dense_maps(normalised(grey, card.normalisation), network)
+    least = card.least_probability if least_probability is None else least_probability
+    found = crystals_in(maps, Decoding(least=least, most_overlap=card.most_overlap))
+    scale = image.width_px / grey.shape[1]
+    return tuple(each.enlarged(scale) for each in found)
+
+
+def not_wider(grey: Grey, width_px: int) -> Grey:
+    """Return an image reduced to `width_px`, or as it is where it is no wider: enlarging shows nothing more."""
+    return resized(grey, width_px) if grey.shape[1] > width_px else grey
+
+
+def dense_maps(view: View, network: Network[CrystalCard], *, tile_px: int = TILE_PX) -> Maps:
+    """Return a detector's maps (1, channels, h, w) of a normalised image (rows, columns).
+
+    A large image is seen in tiles, each with as much of its surroundings as its answers depend on, which gives the same
+    maps as one pass with less memory.
+
+    Parameters
+    ----------
+    tile_px
+        A multiple of the card's `side_multiple_px`.
+    """
+    multiple, margin = network.card.side_multiple_px, network.card.margin_px
+    padded = np.pad(view, [(0, -side % multiple) for side in view.shape])[None, None]
+    whole = max(padded.shape) <= tile_px + 2 * margin
+    maps = network.maps(padded) if whole else _tiled(padded, network, tile_px)
+    height, width = (-(-side // STRIDE_PX) for side in view.shape)
+    return {name: each[:, :, :height, :width] for name, each in maps.items()}
+
+
+def _tiled(padded: NDArray[np.float32], network: Network[CrystalCard], tile_px: int) -> Maps:
+    height, width = padded.shape[2:]
+    margin, cells = network.card.margin_px, tile_px // STRIDE_PX
+    maps = {
+        each.name: np.empty((1, each.channels, height // STRIDE_PX, width // STRIDE_PX), np.float32)
+        for each in network.card.outputs
+    }
+    for top, left in product(range(0, height, tile_px), range(0, width, tile_px)):
+        above, before = max(0, top - margin), max(0, left - margin)
+        answers = network.maps(padded[:, :, above : top + tile_px + margin, before : left + tile_px + margin])
+        row, column, first_row, first_column = (each // STRIDE_PX for each in (top, left, top - above, left - before))
+        for name, whole in maps.items():
+            part = whole[:, :, row : row + cells, column : column + cells]
+            part[:] = answers[name][:, :, first_row:, first_column:][:, :, : part.shape[2], : part.shape[3]]
+    return maps

@@ -1,0 +1,193 @@
+"""Views of images whose crystals are known one by one, to train a detector on and to check it with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageFilter
+from torch import Tensor
+
+from crystal_search.archives.seen_objects import SeenObject
+from crystal_search.crystals.boxes import circle_of_directions
+from crystal_search.crystals.crystal import Floats
+from crystal_search.crystals.decoding import STRIDE_PX
+from crystal_search.crystals.finding import not_wider
+from crystal_search.datasets.packed import GREY, OBJECTS, PackedDataset, ShardFile, ShardsInUse, WellRow
+from crystal_search.errors import ImageError, UserError
+from crystal_search.images import Grey, decode, local_contrast, to_grey
+from crystal_search.synthesis.wells.crystal_truth import smallest_box
+from crystal_search.training.crystal_targets import KnownCrystals, target
+
+SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
+WELL_SHARE = 0.3  #: of views that show drops, where there are images of drops and of suspensions
+AIMED_SHARE = 0.6  #: of views in larger images that hold a certain crystal
+GAMMA_LOG_RANGE, CONTRAST_RANGE, BRIGHTNESS_RANGE = 0.35, (0.6, 1.3), 20.0  #: brightness in grey levels
+BLURRED_SHARE, BLUR_RANGE_PX = 0.15, (0.3, 1.2)
+NOISY_SHARE, NOISE_RANGE = 0.3, (0.5, 8.0)  #: standard deviations in grey levels
+TURNS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownImage:
+    """An image at the width that a detector sees, and its crystals."""
+
+    grey: Grey  #: (rows, columns)
+    crystals: KnownCrystals
+    covered: NDArray[np.uint8]  #: (rows / 4, columns / 4), what part of each cell crystals cover, 255 for all
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """The crystals of an image, without its pixels."""
+
+    crystals: KnownCrystals
+    covered: NDArray[np.uint8]
+
+
+def truth_of(objects: Sequence[SeenObject], shape: tuple[int, int]) -> Truth:
+    """Return the crystals of an image of `shape`, which may be smaller than the one they were marked in.
+
+    One without an oriented box gets the smallest around its mask. Ignored are those that are too faint, and outlines
+    around many.
+    """
+    height, width = shape
+    covered = np.zeros((height // STRIDE_PX, width // STRIDE_PX), np.uint8)
+    marked = [each for each in objects if sum(each.runs[1::2])]
+    if not marked:
+        return Truth(KnownCrystals(np.zeros((0, 5)), np.zeros((0, 1, 2)), np.zeros(0, np.bool_)), covered)
+    scale = width / marked[0].width_px
+    extremes = np.stack([_extremes(each) for each in marked])
+    boxes = np.array(
+        [each.oriented_box or smallest_box(*(own.T - 0.5)) for each, own in zip(marked, extremes, strict=True)]
+    )
+    boxes *= (scale, scale, scale, scale, 1.0)
+    boxes[:, 4] %= np.pi
+    ignored = np.array([each.too_faint or each.crowd for each in marked])
+    together = np.logical_or.reduce([each.mask for each in marked])
+    picture = Pillow.fromarray((255 * together).astype(np.uint8))
+    covered = np.asarray(picture.resize(covered.shape[::-1], Pillow.Resampling.BOX))
+    return Truth(KnownCrystals(boxes, scale * extremes, ignored), covered)
+
+
+def _extremes(seen: SeenObject) -> NDArray[np.float64]:
+    """Return the point (DIRECTIONS, 2) of a mask that reaches farthest in each direction; px, as boxes count them."""
+    edges = np.cumsum((0, *seen.runs))
+    starts, ends = edges[1:-1:2], edges[2::2] - 1  # of each run of the mask, counted down column after column
+    places = np.concatenate((starts, ends))
+    points = np.stack((places % seen.height_px, places // seen.height_px), axis=1) + 0.5
+    return np.asarray(points[(points @ circle_of_directions().T).argmax(axis=0)])
+
+
+@dataclass
+class CrystalSource(ShardsInUse):
+    """Draws batches of square views; the same step gives the same batch."""
+
+    seed: int
+    side_px: int
+    width_px: int  #: wider images are reduced to it
+    augmented: bool = True
+    _drops: list[WellRow] = field(default_factory=list)
+    _suspensions: list[WellRow] = field(default_factory=list)
+    _truths: dict[str, Truth] = field(default_factory=dict)  #: by the key of the image
+
+    def _take_up(self, shard: ShardFile) -> None:
+        for row in self.dataset.table(WellRow, shard):
+            if row.part(OBJECTS):
+                (self._drops if row.knows_drop else self._suspensions).append(row)
+
+    def __len__(self) -> int:
+        """Return how many images there are to draw from."""
+        return len(self._drops) + len(self._suspensions)
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
+        """Return views (N, 1, side, side) float32 and targets (N, channels, side / 4, side / 4)."""
+        generators = [np.random.default_rng([self.seed, step, number]) for number in range(size)]
+        pairs = [self._sample(step * size + number, each) for number, each in enumerate(generators)]
+        views, targets = (torch.from_numpy(np.stack(each)) for each in zip(*pairs, strict=True))
+        return views[:, None], targets
+
+    def _sample(self, number: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
+        known = known_image(self.dataset, self._row(number, generator), self.width_px, self._truths)
+        top, left = self._corner(known, generator)
+        view = self._view(known.grey, top, left, generator)
+        crystals = known.crystals.moved(top, left, self.side_px)
+        cells = self.side_px // STRIDE_PX
+        covered = known.covered[top // STRIDE_PX :, left // STRIDE_PX :][:cells, :cells].astype(np.float32) / 255
+        turn = int(generator.integers(TURNS)) if self.augmented else 0
+        part = _turned(np.pad(covered, [(0, cells - side) for side in covered.shape]), turn)
+        return _turned(view, turn), target(crystals.turned(turn, self.side_px), part)
+
+    def _row(self, number: int, generator: np.random.Generator) -> WellRow:
+        if not self.augmented:
+            rows = self._suspensions + self._drops
+            order = np.random.default_rng(self.seed).permutation(len(rows))
+            return rows[int(order[number % len(rows)])]
+        drop = generator.random() < WELL_SHARE if self._drops and self._suspensions else bool(self._drops)
+        rows = self._drops if drop else self._suspensions
+        return rows[int(generator.integers(len(rows)))]
+
+    def _corner(self, known: KnownImage, generator: np.random.Generator) -> tuple[int, int]:
+        """Return row and column of a view's first pixel, multiples of the stride."""
+        free = np.maximum(np.array(known.grey.shape) - self.side_px, 0)
+        corner = generator.random(2) * (free + 1)
+        seen = known.crystals.boxes[~known.crystals.ignored]
+        if len(seen) and generator.random() < AIMED_SHARE:
+            aim = seen[generator.integers(len(seen)), :2]
+            corner = np.clip(aim - self.side_px * generator.uniform(0.2, 0.8, 2), 0, free)
+        top, left = (corner // STRIDE_PX * STRIDE_PX).astype(int).tolist()
+        return top, left
+
+    def _view(self, grey: Grey, top: int, left: int, generator: np.random.Generator) -> Floats:
+        """Return a view, recorded differently and then normalised with its surroundings; filled up if it is smaller."""
+        above, before = min(top, SURROUNDINGS_PX), min(left, SURROUNDINGS_PX)
+        reach = self.side_px + SURROUNDINGS_PX
+        around = grey[top - above : top + reach, left - before : left + reach]
+        if self.augmented:
+            around = recorded_differently(around, generator)
+        view = local_contrast(around)[above:, before:][: self.side_px, : self.side_px]
+        return np.pad(view, [(0, self.side_px - side) for side in view.shape], mode="edge")
+
+
+def known_image(
+    dataset: PackedDataset, row: WellRow, width_px: int, truths: dict[str, Truth] | None = None
+) -> KnownImage:
+    """Return an image as a detector sees it, with its crystals; `truths` are remembered ones.
+
+    Raises
+    ------
+    UserError
+        If it does not decode.
+    """
+    try:
+        stored = dataset.array(row, GREY) if row.part(GREY) else to_grey(decode(dataset.image(row)).colour)
+    except ImageError as error:
+        raise UserError(f"{row.image}: {error}; take it out of the archive, and build the dataset again") from error
+    grey = not_wider(np.asarray(stored), width_px)
+    truths = {} if truths is None else truths
+    if row.key not in truths:
+        truths[row.key] = truth_of(dataset.objects(row) or (), (grey.shape[0], grey.shape[1]))
+    return KnownImage(grey, truths[row.key].crystals, truths[row.key].covered)
+
+
+def recorded_differently(grey: Grey, generator: np.random.Generator) -> Grey:
+    """Return an image as another lens, lamp and camera might have recorded it, so gently that small crystals stay."""
+    picture = Pillow.fromarray(grey)
+    if generator.random() < BLURRED_SHARE:
+        picture = picture.filter(ImageFilter.GaussianBlur(float(generator.uniform(*BLUR_RANGE_PX))))
+    levels = np.arange(256, dtype=np.float32) / 255
+    levels = 255 * levels ** np.exp(generator.uniform(-GAMMA_LOG_RANGE, GAMMA_LOG_RANGE))
+    seen = np.asarray(picture)
+    middle = levels[seen].mean()
+    levels = middle + generator.uniform(*CONTRAST_RANGE) * (levels - middle)
+    changed = (levels + generator.uniform(-BRIGHTNESS_RANGE, BRIGHTNESS_RANGE)).astype(np.float32)[seen]
+    if generator.random() < NOISY_SHARE:
+        changed = changed + generator.uniform(*NOISE_RANGE) * generator.standard_normal(seen.shape, np.float32)
+    return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
+
+
+def _turned(view: Floats, turn: int) -> Floats:
+    """Return a square in one of the 8 turned and mirrored versions, as `crystal_targets.KnownCrystals.turned`."""
+    return np.ascontiguousarray(np.rot90(view[:, ::-1] if turn >= 4 else view, turn % 4))

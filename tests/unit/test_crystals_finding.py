@@ -1,0 +1,115 @@
+"""A detector seen as a whole: tiles, sizes, export, card."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from crystal_search.crystals.decoding import HEAT, STRIDE_PX
+from crystal_search.crystals.finding import dense_maps, find_crystals
+from crystal_search.errors import ModelCardError, UserError
+from crystal_search.exporting.export import export
+from crystal_search.images import from_array
+from crystal_search.inference import Maps, OnnxNetwork
+from crystal_search.model import (
+    Model,
+    default_model,
+    default_models,
+    default_models_folder,
+    in_role,
+    read_model,
+    write_model,
+)
+from crystal_search.model_card import CrystalCard, ModelCard, card_from_json, card_to_json
+from crystal_search.networks.network_kinds import build, crystal_detector_card
+from crystal_search.server.models_in_use import check_usable
+from tests.service_site import site_at
+
+CARD = crystal_detector_card("mine", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+
+
+@dataclass(frozen=True)
+class InTorch:
+    """A detector in torch, asked like a model file; it remembers how large its inputs were."""
+
+    network: nn.Module
+    card: CrystalCard
+    seen: list[tuple[int, ...]]
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.maps(batch)[HEAT]
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
+        self.seen.append(batch.shape[2:])
+        with torch.inference_mode():
+            answers = self.network(torch.from_numpy(batch))
+        return {output.name: each.numpy() for output, each in zip(self.card.outputs, answers, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def detector() -> InTorch:
+    torch.manual_seed(0)
+    network = build("dense-crystals", 1).eval()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.weight, 0.8, 1.6)  # so that what is far away matters, as after training
+    return InTorch(network, CARD, [])
+
+
+def test_tiles_answer_what_one_pass_answers(detector: InTorch) -> None:
+    view = np.random.default_rng(0).normal(size=(700, 590)).astype(np.float32)
+    whole = dense_maps(view, detector)
+    detector.seen.clear()
+    tiled = dense_maps(view, detector, tile_px=128)
+    assert len(detector.seen) == 6 * 5
+    assert max(max(each) for each in detector.seen) == 128 + 2 * CARD.margin_px
+    for name, each in whole.items():
+        assert each.shape[2:] == (700 // STRIDE_PX, -(-590 // STRIDE_PX))
+        np.testing.assert_allclose(tiled[name], each, rtol=0, atol=2e-5)
+
+
+def test_an_image_of_usual_size_is_seen_in_one_pass(detector: InTorch) -> None:
+    detector.seen.clear()
+    dense_maps(np.zeros((96, 100), np.float32), detector)
+    assert detector.seen == [(96, 128)]
+
+
+def test_a_wide_image_is_reduced_and_what_is_found_lies_in_its_own_pixels(detector: InTorch) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (256, 512), np.uint8)
+    narrow = replace(detector, card=replace(CARD, working_width_px=256))
+    crystals = find_crystals(from_array(grey), narrow, least_probability=0.0)
+    assert max(each.column for each in crystals) > 256
+
+
+@pytest.fixture(scope="module")
+def model(detector: InTorch, tmp_path_factory: pytest.TempPathFactory) -> Model[ModelCard]:
+    return read_model(export(detector.network, CARD, tmp_path_factory.mktemp("models")))
+
+
+def test_its_file_gives_the_same_numbers_and_its_card_is_read_back(detector: InTorch, model: Model[ModelCard]) -> None:
+    view = np.random.default_rng(1).normal(size=(1, 1, 96, 64)).astype(np.float32)
+    expected, answers = detector.maps(view), OnnxNetwork(in_role(model, CrystalCard)).maps(view)
+    assert answers.keys() == expected.keys()
+    for name, each in expected.items():
+        np.testing.assert_allclose(answers[name], each, rtol=0, atol=1e-4)
+    assert card_from_json(card_to_json(model.card).encode()) == model.card
+
+
+def test_a_card_whose_tiles_would_begin_between_cells_is_refused() -> None:
+    text = card_to_json(replace(CARD, margin_px=100))
+    with pytest.raises(ModelCardError, match="margin_px must be a multiple of 32, the side_multiple_px, got 100"):
+        card_from_json(text.encode())
+
+
+def test_it_is_no_part_of_what_scores_images(model: Model[ModelCard], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="mine is a crystal detector, which clients do not run"):
+        check_usable(site_at(tmp_path), model)
+    folder = Path(shutil.copytree(default_models_folder(), tmp_path / "models"))
+    write_model(model.onnx, model.card, folder)
+    assert [each.card.role for each in default_models(folder)] == ["classifier", "drop"]
+    assert default_model(CrystalCard, folder).card.name == "mine"

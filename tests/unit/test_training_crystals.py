@@ -1,0 +1,206 @@
+"""What a detector is taught, what it is charged, and that a perfect answer is read back as the crystals themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis.strategies import floats, integers
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from crystal_search.archives.seen_objects import SeenObject, objects_json, of_mask
+from crystal_search.crystals.boxes import corners, overlaps
+from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, TURNS, Decoding, crystals_in, distinct
+from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS, PackedDataset, open_dataset
+from crystal_search.images import picture_file
+from crystal_search.inference import Maps
+from crystal_search.training import crystal_targets as told
+from crystal_search.training.crystal_losses import angle_classes, crystal_losses, divergence
+from crystal_search.training.crystal_source import CrystalSource, truth_of
+from crystal_search.training.crystal_targets import KnownCrystals, heats, target
+from tests.unit.dataset_files import write_about, write_shard
+
+SIDE_PX, CELLS = 128, 32
+NOTHING_COVERED = np.zeros((CELLS, CELLS), np.float32)
+
+
+def known(*boxes: tuple[float, ...], ignored: tuple[bool, ...] = ()) -> KnownCrystals:
+    """Return crystals that fill their boxes."""
+    array = np.array(boxes, np.float64).reshape(-1, 5)
+    return KnownCrystals(array, corners(array), np.array(ignored or [False] * len(array), np.bool_))
+
+
+def answers(truth: NDArray[np.float32]) -> Maps:
+    """Return the maps of a detector that answers what it was taught."""
+    heat, turn = np.clip(truth[told.HEAT], 1e-6, 1 - 1e-6), truth[told.ANGLE]
+    classes = angle_classes(torch.from_numpy(turn.ravel())).reshape(*turn.shape, -1).permute(2, 0, 1)
+    boxes = np.concatenate((truth[told.OFFSET : told.ANGLE], [np.cos(2 * turn), np.sin(2 * turn)]))
+    maps = {HEAT: np.log(heat / (1 - heat))[None], BOXES: boxes, TURNS: (classes + 1e-9).log().numpy()}
+    return {name: each[None].astype(np.float32) for name, each in (maps | {OUTLINES: truth[told.OUTLINE :]}).items()}
+
+
+@given(
+    row=floats(45, 83),
+    column=floats(45, 83),
+    long=floats(8, 80),
+    ratio=floats(0.12, 0.9),
+    angle=floats(0, 3.1415),
+)
+@settings(deadline=None)
+def test_a_crystal_comes_back_from_a_perfect_answer(
+    row: float, column: float, long: float, ratio: float, angle: float
+) -> None:
+    box = (row, column, long, max(2.0, long * ratio), angle)
+    found = crystals_in(answers(target(known(box), NOTHING_COVERED)), Decoding())
+    assert len(found) == 1
+    assert found[0].probability > 0.99
+    assert overlaps(np.array([found[0].box]), np.array([box]))[0] > 0.85
+    assert found[0].box[:2] == pytest.approx(box[:2], abs=0.05)
+    assert len(found[0].outline) >= 3
+
+
+def test_crystals_beside_each_other_come_back_one_by_one() -> None:
+    boxes = ((30, 30, 40, 10, 0.3), (60, 90, 30, 12, 2.0), (100, 40, 12, 4, 1.2))
+    found = crystals_in(answers(target(known(*boxes), NOTHING_COVERED)), Decoding())
+    assert sorted(round(each.row) for each in found) == [30, 60, 100]
+
+
+def test_a_target_is_what_a_person_would_write() -> None:
+    truth = target(known((8, 8, 12, 12, 0)), np.zeros((4, 4), np.float32))
+    # The nearest cells are 2 px away along both axes, the others 6 px along one or both; the spread is 0.15 of 12 px.
+    near, far = (np.exp(-0.5 * (away - 8) / 1.8**2) for away in (6**2 + 2**2, 6**2 + 6**2))
+    edge, middle = [far, near, near, far], [near, 1, 1, near]
+    np.testing.assert_allclose(truth[told.HEAT], [edge, middle, middle, edge], atol=1e-6)
+    np.testing.assert_array_equal(truth[told.BOX_COUNTS, 1:3, 1:3], np.full((2, 2), 0.25))
+    assert truth[told.BOX_COUNTS].sum() == 1
+    np.testing.assert_allclose(truth[told.OFFSET : told.SIDES, 1, 2], [2 / 16, -2 / 16])
+    np.testing.assert_allclose(truth[told.SIDES : told.ANGLE, 1, 1], np.log([12, 12]), rtol=1e-6)
+    np.testing.assert_allclose(truth[told.OUTLINE, 1, 1], np.log(6), rtol=1e-6)
+
+
+def test_what_is_ignored_counts_neither_as_found_nor_as_missed() -> None:
+    truth = target(known((64, 64, 40, 20, 0), ignored=(True,)), NOTHING_COVERED)
+    assert not truth[told.HEAT].any()
+    assert truth[told.HEAT_COUNTS, 16, 16] == 0
+    assert truth[told.HEAT_COUNTS, 0, 0] == 1
+    assert not truth[told.BOX_COUNTS].any()
+
+
+def test_a_crystal_that_the_border_of_a_view_cuts_is_ignored_and_one_beyond_it_is_gone() -> None:
+    seen = known((10, 10, 8, 4, 0), (20, 40, 30, 6, 0), (90, 90, 8, 4, 0)).moved(0, 0, 48)
+    assert seen.boxes[:, 0].tolist() == [10, 20]
+    assert seen.ignored.tolist() == [False, True]
+
+
+@given(turn=integers(0, 7), angle=floats(0, 3.14))
+@settings(deadline=None, max_examples=20)
+def test_turned_crystals_lie_where_the_turned_picture_has_them(turn: int, angle: float) -> None:
+    crystals = known((30, 80, 50, 14, angle))
+    hot = heats(crystals.boxes, (CELLS, CELLS))[0]
+    expected = np.rot90(hot[:, ::-1] if turn >= 4 else hot, turn % 4)
+    turned = crystals.turned(turn, SIDE_PX)
+    np.testing.assert_allclose(heats(turned.boxes, (CELLS, CELLS))[0], expected, atol=1e-3)
+    np.testing.assert_allclose(np.sort(turned.points[0], axis=0), np.sort(corners(turned.boxes)[0], axis=0), atol=1e-6)
+
+
+def test_a_perfect_answer_costs_almost_nothing_and_a_wrong_angle_something() -> None:
+    truth = target(known((64, 64, 60, 12, 0.5)), NOTHING_COVERED)
+    maps = answers(truth)
+    given_ = [torch.from_numpy(maps[name]) for name in (HEAT, BOXES, TURNS, OUTLINES)]
+    covered = torch.full((1, 1, CELLS, CELLS), -20.0)
+    right = crystal_losses((*given_, covered), torch.from_numpy(truth)[None])
+    assert all(float(right[name]) < 1e-3 for name in right if name not in ("loss", "angle"))
+    given_[1][:, 4:] *= -1
+    wrong = crystal_losses((*given_, covered), torch.from_numpy(truth)[None])
+    assert float(wrong["gauss"]) > 0.5
+    assert float(wrong["turn"]) > 1
+
+
+def test_a_view_without_crystals_can_be_learnt_from() -> None:
+    truth = torch.from_numpy(target(known(), NOTHING_COVERED))[None]
+    cells = (1, 1, CELLS, CELLS)
+    heat = torch.zeros(cells, requires_grad=True)
+    others = [torch.zeros(1, count, CELLS, CELLS) for count in (6, 36, 32, 1)]
+    loss = crystal_losses((heat, *others), truth)["loss"]
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert heat.grad is not None
+    assert bool((heat.grad > 0).all())
+
+
+def test_the_divergence_of_two_boxes_is_that_of_their_gaussians() -> None:
+    mine = torch.tensor([[0.0, 0.0, np.log(8.0), np.log(4.0), 1.0, 0.0]], dtype=torch.float64)
+    moved = mine + torch.tensor([[0.0, 4 / 16, 0, 0, 0, 0]])  # by one standard deviation along the long side
+    assert float(divergence(mine, mine)) == pytest.approx(0, abs=1e-5)
+    assert float(divergence(moved, mine)) == pytest.approx(0.5, abs=1e-5)
+    wider = mine + torch.tensor([[0.0, 0, np.log(2), 0, 0, 0]])
+    assert float(divergence(wider, mine)) == pytest.approx(0.5 * (4 - 1) - np.log(2), abs=1e-5)
+
+
+def test_of_boxes_that_overlap_much_the_first_remains() -> None:
+    boxes = np.array([(20, 20, 30, 10, 0.0), (21, 20, 30, 10, 0.1), (20, 60, 30, 10, 0.0), (20, 20, 30, 10, 1.5)])
+    assert distinct(boxes, 0.5).tolist() == [0, 2, 3]
+
+
+def rectangle(top: int, left: int, height: int, width: int, *, side_px: int = 160) -> SeenObject:
+    mask = np.zeros((side_px, side_px), np.bool_)
+    mask[top : top + height, left : left + width] = True
+    return of_mask(mask, "crystal_harvestable")
+
+
+def test_a_crystal_without_a_box_gets_the_smallest_around_its_mask_and_a_reduced_image_a_smaller_one() -> None:
+    truth = truth_of([rectangle(40, 64, 8, 32)], (80, 80))
+    np.testing.assert_allclose(truth.crystals.boxes, [[22, 40, 16, 4, 0]], atol=1e-6)
+    assert truth.covered.shape == (20, 20)
+    assert (truth.covered == 255).sum() == 4
+    assert truth.covered.sum() == 255 * 4
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
+    """Return a dataset of grey noise with a lighter crystal in each image."""
+    samples = []
+    for number in range(3):
+        grey = np.random.default_rng(number).normal(100, 4, (160, 160))
+        crystal = rectangle(40 + number, 60, 8, 32)
+        grey[crystal.mask] += 60
+        row = {"key": f"{number:08d}", "outcome": "crystal_harvestable", "image": f"{number}.png"}
+        parts = {
+            IMAGE: picture_file(Pillow.fromarray(np.clip(grey, 0, 255).astype(np.uint8))),
+            OBJECTS: objects_json([crystal]),
+        }
+        samples.append((row | {"well": f"{number}", "plate": ""}, parts))
+    folder = tmp_path_factory.mktemp("data")
+    write_about(folder, [write_shard(folder, IMAGES, "train", samples)])
+    return open_dataset(folder)
+
+
+def test_the_same_step_gives_the_same_batch_and_another_step_another(dataset: PackedDataset) -> None:
+    source = CrystalSource(dataset, 0, SIDE_PX, 1224)
+    source.refresh()
+    views, targets = source.batch(3, 4)
+    assert (views.shape, targets.shape) == ((4, 1, SIDE_PX, SIDE_PX), (4, told.CHANNELS, CELLS, CELLS))
+    again, _ = source.batch(3, 4)
+    torch.testing.assert_close(again, views, rtol=0, atol=0)
+    assert not torch.equal(source.batch(4, 4)[0], views)
+
+
+def test_the_heat_lies_on_the_crystal_of_every_view(dataset: PackedDataset) -> None:
+    source = CrystalSource(dataset, 0, SIDE_PX, 1224)
+    source.refresh()
+    for step in range(4):
+        views, targets = source.batch(step, 2)
+        small = torch.nn.functional.avg_pool2d(views, 4)[:, 0]
+        for view, truth in zip(small, targets, strict=True):
+            if truth[told.HEAT].max() == 1:
+                assert view[truth[told.HEAT] > 0.9].mean() > view.mean() + 0.5
+
+
+def test_a_small_image_is_filled_up(dataset: PackedDataset, tmp_path: Path) -> None:
+    source = CrystalSource(dataset, 0, 192, 1224, augmented=False)
+    source.refresh()
+    views, targets = source.batch(0, 1)
+    assert views.shape == (1, 1, 192, 192)
+    torch.testing.assert_close(views[0, 0, :, 191], views[0, 0, :, 159])
+    assert not targets[0, told.HEAT, 40:].any()
