@@ -37,7 +37,8 @@ class MemoryBestDrops:
     def _best(self, database: ImagingDatabase, query: BestQuery) -> list[BestImage]:
         found: dict[int, BestImage] = {}
         for at, news_at in self._news.items():
-            if at[2] == "visible" and news_at > (query.since or LONG_AGO):
+            is_of_these = query.projects is None or at[0] in database.plates_of(query.projects)
+            if is_of_these and at[2] == "visible" and news_at > (query.since or LONG_AGO):
                 seen = (self._last(query.person, at[0]) or LONG_AGO) >= news_at
                 for p_crystal, image_id in _likeliest(database, at, query.readouts):
                     best = max(p_crystal, found[image_id].p_crystal if image_id in found else 0.0)

@@ -47,6 +47,10 @@ class MemoryFacts:
         """Return by barcode what is known of those of these plates of which something was noted."""
         return {plate: self._facts[plate].facts for plate in plates if plate in self._facts}
 
+    def plates_of(self, projects: Collection[str]) -> set[str]:
+        """Return the barcodes of the plates of these projects."""
+        return {plate for plate, kept in self._facts.items() if kept.facts.project in projects}
+
     def conditions(self, plate: str) -> list[Condition]:
         """Return what is in the wells of a plate, by row, column, drop."""
         return shown(kept for place, kept in self._wells.items() if place[0] == plate)

@@ -32,7 +32,8 @@ def beside(database: ImagingDatabase, plate: str, query: PlateQuery) -> Neighbou
 def _in_order(database: ImagingDatabase, query: PlateQuery) -> tuple[list[PlateLine], list[PlateLine]]:
     """Return every plate, and those that are asked for in their order."""
     query.checked()
-    everything = [_line(database, each.plate) for each in database.plates()]
+    lines = [_line(database, each.plate) for each in database.plates()]
+    everything = [each for each in lines if query.projects is None or each.project in query.projects]
     words = query.search.casefold().split()
     found = [
         each for each in everything if all(any(word in text for text in _texts(database, each.plate)) for word in words)

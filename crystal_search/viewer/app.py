@@ -31,6 +31,7 @@ from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
+from crystal_search.viewer.limited import limited_viewer
 from crystal_search.viewer.people.asker import SignIn
 from crystal_search.viewer.people.gate import Gate
 from crystal_search.viewer.people.known_people import KnownPeople
@@ -44,6 +45,7 @@ from crystal_search.viewer.thumbnails import Thumbnails
 HERE = Path(__file__).parent
 MAX_PICTURE_MAKERS = 4
 HERE_ALONE = NobodySignsIn()  #: this machine's browsers may do everything
+LIMITED_SECONDS = 3600.0  #: for which what people see of some projects only is kept ready
 OFFERS_SECONDS = 60.0  #: how old may be what is offered
 _ERROR_PAGES = {
     HTTPException: pages.show_http_error,
@@ -127,7 +129,7 @@ def viewer_app(
         lifespan=lifespan,
     )
     app.state.addresses = ADDRESSES
-    app.state.viewer = Viewer(
+    app.state.viewer = viewer = Viewer(
         imaging=imaging,
         reader=PlateReader(imaging, time_zone=time_zone, shown=shown, promised=promised),
         thumbnails=kept,
@@ -142,6 +144,7 @@ def viewer_app(
         queues=Queues(site) if site else None,
         people=sign_in if isinstance(sign_in, KnownPeople) else None,
     )
+    app.state.limited = Recent(partial(limited_viewer, viewer), seconds=LIMITED_SECONDS)
     return app
 
 

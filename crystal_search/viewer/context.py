@@ -19,7 +19,7 @@ from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.parameters import number, words
 from crystal_search.viewer.people.asker import asker_of
 from crystal_search.viewer.people.known_people import KnownPeople
-from crystal_search.viewer.queues import Queues
+from crystal_search.viewer.queues import QueueSource
 from crystal_search.viewer.reading import Board, PlateReader
 from crystal_search.viewer.thumbnails import Thumbnails
 
@@ -42,13 +42,14 @@ class Viewer:
     sentinel: Path | None  #: where it is told how imagers are
     shown: Callable[[], ShownScores]  #: tells which of the machine's scores are shown
     offers: Callable[[], Sequence[Offer]]  #: fits of readouts that are worth while
-    queues: Queues | None  #: lists of images that are worth a look; None without an installation
+    queues: QueueSource | None  #: lists of images that are worth a look; None without an installation
     people: KnownPeople | None  #: who may sign in; None where nobody does
 
 
 def viewer_of(request: Request) -> Viewer:
-    """Return what this request can use."""
-    viewer: Viewer = request.app.state.viewer
+    """Return what this request can use; of people who see some projects only, no more than these."""
+    state, projects = request.app.state, asker_of(request).projects
+    viewer: Viewer = state.viewer if projects is None else state.limited.get(projects)
     return viewer
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from crystal_search.errors import UserError
 from crystal_search.server.feature_store.feature_store import FeatureStore
@@ -124,6 +124,22 @@ QUEUE_KINDS = {
         make=_against("second"),
     ),
 }
+
+
+class QueueSource(Protocol):
+    """What has lists of images that are worth a look."""
+
+    def imagers(self) -> list[str]:
+        """Return the imagers of whose images there are features, that with the most images first."""
+
+    def get(self, key: Key) -> Listing:
+        """Return a list, the newest that can be had without waiting long.
+
+        Raises
+        ------
+        DatabaseError
+            If the database or the store cannot be read.
+        """
 
 
 class Queues:

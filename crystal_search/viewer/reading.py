@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -72,6 +73,7 @@ class PlateReader:
         promised: Callable[[Sequence[DropScores]], Promised] = lambda _: {},
     ) -> None:
         self._imaging = imaging
+        self._made_with: Mapping[str, Any] = {"time_zone": time_zone, "shown": shown, "promised": promised}
         self._time_zone = time_zone  #: of the robots' clocks, which times of images are told by
         self._shown = shown  #: tells which automatic scores are shown
         self._promised = promised  #: tells by image what readouts in use promise of a board's drops
@@ -84,6 +86,10 @@ class PlateReader:
         self._recipes = Recent(self._load_recipes, seconds=HISTORY_SECONDS)
         self._lists = Recent(self._load_list, seconds=PLATES_SECONDS)
         self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
+
+    def over(self, imaging: ImagingDatabase) -> "PlateReader":
+        """Return a reader of another database, with a memory of its own."""
+        return PlateReader(imaging, **self._made_with)
 
     def _load_plate(self, barcode: str) -> PlateSummary:
         for summary in self._imaging.plates(plate=barcode):

@@ -9,6 +9,7 @@ from crystal_search.result import ImageScore
 from crystal_search.server.imaging import best_drops
 from crystal_search.server.imaging.best_drops import BestQuery
 from crystal_search.server.imaging.imaging_database import AutoScore, ImagingDatabase, Recipe
+from crystal_search.server.imaging.plate_facts import PlateFacts, Source
 from crystal_search.server.imaging.stored_images import FileVersion, Removal, StoredImage
 from tests.integration.imaging_nouns import FOUND, NO_DROP, RECIPE, auto, key, manual, new_image, stored, unreadable
 
@@ -37,6 +38,15 @@ def test_the_likeliest_of_all_plates_come_first(imaging: ImagingDatabase) -> Non
     one, two, three, four = (image.id for image in images)
     assert best(imaging) == [(three, 0.95, False), (two, 0.9, False), (one, 0.2, False), (four, 0.1, False)]
     assert best(imaging, BestQuery(limit=2)) == [(three, 0.95, False), (two, 0.9, False)]
+
+
+def test_the_likeliest_of_some_projects_only(imaging: ImagingDatabase) -> None:
+    images = [stored(imaging, key(plate)) for plate in ("P1", "P2", "P3")]
+    imaging.add_auto_scores(likely(image, p_crystal) for image, p_crystal in zip(images, (0.9, 0.8, 0.7), strict=True))
+    facts = [PlateFacts(plate="P2", project="mx-1"), PlateFacts(plate="P3", project="other")]
+    imaging.note_plates(facts, source=Source(name="ispyb"))
+    assert best(imaging, BestQuery(projects=("mx-1",), limit=1)) == [(images[1].id, 0.8, False)]
+    assert best(imaging, BestQuery(projects=())) == []
 
 
 def test_plates_that_a_person_has_seen_come_last_until_they_have_news(imaging: ImagingDatabase) -> None:

@@ -124,6 +124,24 @@ def test_every_word_must_be_found_somewhere(imaging: ImagingDatabase, search: st
     assert (page.found, page.all) == (len(plates), 3)
 
 
+@pytest.mark.parametrize(
+    ("projects", "search", "plates"),
+    [(("mx-1",), "", "A"), (("mx-1", "100%"), "", "AB"), ((), "", ""), (("MX-1",), "", ""), (("mx-1",), "b", "")],
+)
+def test_only_plates_of_some_projects_are_listed(
+    imaging: ImagingDatabase, projects: tuple[str, ...], search: str, plates: str
+) -> None:
+    for letter in "ABC":
+        stored(imaging, key(letter))
+    facts = [PlateFacts(plate="A", project="mx-1"), PlateFacts(plate="B", project="100%")]
+    imaging.note_plates(facts, source=ISPYB)
+    page = imaging.list_plates(PlateQuery(projects=projects, search=search, sort="plate"))
+    assert "".join(each.plate for each in page.plates) == plates
+    assert (page.found, page.all) == (len(plates), len(imaging.plates_of(projects)))
+    beyond = imaging.list_plates(PlateQuery(projects=projects, search=search, page=9))
+    assert (beyond.found, beyond.all) == (page.found, page.all)
+
+
 def test_what_plates_are_not_sorted_by_is_refused(imaging: ImagingDatabase) -> None:
     with pytest.raises(UnknownNameError, match="not sorted by 'colour'; choose from newest_at, plate"):
         imaging.list_plates(PlateQuery(sort="colour"))

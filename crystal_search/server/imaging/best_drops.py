@@ -15,6 +15,7 @@ class BestQuery:
     person: str = ""  #: whose looking counts; empty: nobody's, so that no plate was seen
     since: datetime | None = None  #: of inspections that had news after that; None: of all
     readouts: frozenset[str] = frozenset()  #: hashes of readouts whose scores count beside the shipped ones
+    projects: tuple[str, ...] | None = None  #: only of plates of these; None: of all, and of none
     limit: int = 100  #: images
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Delete, and_, case, delete, func, or_, select
+from sqlalchemy import Delete, and_, case, delete, func, or_, select, true
 
 from crystal_search.outcomes import GROUPS, Group
-from crystal_search.server.imaging.best_drops import KEPT
+from crystal_search.server.imaging.best_drops import KEPT, BestQuery
 from crystal_search.server.imaging.count_statements import at_any, of_its_inspection
 from crystal_search.server.imaging.json_numbers import json_number
-from crystal_search.server.imaging.schema import image, inspection, likely_crystal, score, seen
+from crystal_search.server.imaging.schema import image, inspection, likely_crystal, plate_fact, score, seen
+from crystal_search.server.imaging.sql_rows import time_text
 from crystal_search.server.imaging.sql_statements import InspectionKey, Query, counts
 
 _CRYSTAL = GROUPS.index(Group.CRYSTAL)
@@ -48,19 +49,27 @@ def forgetting_likeliest(keys: Sequence[InspectionKey]) -> Delete:
     return delete(likely_crystal).where(or_(*own))
 
 
-def best_images(person: str, since: str, readouts: Sequence[int], limit: int) -> Query:
-    """Select the likeliest crystals where there was news after `since`, of plates unseen by a person first."""
-    looked = select(func.max(seen.c.seen_at)).where(seen.c.person == person, seen.c.plate_id == inspection.c.plate_id)
+def best_images(query: BestQuery, readouts: Sequence[int]) -> Query:
+    """Select the likeliest crystals where there was news, of plates unseen by a person first."""
+    looked = select(func.max(seen.c.seen_at)).where(
+        seen.c.person == query.person, seen.c.plate_id == inspection.c.plate_id
+    )
     was_seen = case((func.coalesce(looked.scalar_subquery(), "") >= inspection.c.news_at, 1), else_=0).label("seen")
     likely = likely_crystal.c
     at = and_(likely.plate_id == inspection.c.plate_id, likely.number == inspection.c.number)
+    projects = plate_fact.c.project.in_(query.projects or ())
+    of_these = inspection.c.plate_id.in_(select(plate_fact.c.plate_id).where(projects))
     return (
         select(likely.image_id, likely.p_crystal, inspection.c.news_at, was_seen)
         .select_from(inspection.join(likely_crystal, at).join(image, image.c.id == likely.image_id))
-        .where(inspection.c.channel == "visible", inspection.c.news_at > since, image.c.channel == "visible")
-        .where(likely.readout_id.in_([0, *readouts]))
+        .where(
+            inspection.c.channel == "visible",
+            inspection.c.news_at > time_text(query.since),
+            image.c.channel == "visible",
+        )
+        .where(likely.readout_id.in_([0, *readouts]), of_these if query.projects is not None else true())
         .order_by(was_seen, likely.p_crystal.desc(), inspection.c.news_at.desc(), likely.image_id)
-        .limit(limit)
+        .limit(query.limit * (1 + len(readouts)))
     )
 
 

@@ -16,6 +16,11 @@ def facts_of(barcodes: Sequence[str]) -> Query:
     return select(plate_fact, plate.c.barcode).join(plate).where(plate.c.barcode.in_(barcodes))
 
 
+def plates_of(projects: Sequence[str]) -> Query:
+    """Select the barcodes of the plates of these projects."""
+    return select(plate.c.barcode).join(plate_fact).where(plate_fact.c.project.in_(projects))
+
+
 def noting_facts() -> Update:
     """Note what is known now of the plate `of_plate`, in whatever columns are given with it."""
     return update(plate_fact).where(plate_fact.c.plate_id == bindparam("of_plate"))

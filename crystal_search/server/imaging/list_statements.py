@@ -79,7 +79,7 @@ def _listed(query: PlateQuery) -> tuple[Query, tuple[ColumnElement[object], ...]
         .outerjoin(latest, at_latest)
         .outerjoin(best, is_best)
         .outerjoin(image, image.c.id == best.c.image_id)
-        .where(*_found(query.search))
+        .where(*_found(query))
     )
     return listed, (order.asc() if is_text != query.turned else order.desc(), plate.c.barcode)
 
@@ -100,11 +100,11 @@ def neighbours(barcode: str, query: PlateQuery) -> Query:
     return select(every.c.previous, every.c.next).where(every.c.barcode == barcode)
 
 
-def count_plates(search: str) -> Query:
-    """Select how many plates that have images are found by these words."""
+def count_plates(query: PlateQuery) -> Query:
+    """Select how many plates that have images are asked for."""
     there = select(inspection.c.plate_id).where(_THERE)
     found = select(func.count()).select_from(plate.outerjoin(plate_fact, plate_fact.c.plate_id == plate.c.id))
-    return found.where(plate.c.id.in_(there), *_found(search))
+    return found.where(plate.c.id.in_(there), *_found(query))
 
 
 def inspections_of(plate_ids: Sequence[int]) -> Query:
@@ -137,9 +137,12 @@ def inspections_after(query: InspectionQuery) -> Query:
     )
 
 
-def _found(search: str) -> list[ColumnElement[bool]]:
-    """Return what holds of plates in which every word is found, in whatever letters."""
-    return [_holds(word) for word in search.casefold().split()]
+def _found(query: PlateQuery) -> list[ColumnElement[bool]]:
+    """Return what holds of plates of these projects in which every word is found, in whatever letters."""
+    words = [_holds(word) for word in query.search.casefold().split()]
+    if query.projects is None:
+        return words
+    return [func.coalesce(plate_fact.c.project, "").in_(query.projects), *words]
 
 
 def _holds(word: str) -> ColumnElement[bool]:

@@ -102,6 +102,9 @@ class PlateFactsStore(Protocol):
     def plate_facts(self, plates: Collection[str]) -> dict[str, PlateFacts]:
         """Return by barcode what is known of those of these plates of which something was noted."""
 
+    def plates_of(self, projects: Collection[str]) -> set[str]:
+        """Return the barcodes of the plates of these projects."""
+
     def conditions(self, plate: str) -> list[Condition]:
         """Return what is in the wells of a plate, by row, column, drop; wells of which nobody says so are left out.
 

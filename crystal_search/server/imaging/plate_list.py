@@ -25,6 +25,7 @@ SORTS = (
 class PlateQuery:
     """Which plates of all, in which order."""
 
+    projects: tuple[str, ...] | None = None  #: only plates of these; None: of all, and of none
     search: str = ""  #: words that must all be in barcode, project, protein, owner, people, plate type or conditions
     sort: str = "newest_at"  #: one of `SORTS`
     turned: bool = False  #: the other way round
@@ -84,7 +85,7 @@ class PlatePage:
 
     plates: tuple[PlateLine, ...]
     found: int  #: plates on all pages
-    all: int  #: plates in the database
+    all: int  #: plates in the database, of these projects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,7 @@ class SqlBestDrops(SqlCounting):
         def work(connection: Connection) -> list[BestImage]:
             recipes = readouts_among_recipes(connection).items()
             readouts = [recipe_id for recipe_id, sha256 in recipes if sha256 in query.readouts]
-            since = time_text(query.since)
-            wanted = statements.best_images(query.person, since, readouts, query.limit * (1 + len(readouts)))
-            return _best(connection.execute(wanted))[: query.limit]
+            return _best(connection.execute(statements.best_images(query, readouts)))[: query.limit]
 
         return self._read("look for the best drops", work)
 

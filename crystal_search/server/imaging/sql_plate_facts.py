@@ -61,6 +61,14 @@ class SqlPlateFacts(SqlTransactions):
         kept = self._read("read whose plates are", lambda connection: _kept_facts(connection, plates))
         return {plate: each.facts for plate, each in kept.items()}
 
+    def plates_of(self, projects: Collection[str]) -> set[str]:
+        """Return the barcodes of the plates of these projects."""
+
+        def work(connection: Connection) -> set[str]:
+            return {row.barcode for row in rows_of(connection, projects, statements.plates_of)}
+
+        return self._read("look for plates of projects", work)
+
     def conditions(self, plate: str) -> list[Condition]:
         """Return what is in the wells of a plate, by row, column, drop."""
         rows = self._read("read what is in wells", lambda c: c.execute(statements.conditions_of(plate)).all())

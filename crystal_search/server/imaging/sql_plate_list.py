@@ -1,7 +1,7 @@
 """The lists of plates and of inspections, in SQL."""
 
 from collections import defaultdict
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -43,10 +43,10 @@ def _page(connection: Connection, query: PlateQuery) -> PlatePage:
         numbers[row.plate_id].add(row.number)
         channels[row.plate_id].add(row.channel)
     plates = tuple(_line(row, numbers[row.id], channels[row.id]) for row in rows)
-    everything = int(connection.scalar(list_statements.count_plates("")) or 0)
+    everything = int(connection.scalar(list_statements.count_plates(replace(query, search=""))) or 0)
     found = rows[0].found if rows else 0
     if not rows and query.page > 1:  # beyond the last one, where no line tells
-        found = int(connection.scalar(list_statements.count_plates(query.search)) or 0)
+        found = int(connection.scalar(list_statements.count_plates(query)) or 0)
     return PlatePage(plates=plates, found=found, all=everything)
 
 
