@@ -14,6 +14,7 @@ from crystal_search.outcomes import GROUPS
 
 LEAST_PLATES = 5  #: before plates are drawn again; of fewer, drops are, and the interval says less of new plates
 FEW = 5  #: labels of a group that are too few to know how it looks
+MANY = 1000  #: labels that nobody gives for the sake of a proof
 ALIKE = 0.97  #: AUROC of the shipped score above which there is little to gain
 
 
@@ -128,5 +129,7 @@ def more_labels(gain: Gain) -> str:
         return f"the shipped score tells crystals already ({gain.shipped.value:.3f}): there is little to gain here"
     if not value > 0:
         return "nothing was gained so far: labels of drops that the shipped score gets wrong help most"
-    needed = gain.labels * ((value - low) / value) ** 2
-    return f"about {max(1, round(needed - gain.labels))} more labels would prove a gain of this size, if it is there"
+    more = max(1, round(gain.labels * ((value - low) / value) ** 2 - gain.labels))
+    if more > MANY:
+        return f"a gain of {value:.3f} is too small for {MANY} more labels to prove it"
+    return f"about {more} more labels would prove a gain of this size, if it is there"

@@ -17,6 +17,7 @@ from crystal_search.errors import ConfigError
 WHOLE = "all images"  #: the imager, where nothing tells one
 ROCK_IMAGER = re.compile(r"(?<![A-Za-z])RI\d{1,4}-\d{2,6}")  #: serial numbers, as Formulatrix' folders have them
 WILDCARD = re.compile(r"[*?\[]")
+UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  #: of `fnmatch`, for which it is a letter then
 LONGEST_NAME = 100
 
 
@@ -131,6 +132,10 @@ def _places(imager: str, given: Any, where: Path) -> Iterator[ImagerPlace]:
     for each in values:
         if WILDCARD.search(each) is None:
             yield ImagerPlace(imager, os.path.abspath(where.parent / each))
+        elif UNCLOSED.search(each):
+            raise ConfigError(
+                f"{where}: imagers: {imager!r}: a [ has no ] in the pattern {each!r}; close it, or write [[] for it"
+            )
         elif each[0] in "/*":
             yield ImagerPlace(imager, each)
         else:

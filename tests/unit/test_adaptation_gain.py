@@ -13,6 +13,7 @@ from crystal_search.adaptation.gain import gained, missing_labels, more_labels
 from crystal_search.adaptation.held_out import CHOICES, HeldOut, chosen, held_out, learnt
 from crystal_search.adaptation.labelled import NOT_CRYSTAL, Labelled
 from crystal_search.adaptation.readout import Choice, Readout, Scale, scale_of
+from crystal_search.bootstrap import Interval
 from tests.unit.adapted_drops import NUMBERS, an_imager
 
 
@@ -96,6 +97,20 @@ def test_the_difference_is_paired() -> None:
     assert gain.shipped.low < gain.shipped.value < gain.shipped.high
     assert not gain.counts
     assert more_labels(gain) == "nothing was gained so far: labels of drops that the shipped score gets wrong help most"
+
+
+@pytest.mark.parametrize(
+    ("low", "said"),
+    [
+        (-0.01, "about 300 more labels would prove a gain of this size, if it is there"),
+        (-0.09, "a gain of 0.010 is too small for 1000 more labels to prove it"),
+    ],
+)
+def test_people_are_told_how_many_labels_would_prove_a_gain(low: float, said: str) -> None:
+    labelled = an_imager(1, plates=5, drops=20)
+    gain = gained(labelled, HeldOut(unit="plate", logits=np.log(labelled.seen.peaks), choices=()))
+    assert gain.labels == 100
+    assert more_labels(replace(gain, difference=Interval(0.01, low, 0.03))) == said
 
 
 def test_people_are_told_which_labels_are_missing() -> None:

@@ -67,6 +67,7 @@ def test_without_the_table_all_is_as_it_was(tmp_path: Path) -> None:
         ("[imagers]\nleft = []", "'left' must be a folder, a pattern like '*_L.jpg', or a list of them, got []"),
         ('[imagers]\nleft = ["/a", ""]', "'left' must be a folder"),
         ('[imagers]\nleft = "left_*.jpg"', "the pattern 'left_*.jpg' fits no whole path; begin with / or *"),
+        ('[imagers]\nleft = "/robots/[left/*.jpg"', "a [ has no ] in the pattern '/robots/[left/*.jpg'; close it, or"),
         ('[imagers]\n"" = "/a"', "an imager cannot be called ''"),
         ('[imagers]\n"a\\nb" = "/a"', "an imager cannot be called 'a\\\\nb'"),
         ('[imagers]\n"all images" = "/a"', "imagers 'all images' and 'all images' would share their files"),
@@ -83,6 +84,11 @@ def test_what_cannot_be_is_refused_with_the_reason(tmp_path: Path, text: str, sa
     with pytest.raises(ConfigError) as refused:
         settings_of(tmp_path, text)
     assert said.encode().decode("unicode_escape") in str(refused.value)
+
+
+@pytest.mark.parametrize("pattern", ["*[[]1*", "/x/[!]]*", "/x/[ab]*", "/x/[]]*"])
+def test_brackets_that_are_closed_are_patterns(tmp_path: Path, pattern: str) -> None:
+    assert settings_of(tmp_path, f'[imagers]\na = "{pattern}"\n').imagers.places[0].is_pattern
 
 
 def test_an_inner_folder_may_come_first(tmp_path: Path) -> None:
