@@ -25,15 +25,22 @@ BOINC ?=
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit bench compare freeze volunteer wheel docker boinc-docs fuzz kill mitsuba pictures clean
+.PHONY: run test lint unit unit-inside unit-services bench compare freeze volunteer wheel docker boinc-docs fuzz kill mitsuba pictures clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
 
 test: $(VENV)/test.stamp lint unit
 
+# Two processes side by side, for a machine of two cores; what each says comes when it is done.
 unit: $(VENV)/test.stamp
-	$(BIN)/python -m pytest
+	$(MAKE) --jobs 2 --keep-going --output-sync=target --no-print-directory unit-inside unit-services
+
+unit-inside:
+	$(BIN)/python -m pytest --ignore tests/integration --ignore tests/acceptance
+
+unit-services:
+	$(BIN)/python -m pytest tests/integration tests/acceptance
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
