@@ -307,6 +307,41 @@ class Drops(TypedDict):
     next: Annotated[str | None, "what to ask for as `after` to go on; null: there is no more"]
 
 
+class Card(Drop):
+    """One of the best drops, at the inspection at which it is likeliest to hold crystals."""
+
+    project: str
+    seen: Annotated[bool, "whether the person has looked at its plate since it had news, or has scored the drop"]
+
+
+class Today(TypedDict):
+    """The best drops of all plates that are new to a person."""
+
+    person: Annotated[str, "who looks; empty: nobody said so"]
+    days: Annotated[int | None, "as asked"]
+    since: Annotated[Time, "after which an inspection had images with a first score"]
+    last_looked: Annotated[Time | None, "when the person looked through Today last"]
+    as_of: Annotated[Time, "when this was read; what is said to be seen goes by it"]
+    unseen: Annotated[Count, "cards that are not seen, also beyond those listed"]
+    any_plates: Annotated[bool, "whether there are plates at all"]
+    cards: Annotated[list[Card], "60 at most; those not seen first, the likeliest first"]
+
+
+class Looking(TypedDict):
+    """What a person has looked at."""
+
+    as_of: NotRequired[Annotated[Time, "of what was seen; by default now"]]
+    person: NotRequired[Person]
+    plates: NotRequired[Annotated[list[str], "200 at most"]]
+    through: NotRequired[Annotated[bool, "whether they have looked through Today, which begins there next time"]]
+
+
+class Looked(TypedDict):
+    """What was noted."""
+
+    plates: Annotated[list[str], "those of the plates that there are"]
+
+
 class Siblings(TypedDict):
     """The same drop at every inspection, in every channel."""
 

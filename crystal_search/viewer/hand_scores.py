@@ -15,6 +15,7 @@ from crystal_search.viewer.json_records import BY_HAND
 
 MAX_BODY_BYTES = 20_000
 MAX_PERSON, MAX_COMMENT = 100, 1000
+MAX_PLATES = 200  #: said to be seen at a time
 MAX_ID = 2**53 - 1  #: what a browser counts exactly
 
 
@@ -29,6 +30,16 @@ class TakingBack:
     image_id: int
     score_id: int
     person: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """What a person has looked at."""
+
+    person: str
+    at: datetime  #: of what they saw
+    plates: tuple[str, ...]
+    through: bool  #: whether they have looked through Today
 
 
 def read_score(body: bytes, signed_in: str = "") -> ManualScore:
@@ -98,6 +109,41 @@ def _comment(signed_in: str, read: Reader) -> Comment:
         person=_person(signed_in, read),
         text=_text(read, "text", at_least=1, at_most=MAX_COMMENT),
     )
+
+
+def read_looking(body: bytes, signed_in: str = "") -> Looking:
+    """Return what the JSON object `body` says that a person looked at.
+
+    Raises
+    ------
+    ScoreRequestError
+        If it is no such object; the message says what is wrong.
+
+    >>> read_looking(b'{"plates": ["P1"], "as_of": "2026-01-31T12:00:00+00:00", "person": "Ada"}').plates
+    ('P1',)
+    """
+    return read_whole(body, "looking", ScoreRequestError, partial(_looking, signed_in))
+
+
+def _looking(signed_in: str, read: Reader) -> Looking:
+    now = datetime.now(UTC)
+    return Looking(
+        person=_person(signed_in, read),
+        at=min(_time(read, "as_of"), now) if read.has("as_of") else now,
+        plates=read.texts("plates", limit=MAX_PLATES) if read.has("plates") else (),
+        through=read.boolean("through") if read.has("through") else False,
+    )
+
+
+def _time(read: Reader, key: str) -> datetime:
+    text = read.text(key, limit=40)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        read.fail(key, "a time with its zone, as the answer had it", text)
+    return at
 
 
 def _person(signed_in: str, read: Reader) -> str:

@@ -15,6 +15,7 @@ from crystal_search.viewer.recipes import recipe_of
 
 PAGES = (
     "/plate/",
+    "/plates",
     "/drop/",
     "/import",
     "/imagers",

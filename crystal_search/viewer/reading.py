@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from crystal_search.adaptation.rescoring import Answer
 from crystal_search.naming import shown_in
 from crystal_search.server.imaging.adding_rules import shown_of
+from crystal_search.server.imaging.best_drops import BestQuery
 from crystal_search.server.imaging.imaging_database import (
     AutoScore,
     DropScores,
@@ -22,6 +23,7 @@ from crystal_search.server.imaging.plate_list import Neighbours, PlatePage, Plat
 from crystal_search.server.imaging.stored_images import StoredImage, Taken
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
+from crystal_search.viewer.best_cards import Card, best_cards
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.recipes import SHOWN, recipe_key
 from crystal_search.wells import CHANNELS, REMOVED, WellKey
@@ -165,6 +167,11 @@ class PlateReader:
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the list of plates."""
         return self._lists.get(query)
+
+    def best_cards(self, query: BestQuery) -> list[Card]:
+        """Return the best drops of all plates, each once."""
+        cards = best_cards(self._imaging, query, self._shown())
+        return [replace(card, drop=replace(card.drop, image=self._by_robots_clock(card.drop.image))) for card in cards]
 
     def about(self, barcode: str) -> AboutPlate:
         """Return whose a plate is and what is in its wells."""

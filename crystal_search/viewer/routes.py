@@ -13,6 +13,7 @@ from crystal_search.viewer import (
     plates_page,
     queues_page,
     sign_in_page,
+    today_page,
 )
 from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.context import CHANNEL, INSPECTION
@@ -24,6 +25,11 @@ from crystal_search.viewer.reports import report_pages
 PAGES = (
     Address(
         path="/",
+        endpoint=today_page.get_today_page,
+        says="[Today](#today): the best drops of all plates that are new; `days` chooses",
+    ),
+    Address(
+        path="/plates",
         endpoint=plates_page.get_plates_page,
         says="the list of plates",
         asks=plates_page.ASKED,
@@ -130,6 +136,13 @@ API = (
         gives=dict,
     ),
     Address(
+        path="/api/today",
+        endpoint=today_page.get_today,
+        says="the best drops of all plates that are new to a person, a card each",
+        gives=answers.Today,
+        asks=today_page.ASKED,
+    ),
+    Address(
         path="/api/plates",
         endpoint=plates_page.get_plates,
         says="a page of the list of plates, `found` of `all`",
@@ -214,6 +227,16 @@ API = (
         says='does the import whose plan was seen: `{"made_at": 1769871234.5}`, the plan\'s',
         gives=answers.Imported,
         takes=answers.SeenPlan,
+    ),
+    Address(
+        path="/api/seen",
+        endpoint=today_page.post_looking,
+        method="POST",
+        role="score",
+        says="notes that a person has seen plates, or looked `through` Today: "
+        '`{"plates": ["P1"], "as_of": "2026-01-31T12:00:00+00:00", "person": "Ada"}`',
+        gives=answers.Looked,
+        takes=answers.Looking,
     ),
     Address(
         path="/api/comment",

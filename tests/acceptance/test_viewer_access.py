@@ -62,7 +62,8 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
     plan(site, tmp_path_factory.mktemp("robot"))
     plate = f"/plate/{LONG}"
     return {
-        "plates": "/",
+        "today": "/",
+        "plates": "/plates",
         "plate": f"{plate}?inspection=1",
         "plate, dimmed": f"{plate}?inspection=1&classes=clear&size=m",
         "plate, one after the other": f"{plate}?inspection=1&sort=crystal",
@@ -118,7 +119,7 @@ def look(browser: Browser, site: Site) -> Iterator[Page]:
 
 def go(page: Page, path: str) -> None:
     reads_only = path.endswith("/report")
-    if (path.startswith(("/plate/C", "/drop/")) and not reads_only) or path == "/":
+    if (path.startswith(("/plate/C", "/drop/")) and not reads_only) or path in ("/", "/plates"):
         shown(page, path)
     else:
         page.goto(path)

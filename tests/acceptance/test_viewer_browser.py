@@ -327,7 +327,7 @@ def test_288_drops_load_smoothly(site: Site, page: Page) -> None:
 
 def test_the_list_leads_to_the_plates(site: Site, page: Page) -> None:
     site.plate("LISTED", ["crystal_bad_form", "clear"])
-    shown(page, "/")
+    shown(page, "/plates")
     page.fill("#find", "listed")
     row = page.locator("#plates tbody tr")
     expect(row).to_have_count(1)
@@ -362,7 +362,7 @@ def test_a_page_says_that_it_is_not_connected_until_a_good_answer_comes(
         else:
             route.fulfill(status=int(trouble), json={"status": int(trouble), "error": "the database is down"})
 
-    path = {"plate": f"/plate/{first.image.key.plate}", "drop": f"/drop/{first.image.id}", "plates": "/"}[kind]
+    path = {"plate": f"/plate/{first.image.key.plate}", "drop": f"/drop/{first.image.id}", "plates": "/plates"}[kind]
     rough.clock.install()
     shown(rough, path)
     notice = rough.locator("#connection")

@@ -25,7 +25,7 @@ def test_the_list_is_searched_sorted_and_turned_over(site: Site, page: Page) -> 
     site.imaging.note_plates([PlateFacts(plate="L104", project="mx-1", owner="Zoë Brandt")], source=source)
     peg = Ingredient(name="PEG 3350 <i>", concentration=25.0, unit="% w/v")
     site.imaging.note_conditions([Condition(plate="L007", row=0, column=0, ingredients=(peg,))], source=source)
-    shown(page, "/")
+    shown(page, "/plates")
     row, barcodes = page.locator("#plates tbody tr"), page.locator("#plates tbody .barcode")
     expect(row).to_have_count(100)
     expect(page.locator("#page")).to_have_text("Page 1 of 2")

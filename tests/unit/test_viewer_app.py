@@ -42,7 +42,7 @@ def client(imaging: MemoryImaging, tmp_path: Path) -> Client:
 
 
 def test_without_plates_the_page_says_what_to_do(client: Client) -> None:
-    answer = client.get("/")
+    answer = client.get("/plates")
     assert answer.status_code == 200
     assert "crystal-search import FOLDER" in answer.text
 
@@ -124,7 +124,15 @@ def test_text_goes_out_compressed_and_pictures_as_they_are(
 ) -> None:
     first, *_ = add_plate(imaging, tmp_path, rows=8, columns=12)
     static = static_address()
-    texts = ["/", "/plate/P1", f"/drop/{first.image.id}", "/api/plate/P1", "/plate/P1/scores.csv", "/outcomes.css"]
+    texts = [
+        "/",
+        "/plates",
+        "/plate/P1",
+        f"/drop/{first.image.id}",
+        "/api/plate/P1",
+        "/plate/P1/scores.csv",
+        "/outcomes.css",
+    ]
     for path in (*texts, f"{static}/drop.js", f"{static}/base.css"):
         plain, packed = (client.get(path, accept_encoding=coding) for coding in ("identity", "gzip, deflate"))
         assert (plain.headers.get("content-encoding"), packed.headers.get("content-encoding")) == (None, "gzip")
@@ -186,7 +194,9 @@ def test_an_error_of_ours_tells_nothing_of_the_inside(
     assert "division" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/", "/api/plates", "/drop/99999999999999999999", "/static/nothing.js", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/plates", "/api/plates", "/drop/99999999999999999999", "/static/nothing.js", "/nothing"]
+)
 def test_every_answer_has_the_security_headers(
     imaging: MemoryImaging, client: Client, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

@@ -1,6 +1,6 @@
 // Scoring by hand: who scores, which key means what, giving a score, and taking it back.
 import { byId, el, say } from "./dom.js";
-import { postScore, postTakingBack } from "./net.js";
+import { postScore, postSeen, postTakingBack } from "./net.js";
 import { outcomeOf, outcomes, placeText } from "./words.js";
 
 const NAME = "crystal-search person";
@@ -58,6 +58,11 @@ export function askPerson() {
       resolve(person());
     });
   });
+}
+
+/** Note what this person has looked at; nothing where nobody said who they are, or nothing is written. */
+export async function noteSeen(looking) {
+  if (person() && !document.querySelector(".top .snapshot")) await postSeen({ ...looking, person: person() });
 }
 
 /** Give a score; resolves to the image with its scores, or to null when it was not given. */

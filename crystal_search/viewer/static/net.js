@@ -39,6 +39,9 @@ export const postTakingBack = (asked) => post("/api/take-back", asked);
 /** Add a comment and return the image with its scores. */
 export const postComment = (comment) => post("/api/comment", comment);
 
+/** Note which plates a person has seen, or that they looked through Today. */
+export const postSeen = (looking) => post("/api/seen", looking);
+
 /** Do the import whose plan was seen, and return what was done. */
 export const postImport = (made_at) => post("/api/import", { made_at });
 
@@ -114,6 +117,9 @@ export function plateAddress(board, view) {
   const text = parameters.toString();
   return `/plate/${encodeURIComponent(board.plate)}${text ? `?${text}` : ""}`;
 }
+
+/** Return where the best new drops are asked for; those of `days`, or since a person looked last. */
+export const todayAddress = (wanted) => `/api/today?${query(wanted)}`;
 
 /** Return the address of a drop's page, the plate's view kept. */
 export function dropAddress(drop, view) {

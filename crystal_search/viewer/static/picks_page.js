@@ -47,7 +47,7 @@ for (const button of document.querySelectorAll("button[data-id]")) {
   button.addEventListener("click", () => {
     const rest = ids.filter((id) => id !== Number(button.dataset.id));
     dropPick(Number(button.dataset.id));
-    location.href = rest.length ? picksAddress(rest) : "/";
+    location.href = rest.length ? picksAddress(rest) : "/plates";
   });
 }
 show();

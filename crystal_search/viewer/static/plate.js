@@ -3,7 +3,7 @@ import { Board } from "./board.js";
 import { CHANCES, chanceLabel, COLOURINGS, colouring } from "./colouring.js";
 import { factsOf } from "./condition.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
-import { giveScore, outcomeOfKey, showPerson, takeBack } from "./hand.js";
+import { giveScore, noteSeen, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { showColours, showLegend } from "./legend.js";
 import { boardAddress, getJson, plateAddress, poll } from "./net.js";
@@ -290,6 +290,7 @@ function setUpPointer() {
 
 setUpControls();
 setUpBars();
+noteSeen({ plates: [board.plate] }).catch((error) => say(error.message, { error: true }));
 setUpPointer();
 setUpTicking(shown.element, tileOf);
 setUpPicks(showPicks);
