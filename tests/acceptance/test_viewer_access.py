@@ -29,7 +29,7 @@ OPENED = "document.querySelectorAll('details').forEach((each) => { each.open = t
 #: Text that lies outside of the window, but for what may scroll by itself: boards, strips of pictures, tables of wells.
 OUTSIDE = """() => {
   const found = [];
-  const scrolls = (element) => element.closest("#board, .course, .scroller, .unseen, [hidden]");
+  const scrolls = (element) => element.closest("#board, .course, .coming, .scroller, .unseen, [hidden]");
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!own || scrolls(element) || ["SCRIPT", "STYLE", "NOSCRIPT", "OPTION"].includes(element.tagName)) continue;

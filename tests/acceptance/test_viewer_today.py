@@ -86,6 +86,9 @@ def test_keys_score_one_drop_after_the_other_and_take_back(site: Site, page: Pag
     page.keyboard.press("n")
     page.keyboard.press("n")
     expect(page.locator("#asked")).to_have_text("What is it?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask")).to_be_hidden()
+    page.keyboard.press("n")
     page.keyboard.press("4")
     at(page, third)
     assert said(site, second)[1:] == [("Ada", "precipitate", True)]
@@ -180,6 +183,7 @@ def test_swipes_ask_and_a_tap_answers(site: Site, phone: Page) -> None:
     at(phone, third)
     swipe(phone, picture, -140, 0)
     expect(phone.locator("#asked")).to_have_text("What is it?")
+    phone.wait_for_timeout(400)
     phone.get_by_text("Not now").tap()
     expect(phone.locator("#acts")).to_be_visible()
     assert said(site, second) == said(site, third) == []

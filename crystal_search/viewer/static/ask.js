@@ -25,7 +25,7 @@ export class Question {
     byId("answers").replaceChildren(...byHand.filter(of).map((outcome) => this.button(outcome)), this.cancel());
     byId("ask").hidden = false;
     byId("acts").hidden = true;
-    byId("answers").querySelector(first ? `[data-outcome="${first}"]` : "button").focus();
+    byId("answers").querySelector(first ? `[data-outcome="${first}"]` : ".quiet").focus(); // without a first kind Enter answers nothing;
   }
 
   button(outcome) {

@@ -2,7 +2,7 @@
 import { byId, el, pageData, say } from "./dom.js";
 import { setUpHelp } from "./help.js";
 import { getJson, plateAddress, poll } from "./net.js";
-import { autoBadge, groups, momentText, outcomes, outcomeOf } from "./words.js";
+import { autoBadge, groups, momentText, outcomes, outcomeOf, percent } from "./words.js";
 
 const POLL_MS = 3000;
 const SEARCH_MS = 180; // after the last key
@@ -14,7 +14,7 @@ let asked = 0; // how often the server was asked: only the last answer is shown
 const rows = new Map(); // barcode -> row, made once and kept up to date
 
 const firstOf = Object.fromEntries([...outcomes.values()].reverse().filter((outcome) => outcome.group).map((outcome) => [outcome.group, outcome.name]));
-const CELLS = [["name", "Plate"], ["project", "Project"], ["protein", "Protein"], ["owner", "Owner"], ["inspections", "Inspections"], ["scored", "Scored"], ["crystals", "Crystals"], ["crystals_by_hand", "By hand"], ["disagreements", "Differ"], ["counts", "Latest inspection"], ["newest", "Newest image"], ["table", ""]];
+const CELLS = [["name", "Plate"], ["project", "Project"], ["protein", "Protein"], ["owner", "Owner"], ["inspections", "Inspections"], ["scored", "Scored"], ["crystals", "Crystals"], ["crystals_by_hand", "By hand"], ["best", "Best drop"], ["disagreements", "Differ"], ["counts", "Latest inspection"], ["newest", "Newest image"], ["table", ""]];
 const NUMBERS = ["crystals", "crystals_by_hand", "disagreements"];
 
 /** Return what an address says of the list, without what goes without saying. */
@@ -49,6 +49,8 @@ function fillRow({ row, cells }, plate) {
   bar.style.width = `${plate.images ? (100 * plate.scored) / plate.images : 0}%`;
   cells.scored.replaceChildren(el("span", { className: "scored", title: plate.last_scored_at ? `last at ${momentText(plate.last_scored_at)}` : "" }, el("span", { className: "track", "aria-hidden": "true" }, bar), el("span", { textContent: `${plate.scored} of ${plate.images}` })));
   for (const name of NUMBERS) cells[name].textContent = plate[name] ? String(plate[name]) : "–";
+  const { best } = plate;
+  cells.best.replaceChildren(best ? el("a", { href: `/drop/${best.image_id}`, textContent: `${best.well}·${best.drop} ${percent(best.p_crystal)}` }) : "–");
   cells.newest.textContent = momentText(plate.newest_at) || "–";
   cells.table.replaceChildren(el("a", { className: "table", href: `/plate/${encodeURIComponent(plate.plate)}/scores.csv`, textContent: "CSV", title: "All scores of all inspections", download: "" }));
   seen.unobserve(row);

@@ -91,7 +91,8 @@ function show() {
   byId("back").disabled = at === 0;
   showPicture(card(), { machine, shown: lookAhead });
   showWords();
-  byId("coming").children[at]?.scrollIntoView({ block: "nearest", inline: "center" });
+  const figure = byId("coming").children[at];
+  byId("coming").scrollLeft = figure.offsetLeft - byId("coming").clientWidth / 2; // the page itself stays where it is
 }
 
 function showWords() {
