@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.people.known_people import KnownPeople
+from crystal_search.viewer.people.openid_provider import OpenIdProvider
 from crystal_search.viewer.people.people_store import PeopleStore
 from crystal_search.viewer.people.person import Person
 from crystal_search.viewer.people.sign_in_settings import SignInSettings
@@ -59,11 +60,13 @@ class PeopleSite:
 
 
 @contextmanager
-def people_site(imaging: ImagingDatabase, folder: Path, **settings: Any) -> Iterator[PeopleSite]:
+def people_site(
+    imaging: ImagingDatabase, folder: Path, *, provider: OpenIdProvider | None = None, **settings: Any
+) -> Iterator[PeopleSite]:
     """Give a viewer to which people sign in, one of each role; by default with accounts."""
     clock = Clock()
     with closing(PeopleStore(folder / "people.sqlite", clock=clock)) as store:
         for name, role in PEOPLE.items():
             store.add(Person(name=name, role=role))
-        known = KnownPeople(SignInSettings(**{"kind": "accounts"} | settings), store)
+        known = KnownPeople(SignInSettings(**{"kind": "accounts"} | settings), store, provider)
         yield PeopleSite(viewer_app(imaging, folder / "thumbnails", sign_in=known), store, clock, known)

@@ -1,6 +1,7 @@
 """Who asks, where people sign in: by a token, by what a proxy says, or by the session that a browser's cookie names."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -14,6 +15,9 @@ from crystal_search.viewer.people.roles import lesser
 from crystal_search.viewer.people.sign_in_kinds import SignInKind, sign_in_kind
 from crystal_search.viewer.people.sign_in_settings import REFUSE, SignInSettings
 
+if TYPE_CHECKING:
+    from crystal_search.viewer.people.openid_provider import OpenIdProvider
+
 BEARER = "bearer "
 COOKIE = "crystal-search"
 ENOUGH_HOPS = 20  #: of a list of proxies
@@ -25,6 +29,7 @@ class KnownPeople:
 
     settings: SignInSettings
     store: PeopleStore
+    provider: "OpenIdProvider | None" = None  #: where people sign in whose kind that is
     kind: SignInKind = field(init=False)
     guesses: Guesses = field(default_factory=Guesses)
 
@@ -101,19 +106,21 @@ class KnownPeople:
     def begin(self, response: Response, connection: HTTPConnection, name: str) -> None:
         """Have an answer begin a session, in place of the one that the browser was in."""
         self.store.end_session(connection.cookies.get(self.cookie, ""))
-        response.set_cookie(
-            self.cookie,
-            self.store.begin_session(name),
-            max_age=int(self.settings.most_s),
-            secure=self.settings.is_secure,
-            httponly=True,
-            samesite="lax",
-        )
+        self.keep(response, self.cookie, self.store.begin_session(name), seconds=int(self.settings.most_s))
 
     def end(self, response: Response, connection: HTTPConnection) -> None:
         """Have an answer end the session that the browser is in."""
         self.store.end_session(connection.cookies.get(self.cookie, ""))
-        response.delete_cookie(self.cookie, secure=self.settings.is_secure, httponly=True, samesite="lax")
+        self.drop(response, self.cookie)
+
+    def keep(self, response: Response, cookie: str, value: str, *, seconds: int) -> None:
+        """Have a browser keep a cookie, out of reach for programs of pages and for other sites."""
+        secure = self.settings.is_secure
+        response.set_cookie(cookie, value, max_age=seconds, secure=secure, httponly=True, samesite="lax")
+
+    def drop(self, response: Response, cookie: str) -> None:
+        """Have a browser drop a cookie."""
+        response.delete_cookie(cookie, secure=self.settings.is_secure, httponly=True, samesite="lax")
 
 
 def _asker(person: Person, address: str, role: str | None = None) -> Asker:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from crystal_search.server.facility.facility_settings import password_in
 from crystal_search.server.imaging.sqlite_snapshot import copied
 from crystal_search.server.installation import Installation
 from crystal_search.viewer.people.asker import SignIn
@@ -10,7 +13,10 @@ from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.people.nobody import NobodySignsIn
 from crystal_search.viewer.people.people_store import PeopleStore
 from crystal_search.viewer.people.sign_in_kinds import sign_in_kind
-from crystal_search.viewer.people.sign_in_settings import read_sign_in_settings
+from crystal_search.viewer.people.sign_in_settings import SignInSettings, read_sign_in_settings
+
+if TYPE_CHECKING:
+    from crystal_search.viewer.people.openid_provider import OpenIdProvider
 
 
 @contextmanager
@@ -33,4 +39,20 @@ def opened_sign_in(site: Installation, *, listens_here: bool) -> Iterator[SignIn
         copied(site.home.people) if site.is_snapshot else nullcontext(site.home.people) as path,
         closing(PeopleStore(path)) as store,
     ):
-        yield KnownPeople(settings, store)
+        yield KnownPeople(settings, store, provider_in(settings))
+
+
+def provider_in(settings: SignInSettings) -> "OpenIdProvider | None":
+    """Return the OpenID provider that the settings name, if they do.
+
+    Raises
+    ------
+    ConfigError
+        If the file of its secret cannot be read, or others may read it.
+    """
+    if settings.kind != "openid":
+        return None
+    from crystal_search.viewer.people.openid_provider import OpenIdProvider
+
+    secret = password_in(Path(settings.client_secret_file)) if settings.client_secret_file else ""
+    return OpenIdProvider(settings, secret)
