@@ -17,6 +17,7 @@ from crystal_search.server.imaging.facility_records import (
     Push,
     PushedScore,
 )
+from crystal_search.server.imaging.hand_counts import HandCount
 from crystal_search.server.imaging.imaging_database import (
     ALL,
     CLOSED,
@@ -555,6 +556,34 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
         shown = [image for _, image in sorted(self._images.items()) if image.key.channel == channel]
         told = [(image, self._by_hand(image.id)) for image in shown]
         return [(image, scores[0]) for image, scores in told if scores]
+
+    def hand_counts(self, *, channel: str = "visible") -> list[HandCount]:
+        """Return how many images of a channel have which score by hand, by plate, inspection and outcome."""
+        paths: dict[tuple[str, int, str], list[str]] = defaultdict(list)
+        for image, score in self.newest_by_hand(channel=channel):
+            paths[image.key.plate, image.key.inspection, score.outcome].append(image.path)
+        return [
+            HandCount(
+                plate=plate,
+                inspection=inspection,
+                outcome=outcome,
+                images=len(told),
+                first_path=min(told),
+                last_path=max(told),
+            )
+            for (plate, inspection, outcome), told in sorted(paths.items())
+        ]
+
+    def hand_state(self) -> tuple[int, int]:
+        """Return what is another pair of numbers once a person has given a score, or taken one back."""
+        everything = [score for scores in self._scores.values() for score in scores]
+        taken_back = [each for each in everything if isinstance(each, ManualScore) and each.taken_back_at]
+        return self._hand_scores, len(taken_back)
+
+    def scored_by_several(self, *, channel: str = "visible") -> list[StoredImage]:
+        """Return the images of a channel of which more than one person has a score that stands, by id."""
+        told = [(image, self._by_hand(image.id)) for image, _ in self.newest_by_hand(channel=channel)]
+        return [image for image, scores in told if len({each.person for each in scores}) > 1]
 
     def ledger(self, image_id: int) -> list[AutoScore | ManualScore]:
         """Return every score of an image, in the order in which they came."""

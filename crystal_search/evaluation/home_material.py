@@ -6,6 +6,7 @@ from crystal_search.adaptation.labelled import together
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.evaluation.label_material import Material
 from crystal_search.server.installation import Installation
+from crystal_search.server.services.hand_labels import labels_by_imager
 from crystal_search.server.services.imager_features import sample_of, store_in_use
 from crystal_search.server.services.own_labels import own_labels
 
@@ -20,7 +21,9 @@ def imager_meant(site: Installation, named: str) -> str:
     UnknownNameError
         If nobody has scored an image of that imager; the message lists those there are.
     """
-    labels = Counter(site.imagers.of(image) for image, _ in site.imaging.newest_by_hand())
+    labels: Counter[str] = Counter()
+    for (imager, _), images in labels_by_imager(site).items():
+        labels[imager] += images
     if not labels:
         raise UserError("nobody has scored an image in the viewer yet; score some, or name --folder and --labels")
     listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(labels.items()))

@@ -401,6 +401,7 @@ class QueueDrop(Image):
     machine: NotRequired[Annotated[str, "group by the machine"]]
     person: NotRequired[Annotated[str, "group by a person"]]
     second: NotRequired[Annotated[str, "group by the second opinion"]]
+    said: NotRequired[Annotated[list[str], "why it is in the list, in lines for people"]]
     sure: NotRequired[Annotated[float, "probability of the machine's answer, or the less sure one of two", SHARE]]
 
 
@@ -413,5 +414,6 @@ class Queue(Page):
     imager: Annotated[str, "whose images; empty where the list is of all"]
     imagers: Annotated[list[str], "of whom there is such a list"]
     is_current: Annotated[bool, "whether it knows all that people have said; else a newer one is being made"]
+    why_empty: Annotated[str, "why the list is empty, and what to do; empty where it is not"]
     images: Annotated[Count, "in the list"]
     drops: list[QueueDrop]

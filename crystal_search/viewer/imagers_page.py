@@ -12,12 +12,12 @@ from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.imager_records import LEARNT, Day, ImagerRecord, read_records
 from crystal_search.server.services.look_after_imagers import fault_said, said_of, strange_said
 from crystal_search.server.services.strange_lookout import noticed_strange
-from crystal_search.server.services.strange_records import StrangeRecord, read_all_strange, still_shown
+from crystal_search.server.services.strange_records import StrangeRecord, read_all_strange, strangest_of_late
 from crystal_search.viewer.context import page, viewer_of
 
 WIDTH, HEIGHT, MARGIN = 280, 84, 6  #: of a chart, pixels
 DAYS, ALARMS = 90, 20  #: that are shown, the last ones
-STRANGE, OF_LATE = 12, 5000  #: images that are shown, the farthest of the last so many that were compared
+STRANGE = 12  #: images that are shown, the farthest of late
 FROM_DAY = 5  #: images; a day with fewer has no place in a chart
 
 
@@ -95,15 +95,13 @@ def _strange(imaging: ImagingDatabase, record: StrangeRecord | None) -> dict[str
 
 def strangest(imaging: ImagingDatabase, record: StrangeRecord) -> list[Shown]:
     """Return the strangest images of late, the farthest first; of those that are there and show the same picture."""
-    lately = [each for each in record.strange if each.number > record.compared - OF_LATE]
-    found = sorted(still_shown(imaging, lately), key=lambda pair: -pair[0].beyond)
     return [
         Shown(
             image.id,
             f"{image.key.plate} {image.key.well} drop {image.key.drop}",
             f"{each.at[:10]}: p {each.p_value:.2g}, {each.beyond:.1f} times the farthest distance learnt",
         )
-        for each, image in found[:STRANGE]
+        for each, image in strangest_of_late(imaging, record)[:STRANGE]
     ]
 
 

@@ -198,7 +198,9 @@ class LimitedQueues:
         """Return a list."""
         listing = self._queues.get(key)
         seen = self._imaging.images([each.image.id for each in listing.entries])
-        return replace(listing, entries=tuple(each for each in listing.entries if each.image.id in seen))
+        entries = tuple(each for each in listing.entries if each.image.id in seen)
+        none = "" if entries or not listing.entries else "No drop of this list is on a plate that you see."
+        return replace(listing, entries=entries, why_empty=listing.why_empty or none)
 
 
 def limited_viewer(viewer: Viewer, projects: tuple[str, ...]) -> Viewer:

@@ -4,7 +4,6 @@ Making one takes seconds, with many labels minutes: it happens in a thread of it
 people have scored something more. Whoever asks meanwhile gets the list before, if there is one.
 """
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -13,41 +12,17 @@ from concurrent.futures import wait as wait_for
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from crystal_search.errors import UserError
-from crystal_search.server.feature_store.feature_store import FeatureStore
-from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
-from crystal_search.server.services.disagreements import Against, disagreements
-from crystal_search.server.services.drops_to_label import drops_to_label
-from crystal_search.server.services.imager_features import imagers_with_features, store_in_use
-from crystal_search.server.services.shown_scores import shown_in
-from crystal_search.viewer.json_records import Record
+from crystal_search.server.services.imager_features import imagers_with_features
+from crystal_search.viewer.queue_kinds import QUEUE_KINDS, Entry, store_of_models
 from crystal_search.viewer.recent import Recent
 from crystal_search.wells import REMOVED
 
-MOST = 500  #: images of a list
 LABELS_SECONDS = 2.0  #: how old what is known of people's scores may be
 IMAGERS_SECONDS = 60.0  #: how old the list of imagers may be
+ALL_DONE = "All drops of this list were scored meanwhile, or are gone: there is nothing to do."
 FRESH_SECONDS = 600.0  #: after which a list is made anew, for images are scored and come meanwhile
 PATIENCE_SECONDS = 2.0  #: that a request waits for a list
-
-
-class Entry(NamedTuple):
-    """An image of a list."""
-
-    image: StoredImage
-    told: Record  #: what else is said of it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueKind:
-    """One kind of list."""
-
-    title: str
-    meaning: str  #: a sentence for people
-    by_imager: bool  #: whether there is one of each imager
-    unscored: bool  #: whether what people have scored is in it no more
-    make: Callable[[Installation, str], list[Entry]]  #: of an imager's images, or of all
 
 
 class Key(NamedTuple):
@@ -61,9 +36,10 @@ class Key(NamedTuple):
 class Made:
     """A list as it was made."""
 
-    labels: str  #: hash of what people had said by then
+    labels: tuple[int, int]  #: what people had said by then, as `HandCounts.hand_state` tells it
     at: float  #: s, by the clock of this process
     entries: tuple[Entry, ...]
+    why_empty: str  #: why there are none, and what to do; empty where there are some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,58 +48,7 @@ class Listing:
 
     entries: tuple[Entry, ...]
     is_current: bool  #: whether it is of all that people have said; else a newer one is being made
-
-
-def _store(site: Installation) -> FeatureStore | None:
-    """Return the store of what the models in use said; None where there are no features by them."""
-    try:
-        return store_in_use(site)
-    except UserError:
-        return None
-
-
-def _to_label(site: Installation, imager: str) -> list[Entry]:
-    store = _store(site)
-    images = drops_to_label(site, store, imager, count=MOST) if store else []
-    return [Entry(image, {}) for image in images]
-
-
-def _against(what: Against) -> Callable[[Installation, str], list[Entry]]:
-    def make(site: Installation, _: str) -> list[Entry]:
-        found = disagreements(site.imaging, what, shown_in(site.home, site.imagers)())[:MOST]
-        return [
-            Entry(each.drop.image, {"machine": each.machine, what: each.other, "sure": round(each.sure, 4)})
-            for each in found
-        ]
-
-    return make
-
-
-QUEUE_KINDS = {
-    "teach": QueueKind(
-        title="Scores that would teach most",
-        meaning="Nobody has scored these. By turns likely crystals and drops of which the score is unsure, each unlike "
-        "those before.",
-        by_imager=True,
-        unscored=True,
-        make=_to_label,
-    ),
-    "person": QueueKind(
-        title="Person and machine disagree",
-        meaning="A person and the machine named different groups; first those of which the machine was surest.",
-        by_imager=False,
-        unscored=False,
-        make=_against("person"),
-    ),
-    "second": QueueKind(
-        title="Two models disagree",
-        meaning="The score and the second opinion name different groups, in the newest images; first those of which "
-        "both are surest.",
-        by_imager=False,
-        unscored=False,
-        make=_against("second"),
-    ),
-}
+    why_empty: str = ""  #: why there are none, and what to do; empty where there are some, or it is not known yet
 
 
 class QueueSource(Protocol):
@@ -181,19 +106,23 @@ class Queues:
             making = None if is_current else self._making.get(key) or self._begin(key, labels)
         if making and wait_for([making], PATIENCE_SECONDS).done:
             made, is_current = making.result(), True
-        return Listing(entries=self._still(key, made.entries if made else ()), is_current=is_current)
+        entries = self._still(key, made.entries if made else ())
+        why = made.why_empty or ALL_DONE if made and not entries else ""
+        return Listing(entries=entries, why_empty=why, is_current=is_current)
 
-    def _begin(self, key: Key, labels: str) -> "Future[Made]":
+    def _begin(self, key: Key, labels: tuple[int, int]) -> "Future[Made]":
         """Begin to make a list; the lock is held."""
         making = self._making[key] = Future()
         threading.Thread(target=self._make, args=(key, labels, making), daemon=True, name=f"queue {key.kind}").start()
         return making
 
-    def _make(self, key: Key, labels: str, making: "Future[Made]") -> None:
+    def _make(self, key: Key, labels: tuple[int, int], making: "Future[Made]") -> None:
         try:
             with self._one_at_a_time:
-                entries = QUEUE_KINDS[key.kind].make(self._site, key.imager)
-            made = Made(labels=labels, at=self._clock(), entries=tuple(entries))
+                kind = QUEUE_KINDS[key.kind]
+                entries = kind.make(self._site, key.imager)
+                why = "" if entries else kind.why_empty(self._site)
+            made = Made(labels=labels, at=self._clock(), entries=tuple(entries), why_empty=why)
         except BaseException as error:  # whoever waits is told
             with self._lock:
                 del self._making[key]
@@ -213,10 +142,9 @@ class Queues:
             gone |= self._site.imaging.scored_by_hand(ids)
         return tuple(each for each in entries if each.image.id not in gone)
 
-    def _load_labels(self, _: str) -> str:
-        told = [(image.id, score.outcome) for image, score in self._site.imaging.newest_by_hand()]
-        return hashlib.sha256(repr(told).encode()).hexdigest()
+    def _load_labels(self, _: str) -> tuple[int, int]:
+        return self._site.imaging.hand_state()
 
     def _load_imagers(self, _: str) -> list[str]:
-        store = _store(self._site)
+        store = store_of_models(self._site)
         return [imager for imager, _ in imagers_with_features(self._site, store).most_common()] if store else []

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from crystal_search.viewer.context import json_answer, page, viewer_of
 from crystal_search.viewer.json_records import Record, image_record
 from crystal_search.viewer.parameters import number, words
-from crystal_search.viewer.queues import QUEUE_KINDS, Key
+from crystal_search.viewer.queue_kinds import QUEUE_KINDS
+from crystal_search.viewer.queues import Key
 
 FIRST = next(iter(QUEUE_KINDS))
 IMAGER = words("imager", "of `teach`: whose images; by default those of the imager with the most", default="", most=100)
@@ -57,6 +58,7 @@ def queue_value(request: Request) -> Record:
         "imager": imager,
         "imagers": imagers,
         "is_current": listing.is_current,
+        "why_empty": listing.why_empty,
         "images": count,
         "page": paging.number,
         "pages": -(-count // paging.per_page),

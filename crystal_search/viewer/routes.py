@@ -60,7 +60,7 @@ PAGES = (
     Address(
         path="/queues/{queue}",
         endpoint=queues_page.get_queues_page,
-        says="a list of drops [worth a look](#worth-a-look), `teach`, `person` or `second`",
+        says="a list of drops [worth a look](#worth-a-look), `teach`, `person`, `people`, `second` or `strange`",
         asks=queues_page.ASKED,
     ),
     Address(

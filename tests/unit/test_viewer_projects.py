@@ -16,7 +16,8 @@ from crystal_search.server.imaging.plate_list import PlateQuery
 from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.limited import LimitedImaging, LimitedQueues
 from crystal_search.viewer.people.person import Person
-from crystal_search.viewer.queues import Entry, Key, Listing
+from crystal_search.viewer.queue_kinds import Entry
+from crystal_search.viewer.queues import Key, Listing
 from crystal_search.viewer.routes import ADDRESSES
 from tests.memory_imaging import MemoryImaging
 from tests.people_site import PeopleSite, people_site
@@ -142,6 +143,8 @@ def test_a_list_worth_a_look_leaves_out_what_is_not_seen(imaging: MemoryImaging)
     limited = LimitedQueues(Lists(), cast(ImagingDatabase, LimitedImaging(imaging, (PROJECT,))))
     assert {each.image.key.plate for each in limited.get(Key("person", "")).entries} == {OPEN}
     assert limited.imagers() == ["one"]
+    nobody = LimitedQueues(Lists(), cast(ImagingDatabase, LimitedImaging(imaging, ())))
+    assert nobody.get(Key("person", "")).why_empty == "No drop of this list is on a plate that you see."
 
 
 def test_what_nobody_limited_yet_is_refused(imaging: MemoryImaging) -> None:

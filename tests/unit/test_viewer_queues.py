@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,15 @@ from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Removal
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import imager_features
-from crystal_search.server.services.disagreements import disagreements
+from crystal_search.server.services.disagreements import disagreements, people_differ
 from crystal_search.server.services.drops_to_label import drops_to_label
+from crystal_search.server.services.hand_labels import labels_by_imager
 from crystal_search.server.services.imager_features import imager_with_features, imagers_with_features, sample_of
+from crystal_search.server.services.strange_records import HISTORY, StrangeImage, StrangeRecord, write_strange
 from crystal_search.viewer import queues
 from crystal_search.viewer.app import viewer_app
-from crystal_search.viewer.queues import QUEUE_KINDS, Entry, Key, QueueKind, Queues
+from crystal_search.viewer.queue_kinds import QUEUE_KINDS, Entry, QueueKind
+from crystal_search.viewer.queues import Key, Queues
 from crystal_search.wells import WellKey
 from tests.service_site import site_at
 from tests.unit.adapted_drops import NUMBERS, an_imager
@@ -197,7 +201,7 @@ def test_the_list_comes_in_pages(client: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("/api/queues/nothing", 404, "choose from teach, person, second"),
+        ("/api/queues/nothing", 404, "choose from teach, person, people, second, strange"),
         ("/api/queues/teach?imager=RI9", 404, f"choose from {OURS}, {THEIRS}"),
         ("/api/queues/teach?page=0", 400, "page must be a number from 1 to 1000, got '0'"),
         ("/api/queues/teach?per_page=1e3", 400, "per_page must be a number from 1 to 200"),
@@ -221,12 +225,63 @@ def test_a_disagreement_says_who_said_what(site: Site, client: Client) -> None:
     assert "person: crystal" in page
 
 
+def test_people_who_name_other_groups_disagree(site: Site, client: Client) -> None:
+    assert client.get("/api/queues/people").json()["why_empty"].startswith("No drop has scores of two people yet")
+    told = {1: "clear precipitate", 2: "clear crystal_bad_form", 3: "clear clear_with_features", 4: "clear no_drop"}
+    for image_id, outcomes in told.items():
+        for person, outcome in zip(("Ada", "Ben"), outcomes.split(), strict=True):
+            site.imaging.add_manual_score(hand_score(image_id, outcome, person=person))
+    assert [drop.image.id for drop in people_differ(site.imaging)] == [2, 4, 1]  # 3: the same group
+    listed = Client(viewer_app(site.imaging, site.installation.home.thumbnails, site=site.installation))
+    found = listed.get("/api/queues/people").json()
+    assert [drop["id"] for drop in found["drops"]] == [2, 4, 1]
+    assert found["drops"][0]["said"] == ["Ben: crystal bad form", "Ada: clear"]
+    assert "Ben: crystal bad form<br>Ada: clear" in listed.get("/queues/people").text
+
+
+def test_strange_images_of_all_imagers_are_one_list(site: Site, client: Client) -> None:
+    assert "what is ordinary" in client.get("/api/queues/strange").json()["why_empty"]
+    for imager, ids in ((OURS, (1, 2)), (THEIRS, (41, 3000))):
+        strange = tuple(
+            StrangeImage(image_id=each, picture="", at="2026-01-31", p_value=0.01, beyond=1 + each / 100, number=each)
+            for each in ids
+        )
+        record = StrangeRecord(name=imager, strange=strange, compared=3000, learnt_ids=tuple(range(HISTORY)))
+        write_strange(site.installation.home.sentinel, record)
+    listed = Client(viewer_app(site.imaging, site.installation.home.thumbnails, site=site.installation))
+    found = listed.get("/api/queues/strange").json()
+    assert [drop["id"] for drop in found["drops"]] == [41, 2, 1]  # 3000 is no image
+    assert found["drops"][0]["said"] == ["1.4 times the farthest distance learnt", f"imager: {THEIRS}"]
+    assert found["why_empty"] == ""
+
+
+def test_an_empty_list_says_why_and_what_to_do(site: Site, client: Client) -> None:
+    assert "Nobody has scored a drop by hand yet: score some" in client.get("/queues/person").text
+    assert "models use" in client.get("/queues/second").text
+    site.say(1)
+    again = Client(viewer_app(site.imaging, site.installation.home.thumbnails, site=site.installation))
+    assert "wherever people have scored" in again.get("/queues/person").text
+
+
+def test_labels_are_counted_by_imager_also_where_an_inspection_has_two(site: Site) -> None:
+    key = WellKey(plate="both", row=0, column=0, inspection=1)
+    for column, imager in enumerate((OURS, THEIRS, OURS)):
+        site.imaging.add_images(
+            [NewImage(key=replace(key, column=column), path=f"/r/{column}_{imager}/1.jpg", imaged_at=NOON)]
+        )
+    for image_id in (1, 41, 81, 82):
+        site.say(image_id, "clear")
+    site.say(83, "no_drop")
+    expected = {(OURS, "clear"): 2, (THEIRS, "clear"): 2, (OURS, "no_drop"): 1}
+    assert labels_by_imager(site.installation) == expected
+
+
 def test_the_page_links_to_drops_imagers_and_pages(client: Client) -> None:
     page = client.get("/queues?per_page=30").text
     assert page.count('href="/drop/') == 30
     assert f'href="/queues/teach?imager={THEIRS}"' in page
     assert "page=2&amp;per_page=30" in page
-    assert "There is none." in client.get("/queues/second").text
+    assert "There is none." not in client.get("/queues/second").text
     assert "Worth a look" in client.get("/").text
 
 
@@ -297,4 +352,4 @@ def test_a_trouble_is_told_and_tried_again(site: Site, monkeypatch: pytest.Monke
 
 
 def _kind(make: object) -> QueueKind:
-    return QueueKind(title="", meaning="", by_imager=True, unscored=True, make=make)  # type: ignore[arg-type]
+    return QueueKind(title="", meaning="", by_imager=True, unscored=True, make=make, why_empty=str)  # type: ignore[arg-type]

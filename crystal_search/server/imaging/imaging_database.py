@@ -17,6 +17,7 @@ from crystal_search.result import ImageScore
 from crystal_search.server.imaging.best_drops import BestDrops
 from crystal_search.server.imaging.comments import Comment, Comments
 from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
+from crystal_search.server.imaging.hand_counts import HandCounts
 from crystal_search.server.imaging.inspection_list import InspectionList
 from crystal_search.server.imaging.marks import Mark, Marks
 from crystal_search.server.imaging.plate_facts import PlateFactsStore
@@ -26,10 +27,10 @@ from crystal_search.server.imaging.stored_images import (
     FileVersion,
     Imports,
     NewImage,
-    Postponed,
     Postponement,
     StoredImage,
     Taken,
+    Waiting,
 )
 
 ALL = 2**31 - 1  #: more than any limit
@@ -336,28 +337,6 @@ class Units(Protocol):
         """Close open work units as done, in one transaction; those that are closed stay as they are."""
 
 
-class Waiting(Protocol):
-    """The images that have no score yet, and why."""
-
-    def postpone(self, postponements: Collection[Postponement]) -> None:
-        """Put images off, in place of what was said of them before."""
-
-    def take_up(self, image_ids: Collection[int]) -> None:
-        """Put images off no longer."""
-
-    def postponements(self, image_ids: Collection[int]) -> dict[int, Postponement]:
-        """Return by image why each of these images waits that was put off."""
-
-    def postponed(self, *, plate: str | None = None) -> list[Postponed]:
-        """Return how many images wait for each reason, of one plate or of all; most images first."""
-
-    def postponed_images(self) -> list[StoredImage]:
-        """Return every image that was put off, by id."""
-
-    def unreadable_images(self) -> list[StoredImage]:
-        """Return every image whose last automatic score says that it is unreadable, by id."""
-
-
 class FacilityRecords(Protocol):
     """How far facilities' own databases were looked at, and which scores they were given, by its name."""
 
@@ -399,6 +378,7 @@ class ImagingDatabase(
     PlateFactsStore,
     PlateList,
     BestDrops,
+    HandCounts,
     InspectionList,
     FacilityRecords,
     Protocol,

@@ -17,6 +17,7 @@ from crystal_search.server.imaging.sql_comments import SqlComments
 from crystal_search.server.imaging.sql_counts import count_anew
 from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_facility import SqlFacility
+from crystal_search.server.imaging.sql_hand_counts import SqlHandCounts
 from crystal_search.server.imaging.sql_images import SqlImages
 from crystal_search.server.imaging.sql_imports import SqlImports
 from crystal_search.server.imaging.sql_ledger import SqlLedger
@@ -43,6 +44,7 @@ DRIVERS = {
 class SqlImaging(
     SqlImages,
     SqlLedger,
+    SqlHandCounts,
     SqlWholeLedger,
     SqlComments,
     SqlMarks,

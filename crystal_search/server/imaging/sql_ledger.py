@@ -12,6 +12,7 @@ from crystal_search.outcomes import NO_DROP, outcome_named
 from crystal_search.server.imaging import count_statements, schema
 from crystal_search.server.imaging import sql_statements as statements
 from crystal_search.server.imaging.adding_rules import batches, drop_scores
+from crystal_search.server.imaging.hand_statements import newest_by_hand
 from crystal_search.server.imaging.imaging_database import Age, AutoScore, DropScores, ManualScore, PlateSummary, Recipe
 from crystal_search.server.imaging.rescoring_statements import images_scored_by
 from crystal_search.server.imaging.sql_comments import comments_by_image
@@ -170,7 +171,7 @@ class SqlLedger(SqlTransactions):
         """Return every image of a channel that people scored, by id, with the score that came last of theirs."""
 
         def work(connection: Connection) -> list[tuple[StoredImage, ManualScore]]:
-            told = {row.image_id: manual_score(row) for row in connection.execute(statements.newest_by_hand())}
+            told = {row.image_id: manual_score(row) for row in connection.execute(newest_by_hand())}
             rows = rows_of(connection, sorted(told), statements.images_by_ids)
             return [(stored_image(row), told[row.id]) for row in rows if row.channel == channel]
 

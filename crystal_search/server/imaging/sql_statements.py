@@ -319,19 +319,6 @@ def image_of_score(score_id: int) -> Query:
     return select(score.c.image_id).where(score.c.id == score_id)
 
 
-def newest_by_hand() -> Query:
-    """Select the score that came last of people's, and was not taken back, of each image that they scored.
-
-    People's scores are those without a work unit: the index of images and work units finds them, so that a database
-    does not go through machines' rows, which are long and many.
-    """
-    last_first = (score.c.late, score.c.id.desc())
-    age = func.row_number().over(partition_by=score.c.image_id, order_by=last_first).label("age")
-    ranked = select(score.c.id, age).where(score.c.work_unit.is_(None), stands()).subquery()
-    newest = select(ranked.c.id).where(ranked.c.age == 1)
-    return scores().where(score.c.id.in_(newest))
-
-
 def of_inspection(barcode: str, number: int, channel: str) -> tuple[ColumnElement[bool], ...]:
     """Return what holds of the images of one inspection of a plate, in one channel."""
     return plate.c.barcode == barcode, image.c.inspection == number, image.c.channel == channel

@@ -141,3 +141,25 @@ class Imports(Protocol):
 
         Return how many they are.
         """
+
+
+class Waiting(Protocol):
+    """The images that have no score yet, and why."""
+
+    def postpone(self, postponements: Collection[Postponement]) -> None:
+        """Put images off, in place of what was said of them before."""
+
+    def take_up(self, image_ids: Collection[int]) -> None:
+        """Put images off no longer."""
+
+    def postponements(self, image_ids: Collection[int]) -> dict[int, Postponement]:
+        """Return by image why each of these images waits that was put off."""
+
+    def postponed(self, *, plate: str | None = None) -> list[Postponed]:
+        """Return how many images wait for each reason, of one plate or of all; most images first."""
+
+    def postponed_images(self) -> list[StoredImage]:
+        """Return every image that was put off, by id."""
+
+    def unreadable_images(self) -> list[StoredImage]:
+        """Return every image whose last automatic score says that it is unreadable, by id."""

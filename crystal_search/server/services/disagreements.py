@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from crystal_search.group_rule import group_probabilities
-from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, UNREADABLE, UNSURE
+from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, UNREADABLE, UNSURE, Group
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ImagingDatabase, ManualScore
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.shown_scores import ShownScores
@@ -53,6 +53,22 @@ def disagreements(imaging: ImagingDatabase, against: Against, shown: ShownScores
     found = [_told(drop, against) for drop in drops_of(imaging, images, shown) if drop.image.id in ids]
     told = [each for each in found if each is not None and each.machine != each.other]
     return sorted(told, key=lambda each: (-each.sure, each.drop.image.id))
+
+
+def people_differ(imaging: ImagingDatabase) -> list[DropScores]:
+    """Return the images of which people name different groups, those in which somebody saw crystals first, then by age.
+
+    Raises
+    ------
+    DatabaseError
+        If the database cannot be read.
+    """
+    images = imaging.scored_by_several()
+    ids = {image.id for image in images}
+    told = [(drop, {_person(score) for score in drop.people}) for drop in drops_of(imaging, images)]
+    found = [(drop, groups) for drop, groups in told if drop.image.id in ids and len(groups) > 1]
+    found.sort(key=lambda pair: (Group.CRYSTAL.value not in pair[1], -pair[0].image.id))
+    return [drop for drop, _ in found]
 
 
 def drops_of(

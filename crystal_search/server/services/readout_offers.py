@@ -22,6 +22,7 @@ from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import BY_NAME, Group
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation
+from crystal_search.server.services.hand_labels import labels_by_imager
 from crystal_search.server.services.imager_records import Noticed, read_record
 from crystal_search.server.services.strange_lookout import noticed_strange
 from crystal_search.server.services.strange_records import read_strange
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 FORMAT, VERSION = "crystal-search fits", 1
 MOST_IMAGERS, MOST_LABELS = 1000, 10**9
 MANY_MORE = 2  #: times the labels of the last fit
-EVERY_S = 3600.0  #: between two looks of `watch`, each of which reads what people said of every image
+EVERY_S = 3600.0  #: between two looks of `watch`, each of which counts what people said of every image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +74,9 @@ def offers(site: Installation) -> list[Offer]:
     """
     labels: Counter[str] = Counter()
     crystals: Counter[str] = Counter()
-    for image, score in site.imaging.newest_by_hand():
-        imager = site.imagers.of(image)
-        labels[imager] += 1
-        crystals[imager] += score.outcome in BY_NAME and BY_NAME[score.outcome].group is Group.CRYSTAL
+    for (imager, outcome), images in labels_by_imager(site).items():
+        labels[imager] += images
+        crystals[imager] += images * (outcome in BY_NAME and BY_NAME[outcome].group is Group.CRYSTAL)
     enough = [each for each in sorted(labels) if min(crystals[each], labels[each] - crystals[each]) >= FEW]
     if not enough:
         return []

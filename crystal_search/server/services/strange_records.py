@@ -14,6 +14,7 @@ from crystal_search.server.services.imager_records import LEARNT, record_file
 VERSION = 1
 FOLDER = "strange"  #: in that of the sentinel
 HISTORY = LEARNT  #: images with features from which it is learnt what is ordinary
+OF_LATE = 5000  #: images that were compared last
 KEPT = 600  #: strange images, the last ones
 
 
@@ -78,6 +79,12 @@ def still_shown(imaging: ImagingDatabase, strange: Iterable[StrangeImage]) -> li
     images = imaging.images([each.image_id for each in strange])
     found = [(each, images[each.image_id]) for each in strange if each.image_id in images]
     return [(each, image) for each, image in found if each.picture == picture_shown(image)]
+
+
+def strangest_of_late(imaging: ImagingDatabase, record: StrangeRecord) -> list[tuple[StrangeImage, StoredImage]]:
+    """Return the strange images among those compared last that are still shown, the farthest first."""
+    lately = [each for each in record.strange if each.number > record.compared - OF_LATE]
+    return sorted(still_shown(imaging, lately), key=lambda pair: -pair[0].beyond)
 
 
 def picture_shown(image: StoredImage) -> str:
