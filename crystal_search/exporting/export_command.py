@@ -99,7 +99,8 @@ def _tell(path: Path) -> None:
     say(f"{path}: {card.title} {card.architecture}, sha256 {card.sha256[:12]}{calibrated}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:.4f} of {figure.count} ({figure.data})")
-    say(f"put it to use with: crystal-search models use {path}")
+    if card.scores_images:
+        say(f"put it to use with: crystal-search models use {path}")
 
 
 def _card(path: Path) -> ModelCard:

@@ -11,6 +11,7 @@ from torch import nn
 from crystal_search.datasets.packed import open_dataset, sampled
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.exporting.calibration import calibrated, shift_logits, well_accuracy
+from crystal_search.exporting.crystal_threshold import counting_threshold
 from crystal_search.exporting.export import export
 from crystal_search.exporting.fitted_temperature import figure, fitted_to, learnt_from
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
@@ -124,7 +125,8 @@ def export_drop_locator(order: Order) -> tuple[nn.Module, DropCard]:
 
 
 def export_crystal_detector(order: Order) -> tuple[nn.Module, CrystalCard]:
-    """Return a trained detector of single crystals and its card."""
+    """Return a trained detector of single crystals and its card, with the probability from which crystals count."""
+    network, dataset = load_trained(order.run, "crystals").network, open_dataset(order.data)
     card = replace(
         crystal_detector_card(
             *(order.name, order.record.architecture),
@@ -134,7 +136,7 @@ def export_crystal_detector(order: Order) -> tuple[nn.Module, CrystalCard]:
         training_data=f"crystals of {Path(order.record.data).name}",
         training_command=order.record.command,
     )
-    return load_trained(order.run, "crystals").network, card
+    return network, replace(card, least_probability=counting_threshold(network, card, dataset))
 
 
 def export_image_classifier(order: Order) -> tuple[nn.Module, ImageCard]:

@@ -1,0 +1,66 @@
+"""From which probability on crystals count, so that as many are counted as there are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from crystal_search.crystals.decoding import HEAT, Decoding, crystals_in
+from crystal_search.crystals.finding import dense_maps
+from crystal_search.datasets.packed import OBJECTS, PackedDataset, sampled
+from crystal_search.images import normalised
+from crystal_search.inference import Maps
+from crystal_search.model_card import CrystalCard
+from crystal_search.training.crystal_source import known_image
+
+MOST_IMAGES = 50  #: of the validation split that are looked at
+LEAST_PROBABILITY, USUAL = 0.05, 0.3  #: of a crystal that is looked at; of one that counts where nothing is known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectorInTorch:
+    """A detector in torch, asked like a model file."""
+
+    network: nn.Module
+    card: CrystalCard
+
+    def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the heat of views (N, 1, H, W)."""
+        return self.maps(batch)[HEAT]
+
+    def maps(self, batch: NDArray[np.float32]) -> Maps:
+        """Return the maps of all outputs by their names."""
+        with torch.inference_mode():
+            answers = self.network(torch.from_numpy(batch))
+        return {output.name: each.numpy() for output, each in zip(self.card.outputs, answers, strict=True)}
+
+
+def counting_threshold(network: nn.Module, card: CrystalCard, dataset: PackedDataset) -> float:
+    """Return the probability above which as many crystals are found in validation images as they hold."""
+    rows = [row for row in dataset.wells("validation") if row.part(OBJECTS)]
+    detector, there = DetectorInTorch(network.eval(), card), 0
+    probabilities: list[float] = []
+    for row in sampled(rows, MOST_IMAGES):
+        known = known_image(dataset, row, card.working_width_px)
+        maps = dense_maps(normalised(known.grey, card.normalisation), detector)
+        found = crystals_in(maps, Decoding(least=LEAST_PROBABILITY, most_overlap=card.most_overlap))
+        probabilities += [each.probability for each in found]
+        there += int((~known.crystals.ignored).sum())
+    return threshold_for(probabilities, there)
+
+
+def threshold_for(probabilities: Iterable[float], there: int) -> float:
+    """Return a probability that `there` of these have; a usual one where nothing is there.
+
+    >>> threshold_for([0.9, 0.2, 0.7, 0.5], 3)
+    0.5
+    >>> threshold_for([0.9], 3), threshold_for([], 0)
+    (0.05, 0.3)
+    """
+    ordered: Sequence[float] = sorted(probabilities, reverse=True)
+    if not there:
+        return USUAL
+    return round(ordered[there - 1], 4) if len(ordered) >= there else LEAST_PROBABILITY

@@ -1,0 +1,99 @@
+"""Crystals one by one, from a dataset to a page: training, export, evaluation."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from crystal_search.archives.seen_objects import SeenObject, objects_json, of_mask
+from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS
+from crystal_search.exit_codes import OK, USAGE
+from crystal_search.images import picture_file
+from crystal_search.main import main
+from crystal_search.model import in_role, read_model
+from crystal_search.model_card import CrystalCard
+from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
+from tests.unit.dataset_files import write_about, write_shard
+
+SIDE_PX = 160
+
+
+def crystal(number: int) -> SeenObject:
+    mask = np.zeros((SIDE_PX, SIDE_PX), np.bool_)
+    mask[40 + 5 * number : 56 + 5 * number, 60:100] = True
+    return of_mask(mask, "crystal_harvestable")
+
+
+def picture(number: int) -> bytes:
+    """Return noise with a lighter crystal in it."""
+    grey = np.random.default_rng(number).normal(100, 4, (SIDE_PX, SIDE_PX))
+    grey[crystal(number).mask] += 60
+    return picture_file(Pillow.fromarray(np.clip(grey, 0, 255).astype(np.uint8)))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a short training."""
+    folder = tmp_path_factory.mktemp("crystals")
+    shards = [
+        write_shard(folder, IMAGES, split, [sample(number) for number in numbers])
+        for split, numbers in (("train", range(3)), ("validation", range(3, 5)))
+    ]
+    write_about(folder, shards)
+    words = ["--data", str(folder), "--out", str(folder / "run"), "--steps", "2", "--validate-every", "2"]
+    assert main(["train", "crystals", *words, "--side", "64", "--batch-size", "2"]) == OK
+    return folder / "run"
+
+
+def sample(number: int) -> tuple[dict[str, str], dict[str, bytes]]:
+    known = {"key": f"{number:08d}", "outcome": "crystal_harvestable", "image": f"{number}.png"}
+    parts = {IMAGE: picture(number), OBJECTS: objects_json([crystal(number)])}
+    return known | {"well": f"{number}", "plate": ""}, parts
+
+
+@pytest.fixture(scope="module")
+def card(run: Path) -> Path:
+    """Return the card of the model that becomes of it."""
+    assert main(["export", str(run), "--name", "tiny"]) == OK
+    return run / "tiny.card.json"
+
+
+def test_a_training_becomes_a_model_that_says_from_when_on_crystals_count(card: Path) -> None:
+    found = in_role(read_model(card), CrystalCard).card
+    assert [output.name for output in found.outputs] == ["heat", "boxes", "angles", "outlines"]
+    assert 0 < found.least_probability < 1
+
+
+def test_it_is_judged_on_a_folder_of_annotated_images(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RenderedFolder(tmp_path / "test", ("crystal_harvestable",), sheet=None)
+    for number in range(2):
+        rows, columns = np.nonzero(crystal(number).mask)
+        box = np.array([rows.mean() + 0.5, 80, 40, 16, 0])
+        folder.write(f"{number}.png", picture(number), np.zeros((1, 1), np.uint8))
+        folder.add_image(number, f"{number}.png", (SIDE_PX, SIDE_PX))
+        folder.annotate(number, "crystal_harvestable", annotation(rows, columns, (SIDE_PX, SIDE_PX), box))
+    folder.finish()
+    assert main(["evaluate", str(card), "--coco", str(tmp_path / "test"), "--out", str(tmp_path / "out")]) == OK
+    assert "AP50 of oriented boxes: " in capsys.readouterr().out
+    with (tmp_path / "out" / "crystals.csv").open() as file:
+        rows_read = list(csv.DictReader(file))
+    assert [row["crystals_there"] for row in rows_read] == ["1", "1"]
+    assert "Crystals</h2>" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_it_is_not_judged_where_nobody_says_which_crystals_there_are(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(card), "--demo-plate", "--out", str(tmp_path / "out")]) == USAGE
+    assert "which crystals there are, one by one" in capsys.readouterr().err
+
+
+def test_a_dataset_without_known_crystals_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known, parts = sample(0)
+    write_about(tmp_path, [write_shard(tmp_path, IMAGES, "train", [(known, {IMAGE: parts[IMAGE]})])])
+    assert main(["train", "crystals", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == USAGE
+    assert "has crystals that are known one by one" in capsys.readouterr().err
