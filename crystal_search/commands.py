@@ -37,6 +37,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Administration": {
         "status": ("server.health.status", "tell what waits, what runs, what failed"),
+        "messages": ("viewer.messages.messages_command", "send digests of new crystals to whoever asked for them"),
         "health": ("server.health.health", "say nothing when all is well, for cron"),
         "sentinel": ("server.services.look_after_imagers", "look at new images for what is the matter with imagers"),
         "retry": ("server.services.retry", "try images again now that wait, or were called unreadable"),

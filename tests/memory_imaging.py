@@ -602,6 +602,10 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
             for number, image_id, at in there[:limit]
         ]
 
+    def last_entry(self) -> int:
+        """Return the id of the newest score; 0 when there is none."""
+        return len(self._came)
+
     def _keep(self, score: AutoScore | ManualScore) -> None:
         scores = self._scores[score.image_id]
         self._came.append((score.image_id, len(scores)))

@@ -71,6 +71,8 @@ class Home:
     import_plan = Place("import-plan.json", folder=False)  #: what the last ``import --dry-run`` would have done
     sentinel = Place("sentinel")  #: what is known of each imager, and what was noticed
     people = Place("people.sqlite", folder=False)  #: who may sign in to the viewer, and what they did
+    messages = Place("messages.sqlite", folder=False)  #: who wants messages, and what is to go out
+    messages_lock = Place("messages.lock", folder=False)  #: held by the one process that sends them
     thumbnails = Place("thumbnails")  #: the viewer's cache
 
     @classmethod

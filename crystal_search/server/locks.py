@@ -58,6 +58,13 @@ def only_service(home: Home) -> Iterator[None]:
 
 
 @contextmanager
+def only_messenger(home: Home) -> Iterator[None]:
+    """Let one process at a time send messages; another one is told that it is too many."""
+    with FileLock(home.messages_lock, "another process that sends messages"):
+        yield
+
+
+@contextmanager
 def only_at_facility(home: Home) -> Iterator[None]:
     """Let one process at a time pull from the facility's database and push to it; others wait their turn."""
     with FileLock(home.facility_lock, "a pull from the facility or a push to it", patience_s=PATIENCE_S):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TABLES = ("facility", "sign_in")  #: of the file, which rooms above this read for themselves
+MESSAGES = "messages"  #: the table of how messages go out
+TABLES = ("facility", MESSAGES, "sign_in")  #: of the file, which rooms above this read for themselves
 PASSWORD = re.compile(r"://[^/@]*:[^/@]+@|[?&]password=[^&]")  #: in a URL, before the host or among the options
 
 

@@ -76,6 +76,44 @@ class Credentials(TypedDict):
     password: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST)]
 
 
+class WishForMessages(TypedDict):
+    """What somebody wants to be told."""
+
+    person: NotRequired[Person]
+    way: Annotated[str, "how it goes", Limits(of=("mail", "webhook"))]
+    address: Annotated[str, "of a mailbox; empty for a webhook", Limits(most_letters=320)]
+    projects: Annotated[list[str], "whose plates; none: all that the person may see"]
+    often: Annotated[str, "when it goes", Limits(of=("daily", "at once"))]
+
+
+class MessagesWanted(TypedDict):
+    """What somebody is told from now on."""
+
+    person: Annotated[str, "who is told"]
+    way: Annotated[str, "how it goes: `mail` or `webhook`"]
+    address: Annotated[str, "of a mailbox; empty for a webhook"]
+    projects: Annotated[list[str], "whose plates; none: all that the person may see"]
+    often: Annotated[str, "when it goes: `daily` or `at once`"]
+
+
+class EndOfMessages(TypedDict):
+    """Whose messages end."""
+
+    person: NotRequired[Person]
+
+
+class StopOfMessages(TypedDict):
+    """Which messages end."""
+
+    token: Annotated[str, "of the link in a message", Limits(least_letters=20, most_letters=100)]
+
+
+class MessagesEnded(TypedDict):
+    """What came of it."""
+
+    ended: Annotated[bool, "whether there were any to end"]
+
+
 class SignedIn(TypedDict):
     """Who is signed in now."""
 

@@ -32,6 +32,7 @@ from crystal_search.viewer.frame_colours import Frames
 from crystal_search.viewer.guard import LOOPBACK_NAMES, Guard
 from crystal_search.viewer.json_records import NO_FRAMES, outcome_table
 from crystal_search.viewer.limited import limited_viewer
+from crystal_search.viewer.message_settings import message_desk
 from crystal_search.viewer.people.asker import SignIn
 from crystal_search.viewer.people.gate import Gate
 from crystal_search.viewer.people.known_people import KnownPeople
@@ -142,6 +143,7 @@ def viewer_app(
         shown=shown,
         offers=_offers(site) if site else tuple,
         queues=Queues(site) if site else None,
+        messages=message_desk(site.home) if site else None,
         people=sign_in if isinstance(sign_in, KnownPeople) else None,
     )
     app.state.limited = Recent(partial(limited_viewer, viewer), seconds=LIMITED_SECONDS)

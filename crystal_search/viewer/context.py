@@ -16,6 +16,7 @@ from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.readout_offers import Offer
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.json_records import Record
+from crystal_search.viewer.message_settings import MessageDesk
 from crystal_search.viewer.parameters import number, words
 from crystal_search.viewer.people.asker import asker_of
 from crystal_search.viewer.people.known_people import KnownPeople
@@ -43,6 +44,7 @@ class Viewer:
     shown: Callable[[], ShownScores]  #: tells which of the machine's scores are shown
     offers: Callable[[], Sequence[Offer]]  #: fits of readouts that are worth while
     queues: QueueSource | None  #: lists of images that are worth a look; None without an installation
+    messages: MessageDesk | None  #: how messages go to people; None where none are sent
     people: KnownPeople | None  #: who may sign in; None where nobody does
 
 
@@ -61,8 +63,9 @@ def board_of(request: Request) -> Board:
 
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> Response:
     """Return a page; its text is checked for news each time it is opened."""
-    headers, told = {"Cache-Control": "no-cache"}, dict(context) | {"asker": asker_of(request)}
-    return viewer_of(request).templates.TemplateResponse(request, name, told, status, headers)
+    viewer, headers = viewer_of(request), {"Cache-Control": "no-cache"}
+    told = dict(context) | {"asker": asker_of(request), "has_messages": viewer.messages is not None}
+    return viewer.templates.TemplateResponse(request, name, told, status, headers)
 
 
 def json_answer(request: Request, value: Any) -> Response:

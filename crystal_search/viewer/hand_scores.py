@@ -61,7 +61,7 @@ def _score(signed_in: str, read: Reader) -> ManualScore:
         scored_at=datetime.now(UTC),
         image_id=read.integer("image_id", 1, MAX_ID),
         outcome=read.choice("outcome", BY_HAND),
-        person=_person(signed_in, read),
+        person=person_in(signed_in, read),
         comment=_text(read, "comment", at_least=0, at_most=MAX_COMMENT) if read.has("comment") else "",
     )
 
@@ -84,7 +84,7 @@ def _taking_back(signed_in: str, read: Reader) -> TakingBack:
     return TakingBack(
         image_id=read.integer("image_id", 1, MAX_ID),
         score_id=read.integer("score_id", 1, MAX_ID),
-        person=_person(signed_in, read),
+        person=person_in(signed_in, read),
     )
 
 
@@ -106,7 +106,7 @@ def _comment(signed_in: str, read: Reader) -> Comment:
     return Comment(
         written_at=datetime.now(UTC),
         image_id=read.integer("image_id", 1, MAX_ID),
-        person=_person(signed_in, read),
+        person=person_in(signed_in, read),
         text=_text(read, "text", at_least=1, at_most=MAX_COMMENT),
     )
 
@@ -128,7 +128,7 @@ def read_looking(body: bytes, signed_in: str = "") -> Looking:
 def _looking(signed_in: str, read: Reader) -> Looking:
     now = datetime.now(UTC)
     return Looking(
-        person=_person(signed_in, read),
+        person=person_in(signed_in, read),
         at=min(_time(read, "as_of"), now) if read.has("as_of") else now,
         plates=read.texts("plates", limit=MAX_PLATES) if read.has("plates") else (),
         through=read.boolean("through") if read.has("through") else False,
@@ -146,7 +146,7 @@ def _time(read: Reader, key: str) -> datetime:
     return at
 
 
-def _person(signed_in: str, read: Reader) -> str:
+def person_in(signed_in: str, read: Reader) -> str:
     """Return who says it: whoever is signed in, and nobody else."""
     if signed_in and not read.has("person"):
         return signed_in

@@ -127,6 +127,10 @@ class LimitedImaging:
         """Return scores of all images: where a part ends counts all, and `ledger_api` shows those that are seen."""
         return self._imaging.ledger_entries(after=after, limit=limit)
 
+    def last_entry(self) -> int:
+        """Return the id of the newest score."""
+        return self._imaging.last_entry()
+
     def plate_facts(self, plates: Collection[str]) -> dict[str, PlateFacts]:
         """Return by barcode what is known of those of these plates that are seen."""
         return self._imaging.plate_facts(sorted(self._plates().intersection(plates)))

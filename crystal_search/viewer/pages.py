@@ -18,6 +18,7 @@ PAGES = (
     "/plates",
     "/drop/",
     "/import",
+    "/messages",
     "/imagers",
     "/queues",
     "/sign-in",

@@ -19,6 +19,7 @@ from crystal_search.viewer import (
 )
 from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.context import CHANNEL, INSPECTION
+from crystal_search.viewer.messages import messages_page
 from crystal_search.viewer.people.roles import ANYBODY
 from crystal_search.viewer.picking import picks_page
 from crystal_search.viewer.recipes import RECIPE
@@ -86,6 +87,17 @@ PAGES = (
         says="the same as slides",
         gives=report_pages.PPTX,
         asks=(report_pages.PROJECT,),
+    ),
+    Address(
+        path="/messages",
+        endpoint=messages_page.get_messages_page,
+        says="which [messages](messages.md) somebody gets",
+    ),
+    Address(
+        path="/messages/stop/{token}",
+        endpoint=messages_page.get_stop_page,
+        says="ending messages, by the token of their link",
+        role=ANYBODY,
     ),
     Address(
         path="/picks",
@@ -240,6 +252,33 @@ API = (
         role=ANYBODY,
         says="ends the session of the cookie",
         gives=answers.SignedIn,
+    ),
+    Address(
+        path="/api/messages",
+        endpoint=messages_page.post_wish,
+        method="POST",
+        role="score",
+        says="has a person get [messages](messages.md) of new crystals, in place of those that they got",
+        gives=answers.MessagesWanted,
+        takes=answers.WishForMessages,
+    ),
+    Address(
+        path="/api/messages/end",
+        endpoint=messages_page.post_end,
+        method="POST",
+        role="score",
+        says="ends a person's messages",
+        gives=answers.MessagesEnded,
+        takes=answers.EndOfMessages,
+    ),
+    Address(
+        path="/api/messages/stop",
+        endpoint=messages_page.post_stop,
+        method="POST",
+        role=ANYBODY,
+        says="ends messages by the token of their link",
+        gives=answers.MessagesEnded,
+        takes=answers.StopOfMessages,
     ),
     Address(
         path="/api/import",

@@ -14,11 +14,14 @@ from tests.acceptance.browser import chromium
 from tests.acceptance.viewer_pages import SIZE, Site
 from tests.boinc_place import FROZEN, ROOT, Place, made_place
 
+MESSAGES = '[messages]\naddress = "https://plates.example.org"\nwebhook = "https://hooks.example.org"\n'
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("viewer")
     home = Home(folder / "home").made()
+    home.settings.write_text(MESSAGES, encoding="utf-8")
     imaging = open_imaging(Settings().url(home))
     command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -77,6 +77,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "drop without a score": f"/drop/{drops[40].image.id}",
         "picks": f"/picks?ids={first},{drops[40].image.id}",
         "report": f"{plate}/report",
+        "messages": "/messages",
         "imagers": "/imagers",
         "import": "/import",
         "for programs": "/api",

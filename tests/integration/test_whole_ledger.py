@@ -13,6 +13,7 @@ def pieces(imaging: ImagingDatabase, limit: int) -> list[LedgerEntry]:
 
 
 def test_scores_come_once_each_in_the_order_in_which_they_came(imaging: ImagingDatabase) -> None:
+    assert imaging.last_entry() == 0
     first, second, removed = stored(imaging, key()), stored(imaging, key(row=1)), stored(imaging, key(row=2))
     imaging.add_auto_scores([auto(second)])
     imaging.add_manual_score(manual(first, "Ann"))
@@ -29,3 +30,4 @@ def test_scores_come_once_each_in_the_order_in_which_they_came(imaging: ImagingD
     ]
     assert [each.id for each in entries] == sorted({each.id for each in entries})
     assert pieces(imaging, 100) == entries
+    assert imaging.last_entry() == entries[-1].id

@@ -1,7 +1,9 @@
 """Signing in to the viewer: accounts, sessions, tokens, and what is kept of it."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -244,10 +246,9 @@ def test_people_are_kept_and_told(site: PeopleSite) -> None:
 
 def test_a_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "people.sqlite"
-    store = PeopleStore(path)
-    with store._transaction("turn") as connection:
-        connection.exec_driver_sql("PRAGMA user_version = 99")
-    store.close()
+    PeopleStore(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
     with pytest.raises(SchemaError, match="newer program"):
         PeopleStore(path)
 

@@ -5,7 +5,6 @@ variable, when the database is opened, and goes nowhere but into the connection.
 """
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 from crystal_search.errors import ConfigError
 from crystal_search.server.settings import PASSWORD, check_known, check_value, read_toml
+from crystal_search.server.stored_password import stored_password
 
-ONLY_OURS = 0o077  #: what a password's file must not allow: anything to the group, or to others
 LIMITS = {"poll_seconds": (1, 86_400), "timeout_seconds": (1, 3600)}
 FACILITY = "facility"  #: the table's name
 
@@ -80,31 +79,4 @@ def password_of(settings: FacilitySettings) -> str:
     ConfigError
         If the file may be read by others, or there is no such file or variable.
     """
-    if settings.password_file and settings.password_variable:
-        raise ConfigError(f"[{FACILITY}] says password_file and password_variable; keep one of them")
-    if settings.password_file:
-        return password_in(Path(settings.password_file))
-    if not settings.password_variable:
-        return ""
-    if settings.password_variable not in os.environ:
-        raise ConfigError(f"[{FACILITY}] says password_variable, but there is no {settings.password_variable} here")
-    return os.environ[settings.password_variable]
-
-
-def password_in(path: Path) -> str:
-    """Return the password that a file holds alone.
-
-    Raises
-    ------
-    ConfigError
-        If it may be read by others, or cannot be read.
-    """
-    try:
-        with path.open(encoding="utf-8") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode) or mode & ONLY_OURS:
-                raise ConfigError(f"{path} holds a password, so others must not read it: chmod 0600 {path}")
-            return file.read().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise ConfigError(f"{path}: the password cannot be read: {reason}") from None
+    return stored_password(FACILITY, file=settings.password_file, variable=settings.password_variable)

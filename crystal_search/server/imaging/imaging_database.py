@@ -248,6 +248,9 @@ class Ledger(Protocol):
         Whoever goes through the whole ledger asks again, after the id of the last, until there is none.
         """
 
+    def last_entry(self) -> int:
+        """Return the id of the newest score; 0 when there is none."""
+
     def drops(
         self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
     ) -> list[DropScores]:

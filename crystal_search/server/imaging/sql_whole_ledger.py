@@ -1,6 +1,6 @@
 """The ledger of all images in SQL."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from crystal_search.server.imaging.imaging_database import LedgerEntry
 from crystal_search.server.imaging.schema import image, score
@@ -23,6 +23,15 @@ class SqlWholeLedger(SqlTransactions):
             return [LedgerEntry(id=row.id, image=images[row.image_id], score=score_of(row)) for row in rows]
 
         return self._read("read the whole ledger", work)
+
+    def last_entry(self) -> int:
+        """Return the id of the newest score; 0 when there is none."""
+        return self._read("look for the newest score", lambda c: int(c.scalar(newest_score()) or 0))
+
+
+def newest_score() -> Query:
+    """Select the highest id of a score."""
+    return select(func.max(score.c.id))
 
 
 def scores_after(after: int, limit: int) -> Query:

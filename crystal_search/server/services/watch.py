@@ -39,6 +39,7 @@ from crystal_search.server.services.look_after_imagers import Rounds
 from crystal_search.server.services.postponing import number_of
 from crystal_search.server.services.readout_offers import OfferRounds
 from crystal_search.server.services.reconcile import STRAY, strays_at
+from crystal_search.server.settings import MESSAGES, read_toml
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ LOOK_EVERY_S = 0.5
 QUIET_S = 600.0  #: a plate whose highest well did not rise for so long is whole
 REST_S = 10.0  #: after the engine broke, before it is tried again
 VIEWER_REST_S = 5.0  #: between two starts of the viewer
+MESSAGES_EVERY_S = 60.0  #: a look for what is to be told to whoever wants messages
 
 
 class Complaints:
@@ -154,12 +156,35 @@ class ViewerProcess:
             end(self._process, GRACE_S)
 
 
+class MessageRuns:
+    """Sends messages now and then, by a process that ends by itself; only where the settings say how."""
+
+    def __init__(self, site: Installation) -> None:
+        self._command = [*PYTHON, "-m", "crystal_search.main", "messages", "send", "--home", str(site.home.path)]
+        self._is_wanted = MESSAGES in read_toml(site.home.settings, "key", None)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._next = time.monotonic()
+
+    def look_after(self) -> None:
+        """Begin a run when it is time for one and the last has ended; what it says is said by itself."""
+        if not self._is_wanted or (self._process and self._process.poll() is None) or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + MESSAGES_EVERY_S
+        self._process = subprocess.Popen(leashed(self._command), stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def close(self) -> None:
+        """Stop the run that was begun; what it did not send goes with the next."""
+        if self._process:
+            end(self._process, GRACE_S)
+
+
 def watch(
     site: Installation,
     engine: Engine,
     look: Callable[[], ImportReport],
     viewer: ViewerProcess | None,
     *,
+    messages: MessageRuns | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
@@ -186,6 +211,8 @@ def watch(
         began = time.monotonic()
         if viewer:
             complaints.about("viewer", _trouble(viewer.look_after))
+        if messages:
+            complaints.about("messages", _trouble(messages.look_after))
         complaints.about("import", _trouble(look))
         complaints.about("facility", facility.look())
         complaints.about("score", noted(site.home, _trouble(one_pass)))
@@ -266,13 +293,14 @@ def run(arguments: argparse.Namespace) -> None:
         naming = agreed(site, arguments.folder, naming_of(arguments), yes=arguments.yes)
         inbox = Inbox(site, arguments.folder, naming)
         with site.started_engine() as engine:
-            viewer = None if arguments.no_view else ViewerProcess(site, arguments.port)
+            viewer, messages = None if arguments.no_view else ViewerProcess(site, arguments.port), MessageRuns(site)
             say(f"watching {arguments.folder}; Ctrl-C ends")
             try:
                 _begun(inbox)
-                watch(site, engine, inbox.look, viewer, check=ending.check)
+                watch(site, engine, inbox.look, viewer, messages=messages, check=ending.check)
             except KeyboardInterrupt:
                 say("stopped; what is not done yet goes on with the next start")
             finally:
+                messages.close()
                 if viewer:
                     viewer.close()

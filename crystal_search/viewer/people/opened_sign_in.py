@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crystal_search.server.facility.facility_settings import password_in
 from crystal_search.server.imaging.sqlite_snapshot import copied
 from crystal_search.server.installation import Installation
+from crystal_search.server.stored_password import password_in
 from crystal_search.viewer.people.asker import SignIn
 from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.people.nobody import NobodySignsIn

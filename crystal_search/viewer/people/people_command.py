@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from crystal_search.errors import UserError
-from crystal_search.server.facility.facility_settings import password_in
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, say
+from crystal_search.server.stored_password import password_in
 from crystal_search.viewer.people.passwords import hashed
 from crystal_search.viewer.people.people_store import PeopleStore
 from crystal_search.viewer.people.person import MOST_LETTERS, Event, Person

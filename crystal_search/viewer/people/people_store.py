@@ -4,27 +4,19 @@ Of sessions, tokens and passwords only hashes are kept.
 """
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy import event as events
-from sqlalchemy.exc import SQLAlchemyError
-
-from crystal_search.errors import DatabaseError, SchemaError, UserError
-from crystal_search.server.settings import sqlite_url
+from crystal_search.errors import UserError
+from crystal_search.viewer.own_file import OwnFile
 from crystal_search.viewer.people import people_statements as statements
 from crystal_search.viewer.people import people_tables as tables
 from crystal_search.viewer.people.person import TOKEN_BEGINS, Event, Person, Token, digest_of_secret, new_secret
 
-BUSY_SECONDS = 30.0  #: how long a writer waits for another one
 SEEN_EVERY_S = 60.0  #: that a session is in use is noted so often
-ONLY_OURS = 0o600
 
 
 class PeopleStore:
@@ -44,38 +36,22 @@ class PeopleStore:
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
         self._clock = clock
-        with open(path, "ab", opener=_for_us_alone):
-            pass
-        self._engine = _engine(path)
-        with self._transaction("open it") as connection:
-            _prepare(connection, path)
+        self._file = OwnFile(path, tables.metadata, tables.VERSION)
 
     def close(self) -> None:
         """Give back connections."""
-        self._engine.dispose()
-
-    @contextmanager
-    def _transaction(self, what: str) -> Iterator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            reason = " ".join(str(getattr(error, "orig", None) or error).split())
-            raise DatabaseError(
-                f"{self._path}: cannot {what}: {reason}; check that this account may write it"
-            ) from error
+        self._file.close()
 
     def person(self, name: str) -> Person | None:
         """Return a person; None where nobody is called so."""
-        with self._transaction("look for a person") as connection:
+        with self._file.transaction("look for a person") as connection:
             row = connection.execute(statements.person_called(name)).first()
         return _person(row) if row else None
 
     def people(self) -> list[Person]:
         """Return everybody, by name."""
-        with self._transaction("list people") as connection:
+        with self._file.transaction("list people") as connection:
             return [_person(row) for row in connection.execute(statements.all_people())]
 
     def add(self, person: Person) -> None:
@@ -88,7 +64,7 @@ class PeopleStore:
         """
         if self.person(person.name):
             raise UserError(f"there is a person {person.name} already; change their role or projects instead")
-        with self._transaction("add a person") as connection:
+        with self._file.transaction("add a person") as connection:
             connection.execute(tables.person.insert().values(_values(person)))
 
     def change(self, person: Person) -> None:
@@ -96,7 +72,7 @@ class PeopleStore:
         before = self.person(person.name)
         if before is None:
             raise UserError(f"there is no person {person.name}; crystal-search people list names all")
-        with self._transaction("change a person") as connection:
+        with self._file.transaction("change a person") as connection:
             connection.execute(statements.changing(person.name, _values(person)))
             if before.password != person.password:
                 connection.execute(statements.ending_all(person.name))
@@ -105,21 +81,21 @@ class PeopleStore:
         """Remove a person with their sessions and tokens; what they scored stays."""
         if self.person(name) is None:
             raise UserError(f"there is no person {name}; crystal-search people list names all")
-        with self._transaction("remove a person") as connection:
+        with self._file.transaction("remove a person") as connection:
             connection.execute(statements.removing(name))
 
     def begin_session(self, name: str) -> str:
         """Return the secret of a new session."""
         secret, now = new_secret(), self._clock()
         row = {"digest": digest_of_secret(secret), "person": name, "began_s": now, "seen_s": now}
-        with self._transaction("begin a session") as connection:
+        with self._file.transaction("begin a session") as connection:
             connection.execute(tables.session.insert().values(row))
         return secret
 
     def in_session(self, secret: str, *, most_s: float, idle_s: float) -> Person | None:
         """Return whose session has this secret; None where there is none, or it is over."""
         digest, now = digest_of_secret(secret), self._clock()
-        with self._transaction("look for a session") as connection:
+        with self._file.transaction("look for a session") as connection:
             row = connection.execute(statements.session_of(digest)).first()
             if row is None or now - row.began_s >= most_s or now - row.seen_s >= idle_s:
                 return None
@@ -130,32 +106,32 @@ class PeopleStore:
 
     def end_session(self, secret: str) -> None:
         """End a session, if there is one."""
-        with self._transaction("end a session") as connection:
+        with self._file.transaction("end a session") as connection:
             connection.execute(statements.ending(digest_of_secret(secret)))
 
     def add_token(self, name: str, *, label: str, role: str, seconds: float) -> str:
         """Return a new token of a person, which is told only now."""
         secret = TOKEN_BEGINS + new_secret()
         row = {"person": name, "label": label, "role": role, "digest": digest_of_secret(secret)}
-        with self._transaction("make a token") as connection:
+        with self._file.transaction("make a token") as connection:
             connection.execute(tables.token.insert().values(row | {"ends_s": self._clock() + seconds}))
         return secret
 
     def with_token(self, secret: str) -> tuple[Person, str] | None:
         """Return whose token this is, and its role; None where there is none, or it is over."""
-        with self._transaction("look for a token") as connection:
+        with self._file.transaction("look for a token") as connection:
             row = connection.execute(statements.token_of(digest_of_secret(secret))).first()
         return (_person(row), row.token_role) if row and self._clock() < row.ends_s else None
 
     def tokens(self) -> list[Token]:
         """Return every token, the first one first."""
-        with self._transaction("list tokens") as connection:
+        with self._file.transaction("list tokens") as connection:
             rows = connection.execute(statements.all_tokens()).all()
         return [Token(**{each.name: getattr(row, each.name) for each in fields(Token)}) for row in rows]
 
     def revoke_token(self, token_id: int) -> bool:
         """Remove a token; return whether there was one."""
-        with self._transaction("revoke a token") as connection:
+        with self._file.transaction("revoke a token") as connection:
             return connection.execute(statements.revoking(token_id)).rowcount > 0
 
     def note(self, happened: Event) -> None:
@@ -166,42 +142,19 @@ class PeopleStore:
             "address": happened.address[:60],
         }
         del row["id"]
-        with self._transaction("note what happened") as connection:
+        with self._file.transaction("note what happened") as connection:
             connection.execute(tables.event.insert().values(row))
 
     def events(self, *, before: int, count: int, person: str = "") -> list[Event]:
         """Return what happened, the last first: so many with ids below `before`, of one person if one is named."""
-        with self._transaction("read what happened") as connection:
+        with self._file.transaction("read what happened") as connection:
             rows = connection.execute(statements.last_events(before, count, person)).all()
         return [Event(**{each.name: getattr(row, each.name) for each in fields(Event)}) for row in rows]
 
     def count_events(self, person: str = "") -> int:
         """Return how many things happened."""
-        with self._transaction("count what happened") as connection:
+        with self._file.transaction("count what happened") as connection:
             return int(connection.scalar(statements.count_events(person)) or 0)
-
-
-def _for_us_alone(path: str, flags: int) -> int:
-    return os.open(path, flags, ONLY_OURS)
-
-
-def _engine(path: Path) -> Engine:
-    engine = create_engine(sqlite_url(path), connect_args={"timeout": BUSY_SECONDS}, max_overflow=-1)
-
-    @events.listens_for(engine, "connect")
-    def connected(connection: Any, _: object) -> None:
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    return engine
-
-
-def _prepare(connection: Connection, path: Path) -> None:
-    version = int(connection.scalar(text("PRAGMA user_version")) or 0)
-    if version > tables.VERSION:
-        raise SchemaError(f"{path} is of a newer program: it has schema version {version}; use that program")
-    if version < tables.VERSION:
-        tables.metadata.create_all(connection)
-        connection.execute(text(f"PRAGMA user_version = {tables.VERSION}"))
 
 
 def _person(row: Any) -> Person:

@@ -20,7 +20,8 @@ export async function getJson(address) {
   return response.json();
 }
 
-async function post(address, value) {
+/** Send a JSON value to `address` and return the answer. */
+export async function post(address, value) {
   const response = await fetch(address, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json" },

@@ -1,0 +1,1 @@
+"""Messages about new crystals, to people who asked for them."""
