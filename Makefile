@@ -8,6 +8,7 @@
 # make docker   build our Docker image on a Debian made here, and score with it (root; some minutes)
 # make boinc-docs  do what docs/boinc.md says, word for word, on a fresh Debian in a folder (root; BOINC=a copy of its repository)
 # make fuzz     fuzz whatever reads what others wrote (MINUTES=10 of processor time for each reader)
+# make fuzz-api  fuzz the viewer's API as its description has it (MINUTES=10)
 # make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; half an hour or more)
 # make pictures  take the pictures of the viewer that docs show
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
@@ -25,7 +26,7 @@ BOINC ?=
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test lint unit unit-inside unit-services bench compare freeze volunteer wheel docker boinc-docs fuzz kill mitsuba pictures clean
+.PHONY: run test lint unit unit-inside unit-services bench compare freeze volunteer wheel docker boinc-docs fuzz fuzz-api kill mitsuba pictures clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -80,6 +81,13 @@ fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
+fuzz-api: $(VENV)/test.stamp .venv-fuzz-api/made.stamp
+	.venv-fuzz-api/bin/python -m pip install --quiet --requirement tests/fuzz_api_requirements.txt
+	$(BIN)/python -m tests.fuzz_api --minutes $(MINUTES) --schemathesis .venv-fuzz-api/bin/schemathesis
+
+.venv-fuzz-api/made.stamp:
+	sh scripts/make-venv $(PYTHON) .venv-fuzz-api
+
 kill: $(VENV)/test.stamp
 	nice $(BIN)/python -m tests.killing --kills $(KILLS) $(if $(SEED),--seed $(SEED)) --write
 
@@ -105,4 +113,4 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/mad
 	touch $@ $(VENV)/run.stamp
 
 clean:
-	rm -rf $(VENV) .venv-freeze build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info
+	rm -rf $(VENV) .venv-freeze .venv-fuzz-api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info

@@ -170,9 +170,10 @@ class Reader:
         return None if value is None else self._whole_number(key, value, low, high)
 
     def _whole_number(self, key: str, value: Any, low: int, high: int) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())  # 7.0 is 7 in JSON
+        if not whole or isinstance(value, bool) or not low <= value <= high:
             self.fail(key, f"a whole number from {low} to {high}", value)
-        return value
+        return int(value)
 
     def number(self, key: str, low: float, high: float) -> float:
         """Return a finite number in [low, high]."""

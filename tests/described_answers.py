@@ -1,4 +1,4 @@
-"""Whether what the viewer answers is what its description says."""
+"""Whether what the viewer answers, and is sent, is what its description says."""
 
 from functools import cache
 
@@ -20,6 +20,14 @@ def validator(method: str, path: str, status: str) -> jsonschema_rs.Validator:
     told = description_of(ADDRESSES)
     answer = told["paths"][path][method.lower()]["responses"][status]
     return jsonschema_rs.validator_for(answer["content"][JSON]["schema"] | {"components": told["components"]})
+
+
+@cache
+def request_validator(path: str) -> jsonschema_rs.Validator:
+    """Return what looks at what is sent to an address."""
+    told = description_of(ADDRESSES)
+    sent = told["paths"][path]["post"]["requestBody"]
+    return jsonschema_rs.validator_for(sent["content"][JSON]["schema"] | {"components": told["components"]})
 
 
 def check_described(answer: httpx.Response) -> None:

@@ -9,7 +9,7 @@ from crystal_search.adaptation.rescoring import Answer
 from crystal_search.columns import Cell
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, UNREADABLE
 from crystal_search.viewer import score_table
-from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_ID, MAX_PERSON
+from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_ID, MAX_PERSON, MAY_BE_EMPTY, SAYS_SOMETHING
 from crystal_search.viewer.json_records import BY_HAND
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
@@ -33,7 +33,9 @@ Time = Annotated[str, Limits(format="date-time")]
 Outcome = Annotated[str, Limits(of=(*OUTCOME_NAMES, NO_DROP, UNREADABLE))]
 HandOutcome = Annotated[str, Limits(of=BY_HAND)]
 Person = Annotated[
-    str, "who says it; whoever is signed in may leave it out", Limits(least_letters=1, most_letters=MAX_PERSON)
+    str,
+    "who says it; where people sign in, whoever is signed in, or left out",
+    Limits(least_letters=1, most_letters=MAX_PERSON, pattern=SAYS_SOMETHING),
 ]
 
 
@@ -49,16 +51,18 @@ class ScoreByHand(TypedDict):
 
     image_id: Id
     outcome: HandOutcome
-    person: NotRequired[Person]
-    comment: NotRequired[Annotated[str, Limits(most_letters=MAX_COMMENT)]]
+    person: Person
+    comment: NotRequired[Annotated[str, Limits(most_letters=MAX_COMMENT, pattern=MAY_BE_EMPTY)]]
 
 
 class NewComment(TypedDict):
     """A comment to be added."""
 
     image_id: Id
-    person: NotRequired[Person]
-    text: Annotated[str, "what the person writes", Limits(least_letters=1, most_letters=MAX_COMMENT)]
+    person: Person
+    text: Annotated[
+        str, "what the person writes", Limits(least_letters=1, most_letters=MAX_COMMENT, pattern=SAYS_SOMETHING)
+    ]
 
 
 class TakingBack(TypedDict):
@@ -66,7 +70,7 @@ class TakingBack(TypedDict):
 
     image_id: Id
     score_id: Annotated[Id, "the score's `id`"]
-    person: NotRequired[Person]
+    person: Person
 
 
 class Credentials(TypedDict):
@@ -118,6 +122,10 @@ class SignedIn(TypedDict):
     """Who is signed in now."""
 
     person: Annotated[str, "the name of the account; empty: nobody"]
+
+
+class Nothing(TypedDict):
+    """An empty object."""
 
 
 class SeenPlan(TypedDict):

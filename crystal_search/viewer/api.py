@@ -35,7 +35,7 @@ from crystal_search.viewer.json_records import (
 )
 from crystal_search.viewer.people.asker import asker_of, tell
 from crystal_search.viewer.reading import Board
-from crystal_search.viewer.recipes import SHOWN, recipe_of, recipe_record
+from crystal_search.viewer.recipes import RECIPE, SHOWN, recipe_record
 from crystal_search.viewer.score_table import score_table
 from crystal_search.viewer.thumbnails import Picture
 from crystal_search.viewer.versions import version_of
@@ -75,7 +75,7 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
 
 def get_board(request: Request) -> Response:
     """Answer with one inspection of a plate."""
-    return json_answer(request, board_value(viewer_of(request), board_of(request), recipe_of(request)))
+    return json_answer(request, board_value(viewer_of(request), board_of(request), RECIPE.of(request)))
 
 
 def get_counts(request: Request) -> Response:

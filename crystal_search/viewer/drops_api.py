@@ -17,7 +17,6 @@ from crystal_search.viewer.context import Viewer, json_answer, viewer_of
 from crystal_search.viewer.drop_walk import MOST_LETTERS, Bookmark, Part, Wanted, bookmark_of, part_of
 from crystal_search.viewer.json_records import BY_HAND
 from crystal_search.viewer.parameters import Parameter, choice, moment, number, share, words, yes
-from crystal_search.viewer.people.asker import asker_of
 from crystal_search.viewer.score_table import COLUMNS, score_rows
 from crystal_search.wells import CHANNELS
 
@@ -78,12 +77,11 @@ def check_known(request: Request, parameters: tuple[Parameter[Any], ...]) -> Non
 
 
 def _inspections(request: Request) -> InspectionQuery:
-    asked, own = PROJECT.of(request), asker_of(request).projects
-    projects = own if not asked else (asked,) if own is None or asked in own else ()
+    project = PROJECT.of(request)
     return InspectionQuery(
         channel=CHANNEL.of(request),
         plate=PLATE.of(request),
-        projects=projects,
+        projects=(project,) if project else None,
         since=SINCE.of(request),
         until=UNTIL.of(request),
     )

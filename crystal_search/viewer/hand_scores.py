@@ -3,6 +3,7 @@
 Whoever is signed in says it under that name; others say their name.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,11 @@ from crystal_search.viewer.json_records import BY_HAND
 MAX_BODY_BYTES = 20_000
 MAX_PERSON, MAX_COMMENT = 100, 1000
 MAX_PLATES = 200  #: said to be seen at a time
+#: What nobody writes by hand, and what would let a name look like another one: control characters, and those that are
+#: not seen or turn the direction of a line.
+UNSAID = r"\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+MAY_BE_EMPTY, SAYS_SOMETHING = rf"^[^{UNSAID}]*$", rf"^[^{UNSAID}]*[^\s{UNSAID}][^{UNSAID}]*$"
+SURROGATES = re.compile("[\ud800-\udfff]")  #: that stand alone; no database keeps them
 MAX_ID = 2**53 - 1  #: what a browser counts exactly
 
 
@@ -158,7 +164,12 @@ def person_in(signed_in: str, read: Reader) -> str:
 
 def _text(read: Reader, key: str, *, at_least: int, at_most: int) -> str:
     value = read.take(key)
-    text = value.strip() if isinstance(value, str) else None
-    if text is None or not at_least <= len(text) <= at_most or not text.isprintable():
+    pattern = SAYS_SOMETHING if at_least else MAY_BE_EMPTY
+    if (
+        not isinstance(value, str)
+        or len(value) > at_most
+        or SURROGATES.search(value)
+        or not re.fullmatch(pattern, value)
+    ):
         read.fail(key, f"{at_least} to {at_most} printable characters", value)
-    return text
+    return value.strip()

@@ -12,6 +12,7 @@ from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.answers import Failure
 from crystal_search.viewer.context import json_answer
 from crystal_search.viewer.parameters import Parameter
+from crystal_search.viewer.queue_kinds import QUEUE_KINDS
 from crystal_search.viewer.schemas import Schema, schema_of
 
 JSON = "application/json"
@@ -20,7 +21,7 @@ _LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")
 PATH_PARTS: dict[str, tuple[str, Schema]] = {
     "plate": ("barcode of the plate", {"type": "string", "minLength": 1}),
     "image_id": ("number of the image", {"type": "integer", "minimum": 0, "maximum": 10**15 - 1}),
-    "queue": ("which list", {"type": "string", "minLength": 1}),
+    "queue": ("which list", {"type": "string", "enum": [*QUEUE_KINDS]}),
 }
 
 

@@ -11,7 +11,7 @@ from crystal_search.errors import DatabaseError
 from crystal_search.viewer.api import board_value, ledger_value
 from crystal_search.viewer.context import board_of, page, viewer_of
 from crystal_search.viewer.guard import SECURITY_HEADERS
-from crystal_search.viewer.recipes import recipe_of
+from crystal_search.viewer.recipes import RECIPE
 
 PAGES = (
     "/plate/",
@@ -29,7 +29,7 @@ PAGES = (
 def get_plate_page(request: Request) -> Response:
     """Show every drop of a plate."""
     viewer, board = viewer_of(request), board_of(request)
-    value = board_value(viewer, board, recipe_of(request))
+    value = board_value(viewer, board, RECIPE.of(request))
     data = {"board": value, "outcomes": viewer.outcomes, "neighbours": asdict(viewer.reader.neighbours(board[0]))}
     return page(request, "plate.html", {"plate": board[0], "data": data})
 

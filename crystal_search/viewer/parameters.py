@@ -15,6 +15,7 @@ Value = TypeVar("Value")
 Other = TypeVar("Other")
 Schema = Mapping[str, Any]  #: JSON Schema, as OpenAPI has it
 MOST_DIGITS = 9
+PRINTABLE = r"^[^\u0000-\u0008\u000b-\u001f\u007f]*$"  #: what `UNPRINTABLE` finds nothing in, in JSON Schema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +98,11 @@ def words(name: str, meaning: str, *, default: Other, most: int) -> Parameter[st
     """
 
     def read(text: str) -> str:
-        found = " ".join(text.split())
-        if len(found) > most or UNPRINTABLE.search(found):
+        if len(text) > most or UNPRINTABLE.search(text):
             raise ValueError(text)
-        return found
+        return " ".join(text.split())
 
-    schema = {"type": "string", "maxLength": most}
+    schema = {"type": "string", "maxLength": most, "pattern": PRINTABLE}
     return Parameter(
         name=name,
         meaning=meaning,
@@ -111,6 +111,23 @@ def words(name: str, meaning: str, *, default: Other, most: int) -> Parameter[st
         expected=f"at most {most} printable letters",
         read=read,
     )
+
+
+def key_of(name: str, meaning: str, *, default: Other, digits: int) -> Parameter[str | Other]:
+    """Return a parameter that is so many hexadecimal digits, or empty.
+
+    >>> key_of("recipe", "", default="", digits=4).read("00ff")
+    '00ff'
+    """
+
+    def read(text: str) -> str:
+        if text and not (len(text) == digits and set(text) <= set("0123456789abcdef")):
+            raise ValueError(text)
+        return text
+
+    schema = {"type": "string", "pattern": f"^([0-9a-f]{{{digits}}})?$"}
+    expected = f"{digits} hexadecimal digits"
+    return Parameter(name=name, meaning=meaning, default=default, schema=schema, expected=expected, read=read)
 
 
 def choice(name: str, meaning: str, *, default: Other, of: Collection[str]) -> Parameter[str | Other]:

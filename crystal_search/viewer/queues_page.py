@@ -44,11 +44,11 @@ def queue_value(request: Request) -> Record:
     name = request.path_params.get("queue", FIRST)
     if name not in QUEUE_KINDS:
         raise HTTPException(404, f"there is no list {name!r:.40}; choose from {', '.join(QUEUE_KINDS)}")
-    kind, paging = QUEUE_KINDS[name], _paging(request)
+    kind, paging, named = QUEUE_KINDS[name], _paging(request), IMAGER.of(request)
     if viewer.queues is None:
         raise HTTPException(404, "this viewer shows no installation, and so has no lists")
     imagers = viewer.queues.imagers() if kind.by_imager else []
-    imager = _imager(request, imagers) if kind.by_imager else ""
+    imager = _imager(named, imagers) if kind.by_imager else ""
     listing = viewer.queues.get(Key(name, imager))
     start, count = (paging.number - 1) * paging.per_page, len(listing.entries)
     return {
@@ -70,9 +70,8 @@ def queue_value(request: Request) -> Record:
     }
 
 
-def _imager(request: Request, imagers: list[str]) -> str:
+def _imager(named: str, imagers: list[str]) -> str:
     """Return whose images are asked for: by default those of the imager with the most."""
-    named = IMAGER.of(request)
     if named and named not in imagers:
         raise HTTPException(404, f"there are no features of an imager {named!r:.40}; choose from {', '.join(imagers)}")
     return named or next(iter(imagers), "")

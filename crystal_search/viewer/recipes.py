@@ -3,30 +3,13 @@
 import hashlib
 import json
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-
 from crystal_search.model import hashes_of
 from crystal_search.server.imaging.imaging_database import Recipe
-from crystal_search.viewer.parameters import words
+from crystal_search.viewer.parameters import key_of
 
 KEY_DIGITS = 12  #: of the hash that names a recipe
 SHOWN = ""  #: instead of a recipe: the scores that count
-RECIPE = words("recipe", "whose scores; by default those that count", default=SHOWN, most=KEY_DIGITS)
-
-
-def recipe_of(request: Request) -> str:
-    """Return the name of the recipe that a request asks for.
-
-    Raises
-    ------
-    HTTPException
-        400 if it cannot be one.
-    """
-    key = RECIPE.of(request)
-    if key and not (len(key) == KEY_DIGITS and set(key) <= set("0123456789abcdef")):
-        raise HTTPException(400, f"recipe must be {KEY_DIGITS} hexadecimal digits, got {key!r:.40}")
-    return key
+RECIPE = key_of("recipe", "whose scores; by default those that count", default=SHOWN, digits=KEY_DIGITS)
 
 
 def recipe_key(recipe: Recipe) -> str:

@@ -250,8 +250,9 @@ API = (
         endpoint=sign_in_page.post_sign_out,
         method="POST",
         role=ANYBODY,
-        says="ends the session of the cookie",
+        says="ends the session of the cookie: `{}`",
         gives=answers.SignedIn,
+        takes=answers.Nothing,
     ),
     Address(
         path="/api/messages",

@@ -20,6 +20,7 @@ from crystal_search.viewer import drops_api
 from crystal_search.viewer.drop_walk import INSPECTIONS
 from crystal_search.viewer.parameters import parameter_table
 from crystal_search.wells import WellKey
+from tests.fuzz_api import running
 from tests.viewer_site import auto_score
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -38,11 +39,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             imaging.add_images([NewImage(key=key, path=f"/{plate}/{key.well}.jpg", imaged_at=taken) for key in keys])
             scores = zip(imaging.plate_images(plate), ("crystal_bad_form", "clear", "crystal_harvestable"), strict=True)
             imaging.add_auto_scores([auto_score(image.id, outcome) for image, outcome in scores])
-    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        line = process.stdout.readline() if process.stdout else ""
-        yield line.removeprefix("viewer: ").strip().rstrip("/")
-        process.terminate()
+    with running(home) as address:
+        yield address.rstrip("/")
 
 
 def test_ten_lines_list_this_weeks_crystals(address: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ImagingDatabase, LedgerEntry
 from crystal_search.server.imaging.inspection_list import InspectionQuery
 from crystal_search.server.imaging.plate_facts import PlateFacts, Source
 from crystal_search.server.imaging.stored_images import Removal
@@ -23,7 +23,7 @@ from tests.integration.imaging_nouns import NOON, auto, key, manual, new_image, 
 ISPYB = Source(name="ispyb")
 #: All examples share one database, so that each goes through a project of its own.
 shared = settings(
-    max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 places = st.tuples(
     st.sampled_from("AB"), st.integers(1, 4), st.sampled_from(("visible", "uv")), st.integers(0, 2), st.integers(1, 2)
@@ -83,6 +83,39 @@ def test_a_walk_meets_every_drop_once_in_order_while_scores_come(
     met = walked(imaging, InspectionQuery(projects=(project,)), most, meanwhile)
     visible = [each for each in keys if each.channel == "visible"]
     assert [each.image.key for each in met] == sorted(visible, key=place)
+
+
+@shared
+@given(most=st.integers(1, 4), coming=st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=12))
+def test_whoever_follows_the_ledger_meets_every_score_once_while_scores_come(
+    imaging: ImagingDatabase, most: int, coming: list[tuple[int, bool]]
+) -> None:
+    plate = uuid.uuid4().hex
+    images = [stored(imaging, key(plate, column=column)) for column in range(4)]
+    after = last_id(imaging)
+    met: list[LedgerEntry] = []
+    for number, (which, by_machine) in enumerate(coming):
+        if by_machine:
+            imaging.add_auto_scores([auto(images[which], f"unit-{number}")])
+        else:
+            imaging.add_manual_score(manual(images[which], f"person-{number}"))
+        part = imaging.ledger_entries(after=after, limit=most)
+        met, after = met + part, part[-1].id if part else after
+    while part := imaging.ledger_entries(after=after, limit=most):
+        met, after = met + part, part[-1].id
+    assert [each.id for each in met] == sorted({each.id for each in met})
+    expected = [f"unit-{at}" if by_machine else f"person-{at}" for at, (_, by_machine) in enumerate(coming)]
+    assert [
+        each.score.work_unit if isinstance(each.score, AutoScore) else each.score.person for each in met
+    ] == expected
+
+
+def last_id(imaging: ImagingDatabase) -> int:
+    """Return the id of the last score of all."""
+    after = 0
+    while part := imaging.ledger_entries(after=after, limit=500):
+        after = part[-1].id
+    return after
 
 
 def test_inspections_are_listed_by_plate_and_number(imaging: ImagingDatabase) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -28,6 +29,7 @@ from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
 from crystal_search.viewer.versions import MISSING, Versions
 from crystal_search.wells import WellKey
+from tests.described_answers import request_validator
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import picture
 
@@ -78,14 +80,24 @@ def test_what_is_no_score_is_refused(body: bytes) -> None:
         read_score(body)
 
 
-@given(person=st.text(min_size=1, max_size=100))
-def test_a_person_is_taken_as_written_or_refused(person: str) -> None:
-    body = json.dumps({"image_id": 1, "outcome": "clear", "person": person}).encode()
-    if person.strip() and person.strip().isprintable():
-        assert read_score(body).person == person.strip()
-    else:
+@given(person=st.text(max_size=102), comment=st.text(max_size=20), image_id=st.integers(-1, 3) | st.floats(-1, 3))
+def test_a_score_is_taken_where_its_description_allows_it(person: str, comment: str, image_id: float) -> None:
+    told = {"image_id": image_id, "outcome": "clear", "person": person, "comment": comment}
+    body = json.dumps(told).encode()
+    try:
+        request_validator("/api/score").validate(told)
+    except jsonschema_rs.ValidationError:
         with pytest.raises(ScoreRequestError):
             read_score(body)
+    else:
+        score = read_score(body)
+        assert (score.image_id, score.person, score.comment) == (image_id, person.strip(), comment.strip())
+
+
+@pytest.mark.parametrize("person", ["\ud800", "Ada\u202e", "A\u200bda", "\ufeffAda", "\u00a0"])
+def test_a_name_that_looks_like_another_is_refused(person: str) -> None:
+    with pytest.raises(ScoreRequestError, match="printable"):
+        read_score(json.dumps({"image_id": 1, "outcome": "clear", "person": person}).encode())
 
 
 @pytest.mark.parametrize(("header", "name"), [("[::1]", "::1"), ("a.b:80", "a.b"), ("", ""), ("[broken", "broken")])

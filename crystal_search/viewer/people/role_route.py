@@ -34,7 +34,7 @@ class RoleRoute(routing.Route):
         asker = asker_of(Request(scope))
         if not asker.may(self.role):
             raise _refusal(asker, self.role)
-        if self.writes and scope["method"] not in READING:
+        if self.writes and scope["method"] in (self.methods or ()):
             check_may_write(Request(scope))
         await super().handle(scope, receive, send)
 
