@@ -75,7 +75,7 @@ def show_other_error(request: Request, _: Exception) -> Response:
 def _error(request: Request, status: int, message: str) -> Response:
     path = request.url.path
     opened = path == "/" or (path.startswith(PAGES) and not path.endswith((".csv", ".pptx")))
-    wants_page = "text/html" in request.headers.get("accept", "")
+    wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if status == 401 and (opened or wants_page):
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?{urlencode({'next': back})}", 303)

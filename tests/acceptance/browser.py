@@ -35,9 +35,9 @@ needs_chromium = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Run the browser for the time of a test module."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """Run the browser for the time of a test module, with `more` options."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, *more])
         yield browser
         browser.close()

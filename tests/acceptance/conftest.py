@@ -1,7 +1,5 @@
 """The viewer, a browser and a real BOINC server for the tests that ask for them."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -11,7 +9,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.settings import Settings
 from tests.acceptance.browser import chromium
-from tests.acceptance.viewer_pages import SIZE, Site
+from tests.acceptance.viewer_pages import SIZE, Site, started_viewer
 from tests.boinc_place import FROZEN, ROOT, Place, made_place
 
 MESSAGES = '[messages]\naddress = "https://plates.example.org"\nwebhook = "https://hooks.example.org"\n'
@@ -23,13 +21,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     home = Home(folder / "home").made()
     home.settings.write_text(MESSAGES, encoding="utf-8")
     imaging = open_imaging(Settings().url(home))
-    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            line = process.stdout.readline() if process.stdout else ""
-            yield Site(imaging, folder / "images", line.removeprefix("viewer: ").strip().rstrip("/"))
-        finally:
-            process.terminate()
+    with started_viewer(home) as address:
+        yield Site(imaging, folder / "images", address)
     imaging.close()
 
 

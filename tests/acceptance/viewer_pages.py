@@ -1,11 +1,16 @@
 """A viewer that runs, and its pages in a browser."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
+from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from tests.viewer_site import add_plate, score_plate
 
@@ -24,6 +29,18 @@ class Site:
         drops = add_plate(self.imaging, self.folder, plate=name, rows=rows, columns=columns)
         score_plate(self.imaging, drops, outcomes)
         return drops
+
+
+@contextmanager
+def started_viewer(home: Home) -> Iterator[str]:
+    """Run the viewer of an installation, and give its address."""
+    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            yield line.removeprefix("viewer: ").strip().rstrip("/")
+        finally:
+            process.terminate()
 
 
 def as_person(page: Page, name: str = "Ada") -> None:

@@ -57,7 +57,8 @@ def test_who_is_not_signed_in_sees_nothing(site: PeopleSite) -> None:
     assert page.headers["location"] == "/sign-in?next=%2Fplate%2FP1%3Fsort%3Dcrystal"
     asked = [client.get(path) for path in ("/api/plates", "/image/1", "/thumbnail/1", "/plate/P1/scores.csv")]
     assert [each.status_code for each in asked] == [401] * 4
-    assert client.post("/api/score", score(person="Ada")).status_code == 401
+    assert client.post("/api/score", score(person="Ada"), accept="text/html").status_code == 401
+    assert site.events() == [("refused", "", "POST /api/score")]
     assert client.get("/sign-in").status_code == 200
 
 
