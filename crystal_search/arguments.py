@@ -32,3 +32,20 @@ def count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
     return value
+
+
+def length(text: str) -> float:
+    """Return a finite number above 0.
+
+    >>> length("1.85")
+    1.85
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
+    return value

@@ -211,6 +211,16 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("f1_GROUP", "share", "harmonic mean of precision and recall of the group", "", 3),
         Column("f1_mean", "share", "mean of these over the groups", "F1, mean", 3),
     ),
+    "Crystals one by one": (
+        Column("crystal", "count", "number of the crystal in its image, from 1, the most probable first"),
+        Column("centre_row_px", "number", "of its box, stored pixels from the upper edge of the image"),
+        Column("centre_column_px", "number", "of its box, stored pixels from the left edge"),
+        Column("long_px", "number", "long side of its box, stored pixels"),
+        Column("short_px", "number", "short side of its box, stored pixels"),
+        Column("angle_degrees", "number", "of the long side, from columns towards rows, from 0 to 180"),
+        Column("long_um", "number", "long side in micrometres, where the scale of the image was told"),
+        Column("short_um", "number", "short side in micrometres"),
+    ),
     "How good networks are": (
         Column("network", "text", "what the training or model is called"),
         Column("classes", "count", "that it tells apart"),

@@ -11,6 +11,7 @@ from typing import Any
 HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
     "For crystallographers": {
         "score": ("direct.score_command", "score images or folders without a database"),
+        "crystals": ("direct.crystals_command", "find crystals one by one in images or folders, by a detector"),
         "watch": ("server.services.watch", "import, score and show new images as they come"),
         "view": ("viewer.serve", "serve the plate viewer"),
         "adapt": ("evaluation.adapt_command", "fit a readout to labels of your own, and tell what it is worth"),

@@ -24,6 +24,7 @@ from crystal_search.direct.scored_files import (
     Scored,
     csv_row,
     inputs,
+    make_folder,
     models_in,
     scored,
     to_use,
@@ -72,7 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     job = Job(models=models, parameters=parameters, overlays=arguments.overlays)
     classifier = models_in(job.models).classifier.card  # an error here, not in each worker
     used = used_readout(arguments.readout, classifier.sha256) if arguments.readout else None
-    _make_folder(job.overlays)
+    if job.overlays:
+        make_folder(job.overlays)
     tally = _Tally()
     found = tally.counting(_found(paths, job, arguments.workers))
     rows = rescored_rows(found, used, tally.answers) if used else map(csv_row, found)
@@ -86,14 +88,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise ImageError("not one image could be scored")
     if tally.not_read:
         raise ImageError(f"{tally.not_read} of {len(paths)} were not scored, since they could not be looked at")
-
-
-def _make_folder(overlays: Path | None) -> None:
-    try:
-        if overlays:
-            overlays.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make {overlays}: {error.strerror}; name another --overlays") from error
 
 
 def _found(paths: list[Path], job: Job, workers: int) -> Iterable[Scored]:

@@ -117,7 +117,7 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
     image = None
     remarks: tuple[str, ...] = ()
     try:
-        data = _content(path)
+        data = content_in(path)
         score, image = score_data(data, models, parameters)
         remarks = remarks_on(data, image) if image else ()
         peaks = peaks_for_ranking(score, image, models, parameters)
@@ -139,7 +139,16 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
     )
 
 
-def _content(path: Path) -> bytes:
+def content_in(path: Path) -> bytes:
+    """Return the bytes of an image file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    ImageError
+        If it is no regular file, or larger than any image.
+    """
     status = path.stat()
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):  # a pipe may never answer
         raise ImageError("it is no regular file, but a pipe, a socket or a device; name a file that is an image")
@@ -165,8 +174,27 @@ def _start_worker(job: Job) -> None:
 def _score_in_worker(entry: tuple[int, Path]) -> Scored:
     number, path = entry
     job, models = _worker["job"]
-    overlay = job.overlays / f"{number:05d}_{_short(path.stem)}.jpg" if job.overlays else None
+    overlay = job.overlays / overlay_name(number, path) if job.overlays else None
     return score_file(path, models, job.parameters, overlay=overlay)
+
+
+def overlay_name(number: int, path: Path) -> str:
+    """Return what the picture of input `number` is called; two inputs may have one name."""
+    return f"{number:05d}_{_short(path.stem)}.jpg"
+
+
+def make_folder(overlays: Path) -> None:
+    """Make the folder for pictures.
+
+    Raises
+    ------
+    UserError
+        If that cannot be done.
+    """
+    try:
+        overlays.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot make {overlays}: {error.strerror}; name another --overlays") from error
 
 
 def _short(stem: str) -> str:

@@ -5,7 +5,7 @@ number of crystals in an image, which may be more than 100. Crystals that nobody
 count neither as found nor as missed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.bootstrap import Interval, drawn
+from crystal_search.crystals.coco import CATEGORY, annotation_of
 from crystal_search.crystals.crystal import Crystal
 from crystal_search.errors import UserError
 from crystal_search.evaluation.judge import Figure
@@ -26,7 +27,6 @@ MOST_AN_IMAGE = 1000  #: crystals
 SIZES_PX2 = {"all": (0.0, 1e9), "small": (0.0, 150.0), "medium": (150.0, 950.0), "large": (950.0, 1e9)}  #: areas
 KINDS = {"obb": "oriented boxes", "bbox": "upright boxes", "segm": "masks"}
 OVERLAPS = {"": slice(None), "50": slice(0, 1), "65": slice(3, 4), "75": slice(5, 6)}  #: of .50, .55 and so on to .95
-CATEGORY = {"id": 1, "name": "crystal"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)  # no slots: the truth is remembered
@@ -129,28 +129,18 @@ def _masks(verdict: CrystalVerdict) -> list[tuple[Box, dict[str, Any]]]:
 
 
 def _answered(verdicts: Sequence[CrystalVerdict]) -> list[dict[str, Any]]:
-    return [
-        _annotation(number, crystal.box, _around(crystal))
-        | {"score": crystal.probability, "segmentation": [[each for y, x in crystal.outline for each in (x, y)]]}
-        for number, verdict in enumerate(verdicts)
-        for crystal in verdict.found
-    ]
+    found = (annotation_of(each, number) for number, verdict in enumerate(verdicts) for each in verdict.found)
+    return [{**each, "obb": each["oriented_box"]} for each in found]
 
 
-def _around(crystal: Crystal) -> tuple[float, float, float, float]:
-    (top, left), (bottom, right) = (each(np.array(crystal.outline), axis=0).tolist() for each in (np.min, np.max))
-    return top, left, bottom, right
-
-
-def _annotation(image: int, box: Iterable[float], upright: tuple[float, float, float, float]) -> dict[str, Any]:
+def _annotation(image: int, box: NDArray[np.float64], upright: Box) -> dict[str, Any]:
     """Return what COCO says of an oriented box and the upright one around a mask, columns before rows."""
-    row, column, long, short, angle = map(float, box)
-    top, left, bottom, right = upright
+    row, column, long, short, angle = box.tolist()
     return {
         "image_id": image,
         "category_id": CATEGORY["id"],
         "obb": [column, row, long, short, angle],
-        "bbox": [left, top, right - left, bottom - top],
+        "bbox": [upright.left, upright.top, upright.width, upright.height],
         "area": long * short,
     }
 

@@ -1,6 +1,8 @@
 """Crystals one by one, from a dataset to a page: training, export, evaluation."""
 
 import csv
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.images import picture_file
 from crystal_search.main import main
-from crystal_search.model import in_role, read_model
+from crystal_search.model import default_models_folder, in_role, read_model, write_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
 from tests.unit.dataset_files import write_about, write_shard
@@ -97,3 +99,50 @@ def test_a_dataset_without_known_crystals_is_refused(tmp_path: Path, capsys: pyt
     write_about(tmp_path, [write_shard(tmp_path, IMAGES, "train", [(known, {IMAGE: parts[IMAGE]})])])
     assert main(["train", "crystals", "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == USAGE
     assert "has crystals that are known one by one" in capsys.readouterr().err
+
+
+def test_images_are_searched_without_a_database(card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(2):
+        (images / f"{number}.png").write_bytes(picture(number))
+    (images / "2.png").write_bytes(b"no picture")
+    eager = tmp_path / "eager.card.json"
+    model = read_model(card)
+    write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="eager", least_probability=0.01), tmp_path)
+    found, overlays, coco = tmp_path / "found.csv", tmp_path / "overlays", tmp_path / "found.json"
+    words = ["crystals", str(images), "--model", str(eager), "--csv", str(found), "--um-per-px", "2"]
+    assert main([*words, "--overlays", str(overlays), "--coco", str(coco)]) == OK
+    assert "in 2 images" in capsys.readouterr().out
+    with found.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["path"] for row in rows} == {str(images / f"{number}.png") for number in range(3)}
+    assert [row["error"] != "" for row in rows] == [False] * (len(rows) - 1) + [True]
+    boxes = [row for row in rows if row["crystal"]]
+    assert boxes
+    assert all(float(row["long_um"]) == pytest.approx(2 * float(row["long_px"]), abs=0.03) for row in boxes)
+    assert len(json.loads(coco.read_text())["annotations"]) == len(boxes)
+    assert sorted(each.name for each in overlays.iterdir()) == ["00000_0.jpg", "00001_1.jpg"]
+
+
+def test_an_image_without_crystals_has_a_row_too(card: Path, tmp_path: Path) -> None:
+    model = read_model(card)
+    write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="shy", least_probability=1.0), tmp_path)
+    (tmp_path / "0.png").write_bytes(picture(0))
+    words = ["crystals", str(tmp_path / "0.png"), "--model", str(tmp_path / "shy.card.json")]
+    assert main([*words, "--csv", str(tmp_path / "found.csv")]) == OK
+    with (tmp_path / "found.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["path"], row["crystal"], row["error"]) == (str(tmp_path / "0.png"), "", "")
+
+
+def test_a_place_that_is_not_there_is_told_before_anything_is_searched(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["crystals", str(tmp_path / "missing.png"), "--model", str(card), "--csv"]
+    assert main([*words, str(tmp_path / "nowhere" / "found.csv")]) == USAGE
+    assert "there is no folder" in capsys.readouterr().err
+    drop_locator = str(default_models_folder() / "drop-unet-2.card.json")
+    words = ["crystals", str(tmp_path), "--model", drop_locator, "--csv", str(tmp_path / "found.csv")]
+    assert main(words) != OK
+    assert "is a drop locator, expected a crystal detector" in capsys.readouterr().err

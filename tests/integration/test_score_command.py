@@ -186,7 +186,7 @@ def test_only_bytes_that_were_read_are_called_unreadable(
             raise trouble
         return b"no picture"
 
-    monkeypatch.setattr(scored_files, "_content", read)
+    monkeypatch.setattr(scored_files, "content_in", read)
     models = scored_files.models_in(default_models_folder())
     found = scored_files.score_file(folder / "a.jpg", models, Parameters())
     assert found.outcome == outcome

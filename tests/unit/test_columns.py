@@ -12,7 +12,7 @@ from crystal_search.archives.archive import LeftOut
 from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
 from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
-from crystal_search.direct import rescored_files, scored_files
+from crystal_search.direct import crystal_files, rescored_files, scored_files
 from crystal_search.errors import UnknownNameError
 from crystal_search.review import corrections
 from crystal_search.server.services import score_csv
@@ -25,6 +25,7 @@ from crystal_search.wells import CHANNELS
 PAGE = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="utf-8")
 FILES: dict[str, Sequence[str]] = {
     "score": scored_files.COLUMNS,
+    "crystals": crystal_files.COLUMNS,
     "score with a readout": rescored_files.READOUT_COLUMNS,
     "finalize": score_csv.COLUMNS,
     "viewer": score_table.COLUMNS,
