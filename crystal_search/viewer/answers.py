@@ -1,4 +1,4 @@
-"""What programs get from the viewer, and what they send: one record each.
+"""What programs get from the viewer: one record each.
 
 What is called as a column of docs/columns.md means the same; a record says only what that page does not.
 """
@@ -7,13 +7,9 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from crystal_search.adaptation.rescoring import Answer
 from crystal_search.columns import Cell
-from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, UNREADABLE
 from crystal_search.viewer import score_table
-from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_ID, MAX_PERSON, MAY_BE_EMPTY, SAYS_SOMETHING
-from crystal_search.viewer.json_records import BY_HAND
-from crystal_search.viewer.people.passwords import MOST
-from crystal_search.viewer.people.person import MOST_LETTERS
-from crystal_search.viewer.schemas import Limits, Row
+from crystal_search.viewer.field_kinds import SHARE, Count, HandOutcome, Id, Outcome, Time
+from crystal_search.viewer.schemas import Row
 from crystal_search.viewer.tables.whole_tables import LEDGER_COLUMNS
 
 DROP_ROW = Row(
@@ -26,17 +22,6 @@ SCORE_ROW = Row(
     meaning="A person's or a machine's score: the columns of the table of the whole ledger; null: nothing to tell.",
     columns=LEDGER_COLUMNS,
 )
-SHARE = Limits(least=0, most=1)
-Id = Annotated[int, Limits(least=1, most=MAX_ID)]
-Count = Annotated[int, Limits(least=0)]
-Time = Annotated[str, Limits(format="date-time")]
-Outcome = Annotated[str, Limits(of=(*OUTCOME_NAMES, NO_DROP, UNREADABLE))]
-HandOutcome = Annotated[str, Limits(of=BY_HAND)]
-Person = Annotated[
-    str,
-    "who says it; where people sign in, whoever is signed in, or left out",
-    Limits(least_letters=1, most_letters=MAX_PERSON, pattern=SAYS_SOMETHING),
-]
 
 
 class Failure(TypedDict):
@@ -44,50 +29,6 @@ class Failure(TypedDict):
 
     status: Annotated[int, "HTTP status"]
     error: Annotated[str, "what is wrong, and what to do"]
-
-
-class ScoreByHand(TypedDict):
-    """A score to be added."""
-
-    image_id: Id
-    outcome: HandOutcome
-    person: Person
-    comment: NotRequired[Annotated[str, Limits(most_letters=MAX_COMMENT, pattern=MAY_BE_EMPTY)]]
-
-
-class NewComment(TypedDict):
-    """A comment to be added."""
-
-    image_id: Id
-    person: Person
-    text: Annotated[
-        str, "what the person writes", Limits(least_letters=1, most_letters=MAX_COMMENT, pattern=SAYS_SOMETHING)
-    ]
-
-
-class TakingBack(TypedDict):
-    """A score to be taken back."""
-
-    image_id: Id
-    score_id: Annotated[Id, "the score's `id`"]
-    person: Person
-
-
-class Credentials(TypedDict):
-    """What somebody says who signs in."""
-
-    name: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST_LETTERS)]
-    password: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST)]
-
-
-class WishForMessages(TypedDict):
-    """What somebody wants to be told."""
-
-    person: NotRequired[Person]
-    way: Annotated[str, "how it goes", Limits(of=("mail", "webhook"))]
-    address: Annotated[str, "of a mailbox; empty for a webhook", Limits(most_letters=320)]
-    projects: Annotated[list[str], "whose plates; none: all that the person may see"]
-    often: Annotated[str, "when it goes", Limits(of=("daily", "at once"))]
 
 
 class MessagesWanted(TypedDict):
@@ -100,18 +41,6 @@ class MessagesWanted(TypedDict):
     often: Annotated[str, "when it goes: `daily` or `at once`"]
 
 
-class EndOfMessages(TypedDict):
-    """Whose messages end."""
-
-    person: NotRequired[Person]
-
-
-class StopOfMessages(TypedDict):
-    """Which messages end."""
-
-    token: Annotated[str, "of the link in a message", Limits(least_letters=20, most_letters=100)]
-
-
 class MessagesEnded(TypedDict):
     """What came of it."""
 
@@ -122,16 +51,6 @@ class SignedIn(TypedDict):
     """Who is signed in now."""
 
     person: Annotated[str, "the name of the account; empty: nobody"]
-
-
-class Nothing(TypedDict):
-    """An empty object."""
-
-
-class SeenPlan(TypedDict):
-    """Which plan of an import was seen."""
-
-    made_at: Annotated[float, "the plan's, seconds since 1970"]
 
 
 class Imported(TypedDict):
@@ -371,15 +290,6 @@ class Today(TypedDict):
     unseen: Annotated[Count, "cards that are not seen, also beyond those listed"]
     any_plates: Annotated[bool, "whether there are plates at all"]
     cards: Annotated[list[Card], "60 at most; those not seen first, the likeliest first"]
-
-
-class Looking(TypedDict):
-    """What a person has looked at."""
-
-    as_of: NotRequired[Annotated[Time, "of what was seen; by default now"]]
-    person: NotRequired[Person]
-    plates: NotRequired[Annotated[list[str], "200 at most"]]
-    through: NotRequired[Annotated[bool, "whether they have looked through Today, which begins there next time"]]
 
 
 class Looked(TypedDict):

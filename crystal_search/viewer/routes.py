@@ -14,6 +14,7 @@ from crystal_search.viewer import (
     pages,
     plates_page,
     queues_page,
+    sent_records,
     sign_in_page,
     today_page,
 )
@@ -243,7 +244,7 @@ API = (
         role=ANYBODY,
         says='signs a person in who has an account, with a cookie: `{"name": "Ada", "password": "..."}`',
         gives=answers.SignedIn,
-        takes=answers.Credentials,
+        takes=sent_records.Credentials,
     ),
     Address(
         path="/api/sign-out",
@@ -252,7 +253,7 @@ API = (
         role=ANYBODY,
         says="ends the session of the cookie: `{}`",
         gives=answers.SignedIn,
-        takes=answers.Nothing,
+        takes=sent_records.Nothing,
     ),
     Address(
         path="/api/messages",
@@ -261,7 +262,7 @@ API = (
         role="score",
         says="has a person get [messages](messages.md) of new crystals, in place of those that they got",
         gives=answers.MessagesWanted,
-        takes=answers.WishForMessages,
+        takes=sent_records.WishForMessages,
     ),
     Address(
         path="/api/messages/end",
@@ -270,7 +271,7 @@ API = (
         role="score",
         says="ends a person's messages",
         gives=answers.MessagesEnded,
-        takes=answers.EndOfMessages,
+        takes=sent_records.EndOfMessages,
     ),
     Address(
         path="/api/messages/stop",
@@ -279,7 +280,7 @@ API = (
         role=ANYBODY,
         says="ends messages by the token of their link",
         gives=answers.MessagesEnded,
-        takes=answers.StopOfMessages,
+        takes=sent_records.StopOfMessages,
     ),
     Address(
         path="/api/import",
@@ -288,7 +289,7 @@ API = (
         role="curate",
         says='does the import whose plan was seen: `{"made_at": 1769871234.5}`, the plan\'s',
         gives=answers.Imported,
-        takes=answers.SeenPlan,
+        takes=sent_records.SeenPlan,
     ),
     Address(
         path="/api/seen",
@@ -298,7 +299,7 @@ API = (
         says="notes that a person has seen plates, or looked `through` Today: "
         '`{"plates": ["P1"], "as_of": "2026-01-31T12:00:00+00:00", "person": "Ada"}`',
         gives=answers.Looked,
-        takes=answers.Looking,
+        takes=sent_records.Looking,
     ),
     Address(
         path="/api/comment",
@@ -307,7 +308,7 @@ API = (
         role="score",
         says='adds a comment: `{"image_id": 7, "person": "Ada", "text": "tiny needles"}`',
         gives=answers.ImageLedger,
-        takes=answers.NewComment,
+        takes=sent_records.NewComment,
         status=201,
     ),
     Address(
@@ -318,7 +319,7 @@ API = (
         says="takes back the score that a person gave an image last: "
         '`{"image_id": 7, "score_id": 12, "person": "Ada"}`; the number is the score\'s `id`',
         gives=answers.ImageLedger,
-        takes=answers.TakingBack,
+        takes=sent_records.TakingBack,
         status=201,
     ),
     Address(
@@ -328,7 +329,7 @@ API = (
         role="score",
         says='adds a score by hand: `{"image_id": 7, "outcome": "clear", "person": "Ada", "comment": ""}`',
         gives=answers.ImageLedger,
-        takes=answers.ScoreByHand,
+        takes=sent_records.ScoreByHand,
         status=201,
     ),
 )

@@ -1,0 +1,87 @@
+"""What programs send to the viewer: one record each.
+
+What is called as a column of docs/columns.md means the same; a record says only what that page does not.
+"""
+
+from typing import Annotated, NotRequired, TypedDict
+
+from crystal_search.viewer.field_kinds import HandOutcome, Id, Person, Time
+from crystal_search.viewer.hand_scores import MAX_COMMENT, MAY_BE_EMPTY, SAYS_SOMETHING
+from crystal_search.viewer.people.passwords import MOST
+from crystal_search.viewer.people.person import MOST_LETTERS
+from crystal_search.viewer.schemas import Limits
+
+
+class ScoreByHand(TypedDict):
+    """A score to be added."""
+
+    image_id: Id
+    outcome: HandOutcome
+    person: Person
+    comment: NotRequired[Annotated[str, Limits(most_letters=MAX_COMMENT, pattern=MAY_BE_EMPTY)]]
+
+
+class NewComment(TypedDict):
+    """A comment to be added."""
+
+    image_id: Id
+    person: Person
+    text: Annotated[
+        str, "what the person writes", Limits(least_letters=1, most_letters=MAX_COMMENT, pattern=SAYS_SOMETHING)
+    ]
+
+
+class TakingBack(TypedDict):
+    """A score to be taken back."""
+
+    image_id: Id
+    score_id: Annotated[Id, "the score's `id`"]
+    person: Person
+
+
+class Credentials(TypedDict):
+    """What somebody says who signs in."""
+
+    name: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST_LETTERS)]
+    password: Annotated[str, "of the account", Limits(least_letters=1, most_letters=MOST)]
+
+
+class WishForMessages(TypedDict):
+    """What somebody wants to be told."""
+
+    person: NotRequired[Person]
+    way: Annotated[str, "how it goes", Limits(of=("mail", "webhook"))]
+    address: Annotated[str, "of a mailbox; empty for a webhook", Limits(most_letters=320)]
+    projects: Annotated[list[str], "whose plates; none: all that the person may see"]
+    often: Annotated[str, "when it goes", Limits(of=("daily", "at once"))]
+
+
+class EndOfMessages(TypedDict):
+    """Whose messages end."""
+
+    person: NotRequired[Person]
+
+
+class StopOfMessages(TypedDict):
+    """Which messages end."""
+
+    token: Annotated[str, "of the link in a message", Limits(least_letters=20, most_letters=100)]
+
+
+class Nothing(TypedDict):
+    """An empty object."""
+
+
+class SeenPlan(TypedDict):
+    """Which plan of an import was seen."""
+
+    made_at: Annotated[float, "the plan's, seconds since 1970"]
+
+
+class Looking(TypedDict):
+    """What a person has looked at."""
+
+    as_of: NotRequired[Annotated[Time, "of what was seen; by default now"]]
+    person: NotRequired[Person]
+    plates: NotRequired[Annotated[list[str], "200 at most"]]
+    through: NotRequired[Annotated[bool, "whether they have looked through Today, which begins there next time"]]
