@@ -108,7 +108,12 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("offset_right_um", "number", "how far to the right of the image's centre, micrometres"),
         Column("offset_up_um", "number", "how far above the image's centre, micrometres"),
         Column("um_per_px", "number", "scale of the image, micrometres a stored pixel"),
-        Column("position_from", "text", "what the position is the centre of: `best chop` or `drop`"),
+        Column(
+            "position_from",
+            "text",
+            "what it is the centre of: `pick mark`, `dispense mark`, `best chop`, `drop`",
+        ),
+        Column("marked_by", "text", "who marked the position; empty for the machine"),
     ),
     "What it is": (
         Column(

@@ -1,6 +1,6 @@
 """Files of ticked drops: what they hold, and what is refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from crystal_search.errors import UserError
+from crystal_search.geometry import Box, Point
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import DropScores
+from crystal_search.server.imaging.marks import DISPENSE, FAVOURITE, PICK, Mark
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import AboutPlate
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
-from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, PickOptions
+from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_DISPENSE, TO_HARVEST, PickOptions
 from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, position_in
 from crystal_search.wells import WellKey
 from tests.memory_imaging import MemoryImaging
@@ -25,7 +27,9 @@ GOLD = Path(__file__).parents[1] / "data" / "picks"
 OPTIONS = PickOptions(plate_kind="swissci-3", um_per_px=2.5, volume_nl=25, source_plate="DMSO", source_well="A1")
 
 
-def pick(number: int, *, plate: str = "P1", drop: int = 1, column: int = 0, scored: bool = True) -> Pick:
+def pick(
+    number: int, *, plate: str = "P1", drop: int = 1, column: int = 0, scored: bool = True, marks: Sequence[Mark] = ()
+) -> Pick:
     """Return a drop as the viewer's database would tell it."""
     key = WellKey(plate=plate, row=2, column=column, drop=drop)
     image = StoredImage(id=number, key=key, path=f"/{number}.jpg", imaged_at=NOON)
@@ -33,13 +37,16 @@ def pick(number: int, *, plate: str = "P1", drop: int = 1, column: int = 0, scor
     part = Ingredient(name="PEG 3350", concentration=20, unit="% w/v")
     well = Condition(plate=plate, row=2, column=column, name="JCSG+ C1", ingredients=(part,))
     about = AboutPlate(facts=PlateFacts(plate=plate, project="mx1", owner="=Ada"), conditions={(2, column, 0): well})
-    scores = DropScores(
-        image=image, auto=auto, people=(hand_score(number, "crystal_bad_form", person="Ben"),) if scored else ()
-    )
-    return Pick(drop=scores, about=about, position=position_in(auto.found) if auto else None)
+    people = (hand_score(number, "crystal_bad_form", person="Ben"),) if scored else ()
+    return Pick(drop=DropScores(image=image, auto=auto, people=people, marks=tuple(marks)), about=about)
 
 
-PICKS = [pick(1), pick(2, drop=2), pick(3, drop=3, column=10)]
+def mark(kind: str, place: Point | Box, *, number: int = 2) -> Mark:
+    return Mark(image_id=number, person="Zoë", marked_at=NOON, kind=kind, place=place)
+
+
+MARKS = [mark(PICK, Point(60, 200)), mark(PICK, Box(100, 200, 120, 240)), mark(DISPENSE, Point(180, 80))]
+PICKS = [pick(1), pick(2, drop=2, marks=MARKS), pick(3, drop=3, column=10)]
 
 
 @pytest.mark.parametrize("name", PICK_FORMATS)
@@ -70,6 +77,26 @@ def test_a_position_is_the_best_chop_or_else_the_drop() -> None:
     assert position_in(ImageScore(height_px=9, width_px=9)) is None
 
 
+def test_marks_come_before_the_machine_those_for_the_purpose_first() -> None:
+    assert [each.origin for each in pick(2, marks=MARKS).positions(TO_HARVEST)] == ["pick mark", "pick mark"]
+    assert [each.origin for each in pick(2, marks=MARKS).positions(TO_DISPENSE)] == ["dispense mark"]
+    assert [each.origin for each in pick(2, marks=MARKS[2:]).positions(TO_HARVEST)] == ["dispense mark"]
+    favourite = Mark(image_id=2, person="Zoë", marked_at=NOON, kind=FAVOURITE)
+    assert [each.origin for each in pick(2, marks=[favourite]).positions(TO_HARVEST)] == ["best chop"]
+
+
+def test_a_mark_on_an_image_that_nobody_scored_has_pixels_but_no_offset() -> None:
+    marked = pick(2, scored=False, marks=MARKS)
+    header, *lines = PICK_FORMATS["harvest"].text([marked], OPTIONS).splitlines()
+    rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+    assert [(row["x_px"], row["y_px"], row["offset_up_um"]) for row in rows] == [
+        ("200.0", "60.0", ""),
+        ("220.0", "110.0", ""),
+    ]
+    with pytest.raises(UserError, match="not known where in it to go"):
+        PICK_FORMATS["echo"].text([marked], OPTIONS)
+
+
 @pytest.mark.parametrize(
     ("name", "changed", "picks", "message"),
     [
@@ -80,7 +107,7 @@ def test_a_position_is_the_best_chop_or_else_the_drop() -> None:
         ("echo", {"plate_kind": ""}, PICKS, "which kind of plate"),
         ("echo", {"plate_kind": "plate"}, PICKS, "no kind of plate 'plate'; choose from swissci-3"),
         ("echo", {"plate_kind": "mrc-2"}, PICKS, "P1 C11 has a drop 3"),
-        ("echo", {}, [pick(4, scored=False)], "P1 C01 drop 1 has no position"),
+        ("echo", {}, [pick(4, scored=False)], "P1 C01 drop 1: it is not known where in it to go"),
         ("soakdb", {"um_per_px": None}, PICKS, "um_per_px="),
         ("soakdb", {}, [pick(1), pick(2, plate="P2")], "one plate; ask once for each of P1, P2"),
         ("shifter", {}, [pick(1), pick(2, plate="P2")], "one plate; ask once for each of P1, P2"),
@@ -139,7 +166,7 @@ def test_a_list_goes_over_plates_in_their_order(shown: tuple[Client, Callable[[s
         (
             "/picks/echo.csv?ids=1&volume_nl=25&source_plate=" + 101 * "S",
             400,
-            "source_plate must be at most 100 letters",
+            "source_plate must be at most 100",
         ),
         ("/picks/echo.csv?ids=1&plate=tray", 400, "plate must be one of swissci-3, mrc-2, one-drop"),
         ("/picks/echo.csv?ids=1&plate=swissci-3", 400, "volume_nl="),

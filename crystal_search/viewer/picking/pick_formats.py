@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from crystal_search.columns import Cell, csv_text, harmless
 from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.server.imaging.marks import DISPENSE, PICK
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, about_cells
 from crystal_search.viewer.picking.crystal_plates import (
     CRYSTAL_PLATES,
@@ -19,13 +20,14 @@ from crystal_search.viewer.picking.crystal_plates import (
     dispenser_well,
     lettered_well,
 )
-from crystal_search.viewer.picking.picks import Pick, plates_in
+from crystal_search.viewer.picking.picks import Pick, Position, plates_in
 from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, image_cells, manual_cells, said_cells
 
 DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
+TO_HARVEST, TO_DISPENSE = (PICK, DISPENSE), (DISPENSE, PICK)  #: kinds of marks, those that are wanted first
 SHIFTER_PLACE = "AM"  #: where on the Shifter the plate lies
 _SCORES = ("auto_outcome", "auto_probability", "manual_outcome", "manual_person", "opinions", "comments")
-_PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px", "position_from")
+_PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px", "position_from", "marked_by")
 COLUMNS = (*KEY_COLUMNS, *_PLACE, *_SCORES, *FACT_COLUMNS, *CONDITION_COLUMNS)
 ECHO = (
     "Source Plate Name",
@@ -106,22 +108,25 @@ class PickFormat:
 
 
 def _harvest(picks: Sequence[Pick], options: PickOptions) -> str:
-    return csv_text(COLUMNS, [_harvest_row(pick, options.um_per_px) for pick in picks])
+    rows = [
+        _harvest_row(pick, position, options.um_per_px)
+        for pick in picks
+        for position in pick.positions(TO_HARVEST) or (None,)
+    ]
+    return csv_text(COLUMNS, rows)
 
 
-def _harvest_row(pick: Pick, um_per_px: float | None) -> dict[str, Cell]:
+def _harvest_row(pick: Pick, position: Position | None, um_per_px: float | None) -> dict[str, Cell]:
     told = auto_cells(pick.drop.current) | manual_cells(pick.drop.manual) | said_cells(pick.drop)
     scores = {name: told[name] for name in _SCORES if name in told}
-    about = about_cells(pick.about, pick.drop.image.key)
-    return image_cells(pick.drop.image) | _place_cells(pick, um_per_px) | scores | about
+    place = _place_cells(pick, position, um_per_px) if position else {}
+    return image_cells(pick.drop.image) | place | scores | about_cells(pick.about, pick.drop.image.key)
 
 
-def _place_cells(pick: Pick, um_per_px: float | None) -> dict[str, Cell]:
-    if pick.position is None:
-        return {}
-    x, y = pick.position.column_px, pick.position.row_px
-    cells: dict[str, Cell] = {"x_px": x, "y_px": y, "position_from": pick.position.origin}
-    offset = pick.offset_px()
+def _place_cells(pick: Pick, position: Position, um_per_px: float | None) -> dict[str, Cell]:
+    x, y = position.column_px, position.row_px
+    cells: dict[str, Cell] = {"x_px": x, "y_px": y, "position_from": position.origin, "marked_by": position.person}
+    offset = pick.offset_px(position)
     if um_per_px is None or offset is None:
         return cells
     down, right = offset
@@ -137,17 +142,17 @@ def _echo(picks: Sequence[Pick], options: PickOptions) -> str:
     source = (options.source_plate, options.source_well)
     rows: list[tuple[Cell, ...]] = []
     for pick in picks:
-        down, right = _offset_um(pick, options)
         key = pick.drop.image.key
         target = (key.plate, dispenser_well(options.plate, key))
-        rows.append((*source, *target, f"{options.volume_nl:g}", round(right), -round(down)))
+        for down, right in _offsets_um(pick, options):
+            rows.append((*source, *target, f"{options.volume_nl:g}", round(right), -round(down)))
     return _table([ECHO, *rows])
 
 
 def _soakdb(picks: Sequence[Pick], options: PickOptions) -> str:
     rows: list[tuple[Cell, ...]] = []
     for pick in picks:
-        down, right = _offset_um(pick, options)
+        down, right = _offsets_um(pick, options)[0]
         rows.append((lettered_well(options.plate, pick.drop.image.key), round(right), round(down)))
     return _table(rows)
 
@@ -166,15 +171,16 @@ def _shifter(picks: Sequence[Pick], options: PickOptions) -> str:
     return _table([SHIFTER, *rows])
 
 
-def _offset_um(pick: Pick, options: PickOptions) -> tuple[float, float]:
+def _offsets_um(pick: Pick, options: PickOptions) -> list[tuple[float, float]]:
     """Return how far down and to the right of the image's centre a drop is to be hit, in micrometres."""
-    offset = pick.offset_px()
-    if offset is None:
-        raise UserError(f"{pick.name} has no position, for nothing scored it: leave it out, or have it scored first")
+    offsets = [pick.offset_px(position) for position in pick.positions(TO_DISPENSE)]
+    found = [offset for offset in offsets if offset is not None]
+    if not found:
+        unknown = f"{pick.name}: it is not known where in it to go, for nothing scored it"
+        raise UserError(f"{unknown}: leave it out, or have it scored first")
     if options.um_per_px is None:
         raise UserError("the scale of the images is not known: say by um_per_px= how many micrometres a pixel is")
-    down, right = offset
-    return options.um_per_px * down, options.um_per_px * right
+    return [(options.um_per_px * down, options.um_per_px * right) for down, right in found]
 
 
 def _table(rows: Iterable[Sequence[Cell]]) -> str:

@@ -7,12 +7,14 @@ from typing import Literal
 from crystal_search.geometry import Box
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import DropScores
+from crystal_search.server.imaging.marks import DISPENSE, PICK, Mark
 from crystal_search.viewer.about_plates import AboutPlate
 from crystal_search.viewer.reading import PlateReader
 
 MOST_DIGITS = 15  #: of an image's number
 MOST_PICKS = 500  #: of a list: its address must fit into the head of a request
-Origin = Literal["best chop", "drop"]  #: what a position is the centre of
+Origin = Literal["pick mark", "dispense mark", "best chop", "drop"]  #: what a position is the centre of
+_MARKS: dict[str, Origin] = {PICK: "pick mark", DISPENSE: "dispense mark"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,7 @@ class Position:
     row_px: float
     column_px: float
     origin: Origin
+    person: str = ""  #: who marked it; empty for the machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,6 @@ class Pick:
 
     drop: DropScores
     about: AboutPlate
-    position: Position | None  #: None where nothing is known of the picture
 
     @property
     def name(self) -> str:
@@ -44,12 +46,20 @@ class Pick:
         found = self.drop.current.found if self.drop.current else None
         return (found.height_px, found.width_px) if found and found.height_px else None
 
-    def offset_px(self) -> tuple[float, float] | None:
-        """Return how far down and to the right of the image's centre the position is; None where that is not known."""
-        if self.position is None or self.size_px is None:
+    def positions(self, kinds: Sequence[str]) -> list[Position]:
+        """Return where to go: the marks of the first of these kinds that there are, else where the machine points."""
+        for kind in kinds:
+            if marked := [_of_mark(mark) for mark in self.drop.marks if mark.kind == kind]:
+                return marked
+        pointed = position_in(self.drop.current.found) if self.drop.current else None
+        return [pointed] if pointed else []
+
+    def offset_px(self, position: Position) -> tuple[float, float] | None:
+        """Return how far down and right of the image's centre a position is; None where the size is not known."""
+        if self.size_px is None:
             return None
         height, width = self.size_px
-        return self.position.row_px - height / 2, self.position.column_px - width / 2
+        return position.row_px - height / 2, position.column_px - width / 2
 
 
 def position_in(found: ImageScore) -> Position | None:
@@ -59,8 +69,18 @@ def position_in(found: ImageScore) -> Position | None:
     return _centre(found.drop.box, "drop") if found.drop else None
 
 
-def _centre(box: Box, origin: Origin) -> Position:
-    return Position(row_px=(box.top + box.bottom) / 2, column_px=(box.left + box.right) / 2, origin=origin)
+def _of_mark(mark: Mark) -> Position:
+    origin = _MARKS[mark.kind]
+    if isinstance(mark.place, Box):
+        return _centre(mark.place, origin, mark.person)
+    if mark.place is None:
+        raise ValueError(f"a mark {mark.kind!r} has a place")
+    return Position(row_px=float(mark.place.row), column_px=float(mark.place.column), origin=origin, person=mark.person)
+
+
+def _centre(box: Box, origin: Origin, person: str = "") -> Position:
+    row_px, column_px = (box.top + box.bottom) / 2, (box.left + box.right) / 2
+    return Position(row_px=row_px, column_px=column_px, origin=origin, person=person)
 
 
 def numbers_in(text: str) -> list[int]:
@@ -99,8 +119,7 @@ def picks_of(reader: PlateReader, image_ids: Collection[int]) -> list[Pick]:
 
 
 def _pick(reader: PlateReader, drop: DropScores) -> Pick:
-    position = position_in(drop.current.found) if drop.current else None
-    return Pick(drop=drop, about=reader.about(drop.image.key.plate), position=position)
+    return Pick(drop=drop, about=reader.about(drop.image.key.plate))
 
 
 def plates_in(picks: Sequence[Pick]) -> list[str]:

@@ -9,7 +9,7 @@ from crystal_search.viewer.context import page, viewer_of
 from crystal_search.viewer.json_records import Record, Version, drop_record
 from crystal_search.viewer.parameters import Parameter, amount, choice, words
 from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
-from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, PickOptions, pick_format
+from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_HARVEST, PickOptions, pick_format
 from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, numbers_in, picks_of, plates_in
 
 IDS: Parameter[list[int]] = Parameter(
@@ -88,6 +88,8 @@ def _options(request: Request) -> PickOptions:
 
 def _pick_record(pick: Pick, version: Version) -> Record:
     told = drop_record(pick.drop, None, version)
-    where = pick.position
-    position = {"x": round(where.column_px), "y": round(where.row_px), "origin": where.origin} if where else None
-    return told | {"position": position, "people": [f"{each.person}: {each.outcome}" for each in pick.drop.people]}
+    positions = [
+        {"x": round(each.column_px), "y": round(each.row_px), "origin": each.origin, "person": each.person}
+        for each in pick.positions(TO_HARVEST)
+    ]
+    return told | {"positions": positions, "people": [f"{each.person}: {each.outcome}" for each in pick.drop.people]}
