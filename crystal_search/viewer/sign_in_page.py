@@ -12,11 +12,11 @@ from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.viewer.api import body_of
 from crystal_search.viewer.context import page, viewer_of
 from crystal_search.viewer.parameters import words
-from crystal_search.viewer.people.asker import asker_of
+from crystal_search.viewer.people.asker import asker_of, tell
 from crystal_search.viewer.people.guesses import TooManyGuessesError
 from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.people.passwords import MOST
-from crystal_search.viewer.people.person import MOST_LETTERS, Event
+from crystal_search.viewer.people.person import MOST_LETTERS
 
 HOME = "/"
 NEXT = words("next", "which page of this viewer comes then", default=HOME, most=2000)
@@ -79,6 +79,8 @@ async def post_sign_in(request: Request) -> Response:
     except TooManyGuessesError as error:
         raise HTTPException(429, str(error), {"Retry-After": str(error.wait_s)}) from error
     if found is None:
+        known = await run_in_threadpool(people.store.person, told.name)
+        tell(request, f"the password of {told.name}" if known else "a name of nobody")
         raise HTTPException(403, "there is nobody with this name and password")
     return await run_in_threadpool(begun, request, people, found.name, JSONResponse({"person": found.name}))
 
@@ -86,7 +88,7 @@ async def post_sign_in(request: Request) -> Response:
 def begun(request: Request, people: KnownPeople, name: str, answer: Response) -> Response:
     """Return an answer that begins a session."""
     people.begin(answer, request, name)
-    people.note(Event(kind="signed in", person=name, address=asker_of(request).address, about=people.settings.kind))
+    tell(request, people.settings.kind, kind="signed in", person=name)
     return answer
 
 

@@ -61,7 +61,7 @@ def test_a_person_signs_in_at_the_provider(site: PeopleSite, provider: PlayedPro
     assert ">Ada</span>" in page.text
     assert {"code_challenge_method": "S256", "response_type": "code"}.items() <= provider.asked.items()
     assert site.store.person("Ada") == Person(name="Ada", role="score", subject=f"{provider.address} subject-1")
-    assert ("signed in", "Ada", "openid") in site.events()
+    assert ("signed in", "Ada", "GET /sign-in/answer: openid") in site.events()
 
 
 def test_the_page_of_signing_in_leads_there(site: PeopleSite) -> None:

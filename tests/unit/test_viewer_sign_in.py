@@ -70,7 +70,7 @@ def test_a_password_begins_a_session(site: PeopleSite, kept: str) -> None:
     assert "Secure" not in cookie
     client = Client(site.app, always={"cookie": cookie.partition(";")[0]})
     assert ">Ada</span>" in client.get("/").text
-    assert site.events() == [("signed in", "Ada", "accounts"), ("done", "", "POST /api/sign-in")]
+    assert site.events() == [("signed in", "Ada", "POST /api/sign-in: accounts")]
 
 
 def test_behind_https_no_other_host_can_set_the_cookie(imaging: MemoryImaging, tmp_path: Path, kept: str) -> None:
@@ -88,7 +88,9 @@ def test_a_wrong_password_and_nobodys_name_are_answered_alike(
     answer = with_password(site, kept).sign_in(name, password)
     assert (answer.status_code, answer.json()["error"]) == (403, "there is nobody with this name and password")
     assert "set-cookie" not in answer.headers
-    assert site.events() == [("refused", "", "POST /api/sign-in")]
+    [(kind, person, about)] = site.events()
+    tried = "a name of nobody" if name == "Eve" else f"the password of {name}"
+    assert (kind, person, about) == ("refused", "", f"POST /api/sign-in: {tried}")
 
 
 def test_passwords_cannot_be_tried_for_long(site: PeopleSite, monkeypatch: pytest.MonkeyPatch) -> None:

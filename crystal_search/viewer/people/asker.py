@@ -58,11 +58,11 @@ def asker_of(connection: HTTPConnection) -> Asker:
     return found
 
 
-def known_as(scope: Mapping[str, Any], asker: Asker, told: list[str]) -> dict[str, Any]:
+def known_as(scope: Mapping[str, Any], asker: Asker, told: dict[str, str]) -> dict[str, Any]:
     """Return the scope of a request with who asks in it, and where handlers tell what they did."""
     return dict(scope) | {_ASKER: asker, _TOLD: told}
 
 
-def tell(request: HTTPConnection, what: str) -> None:
-    """Have the audit page say what a request did."""
-    request.scope.get(_TOLD, []).append(what)
+def tell(request: HTTPConnection, about: str, **more: str) -> None:
+    """Have the audit page say what a request did; `more` are fields of its `Event` that are not as ever."""
+    request.scope.get(_TOLD, {}).update({"about": about} | more)

@@ -39,7 +39,7 @@ class Gate:
         except DatabaseError as error:
             await JSONResponse({"status": 503, "error": str(error)}, 503)(scope, receive, send)
             return
-        told: list[str] = []
+        told: dict[str, str] = {}
 
         async def send_noted(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -57,17 +57,19 @@ class Gate:
         except DatabaseError as error:  # what was done is done
             log.error("not kept for the audit page: %s: %s", event, error)
 
-    def _event(self, scope: Scope, asker: Asker, status: int, told: list[str]) -> Event | None:
+    def _event(self, scope: Scope, asker: Asker, status: int, told: dict[str, str]) -> Event | None:
         """Return what is kept of a request: that something was done or refused; None for nothing."""
         reads = scope["method"] in READING
-        kind = "refused" if status in REFUSED else "" if reads or status >= 400 else "done"
+        is_done = status < 400 and not reads
+        kind = "refused" if status in REFUSED else told.get("kind", "done" if is_done else "")
         # A browser that is not signed in yet, or no longer, is no attempt at anything.
         if not kind or (status == 401 and reads and not asker.failed):
             return None
         if kind == "refused" and self._refusals.wait_s(asker.address):
             return None
-        about = ": ".join((f"{scope['method']} {scope['path']}", *([asker.failed] if asker.failed else told)))
-        return Event(kind=kind, person=asker.name, address=asker.address, about=about)
+        what = (f"{scope['method']} {scope['path']}", asker.failed or told.get("about", ""))
+        about = ": ".join(each for each in what if each)
+        return Event(kind=kind, person=told.get("person", asker.name), address=asker.address, about=about)
 
 
 def _too_fast(wait_s: float) -> ASGIApp:
