@@ -19,6 +19,7 @@ ROCK_IMAGER = re.compile(r"(?<![A-Za-z])RI\d{1,4}-\d{2,6}")  #: serial numbers, 
 WILDCARD = re.compile(r"[*?\[]")
 UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  #: of `fnmatch`, for which it is a letter then
 LONGEST_NAME = 100
+PIXEL_UM = (0.01, 1000)  #: the smallest and the largest size of a pixel, in micrometres
 
 
 class Photograph(Protocol):
@@ -72,6 +73,30 @@ class Imagers:
         """
         named = {place.imager for place in self.places} | {WHOLE}
         return name in named or ROCK_IMAGER.fullmatch(name) is not None
+
+
+def calibration_in(table: Any, imagers: Imagers, where: Path) -> dict[str, float]:
+    """Return how large a pixel of each imager is, in micrometres, as a table of the settings file `where` says.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such table, names what no imager can be called, or a size is none.
+    """
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: micrometres_per_pixel must be a table of imagers with numbers, got {table!r}")
+    for name, size in table.items():
+        if not imagers.may_be(name):
+            raise ConfigError(
+                f"{where}: micrometres_per_pixel: no image is of an imager {name!r}; name one of [imagers], "
+                f"a serial number like RI1000-0081, or {WHOLE!r}"
+            )
+        low, high = PIXEL_UM
+        if not isinstance(size, int | float) or isinstance(size, bool) or not low <= size <= high:
+            raise ConfigError(
+                f"{where}: micrometres_per_pixel: {name!r} must be a number from {low} to {high}, got {size!r}"
+            )
+    return {name: float(size) for name, size in table.items()}
 
 
 def serial_number(path: str) -> str:

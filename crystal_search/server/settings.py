@@ -5,7 +5,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from crystal_search.naming import zone_named
 from crystal_search.outcomes import THRESHOLD
 from crystal_search.processes import processors
 from crystal_search.server.home import Home
-from crystal_search.server.imagers import Imagers, imagers_in
+from crystal_search.server.imagers import Imagers, calibration_in, imagers_in
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -44,6 +44,7 @@ class Settings:
     attempts: int = 3  #: failures after which a work unit is set aside
     seconds_per_image: float = 60.0  #: a client that makes no progress for so long is stopped
     imagers: Imagers = field(default_factory=Imagers)  #: a table: which imager's images lie where
+    micrometres_per_pixel: Mapping[str, float] = field(default_factory=dict)  #: a table: of images as stored, by imager
     engine: str = "local"  #: who scores: a name in ``engines.engine_kinds``
     boinc_project: str = ""  #: folder of the BOINC project
     boinc_replication: str = "quorum"  #: ``quorum``: two hosts must agree; ``adaptive``, ``none``: see docs
@@ -107,6 +108,7 @@ def read_settings(path: Path) -> Settings:
     table = {key: value for key, value in table.items() if key not in TABLES}
     with refusing(ConfigError, str(path)):
         imagers = imagers_in(table.pop("imagers", {}), path)
+        calibration = calibration_in(table.pop("micrometres_per_pixel", {}), imagers, path)
         for key, value in table.items():
             check_value(path, key, value, getattr(Settings(), key), LIMITS.get(key), choices=CHOICES.get(key, ()))
         _check_zone(path, table.get("time_zone", ""))
@@ -115,7 +117,7 @@ def read_settings(path: Path) -> Settings:
             table[key] = os.path.abspath(path.parent / table[key])
     if PASSWORD.search(table.get("database_url", "")) and path.stat().st_mode & stat.S_IROTH:
         log.warning("%s holds a password and everybody on this machine may read it; chmod o= %s", path, path)
-    return Settings(**table, imagers=imagers)
+    return Settings(**table, imagers=imagers, micrometres_per_pixel=calibration)
 
 
 def read_toml(path: Path, what: str, known: Collection[str] | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Which imager took an image: by the settings, else by the serial number in the path."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,28 @@ def test_what_cannot_be_is_refused_with_the_reason(tmp_path: Path, text: str, sa
 @pytest.mark.parametrize("pattern", ["*[[]1*", "/x/[!]]*", "/x/[ab]*", "/x/[]]*"])
 def test_brackets_that_are_closed_are_patterns(tmp_path: Path, pattern: str) -> None:
     assert settings_of(tmp_path, f'[imagers]\na = "{pattern}"\n').imagers.places[0].is_pattern
+
+
+def test_settings_say_how_large_a_pixel_of_an_imager_is(tmp_path: Path) -> None:
+    text = f'[imagers]\nleft = "/x"\n[micrometres_per_pixel]\nleft = 2\n{RI} = 2.5\n"all images" = 3.0\n'
+    assert settings_of(tmp_path, text).micrometres_per_pixel == {"left": 2.0, RI: 2.5, "all images": 3.0}
+    assert settings_of(tmp_path, "workers = 1\n").micrometres_per_pixel == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("micrometres_per_pixel = 2.5", "must be a table of imagers with numbers, got 2.5"),
+        ("[micrometres_per_pixel]\nright = 2.5", "no image is of an imager 'right'; name one of"),
+        (f"[micrometres_per_pixel]\n{RI} = 0", f"'{RI}' must be a number from 0.01 to 1000, got 0"),
+        (f"[micrometres_per_pixel]\n{RI} = nan", "got nan"),
+        (f"[micrometres_per_pixel]\n{RI} = true", "got True"),
+        (f'[micrometres_per_pixel]\n{RI} = "2.5"', "got '2.5'"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        settings_of(tmp_path, text)
 
 
 def test_an_inner_folder_may_come_first(tmp_path: Path) -> None:
