@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from crystal_search.adaptation.rescoring import Answer
 from crystal_search.columns import Cell
 from crystal_search.viewer import score_table
-from crystal_search.viewer.field_kinds import SHARE, Count, HandOutcome, Id, Outcome, Time
+from crystal_search.viewer.field_kinds import SHARE, Count, HandOutcome, Id, MarkKind, Outcome, Time
 from crystal_search.viewer.schemas import Row
 from crystal_search.viewer.tables.whole_tables import LEDGER_COLUMNS
 
@@ -162,9 +162,21 @@ class ListedMachineScore(MachineScore):
 class Comment(TypedDict):
     """What a person wrote."""
 
+    id: Annotated[int, "of the comment, by which it is taken back; 0: it came with a score, and stays"]
     person: str
     text: Annotated[str, "what the person wrote"]
     written_at: Annotated[Time, "when"]
+    taken_back_at: Annotated[Time | None, "when its person took it back"]
+
+
+class Mark(TypedDict):
+    """What a person marked in an image, and did not take back."""
+
+    id: Annotated[int, "of the mark, by which it is taken back"]
+    person: str
+    kind: MarkKind
+    place: Annotated[list[int] | None, "as it was sent; null of a favourite"]
+    marked_at: Annotated[Time, "when"]
 
 
 class Drop(Image):
@@ -174,6 +186,7 @@ class Drop(Image):
     why_unscored: Annotated[str, "why there is none; empty where nobody has tried yet"]
     people: Annotated[list[PersonScore], "what each person said last and did not take back, the last first"]
     comments: list[Comment]
+    marks: list[Mark]
     earlier: Annotated[EarlierScore | None, "where nobody scored this image, the newest of earlier inspections"]
     before: Annotated[EarlierAnswer | None, "what the machine said of the drop at the inspection before"]
     condition: NotRequired[str]
@@ -251,6 +264,9 @@ class ImageLedger(Image, Facts):
     why_unscored: Annotated[str, "why there is no automatic score that counts; empty where nobody has tried yet"]
     ledger: Annotated[list[ListedMachineScore | ListedPersonScore], "every score, the newest first"]
     comments: list[Comment]
+    marks: list[Mark]
+    imager: Annotated[str, "which microscope took the image"]
+    um_per_px: Annotated[float | None, "how large a stored pixel is, in micrometres; null where nobody says so"]
     condition: NotRequired[str]
     condition_name: NotRequired[str]
     condition_source: NotRequired[Annotated[str, "who says what is in the drop"]]

@@ -22,6 +22,7 @@ from crystal_search.viewer.hand_scores import (
     MAX_BODY_BYTES,
     ScoreRequestError,
     read_comment,
+    read_mark,
     read_score,
     read_taking_back,
 )
@@ -32,6 +33,7 @@ from crystal_search.viewer.json_records import (
     counts_record,
     drop_record,
     ledger_record,
+    mark_record,
 )
 from crystal_search.viewer.people.asker import asker_of, tell
 from crystal_search.viewer.reading import Board
@@ -65,9 +67,12 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
     ledger, shown = viewer.reader.ledger(image)
     told = ledger_record(image, ledger, shown, waits, viewer.thumbnails.version)
     about = viewer.reader.about(image.key.plate)
+    imager = viewer.imagers.of(image)
     return (
         told
         | {"comments": [comment_record(each) for each in viewer.imaging.comments(image_id)]}
+        | {"marks": [mark_record(each) for each in viewer.imaging.marks([image_id])]}
+        | {"imager": imager, "um_per_px": viewer.micrometres_per_pixel.get(imager)}
         | facts_record(about.facts)
         | full_condition_record(about.condition(image.key))
     )
@@ -120,13 +125,18 @@ async def post_score(request: Request) -> Response:
 
 
 async def post_taking_back(request: Request) -> Response:
-    """Take back the score that a person gave an image last and answer with the image's scores."""
+    """Take back a score, comment or mark of a person and answer with the image's scores."""
     return await _written(request, _take_back)
 
 
 async def post_comment(request: Request) -> Response:
     """Add what a person wrote about an image and answer with the image's scores."""
     return await _written(request, _add_comment)
+
+
+async def post_mark(request: Request) -> Response:
+    """Add what a person marked in an image and answer with the image's scores."""
+    return await _written(request, _add_mark)
 
 
 async def _written(request: Request, write: Callable[[Viewer, bytes, str], Written]) -> Response:
@@ -177,12 +187,25 @@ def _add_comment(viewer: Viewer, body: bytes, signed_in: str) -> Written:
     return comment.image_id, f"image {comment.image_id}"
 
 
+def _add_mark(viewer: Viewer, body: bytes, signed_in: str) -> Written:
+    mark = read_mark(body, signed_in)
+    viewer.reader.image(mark.image_id)
+    viewer.imaging.add_mark(mark)
+    return mark.image_id, f"image {mark.image_id}, {mark.kind}"
+
+
 def _take_back(viewer: Viewer, body: bytes, signed_in: str) -> Written:
     asked = read_taking_back(body, signed_in)
     viewer.reader.image(asked.image_id)
-    if not viewer.imaging.take_back(asked.score_id, person=asked.person, at=datetime.now(UTC)):
-        raise HTTPException(409, f"that is not the last score of {asked.person} which counts here; look again")
-    return asked.image_id, f"image {asked.image_id}, score {asked.score_id}"
+    taking_back = {
+        "score": viewer.imaging.take_back,
+        "comment": viewer.imaging.take_comment_back,
+        "mark": viewer.imaging.take_mark_back,
+    }
+    if not taking_back[asked.what](asked.number, person=asked.person, at=datetime.now(UTC)):
+        last = "last " if asked.what == "score" else ""
+        raise HTTPException(409, f"that is not the {last}{asked.what} of {asked.person} which counts here; look again")
+    return asked.image_id, f"image {asked.image_id}, {asked.what} {asked.number}"
 
 
 async def get_thumbnail(request: Request) -> Response:

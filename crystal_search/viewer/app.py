@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from crystal_search import __version__
 from crystal_search.errors import DatabaseError
+from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.readout_offers import Offer, offers_if_known
@@ -142,6 +143,8 @@ def viewer_app(
         sentinel=site.home.sentinel if site else None,
         shown=shown,
         offers=_offers(site) if site else tuple,
+        imagers=site.imagers if site else Imagers(),
+        micrometres_per_pixel=site.settings.micrometres_per_pixel if site else {},
         queues=Queues(site) if site else None,
         messages=message_desk(site.home) if site else None,
         people=sign_in if isinstance(sign_in, KnownPeople) else None,

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
+from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.readout_offers import Offer
 from crystal_search.server.services.shown_scores import ShownScores
@@ -43,6 +44,8 @@ class Viewer:
     sentinel: Path | None  #: where it is told how imagers are
     shown: Callable[[], ShownScores]  #: tells which of the machine's scores are shown
     offers: Callable[[], Sequence[Offer]]  #: fits of readouts that are worth while
+    imagers: Imagers  #: tells which imager took an image
+    micrometres_per_pixel: Mapping[str, float]  #: of images as stored, by imager
     queues: QueueSource | None  #: lists of images that are worth a look; None without an installation
     messages: MessageDesk | None  #: how messages go to people; None where none are sent
     people: KnownPeople | None  #: who may sign in; None where nobody does

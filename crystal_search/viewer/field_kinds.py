@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, UNREADABLE
+from crystal_search.server.imaging.marks import KINDS
 from crystal_search.viewer.hand_scores import MAX_ID, MAX_PERSON, SAYS_SOMETHING
 from crystal_search.viewer.json_records import BY_HAND
 from crystal_search.viewer.schemas import Limits
@@ -13,6 +14,7 @@ Count = Annotated[int, Limits(least=0)]
 Time = Annotated[str, Limits(format="date-time")]
 Outcome = Annotated[str, Limits(of=(*OUTCOME_NAMES, NO_DROP, UNREADABLE))]
 HandOutcome = Annotated[str, Limits(of=BY_HAND)]
+MarkKind = Annotated[str, "what is marked", Limits(of=KINDS)]
 Person = Annotated[
     str,
     "who says it; where people sign in, whoever is signed in, or left out",

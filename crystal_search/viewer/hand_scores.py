@@ -1,4 +1,4 @@
-"""Scores by hand, what is taken back of them, and comments: what a browser sends, checked before the ledger gets it.
+"""Scores by hand, comments and marks, and what is taken back: what a browser sends, checked before it is written.
 
 Whoever is signed in says it under that name; others say their name.
 """
@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from functools import partial
 
 from crystal_search.errors import UserError
+from crystal_search.geometry import Box, Point
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import ManualScore
+from crystal_search.server.imaging.marks import KINDS, PLACED, Mark
 from crystal_search.viewer.json_records import BY_HAND
 
 MAX_BODY_BYTES = 20_000
@@ -22,19 +24,22 @@ MAX_PLATES = 200  #: said to be seen at a time
 UNSAID = r"\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
 MAY_BE_EMPTY, SAYS_SOMETHING = rf"^[^{UNSAID}]*$", rf"^[^{UNSAID}]*[^\s{UNSAID}][^{UNSAID}]*$"
 SURROGATES = re.compile("[\ud800-\udfff]")  #: that stand alone; no database keeps them
+MAX_SIDE_PX = 100_000
+MAY_BE_TAKEN_BACK = ("score", "comment", "mark")
 MAX_ID = 2**53 - 1  #: what a browser counts exactly
 
 
 class ScoreRequestError(UserError):
-    """The score, or the comment, cannot be taken as it was sent."""
+    """The score, comment or mark cannot be taken as it was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakingBack:
-    """That a person wants to take back a score."""
+    """That a person wants to take back a score, a comment or a mark."""
 
     image_id: int
-    score_id: int
+    what: str  #: one of `MAY_BE_TAKEN_BACK`
+    number: int  #: its id
     person: str
 
 
@@ -73,23 +78,25 @@ def _score(signed_in: str, read: Reader) -> ManualScore:
 
 
 def read_taking_back(body: bytes, signed_in: str = "") -> TakingBack:
-    """Return which score the JSON object `body` takes back.
+    """Return which score, comment or mark the JSON object `body` takes back.
 
     Raises
     ------
     ScoreRequestError
         If it is no such object; the message says what is wrong.
 
-    >>> read_taking_back(b'{"image_id": 7, "score_id": 9, "person": "Ada"}').score_id
-    9
+    >>> read_taking_back(b'{"image_id": 7, "score_id": 9, "person": "Ada"}').what
+    'score'
     """
     return read_whole(body, "taking back", ScoreRequestError, partial(_taking_back, signed_in))
 
 
 def _taking_back(signed_in: str, read: Reader) -> TakingBack:
+    what = next((each for each in MAY_BE_TAKEN_BACK if read.has(f"{each}_id")), MAY_BE_TAKEN_BACK[0])
     return TakingBack(
         image_id=read.integer("image_id", 1, MAX_ID),
-        score_id=read.integer("score_id", 1, MAX_ID),
+        what=what,
+        number=read.integer(f"{what}_id", 1, MAX_ID),
         person=person_in(signed_in, read),
     )
 
@@ -150,6 +157,41 @@ def _time(read: Reader, key: str) -> datetime:
     if at is None or at.tzinfo is None:
         read.fail(key, "a time with its zone, as the answer had it", text)
     return at
+
+
+def read_mark(body: bytes, signed_in: str = "") -> Mark:
+    """Return the mark in the JSON object `body`, made now.
+
+    Raises
+    ------
+    ScoreRequestError
+        If it is no such object; the message says what is wrong.
+
+    >>> read_mark(b'{"image_id": 7, "kind": "pick", "place": [10, 20], "person": "Ada"}').place
+    Point(row=10, column=20)
+    """
+    return read_whole(body, "mark", ScoreRequestError, partial(_mark, signed_in))
+
+
+def _mark(signed_in: str, read: Reader) -> Mark:
+    kind = read.choice("kind", KINDS)
+    return Mark(
+        marked_at=datetime.now(UTC),
+        image_id=read.integer("image_id", 1, MAX_ID),
+        person=person_in(signed_in, read),
+        kind=kind,
+        place=_place(read) if kind in PLACED else None,
+    )
+
+
+def _place(read: Reader) -> Point | Box:
+    value = read.take("place")
+    edges = value if isinstance(value, list) else []
+    is_point, is_box = (len(edges) == len(each._fields) for each in (Point, Box))
+    whole = all(type(each) is int and 0 <= each <= MAX_SIDE_PX for each in edges)
+    if not whole or not (is_point or (is_box and edges[0] < edges[2] and edges[1] < edges[3])):
+        read.fail("place", "[row, column], or [top, left, bottom, right] with something inside, in pixels", value)
+    return Point(*edges) if is_point else Box(*edges)
 
 
 def person_in(signed_in: str, read: Reader) -> str:

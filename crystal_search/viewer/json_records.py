@@ -23,6 +23,7 @@ from crystal_search.outcomes import (
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary
+from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.stored_images import Postponement, StoredImage
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
@@ -153,6 +154,7 @@ def drop_record(drop: DropScores, before: Before | None, version: Version) -> Re
         "why_unscored": drop.why_unscored,
         "people": [manual_record(score) for score in drop.people],
         "comments": [comment_record(comment) for comment in drop.comments],
+        "marks": [mark_record(mark) for mark in drop.marks],
         "earlier": manual_record(earlier[1]) | {"inspection": earlier[0]} if earlier and not drop.people else None,
         "before": answer_record(machine[1]) | {"inspection": machine[0]} if machine else None,
     }
@@ -211,9 +213,15 @@ def manual_record(score: ManualScore) -> Record:
 
 
 def comment_record(comment: Comment) -> Record:
-    """Return what a person wrote."""
-    told = {name: getattr(comment, name) for name in ("person", "text")}
-    return told | {"written_at": moment(comment.written_at)}
+    """Return what a person wrote, and whether it was taken back."""
+    told = {name: getattr(comment, name) for name in ("id", "person", "text")}
+    return told | {"written_at": moment(comment.written_at), "taken_back_at": moment(comment.taken_back_at)}
+
+
+def mark_record(mark: Mark) -> Record:
+    """Return what a person marked."""
+    told = {name: getattr(mark, name) for name in ("id", "person", "kind", "place")}
+    return told | {"marked_at": moment(mark.marked_at)}
 
 
 def full_manual_record(score: ManualScore) -> Record:

@@ -316,10 +316,22 @@ API = (
         endpoint=api.post_taking_back,
         method="POST",
         role="score",
-        says="takes back the score that a person gave an image last: "
-        '`{"image_id": 7, "score_id": 12, "person": "Ada"}`; the number is the score\'s `id`',
+        says="takes back the score that a person gave an image last, or a comment or mark of theirs: "
+        '`{"image_id": 7, "score_id": 12, "person": "Ada"}`, or `comment_id` or `mark_id`; the number is its `id`',
         gives=answers.ImageLedger,
         takes=sent_records.TakingBack,
+        status=201,
+    ),
+    Address(
+        path="/api/mark",
+        endpoint=api.post_mark,
+        method="POST",
+        role="score",
+        says='marks a point or a box: `{"image_id": 7, "kind": "pick", "place": [120, 85], "person": "Ada"}`; `kind` '
+        "is `pick`, `dispense`, or `favourite` without a place; a place is `[row, column]` or `[top, left, bottom, "
+        "right]`, half-open, in pixels of the image as stored",
+        gives=answers.ImageLedger,
+        takes=sent_records.NewMark,
         status=201,
     ),
     Address(

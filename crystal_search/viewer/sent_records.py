@@ -5,7 +5,7 @@ What is called as a column of docs/columns.md means the same; a record says only
 
 from typing import Annotated, NotRequired, TypedDict
 
-from crystal_search.viewer.field_kinds import HandOutcome, Id, Person, Time
+from crystal_search.viewer.field_kinds import HandOutcome, Id, MarkKind, Person, Time
 from crystal_search.viewer.hand_scores import MAX_COMMENT, MAY_BE_EMPTY, SAYS_SOMETHING
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
@@ -31,11 +31,27 @@ class NewComment(TypedDict):
     ]
 
 
-class TakingBack(TypedDict):
-    """A score to be taken back."""
+class NewMark(TypedDict):
+    """A mark to be added."""
 
     image_id: Id
-    score_id: Annotated[Id, "the score's `id`"]
+    person: Person
+    kind: MarkKind
+    place: NotRequired[
+        Annotated[
+            list[int],
+            "`[row, column]` or `[top, left, bottom, right]`, half-open, stored pixels; missing of a favourite",
+        ]
+    ]
+
+
+class TakingBack(TypedDict):
+    """A score, a comment or a mark to be taken back: one of them."""
+
+    image_id: Id
+    score_id: NotRequired[Annotated[Id, "the score's `id`"]]
+    comment_id: NotRequired[Annotated[Id, "the comment's `id`"]]
+    mark_id: NotRequired[Annotated[Id, "the mark's `id`"]]
     person: Person
 
 

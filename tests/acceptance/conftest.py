@@ -13,13 +13,14 @@ from tests.acceptance.viewer_pages import SIZE, Site, started_viewer
 from tests.boinc_place import FROZEN, ROOT, Place, made_place
 
 MESSAGES = '[messages]\naddress = "https://plates.example.org"\nwebhook = "https://hooks.example.org"\n'
+CALIBRATION = "[micrometres_per_pixel]\nRI1000-0081 = 2.5\n"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("viewer")
     home = Home(folder / "home").made()
-    home.settings.write_text(MESSAGES, encoding="utf-8")
+    home.settings.write_text(f"{MESSAGES}{CALIBRATION}", encoding="utf-8")
     imaging = open_imaging(Settings().url(home))
     with started_viewer(home) as address:
         yield Site(imaging, folder / "images", address)

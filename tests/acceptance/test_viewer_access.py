@@ -12,12 +12,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
+from crystal_search.geometry import Box, Point
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
 from crystal_search.viewer.app import static_address
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown
-from tests.viewer_site import add_plate, hand_score, score_plate
+from tests.viewer_site import NOON, add_plate, hand_score, score_plate
 
 pytestmark = needs_chromium
 
@@ -53,6 +55,9 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         site.imaging.add_manual_score(hand_score(first, outcome, person=person, comment="needles at the rim " * 9))
     score = site.imaging.drops(LONG, inspection=1)[0].people[0]
     site.imaging.take_back(score.id, person="Ada", at=score.scored_at)
+    add_plate(site.imaging, site.folder, plate=LONG, rows=1, columns=1, inspection=3)
+    for kind, place in (("pick", Point(30, 40)), ("dispense", Box(50, 60, 90, 120)), ("favourite", None)):
+        site.imaging.add_mark(Mark(image_id=first, person="Ada", marked_at=NOON, kind=kind, place=place))
     words = "a rather long name " * 9
     facts = PlateFacts(plate=LONG, project=words, protein=words, owner=words, people=(words,), plate_type=words)
     site.imaging.note_plates([facts], source=Source(name=words))
@@ -73,6 +78,7 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
         "plate without a hint": f"{plate}?inspection=1&frames=off",
         "plate without images": f"{plate}?inspection=2&channel=visible",
         "drop": f"/drop/{first}",
+        "drop at inspections side by side": f"/drop/{first}?beside=2",
         "drop without a hint": f"/drop/{first}?frames=off",
         "drop without a score": f"/drop/{drops[40].image.id}",
         "picks": f"/picks?ids={first},{drops[40].image.id}",

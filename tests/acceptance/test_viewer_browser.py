@@ -232,7 +232,7 @@ def test_the_drop_page_shows_what_the_machine_saw(site: Site, page: Page) -> Non
     assert css(chop.locator("rect").last, "stroke") == rgb(BY_NAME["crystal_harvestable"].frame)
     points = page.locator("#stage .outline").get_attribute("points")
     assert points == "80,60 240,60 240,180 80,180"
-    for key, what in (("o", "#stage .outline"), ("f", "#stage .chop"), ("h", "#stage svg")):
+    for key, what in (("o", "#stage .outline"), ("f", "#stage .chop"), ("h", "#stage .of-machine-layer")):
         page.keyboard.press(key)
         expect(page.locator(what)).to_be_hidden()
         page.keyboard.press(key)

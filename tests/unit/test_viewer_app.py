@@ -576,3 +576,71 @@ def test_images_were_taken_when_the_robots_clock_said(imaging: MemoryImaging, tm
     assert [client.get(f"/api/drop/{number}").json()["imaged_at"] for number in (1, 2, 3)] == expected
     table = csv.DictReader(io.StringIO(client.get("/plate/P1/scores.csv").text))
     assert [row["imaged_at"] for row in table] == [each or "" for each in expected]
+
+
+MARK = {"kind": "pick", "place": [10, 20], "person": "Ada"}
+
+
+def test_marks_are_added_shown_and_taken_back(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    where = {"image_id": first.image.id}
+    for mark in (MARK, MARK | {"kind": "dispense", "place": [0, 1, 2, 3]}, {"kind": "favourite", "person": "Ben"}):
+        for _ in range(2):  # nobody says the same twice
+            answer = client.post("/api/mark", json.dumps(mark | where).encode())
+            assert answer.status_code == 201
+    told = [(each["person"], each["kind"], each["place"]) for each in answer.json()["marks"]]
+    assert told == [("Ada", "pick", [10, 20]), ("Ada", "dispense", [0, 1, 2, 3]), ("Ben", "favourite", None)]
+    assert client.get("/api/plate/P1").json()["drops"][0]["marks"] == answer.json()["marks"]
+    of_ada, *_ = answer.json()["marks"]
+    for person, status in (("Ben", 409), ("Ada", 201), ("Ada", 409)):
+        asked = {"mark_id": of_ada["id"], "person": person}
+        answer = client.post("/api/take-back", json.dumps(asked | where).encode())
+        assert answer.status_code == status
+    left = client.get(f"/api/drop/{first.image.id}").json()["marks"]
+    assert [each["kind"] for each in left] == ["dispense", "favourite"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "harvest"},
+        {"kind": "favourite"},
+        {"place": None},
+        {"place": [10]},
+        {"place": [10, 20, 30]},
+        {"place": [10, -1]},
+        {"place": [10, 1.5]},
+        {"place": [True, 1]},
+        {"place": [10, 20, 10, 30]},
+        {"place": [10, 20, 30, 20]},
+        {"place": [10, 10**6]},
+        {"place": "10, 20"},
+        {"person": ""},
+        {"more": 1},
+    ],
+)
+def test_what_is_no_mark_is_refused(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    asked = {"image_id": first.image.id} | MARK | change
+    assert client.post("/api/mark", json.dumps(asked).encode()).status_code == 400
+    assert imaging.marks([first.image.id]) == []
+
+
+def test_a_comment_is_taken_back_by_its_person(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    where = {"image_id": first.image.id, "person": "Ada"}
+    written = client.post("/api/comment", json.dumps(where | {"text": "tiny"}).encode()).json()["comments"][0]
+    for person, status in (("Ben", 409), ("Ada", 201), ("Ada", 409)):
+        asked = where | {"comment_id": written["id"], "person": person}
+        assert client.post("/api/take-back", json.dumps(asked).encode()).status_code == status
+    (comment,) = client.get(f"/api/drop/{first.image.id}").json()["comments"]
+    assert comment["taken_back_at"] is not None
+    assert client.get("/api/plate/P1").json()["drops"][0]["comments"] == []
+
+
+def test_only_one_thing_is_taken_back_at_a_time(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    first, *_ = add_plate(imaging, tmp_path)
+    asked = {"image_id": first.image.id, "person": "Ada", "score_id": 1, "mark_id": 1}
+    assert client.post("/api/take-back", json.dumps(asked).encode()).status_code == 400

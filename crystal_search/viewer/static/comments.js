@@ -1,19 +1,20 @@
 // Comments on the drop page: what people wrote, and the field for another one, whose text is never lost.
 import { byId, el, say } from "./dom.js";
 import { askPerson, person } from "./hand.js";
+import { whose } from "./marks.js";
 import { postComment } from "./net.js";
 import { momentText, placeText } from "./words.js";
 
 const DRAFT = "crystal-search comment of image";
 const draftKey = (id) => `${DRAFT} ${id}`;
 
-/** Show what people wrote, the newest first. */
-export function showComments(element, comments) {
-  element.replaceChildren(...[...comments].reverse().map((comment) => el(
-    "li", {},
-    el("span", { className: "text", textContent: comment.text }),
-    el("span", { className: "who", textContent: `${comment.person} · ${momentText(comment.written_at)}` }),
-  )));
+/** Show what people wrote, the newest first; one's own can be taken back, if it did not come with a score. */
+export function showComments(element, comments, takeBack) {
+  element.replaceChildren(...[...comments].reverse().map((comment) => {
+    const text = el("span", { className: "text", textContent: comment.text });
+    if (comment.taken_back_at) return el("li", { className: "taken-back" }, text, el("span", { className: "who", textContent: `${comment.person} · taken back ${momentText(comment.taken_back_at)}` }));
+    return el("li", {}, text, whose(comment.person, comment.written_at, comment.id ? () => takeBack(comment) : null));
+  }));
 }
 
 /** The field for a comment on the drop in sight. What is in it is kept in this browser until the ledger has it. */

@@ -1,20 +1,24 @@
 // The drop page. It goes from drop to drop without loading anew.
 import { CommentField, showComments } from "./comments.js";
 import { showCondition } from "./condition.js";
+import { showCourse } from "./course.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
+import { STEP } from "./lens.js";
+import { listMarks } from "./marks.js";
+import { giveMark, takeCommentBack, takeMarkBack, toggleFavourite } from "./marks_by_hand.js";
 import { boardAddress, dropAddress, getJson, imageAddress, plateAddress, poll } from "./net.js";
 import { isPicked, setUpPicks, togglePick } from "./picks.js";
-import { Picture } from "./picture.js";
 import { ofMachine, ofPeople, showBars, showFacts, showLedger, showVerdicts } from "./scores.js";
+import { Sight } from "./sight.js";
 import { dropIn, scoreIn } from "./threshold.js";
-import { Tile } from "./tile.js";
 import { arranged, readView, recallOrder, rememberDrop, viewParameters } from "./view.js";
-import { autoBadge, buttonLabel, placeText, takenDay } from "./words.js";
+import { autoBadge, buttonLabel, placeText } from "./words.js";
 
 const POLL_MS = 2000;
 const ADVANCE = "crystal-search then next drop";
+const SHIFT_PX = 80; // by which an arrow moves the picture
 
 let drop = pageData().drop;
 let order = recallOrder(drop, readView(location.search)) ?? [];
@@ -23,7 +27,21 @@ let scoredHere = []; // drops that were scored one after the other, up to the on
 const known = new Map(); // drops asked for ahead of time
 const view = readView(location.search);
 let parameters = viewParameters(view);
-const picture = new Picture(byId("stage"));
+const failed = (error) => say(error.message, { error: true });
+const sight = new Sight(byId("panes"), {
+  now: () => ({ drop, siblings, score: machine(), machine: view.frames === "on" }),
+  scoreOf: (told) => scoreIn(ofMachine(told.ledger), view),
+  act: (key) => KEYS[key](),
+  open: (id) => going(() => open(id))(),
+  step: (by) => going(() => step(by))(),
+  mark: (marked, kind, place) => written(() => giveMark(marked, kind, place)),
+  changed: () => {
+    showAddress();
+    show();
+    showStrip();
+  },
+  failed,
+});
 const comment = new CommentField(take);
 
 let queue = Promise.resolve();
@@ -37,8 +55,6 @@ function inTurn(act) {
   });
   return queue;
 }
-
-const failed = (error) => say(error.message, { error: true });
 
 /** The machine's score as the view shows it. */
 const machine = () => scoreIn(ofMachine(drop.ledger, view.recipe), view);
@@ -55,16 +71,28 @@ function show() {
   byId("position").textContent = order.length ? `${at + 1} of ${order.length}` : "";
   byId("previous").disabled = at <= 0;
   byId("next").disabled = at < 0 || at >= order.length - 1;
-  picture.show(drop, auto, { machine: view.frames === "on" });
+  sight.show();
   showScores();
   showBars(byId("bars"), auto, whyNone());
   showLedger(byId("ledger"), drop.ledger);
-  showComments(byId("comments"), drop.comments);
+  showComments(byId("comments"), drop.comments, (comment) => written(() => takeCommentBack(drop, comment)));
+  listMarks(byId("marks"), drop, (mark) => written(() => takeMarkBack(drop, mark)));
   comment.show(drop);
   showCondition(drop);
   showPick();
   showFacts(byId("facts"), drop, auto);
 }
+
+const addressOf = (each) => dropAddress(each, { ...parameters, ...sight.parameters });
+const showAddress = () => history.replaceState(null, "", addressOf(drop));
+
+/** Write something about an image, and show what the server says of it then. */
+const written = (write) => inTurn(async () => {
+  const answer = await write();
+  if (!answer) return;
+  sight.takeOver(answer);
+  take(answer);
+});
 
 /** Show whether the drop is on the pick list. */
 function showPick() {
@@ -96,34 +124,13 @@ async function fetchSiblings() {
   const answer = await getJson(`/api/drop/${id}/siblings`);
   if (id !== drop.id) return;
   siblings = answer.drops;
-  showCourse();
+  sight.show();
+  showStrip();
   showScores();
 }
 
-function showCourse() {
-  const channels = [...new Set(siblings.map((each) => each.channel))];
-  const focused = byId("course").contains(document.activeElement);
-  byId("course").replaceChildren(...channels.map((channel) => el("div", { className: "family" }, ...siblings.filter((each) => each.channel === channel).map(courseFigure))));
-  if (focused) byId("course").querySelector(".here")?.focus();
-}
-
-function courseFigure(each) {
-  const tile = new Tile(each, { address: dropAddress(each, parameters), lazy: false, machine: view.frames === "on" });
-  tile.element.addEventListener("click", (event) => openInPlace(event, each.id));
-  tile.element.classList.toggle("here", each.id === drop.id);
-  if (each.id === drop.id) tile.element.setAttribute("aria-current", "true");
-  const aspect = each.auto?.aspect;
-  if (aspect) tile.element.style.setProperty("--aspect", String(aspect));
-  const when = each.imaged_at ? ` · ${takenDay(each.imaged_at)}` : "";
-  const channel = each.channel === "visible" ? "" : ` · ${each.channel}`;
-  return el("figure", {}, tile.element, el("figcaption", { textContent: `${each.inspection}${channel}${when}`, title: `Inspection ${each.inspection}${channel}${when}` }));
-}
-
-/** Open a drop of the strip on this page, so that zoom and focus stay; another tab is the browser's business. */
-function openInPlace(event, id) {
-  if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  going(() => open(id))();
+function showStrip() {
+  showCourse(siblings, drop.id, { address: addressOf, machine: view.frames === "on", opened: (id) => going(() => open(id))() });
 }
 
 const fetchDrop = (id) => getJson(`/api/drop/${id}`);
@@ -145,11 +152,13 @@ async function lookAhead() {
 async function open(id) {
   if (id === undefined || id === drop.id) return;
   await comment.send();
+  sight.endFilm();
   const found = await (known.get(id) ?? fetchDrop(id));
   known.delete(id);
+  if (sight.beside > 1 && !siblings.some((each) => each.id === id)) siblings = (await getJson(`/api/drop/${id}/siblings`)).drops;
   const same = boardAddress(found) === boardAddress(drop);
   drop = found;
-  history.replaceState(null, "", dropAddress(drop, parameters));
+  showAddress();
   show();
   if (!same) orderKnown = fetchOrder().catch(failed);
   lookAhead();
@@ -176,7 +185,8 @@ async function toInspection(by) {
 
 /** Score the drop that is in sight: never one that keys typed ahead would reach before it is seen. */
 function score(outcome) {
-  if (busy || !picture.ready) say("Not scored: the image was not there yet.");
+  const why = busy ? "the image was not there yet." : sight.whyNotReady;
+  if (why) say(`Not scored: ${why}`);
   else inTurn(() => scoreNow(outcome));
 }
 
@@ -217,10 +227,10 @@ async function undo() {
 function toggleMachine() {
   view.frames = view.frames === "on" ? "off" : "on";
   parameters = viewParameters(view);
-  history.replaceState(null, "", dropAddress(drop, parameters));
+  showAddress();
   showMachine();
   show();
-  showCourse();
+  showStrip();
 }
 
 function showMachine() {
@@ -229,7 +239,7 @@ function showMachine() {
 }
 
 function toggle(id, name) {
-  const off = picture.stage.classList.toggle(name);
+  const off = byId("panes").classList.toggle(name);
   press(byId(id), id === "hide-all" ? off : !off);
 }
 
@@ -246,21 +256,41 @@ const KEYS = {
   u: () => inTurn(undo),
   a: () => byId("advance").click(),
   t: () => togglePick(drop.id),
-  z: () => picture.fitDrop(),
-  r: () => picture.fit(),
-  "+": () => picture.zoomBy(1.25),
-  "=": () => picture.zoomBy(1.25),
-  "-": () => picture.zoomBy(0.8),
-  _: () => picture.zoomBy(0.8),
+  z: () => sight.move((lens) => lens.fitDrop()),
+  r: () => sight.move((lens) => lens.fit()),
+  "+": () => sight.move((lens) => lens.zoomBy(STEP)),
+  "=": () => sight.move((lens) => lens.zoomBy(STEP)),
+  "-": () => sight.move((lens) => lens.zoomBy(1 / STEP)),
+  _: () => sight.move((lens) => lens.zoomBy(1 / STEP)),
+  d: () => sight.choose("measure"),
+  p: () => sight.choose("pick"),
+  e: () => sight.choose("dispense"),
+  s: () => written(() => toggleFavourite(drop)),
+  l: () => sight.nextLight(),
+  g: () => sight.toggleBeside(),
+  k: () => sight.toggleFilm(),
+  "<": () => sight.faster(-1),
+  ">": () => sight.faster(1),
 };
 
-function onKey(event) {
-  if (isTyping(event)) return;
+const MOVES = { ArrowLeft: [SHIFT_PX, 0], ArrowRight: [-SHIFT_PX, 0], ArrowUp: [0, SHIFT_PX], ArrowDown: [0, -SHIFT_PX] };
+const MAY_BE_HELD = new Set([...Object.keys(MOVES), ",", ".", "+", "=", "-", "_"]); // the others write, or turn something on and off
+
+/** Do what a key says; return whether it says something. */
+function obey(event) {
   const outcome = outcomeOfKey(event);
-  const act = outcome ? () => score(outcome.name) : KEYS[event.key];
-  if (!act) return;
-  event.preventDefault();
-  if (!(event.repeat && (outcome || ["u", "t"].includes(event.key)))) act(); // a key held down scores once: scores stay for good
+  if (event.key === "Escape") return sight.leave();
+  if (event.key === "Enter") return !event.target.closest("a, button") && sight.use({ corner: event.shiftKey });
+  if (event.repeat && !MAY_BE_HELD.has(event.key)) return true; // a key held down scores once: scores stay for good
+  if (outcome) score(outcome.name);
+  else if (event.shiftKey && MOVES[event.key]) sight.move((lens) => lens.moveBy(...MOVES[event.key]));
+  else if (KEYS[event.key]) KEYS[event.key]();
+  else return false;
+  return true;
+}
+
+function onKey(event) {
+  if (!isTyping(event) && obey(event)) event.preventDefault();
 }
 
 function setUpButtons() {
@@ -291,6 +321,10 @@ setUpHelp([
   ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
   ["h", "hide all on the image"], ["a", "after a score, the next drop"], ["t", "tick the drop for the pick list"],
   ["z r", "zoom to the drop, whole image"], ["+ -", "larger, smaller (or the wheel)"],
+  ["⇧← ⇧→ ⇧↑ ⇧↓", "move the image"], ["l", "the next channel"],
+  ["g", "inspections side by side"], ["k", "inspections as a film"], ["< >", "slower, faster"],
+  ["d", "measure"], ["p e", "mark a crystal to pick, a place to dispense"], ["s", "favourite, or no longer"],
+  ["Enter ⇧Enter", "use the tool in the middle; put down its first corner"], ["Esc", "lay the tool aside"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);

@@ -34,7 +34,7 @@ export async function post(address, value) {
 /** Add a score to the ledger and return the image with its scores. */
 export const postScore = (score) => post("/api/score", score);
 
-/** Take a score back and return the image with its scores. */
+/** Take a score, comment or mark back and return the image with its scores. */
 export const postTakingBack = (asked) => post("/api/take-back", asked);
 
 /** Add a comment and return the image with its scores. */
@@ -42,6 +42,9 @@ export const postComment = (comment) => post("/api/comment", comment);
 
 /** Note which plates a person has seen, or that they looked through Today. */
 export const postSeen = (looking) => post("/api/seen", looking);
+
+/** Add a mark and return the image with its scores. */
+export const postMark = (mark) => post("/api/mark", mark);
 
 /** Do the import whose plan was seen, and return what was done. */
 export const postImport = (made_at) => post("/api/import", { made_at });

@@ -1,36 +1,57 @@
-// The whole image with what the machine saw on it; wheel and drag zoom and move it.
+// One image with what the machine saw and people marked on it; it can be zoomed and moved, by wheel, fingers and keys.
 import { el, svg } from "./dom.js";
+import { listen } from "./gestures.js";
+import { Lens, STEP } from "./lens.js";
+import { showMarks } from "./marks.js";
+import { Navigator } from "./navigator.js";
 import { imageAddress } from "./net.js";
+import { directionOf } from "./swipe.js";
 import { describe, outcomeOf, percent } from "./words.js";
 
-const MAX_SCALE = 12;
-const STEP = 1.25;
 const MAGNIFIED = 2.5; // from here on pixels are shown as squares
 
 export class Picture {
-  constructor(stage) {
-    this.stage = stage;
+  /** `on.moved` is told when somebody moves the picture, `on.swiped` the direction, `on.shown` when it is in sight. */
+  constructor(on) {
+    this.on = on;
     this.ready = false;
-    this.image = el("img", { draggable: false, alt: "" });
-    this.overlay = svg("svg", { "aria-hidden": "true" });
-    this.sheet = el("div", { className: "sheet", role: "img" }, this.image, this.overlay);
+    this.pen = null; // a tool that draws instead of moving the picture
+    this.image = this.listened(el("img", { draggable: false, alt: "" }));
+    this.overlay = svg("svg", { class: "of-machine-layer", "aria-hidden": "true" });
+    this.marks = svg("svg", { class: "marks-layer", "aria-hidden": "true" });
+    this.sheet = el("div", { className: "sheet", role: "img" }, this.image, this.overlay, this.marks);
     this.failed = el("div", { className: "failed", hidden: true });
+    this.navigator = new Navigator(({ x, y }) => this.move((lens) => lens.goTo({ ...lens.where(), x, y })));
+    this.stage = el("div", { className: "stage" }, this.sheet, this.failed, this.navigator.element, el("span", { className: "cross", "aria-hidden": "true" }), this.buttons());
+    this.lens = new Lens(this.stage, () => this.placed());
+    this.listen();
+  }
+
+  buttons() {
     const button = (text, label, act) => {
       const made = el("button", { type: "button", textContent: text, title: label, "aria-label": label });
-      made.addEventListener("click", act);
+      made.addEventListener("click", () => this.move(act));
       return made;
     };
-    const zoom = el(
+    return el(
       "div", { className: "zoom" },
-      button("−", "Smaller (-)", () => this.zoomBy(1 / STEP)),
-      button("+", "Larger (+)", () => this.zoomBy(STEP)),
-      button("Fit", "The whole image (r)", () => this.fit()),
-      button("Drop", "Only the drop (z)", () => this.fitDrop()),
+      button("−", "Smaller (-)", (lens) => lens.zoomBy(1 / STEP)),
+      button("+", "Larger (+)", (lens) => lens.zoomBy(STEP)),
+      button("Fit", "The whole image (r)", (lens) => lens.fit()),
+      button("Drop", "Only the drop (z)", (lens) => lens.fitDrop()),
     );
-    stage.replaceChildren(this.sheet, this.failed, zoom);
-    this.image.addEventListener("load", () => this.loaded());
-    this.image.addEventListener("error", () => this.broken());
-    this.listen();
+  }
+
+  listened(image) {
+    image.addEventListener("load", () => image === this.image && this.loaded());
+    image.addEventListener("error", () => image === this.image && this.broken());
+    return image;
+  }
+
+  /** Move the picture as somebody wants it. */
+  move(act) {
+    act(this.lens);
+    this.on.moved(this);
   }
 
   /** Show an image with the newest of the machine's scores, or null, on it. */
@@ -38,6 +59,7 @@ export class Picture {
     if (this.drop && drop.id !== this.drop.id) this.leave(drop);
     this.drop = drop;
     this.score = score;
+    this.lens.dropBox = score?.drop_box ?? null;
     const address = imageAddress(drop);
     this.sheet.setAttribute("aria-label", describe({ ...drop, auto: score, people: [], comments: [] }, { machine }));
     if (this.image.getAttribute("src") !== address) {
@@ -46,40 +68,45 @@ export class Picture {
       this.sheet.hidden = true;
       this.failed.hidden = true;
       this.overlay.replaceChildren();
+      this.marks.replaceChildren();
+      this.navigator.show(drop);
       this.image.src = address;
     } else if (this.image.complete && this.image.naturalWidth) {
       this.draw();
     }
   }
 
+  /** Show one image of a film, which is loaded already, without anything on it. */
+  showFrame(drop, image) {
+    this.leave(drop);
+    this.drop = drop;
+    this.score = null;
+    this.sheet.setAttribute("aria-label", describe({ ...drop, people: [], comments: [] }, { machine: false }));
+    this.image.replaceWith(image);
+    this.image = image;
+    this.loaded();
+  }
+
   /** Remember what part of the image is in sight, for the same drop in another channel or at another time. */
   leave(next) {
     const same = ["plate", "row", "column", "drop"].every((part) => next[part] === this.drop[part]);
     if (!same) this.kept = null;
-    if (!same || !this.ready || this.isFit || !this.image.naturalWidth) return;
-    const [width, height] = [this.scale * this.image.naturalWidth, this.scale * this.image.naturalHeight];
-    this.kept = { x: (this.stage.clientWidth / 2 - this.x) / width, y: (this.stage.clientHeight / 2 - this.y) / height, width };
-  }
-
-  /** Show the same part again, of an image that may have another size. */
-  restore({ x, y, width }) {
-    const { naturalWidth, naturalHeight } = this.image;
-    const scale = width / naturalWidth;
-    this.isFit = this.onDrop = false;
-    this.place(scale, this.stage.clientWidth / 2 - x * naturalWidth * scale, this.stage.clientHeight / 2 - y * naturalHeight * scale);
+    if (!same || !this.ready || this.lens.isFit || !this.lens.width) return;
+    this.kept = this.lens.where();
   }
 
   loaded() {
     this.sheet.hidden = false;
+    const { lens } = this;
     const { naturalWidth: width, naturalHeight: height } = this.image;
+    const isNew = lens.width !== width || lens.height !== height;
+    Object.assign(lens, { width, height });
     this.sheet.style.width = `${width}px`;
     this.sheet.style.height = `${height}px`;
-    this.overlay.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const isNew = this.size !== `${width} ${height}`;
-    this.size = `${width} ${height}`;
-    if (this.kept) this.restore(this.kept);
-    else if (this.onDrop && !isNew) this.fitDrop();
-    else if (isNew) this.fit();
+    for (const layer of [this.overlay, this.marks]) layer.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    if (this.kept) lens.goTo(this.kept);
+    else if (lens.onDrop && !isNew) lens.fitDrop();
+    else if (isNew) lens.fit();
     this.kept = null;
     this.draw();
     this.setReady();
@@ -89,11 +116,12 @@ export class Picture {
   setReady() {
     this.ready = true;
     this.stage.dataset.shown = String(this.drop.id);
+    this.on.shown(this);
   }
 
   broken() {
     this.sheet.hidden = true;
-    this.size = null;
+    this.lens.width = 0;
     this.failed.hidden = false;
     this.failed.textContent = "The image file is missing or cannot be read.";
     this.setReady();
@@ -107,6 +135,7 @@ export class Picture {
     // The best chop comes first in the score and is drawn last, on top.
     for (const chop of [...(this.score?.best_chops ?? [])].reverse()) parts.push(this.chop(chop));
     this.overlay.replaceChildren(...parts);
+    showMarks(this.marks, this.drop.marks ?? [], this.pen?.draft(this) ?? null);
   }
 
   chop({ box: [top, left, bottom, right], outcome, probability }) {
@@ -116,79 +145,66 @@ export class Picture {
     return svg("g", { class: `chop is-${outcome}` }, svg("rect", { ...place, class: "halo" }), svg("rect", place), text);
   }
 
-  /** Show the whole image. */
-  fit() {
-    this.onDrop = false;
-    this.isFit = true;
-    this.fitBox([0, 0, this.image.naturalHeight, this.image.naturalWidth], 1);
-  }
-
-  /** Show the drop as large as it fits. */
-  fitDrop() {
-    const box = this.score?.drop_box;
-    if (!box) return this.fit();
-    const { naturalWidth: width, naturalHeight: height } = this.image;
-    this.onDrop = true;
-    this.isFit = false;
-    return this.fitBox([box[0] * height, box[1] * width, box[2] * height, box[3] * width], 0.94);
-  }
-
-  fitBox([top, left, bottom, right], share) {
-    const { clientWidth, clientHeight } = this.stage;
-    const scale = share * Math.min(clientWidth / (right - left), clientHeight / (bottom - top));
-    this.place(scale, clientWidth / 2 - (scale * (left + right)) / 2, clientHeight / 2 - (scale * (top + bottom)) / 2);
-  }
-
-  /** Keep in sight what was, now that the stage has another size. */
-  resized() {
-    if (this.onDrop) this.fitDrop();
-    else if (this.isFit) this.fit();
-    else this.place(this.scale, this.x, this.y);
-  }
-
-  place(scale, x, y) {
-    if (!Number.isFinite(scale) || scale <= 0) return;
-    Object.assign(this, { scale, x, y });
+  placed() {
+    const { scale, x, y, isWhole } = this.lens;
     this.sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-    this.overlay.style.setProperty("--unit", String(1 / scale));
+    for (const layer of [this.overlay, this.marks]) layer.style.setProperty("--unit", String(1 / scale));
     this.stage.classList.toggle("magnified", scale >= MAGNIFIED);
+    this.stage.classList.toggle("whole", isWhole && !this.pen);
     this.stage.dataset.scale = scale.toFixed(3);
+    this.navigator.update(this.lens);
   }
 
-  /** Zoom about a point of the stage, by default its middle. */
-  zoomBy(factor, x = this.stage.clientWidth / 2, y = this.stage.clientHeight / 2) {
-    const least = 0.5 * Math.min(this.stage.clientWidth / this.image.naturalWidth, this.stage.clientHeight / this.image.naturalHeight);
-    const scale = Math.min(MAX_SCALE, Math.max(least, this.scale * factor));
-    const ratio = scale / this.scale;
-    this.isFit = this.onDrop = false;
-    this.place(scale, x - (x - this.x) * ratio, y - (y - this.y) * ratio);
+  /** Draw with a tool from now on, or move the picture again for null. */
+  take(pen) {
+    this.pen = pen;
+    this.stage.classList.toggle("drawing", pen !== null);
+    if (!this.lens.width) return;
+    this.placed();
+    this.draw();
   }
 
   listen() {
-    const { stage } = this;
-    stage.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const at = stage.getBoundingClientRect();
-      this.zoomBy(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0016)), event.clientX - at.left, event.clientY - at.top);
-    }, { passive: false });
-    stage.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || event.target.closest("button")) return;
-      this.from = { x: event.clientX - this.x, y: event.clientY - this.y };
-      stage.setPointerCapture(event.pointerId);
-      stage.classList.add("dragging");
+    const { stage, lens } = this;
+    let before = null; // what was in sight before a finger came
+    const pixel = (point) => lens.pixelAt(point);
+    listen(stage, {
+      begin: () => {
+        before = { isWhole: lens.isWhole, back: [lens.scale, lens.x, lens.y, lens.isFit, lens.onDrop] };
+      },
+      drag: (point, by, from) => {
+        if (this.pen) this.pen.drag(this, pixel(from), pixel(point));
+        else this.move(() => lens.moveBy(by.x, from.touch && before.isWhole ? 0 : by.y));
+      },
+      end: (point, from) => {
+        if (this.pen) from.moved ? this.pen.drop(this, pixel(from), pixel(point)) : this.pen.tap(this, pixel(point));
+        else if (from.touch && from.moved && before.isWhole) this.swipe(directionOf(point.x - from.x, point.y - from.y), before.back);
+      },
+      cancel: () => {
+        if (this.pen) this.pen.cancel();
+        else if (before.isWhole) this.goBack(before.back);
+      },
+      zoom: (factor, { x, y }) => this.move(() => lens.zoomBy(factor, x, y)),
+      shift: ({ x, y }) => this.move(() => lens.moveBy(x, y)),
     });
-    stage.addEventListener("pointermove", (event) => {
-      if (!this.from) return;
-      this.isFit = this.onDrop = false;
-      this.place(this.scale, event.clientX - this.from.x, event.clientY - this.from.y);
-    });
-    for (const name of ["pointerup", "pointercancel"]) {
-      stage.addEventListener(name, () => {
-        this.from = null;
-        stage.classList.remove("dragging");
-      });
-    }
-    stage.addEventListener("dblclick", (event) => event.target.closest("button") || this.fit());
-    new ResizeObserver(() => this.size && this.resized()).observe(stage);
+    stage.addEventListener("dblclick", (event) => this.pen || event.target.closest("button") || this.move(() => lens.fit()));
+    new ResizeObserver(() => {
+      if (!lens.width) return;
+      lens.resized();
+      this.on.shown(this);
+    }).observe(stage);
+  }
+
+  /** Put the picture back from where a finger moved it, and go to another drop if it moved far. */
+  swipe(direction, back) {
+    this.goBack(back);
+    if (direction === "left") this.on.swiped(1);
+    if (direction === "right") this.on.swiped(-1);
+  }
+
+  goBack([scale, x, y, isFit, onDrop]) {
+    Object.assign(this.lens, { isFit, onDrop });
+    this.lens.place(scale, x, y);
+    this.on.moved(this);
   }
 }

@@ -6,6 +6,7 @@ import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { giveScore, noteSeen, outcomeOfKey, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { showColours, showLegend } from "./legend.js";
+import { toggleFavourite } from "./marks_by_hand.js";
 import { boardAddress, getJson, plateAddress, poll } from "./net.js";
 import { isPicked, setUpPicks, setUpTicking, togglePick } from "./picks.js";
 import { Preview } from "./preview.js";
@@ -190,9 +191,15 @@ async function undo(tile) {
   return scored && take(scored);
 }
 
-function take({ id, ledger, comments }) {
+async function makeFavourite(tile) {
+  const answer = await toggleFavourite(tile.drop);
+  if (answer) take(answer);
+}
+
+function take({ id, ledger, comments: written, marks }) {
   const people = ofPeople(ledger);
-  board = { ...board, drops: board.drops.map((drop) => (drop.id === id ? { ...drop, people, comments, earlier: people.length ? null : drop.earlier } : drop)) };
+  const comments = written.filter((comment) => !comment.taken_back_at);
+  board = { ...board, drops: board.drops.map((drop) => (drop.id === id ? { ...drop, people, comments, marks, earlier: people.length ? null : drop.earlier } : drop)) };
   show();
 }
 
@@ -226,6 +233,7 @@ function onKey(event) {
   if (event.repeat && (outcome || event.key === "u")) return; // a key held down scores once: scores stay for good
   if (outcome) score(tile, outcome);
   else if (event.key === "t" && tile && !event.repeat) togglePick(tile.drop.id);
+  else if (event.key === "s" && tile && !event.repeat) makeFavourite(tile);
   else if (event.key === "u") undo(tile);
   else KEYS[event.key]?.();
 }
@@ -298,7 +306,7 @@ setUpHelp([
   ["← → ↑ ↓", "from drop to drop"], ["Enter", "open the drop"],
   [", .", "previous, next inspection"], ["p n", "previous, next plate"],
   ["m", "hide all that the machine says"], ["z", "zoom to the drops"],
-  ["+ -", "larger, smaller thumbnails"], ["t", "tick the drop for the pick list"], ["u", "take your last score of the drop back"], ["Esc", "clear the filters"],
+  ["+ -", "larger, smaller thumbnails"], ["t", "tick the drop for the pick list"], ["s", "favourite, or no longer"], ["u", "take your last score of the drop back"], ["Esc", "clear the filters"],
 ], { scoring: true });
 byId("person").addEventListener("named", showPerson());
 document.addEventListener("keydown", onKey);

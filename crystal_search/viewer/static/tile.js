@@ -2,7 +2,7 @@
 import { markBadge, paint } from "./colouring.js";
 import { el } from "./dom.js";
 import { thumbnailAddress } from "./net.js";
-import { autoBadge, describe, disagrees, handBadge, opinions, outcomeOf, peopleDiffer, percent } from "./words.js";
+import { autoBadge, describe, disagrees, favouritesOf, handBadge, markedText, opinions, outcomeOf, peopleDiffer, percent, placesOf } from "./words.js";
 
 const CROP_MARGIN = 0.04; // of the image, around the drop
 
@@ -16,7 +16,7 @@ export function cropOf(box, aspect) {
   return { size: 100 / side, left: (-100 * left) / side, top: (-100 * top) / side };
 }
 
-const stateOf = ({ auto, people, comments }) => [auto?.scored_at, ...people.map(({ id }) => id), comments.length].join(" ");
+const stateOf = ({ auto, people, comments, marks = [] }) => [auto?.scored_at, ...people.map(({ id }) => id), comments.length, ...marks.map(({ id }) => id)].join(" ");
 
 /** The letters of what people say, the last first, with a mark between those that differ. */
 function handBadges(drop) {
@@ -28,6 +28,16 @@ function handBadges(drop) {
 function commentMark(comments) {
   const { person, text } = comments.at(-1);
   return el("span", { className: "comments", textContent: comments.length > 1 ? String(comments.length) : "", title: `${person}: ${text}` });
+}
+
+/** A star for a favourite, and how many places are marked. */
+function markBadges(drop) {
+  const favourite = favouritesOf(drop);
+  const places = placesOf(drop);
+  const badges = [];
+  if (favourite.length) badges.push(el("span", { className: "star", textContent: "★", title: `favourite of ${favourite.map((mark) => mark.person).join(", ")}` }));
+  if (places.length) badges.push(el("span", { className: "places", textContent: `⊕${places.length}`, title: markedText(drop) }));
+  return badges.length ? [el("span", { className: "marked" }, ...badges)] : [];
 }
 
 /** A tile: `element` is a link, `update` shows another state of the same drop in place. */
@@ -66,6 +76,7 @@ export class Tile {
     else if (drop.earlier) badges.push(el("span", { className: "hands" }, handBadge(drop.earlier, { earlier: true })));
     if (!mark && drop.auto?.probability !== null && drop.auto?.probability !== undefined) badges.push(el("span", { className: "percent", textContent: percent(drop.auto.probability) }));
     if (drop.comments.length) badges.push(commentMark(drop.comments));
+    badges.push(...markBadges(drop));
     for (const badge of badges) badge.setAttribute("aria-hidden", "true");
     this.element.replaceChildren(this.window, ...badges, this.corner);
     this.crop(this.cropped);

@@ -1,11 +1,11 @@
 // What of a plate is shown and in which order; it lives in the address, so that a link shows the same.
 import { CHANCES, COLOURINGS } from "./colouring.js";
-import { disagrees, groupOf, newestByHand, opinions, peopleDiffer, priority } from "./words.js";
+import { disagrees, favouritesOf, groupOf, newestByHand, opinions, peopleDiffer, placesOf, priority } from "./words.js";
 
 export const DEFAULTS = { sort: "plate", scored: "all", by: "auto", classes: "", pmin: "0", pmax: "100", frames: "on", crop: "off", size: "fit", colour: "outcome", of: "crystal", threshold: "", recipe: "" };
 const CHOICES = {
   sort: ["plate", "priority", "crystal", "disagreement"],
-  scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ", "comments"],
+  scored: ["all", "auto", "noauto", "manual", "nomanual", "disagree", "differ", "comments", "favourites", "marks"],
   by: ["auto", "manual", "either"],
   frames: ["on", "off"],
   crop: ["on", "off"],
@@ -61,6 +61,8 @@ const SCORED = {
   disagree: disagrees,
   differ: peopleDiffer,
   comments: (drop) => drop.comments.length > 0,
+  favourites: (drop) => favouritesOf(drop).length > 0,
+  marks: (drop) => placesOf(drop).length > 0,
 };
 
 /** Tell whether a view shows a drop. */

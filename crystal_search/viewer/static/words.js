@@ -58,6 +58,10 @@ export function progressText({ scored, images, last_scored_at: last, drops = [] 
   return `scored ${scored} of ${images}${when}${waiting}`;
 }
 
+/** What people marked in a drop: as a favourite, and places. */
+export const favouritesOf = (drop) => (drop.marks ?? []).filter((mark) => mark.kind === "favourite");
+export const placesOf = (drop) => (drop.marks ?? []).filter((mark) => mark.place);
+
 export const placeText = (drop) => `${drop.well} drop ${drop.drop}`;
 
 /** The score by hand that came last, or null. */
@@ -79,8 +83,20 @@ export function describe(drop, { machine = true } = {}) {
   return said(drop, parts);
 }
 
+/** "2 crystals to pick, 1 place to dispense" */
+export function markedText(drop) {
+  const count = (kind, one, several) => {
+    const number = placesOf(drop).filter((mark) => mark.kind === kind).length;
+    return number ? [`${number} ${number === 1 ? one : several}`] : [];
+  };
+  return [...count("pick", "crystal to pick", "crystals to pick"), ...count("dispense", "place to dispense", "places to dispense")].join(", ");
+}
+
 function said(drop, parts) {
   if (drop.people.length) parts.push(`by hand: ${drop.people.map((score) => `${outcomeOf(score.outcome).label} (${score.person})`).join(", ")}${peopleDiffer(drop) ? ", who differ" : ""}`);
+  const favourite = favouritesOf(drop);
+  if (favourite.length) parts.push(`favourite of ${favourite.map((mark) => mark.person).join(", ")}`);
+  if (placesOf(drop).length) parts.push(markedText(drop));
   for (const comment of drop.comments ?? []) parts.push(`comment: “${comment.text}” (${comment.person})`);
   if (drop.earlier) parts.push(`by hand at inspection ${drop.earlier.inspection}: ${outcomeOf(drop.earlier.outcome).label}`);
   return parts.join("; ");
