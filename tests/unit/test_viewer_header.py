@@ -44,6 +44,7 @@ def test_a_proxy_says_who_asks(site: PeopleSite) -> None:
     page = client.get("/sign-in")
     assert "proxy before this viewer" in page.text
     assert "<form" not in page.text
+    assert 'id="sign-out"' not in client.get("/plates", x_forwarded_user="Ada").text
 
 
 @pytest.mark.parametrize(

@@ -20,17 +20,13 @@ class Asker:
     role: str = ANYBODY
     projects: tuple[str, ...] | None = None  #: only plates of these are shown; None: all are
     address: str = ""  #: where the request came from
+    in_session: bool = False  #: whether they signed in here, and can sign out
     must_sign_in: bool = False  #: whether signing in would help
     failed: str = ""  #: what they showed in vain
 
     def may(self, needed: str) -> bool:
         """Tell whether they may do what needs this role."""
         return allows(self.role, needed)
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether they see plates of some projects only."""
-        return self.projects is not None
 
     @property
     def paced_as(self) -> str:

@@ -1,6 +1,6 @@
 """Who asks, where people sign in: by a token, by what a proxy says, or by the session that a browser's cookie names."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
@@ -10,7 +10,7 @@ from crystal_search.viewer.people.asker import Asker
 from crystal_search.viewer.people.guesses import Guesses
 from crystal_search.viewer.people.passwords import is_right
 from crystal_search.viewer.people.people_store import PeopleStore
-from crystal_search.viewer.people.person import Event, Person
+from crystal_search.viewer.people.person import TOKEN_BEGINS, Event, Person
 from crystal_search.viewer.people.roles import lesser
 from crystal_search.viewer.people.sign_in_kinds import SignInKind, sign_in_kind
 from crystal_search.viewer.people.sign_in_settings import REFUSE, SignInSettings
@@ -18,7 +18,6 @@ from crystal_search.viewer.people.sign_in_settings import REFUSE, SignInSettings
 if TYPE_CHECKING:
     from crystal_search.viewer.people.openid_provider import OpenIdProvider
 
-BEARER = "bearer "
 COOKIE = "crystal-search"
 ENOUGH_HOPS = 20  #: of a list of proxies
 
@@ -39,10 +38,13 @@ class KnownPeople:
     def asker(self, connection: HTTPConnection) -> Asker:
         """Return who asks."""
         address = self.address_of(connection)
-        if authorization := connection.headers.get("authorization", ""):
-            return self._with_token(authorization, address)
+        kind, _, secret = connection.headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and secret.startswith(TOKEN_BEGINS):  # others are a proxy's own
+            return self._with_token(secret, address)
         person = self._known(connection)
-        return _asker(person, address) if person else Asker(address=address, must_sign_in=True)
+        if person is None:
+            return Asker(address=address, must_sign_in=True)
+        return replace(_asker(person, address), in_session=not self.kind.told_by)
 
     @property
     def writes_per_minute(self) -> int:
@@ -53,9 +55,8 @@ class KnownPeople:
         """Keep what happened."""
         self.store.note(event)
 
-    def _with_token(self, authorization: str, address: str) -> Asker:
-        is_token = authorization[: len(BEARER)].lower() == BEARER
-        found = self.store.with_token(authorization[len(BEARER) :].strip()) if is_token else None
+    def _with_token(self, secret: str, address: str) -> Asker:
+        found = self.store.with_token(secret)
         if found is None:
             return Asker(address=address, must_sign_in=True, failed="a token that is none, or is over")
         person, role = found
