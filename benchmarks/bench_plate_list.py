@@ -1,9 +1,9 @@
-"""How long the list of plates takes with many plates, and how much of it is sent.
+"""How long the list of plates, and Today, take with many plates, and how much of them is sent.
 
 ``python -m benchmarks.bench_plate_list --images 1000000`` fills a SQLite file (or the empty database at ``--url``)
 with plates of 288 drops (``--drops``), all scored, one in 30 by a person too, each plate with an owner and 96
-conditions of 40 screens, and prints a table: the median of five, and the least processor time of this process, which
-with SQLite is all that it takes, whoever else uses the machine.
+conditions of 40 screens, 20 of them new each day, and prints a table: the median of five, and the least processor
+time of this process, which with SQLite is all that it takes, whoever else uses the machine.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from crystal_search.viewer.app import viewer_app
 
 WELLS, SCREENS = 96, 40
 START = datetime(2020, 1, 1, tzinfo=UTC)
-FOUND = '{"height_px":960,"width_px":1280,"drop":null,"score":null,"error":""}'
+PLATES_A_DAY = 20
 Row = dict[str, Any]
 
 
@@ -45,7 +45,7 @@ def fill(engine: Engine, plates: int, drops: int) -> None:
         write = _writer(connection)
         write(schema.plate, [{"id": plate + 1, "barcode": f"CI{plate:06}"} for plate in range(plates)])
         write(schema.recipe, [{"id": 1, "models": "[]", "models_digest": "0" * 32, "threshold": 0.85}])
-        write(schema.inspection, [_inspection(plate, moment, drops) for plate, moment in enumerate(moments)])
+        write(schema.inspection, [_inspection(plate, moment, drops, plates) for plate, moment in enumerate(moments)])
         write(schema.image, (_image(number, drops, moments) for number in range(plates * drops)))
         write(schema.score, (_machine(number, chance) for number in range(plates * drops)))
         write(schema.score, (_person(number, chance) for number in range(0, plates * drops, 30)))
@@ -59,9 +59,10 @@ def _writer(connection: Any) -> Callable[[Table, Any], None]:
     return write
 
 
-def _inspection(plate: int, moment: str, drops: int) -> Row:
+def _inspection(plate: int, moment: str, drops: int, plates: int) -> Row:
+    news = time_text(datetime.now(UTC) - timedelta(days=(plates - plate) / PLATES_A_DAY))
     counts = {"images": drops, "scored": drops, "last_scored_at": moment, "newest_at": moment}
-    return {"plate_id": plate + 1, "number": 1, "channel": "visible"} | counts
+    return {"plate_id": plate + 1, "number": 1, "channel": "visible", "news_at": news} | counts
 
 
 def _image(image: int, drops: int, moments: Sequence[str]) -> Row:
@@ -85,14 +86,27 @@ def _image(image: int, drops: int, moments: Sequence[str]) -> Row:
 
 
 def _machine(number: int, chance: random.Random) -> Row:
-    told = {"outcome": chance.choice(OUTCOME_NAMES), "probability": 0.9, "above_threshold": chance.random() < 0.8}
+    outcome = chance.choice(OUTCOME_NAMES)
+    found = _found(outcome, chance.random() ** 3)
+    told = {"outcome": outcome, "probability": 0.9, "above_threshold": chance.random() < 0.8, "found": found}
     return {
         "image_id": number + 1,
         "scored_at": time_text(START),
         "work_unit": "bench",
         "recipe_id": 1,
-        "found": FOUND,
     } | told
+
+
+def _found(outcome: str, p_crystal: float) -> str:
+    """Return what a machine found, as long as it is in the ledger: an outline of 60 points, 4 chops."""
+    box = {"top": 100, "left": 100, "bottom": 356, "right": 356}
+    chop = {"box": [*box.values()], "outcome": outcome, "probability": 0.9}
+    drop = {"box": [*box.values()], "area_fraction": 0.3, "outline": [[100 + n, 200 + n] for n in range(60)]}
+    score = {"outcome": outcome, "probability": 0.9, "above_threshold": True}
+    classes, peaks = [round(1 / 13, 6)] * 13, [round(p_crystal, 6), 0.2, 0.1, 0.1]
+    told = {"height_px": 960, "width_px": 1280, "error": None, "drop": drop, "score": score, "best_chops": [chop] * 4}
+    rest = {"class_probabilities": classes, "group_peaks": peaks, "chops": 30, "second_opinion": [], "seconds": {}}
+    return json.dumps(told | rest, separators=(",", ":"))
 
 
 def _person(number: int, chance: random.Random) -> Row:
@@ -168,7 +182,8 @@ def tell(what: str, database: SqlImaging, query: PlateQuery) -> None:
 
 def measure_page(database: SqlImaging, folder: Path) -> None:
     """Print how long the first page takes as a browser gets it, and how large it is."""
-    for path in ("/", "/api/plates"):
+    todays = [f"/api/today?person=Ada&days={days}" for days in (7, 30, 3650)]
+    for path in ("/plates", "/api/plates", "/", *todays):
         sizes: list[tuple[int, int]] = []
 
         def ask(path: str = path, sizes: list[tuple[int, int]] = sizes) -> None:

@@ -30,8 +30,10 @@ SAID = (
 )
 DESKTOP, PHONE = (1280, 800), (390, 844)
 GAP_PX = 16
-THERE = """() => [...document.images].every((each) =>
-  !each.offsetWidth || each.naturalWidth > 0 || each.getBoundingClientRect().top > innerHeight)"""
+THERE = """() => [...document.images].every((each) => {
+  const { top, left } = each.getBoundingClientRect();
+  return !each.offsetWidth || each.naturalWidth > 0 || top > innerHeight || left > innerWidth;
+})"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -74,18 +76,32 @@ def take(home: Path, image_id: int) -> None:
                     for part, page in zip(parts, (plate, drop), strict=True):
                         shot(browser, page, part, PHONE)
                     beside(parts, IMAGES / "phone.png")
+                take_today(browser, address)
         finally:
             process.terminate()
 
 
-def shot(browser: Browser, address: str, path: Path, size: tuple[int, int]) -> None:
-    """Take one picture once all of its images are there."""
+def take_today(browser: Browser, address: str) -> None:
+    """Take the pictures of the first page: a drop, and on a phone also what is asked after "no crystal"."""
+    shot(browser, address, IMAGES / "today.png", DESKTOP)
+    with TemporaryDirectory() as folder:
+        parts = [Path(folder) / name for name in ("drop.png", "asked.png")]
+        for part, key in zip(parts, ("Escape", "n"), strict=True):
+            shot(browser, address, part, PHONE, key=key)
+        beside(parts, IMAGES / "today-phone.png")
+
+
+def shot(browser: Browser, address: str, path: Path, size: tuple[int, int], *, key: str = "Escape") -> None:
+    """Take one picture once all of its images are there, after a key."""
     width, height = size
-    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark", device_scale_factor=1)
+    phone = {"has_touch": True, "is_mobile": True} if size == PHONE else {}
+    look = {"viewport": {"width": width, "height": height}, "color_scheme": "dark", "device_scale_factor": 1}
+    page = browser.new_page(**look, **phone)  # type: ignore[arg-type]
     page.add_init_script("localStorage.setItem('crystal-search person', 'Ada')")
     page.goto(address)
     page.wait_for_selector("body[data-ready]")
     page.wait_for_function(THERE)
+    page.keyboard.press(key)
     page.screenshot(path=path)
     page.close()
     smaller(path)

@@ -294,7 +294,7 @@ setUpHelp([
 const named = showPerson();
 byId("person").addEventListener("named", () => {
   named();
-  if (person() !== today.person && !passed.size) load().catch(failed); // what is new is another's now
+  if (person() !== today.person && !passed.size && !busy) load().catch(failed); // what is new is another's now
 });
 document.addEventListener("keydown", onKey);
 load().catch((error) => {
