@@ -50,7 +50,7 @@ from crystal_search.server.imaging.stored_images import (
 from crystal_search.wells import REMOVED, WellKey
 from tests.memory_best_drops import MemoryBestDrops
 from tests.memory_facts import MemoryFacts
-from tests.memory_plate_list import beside, inspections_listed, listed
+from tests.memory_plate_list import beside, inspections_listed, listed, scored_until
 
 
 class MemoryImaging(MemoryFacts, MemoryBestDrops):
@@ -691,6 +691,14 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images."""
         return listed(self, query)
+
+    def scored_until(self, plates: Collection[str]) -> dict[str, int]:
+        """Return of those of these plates that wait how many images are scored until their last is."""
+        return scored_until(self, plates)
+
+    def last_scored(self, limit: int) -> list[datetime]:
+        """Return when at most so many images got their last scores by no readout, the score that came last first."""
+        return [each.scored_at for each in self._auto_scores[::-1] if not each.recipe.readout][:limit]
 
     def best_images(self, query: BestQuery) -> list[BestImage]:
         """Return the images that are likeliest to show crystals."""

@@ -8,7 +8,7 @@ from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.inspection_list import InspectionQuery, ListedInspection
 from crystal_search.server.imaging.plate_facts import PlateFacts
 from crystal_search.server.imaging.plate_list import TEXT_SORTS, BestDrop, Neighbours, PlateLine, PlatePage, PlateQuery
-from tests.memory_best_drops import likeliest, p_crystal
+from tests.memory_best_drops import LONG_AGO, likeliest, p_crystal
 
 
 def listed(database: ImagingDatabase, query: PlateQuery) -> PlatePage:
@@ -62,6 +62,24 @@ def inspections_listed(database: ImagingDatabase, query: InspectionQuery) -> lis
         and (query.after is None or (plate, number) > query.after)
     ]
     return found[: query.limit]
+
+
+def scored_until(database: ImagingDatabase, plates: Collection[str]) -> dict[str, int]:
+    """Return how many images are scored until the last of each of these plates is, as `PlateList` has to."""
+    order: list[tuple[datetime, str, int]] = []
+    for each in (plate.plate for plate in database.plates()):
+        images = [image for image in database.plate_images(each) if image.key.channel == "visible"]
+        for number in {image.key.inspection for image in images}:
+            newest = max(image.arrived_at or LONG_AGO for image in images if image.key.inspection == number)
+            waiting = sum(drop.current is None for drop in database.drops(each, inspection=number))
+            order.append((newest, each, waiting))
+    until: dict[str, int] = {}
+    ahead = 0
+    for _, each, waiting in sorted(order, reverse=True):
+        ahead += waiting
+        if waiting:
+            until[each] = ahead
+    return {each: number for each, number in until.items() if each in plates}
 
 
 def _value(line: PlateLine, sort: str) -> tuple[bool, object]:

@@ -342,6 +342,7 @@ class PlateLine(TypedDict):
     scored: Annotated[Count, "of these, with an automatic score"]
     last_scored_at: Annotated[Time | None, "when the last of them was scored"]
     newest_at: Annotated[Time | None, "when the newest image was taken, or came in"]
+    done_at: Annotated[Time | None, "when it will be scored, at the pace of the last scores; null: nobody knows"]
     crystals: Annotated[Count, "drops with crystals by the machine, at the latest inspection"]
     crystals_by_hand: Annotated[Count, "drops with crystals by people, at the inspection with the most"]
     disagreements: Annotated[Count, "drops about whose group they disagree, at the latest inspection"]

@@ -117,6 +117,14 @@ class LimitedImaging:
         """Return one page of the plates that are seen."""
         return self._imaging.list_plates(replace(query, projects=self._projects))
 
+    def scored_until(self, plates: Collection[str]) -> dict[str, int]:
+        """Return of those of these plates that are seen, and wait, how many images are scored until their last is."""
+        return self._imaging.scored_until(self._plates().intersection(plates))
+
+    def last_scored(self, limit: int) -> list[datetime]:
+        """Return when the last scores were made, of whatever plate: how fast it goes is no secret."""
+        return self._imaging.last_scored(limit)
+
     def list_inspections(self, query: InspectionQuery) -> list[ListedInspection]:
         """Return inspections of the plates that are seen."""
         own = set(self._projects)

@@ -1,12 +1,14 @@
 """The list of plates: as JSON, and as a page."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from crystal_search.server.imaging.plate_list import SORTS, PlateLine, PlateQuery
 from crystal_search.viewer.context import json_answer, page, viewer_of
+from crystal_search.viewer.done_times import done_times
 from crystal_search.viewer.json_records import Record, moment
 from crystal_search.viewer.parameters import choice, number, words, yes
 
@@ -31,7 +33,9 @@ def get_plates_page(request: Request) -> Response:
 def plates_value(request: Request) -> Record:
     """Return the page of the list of plates that a request asks for."""
     query = _query(request)
-    listed = viewer_of(request).reader.list_plates(query)
+    viewer = viewer_of(request)
+    listed = viewer.reader.list_plates(query)
+    done = done_times(viewer.imaging, listed.plates, datetime.now(UTC))
     return {
         "search": query.search,
         "sort": query.sort,
@@ -41,7 +45,7 @@ def plates_value(request: Request) -> Record:
         "per_page": query.per_page,
         "found": listed.found,
         "all": listed.all,
-        "plates": [plate_record(line) for line in listed.plates],
+        "plates": [plate_record(line) | {"done_at": moment(done.get(line.plate))} for line in listed.plates],
     }
 
 

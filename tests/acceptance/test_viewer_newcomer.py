@@ -44,7 +44,7 @@ class Newcomer:
 def newcomer(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Iterator[Newcomer]:
     taps: bool = request.param
     look = {"viewport": PHONE, "has_touch": True, "is_mobile": True} if taps else {"viewport": SIZE}
-    context = browser.new_context(base_url=site.address, **look)  # type: ignore[arg-type]
+    context = browser.new_context(base_url=site.address, **look)
     yield Newcomer(context.new_page(), taps)
     context.close()
 

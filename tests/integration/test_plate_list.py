@@ -209,3 +209,24 @@ def test_nobody_waits_for_counts_while_somebody_writes(empty_url: str, engine: E
                 assert database.list_plates(PlateQuery()).plates[0].crystals == 0
                 writer.exec_driver_sql("ROLLBACK")
         assert database.list_plates(PlateQuery()).plates[0].crystals == 1
+
+
+def test_what_waits_is_counted_with_all_that_is_newer(imaging: ImagingDatabase) -> None:
+    for plate, hours in (("old", 0), ("new", 2), ("between", 1)):
+        for row in range(2):
+            stored(imaging, key(plate, row=row), imaged_at=NOON + timedelta(hours=hours))
+    stored(imaging, key("uv", channel="uv"))
+    (scored, _) = imaging.plate_images("between")
+    imaging.add_auto_scores([auto(scored, "u1")])
+    assert imaging.scored_until(["old", "new", "between", "uv", "none"]) == {"new": 2, "between": 3, "old": 5}
+    assert imaging.scored_until([]) == {}
+
+
+def test_the_last_scores_tell_when_they_were_made(imaging: ImagingDatabase) -> None:
+    images = [stored(imaging, key("P1", row=row)) for row in range(3)]
+    assert imaging.last_scored(9) == []
+    imaging.add_auto_scores(
+        [auto(image, f"u{image.id}", hours=hours) for image, hours in zip(images, (2, 0, 1), strict=True)]
+    )
+    imaging.add_manual_score(manual(images[0]))
+    assert imaging.last_scored(2) == [NOON + timedelta(hours=1), NOON]

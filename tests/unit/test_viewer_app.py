@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -644,3 +644,26 @@ def test_only_one_thing_is_taken_back_at_a_time(imaging: MemoryImaging, client: 
     first, *_ = add_plate(imaging, tmp_path)
     asked = {"image_id": first.image.id, "person": "Ada", "score_id": 1, "mark_id": 1}
     assert client.post("/api/take-back", json.dumps(asked).encode()).status_code == 400
+
+
+def test_a_plate_that_waits_tells_when_it_will_be_done(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path, rows=6, columns=10)
+    now = datetime.now(UTC)
+    scores = [auto_score(drop.image.id, "clear") for drop in drops[:30]]
+    imaging.add_auto_scores(
+        replace(score, scored_at=now - timedelta(seconds=60 * (30 - number))) for number, score in enumerate(scores)
+    )
+    (line,) = client.get("/api/plates").json()["plates"]
+    done = datetime.fromisoformat(line["done_at"])
+    assert timedelta(minutes=29) < done - now < timedelta(minutes=40)
+    imaging.add_auto_scores([auto_score(drop.image.id, "clear") for drop in drops[30:]])
+    (done_line,) = Client(viewer_app(imaging, tmp_path / "thumbnails")).get("/api/plates").json()["plates"]
+    assert done_line["done_at"] is None
+
+
+def test_no_time_is_told_while_nothing_is_scored(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
+    drops = add_plate(imaging, tmp_path, rows=6, columns=10)
+    imaging.add_auto_scores(
+        [auto_score(drop.image.id, "clear", minute=number) for number, drop in enumerate(drops[:30])]
+    )
+    assert client.get("/api/plates").json()["plates"][0]["done_at"] is None

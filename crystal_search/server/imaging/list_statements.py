@@ -14,6 +14,7 @@ from crystal_search.server.imaging.schema import (
     likely_crystal,
     plate,
     plate_fact,
+    score,
     well_condition,
 )
 from crystal_search.server.imaging.sql_rows import time_text
@@ -111,6 +112,23 @@ def inspections_of(plate_ids: Sequence[int]) -> Query:
     """Select number and channel of the inspections of these plates that have images."""
     columns = (inspection.c.plate_id, inspection.c.number, inspection.c.channel)
     return select(*columns).where(inspection.c.plate_id.in_(plate_ids), _THERE)
+
+
+def scored_until(barcodes: Sequence[str]) -> Query:
+    """Select of these plates how many visible-light images are scored, the newest first, until their last one is."""
+    waiting = inspection.c.images - inspection.c.scored
+    newest_first = (inspection.c.newest_at.desc(), inspection.c.plate_id, inspection.c.number)
+    until = func.sum(waiting).over(order_by=newest_first, rows=(None, 0)).label("until")
+    counted = select(inspection.c.plate_id, until).where(_VISIBLE, waiting > 0).subquery("counted")
+    found = select(plate.c.barcode, func.max(counted.c.until).label("until")).join(counted)
+    return found.where(plate.c.barcode.in_(barcodes)).group_by(plate.c.barcode)
+
+
+def last_scored(readouts: Sequence[int], limit: int) -> Query:
+    """Select when the last automatic scores were made, but for those of readouts, among few of the last rows."""
+    recent = select(func.max(score.c.id) - 10 * limit).scalar_subquery()
+    by_machine = (score.c.recipe_id.is_not(None), score.c.recipe_id.not_in(readouts), score.c.id > recent)
+    return select(score.c.scored_at).where(*by_machine).order_by(score.c.id.desc()).limit(limit)
 
 
 def inspections_after(query: InspectionQuery) -> Query:

@@ -1,5 +1,6 @@
 """The list of plates: searched, sorted and cut into pages by the database, however many plates there are."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -107,6 +108,15 @@ class PlateList(Protocol):
         UnknownNameError
             If plates cannot be sorted by that.
         """
+
+    def scored_until(self, plates: Collection[str]) -> dict[str, int]:
+        """Return of those of these plates that wait how many visible-light images are scored until their last is.
+
+        The newest images are scored first, whatever plate they are of.
+        """
+
+    def last_scored(self, limit: int) -> list[datetime]:
+        """Return when at most so many images got their last scores by no readout, the score that came last first."""
 
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images; plates that are the same in the order stand by barcode.

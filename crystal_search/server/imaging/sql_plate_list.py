@@ -1,7 +1,9 @@
 """The lists of plates and of inspections, in SQL."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import fields, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,7 +13,7 @@ from crystal_search.server.imaging.inspection_list import InspectionQuery, Liste
 from crystal_search.server.imaging.plate_list import BestDrop, Neighbours, PlateLine, PlatePage, PlateQuery
 from crystal_search.server.imaging.sql_counts import SqlCounting
 from crystal_search.server.imaging.sql_rows import AnyRow, time_of
-from crystal_search.server.imaging.sql_transactions import rows_of
+from crystal_search.server.imaging.sql_transactions import readouts_among_recipes, rows_of
 from crystal_search.wells import well_name
 
 
@@ -23,6 +25,25 @@ class SqlPlateList(SqlCounting):
         query.checked()
         self._count_some()
         return self._read("list plates", lambda connection: _page(connection, query))
+
+    def scored_until(self, plates: Collection[str]) -> dict[str, int]:
+        """Return of those of these plates that wait how many images are scored until their last is."""
+
+        def work(connection: Connection) -> dict[str, int]:
+            found = rows_of(connection, sorted(plates), list_statements.scored_until)
+            return {row.barcode: int(row.until) for row in found}
+
+        return self._read("look what is scored before a plate", work)
+
+    def last_scored(self, limit: int) -> list[datetime]:
+        """Return when at most so many images got their last scores by no readout, the score that came last first."""
+
+        def work(connection: Connection) -> list[datetime]:
+            readouts = [*readouts_among_recipes(connection)]
+            found = connection.scalars(list_statements.last_scored(readouts, limit))
+            return [datetime.fromisoformat(each) for each in found]
+
+        return self._read("look when scores came", work)
 
     def list_inspections(self, query: InspectionQuery) -> list[ListedInspection]:
         """Return inspections that have images, by barcode and number."""

@@ -2,7 +2,7 @@
 import { byId, el, pageData, say } from "./dom.js";
 import { setUpHelp } from "./help.js";
 import { getJson, plateAddress, poll } from "./net.js";
-import { autoBadge, groups, momentText, outcomes, outcomeOf, percent } from "./words.js";
+import { autoBadge, groups, momentText, outcomes, outcomeOf, percent, timeText } from "./words.js";
 
 const POLL_MS = 3000;
 const SEARCH_MS = 180; // after the last key
@@ -26,6 +26,9 @@ function parameters({ search, sort, turned, page }) {
 const withQuestion = (words) => (words ? `?${words}` : "");
 const addressOf = (wanted) => `/api/plates${withQuestion(parameters(wanted))}`;
 
+/** A time without its day where that is today. */
+const soonText = (iso) => (new Date(iso).toDateString() === new Date().toDateString() ? timeText(iso) : momentText(iso));
+
 function makeRow(plate) {
   const cells = Object.fromEntries(CELLS.map(([name, title]) => [name, el("td", { className: `of-${name}${NUMBERS.includes(name) ? " number" : ""}`, "data-title": title })]));
   const row = el("tr", {}, ...Object.values(cells));
@@ -47,7 +50,7 @@ function fillRow({ row, cells }, plate) {
   cells.inspections.replaceChildren(...plate.inspections.map((inspection) => el("a", { className: "inspection", href: plateAddress({ plate: plate.plate, inspection }), textContent: String(inspection), title: `Inspection ${inspection}` })));
   const bar = el("span");
   bar.style.width = `${plate.images ? (100 * plate.scored) / plate.images : 0}%`;
-  cells.scored.replaceChildren(el("span", { className: "scored", title: plate.last_scored_at ? `last at ${momentText(plate.last_scored_at)}` : "" }, el("span", { className: "track", "aria-hidden": "true" }, bar), el("span", { textContent: `${plate.scored} of ${plate.images}` })));
+  cells.scored.replaceChildren(el("span", { className: "scored", title: plate.last_scored_at ? `last at ${momentText(plate.last_scored_at)}` : "" }, el("span", { className: "track", "aria-hidden": "true" }, bar), el("span", { textContent: `${plate.scored} of ${plate.images}` }), plate.done_at ? el("span", { className: "dim done", textContent: `done about ${soonText(plate.done_at)}` }) : null));
   for (const name of NUMBERS) cells[name].textContent = plate[name] ? String(plate[name]) : "–";
   const { best } = plate;
   cells.best.replaceChildren(best ? el("a", { href: `/drop/${best.image_id}`, textContent: `${best.well}·${best.drop} ${percent(best.p_crystal)}` }) : "–");

@@ -38,6 +38,8 @@ export function setUpSwipes(element, acts) {
     const way = from && !many ? directionOf(event.clientX - from.x, event.clientY - from.y) : "";
     if (way) acts[way]();
   });
+  // Else Chromium takes a swipe for the start of a scroll, and swallows the tap that comes next.
+  element.addEventListener("touchmove", (event) => event.touches.length === 1 && event.preventDefault(), { passive: false });
   element.addEventListener("pointercancel", (event) => {
     down.delete(event.pointerId);
     end();
