@@ -22,7 +22,7 @@ const lines = (text) => text.split("\n").map((each) => each.trim()).filter(Boole
 
 async function turnOn() {
   const wish = await post("/api/messages", {
-    ...who(), way: byId("way").value, address: byId("address").value.trim(), often: byId("often").value, projects: lines(byId("projects").value),
+    ...who(), way: byId("way").value, address: byId("address")?.value.trim() ?? "", often: byId("often").value, projects: lines(byId("projects").value),
   });
   tell(`${wish.person} gets them by ${wish.way}${wish.address ? ` to ${wish.address}` : ""}, ${wish.often}.`);
 }
