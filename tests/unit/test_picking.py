@@ -10,10 +10,14 @@ import pytest
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box, Point
 from crystal_search.result import ImageScore
+from crystal_search.server.home import Home
+from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.marks import DISPENSE, FAVOURITE, PICK, Mark
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts
 from crystal_search.server.imaging.stored_images import StoredImage
+from crystal_search.server.installation import Installation
+from crystal_search.server.settings import Settings
 from crystal_search.viewer.about_plates import AboutPlate
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
@@ -151,6 +155,20 @@ def test_a_list_goes_over_plates_in_their_order(shown: tuple[Client, Callable[[s
     page = client.get(f"/picks?ids={','.join(map(str, listed))}")
     assert page.status_code == 200
     assert "3 drops on 2 plates" in page.text
+
+
+def test_the_scale_that_the_settings_say_comes_before_one_that_a_person_says(tmp_path: Path) -> None:
+    imaging = MemoryImaging()
+    drops = add_plate(imaging, tmp_path, rows=1)
+    score_plate(imaging, drops, ["crystal_harvestable"])
+    home = Home(tmp_path / "home").made()
+    imager = Imagers().of(drops[0].image)
+    site = Installation(home=home, settings=Settings(micrometres_per_pixel={imager: 4.0}), imaging=imaging)
+    client = Client(viewer_app(imaging, home.thumbnails, site=site))
+    for said in ("", "&um_per_px=2"):
+        answer = client.get(f"/picks/soakdb.csv?ids={drops[0].image.id}&plate=one-drop{said}")
+        assert answer.text == "A01,-160,-80\n"
+    assert "Micrometres a pixel" not in client.get(f"/picks?ids={drops[0].image.id}").text
 
 
 @pytest.mark.parametrize(

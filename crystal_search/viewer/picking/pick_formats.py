@@ -62,10 +62,14 @@ class PickOptions:
     """What somebody says of a list beside its drops; a format asks for what it needs."""
 
     plate_kind: str = ""  #: a name in ``crystal_plates.CRYSTAL_PLATES``
-    um_per_px: float | None = None  #: scale of the images, in micrometres a stored pixel
+    um_per_px: float | None = None  #: micrometres a stored pixel, for imagers of which the settings say none
     volume_nl: float | None = None  #: to dispense into each drop
     source_plate: str = ""
     source_well: str = ""
+
+    def scale_of(self, pick: Pick) -> float | None:
+        """Return how many micrometres a pixel of an image is; None where nobody says so."""
+        return self.um_per_px if pick.um_per_px is None else pick.um_per_px
 
     @property
     def plate(self) -> CrystalPlate:
@@ -109,7 +113,7 @@ class PickFormat:
 
 def _harvest(picks: Sequence[Pick], options: PickOptions) -> str:
     rows = [
-        _harvest_row(pick, position, options.um_per_px)
+        _harvest_row(pick, position, options.scale_of(pick))
         for pick in picks
         for position in pick.positions(TO_HARVEST) or (None,)
     ]
@@ -178,9 +182,10 @@ def _offsets_um(pick: Pick, options: PickOptions) -> list[tuple[float, float]]:
     if not found:
         unknown = f"{pick.name}: it is not known where in it to go, for nothing scored it"
         raise UserError(f"{unknown}: leave it out, or have it scored first")
-    if options.um_per_px is None:
+    scale = options.scale_of(pick)
+    if scale is None:
         raise UserError("the scale of the images is not known: say by um_per_px= how many micrometres a pixel is")
-    return [(options.um_per_px * down, options.um_per_px * right) for down, right in found]
+    return [(scale * down, scale * right) for down, right in found]
 
 
 def _table(rows: Iterable[Sequence[Cell]]) -> str:

@@ -9,7 +9,7 @@ from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.marks import DISPENSE, PICK, Mark
 from crystal_search.viewer.about_plates import AboutPlate
-from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.context import Viewer
 
 MOST_DIGITS = 15  #: of an image's number
 MOST_PICKS = 500  #: of a list: its address must fit into the head of a request
@@ -33,6 +33,7 @@ class Pick:
 
     drop: DropScores
     about: AboutPlate
+    um_per_px: float | None = None  #: scale of the image, as the settings say for its imager; None: they do not
 
     @property
     def name(self) -> str:
@@ -103,7 +104,7 @@ def numbers_in(text: str) -> list[int]:
     return numbers
 
 
-def picks_of(reader: PlateReader, image_ids: Collection[int]) -> list[Pick]:
+def picks_of(viewer: Viewer, image_ids: Collection[int]) -> list[Pick]:
     """Return the drops with these images, by plate, row, column, drop.
 
     Raises
@@ -111,15 +112,17 @@ def picks_of(reader: PlateReader, image_ids: Collection[int]) -> list[Pick]:
     HTTPException
         404 if there is no such image.
     """
+    reader = viewer.reader
     keys = [reader.image(image_id).key for image_id in image_ids]
     boards = sorted({(key.plate, key.inspection, key.channel) for key in keys})
     drops = {drop.image.id: drop for board in boards for drop in reader.drops(board)}
-    found = [_pick(reader, drops[image_id]) for image_id in image_ids if image_id in drops]
+    found = [_pick(viewer, drops[image_id]) for image_id in image_ids if image_id in drops]
     return sorted(found, key=lambda pick: pick.drop.image.key)
 
 
-def _pick(reader: PlateReader, drop: DropScores) -> Pick:
-    return Pick(drop=drop, about=reader.about(drop.image.key.plate))
+def _pick(viewer: Viewer, drop: DropScores) -> Pick:
+    scale = viewer.micrometres_per_pixel.get(viewer.imagers.of(drop.image))
+    return Pick(drop=drop, about=viewer.reader.about(drop.image.key.plate), um_per_px=scale)
 
 
 def plates_in(picks: Sequence[Pick]) -> list[str]:

@@ -37,14 +37,18 @@ def get_picks_page(request: Request) -> Response:
         for plate in plates_in(picks)
     ]
     told = {"ids": [pick.drop.image.id for pick in picks], "plates": plates}
+    is_scaled = all(pick.um_per_px is not None for pick in picks)
+    known = {UM_PER_PX.name} if is_scaled else set()
     formats = [
-        {"name": name, "title": each.title, "meaning": each.meaning, "needs": each.needs, "one_plate": each.one_plate}
+        {"name": name, "title": each.title, "meaning": each.meaning, "one_plate": each.one_plate}
+        | {"needs": [need for need in each.needs if need not in known]}
         for name, each in PICK_FORMATS.items()
     ]
     shown = {
         "picks": [_pick_record(pick, viewer.thumbnails.version) for pick in picks],
         "plates": plates,
         "formats": formats,
+        "is_scaled": is_scaled,
         "kinds": [{"name": name, "title": kind.title} for name, kind in CRYSTAL_PLATES.items()],
         "data": told | {"formats": formats},
     }
@@ -73,7 +77,7 @@ def _picks(request: Request) -> list[Pick]:
     ids = IDS.of(request)
     if not ids:
         raise HTTPException(400, "name images by ids=, their numbers with commas between")
-    return picks_of(viewer_of(request).reader, ids)
+    return picks_of(viewer_of(request), ids)
 
 
 def _options(request: Request) -> PickOptions:
