@@ -16,7 +16,7 @@ from crystal_search.viewer.context import Viewer, json_answer, page, viewer_of
 from crystal_search.viewer.hand_scores import MAX_PERSON, ScoreRequestError, read_looking
 from crystal_search.viewer.json_records import Record, drop_record, moment
 from crystal_search.viewer.parameters import number, words
-from crystal_search.viewer.people.asker import asker_of
+from crystal_search.viewer.people.asker import asker_of, tell
 
 PERSON = words("person", "who looks; whoever is signed in is known", default="", most=MAX_PERSON)
 DAYS = number("days", "of so many days; by default since the person looked last", default=None, most=3650)
@@ -69,6 +69,7 @@ async def post_looking(request: Request) -> Response:
             looking = read_looking(body, asker_of(request).name)
         except ScoreRequestError as error:
             raise HTTPException(400, str(error)) from error
+        tell(request, "", kind="")  # whoever looks changes nothing that others see
         noted = viewer.imaging.note_seen(looking.person, looking.plates, at=looking.at) if looking.plates else []
         if looking.through:
             viewer.imaging.note_looked(looking.person, at=looking.at)

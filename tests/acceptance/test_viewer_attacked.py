@@ -1,10 +1,12 @@
 """A viewer to which people sign in, in a real browser: as its people use it, and as a foreign page attacks it."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from crystal_search.viewer.people.person import Person
 from tests.acceptance.browser import chromium, needs_chromium
 from tests.acceptance.test_viewer_access import OUTSIDE, faults
 from tests.acceptance.viewer_pages import SIZE, Site, shown, started_viewer
+from tests.played_openid import CLIENT, SECRET, played_provider
 
 pytestmark = needs_chromium
 
@@ -218,6 +221,28 @@ def test_programs_of_a_page_cannot_read_the_cookie(page: Page) -> None:
     assert page.evaluate("document.cookie") == ""
     [cookie] = page.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+
+
+def test_a_person_signs_in_at_a_provider(browser: Browser, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").made()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with played_provider() as provider, closing(PeopleStore(home.people)) as people:
+        people.add(Person(name="Ada", role="score"))
+        secret = home.path / "secret"
+        secret.write_text(SECRET)
+        secret.chmod(0o600)
+        settings = {"kind": "openid", "issuer": provider.address, "client_id": CLIENT, "client_secret_file": "secret"}
+        settings |= {"address": f"http://127.0.0.1:{port}"}
+        home.settings.write_text("[sign_in]\n" + "".join(f'{key} = "{value}"\n' for key, value in settings.items()))
+        with started_viewer(home, port) as address:
+            page = browser.new_page(base_url=address)
+            page.goto("/imagers")
+            page.get_by_role("link", name="Sign in").click()
+            expect(page.locator("#signed-in")).to_have_text("Ada")
+            assert page.url == f"{address}/imagers"
+            assert [each["name"] for each in page.context.cookies()] == ["crystal-search"]
+            page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -32,9 +32,9 @@ class Site:
 
 
 @contextmanager
-def started_viewer(home: Home) -> Iterator[str]:
+def started_viewer(home: Home, port: int = 0) -> Iterator[str]:
     """Run the viewer of an installation, and give its address."""
-    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", "0"]
+    command = [sys.executable, "-m", "crystal_search.main", "view", "--home", str(home.path), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline() if process.stdout else ""

@@ -113,7 +113,9 @@ def test_an_address_of_version_six_has_brackets() -> None:
         assert address_of(listener).startswith("http://[::1]:")
 
 
-def test_it_answers_at_the_address_that_it_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_answers_at_the_address_that_it_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     resolve = socket.getaddrinfo
     statuses: list[int] = []
 
@@ -133,6 +135,7 @@ def test_it_answers_at_the_address_that_it_tells(tmp_path: Path, monkeypatch: py
         ready=lambda told: threading.Thread(target=ask, args=[told]).start(),
     )
     assert statuses == [200, 200, 421]
+    assert "nobody signs in: whoever reaches plates.lab sees all plates, and writes nothing" in caplog.text
 
 
 def test_serve_calls_ready_and_gives_signals_back(tmp_path: Path) -> None:

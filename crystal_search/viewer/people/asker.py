@@ -60,5 +60,8 @@ def known_as(scope: Mapping[str, Any], asker: Asker, told: dict[str, str]) -> di
 
 
 def tell(request: HTTPConnection, about: str, **more: str) -> None:
-    """Have the audit page say what a request did; `more` are fields of its `Event` that are not as ever."""
+    """Have the audit page say what a request did; `more` are fields of its `Event` that are not as ever.
+
+    An empty kind keeps nothing, unless the request is refused.
+    """
     request.scope.get(_TOLD, {}).update({"about": about} | more)
