@@ -22,18 +22,35 @@ from crystal_search.viewer.drop_walk import Bookmark
 from tests.viewer_site import NOON, add_plate, hand_score, score_plate
 
 PLATES = ("P1", "MX-1 (b)")
-#: A bookmark is text of the viewer's own; what is none is refused, which its description cannot say.
+#: What a description cannot say: what is a bookmark of the viewer's own, and which fields go together.
+TOGETHER = ("/api/mark", "/api/messages", "/api/take-back")
 SETTINGS = f"""
 [[operations]]
 include-path = "/api/drops"
 parameters = {{ after = "{Bookmark(PLATES[0], 1).text}" }}
+""" + "".join(
+    f"""
+[[operations]]
+include-path = "{path}"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "429"]
 """
+    for path in TOGETHER
+)
 SOURCE = Source(name="ispyb")
+MESSAGES = """
+[messages]
+address = "http://127.0.0.1:8765"
+smtp_host = "127.0.0.1"
+smtp_port = 9
+sender = "crystals@example.org"
+webhook = "http://127.0.0.1:9/"
+"""
 
 
 def filled(folder: Path) -> Home:
     """Return an installation with plates, scores of both kinds, comments, owners and conditions."""
     home = Home(folder / "home").made()
+    (home.path / "settings.toml").write_text(MESSAGES, encoding="utf-8")
     peg = Ingredient(name="PEG 3350", concentration=25.0, unit="% w/v", role="precipitant")
     with closing(open_imaging(Settings().url(home))) as imaging:
         for plate in PLATES:

@@ -152,11 +152,12 @@ def _time(read: Reader, key: str) -> datetime:
     text = read.text(key, limit=40)
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+        in_utc = at.astimezone(UTC) if at.tzinfo else None
+    except (ValueError, OverflowError):  # no time, or in a zone of the first or last day of all
+        in_utc = None
+    if in_utc is None:
         read.fail(key, "a time with its zone, as the answer had it", text)
-    return at
+    return in_utc
 
 
 def read_mark(body: bytes, signed_in: str = "") -> Mark:

@@ -56,6 +56,7 @@ class Limits:
     most: int | None = None
     least_letters: int | None = None
     most_letters: int | None = None
+    most_items: int | None = None
     pattern: str | None = None
     format: str | None = None  #: as JSON Schema calls it
     of: tuple[str, ...] | None = None  #: all that it may be
@@ -72,6 +73,7 @@ class Limits:
             "maximum": self.most,
             "minLength": self.least_letters,
             "maxLength": self.most_letters,
+            "maxItems": self.most_items,
             "pattern": self.pattern,
             "format": self.format,
             "enum": self.of and list(self.of),

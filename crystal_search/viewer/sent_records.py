@@ -6,10 +6,13 @@ What is called as a column of docs/columns.md means the same; a record says only
 from typing import Annotated, NotRequired, TypedDict
 
 from crystal_search.viewer.field_kinds import HandOutcome, Id, MarkKind, Person, Time
-from crystal_search.viewer.hand_scores import MAX_COMMENT, MAY_BE_EMPTY, SAYS_SOMETHING
+from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_PLATES, MAY_BE_EMPTY, SAYS_SOMETHING
+from crystal_search.viewer.parameters import PRINTABLE
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
 from crystal_search.viewer.schemas import Limits
+
+Barcode = Annotated[str, Limits(most_letters=MAX_PLATES, pattern=PRINTABLE)]
 
 
 class ScoreByHand(TypedDict):
@@ -65,7 +68,7 @@ class Credentials(TypedDict):
 class WishForMessages(TypedDict):
     """What somebody wants to be told."""
 
-    person: NotRequired[Person]
+    person: Person
     way: Annotated[str, "how it goes", Limits(of=("mail", "webhook"))]
     address: Annotated[str, "of a mailbox; empty for a webhook", Limits(most_letters=320)]
     projects: Annotated[list[str], "whose plates; none: all that the person may see"]
@@ -75,13 +78,13 @@ class WishForMessages(TypedDict):
 class EndOfMessages(TypedDict):
     """Whose messages end."""
 
-    person: NotRequired[Person]
+    person: Person
 
 
 class StopOfMessages(TypedDict):
     """Which messages end."""
 
-    token: Annotated[str, "of the link in a message", Limits(least_letters=20, most_letters=100)]
+    token: Annotated[str, "of the link in a message", Limits(least_letters=20, most_letters=100, pattern=PRINTABLE)]
 
 
 class Nothing(TypedDict):
@@ -98,6 +101,6 @@ class Looking(TypedDict):
     """What a person has looked at."""
 
     as_of: NotRequired[Annotated[Time, "of what was seen; by default now"]]
-    person: NotRequired[Person]
-    plates: NotRequired[Annotated[list[str], "200 at most"]]
+    person: Person
+    plates: NotRequired[Annotated[list[Barcode], f"{MAX_PLATES} at most", Limits(most_items=MAX_PLATES)]]
     through: NotRequired[Annotated[bool, "whether they have looked through Today, which begins there next time"]]

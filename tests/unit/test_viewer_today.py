@@ -108,6 +108,7 @@ def test_links_to_the_list_of_plates_that_was_here_lead_to_it(client: Client) ->
         ({"person": ""}, "printable"),
         ({"as_of": "yesterday"}, "a time with its zone"),
         ({"as_of": "2026-01-31T12:00:00"}, "a time with its zone"),
+        ({"as_of": "0001-01-01T00:00:00+14:00"}, "a time with its zone"),
         ({"plates": ["P"] * (MAX_PLATES + 1)}, str(MAX_PLATES)),
         ({"plates": "P1"}, "plates"),
         ({"through": "yes"}, "through"),
