@@ -146,7 +146,7 @@ def viewer_app(
         imagers=site.imagers if site else Imagers(),
         micrometres_per_pixel=site.settings.micrometres_per_pixel if site else {},
         queues=Queues(site) if site else None,
-        messages=message_desk(site.home) if site else None,
+        messages=message_desk(site.home) if site and not is_snapshot else None,
         people=sign_in if isinstance(sign_in, KnownPeople) else None,
     )
     app.state.limited = Recent(partial(limited_viewer, viewer), seconds=LIMITED_SECONDS)

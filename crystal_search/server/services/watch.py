@@ -166,8 +166,9 @@ class MessageRuns:
         self._next = time.monotonic()
 
     def look_after(self) -> None:
-        """Begin a run when it is time for one and the last has ended; what it says is said by itself."""
-        if not self._is_wanted or (self._process and self._process.poll() is None) or time.monotonic() < self._next:
+        """Begin a run when it is time for one and the last has ended, unless the settings cannot be used."""
+        code = self._process.poll() if self._process else 0
+        if not self._is_wanted or code is None or code == USAGE or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + MESSAGES_EVERY_S
         self._process = subprocess.Popen(leashed(self._command), stdin=subprocess.DEVNULL, start_new_session=True)

@@ -1,7 +1,7 @@
 """Which drops have crystals of which somebody was not told yet."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crystal_search.outcomes import BY_NAME, Group
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ImagingDatabase, LedgerEntry
@@ -31,24 +31,53 @@ def place_on_plate(key: WellKey) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """That somebody, or the machine, says that there are crystals."""
+
+    key: WellKey
+    person: str  #: empty for the machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What a part of the ledger says."""
+
+    last: int  #: id of its last score
+    crystals: tuple[_Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CrystalFinder:
-    """Looks through new scores for crystals."""
+    """Looks through new scores for crystals, for one round."""
 
     imaging: ImagingDatabase
     shown: Callable[[], ShownScores]
     may_see: Projects
+    _parts: dict[int, _Part] = field(default_factory=dict)  #: by the id before it
 
     def look(self, to: Subscription, told: set[Place]) -> Found:
         """Return what is new for somebody: drops with crystals, by what is shown of them now, that were not told."""
+        if self.imaging.last_entry() <= to.mark:
+            return Found(drops=(), mark=to.mark)
         mark = to.mark
         keys: dict[Place, WellKey] = {}
         after = max(to.since, to.mark - OVERLAP)
-        while entries := self.imaging.ledger_entries(after=after, limit=ENTRIES_AT_ONCE):
-            after = entries[-1].id
+        while (part := self._part(after)) is not None:
+            after = part.last
             mark = max(mark, after)
-            new = (entry.image.key for entry in entries if _says_crystals(entry, to.wish.person))
+            new = (said.key for said in part.crystals if said.person != to.wish.person)
             keys |= {place_on_plate(key): key for key in new if place_on_plate(key) not in told}
         return Found(drops=tuple(self._current(self._seen_by(to, keys.values()))), mark=mark)
+
+    def _part(self, after: int) -> _Part | None:
+        """Return what a part of the ledger says, each read once for all who are told; None at its end."""
+        if after not in self._parts:
+            entries = self.imaging.ledger_entries(after=after, limit=ENTRIES_AT_ONCE)
+            if not entries:
+                return None
+            said = tuple(_Said(entry.image.key, _person_of(entry)) for entry in entries if _says_crystals(entry))
+            self._parts[after] = _Part(last=entries[-1].id, crystals=said)
+        return self._parts[after]
 
     def _seen_by(self, to: Subscription, keys: Iterable[WellKey]) -> list[WellKey]:
         keys = list(keys)
@@ -80,11 +109,15 @@ class CrystalFinder:
         return self._current(self._seen_by(to, [image.key for image in images if image.key.channel != REMOVED]))
 
 
-def _says_crystals(entry: LedgerEntry, person: str) -> bool:
-    """Tell whether a score that counts says crystals, and is not of the person themself."""
+def _person_of(entry: LedgerEntry) -> str:
+    return "" if isinstance(entry.score, AutoScore) else entry.score.person
+
+
+def _says_crystals(entry: LedgerEntry) -> bool:
+    """Tell whether a score counts and says crystals."""
     score = entry.score
     if entry.image.key.channel != "visible" or not score.counts:
         return False
     if isinstance(score, AutoScore):
         return score.found.counted_as == Group.CRYSTAL
-    return score.person != person and score.outcome in BY_NAME and BY_NAME[score.outcome].group is Group.CRYSTAL
+    return score.outcome in BY_NAME and BY_NAME[score.outcome].group is Group.CRYSTAL
