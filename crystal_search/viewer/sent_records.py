@@ -6,7 +6,7 @@ What is called as a column of docs/columns.md means the same; a record says only
 from typing import Annotated, NotRequired, TypedDict
 
 from crystal_search.viewer.field_kinds import HandOutcome, Id, MarkKind, Person, Time
-from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_PLATES, MAY_BE_EMPTY, SAYS_SOMETHING
+from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_PLATES, MAX_SIDE_PX, MAY_BE_EMPTY, SAYS_SOMETHING
 from crystal_search.viewer.parameters import PRINTABLE
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
@@ -42,7 +42,7 @@ class NewMark(TypedDict):
     kind: MarkKind
     place: NotRequired[
         Annotated[
-            list[int],
+            list[Annotated[int, Limits(least=0, most=MAX_SIDE_PX)]],
             "`[row, column]` or `[top, left, bottom, right]`, half-open, stored pixels; missing of a favourite",
         ]
     ]

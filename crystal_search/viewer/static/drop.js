@@ -30,7 +30,7 @@ let parameters = viewParameters(view);
 const failed = (error) => say(error.message, { error: true });
 const sight = new Sight(byId("panes"), {
   now: () => ({ drop, siblings, score: machine(), machine: view.frames === "on" }),
-  scoreOf: (told) => scoreIn(ofMachine(told.ledger), view),
+  scoreOf,
   act: (key) => KEYS[key](),
   open: (id) => going(() => open(id))(),
   step: (by) => going(() => step(by))(),
@@ -56,8 +56,12 @@ function inTurn(act) {
   return queue;
 }
 
-/** The machine's score as the view shows it. */
-const machine = () => scoreIn(ofMachine(drop.ledger, view.recipe), view);
+/** The machine's score of an image as the view shows it. */
+function scoreOf({ ledger }) {
+  return scoreIn(ofMachine(ledger, view.recipe), view);
+}
+
+const machine = () => scoreOf(drop);
 const whyNone = () => (view.recipe ? "the chosen model has not scored it" : drop.why_unscored);
 
 function show() {
@@ -276,21 +280,21 @@ const KEYS = {
 const MOVES = { ArrowLeft: [SHIFT_PX, 0], ArrowRight: [-SHIFT_PX, 0], ArrowUp: [0, SHIFT_PX], ArrowDown: [0, -SHIFT_PX] };
 const MAY_BE_HELD = new Set([...Object.keys(MOVES), ",", ".", "+", "=", "-", "_"]); // the others write, or turn something on and off
 
-/** Do what a key says; return whether it says something. */
-function obey(event) {
+/** Return what a key does, or nothing. */
+function actOf(event) {
   const outcome = outcomeOfKey(event);
-  if (event.key === "Escape") return sight.leave();
-  if (event.key === "Enter") return !event.target.closest("a, button") && sight.use({ corner: event.shiftKey });
-  if (event.repeat && !MAY_BE_HELD.has(event.key)) return true; // a key held down scores once: scores stay for good
-  if (outcome) score(outcome.name);
-  else if (event.shiftKey && MOVES[event.key]) sight.move((lens) => lens.moveBy(...MOVES[event.key]));
-  else if (KEYS[event.key]) KEYS[event.key]();
-  else return false;
-  return true;
+  if (outcome) return () => score(outcome.name);
+  if (event.shiftKey && MOVES[event.key]) return () => sight.move((lens) => lens.moveBy(...MOVES[event.key]));
+  if (event.key === "Escape" && sight.hasInHand) return () => sight.leave();
+  if (event.key === "Enter" && sight.tool && !event.target.closest("a, button")) return () => sight.use({ corner: event.shiftKey });
+  return KEYS[event.key];
 }
 
 function onKey(event) {
-  if (!isTyping(event) && obey(event)) event.preventDefault();
+  const act = isTyping(event) ? null : actOf(event);
+  if (!act) return;
+  event.preventDefault();
+  if (!event.repeat || MAY_BE_HELD.has(event.key)) act(); // a key held down scores once: scores stay for good
 }
 
 function setUpButtons() {

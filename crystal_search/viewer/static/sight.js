@@ -140,21 +140,23 @@ export class Sight {
     if (tool === "measure" && !drop.um_per_px) say(`Lengths are in pixels: nobody has said how large a pixel of imager “${drop.imager}” is.`);
   }
 
-  /** Lay aside what is in hand; return whether there was something. */
-  leave() {
-    if (this.film.plays) this.toggleFilm();
-    else if (this.tool) this.choose(null);
-    else return false;
-    return true;
+  /** Whether a film plays, or a tool is taken. */
+  get hasInHand() {
+    return this.film.plays || this.tool !== null;
   }
 
-  /** Use the tool in the middle of what is in sight, for who has no pointer; return whether there is one. */
+  /** Stop the film, or lay the tool aside. */
+  leave() {
+    if (this.film.plays) this.film.stop();
+    else this.choose(null);
+  }
+
+  /** Use the tool in the middle of what is in sight, for who has no pointer. */
   use({ corner }) {
     const { current, pen } = this.panes;
-    if (!pen || !current.lens.width) return false;
+    if (!current.ready || !current.lens.width) return;
     if (corner) pen.begin(current, current.lens.middle);
     else pen.tap(current, current.lens.middle);
-    return true;
   }
 
   move(act) {
