@@ -76,8 +76,11 @@ def _extremes(seen: SeenObject) -> NDArray[np.float64]:
     """Return the point (DIRECTIONS, 2) of a mask that reaches farthest in each direction; px, as boxes count them."""
     edges = np.cumsum((0, *seen.runs))
     starts, ends = edges[1:-1:2], edges[2::2] - 1  # of each run of the mask, counted down column after column
-    places = np.concatenate((starts, ends))
-    points = np.stack((places % seen.height_px, places // seen.height_px), axis=1) + 0.5
+    if ((starts <= ends) & (starts // seen.height_px == ends // seen.height_px)).all():
+        columns, rows = np.divmod(np.concatenate((starts, ends)), seen.height_px)
+    else:  # a run goes on in the next column, or is empty: its ends are not the outermost pixels of each column
+        rows, columns = np.nonzero(seen.mask)
+    points = np.stack((rows, columns), axis=1) + 0.5
     return np.asarray(points[(points @ circle_of_directions().T).argmax(axis=0)])
 
 

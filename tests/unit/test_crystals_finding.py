@@ -28,6 +28,7 @@ from crystal_search.model import (
 from crystal_search.model_card import CrystalCard, ModelCard, card_from_json, card_to_json
 from crystal_search.networks.network_kinds import build, crystal_detector_card
 from crystal_search.server.models_in_use import check_usable
+from crystal_search.training.shipped_weights import begin_with
 from tests.service_site import site_at
 
 CARD = crystal_detector_card("mine", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
@@ -58,6 +59,7 @@ def detector() -> InTorch:
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.weight, 0.8, 1.6)  # so that what is far away matters, as after training
+            nn.init.normal_(layer.bias, std=0.1)
     return InTorch(network, CARD, [])
 
 
@@ -113,3 +115,13 @@ def test_it_is_no_part_of_what_scores_images(model: Model[ModelCard], tmp_path: 
     write_model(model.onnx, model.card, folder)
     assert [each.card.role for each in default_models(folder)] == ["classifier", "drop"]
     assert default_model(CrystalCard, folder).card.name == "mine"
+
+
+def test_a_training_may_go_on_from_its_file(detector: InTorch, model: Model[ModelCard]) -> None:
+    torch.manual_seed(1)
+    network, views = build("dense-crystals", 1), torch.randn(2, 1, 96, 96)
+    begin_with(model, network, views)
+    with torch.inference_mode():
+        answers, expected = network.eval()(views), detector.network(views)
+    for mine, its in zip(answers, expected, strict=True):
+        torch.testing.assert_close(mine, its, rtol=0, atol=1e-3)

@@ -204,3 +204,8 @@ def test_a_small_image_is_filled_up(dataset: PackedDataset, tmp_path: Path) -> N
     assert views.shape == (1, 1, 192, 192)
     torch.testing.assert_close(views[0, 0, :, 191], views[0, 0, :, 159])
     assert not targets[0, told.HEAT, 40:].any()
+
+
+def test_a_crystal_from_edge_to_edge_reaches_to_all_of_its_corners() -> None:
+    truth = truth_of([rectangle(0, 60, 160, 8)], (160, 160))
+    np.testing.assert_allclose(truth.crystals.boxes, [[80, 64, 160, 8, np.pi / 2]], atol=1e-6)
