@@ -34,13 +34,22 @@ def test_without_settings_nobody_signs_in_and_no_file_is_made(site: Installation
     assert not site.home.people.exists()
 
 
-def test_people_of_the_home_sign_in(site: Installation) -> None:
+def test_people_of_the_home_sign_in(site: Installation, caplog: pytest.LogCaptureFixture) -> None:
     set_in(site.home, '[sign_in]\nkind = "accounts"\nwrites_per_minute = 7\n')
     with opened_sign_in(site, listens_here=True) as found:
         assert isinstance(found, KnownPeople)
         assert found.writes_per_minute == 7
         found.store.add(Person(name="Ada", role="look"))
     assert site.home.people.exists()
+    assert [each.getMessage() for each in caplog.records] == ["nobody may sign in yet: crystal-search people add NAME"]
+
+
+def test_a_network_without_https_is_warned_of(site: Installation, caplog: pytest.LogCaptureFixture) -> None:
+    for address, times in (("http://x.lab", 1), ("https://x.lab", 0)):
+        set_in(site.home, f'[sign_in]\nkind = "accounts"\naddress = "{address}"\n')
+        caplog.clear()
+        with opened_sign_in(site, listens_here=False):
+            assert caplog.text.count("unencrypted") == times
 
 
 def test_people_sign_in_to_a_snapshot_whose_home_learns_nothing_of_it(site: Installation) -> None:

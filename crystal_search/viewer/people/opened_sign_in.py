@@ -1,5 +1,6 @@
 """The way of signing in that an installation's settings name, opened."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
@@ -13,10 +14,12 @@ from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.people.nobody import NobodySignsIn
 from crystal_search.viewer.people.people_store import PeopleStore
 from crystal_search.viewer.people.sign_in_kinds import sign_in_kind
-from crystal_search.viewer.people.sign_in_settings import SignInSettings, read_sign_in_settings
+from crystal_search.viewer.people.sign_in_settings import REFUSE, SignInSettings, read_sign_in_settings
 
 if TYPE_CHECKING:
     from crystal_search.viewer.people.openid_provider import OpenIdProvider
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -39,6 +42,10 @@ def opened_sign_in(site: Installation, *, listens_here: bool) -> Iterator[SignIn
         copied(site.home.people) if site.is_snapshot else nullcontext(site.home.people) as path,
         closing(PeopleStore(path)) as store,
     ):
+        if settings.unknown_people == REFUSE and not store.people():
+            log.warning("nobody may sign in yet: crystal-search people add NAME")
+        if not (listens_here or settings.is_secure):
+            log.warning("passwords and sessions go unencrypted: have a proxy add https (docs/sign-in.md)")
         yield KnownPeople(settings, store, provider_in(settings))
 
 
