@@ -131,6 +131,15 @@ def test_unsure_writes_nothing_and_comes_again_and_the_end_begins_anew(site: Sit
     expect(page.locator("#coming .seen").last).to_be_attached()
 
 
+def test_whoever_says_no_name_leaves_no_mark(site: Site, page: Page) -> None:
+    (first,) = best(site, "NOBODY", 0.999)
+    shown(page, "/?days=1")
+    at(page, first)
+    page.locator("#coming button").last.click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#end-why")).to_contain_text("not noted who has seen them")
+
+
 def test_a_plate_that_is_opened_is_seen(site: Site, page: Page) -> None:
     looked(site, "Dora")
     best(site, "OPENED", 0.99)

@@ -60,9 +60,12 @@ export function askPerson() {
   });
 }
 
-/** Note what this person has looked at; nothing where nobody said who they are, or nothing is written. */
+/** Whether it is noted what was looked at: not where nobody said who they are, or nothing is written. */
+export const isNoted = () => Boolean(person()) && !document.querySelector(".top .snapshot");
+
+/** Note what this person has looked at. */
 export async function noteSeen(looking) {
-  if (person() && !document.querySelector(".top .snapshot")) await postSeen({ ...looking, person: person() });
+  if (isNoted()) await postSeen({ ...looking, person: person() });
 }
 
 /** Give a score; resolves to the image with its scores, or to null when it was not given. */

@@ -2,7 +2,7 @@
 import { Question } from "./ask.js";
 import { showAbout, showCourse, showPicture } from "./card.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
-import { giveScore, noteSeen, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
+import { giveScore, isNoted, noteSeen, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
 import { getJson, todayAddress } from "./net.js";
 import { isPicked, setUpPicks, togglePick } from "./picks.js";
@@ -238,9 +238,14 @@ function showEnd() {
 function ending(week) {
   const plates = el("a", { className: "button", href: "/plates", textContent: "All plates" });
   if (cards.length && today.unseen > cards.length) return ["That were the first ones", `${today.unseen - cards.length} more are new.`, [action("The next ones", () => load().catch(failed), "main"), plates]];
-  if (cards.length) return ["You have seen them all", days ? "Drops of which you were unsure are here again when you come back." : "Next time this page begins with what is new from now on; the last days stay within reach above.", [action("Back to the first", () => goTo(0)), week(), plates]];
+  if (cards.length) return ["You have seen them all", whatComes(), [action("Back to the first", () => goTo(0)), week(), plates]];
   if (!today.any_plates) return ["No plates yet", "Import a robot's folder: crystal-search import FOLDER, or let crystal-search watch FOLDER import and score new images as they come. The best drops appear here.", [plates]];
   return ["Nothing new", `Since ${momentText(today.since)} no image got its first score in which crystals are likelier than 20 %.`, [days === 7 ? action("Best of the last 30 days", () => choose(30), "main") : week(), plates]];
+}
+
+function whatComes() {
+  if (!isNoted()) return "It is not noted who has seen them; whoever says who they are finds here what is new to them.";
+  return days ? "The same drops are here again when you come back." : "Next time this page begins with what is new from now on; the last days stay within reach above.";
 }
 
 function toggleMachine() {
