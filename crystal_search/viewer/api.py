@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from crystal_search.errors import ImageError
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import facts_record, full_condition_record
-from crystal_search.viewer.context import Viewer, board_of, json_answer, viewer_of
+from crystal_search.viewer.context import Viewer, board_of, encoded, encoded_answer, json_answer, viewer_of
 from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.hand_scores import (
     MAX_BODY_BYTES,
@@ -80,7 +80,9 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
 
 def get_board(request: Request) -> Response:
     """Answer with one inspection of a plate."""
-    return json_answer(request, board_value(viewer_of(request), board_of(request), RECIPE.of(request)))
+    viewer, board, recipe = viewer_of(request), board_of(request), RECIPE.of(request)
+    told = viewer.reader.kept((board, recipe), lambda: encoded(board_value(viewer, board, recipe)))
+    return encoded_answer(request, told)
 
 
 def get_counts(request: Request) -> Response:
@@ -152,7 +154,7 @@ async def _written(request: Request, write: Callable[[Viewer, bytes, str], Writt
             image_id, done = write(viewer, body, asker_of(request).name)
         except ScoreRequestError as error:
             raise HTTPException(400, str(error)) from error
-        viewer.reader.forget()
+        viewer.reader.forget(viewer.reader.image(image_id).key.plate)
         tell(request, done)
         return JSONResponse(ledger_value(viewer, image_id), 201)
 

@@ -71,11 +71,28 @@ def page(request: Request, name: str, context: Mapping[str, Any], status: int = 
     return viewer.templates.TemplateResponse(request, name, told, status, headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A JSON value as it is sent."""
+
+    body: bytes
+    tag: str  #: what is another one when the value is
+
+
+def encoded(value: Any) -> Encoded:
+    """Return a JSON value as it is sent."""
+    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Encoded(body, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+
+
 def json_answer(request: Request, value: Any) -> Response:
     """Return a JSON value, or 304 when the asker has the same one already."""
-    body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-    headers = {"ETag": f"W/{tag}", "Cache-Control": "no-cache"}  # weak: compressed or not, it is the same value
-    if tag in request.headers.get("if-none-match", ""):
+    return encoded_answer(request, encoded(value))
+
+
+def encoded_answer(request: Request, told: Encoded) -> Response:
+    """Return a JSON value that is encoded already, or 304 when the asker has the same one already."""
+    headers = {"ETag": f"W/{told.tag}", "Cache-Control": "no-cache"}  # weak: compressed or not, it is the same value
+    if told.tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(told.body, headers=headers, media_type="application/json")

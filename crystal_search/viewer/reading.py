@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.exceptions import HTTPException
 
@@ -34,6 +34,7 @@ HISTORY_SECONDS = 10.0  #: how old the scores of other inspections may be
 
 Board = tuple[str, int, str]  #: plate, inspection, channel
 Promised = Mapping[int, Answer]  #: by image, what the triage of a readout in use says
+Made = TypeVar("Made")
 Place = tuple[int, int, int]  #: row, column, drop
 
 
@@ -63,6 +64,14 @@ class Before:
             self.machine[place] = (inspection, drop.current)
 
 
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """What is made of an inspection and a recipe, whoever makes it."""
+
+    wanted: tuple[Board, str]
+    make: Callable[[], Any] = field(compare=False)
+
+
 class PlateReader:
     """Reads plates, drops and their scores; what is not there is a 404."""
 
@@ -86,6 +95,7 @@ class PlateReader:
         self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
         self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
         self._recipes = Recent(self._load_recipes, seconds=HISTORY_SECONDS)
+        self._made: Recent[_Making, Any] = Recent(lambda making: making.make(), seconds=LIVE_SECONDS)
         self._lists = Recent(self._load_list, seconds=PLATES_SECONDS)
         self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
 
@@ -239,8 +249,14 @@ class PlateReader:
         drops = (drop for board in boards for drop in self._history.get((board, SHOWN)))
         return [drop for drop in drops if place_of(drop.image.key) == place]
 
-    def forget(self) -> None:
-        """Read scores anew, because one was just given."""
-        self._live.forget()
+    def kept(self, wanted: tuple[Board, str], make: Callable[[], Made]) -> Made:
+        """Return what `make` makes of an inspection and a recipe; what was just made of them is made once for all."""
+        made: Made = self._made.get(_Making(wanted, make))
+        return made
+
+    def forget(self, plate: str | None = None) -> None:
+        """Read the scores of a plate anew, because one was just given, or those of all plates."""
         self._lists.forget()
-        self._history.forget()
+        for memory in (self._live, self._history):
+            memory.forget(lambda wanted: plate in (None, wanted[0][0]))
+        self._made.forget(lambda making: plate in (None, making.wanted[0][0]))

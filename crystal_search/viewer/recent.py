@@ -68,8 +68,9 @@ class Recent(Generic[Key, Value]):
             while len(self._values) > self._limit:
                 self._values.popitem(last=False)
 
-    def forget(self) -> None:
-        """Read everything anew from now on, even what is being loaded."""
+    def forget(self, about: Callable[[Key], bool] = lambda _: True) -> None:
+        """Read everything anew from now on, or only the keys that `about` names; even what is being loaded."""
         with self._lock:
-            self._values.clear()
-            self._loading.clear()
+            for known in (self._values, self._loading):
+                for key in [each for each in known if about(each)]:
+                    del known[key]

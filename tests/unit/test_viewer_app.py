@@ -19,9 +19,12 @@ from crystal_search.errors import DatabaseError
 from crystal_search.model import sha256_of
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Postponement
-from crystal_search.viewer import api
+from crystal_search.viewer import api, reading
 from crystal_search.viewer.app import static_address, viewer_app
+from crystal_search.viewer.context import Viewer
 from crystal_search.viewer.guard import SECURITY_HEADERS
+from crystal_search.viewer.json_records import Record
+from crystal_search.viewer.reading import Board
 from crystal_search.wells import WellKey
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import Client, add_plate, auto_score, hand_score, picture, score_plate
@@ -667,3 +670,28 @@ def test_no_time_is_told_while_nothing_is_scored(imaging: MemoryImaging, client:
         [auto_score(drop.image.id, "clear", minute=number) for number, drop in enumerate(drops[:30])]
     )
     assert client.get("/api/plates").json()["plates"][0]["done_at"] is None
+
+
+def test_what_many_ask_of_a_plate_at_once_is_made_once(
+    imaging: MemoryImaging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIVE_SECONDS", 60)
+    made, board_value = [], api.board_value
+
+    def counted(viewer: Viewer, board: Board, recipe: str) -> Record:
+        made.append(board)
+        return board_value(viewer, board, recipe)
+
+    monkeypatch.setattr(api, "board_value", counted)
+    images = [add_plate(imaging, tmp_path, plate=plate)[0].image for plate in ("P1", "P2")]
+    client = Client(viewer_app(imaging, tmp_path / "thumbnails"))
+    answers = [client.get(f"/api/plate/{plate}") for plate in ("P1", "P1", "P2", "P1", "P2")]
+    assert [each[0] for each in made] == ["P1", "P2"]
+    assert answers[0].content == answers[1].content == answers[3].content
+    assert client.get("/api/plate/P1", if_none_match=answers[0].headers["etag"]).status_code == 304
+    assert client.get("/api/plate/P1?recipe=0123456789ab").json()["recipe"] == "0123456789ab"
+    body = {"image_id": images[1].id, "outcome": "clear", "person": "Ada"}
+    assert client.post("/api/score", json.dumps(body).encode()).status_code == 201
+    shown = [client.get(f"/api/plate/{plate}").json()["drops"][0]["people"] for plate in ("P1", "P2")]
+    assert [len(each) for each in shown] == [0, 1]
+    assert [each[0] for each in made] == ["P1", "P2", "P1", "P2"]  # the third is by a recipe

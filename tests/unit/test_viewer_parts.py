@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,14 @@ def test_recent_reads_again_only_after_its_time() -> None:
     assert recent.get("a") == 2
     recent.forget()
     assert [recent.get(key) for key in "abca"] == [3, 4, 5, 6]
+
+
+def test_what_is_about_something_else_is_not_forgotten() -> None:
+    numbers = count(1)
+    recent: Recent[str, int] = Recent(lambda _: next(numbers), seconds=60)
+    assert [recent.get(key) for key in ("a1", "a2", "b1")] == [1, 2, 3]
+    recent.forget(lambda key: key.startswith("a"))
+    assert [recent.get(key) for key in ("b1", "a1", "a2")] == [3, 4, 5]
 
 
 def test_who_asks_for_one_key_does_not_wait_for_another() -> None:
