@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from starlette.requests import HTTPConnection
 
 from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.app import viewer_app
+from crystal_search.viewer.people import gate
 from crystal_search.viewer.people.asker import Asker
 from crystal_search.viewer.people.nobody import NobodySignsIn
 from crystal_search.viewer.people.person import Event
 from crystal_search.viewer.people.role_route import RoleRoute
 from crystal_search.viewer.people.roles import ANYBODY, LEAST, MOST, ROLES, allows
+from crystal_search.viewer.people.slowing import Pace
 from crystal_search.viewer.routes import ADDRESSES
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import Client, add_plate
@@ -119,7 +122,8 @@ def test_every_route_that_writes_refuses_other_sites_pages(imaging: MemoryImagin
         assert [each.status_code for each in (foreign, framed, form)] == [403, 403, 415], path
 
 
-def test_who_writes_too_much_waits(imaging: MemoryImaging, tmp_path: Path) -> None:
+def test_who_writes_too_much_waits(imaging: MemoryImaging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "Pace", partial(Pace, clock=lambda: 0.0))
     drop = add_plate(imaging, tmp_path)[0]
     client = Client(viewer_app(imaging, tmp_path, sign_in=NobodySignsIn(writes_per_minute=2)))
     answers = [client.post("/api/score", score(drop.image.id)) for _ in range(3)]

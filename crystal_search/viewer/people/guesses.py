@@ -1,12 +1,14 @@
 """How often passwords may be tried."""
 
+import time
+from collections.abc import Callable
 from math import ceil
 
 from crystal_search.errors import UserError
 from crystal_search.viewer.people.slowing import Pace
 
 WITHIN_S = 900.0
-OF_ONE, OF_ALL = 10, 100  #: tries at one name from one address; at one name, or from one address
+OF_ONE, OF_ALL = 10, 100  #: tries from one address: at one name, and at all
 
 
 class TooManyGuessesError(UserError):
@@ -18,11 +20,17 @@ class TooManyGuessesError(UserError):
 
 
 class Guesses:
-    """Counts tries at passwords; one name is never closed to an address that tried little."""
+    """Counts tries at passwords; one name is never closed to an address that tried little.
 
-    def __init__(self) -> None:
-        self._of_one = Pace(OF_ONE, within_s=WITHIN_S)
-        self._of_all = Pace(OF_ALL, within_s=WITHIN_S)
+    Parameters
+    ----------
+    clock
+        s, for tests.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._of_one = Pace(OF_ONE, within_s=WITHIN_S, clock=clock)
+        self._of_all = Pace(OF_ALL, within_s=WITHIN_S, clock=clock)
 
     def count(self, name: str, address: str) -> None:
         """Count one more try.
