@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from crystal_search.errors import UserError
 from crystal_search.viewer.people.asker import tell
 from crystal_search.viewer.people.known_people import KnownPeople
 from crystal_search.viewer.people.openid_answer import Beginning, Identity, OpenIdError
@@ -62,7 +63,10 @@ def _person(people: KnownPeople, identity: Identity) -> Person:
     known = people.store.person(identity.name)
     if known is None and people.settings.unknown_people != REFUSE:
         known = Person(name=identity.name, role=people.settings.unknown_people, subject=identity.subject)
-        people.store.add(known)
+        try:
+            people.store.add(known)
+        except UserError as error:
+            raise OpenIdError(str(error)) from error
     if known is None:
         raise OpenIdError(f"{identity.name} was not added here; whoever runs the viewer can do so")
     if known.subject not in ("", identity.subject):

@@ -174,4 +174,7 @@ def test_who_was_not_added_may_come_in_where_that_is_set(provider: PlayedProvide
     ):
         assert signed_in(site).status_code == 303
         known = site.store.person("Eve")
+        provider.claims = {"preferred_username": "ada", "sub": "subject-9"}
+        answer = signed_in(site)
+        assert (answer.status_code, "taken for Ada" in answer.text) == (403, True)
     assert known == Person(name="Eve", role="look", subject=f"{provider.address} subject-1")

@@ -262,7 +262,7 @@ def test_refusals_do_not_fill_the_disk(site: PeopleSite, monkeypatch: pytest.Mon
 
 def test_people_are_kept_and_told(site: PeopleSite) -> None:
     assert {each.name: each.role for each in site.store.people()} == PEOPLE
-    with pytest.raises(UserError, match="already"):
+    with pytest.raises(UserError, match="who is there already"):
         site.store.add(Person(name="Ada", role="look"))
     for act in (site.store.change, lambda person: site.store.remove(person.name)):
         with pytest.raises(UserError, match="no person Eve"):

@@ -3,7 +3,6 @@
 import argparse
 import getpass
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -61,17 +60,11 @@ def _note(store: PeopleStore, about: str) -> None:
 
 
 def _add(store: PeopleStore, arguments: argparse.Namespace) -> None:
-    name, same = arguments.person, {_alike(each.name): each.name for each in store.people()}
+    name = arguments.person
     if name != " ".join(name.split()) or not name.isprintable() or not 1 <= len(name) <= MOST_LETTERS:
         raise UserError(f"a name has 1 to {MOST_LETTERS} printable letters and no spaces around, got {name!r}")
-    if _alike(name) in same:
-        raise UserError(f"{name} would be taken for {same[_alike(name)]}, who is there already; choose another name")
     store.add(Person(name=name, role=arguments.role))
     _note(store, f"{name} is added, with the role {arguments.role}")
-
-
-def _alike(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _role(store: PeopleStore, arguments: argparse.Namespace) -> None:

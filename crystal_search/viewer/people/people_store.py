@@ -14,7 +14,15 @@ from crystal_search.errors import UserError
 from crystal_search.viewer.own_file import OwnFile
 from crystal_search.viewer.people import people_statements as statements
 from crystal_search.viewer.people import people_tables as tables
-from crystal_search.viewer.people.person import TOKEN_BEGINS, Event, Person, Token, digest_of_secret, new_secret
+from crystal_search.viewer.people.person import (
+    TOKEN_BEGINS,
+    Event,
+    Person,
+    Token,
+    alike_as,
+    digest_of_secret,
+    new_secret,
+)
 
 SEEN_EVERY_S = 60.0  #: that a session is in use is noted so often
 
@@ -60,10 +68,11 @@ class PeopleStore:
         Raises
         ------
         UserError
-            If somebody is called so already.
+            If somebody is called so already, or would be taken for somebody else.
         """
-        if self.person(person.name):
-            raise UserError(f"there is a person {person.name} already; change their role or projects instead")
+        alike = {alike_as(each.name): each.name for each in self.people()}
+        if taken := alike.get(alike_as(person.name)):
+            raise UserError(f"{person.name} would be taken for {taken}, who is there already; choose another name")
         with self._file.transaction("add a person") as connection:
             connection.execute(tables.person.insert().values(_values(person)))
 

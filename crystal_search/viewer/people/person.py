@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+import unicodedata
 from dataclasses import dataclass
 
 TOKEN_BEGINS = "cs_"  #: so that people and searches for leaked secrets know one when they see it
@@ -40,6 +41,15 @@ class Event:
     about: str = ""
     at_s: float = 0.0  #: since 1970; filled by the store
     id: int = 0  #: filled by the store
+
+
+def alike_as(name: str) -> str:
+    """Return what two names share that people take for the same.
+
+    >>> alike_as("Ada") == alike_as("ＡDA")
+    True
+    """
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def new_secret() -> str:
