@@ -7,6 +7,7 @@ from typing import Annotated, NotRequired, TypedDict
 
 from crystal_search.viewer.field_kinds import HandOutcome, Id, MarkKind, Person, Time
 from crystal_search.viewer.hand_scores import MAX_COMMENT, MAX_PLATES, MAX_SIDE_PX, MAY_BE_EMPTY, SAYS_SOMETHING
+from crystal_search.viewer.messages.messages_page import TOKEN
 from crystal_search.viewer.parameters import PRINTABLE
 from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
@@ -84,7 +85,7 @@ class EndOfMessages(TypedDict):
 class StopOfMessages(TypedDict):
     """Which messages end."""
 
-    token: Annotated[str, "of the link in a message", Limits(least_letters=20, most_letters=100, pattern=PRINTABLE)]
+    token: Annotated[str, "of the link in a message", Limits(pattern=f"^{TOKEN.pattern}$")]
 
 
 class Nothing(TypedDict):

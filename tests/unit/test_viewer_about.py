@@ -132,4 +132,4 @@ def test_the_list_is_searched_sorted_and_cut_into_pages(imaging: MemoryImaging, 
 )
 def test_what_the_list_cannot_be_asked_is_refused(client: Client, asked: str) -> None:
     assert client.get(f"/api/plates?{asked}").status_code == 400
-    assert client.get(f"/?{asked}").status_code == 400
+    assert client.get(f"/plates?{asked}").status_code == 400
