@@ -38,7 +38,7 @@ export function showPicture(card, { machine, shown }) {
 
 /** Show which drop a card is of, what the machine says, and what people said last. */
 export function showAbout(card, { picked }) {
-  const when = card.imaged_at ? `imaged ${takenText(card.imaged_at)}, ${ageText(card.imaged_at)}` : "nobody knows when it was imaged";
+  const when = card.imaged_at ? `imaged ${takenText(card.imaged_at)}, ${ageText(card.imaged_at)}` : "imaging time not known";
   const [newest] = card.people;
   const place = el("h2", {}, el("a", { href: dropAddress(card, {}), textContent: `${card.well} · drop ${card.drop}` }));
   const plate = el("a", { href: plateAddress(card, { sort: "crystal" }), textContent: card.plate, title: "All drops of this plate, the likeliest crystals first" });
