@@ -495,6 +495,11 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
             last_scored_at=max((time for each in times for time in each), default=None),
         )
 
+    def state_of_drops(self, plate: str, *, inspection: int, channel: str = "visible") -> object:
+        """Return what is another value when `drops`, `scores_by` or `recipes_at` of an inspection may be."""
+        drops = self.drops(plate, inspection=inspection, channel=channel)
+        return [(each, self.ledger(each.image.id)) for each in drops]
+
     def drops(
         self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
     ) -> list[DropScores]:

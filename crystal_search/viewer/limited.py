@@ -76,6 +76,10 @@ class LimitedImaging:
         """Return the images of one inspection of a plate with the scores that came last."""
         return self._imaging.drops(plate, **options) if plate in self._plates() else []
 
+    def state_of_drops(self, plate: str, **options: Any) -> object:
+        """Return what is another value when the drops of an inspection may be, or are no longer seen."""
+        return self._imaging.state_of_drops(plate, **options) if plate in self._plates() else None
+
     def recipes_at(self, plate: str, **options: Any) -> list[Recipe]:
         """Return the recipes by which images of an inspection have a score that counts."""
         return self._imaging.recipes_at(plate, **options) if plate in self._plates() else []

@@ -64,12 +64,26 @@ class Before:
             self.machine[place] = (inspection, drop.current)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """All that is read for the overview of one inspection of a plate."""
+
+    summary: PlateSummary
+    about: AboutPlate
+    days: Mapping[int, date]  #: of inspections, by number
+    drops: Sequence[DropScores]
+    before: Before
+    triage: Promised
+    recipes: Sequence[Recipe]
+
+
 @dataclass(frozen=True, slots=True)
 class _Making:
     """What is made of an inspection and a recipe, whoever makes it."""
 
     wanted: tuple[Board, str]
     make: Callable[[], Any] = field(compare=False)
+    state: Callable[[], object] = field(compare=False)
 
 
 class PlateReader:
@@ -92,10 +106,12 @@ class PlateReader:
         self._plates = Recent(self._load_plate, seconds=PLATES_SECONDS)
         self._neighbours = Recent(self._load_neighbours, seconds=HISTORY_SECONDS)
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
-        self._live = Recent(self._load_drops, seconds=LIVE_SECONDS)
-        self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS)
+        self._live = Recent(self._load_drops, seconds=LIVE_SECONDS, state=self._state)
+        self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS, state=self._state)
         self._recipes = Recent(self._load_recipes, seconds=HISTORY_SECONDS)
-        self._made: Recent[_Making, Any] = Recent(lambda making: making.make(), seconds=LIVE_SECONDS)
+        self._made: Recent[_Making, Any] = Recent(
+            lambda making: making.make(), seconds=LIVE_SECONDS, state=lambda making: making.state()
+        )
         self._lists = Recent(self._load_list, seconds=PLATES_SECONDS)
         self._about = Recent(self._load_about, seconds=HISTORY_SECONDS)
 
@@ -124,6 +140,11 @@ class PlateReader:
     def _load_about(self, plate: str) -> AboutPlate:
         return about(self._imaging, plate)
 
+    def _state(self, wanted: tuple[Board, str]) -> object:
+        """Return what is another value when the drops of an inspection, or what is shown of them, may be."""
+        plate, inspection, channel = wanted[0]
+        return self._shown(), self._imaging.state_of_drops(plate, inspection=inspection, channel=channel)
+
     def _load_drops(self, wanted: tuple[Board, str]) -> list[DropScores]:
         (plate, inspection, channel), key = wanted
         shown = self._shown()
@@ -134,7 +155,7 @@ class PlateReader:
     def _scored_by(self, key: str, board: Board, drops: Iterable[DropScores]) -> Iterator[DropScores]:
         """Yield drops with their scores by the recipe of this key alone."""
         plate, inspection, channel = board
-        found = [each for each in self.recipes(board) if recipe_key(each) == key]
+        found = [each for each in self._load_recipes(board) if recipe_key(each) == key]
         scores = self._imaging.scores_by(found[0], plate, inspection=inspection, channel=channel) if found else {}
         yield from (self._shown().by(drop, scores.get(drop.image.id)) for drop in drops)
 
@@ -224,6 +245,18 @@ class PlateReader:
                     found.note(number, drop)
         return found
 
+    def overview(self, board: Board, recipe: str = SHOWN) -> Overview:
+        """Return all that is read for the overview of an inspection."""
+        return Overview(
+            summary=self.plate(board[0]),
+            about=self.about(board[0]),
+            days=self.days(board[0]),
+            drops=self.drops(board, recipe),
+            before=self.before(board, recipe),
+            triage=self.triage(board),
+            recipes=self.recipes(board),
+        )
+
     def image(self, image_id: int) -> StoredImage:
         """Return one image."""
         image = self._imaging.images([image_id]).get(image_id)
@@ -249,9 +282,9 @@ class PlateReader:
         drops = (drop for board in boards for drop in self._history.get((board, SHOWN)))
         return [drop for drop in drops if place_of(drop.image.key) == place]
 
-    def kept(self, wanted: tuple[Board, str], make: Callable[[], Made]) -> Made:
-        """Return what `make` makes of an inspection and a recipe; what was just made of them is made once for all."""
-        made: Made = self._made.get(_Making(wanted, make))
+    def kept(self, wanted: tuple[Board, str], make: Callable[[], Made], state: Callable[[], object]) -> Made:
+        """Return what `make` makes of an inspection and a recipe, once for all who ask while its state is the same."""
+        made: Made = self._made.get(_Making(wanted, make, state))
         return made
 
     def forget(self, plate: str | None = None) -> None:

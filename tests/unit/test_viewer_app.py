@@ -18,6 +18,8 @@ from PIL import Image
 from crystal_search.errors import DatabaseError
 from crystal_search.model import sha256_of
 from crystal_search.outcomes import OUTCOMES
+from crystal_search.server.imaging.comments import Comment
+from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Postponement
 from crystal_search.viewer import api, reading
 from crystal_search.viewer.app import static_address, viewer_app
@@ -695,3 +697,31 @@ def test_what_many_ask_of_a_plate_at_once_is_made_once(
     shown = [client.get(f"/api/plate/{plate}").json()["drops"][0]["people"] for plate in ("P1", "P2")]
     assert [len(each) for each in shown] == [0, 1]
     assert [each[0] for each in made] == ["P1", "P2", "P1", "P2"]  # the third is by a recipe
+
+
+def test_what_is_as_it_was_is_not_read_again_and_what_others_write_is(
+    imaging: MemoryImaging, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "LIVE_SECONDS", 0)
+    read, drops_of = [], imaging.drops
+
+    def counted(plate: str, **options: Any) -> list[DropScores]:
+        read.append(plate)
+        return drops_of(plate, **options)
+
+    image = add_plate(imaging, tmp_path)[0].image
+    monkeypatch.setattr(imaging, "state_of_drops", lambda _, **where: drops_of("P1", **where))
+    monkeypatch.setattr(imaging, "drops", counted)
+    client = Client(viewer_app(imaging, tmp_path / "thumbnails"))
+    address = "/api/plate/P1"
+    first = client.get(address)
+    assert client.get(address, if_none_match=first.headers["etag"]).status_code == 304
+    assert read == ["P1"]
+    imaging.add_auto_scores([auto_score(image.id, "clear")])
+    scored = client.get(address, if_none_match=first.headers["etag"])
+    assert scored.json()["drops"][0]["auto"]["outcome"] == "clear"
+    imaging.add_comment(Comment(image_id=image.id, person="Ada", written_at=datetime.now(UTC), text="look"))
+    said = client.get(address, if_none_match=scored.headers["etag"])
+    assert [each["text"] for each in said.json()["drops"][0]["comments"]] == ["look"]
+    assert client.get(address, if_none_match=said.headers["etag"]).status_code == 304
+    assert read == ["P1"] * 3

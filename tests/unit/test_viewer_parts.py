@@ -134,6 +134,54 @@ def test_what_is_about_something_else_is_not_forgotten() -> None:
     assert [recent.get(key) for key in ("b1", "a1", "a2")] == [3, 4, 5]
 
 
+def test_what_has_the_same_state_is_not_read_again() -> None:
+    now, state, numbers = [0.0], ["first"], count(1)
+    recent: Recent[str, int] = Recent(
+        lambda _: next(numbers), seconds=1, state=lambda _: state[0], clock=lambda: now[0]
+    )
+    assert recent.get("a") == 1
+    now[0] = 5
+    assert recent.get("a") == 1
+    state[0] = "second"
+    assert recent.get("a") == 1  # it was looked at just now
+    recent.forget()
+    assert recent.get("a") == 2
+    recent.forget()
+    assert recent.get("a") == 2
+    now[0] = 1000
+    assert recent.get("a") == 3  # after long it is read again whatever its state
+
+
+def test_what_changes_while_it_is_read_is_read_again() -> None:
+    state, loads = [0], []
+
+    def load(_: str) -> int:
+        loads.append(state[0])
+        state[0] += len(loads) == 1  # somebody writes after it was read
+        return loads[-1]
+
+    recent: Recent[str, int] = Recent(load, seconds=0, state=lambda _: state[0])
+    assert [recent.get("a"), recent.get("a"), recent.get("a")] == [0, 1, 1]
+    assert loads == [0, 1]
+
+
+def test_a_state_that_cannot_be_asked_is_told_to_all_who_wait() -> None:
+    answers: Iterator[int | DatabaseError] = iter([1, DatabaseError("gone"), 1])
+
+    def state(_: str) -> int:
+        answer = next(answers)
+        if isinstance(answer, DatabaseError):
+            raise answer
+        return answer
+
+    numbers = count(1)
+    recent: Recent[str, int] = Recent(lambda _: next(numbers), seconds=0, state=state)
+    assert recent.get("a") == 1
+    with pytest.raises(DatabaseError, match="gone"):
+        recent.get("a")
+    assert recent.get("a") == 1
+
+
 def test_who_asks_for_one_key_does_not_wait_for_another() -> None:
     going, answered, loads = threading.Event(), threading.Event(), []
 

@@ -172,6 +172,14 @@ def test_what_nobody_limited_yet_is_refused(imaging: MemoryImaging) -> None:
         limited.add_manual_score(hand_score(id_on(imaging, SECRET), "clear"))
 
 
+def test_a_plate_that_is_seen_no_longer_has_another_state(imaging: MemoryImaging) -> None:
+    states = [
+        LimitedImaging(cast(ImagingDatabase, imaging), projects).state_of_drops(plate, inspection=1)
+        for projects, plate in (((PROJECT,), OPEN), ((PROJECT,), SECRET), ((), OPEN))
+    ]
+    assert states == [imaging.state_of_drops(OPEN, inspection=1), None, None]
+
+
 def test_the_list_of_plates_knows_projects(imaging: MemoryImaging) -> None:
     page = imaging.list_plates(PlateQuery(projects=(PROJECT,)))
     assert ([each.plate for each in page.plates], page.found, page.all) == ([OPEN], 1, 1)

@@ -16,6 +16,7 @@ from crystal_search.model import ModelRef
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.best_drops import BestDrops
 from crystal_search.server.imaging.comments import Comment, Comments
+from crystal_search.server.imaging.drop_states import DropStates
 from crystal_search.server.imaging.facility_records import FacilityState, PulledScore, PulledScores, Push, PushedScore
 from crystal_search.server.imaging.hand_counts import HandCounts
 from crystal_search.server.imaging.inspection_list import InspectionList
@@ -373,6 +374,7 @@ class FacilityRecords(Protocol):
 class ImagingDatabase(
     Images,
     Ledger,
+    DropStates,
     Comments,
     Marks,
     Units,

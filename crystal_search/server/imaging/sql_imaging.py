@@ -15,6 +15,7 @@ from crystal_search.server.imaging import schema_preparing
 from crystal_search.server.imaging.sql_best_drops import SqlBestDrops
 from crystal_search.server.imaging.sql_comments import SqlComments
 from crystal_search.server.imaging.sql_counts import count_anew
+from crystal_search.server.imaging.sql_drop_states import SqlDropStates
 from crystal_search.server.imaging.sql_errors import explained
 from crystal_search.server.imaging.sql_facility import SqlFacility
 from crystal_search.server.imaging.sql_hand_counts import SqlHandCounts
@@ -44,6 +45,7 @@ DRIVERS = {
 class SqlImaging(
     SqlImages,
     SqlLedger,
+    SqlDropStates,
     SqlHandCounts,
     SqlWholeLedger,
     SqlComments,

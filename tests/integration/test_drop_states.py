@@ -1,0 +1,77 @@
+"""What tells whether the drops of an inspection are as they were."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from crystal_search.server.imaging.comments import Comment
+from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.imaging.marks import Mark
+from crystal_search.server.imaging.stored_images import FileVersion, Postponement, Removal, StoredImage
+from tests.integration.imaging_nouns import NOON, OTHER_RECIPE, RECIPE, auto, key, manual, new_image, stored, unreadable
+from tests.recipes import by_readout
+
+FILE = FileVersion(sha256="a" * 64, size_bytes=1, mtime_ns=1)
+
+
+def writes(imaging: ImagingDatabase, image: StoredImage) -> dict[str, Callable[[], object]]:
+    """Return by name everything that is written of an image and shows at its drop, in an order that is possible."""
+    comment = Comment(image_id=image.id, person="Zoë", written_at=NOON, text="look")
+    off = Postponement(image_id=image.id, reason="no such file", tries=1, since=NOON, next_at=NOON)
+    removal = Removal(person="Ann", what="plate P1", why="", removed_at=NOON)
+
+    def score_id() -> int:
+        return max(getattr(each, "id", 0) for each in imaging.ledger(image.id))
+
+    def comment_id() -> int:
+        return next(each.id for each in imaging.comments(image.id) if each.stands and each.id)
+
+    return {
+        "the file is noted": lambda: imaging.note_versions({image.id: FILE}),
+        "put off": lambda: imaging.postpone([off]),
+        "put off for another reason": lambda: imaging.postpone([replace(off, reason="it hangs")]),
+        "put off no longer": lambda: imaging.take_up([image.id]),
+        "unreadable": lambda: imaging.add_auto_scores([unreadable(image)]),
+        "the file changes": lambda: imaging.note_versions({image.id: replace(FILE, sha256="b" * 64)}),
+        "a machine's score": lambda: imaging.add_auto_scores([auto(image, "unit-2")]),
+        "by another recipe": lambda: imaging.add_auto_scores([auto(image, "unit-3", recipe=OTHER_RECIPE)]),
+        "by a readout": lambda: imaging.add_auto_scores([auto(image, "r", recipe=by_readout(RECIPE))]),
+        "scores count no more": lambda: imaging.discount_scores([image.id]),
+        "a person's score": lambda: imaging.add_manual_score(manual(image)),
+        "the same again": lambda: imaging.add_manual_score(manual(image)),
+        "taken back": lambda: imaging.take_back(score_id(), person="Zoë", at=NOON),
+        "a comment": lambda: imaging.add_comment(comment),
+        "the comment taken back": lambda: imaging.take_comment_back(comment_id(), person="Zoë", at=NOON),
+        "a mark": lambda: imaging.add_mark(Mark(image_id=image.id, person="Zoë", marked_at=NOON, kind="favourite")),
+        "the mark taken back": lambda: imaging.take_mark_back(imaging.marks([image.id])[0].id, person="Zoë", at=NOON),
+        "another drop": lambda: stored(imaging, replace(image.key, drop=2)),
+        "the drop removed": lambda: imaging.remove_images([image.id], removal),
+        "the drop came again": lambda: imaging.add_images([new_image(image.key)]),
+    }
+
+
+def test_whatever_is_written_of_an_inspection_is_another_state(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    state = imaging.state_of_drops("P1", inspection=1)
+    for name, write in writes(imaging, image).items():
+        assert imaging.state_of_drops("P1", inspection=1) == state, name
+        write()
+        new = imaging.state_of_drops("P1", inspection=1)
+        assert new != state, name
+        state = new
+
+
+def test_what_is_written_of_others_is_the_same_state(imaging: ImagingDatabase) -> None:
+    stored(imaging, key())
+    state = imaging.state_of_drops("P1", inspection=1)
+    for where in (key("P2"), key(inspection=2), key(channel="uv")):
+        other = stored(imaging, where)
+        for name, write in writes(imaging, other).items():
+            write()
+            assert imaging.state_of_drops("P1", inspection=1) == state, name
+
+
+def test_a_plate_that_is_not_there_has_a_state_that_it_loses_when_it_comes(imaging: ImagingDatabase) -> None:
+    state = imaging.state_of_drops("P1", inspection=1)
+    assert state == imaging.state_of_drops("P1", inspection=1)
+    stored(imaging, key())
+    assert imaging.state_of_drops("P1", inspection=1) != state
