@@ -24,7 +24,7 @@ def get_scores(request: Request) -> Response:
     viewer, after, most = viewer_of(request), AFTER.of(request), PER_PAGE.of(request)
     entries = viewer.imaging.ledger_entries(after=after, limit=most + 1)
     part = entries[:most]
-    rows = [in_json(entry_row(each), LEDGER_COLUMNS) for each in _seen_by(request, part)]
+    rows = [in_json(entry_row(each, viewer.reader), LEDGER_COLUMNS) for each in _seen_by(request, part)]
     told = {"scores": rows, "next": part[-1].id if part else after, "is_last": len(entries) <= most}
     return json_answer(request, told)
 

@@ -150,7 +150,7 @@ class PlateReader:
         shown = self._shown()
         drops = self._imaging.drops(plate, inspection=inspection, channel=channel, readouts=shown.hashes)
         told = self._scored_by(key, wanted[0], drops) if key else map(shown.of, drops)
-        return [replace(drop, image=self._by_robots_clock(drop.image)) for drop in told]
+        return [replace(drop, image=self.by_robots_clock(drop.image)) for drop in told]
 
     def _scored_by(self, key: str, board: Board, drops: Iterable[DropScores]) -> Iterator[DropScores]:
         """Yield drops with their scores by the recipe of this key alone."""
@@ -167,7 +167,8 @@ class PlateReader:
         """Return the recipes by which drops of an inspection were scored, the first one first."""
         return self._recipes.get(board)
 
-    def _by_robots_clock(self, image: StoredImage) -> StoredImage:
+    def by_robots_clock(self, image: StoredImage) -> StoredImage:
+        """Return an image with the time at which it was taken by the robot's clock."""
         if image.imaged_at is None or image.day_only:
             return image
         return replace(image, imaged_at=shown_in(image.imaged_at, self._time_zone))
@@ -202,7 +203,7 @@ class PlateReader:
     def best_cards(self, query: BestQuery) -> list[Card]:
         """Return the best drops of all plates, each once."""
         cards = best_cards(self._imaging, query, self._shown())
-        return [replace(card, drop=replace(card.drop, image=self._by_robots_clock(card.drop.image))) for card in cards]
+        return [replace(card, drop=replace(card.drop, image=self.by_robots_clock(card.drop.image))) for card in cards]
 
     def about(self, barcode: str) -> AboutPlate:
         """Return whose a plate is and what is in its wells."""
@@ -262,7 +263,7 @@ class PlateReader:
         image = self._imaging.images([image_id]).get(image_id)
         if image is None or image.key.channel == REMOVED:
             raise HTTPException(404, f"there is no image {image_id}")
-        return self._by_robots_clock(image)
+        return self.by_robots_clock(image)
 
     def ledger(self, image: StoredImage) -> tuple[list[AutoScore | ManualScore], AutoScore | None]:
         """Return every score of an image, in the order in which they came, and the automatic one that is shown."""

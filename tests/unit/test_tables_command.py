@@ -3,6 +3,7 @@
 import csv
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -61,6 +62,12 @@ def test_the_scores_of_every_plate_are_there(site: Installation, tmp_path: Path)
     ]
     assert [row["auto_outcome"] for row in rows[:3]] == ["crystal_harvestable", "unreadable", ""]
     assert {row["owner"] for row in rows[3:]} == {"'-Ben"}
+
+
+@pytest.mark.parametrize("name", WHOLE_TABLES)
+def test_images_are_of_the_robots_time(site: Installation, name: str) -> None:
+    abroad = replace(site, settings=Settings(time_zone="America/New_York"))
+    assert {row["imaged_at"] for row in WHOLE_TABLES[name].rows(abroad)} == {"2025-11-21T07:00:00-05:00"}
 
 
 def test_the_ledger_has_what_was_taken_back(

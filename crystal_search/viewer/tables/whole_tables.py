@@ -58,12 +58,7 @@ class WholeTable:
 
 def scores_of_all_plates(site: Installation) -> Iterator[Row]:
     """Yield a row for each image, plate by plate, as the viewer's table of a plate has it."""
-    reader = PlateReader(
-        site.imaging,
-        time_zone=site.settings.time_zone,
-        shown=shown_in(site.home, site.imagers),
-        promised=partial(triage_states, site),
-    )
+    reader = _reader_of(site)
     for summary in reader.plates():
         boards = [(summary.plate, number, channel) for channel in summary.channels for number in summary.inspections]
         for board in boards:
@@ -72,17 +67,26 @@ def scores_of_all_plates(site: Installation) -> Iterator[Row]:
 
 def whole_ledger(site: Installation) -> Iterator[Row]:
     """Yield a row for each score that was ever given, by people and machines, in the order in which they came."""
-    after = 0
+    reader, after = _reader_of(site), 0
     while entries := site.imaging.ledger_entries(after=after, limit=ENTRIES_AT_ONCE):
-        yield from map(entry_row, entries)
+        yield from (entry_row(each, reader) for each in entries)
         after = entries[-1].id
 
 
-def entry_row(entry: LedgerEntry) -> dict[str, Cell]:
+def _reader_of(site: Installation) -> PlateReader:
+    return PlateReader(
+        site.imaging,
+        time_zone=site.settings.time_zone,
+        shown=shown_in(site.home, site.imagers),
+        promised=partial(triage_states, site),
+    )
+
+
+def entry_row(entry: LedgerEntry, reader: PlateReader) -> dict[str, Cell]:
     """Return the columns of one score; those that would say nothing are missing or None."""
     told = _machine_cells(entry.score) if isinstance(entry.score, AutoScore) else _person_cells(entry.score)
     common = {"score_id": entry.id, "scored_at": moment(entry.score.scored_at), "counts": entry.score.counts}
-    return common | image_cells(entry.image) | told
+    return common | image_cells(reader.by_robots_clock(entry.image)) | told
 
 
 def _machine_cells(score: AutoScore) -> dict[str, Cell]:
