@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from crystal_search.card_file import card_from_json, card_to_json, role_in
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model_card import ROLES, ModelCard, card_from_json, card_to_json, role_in
+from crystal_search.model_card import ROLES, ModelCard
 
 CARD_SUFFIX = ".card.json"
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in use", 2

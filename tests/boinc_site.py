@@ -12,9 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from crystal_search.card_file import card_to_json
 from crystal_search.errors import EngineError
 from crystal_search.model import CARD_SUFFIX, ModelRef, default_model
-from crystal_search.model_card import ROLES, ModelCard, card_to_json
+from crystal_search.model_card import ROLES, ModelCard
 from crystal_search.result import result_to_json
 from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import Job

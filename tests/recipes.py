@@ -5,8 +5,9 @@ from pathlib import Path
 
 import onnx
 
+from crystal_search.card_file import card_to_json
 from crystal_search.model import ModelRef, default_model, sha256_of
-from crystal_search.model_card import ROLES, ClassifierCard, card_to_json
+from crystal_search.model_card import ROLES, ClassifierCard
 from crystal_search.server.imaging.imaging_database import Recipe
 
 

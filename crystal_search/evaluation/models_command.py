@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from crystal_search.card_file import card_from_json
 from crystal_search.errors import ModelError, UserError
 from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
 from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.model import CARD_SUFFIX, Model, default_model, in_role, read_model
-from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard, card_from_json
+from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, model_called, put_to_use
 from crystal_search.server.readouts_in_use import check_not_used, readouts_in_use, unuse_readout

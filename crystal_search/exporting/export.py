@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from crystal_search.card_file import FILE_NAME
 from crystal_search.errors import ModelError, UserError
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
 from crystal_search.model import CARD_SUFFIX, Card, write_model
-from crystal_search.model_card import FEATURES, FILE_NAME, LOGITS, ClassifierCard, CrystalCard, ImageCard, ModelCard
+from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard, CrystalCard, ImageCard, ModelCard
 from crystal_search.networks.convolutions import GivesFeatures
 
 OPSET = 17

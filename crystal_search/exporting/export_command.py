@@ -4,9 +4,10 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from crystal_search.card_file import card_from_json
 from crystal_search.errors import ModelError, UserError
 from crystal_search.model import CARD_SUFFIX, in_role, read_model, write_model
-from crystal_search.model_card import ROLES, ClassifierCard, ImageCard, ModelCard, card_from_json
+from crystal_search.model_card import ROLES, ClassifierCard, ImageCard, ModelCard
 from crystal_search.server.installation import say
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.card_file import FILE_NAME
 from crystal_search.class_schemes import SCHEMES, TRAINABLE, Scheme, class_labelled
 from crystal_search.errors import ModelError, UserError
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model, sha256_of, write_model
-from crystal_search.model_card import FILE_NAME, DropCard, ModelCard
+from crystal_search.model_card import DropCard, ModelCard
 from crystal_search.old_weights.keras_file import read_keras_model
 from crystal_search.old_weights.keras_graph import drop_locator_from_keras
 from crystal_search.old_weights.mxnet_graph import Reading, classifier_from_mxnet

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.card_file import ABOUT, card_from_json, card_to_json
 from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
 from crystal_search.files import write_whole
 from crystal_search.images import channels_of
@@ -35,7 +36,7 @@ from crystal_search.model import (
     models_in_use,
     read_model,
 )
-from crystal_search.model_card import ABOUT, ModelCard, card_from_json, card_to_json
+from crystal_search.model_card import ModelCard
 from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation

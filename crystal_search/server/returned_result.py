@@ -4,9 +4,10 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from crystal_search.card_file import card_from_json
 from crystal_search.errors import ConfigError, ResultError
 from crystal_search.model import cards_in, default_models_folder
-from crystal_search.model_card import ClassifierCard, DropCard, ModelCard, card_from_json
+from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
 from crystal_search.result import ImageResult, ImageScore, Result
 from crystal_search.result_reader import read_result
 from crystal_search.scoring.places import misplaced

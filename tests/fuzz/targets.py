@@ -23,6 +23,7 @@ from crystal_search.archives.marco import open_marco
 from crystal_search.archives.mxnet_chops import open_recordio
 from crystal_search.archives.outlines import read_outlines
 from crystal_search.archives.vmxi import open_vmxi
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.client.slot import CHANNELS, INIT_FILE, SHARED_BYTES, read_init_data, receive, resolved
 from crystal_search.datasets.drawn_masks import mask_in
 from crystal_search.datasets.whole_images import map_over
@@ -37,7 +38,6 @@ from crystal_search.errors import (
 )
 from crystal_search.images import DecodedImage, decode
 from crystal_search.model import IN_USE, models_in_use
-from crystal_search.model_card import card_from_json, card_to_json
 from crystal_search.name_parts import ReadName
 from crystal_search.naming import Naming, is_barcode
 from crystal_search.old_weights.keras_file import read_keras_model

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from crystal_search.card_file import card_to_json
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.demo.truth import group_of, plate_folder, read_truth
 from crystal_search.geometry import Box
@@ -14,7 +15,7 @@ from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import Model, default_model, default_models_folder, in_role, read_model, sha256_of
-from crystal_search.model_card import ROLES, ClassifierCard, DropCard, card_to_json
+from crystal_search.model_card import ROLES, ClassifierCard, DropCard
 from crystal_search.outcomes import GROUPS, Group
 from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
 from crystal_search.scoring.pipeline import loaded, score_data

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from crystal_search.card_file import card_to_json
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.geometry import Box
 from crystal_search.images import DecodedImage
 from crystal_search.inference import Maps, OnnxNetwork
 from crystal_search.model import Model, in_role, read_model, sha256_of
-from crystal_search.model_card import LOGITS, ClassifierCard, DropCard, Output, card_to_json
+from crystal_search.model_card import LOGITS, ClassifierCard, DropCard, Output
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore, write_result
 from crystal_search.result_reader import read_result

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.crystals.decoding import HEAT, STRIDE_PX
 from crystal_search.crystals.finding import dense_maps, find_crystals
 from crystal_search.errors import ModelCardError, UserError
@@ -25,7 +26,7 @@ from crystal_search.model import (
     read_model,
     write_model,
 )
-from crystal_search.model_card import CrystalCard, ModelCard, card_from_json, card_to_json
+from crystal_search.model_card import CrystalCard, ModelCard
 from crystal_search.networks.network_kinds import build, crystal_detector_card
 from crystal_search.server.models_in_use import check_usable
 from crystal_search.training.shipped_weights import begin_with

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import ModelCardError, ModelMismatchError, UserError
@@ -16,7 +17,7 @@ from crystal_search.images import decode
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import in_role, read_model
-from crystal_search.model_card import ClassifierCard, ImageCard, card_from_json, card_to_json
+from crystal_search.model_card import ClassifierCard, ImageCard
 from crystal_search.networks.network_kinds import IMAGE_CLASSIFIERS, build, image_classifier_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.scoring.image_opinion import class_opinion

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.model import default_model, in_role, model_in_any, read_model, sha256_of
-from crystal_search.model_card import ClassifierCard, DropCard, Output, card_from_json, card_to_json
+from crystal_search.model_card import ClassifierCard, DropCard, Output
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.builders import GOLDEN, card, featured_card
 
@@ -69,7 +70,7 @@ def test_a_drop_locator_reads_grey_images() -> None:
 
 def test_a_role_of_a_newer_version_is_refused_by_name() -> None:
     newer = card_to_json(card()).replace('"classifier"', '"oracle"').encode()
-    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, image, readout, got 'oracle'"):
+    with pytest.raises(ModelCardError, match="role must be one of classifier, drop, image, crystals, readout, got 'oracle'"):
         card_from_json(newer)
 
 

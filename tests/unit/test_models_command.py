@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from crystal_search.card_file import card_to_json
 from crystal_search.errors import ModelError
 from crystal_search.main import main
 from crystal_search.model import (
@@ -20,7 +21,7 @@ from crystal_search.model import (
     read_model,
     sha256_of,
 )
-from crystal_search.model_card import ROLES, ClassifierCard, DropCard, ModelCard, Output, card_to_json
+from crystal_search.model_card import ROLES, ClassifierCard, DropCard, ModelCard, Output
 from crystal_search.server import models_in_use as module
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe

@@ -12,13 +12,14 @@ from hypothesis.strategies import integers, sampled_from, tuples
 from numpy.typing import NDArray
 from torch import nn
 
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.chopper.tiling import ChopGrid
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UnknownNameError
 from crystal_search.exporting.export import export, with_features
 from crystal_search.inference import Maps, Network, OnnxNetwork
 from crystal_search.model import in_role, read_model
-from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard, card_from_json, card_to_json
+from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.convolutions import Entrance, GivesFeatures
 from crystal_search.networks.network_kinds import CLASSIFIERS, build, classifier_card

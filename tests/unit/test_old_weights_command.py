@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crystal_search.card_file import card_from_json
 from crystal_search.errors import CrystalSearchError, ModelError, UnknownNameError, UserError
 from crystal_search.images import NORMALISATIONS
 from crystal_search.inference import onnx_runtime
 from crystal_search.model import sha256_of
-from crystal_search.model_card import ModelCard, card_from_json
+from crystal_search.model_card import ModelCard
 from crystal_search.old_weights import import_weights_command as commands
 from crystal_search.old_weights import imported
 from crystal_search.outcomes import OUTCOME_NAMES

@@ -14,11 +14,12 @@ from crystal_search.adaptation.readout_file import readout_from_json, readout_to
 from crystal_search.adaptation.readout_model import Origin, labels_hash, readout_model, rescoring_of
 from crystal_search.adaptation.rescoring import Rescoring
 from crystal_search.adaptation.triage import Promise, triage
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.main import main
 from crystal_search.model import Model, default_model, default_models, default_models_folder, in_role, read_model
 from crystal_search.model import write_model as written
-from crystal_search.model_card import ClassifierCard, DropCard, ReadoutCard, card_from_json, card_to_json
+from crystal_search.model_card import ClassifierCard, DropCard, ReadoutCard
 from crystal_search.server.installation import opened
 from tests.unit.adapted_drops import an_imager
 

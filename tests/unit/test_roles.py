@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError, ResultError
 from crystal_search.hostile_json import Reader
 from crystal_search.inference import OnnxNetwork
@@ -22,7 +23,7 @@ from crystal_search.model import (
     read_model,
     sha256_of,
 )
-from crystal_search.model_card import ROLES, ModelCard, Output, card_from_json, card_to_json
+from crystal_search.model_card import ROLES, ModelCard, Output
 from crystal_search.result import ImageResult, Result, write_result
 from crystal_search.result_reader import check_against, read_result
 from crystal_search.scoring.pipeline import loaded

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.model import CARD_SUFFIX, ModelRef, cards_in, sha256_of
-from crystal_search.model_card import ROLES, ModelCard, card_from_json, card_to_json
+from crystal_search.model_card import ROLES, ModelCard
 from crystal_search.server.engines.boinc.project import APP
 
 DIGEST_LENGTH = 12
