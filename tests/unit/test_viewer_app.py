@@ -645,6 +645,21 @@ def test_a_comment_is_taken_back_by_its_person(imaging: MemoryImaging, client: C
     assert client.get("/api/plate/P1").json()["drops"][0]["comments"] == []
 
 
+def test_what_is_taken_back_is_of_the_image_that_is_named(
+    imaging: MemoryImaging, client: Client, tmp_path: Path
+) -> None:
+    first, second, *_ = add_plate(imaging, tmp_path)
+    of = {"image_id": first.image.id, "person": "Ada"}
+    client.post("/api/score", json.dumps(of | {"outcome": "clear", "comment": ""}).encode())
+    client.post("/api/comment", json.dumps(of | {"text": "tiny"}).encode())
+    told = client.post("/api/mark", json.dumps(MARK | of).encode()).json()
+    ids = {f"{what}_id": told[part][0]["id"] for what, part in (("mark", "marks"), ("comment", "comments"))}
+    for name, number in (ids | {"score_id": told["ledger"][0]["id"]}).items():
+        other = {name: number, "person": "Ada", "image_id": second.image.id}
+        assert client.post("/api/take-back", json.dumps(other).encode()).status_code == 409
+        assert client.post("/api/take-back", json.dumps(other | of).encode()).status_code == 201
+
+
 def test_only_one_thing_is_taken_back_at_a_time(imaging: MemoryImaging, client: Client, tmp_path: Path) -> None:
     first, *_ = add_plate(imaging, tmp_path)
     asked = {"image_id": first.image.id, "person": "Ada", "score_id": 1, "mark_id": 1}

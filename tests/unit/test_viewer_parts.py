@@ -235,7 +235,10 @@ def test_while_a_share_hangs_its_files_are_as_last_seen() -> None:
     hanging, answering = threading.Event(), threading.Event()
     answering.set()
 
+    looked: list[str] = []
+
     def look(path: str) -> str:
+        looked.append(path)
         if hanging.is_set() and path.startswith("/share/"):
             answering.wait(10)
         return f"{path} {hanging.is_set()}"
@@ -244,13 +247,12 @@ def test_while_a_share_hangs_its_files_are_as_last_seen() -> None:
     assert versions.get("/share/a") == "/share/a False"
     answering.clear()
     hanging.set()
-    started = time.monotonic()
     assert [versions.get("/share/a") for _ in range(500)] == ["/share/a False"] * 500
     assert versions.get("/share/b") == MISSING
-    assert time.monotonic() - started < 3
+    assert looked.count("/share/a") < 50
     answering.set()
     while versions.get("/share/b") == MISSING:
-        assert time.monotonic() - started < 10
+        time.sleep(0.01)
     assert versions.get("/share/a") == "/share/a True"
     versions.close()
 
