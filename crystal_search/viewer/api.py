@@ -17,7 +17,7 @@ from crystal_search.errors import ImageError
 from crystal_search.server.imaging.imaging_database import ManualScore
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import facts_record, full_condition_record
-from crystal_search.viewer.context import Viewer, board_of, encoded, encoded_answer, json_answer, viewer_of
+from crystal_search.viewer.context import Viewer, board_of, encoded_answer, encoded_for_many, json_answer, viewer_of
 from crystal_search.viewer.hand_scores import (
     MAX_BODY_BYTES,
     ScoreRequestError,
@@ -50,9 +50,12 @@ PATIENCE_S = 10.0  #: browsers ask for six things at a time; a share or peer tha
 
 def board_value(viewer: Viewer, board: Board, recipe: str = SHOWN) -> Record:
     """Return what the overview shows of a plate, with the scores that count or those by a recipe."""
-    read, version = viewer.reader.overview(board, recipe), viewer.thumbnails.version
+    read = viewer.reader.overview(board, recipe)
+    versions = viewer.thumbnails.versions([drop.image for drop in read.drops])
     days = {number: day.isoformat() for number, day in read.days.items()}
-    record = board_record(board, read.summary, read.about, read.drops, read.before, version=version)
+    record = board_record(
+        board, read.summary, read.about, read.drops, read.before, version=lambda each: versions[each.id]
+    )
     triaged = [drop | {"triage": read.triage.get(drop["id"])} for drop in record["drops"]]
     recipes = [recipe_record(each) for each in read.recipes]
     return record | {"days": days, "drops": triaged, "recipes": recipes, "recipe": recipe}
@@ -61,7 +64,7 @@ def board_value(viewer: Viewer, board: Board, recipe: str = SHOWN) -> Record:
 def board_state(viewer: Viewer, board: Board, recipe: str) -> object:
     """Return what is another value when `board_value` is, in a small part of the time."""
     read = viewer.reader.overview(board, recipe)
-    return read, [viewer.thumbnails.version(drop.image) for drop in read.drops]
+    return read, viewer.thumbnails.versions([drop.image for drop in read.drops])
 
 
 def ledger_value(viewer: Viewer, image_id: int) -> Record:
@@ -87,7 +90,7 @@ def get_board(request: Request) -> Response:
     viewer, board, recipe = viewer_of(request), board_of(request), RECIPE.of(request)
     told = viewer.reader.kept(
         (board, recipe),
-        lambda: encoded(board_value(viewer, board, recipe)),
+        lambda: encoded_for_many(board_value(viewer, board, recipe)),
         lambda: board_state(viewer, board, recipe),
     )
     return encoded_answer(request, told)

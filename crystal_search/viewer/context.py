@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.services.readout_offers import Offer
 from crystal_search.server.services.shown_scores import ShownScores
+from crystal_search.viewer.compression import compressed
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.message_settings import MessageDesk
 from crystal_search.viewer.parameters import number, words
@@ -77,12 +78,19 @@ class Encoded:
 
     body: bytes
     tag: str  #: what is another one when the value is
+    small: bytes = b""  #: the body compressed, of a value that goes out to many; else empty
 
 
 def encoded(value: Any) -> Encoded:
     """Return a JSON value as it is sent."""
     body = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Encoded(body, f'"{hashlib.sha256(body).hexdigest()[:24]}"')
+
+
+def encoded_for_many(value: Any) -> Encoded:
+    """Return a JSON value as it is sent to many, also compressed."""
+    told = encoded(value)
+    return replace(told, small=compressed(told.body))
 
 
 def json_answer(request: Request, value: Any) -> Response:
@@ -95,4 +103,7 @@ def encoded_answer(request: Request, told: Encoded) -> Response:
     headers = {"ETag": f"W/{told.tag}", "Cache-Control": "no-cache"}  # weak: compressed or not, it is the same value
     if told.tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    if told.small and "gzip" in request.headers.get("accept-encoding", ""):
+        headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return Response(told.small, headers=headers, media_type="application/json")
     return Response(told.body, headers=headers, media_type="application/json")

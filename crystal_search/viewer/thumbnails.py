@@ -7,7 +7,7 @@ changes gets a new picture, and the old one goes.
 import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,8 +52,16 @@ class Thumbnails:
 
         Of a file that was not read yet it is that of now, without waiting long for it.
         """
-        noted = image.version
-        return version_text(noted.mtime_ns, noted.size_bytes) if noted else self._versions.get(image.path)
+        return self.versions([image])[image.id]
+
+    def versions(self, images: Sequence[StoredImage]) -> dict[int, str]:
+        """Return by image such versions of several files, for all of which together nobody waits long."""
+        unread = [each for each in images if each.version is None]
+        found = zip(unread, self._versions.get_all([each.path for each in unread]), strict=True)
+        noted = {
+            each.id: version_text(each.version.mtime_ns, each.version.size_bytes) for each in images if each.version
+        }
+        return noted | {each.id: version for each, version in found}
 
     def close(self) -> None:
         """Look at no more files."""

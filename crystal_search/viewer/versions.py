@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 MISSING = ""  #: the version of a file that is not there
@@ -12,6 +12,7 @@ LOOKERS = 4  #: threads that a share which hangs can hold on to
 PATIENCE_S = 1.0  #: how long a page waits for a share
 KEPT_S = 20.0  #: how old a version may be while the share answers
 KEPT_FILES = 10_000
+NEVER = (float("-inf"), MISSING)  #: when a file was seen that was not, and its version
 
 
 def version_of(path: str) -> str:
@@ -44,31 +45,36 @@ class Versions:
         self._lookers = ThreadPoolExecutor(LOOKERS, thread_name_prefix="versions")
         self._lock = threading.Lock()
         self._seen: OrderedDict[str, tuple[float, str]] = OrderedDict()
-        self._late: Future[str] | None = None  #: a look that took longer than anybody waits
+        self._late: Future[None] | None = None  #: a look that took longer than anybody waits
 
     def get(self, path: str) -> str:
         """Return the version of the file at `path`, looked at anew after a while if its share answers."""
-        with self._lock:
-            at, version = self._seen.get(path, (float("-inf"), MISSING))
-            hangs = self._late is not None and not self._late.done()
-        if hangs or time.monotonic() - at < self._kept_s:
-            return version
-        look = self._lookers.submit(self._see, path)
-        try:
-            return look.result(self._patience_s)
-        except TimeoutError:
-            with self._lock:
-                self._late = look
-            return version
+        return self.get_all([path])[0]
 
-    def _see(self, path: str) -> str:
-        version = self._look(path)
+    def get_all(self, paths: Sequence[str]) -> list[str]:
+        """Return the versions of files; those that are looked at anew are so by one thread, one after the other."""
+        since = time.monotonic() - self._kept_s
         with self._lock:
-            self._seen[path] = (time.monotonic(), version)
-            self._seen.move_to_end(path)
-            while len(self._seen) > KEPT_FILES:
-                self._seen.popitem(last=False)
-        return version
+            old = [path for path in paths if self._seen.get(path, NEVER)[0] <= since]
+            hangs = self._late is not None and not self._late.done()
+        if old and not hangs:
+            look = self._lookers.submit(self._see, old)
+            try:
+                look.result(self._patience_s)
+            except TimeoutError:
+                with self._lock:
+                    self._late = look
+        with self._lock:
+            return [self._seen.get(path, NEVER)[1] for path in paths]
+
+    def _see(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            version = self._look(path)
+            with self._lock:
+                self._seen[path] = (time.monotonic(), version)
+                self._seen.move_to_end(path)
+                while len(self._seen) > KEPT_FILES:
+                    self._seen.popitem(last=False)
 
     def close(self) -> None:
         """Look at nothing more."""

@@ -257,6 +257,35 @@ def test_while_a_share_hangs_its_files_are_as_last_seen() -> None:
     versions.close()
 
 
+def test_files_of_a_plate_are_looked_at_together_and_remembered() -> None:
+    looked: list[tuple[str, int]] = []
+
+    def look(path: str) -> str:
+        looked.append((path, threading.get_ident()))
+        return path.upper()
+
+    versions = Versions(look)
+    paths = [f"/share/{number}" for number in range(50)]
+    assert versions.get("/share/7") == "/SHARE/7"
+    assert versions.get_all(paths) == [path.upper() for path in paths]
+    assert versions.get_all(paths[::-1])[0] == "/SHARE/49"
+    assert [path for path, _ in looked] == ["/share/7", *(path for path in paths if path != "/share/7")]
+    assert len({thread for _, thread in looked[1:]}) == 1
+    versions.close()
+
+
+def test_a_share_that_hangs_amid_the_files_of_a_plate_holds_nobody_for_long() -> None:
+    answering = threading.Event()
+
+    def look(path: str) -> str:
+        return path if path != "c" or answering.wait(10) else MISSING
+
+    versions = Versions(look, patience_s=0.05)
+    assert versions.get_all("abcd") == ["a", "b", MISSING, MISSING]
+    answering.set()
+    versions.close()
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
 def test_thumbnails_are_made_in_several_threads_at_once(tmp_path: Path, suffix: str) -> None:
     images = [stored(picture(tmp_path / f"{at}.{suffix}", shade=9 * at, size=(700, 525)), at) for at in range(1, 25)]
