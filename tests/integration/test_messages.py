@@ -106,9 +106,15 @@ class Place:
         return drops
 
     def subscribe(
-        self, person: str = "Ada", *, projects: tuple[str, ...] = (), often: str = AT_ONCE, way: str = "mail"
+        self,
+        person: str = "Ada",
+        *,
+        projects: tuple[str, ...] = (),
+        often: str = AT_ONCE,
+        way: str = "mail",
+        address: str = "",
     ) -> None:
-        address = f"{person.lower()}@example.org" if way == "mail" else ""
+        address = address or (f"{person.lower()}@example.org" if way == "mail" else "")
         wish = Wish(person=person, way=way, address=address, projects=projects, often=often)
         self.store.subscribe(wish, mark=self.imaging.last_entry(), now=self.now)
 
@@ -183,6 +189,18 @@ def test_a_mail_server_that_is_away_loses_nothing_and_doubles_nothing(place: Pla
     assert [mail["Subject"][-3:] for mail in mailbox.mails] == ["mx1", "mx2"]
     assert len({mail["Message-ID"] for mail in mailbox.mails}) == 2
     assert place.store.waiting() == []
+
+
+@pytest.mark.parametrize("address", ["a@[", "=?utf-8?q?=0a?=@b"])
+def test_a_digest_that_cannot_be_made_keeps_no_other_back(place: Place, mailbox: MailBox, address: str) -> None:
+    place.subscribe("Ada", address=address)
+    place.subscribe("Ben")
+    place.plate("P1", ["crystal_harvestable"])
+    done = place.round()
+    assert (done.sent, done.failed) == (1, 1)
+    assert "the digest for Ada cannot be made" in done.troubles[0]
+    assert [mail["To"] for mail in mailbox.mails] == ["ben@example.org"]
+    assert place.round(minutes=60 * 24 * 8).given_up == 1
 
 
 def test_what_never_goes_is_given_up_after_a_week(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from html import escape
@@ -64,6 +65,21 @@ def digest_of(
         known = facts.get(drop.image.key.plate)
         projects.setdefault(known.project if known and known.project else NO_PROJECT, []).append(drop)
     return Digest(waiting=waiting, projects=projects, address=settings.address.rstrip("/"))
+
+
+def is_mail_address(address: str) -> bool:
+    """Tell whether it is one address, as a header takes it.
+
+    >>> is_mail_address("ada@example.org"), is_mail_address("a@["), is_mail_address("=?utf-8?q?=0a?=@b")
+    (True, False, False)
+    """
+    mail = EmailMessage()
+    try:
+        mail["To"] = address
+        Address(addr_spec=address)
+    except Exception:  # the standard library's parser fails in several ways, AttributeError among them
+        return False
+    return [each.addr_spec for each in mail["To"].addresses] == [address]
 
 
 def mail_of(digest: Digest, settings: MessageSettings, picture_of: SmallPicture) -> EmailMessage:

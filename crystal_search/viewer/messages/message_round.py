@@ -9,7 +9,7 @@ from crystal_search.errors import ImageError
 from crystal_search.naming import zone_named
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.viewer.message_settings import MessageSettings
-from crystal_search.viewer.messages.digest import digest_of
+from crystal_search.viewer.messages.digest import Digest, digest_of
 from crystal_search.viewer.messages.message_senders import Sender, SendingError
 from crystal_search.viewer.messages.new_crystals import CrystalFinder, place_on_plate
 from crystal_search.viewer.messages.subscriptions import AT_ONCE, Subscription, SubscriptionStore, Waiting
@@ -63,14 +63,23 @@ class Messenger:
         drops = self.finder.still(waiting.subscription, waiting.image_ids)
         if drops:
             facts = self.finder.imaging.plate_facts({drop.image.key.plate for drop in drops})
-            digest = digest_of(waiting, drops, facts, self.settings)
-            try:
-                self._sender(waiting.subscription.wish.way)(digest, self.settings, self._small_picture)
-            except SendingError as error:
+            if trouble := self._hand_over(digest_of(waiting, drops, facts, self.settings)):
                 wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**waiting.tries)
-                self.store.failed(waiting.id, str(error), next_at=now + timedelta(seconds=wait_s))
-                return str(error)
+                self.store.failed(waiting.id, trouble, next_at=now + timedelta(seconds=wait_s))
+                return trouble
         self.store.sent(waiting.id)
+        return ""
+
+    def _hand_over(self, digest: Digest) -> str:
+        """Return what was the trouble, whatever it was: one digest never keeps others back."""
+        wish = digest.waiting.subscription.wish
+        try:
+            self._sender(wish.way)(digest, self.settings, self._small_picture)
+        except SendingError as error:
+            return str(error)
+        except Exception as error:
+            log.exception("the digest for %s cannot be made", wish.person)
+            return f"the digest for {wish.person} cannot be made: {type(error).__name__}: {' '.join(str(error).split())}"
         return ""
 
     def _sender(self, way: str) -> Sender:

@@ -19,6 +19,7 @@ from crystal_search.viewer.guard import check_may_write
 from crystal_search.viewer.hand_scores import person_in
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.message_settings import MessageDesk
+from crystal_search.viewer.messages.digest import is_mail_address
 from crystal_search.viewer.messages.subscriptions import OFTEN, Subscription, SubscriptionStore, Wish
 from crystal_search.viewer.people.asker import asker_of
 
@@ -113,7 +114,7 @@ async def _read(request: Request, make: Callable[[Reader], Made]) -> Made:
 def _wish(read: Reader, signed_in: str, ways: tuple[str, ...]) -> Wish:
     person, way = person_in(signed_in, read), read.choice("way", ways)
     address = read.text("address", limit=320).strip()
-    if way == "mail" and not MAIL_ADDRESS.fullmatch(address):
+    if way == "mail" and not (MAIL_ADDRESS.fullmatch(address) and is_mail_address(address)):
         read.fail("address", "one address of a mailbox, like ada@example.org", address)
     projects = tuple(" ".join(each.split()) for each in read.texts("projects", limit=MOST_PROJECTS))
     if any(not 1 <= len(each) <= MOST_LETTERS or not each.isprintable() for each in projects):
