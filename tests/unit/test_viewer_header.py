@@ -11,6 +11,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from crystal_search.errors import ConfigError, UnknownNameError
+from crystal_search.viewer.people.person import Person
 from crystal_search.viewer.people.sign_in_kinds import SIGN_IN_KINDS, sign_in_kind
 from crystal_search.viewer.people.sign_in_settings import SignInSettings
 from tests.memory_imaging import MemoryImaging
@@ -80,6 +81,15 @@ def test_an_address_is_what_the_last_proxy_that_is_believed_saw(
     site: PeopleSite, peer: str, forwarded: str, address: str
 ) -> None:
     assert site.known.asker(connection(peer, ("X-Forwarded-For", forwarded))).address == address
+
+
+@pytest.mark.parametrize("name", ["ADA", "ada", "\uff21da", " Ada"])
+def test_a_name_that_would_be_taken_for_a_persons_is_nobodys(tmp_path: Path, name: str) -> None:
+    settings: dict[str, Any] = {"kind": "header", "header": "X-User", "proxies": (PROXY,), "unknown_people": "score"}
+    with closing(MemoryImaging()) as imaging, people_site(imaging, tmp_path, **settings) as site:
+        assert site.known.person_called("Eve") == Person(name="Eve", role="score")
+        assert site.known.person_called(name) is None
+        assert site.known.person_called("Ada") == site.store.person("Ada")
 
 
 def test_a_way_that_is_none_or_lacks_something_is_refused() -> None:

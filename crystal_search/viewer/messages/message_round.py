@@ -79,7 +79,9 @@ class Messenger:
             return str(error)
         except Exception as error:
             log.exception("the digest for %s cannot be made", wish.person)
-            return f"the digest for {wish.person} cannot be made: {type(error).__name__}: {' '.join(str(error).split())}"
+            return (
+                f"the digest for {wish.person} cannot be made: {type(error).__name__}: {' '.join(str(error).split())}"
+            )
         return ""
 
     def _sender(self, way: str) -> Sender:

@@ -71,11 +71,14 @@ class KnownPeople:
         return self.store.in_session(secret, most_s=self.settings.most_s, idle_s=self.settings.idle_s)
 
     def person_called(self, name: str) -> Person | None:
-        """Return the person whom somebody else vouches for; None where they may not come in."""
+        """Return the person whom somebody else vouches for; None where they may not come in.
+
+        An unknown name that would be taken for a person's is nobody's: under it that person would be limited no more.
+        """
         if not name:
             return None
         known = self.store.person(name)
-        if known or self.settings.unknown_people == REFUSE:
+        if known or self.settings.unknown_people == REFUSE or self.store.alike(name):
             return known
         return Person(name=name, role=self.settings.unknown_people)
 

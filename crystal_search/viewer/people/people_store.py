@@ -62,6 +62,11 @@ class PeopleStore:
         with self._file.transaction("list people") as connection:
             return [_person(row) for row in connection.execute(statements.all_people())]
 
+    def alike(self, name: str) -> str:
+        """Return who is there whom people would take this name for; empty where nobody is."""
+        wanted = alike_as(name)
+        return next((each.name for each in self.people() if alike_as(each.name) == wanted), "")
+
     def add(self, person: Person) -> None:
         """Add a person.
 
@@ -70,8 +75,7 @@ class PeopleStore:
         UserError
             If somebody is called so already, or would be taken for somebody else.
         """
-        alike = {alike_as(each.name): each.name for each in self.people()}
-        if taken := alike.get(alike_as(person.name)):
+        if taken := self.alike(person.name):
             raise UserError(f"{person.name} would be taken for {taken}, who is there already; choose another name")
         with self._file.transaction("add a person") as connection:
             connection.execute(tables.person.insert().values(_values(person)))

@@ -46,10 +46,10 @@ class Event:
 def alike_as(name: str) -> str:
     """Return what two names share that people take for the same.
 
-    >>> alike_as("Ada") == alike_as("ＡDA")
+    >>> alike_as("Ada B") == alike_as("ＡDA  b")
     True
     """
-    return unicodedata.normalize("NFKC", name).casefold()
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def new_secret() -> str:
