@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from crystal_search.errors import UserError
-from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.hostile_json import UNPRINTABLE, Reader, read_whole
 from crystal_search.viewer.api import body_of
 from crystal_search.viewer.context import page, viewer_of
 from crystal_search.viewer.parameters import words
@@ -103,7 +103,7 @@ def _credentials(read: Reader) -> Credentials:
     told = {}
     for key, most in (("name", MOST_LETTERS), ("password", MOST)):
         value = read.take(key)
-        if not isinstance(value, str) or not 1 <= len(value) <= most:
-            read.fail(key, f"1 to {most} letters", "something else")
+        if not isinstance(value, str) or not 1 <= len(value) <= most or UNPRINTABLE.search(value):
+            read.fail(key, f"1 to {most} letters", "something else")  # a password is never said again
         told[key] = value
     return Credentials(**told)

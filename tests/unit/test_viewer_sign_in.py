@@ -57,6 +57,19 @@ def score(image_id: int = 1, **more: object) -> bytes:
     return json.dumps({"image_id": image_id, "outcome": "clear"} | more).encode()
 
 
+@pytest.mark.parametrize(("name", "password"), [("\ud800", PASSWORD), ("Ada", "\ud800" * 12), ("A\0da", PASSWORD)])
+def test_letters_that_no_name_and_no_password_has_are_refused(site: PeopleSite, name: str, password: str) -> None:
+    answer = site.sign_in(name, password)
+    assert answer.status_code == 400
+    assert "must be 1 to" in answer.text
+    assert PASSWORD not in answer.text
+
+
+def test_a_password_with_control_characters_is_not_kept() -> None:
+    with pytest.raises(UserError, match="control characters"):
+        hashed("correct\x07horse")
+
+
 def test_who_is_not_signed_in_sees_nothing(site: PeopleSite) -> None:
     client = site.client()
     page = client.get("/plate/P1?sort=crystal", accept="text/html")

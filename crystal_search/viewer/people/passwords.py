@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from crystal_search.errors import ConfigError, UserError
+from crystal_search.hostile_json import UNPRINTABLE
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -19,8 +20,10 @@ def hashed(password: str) -> str:
     Raises
     ------
     UserError
-        If it is too short or too long.
+        If it is too short or too long, or has what no page of signing in takes.
     """
+    if UNPRINTABLE.search(password):
+        raise UserError("a password has letters, digits and signs, and no control characters")
     if not LEAST <= len(password) <= MOST:
         raise UserError(f"a password has {LEAST} to {MOST} letters, got {len(password)}")
     with AT_ONCE:
