@@ -429,7 +429,7 @@ def test_a_plan_is_drawn_and_imported_by_its_button(site: Site, page: Page, tmp_
     words = ["import", str(robot), "--dry-run", "--home", str(site.folder.parent / "home")]
     subprocess.run([sys.executable, "-m", "crystal_search.main", *words], check=True, capture_output=True)
     assert site.imaging.plate_images("Planned") == []
-    page.goto(site.address)
+    page.goto("/plates")
     page.get_by_role("link", name="Import").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("3 images would come in")
     expect(page.locator(".plan-board td.there")).to_have_count(2)
