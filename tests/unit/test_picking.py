@@ -32,10 +32,17 @@ OPTIONS = PickOptions(plate_kind="swissci-3", um_per_px=2.5, volume_nl=25, sourc
 
 
 def pick(
-    number: int, *, plate: str = "P1", drop: int = 1, column: int = 0, scored: bool = True, marks: Sequence[Mark] = ()
+    number: int,
+    *,
+    plate: str = "P1",
+    drop: int = 1,
+    column: int = 0,
+    scored: bool = True,
+    marks: Sequence[Mark] = (),
+    **when: Any,
 ) -> Pick:
     """Return a drop as the viewer's database would tell it."""
-    key = WellKey(plate=plate, row=2, column=column, drop=drop)
+    key = WellKey(plate=plate, row=2, column=column, drop=drop, **when)
     image = StoredImage(id=number, key=key, path=f"/{number}.jpg", imaged_at=NOON)
     auto = auto_score(number, "crystal_harvestable") if scored else None
     part = Ingredient(name="PEG 3350", concentration=20, unit="% w/v")
@@ -101,6 +108,13 @@ def test_a_mark_on_an_image_that_nobody_scored_has_pixels_but_no_offset() -> Non
         PICK_FORMATS["echo"].text([marked], OPTIONS)
 
 
+@pytest.mark.parametrize("name", PICK_FORMATS)
+def test_a_drop_ticked_at_several_inspections_is_in_a_file_once_by_the_newest(name: str) -> None:
+    newest = pick(4, inspection=3, marks=[mark(PICK, Point(60, 200), number=4), mark(DISPENSE, Point(60, 200))])
+    ticked = [pick(1), newest, pick(5, inspection=3, channel="uv"), pick(6, inspection=2)]
+    assert PICK_FORMATS[name].text(ticked, OPTIONS) == PICK_FORMATS[name].text([newest], OPTIONS)
+
+
 @pytest.mark.parametrize(
     ("name", "changed", "picks", "message"),
     [
@@ -155,6 +169,16 @@ def test_a_list_goes_over_plates_in_their_order(shown: tuple[Client, Callable[[s
     page = client.get(f"/picks?ids={','.join(map(str, listed))}")
     assert page.status_code == 200
     assert "3 drops on 2 plates" in page.text
+
+
+def test_the_page_counts_a_drop_once_and_says_which_image_is_in_no_file(tmp_path: Path) -> None:
+    imaging = MemoryImaging()
+    inspections = [add_plate(imaging, tmp_path, rows=1, inspection=number) for number in (1, 2)]
+    ids = ",".join(str(drops[0].image.id) for drops in inspections)
+    text = Client(viewer_app(imaging, tmp_path / "thumbnails")).get(f"/picks?ids={ids}").text
+    assert "Pick list: 1 drop on 1 plate" in text
+    older, newer = text.split('<ul class="picked">')[1].split("<li>")[1:]
+    assert ("not in the files" in older, "not in the files" in newer) == (True, False)
 
 
 def test_the_scale_that_the_settings_say_comes_before_one_that_a_person_says(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from crystal_search.viewer.picking.crystal_plates import (
     dispenser_well,
     lettered_well,
 )
-from crystal_search.viewer.picking.picks import Pick, Position, plates_in
+from crystal_search.viewer.picking.picks import Pick, Position, drops_in, plates_in
 from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, image_cells, manual_cells, said_cells
 
 DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
@@ -99,7 +99,7 @@ class PickFormat:
     one_plate: bool = False  #: whether a file has the drops of one plate only
 
     def text(self, picks: Sequence[Pick], options: PickOptions) -> str:
-        """Return the text of the file.
+        """Return the text of the file, which holds each drop once: a robot is to go there once.
 
         Raises
         ------
@@ -108,7 +108,7 @@ class PickFormat:
         """
         if self.one_plate and len(plates := plates_in(picks)) > 1:
             raise UserError(f"{self.title} has the drops of one plate; ask once for each of {', '.join(plates)}")
-        return self.write(picks, options)
+        return self.write(drops_in(picks), options)
 
 
 def _harvest(picks: Sequence[Pick], options: PickOptions) -> str:

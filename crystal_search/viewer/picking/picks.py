@@ -1,7 +1,7 @@
 """The drops that somebody ticked, and where in each picture the robot is to go."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from crystal_search.geometry import Box
@@ -10,6 +10,7 @@ from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.marks import DISPENSE, PICK, Mark
 from crystal_search.viewer.about_plates import AboutPlate
 from crystal_search.viewer.context import Viewer
+from crystal_search.wells import CHANNELS, WellKey
 
 MOST_DIGITS = 15  #: of an image's number
 MOST_PICKS = 500  #: of a list: its address must fit into the head of a request
@@ -123,6 +124,21 @@ def picks_of(viewer: Viewer, image_ids: Collection[int]) -> list[Pick]:
 def _pick(viewer: Viewer, drop: DropScores) -> Pick:
     scale = viewer.micrometres_per_pixel.get(viewer.imagers.of(drop.image))
     return Pick(drop=drop, about=viewer.reader.about(drop.image.key.plate), um_per_px=scale)
+
+
+def drops_in(picks: Sequence[Pick]) -> list[Pick]:
+    """Return each drop once, by its newest image of these; of one inspection, the visible image."""
+    newest: dict[WellKey, Pick] = {}
+    for pick in sorted(picks, key=_age):
+        key = pick.drop.image.key
+        newest[replace(key, inspection=1, channel=CHANNELS[0])] = pick
+    kept = {pick.drop.image.id for pick in newest.values()}
+    return [pick for pick in picks if pick.drop.image.id in kept]
+
+
+def _age(pick: Pick) -> tuple[int, bool]:
+    key = pick.drop.image.key
+    return key.inspection, key.channel == CHANNELS[0]
 
 
 def plates_in(picks: Sequence[Pick]) -> list[str]:

@@ -10,7 +10,7 @@ from crystal_search.viewer.json_records import Record, Version, drop_record
 from crystal_search.viewer.parameters import Parameter, amount, choice, words
 from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
 from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_HARVEST, PickOptions, pick_format
-from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, numbers_in, picks_of, plates_in
+from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, drops_in, numbers_in, picks_of, plates_in
 
 IDS: Parameter[list[int]] = Parameter(
     name="ids",
@@ -44,8 +44,11 @@ def get_picks_page(request: Request) -> Response:
         | {"needs": [need for need in each.needs if need not in known]}
         for name, each in PICK_FORMATS.items()
     ]
+    drops = drops_in(picks)
+    version = viewer.thumbnails.version
     shown = {
-        "picks": [_pick_record(pick, viewer.thumbnails.version) for pick in picks],
+        "picks": [_pick_record(pick, version) | {"in_files": pick in drops} for pick in picks],
+        "count": len(drops),
         "plates": plates,
         "formats": formats,
         "is_scaled": is_scaled,
