@@ -43,7 +43,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "sentinel": ("server.services.look_after_imagers", "look at new images for what is the matter with imagers"),
         "retry": ("server.services.retry", "try images again now that wait, or were called unreadable"),
         "rebuild-features": ("server.services.rebuild_features", "keep the features of archived results anew"),
-        "people": ("viewer.people.people_command", "say who may sign in to the viewer, and what they may do"),
+        "people": ("viewer.people_command", "say who may sign in to the viewer, and what they may do"),
         "models": ("evaluation.models_command", "list models, and say which new scores are made with"),
         "boinc": ("server.boinc.boinc_command", "put Crystal Search into a BOINC project"),
         "benchmark": ("direct.benchmark_command", "measure how many imagers this machine keeps up with"),

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,9 @@ from crystal_search.server.settings import Settings
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.message_settings import read_message_settings
 from crystal_search.viewer.messages.messages_command import send
-from crystal_search.viewer.messages.subscriptions import SubscriptionStore
+from crystal_search.viewer.messages.subscriptions import AT_ONCE, SubscriptionStore, Wish
+from crystal_search.viewer.people.people_store import PeopleStore
+from crystal_search.viewer.people.person import Person
 from tests.memory_imaging import MemoryImaging
 from tests.viewer_site import Client, add_plate, score_plate
 
@@ -127,6 +130,24 @@ def test_the_command_tells_who_gets_messages_and_what_waits(home: Home, capsys: 
     told = capsys.readouterr().out
     assert "messages: 127.0.0.1:1: " in told
     assert "Ada: mail, at once, all projects\n  waits since" in told
+
+
+@pytest.mark.parametrize("unknown_people", ["refuse", "look"])
+def test_only_people_who_are_added_are_told_and_only_what_they_may_see(home: Home, unknown_people: str) -> None:
+    sign_in = (
+        f'[sign_in]\nkind = "header"\nheader = "X-User"\nproxies = ["127.0.0.1"]\nunknown_people = "{unknown_people}"\n'
+    )
+    home.settings.write_text(SETTINGS + sign_in, encoding="utf-8")
+    site = Installation(home=home, settings=Settings(), imaging=MemoryImaging())
+    with closing(PeopleStore(home.people)) as people, closing(SubscriptionStore(home.messages)) as store:
+        for person in (Person(name="Ada", role="look"), Person(name="Cleo", role="look", projects=("mx-7",))):
+            people.add(person)
+        for name in ("Ada", "Ben", "Cleo"):
+            wish = Wish(person=name, way="mail", address="old@example.org", often=AT_ONCE)
+            store.subscribe(wish, mark=site.imaging.last_entry(), now=datetime(2026, 1, 31, tzinfo=UTC))
+        score_plate(site.imaging, add_plate(site.imaging, home.path / "images"), ["crystal_harvestable"])
+        send(site, read_message_settings(home.settings), store)
+        assert [each.subscription.wish.person for each in store.waiting()] == ["Ada"]
 
 
 def test_one_process_sends_at_a_time(home: Home) -> None:

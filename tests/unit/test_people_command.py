@@ -4,6 +4,7 @@ import getpass
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.server.home import Home
+from crystal_search.viewer.messages.subscriptions import SubscriptionStore, Wish
 from crystal_search.viewer.people.passwords import is_right
 from crystal_search.viewer.people.people_store import PeopleStore
 from crystal_search.viewer.people.person import Person
@@ -55,6 +57,23 @@ def test_a_person_is_added_changed_told_and_removed(say: Say, home: Home) -> Non
         events = store.events(before=100, count=100)
     assert {each.kind for each in events} == {"people changed"}
     assert len(events) == 6
+
+
+def test_who_is_removed_gets_no_more_messages_and_others_do(say: Say, home: Home) -> None:
+    say("add", "Ada")
+    with closing(SubscriptionStore(home.messages)) as store:
+        for name in ("Ada", "Ben"):
+            wish = Wish(person=name, way="mail", address="old@example.org")
+            store.subscribe(wish, mark=0, now=datetime(2026, 1, 31, tzinfo=UTC))
+        assert "gets no more messages" in say("remove", "Ada")[1]
+        say("add", "Ada")
+        assert [each.wish.person for each in store.all()] == ["Ben"]
+
+
+def test_who_is_removed_where_nobody_gets_messages_leaves_no_file(say: Say, home: Home) -> None:
+    say("add", "Ada")
+    assert say("remove", "Ada")[0] == OK
+    assert not home.messages.exists()
 
 
 @pytest.mark.parametrize("name", ["", " Ada", "Ada  L", "A" * 101, "Ada\u202e", "Ada\n"])

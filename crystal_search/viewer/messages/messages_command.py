@@ -69,10 +69,14 @@ def _may_see(site: Installation) -> Iterator[Projects]:
 
 
 def projects_of(sign_in: object, name: str) -> tuple[str, ...] | None:
-    """Return the projects whose plates a person may see; None: all. Whoever may sign in no more sees none."""
+    """Return the projects whose plates a person may see; None: all.
+
+    Where people sign in, a name that nobody added sees none, whatever ``unknown_people`` says: nobody
+    vouches for it now.
+    """
     if not isinstance(sign_in, KnownPeople):
         return None
-    person = sign_in.person_called(name)
+    person = sign_in.store.person(name)
     return person.projects if person else ()
 
 

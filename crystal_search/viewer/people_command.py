@@ -13,6 +13,7 @@ from crystal_search.errors import UserError
 from crystal_search.server.home import Home
 from crystal_search.server.installation import add_home_argument, say
 from crystal_search.server.stored_password import password_in
+from crystal_search.viewer.messages.subscriptions import SubscriptionStore
 from crystal_search.viewer.people.passwords import hashed
 from crystal_search.viewer.people.people_store import PeopleStore
 from crystal_search.viewer.people.person import MOST_LETTERS, Event, Person
@@ -127,8 +128,19 @@ def _tokens(store: PeopleStore, _: argparse.Namespace) -> None:
 
 
 def _remove(store: PeopleStore, arguments: argparse.Namespace) -> None:
-    store.remove(arguments.person)
-    _note(store, f"{arguments.person} is removed, and signed out everywhere; what they scored stays")
+    person = _known(store, arguments.person)
+    _end_messages(Home.at(arguments.home).found().messages, person.name)  # first: who is there can be removed again
+    store.remove(person.name)
+    _note(store, f"{person.name} is removed, signed out everywhere and gets no more messages; what they scored stays")
+
+
+def _end_messages(path: Path, name: str) -> None:
+    """End what a person is told, lest a later one of that name has it sent to the old address."""
+    if not path.exists():
+        return
+    with closing(SubscriptionStore(path)) as store:
+        if found := store.of(name):
+            store.end(found.id)
 
 
 def _add_role(parser: argparse.ArgumentParser) -> None:
