@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -201,6 +202,19 @@ def test_a_digest_that_cannot_be_made_keeps_no_other_back(place: Place, mailbox:
     assert "the digest for Ada cannot be made" in done.troubles[0]
     assert [mail["To"] for mail in mailbox.mails] == ["ben@example.org"]
     assert place.round(minutes=60 * 24 * 8).given_up == 1
+
+
+def test_a_password_that_is_away_for_a_while_keeps_nothing_for_good(place: Place, mailbox: MailBox) -> None:
+    place.subscribe("Ada")
+    place.subscribe("Ben", way="webhook")
+    place.plate("P1", ["crystal_harvestable"])
+    kept = place.settings
+    place.settings = replace(kept, smtp_user="u", password_file=str(place.folder / "none"))
+    done = place.round()
+    assert (done.sent, done.failed) == (1, 1)
+    assert done.troubles[0].startswith(f"{place.folder / 'none'}: the password cannot be read")
+    place.settings = kept
+    assert place.round(minutes=5) == RoundDone(sent=1)
 
 
 def test_what_never_goes_is_given_up_after_a_week(

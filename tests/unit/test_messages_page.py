@@ -5,6 +5,7 @@ import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -171,6 +172,32 @@ def test_watch_sends_by_a_process_of_its_own(home: Home) -> None:
             time.sleep(0.1)
         runs.look_after()
         runs.close()
+
+
+class PlayedRun:
+    """A process that ended at once, with trouble that a person has to mend."""
+
+    begun = 0
+
+    def __init__(self, *_: object, **__: object) -> None:
+        PlayedRun.begun += 1
+
+    def poll(self) -> int:
+        return USAGE
+
+
+def test_watch_sends_again_after_trouble_that_a_person_mended(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [1000.0]
+    monkeypatch.setattr("crystal_search.server.services.watch.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr("crystal_search.server.services.watch.subprocess.Popen", PlayedRun)
+    monkeypatch.setattr(PlayedRun, "begun", 0)
+    runs = MessageRuns(Installation(home=home, settings=Settings(), imaging=MemoryImaging()))
+    begun = []
+    for _ in range(5):
+        runs.look_after()
+        begun.append(PlayedRun.begun)
+        now_s[0] += 200
+    assert begun == [1, 1, 1, 2, 2]
 
 
 def test_watch_sends_nothing_where_the_settings_say_nothing(tmp_path: Path) -> None:

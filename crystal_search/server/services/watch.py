@@ -48,6 +48,7 @@ QUIET_S = 600.0  #: a plate whose highest well did not rise for so long is whole
 REST_S = 10.0  #: after the engine broke, before it is tried again
 VIEWER_REST_S = 5.0  #: between two starts of the viewer
 MESSAGES_EVERY_S = 60.0  #: a look for what is to be told to whoever wants messages
+MESSAGES_REST_S = 600.0  #: after a look that could not be begun: a person has to do something, or did it by hand
 
 
 class Complaints:
@@ -163,14 +164,15 @@ class MessageRuns:
         self._command = [*PYTHON, "-m", "crystal_search.main", "messages", "send", "--home", str(site.home.path)]
         self._is_wanted = MESSAGES in read_toml(site.home.settings, "key", None)
         self._process: subprocess.Popen[bytes] | None = None
-        self._next = time.monotonic()
+        self._began = -MESSAGES_EVERY_S
 
     def look_after(self) -> None:
-        """Begin a run when it is time for one and the last has ended, unless the settings cannot be used."""
+        """Begin a run when it is time for one and the last has ended; later where that could not be begun."""
         code = self._process.poll() if self._process else 0
-        if not self._is_wanted or code is None or code == USAGE or time.monotonic() < self._next:
+        wait_s = MESSAGES_REST_S if code == USAGE else MESSAGES_EVERY_S
+        if not self._is_wanted or code is None or time.monotonic() < self._began + wait_s:
             return
-        self._next = time.monotonic() + MESSAGES_EVERY_S
+        self._began = time.monotonic()
         self._process = subprocess.Popen(leashed(self._command), stdin=subprocess.DEVNULL, start_new_session=True)
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.error import HTTPError
 
-from crystal_search.errors import CrystalSearchError
+from crystal_search.errors import ConfigError, CrystalSearchError
 from crystal_search.viewer.message_settings import MessageSettings
 from crystal_search.viewer.messages.digest import Digest, SmallPicture, json_of, mail_of
 
@@ -29,7 +29,7 @@ def send_mail(digest: Digest, settings: MessageSettings, picture_of: SmallPictur
     Raises
     ------
     SendingError
-        If it does not take it; the message has no password.
+        If it does not take it, or its password cannot be read; the message has no password.
     """
     mail = mail_of(digest, settings, picture_of)
     try:
@@ -39,6 +39,8 @@ def send_mail(digest: Digest, settings: MessageSettings, picture_of: SmallPictur
             if settings.smtp_user:
                 server.login(settings.smtp_user, settings.password())
             server.send_message(mail)
+    except ConfigError as error:
+        raise SendingError(str(error)) from error
     except smtplib.SMTPAuthenticationError as error:
         raise SendingError(f"{settings.smtp_host} does not let {settings.smtp_user} in: {error.smtp_code}") from None
     except (smtplib.SMTPException, OSError) as error:
