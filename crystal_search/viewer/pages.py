@@ -12,6 +12,7 @@ from crystal_search.viewer.api import board_value, ledger_value
 from crystal_search.viewer.context import board_of, page, viewer_of
 from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.viewer.recipes import RECIPE
+from crystal_search.viewer.sign_in_page import way_back
 
 PAGES = (
     "/plate/",
@@ -77,8 +78,7 @@ def _error(request: Request, status: int, message: str) -> Response:
     opened = path == "/" or (path.startswith(PAGES) and not path.endswith((".csv", ".pptx")))
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
     if status == 401 and (opened or wants_page):
-        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        return RedirectResponse(f"/sign-in?{urlencode({'next': back})}", 303)
+        return RedirectResponse(f"/sign-in?{urlencode({'next': way_back(request)})}", 303)
     if opened or wants_page:
         return page(request, "error.html", {"status": status, "message": message}, status)
     return JSONResponse({"status": status, "error": message}, status)

@@ -19,7 +19,8 @@ from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
 
 HOME = "/"
-NEXT = words("next", "which page of this viewer comes then", default=HOME, most=2000)
+MOST_BACK = 1300  #: bytes of the page that comes then: of a cookie that holds it browsers keep 4096 in all
+NEXT = words("next", "which page of this viewer comes then", default=HOME, most=MOST_BACK)
 
 
 class SignInRequestError(UserError):
@@ -55,7 +56,16 @@ def page_of_ours(address: str) -> str:
     ('/plate/P1?sort=crystal', '/', '/')
     """
     is_ours = address.startswith("/") and not address.startswith(("//", "/sign-in")) and "\\" not in address
-    return address if is_ours and address.isprintable() else HOME
+    return address if is_ours and address.isprintable() and len(address.encode()) <= MOST_BACK else HOME
+
+
+def way_back(request: Request) -> str:
+    """Return what page is to come once somebody is signed in: the one asked for, as much of it as a cookie holds."""
+    path, query = request.url.path, request.url.query
+    for address in (f"{path}?{query}" if query else path, path):
+        if len(address.encode()) <= MOST_BACK:
+            return address
+    return HOME
 
 
 def get_sign_in_page(request: Request) -> Response:

@@ -1,18 +1,22 @@
 """Signing in at an OpenID provider that runs as a server: what is believed and what is not."""
 
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from crystal_search.viewer.people.openid_answer import Beginning, OpenIdError
 from crystal_search.viewer.people.openid_provider import OpenIdProvider
 from crystal_search.viewer.people.person import Person
 from crystal_search.viewer.people.sign_in_settings import SignInSettings
+from crystal_search.viewer.sign_in_page import MOST_BACK, page_of_ours
 from tests.memory_imaging import MemoryImaging
 from tests.people_site import COOKIE, PeopleSite, people_site
 from tests.played_openid import CLIENT, SECRET, PlayedProvider, new_key, played_provider
@@ -62,6 +66,25 @@ def test_a_person_signs_in_at_the_provider(site: PeopleSite, provider: PlayedPro
     assert {"code_challenge_method": "S256", "response_type": "code"}.items() <= provider.asked.items()
     assert site.store.person("Ada") == Person(name="Ada", role="score", subject=f"{provider.address} subject-1")
     assert ("signed in", "Ada", "GET /sign-in/answer: openid") in site.events()
+
+
+@pytest.mark.parametrize("letter", ["a", '"', "\u00fc"])
+def test_browsers_keep_what_stands_for_the_longest_page_that_comes_then(letter: str) -> None:
+    following = "/" + letter * ((MOST_BACK - 1) // len(letter.encode()))
+    assert page_of_ours(following) == following
+    assert page_of_ours(following + letter) == "/"
+    secret = token_urlsafe(48)
+    began = Beginning(state=secret, nonce=secret, verifier=secret, following=following)
+    assert Beginning.of(began.text()) == began
+    assert len(f"__Host-{COOKIE}-openid={began.text()}") <= 4096
+
+
+@pytest.mark.parametrize("kept", ["", "5", "null", "{}", "[1]", "[" * 2000, "\x00"])
+def test_a_cookie_that_is_nothing_of_ours_begins_nothing(kept: str) -> None:
+    with pytest.raises(OpenIdError, match="sign in again"):
+        Beginning.of(urlsafe_b64encode(kept.encode()).decode())
+    with pytest.raises(OpenIdError, match="sign in again"):
+        Beginning.of(f"{kept}\u00fc")
 
 
 def test_the_page_of_signing_in_leads_there(site: PeopleSite) -> None:

@@ -65,6 +65,23 @@ def test_letters_that_no_name_and_no_password_has_are_refused(site: PeopleSite, 
     assert PASSWORD not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("asked", "back"),
+    [
+        ("/picks?ids=" + ",".join(["123456"] * 320), "/picks"),
+        ("/plate/" + "P" * 3000, "/"),
+        ("/plate/" + "%C3%BC" * 1000, "/"),
+    ],
+)
+def test_whoever_asks_for_a_long_address_can_sign_in(site: PeopleSite, asked: str, back: str) -> None:
+    answer = site.client().get(asked, accept="text/html")
+    assert answer.status_code == 303
+    page = site.client().get(answer.headers["location"])
+    assert page.status_code == 200
+    assert f'"next": "{back}"' in page.text
+    assert "<form" in page.text
+
+
 def test_a_password_with_control_characters_is_not_kept() -> None:
     with pytest.raises(UserError, match="control characters"):
         hashed("correct\x07horse")

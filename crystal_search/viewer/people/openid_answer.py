@@ -1,6 +1,7 @@
 """What a browser keeps while it signs in at an OpenID provider, and who comes back."""
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
 from crystal_search.errors import CrystalSearchError
@@ -23,7 +24,8 @@ class Beginning:
 
     def text(self) -> str:
         """Return it as a cookie holds it."""
-        return json.dumps([self.state, self.nonce, self.verifier, self.following]).encode().hex()
+        kept = json.dumps([self.state, self.nonce, self.verifier, self.following], ensure_ascii=False)
+        return urlsafe_b64encode(kept.encode()).decode().rstrip("=")
 
     @classmethod
     def of(cls, text: str) -> "Beginning":
@@ -35,8 +37,8 @@ class Beginning:
             If it is nothing of the kind, for example because it is over.
         """
         try:
-            state, nonce, verifier, following = map(str, json.loads(bytes.fromhex(text)))
-        except ValueError as error:
+            state, nonce, verifier, following = map(str, json.loads(urlsafe_b64decode(f"{text}==")))
+        except (ValueError, TypeError, RecursionError) as error:
             raise OpenIdError("this browser did not begin to sign in here, or took too long; sign in again") from error
         return cls(state=state, nonce=nonce, verifier=verifier, following=following)
 
