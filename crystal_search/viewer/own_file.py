@@ -76,9 +76,15 @@ def _engine(path: Path) -> Engine:
 
 
 def _prepare(connection: Connection, path: Path, metadata: MetaData, version: int) -> None:
-    found = int(connection.scalar(text("PRAGMA user_version")) or 0)
+    if _version_of(connection) < version:
+        connection.execute(text("BEGIN IMMEDIATE"))  # of several who find a new file one makes the tables, others wait
+    found = _version_of(connection)
     if found > version:
         raise SchemaError(f"{path} is of a newer program: it has schema version {found}; use that program")
     if found < version:
         metadata.create_all(connection)
         connection.execute(text(f"PRAGMA user_version = {version}"))
+
+
+def _version_of(connection: Connection) -> int:
+    return int(connection.scalar(text("PRAGMA user_version")) or 0)
