@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 
 from crystal_search.errors import ConfigError, UnknownNameError
 from crystal_search.viewer.people.person import Person
-from crystal_search.viewer.people.sign_in_kinds import SIGN_IN_KINDS, sign_in_kind
+from crystal_search.viewer.people.sign_in_kinds import SIGN_IN_KINDS, sign_in_kind, told_by_header
 from crystal_search.viewer.people.sign_in_settings import SignInSettings
 from tests.memory_imaging import MemoryImaging
 from tests.people_site import PeopleSite, people_site
@@ -81,6 +81,15 @@ def test_an_address_is_what_the_last_proxy_that_is_believed_saw(
     site: PeopleSite, peer: str, forwarded: str, address: str
 ) -> None:
     assert site.known.asker(connection(peer, ("X-Forwarded-For", forwarded))).address == address
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"), [("J\u00fcrgen".encode(), "J\u00fcrgen"), ("J\u00fcrgen".encode("latin-1"), ""), (b"Ada", "Ada")]
+)
+def test_names_that_a_proxy_says_are_utf_8(sent: bytes, name: str) -> None:
+    settings = SignInSettings(kind="header", header="X-User", proxies=(PROXY,))
+    asked = HTTPConnection({"type": "http", "headers": [(b"x-user", sent)], "client": (PROXY, 5000)})
+    assert told_by_header(settings, asked) == name
 
 
 @pytest.mark.parametrize("name", ["ADA", "ada", "\uff21da", " Ada"])

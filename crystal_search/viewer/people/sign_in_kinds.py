@@ -30,8 +30,16 @@ def told_by_header(settings: SignInSettings, connection: HTTPConnection) -> str:
     """Return who a proxy that is believed says that asks; empty where none does, or it says two things."""
     peer = connection.client.host if connection.client else ""
     told = connection.headers.getlist(settings.header)
-    name = told[0].strip() if len(told) == 1 and settings.believes(peer) else ""
+    name = _utf_8(told[0]).strip() if len(told) == 1 and settings.believes(peer) else ""
     return name if name.isprintable() and len(name) <= MOST_LETTERS else ""
+
+
+def _utf_8(header: str) -> str:
+    """Return what a header says in UTF-8, though HTTP has it in ISO 8859-1; empty where it is no UTF-8."""
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return ""
 
 
 SIGN_IN_KINDS = {
