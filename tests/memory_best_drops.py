@@ -41,6 +41,8 @@ class MemoryBestDrops:
             if is_of_these and at[2] == "visible" and news_at > (query.since or LONG_AGO):
                 seen = (self._last(query.person, at[0]) or LONG_AGO) >= news_at
                 for p_crystal, image_id in _likeliest(database, at, query.readouts):
+                    if p_crystal < query.least:
+                        continue
                     best = max(p_crystal, found[image_id].p_crystal if image_id in found else 0.0)
                     found[image_id] = BestImage(image_id=image_id, p_crystal=best, news_at=news_at, seen=seen)
         order = sorted(found.values(), key=lambda each: each.image_id)

@@ -25,7 +25,7 @@ class Card:
 
 def best_cards(imaging: ImagingDatabase, query: BestQuery, shown: ShownScores) -> list[Card]:
     """Return the best drops: those of plates that the person has not seen first, the likeliest first."""
-    found = imaging.best_images(replace(query, readouts=shown.hashes, limit=LOOKED_AT))
+    found = imaging.best_images(replace(query, readouts=shown.hashes, least=LEAST, limit=LOOKED_AT))
     drops = imaging.newest_scores([each.image_id for each in found], readouts=shown.hashes)
     told = ((each, shown.of(drops[each.image_id])) for each in found if each.image_id in drops)
     cards = [card for best, drop in told if (card := _card(best, drop, query.person))]

@@ -40,6 +40,14 @@ def test_the_likeliest_of_all_plates_come_first(imaging: ImagingDatabase) -> Non
     assert best(imaging, BestQuery(limit=2)) == [(three, 0.95, False), (two, 0.9, False)]
 
 
+def test_unlikely_ones_of_unseen_plates_push_no_likely_one_out(imaging: ImagingDatabase) -> None:
+    seen, unseen = stored(imaging, key("P1")), [stored(imaging, key("P2", row=row)) for row in range(2)]
+    imaging.add_auto_scores([likely(seen, 0.9), likely(unseen[0], 0.1), likely(unseen[1], 0.2)])
+    imaging.note_seen("Ada", ["P1"], at=datetime.now(UTC))
+    query = BestQuery(person="Ada", least=0.2, limit=2)
+    assert best(imaging, query) == [(unseen[1].id, 0.2, False), (seen.id, 0.9, True)]
+
+
 def test_the_likeliest_of_some_projects_only(imaging: ImagingDatabase) -> None:
     images = [stored(imaging, key(plate)) for plate in ("P1", "P2", "P3")]
     imaging.add_auto_scores(likely(image, p_crystal) for image, p_crystal in zip(images, (0.9, 0.8, 0.7), strict=True))

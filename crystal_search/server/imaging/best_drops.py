@@ -16,6 +16,7 @@ class BestQuery:
     since: datetime | None = None  #: of inspections that had news after that; None: of all
     readouts: frozenset[str] = frozenset()  #: hashes of readouts whose scores count beside the shipped ones
     projects: tuple[str, ...] | None = None  #: only of plates of these; None: of all, and of none
+    least: float = 0.0  #: probability of crystals from which an image is wanted
     limit: int = 100  #: images
 
 

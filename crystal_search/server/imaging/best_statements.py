@@ -66,6 +66,7 @@ def best_images(query: BestQuery, readouts: Sequence[int]) -> Query:
             inspection.c.channel == "visible",
             inspection.c.news_at > time_text(query.since),
             image.c.channel == "visible",
+            likely.p_crystal >= query.least,
         )
         .where(likely.readout_id.in_([0, *readouts]), of_these if query.projects is not None else true())
         .order_by(was_seen, likely.p_crystal.desc(), inspection.c.news_at.desc(), likely.image_id)
