@@ -36,6 +36,7 @@ class MemoryBestDrops:
 
     def _best(self, database: ImagingDatabase, query: BestQuery) -> list[BestImage]:
         found: dict[int, BestImage] = {}
+        of: dict[tuple[bool, str], list[int]] = defaultdict(list)
         for at, news_at in self._news.items():
             is_of_these = query.projects is None or at[0] in database.plates_of(query.projects)
             if is_of_these and at[2] == "visible" and news_at > (query.since or LONG_AGO):
@@ -43,11 +44,17 @@ class MemoryBestDrops:
                 for p_crystal, image_id in _likeliest(database, at, query.readouts):
                     if p_crystal < query.least:
                         continue
+                    of[seen, at[0]] += [image_id] if image_id not in found else []
                     best = max(p_crystal, found[image_id].p_crystal if image_id in found else 0.0)
                     found[image_id] = BestImage(image_id=image_id, p_crystal=best, news_at=news_at, seen=seen)
-        order = sorted(found.values(), key=lambda each: each.image_id)
+        plates = [[found[image_id] for image_id in of[each]] for each in sorted(of)]
+        plates.sort(key=lambda each: (each[0].seen, -max(image.p_crystal for image in each)))
+        wanted: list[BestImage] = []
+        for images in plates[query.after :]:
+            wanted += images if len(wanted) < query.limit else []
+        order = sorted(wanted, key=lambda each: each.image_id)
         order.sort(key=lambda each: each.news_at, reverse=True)
-        return sorted(order, key=lambda each: (each.seen, -each.p_crystal))[: query.limit]
+        return sorted(order, key=lambda each: (each.seen, -each.p_crystal))
 
 
 def _likeliest(database: ImagingDatabase, at: InspectionOf, readouts: Collection[str]) -> Iterator[tuple[float, int]]:

@@ -303,9 +303,10 @@ class Today(TypedDict):
     since: Annotated[Time, "after which an inspection had images with a first score"]
     last_looked: Annotated[Time | None, "when the person looked through Today last"]
     as_of: Annotated[Time, "when this was read; what is said to be seen goes by it"]
-    unseen: Annotated[Count, "cards that are not seen, also beyond those listed"]
+    plates: Annotated[list[str], "that are new to the person and of which all cards are listed"]
+    more: Annotated[bool, "whether other plates are new as well: asked for by `after`, how many plates to pass over"]
     any_plates: Annotated[bool, "whether there are plates at all"]
-    cards: Annotated[list[Card], "60 at most; those not seen first, the likeliest first"]
+    cards: Annotated[list[Card], "60 or so, of whole plates; those not seen first, the likeliest first"]
 
 
 class Looked(TypedDict):

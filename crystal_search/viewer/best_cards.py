@@ -8,9 +8,8 @@ from crystal_search.server.imaging.best_drops import BestImage, BestQuery
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.services.shown_scores import ShownScores
 
-CARDS = 60  #: that are shown at a time
 LEAST = 0.2  #: probability of crystals from which a drop is worth a card
-LOOKED_AT = 5 * CARDS  #: images of which cards are made: readouts may put another one first
+IMAGES = 60  #: of which cards are made at a time; the plate that reaches it is shown whole
 _CRYSTAL = GROUPS.index(Group.CRYSTAL)
 
 
@@ -23,13 +22,27 @@ class Card:
     seen: bool  #: whether the person has looked at its plate since it had news, or has scored the drop
 
 
-def best_cards(imaging: ImagingDatabase, query: BestQuery, shown: ShownScores) -> list[Card]:
-    """Return the best drops: those of plates that the person has not seen first, the likeliest first."""
-    found = imaging.best_images(replace(query, readouts=shown.hashes, least=LEAST, limit=LOOKED_AT))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestCards:
+    """The best drops of some plates, each once; of a plate all, so that whoever saw them has seen the plate."""
+
+    cards: Sequence[Card]  #: of plates that the person has not seen first, the likeliest first
+    plates: Sequence[str]  #: those that are new to the person
+    is_more: bool  #: whether other plates are new as well
+
+
+def best_cards(imaging: ImagingDatabase, query: BestQuery, shown: ShownScores) -> BestCards:
+    """Return the best drops of the first plates."""
+    query = replace(query, readouts=shown.hashes, least=LEAST, limit=IMAGES)
+    found = imaging.best_images(query)
     drops = imaging.newest_scores([each.image_id for each in found], readouts=shown.hashes)
-    told = ((each, shown.of(drops[each.image_id])) for each in found if each.image_id in drops)
+    told = [(each, shown.of(drops[each.image_id])) for each in found if each.image_id in drops]
     cards = [card for best, drop in told if (card := _card(best, drop, query.person))]
-    return _one_a_drop(sorted(cards, key=lambda card: (card.seen, -card.p_crystal)))
+    plates = sorted({drop.image.key.plate for best, drop in told if not best.seen})
+    next_ones = replace(query, after=query.after + len(plates), limit=1)
+    is_more = len(found) >= IMAGES and any(not each.seen for each in imaging.best_images(next_ones))
+    cards = _one_a_drop(sorted(cards, key=lambda card: (card.seen, -card.p_crystal)))
+    return BestCards(cards=cards, plates=plates, is_more=is_more)
 
 
 def _card(best: BestImage, drop: DropScores, person: str) -> Card | None:

@@ -23,7 +23,7 @@ from crystal_search.server.imaging.plate_list import Neighbours, PlatePage, Plat
 from crystal_search.server.imaging.stored_images import StoredImage, Taken
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
-from crystal_search.viewer.best_cards import Card, best_cards
+from crystal_search.viewer.best_cards import BestCards, best_cards
 from crystal_search.viewer.recent import Recent
 from crystal_search.viewer.recipes import SHOWN, recipe_key
 from crystal_search.wells import CHANNELS, REMOVED, WellKey
@@ -200,10 +200,11 @@ class PlateReader:
         """Return one page of the list of plates."""
         return self._lists.get(query)
 
-    def best_cards(self, query: BestQuery) -> list[Card]:
-        """Return the best drops of all plates, each once."""
-        cards = best_cards(self._imaging, query, self._shown())
-        return [replace(card, drop=replace(card.drop, image=self.by_robots_clock(card.drop.image))) for card in cards]
+    def best_cards(self, query: BestQuery) -> BestCards:
+        """Return the best drops of the plates that are new, each once."""
+        best = best_cards(self._imaging, query, self._shown())
+        told = [(card, replace(card.drop, image=self.by_robots_clock(card.drop.image))) for card in best.cards]
+        return replace(best, cards=[replace(card, drop=drop) for card, drop in told])
 
     def about(self, barcode: str) -> AboutPlate:
         """Return whose a plate is and what is in its wells."""

@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from crystal_search.server.imaging.best_drops import BestQuery
 from crystal_search.server.imaging.plate_facts import PlateFacts
+from crystal_search.server.imaging.plate_list import PlateQuery
 from crystal_search.viewer import plates_page
 from crystal_search.viewer.api import body_of
-from crystal_search.viewer.best_cards import CARDS, Card, plates_of
+from crystal_search.viewer.best_cards import Card, plates_of
 from crystal_search.viewer.context import Viewer, json_answer, page, viewer_of
 from crystal_search.viewer.hand_scores import MAX_PERSON, ScoreRequestError, read_looking
 from crystal_search.viewer.json_records import Record, drop_record, moment
@@ -20,7 +21,8 @@ from crystal_search.viewer.people.asker import asker_of, tell
 
 PERSON = words("person", "who looks; whoever is signed in is known", default="", most=MAX_PERSON)
 DAYS = number("days", "of so many days; by default since the person looked last", default=None, most=3650)
-ASKED = (PERSON, DAYS)
+AFTER = number("after", "after so many plates that are new, the first ones", default=0, least=0)
+ASKED = (PERSON, DAYS, AFTER)
 OF_PLATES = frozenset(each.name for each in plates_page.ASKED)  #: a link to the list of plates, which was here
 FIRST_DAYS = 7  #: for whoever never looked before
 
@@ -38,8 +40,8 @@ def get_today(request: Request) -> Response:
     person = asker_of(request).name or PERSON.of(request)
     last, days = viewer.imaging.last_looked(person) if person else None, DAYS.of(request)
     since = last if last and not days else now - timedelta(days=days or FIRST_DAYS)
-    cards = viewer.reader.best_cards(BestQuery(person=person, since=since))
-    facts = viewer.imaging.plate_facts(plates_of(cards[:CARDS]))
+    best = viewer.reader.best_cards(BestQuery(person=person, since=since, after=AFTER.of(request)))
+    facts = viewer.imaging.plate_facts(plates_of(best.cards))
     told = {
         "person": person,
         "days": days,
@@ -47,8 +49,9 @@ def get_today(request: Request) -> Response:
         "last_looked": moment(last),
         "as_of": now.isoformat(),
     }
-    counts = {"unseen": sum(not card.seen for card in cards), "any_plates": bool(cards or viewer.reader.plates())}
-    return json_answer(request, told | counts | {"cards": [_card(viewer, card, facts) for card in cards[:CARDS]]})
+    any_plates = bool(best.cards or viewer.reader.list_plates(PlateQuery(per_page=1)).all)
+    plates = {"plates": best.plates, "more": best.is_more, "any_plates": any_plates}
+    return json_answer(request, told | plates | {"cards": [_card(viewer, card, facts) for card in best.cards]})
 
 
 def _card(viewer: Viewer, card: Card, facts: dict[str, PlateFacts]) -> Record:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, CDPSession, Locator, Page, expect
 
+from crystal_search.server.imaging.best_drops import KEPT
 from crystal_search.server.imaging.imaging_database import DropScores, ManualScore
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown
@@ -138,6 +139,21 @@ def test_whoever_says_no_name_leaves_no_mark(site: Site, page: Page) -> None:
     page.locator("#coming button").last.click()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#end-why")).to_contain_text("not noted who has seen them")
+
+
+def test_the_next_ones_go_on_whoever_looks(site: Site, page: Page) -> None:
+    firsts = [best(site, f"NEXT-{number}", *[0.99999 - 1e-5 * number] * KEPT)[0] for number in range(3)]
+    (other,) = best(site, "NEXT", 0.9998)
+    for person in ("", "Hal"):
+        if person:
+            as_person(page, person)
+        shown(page, "/?days=1")
+        at(page, firsts[0])
+        expect(page.locator("#told")).to_contain_text(f"the first {3 * KEPT} drops")
+        page.locator("#coming button").last.click()
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("The next ones").click()
+        at(page, other)
 
 
 def test_a_plate_that_is_opened_is_seen(site: Site, page: Page) -> None:

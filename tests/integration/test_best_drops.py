@@ -37,7 +37,7 @@ def test_the_likeliest_of_all_plates_come_first(imaging: ImagingDatabase) -> Non
     imaging.add_auto_scores([likely(stored(imaging, key("P5", channel="uv")), 0.99)])
     one, two, three, four = (image.id for image in images)
     assert best(imaging) == [(three, 0.95, False), (two, 0.9, False), (one, 0.2, False), (four, 0.1, False)]
-    assert best(imaging, BestQuery(limit=2)) == [(three, 0.95, False), (two, 0.9, False)]
+    assert best(imaging, BestQuery(limit=1)) == [(three, 0.95, False), (four, 0.1, False)]
 
 
 def test_unlikely_ones_of_unseen_plates_push_no_likely_one_out(imaging: ImagingDatabase) -> None:
@@ -55,6 +55,25 @@ def test_the_likeliest_of_some_projects_only(imaging: ImagingDatabase) -> None:
     imaging.note_plates(facts, source=Source(name="ispyb"))
     assert best(imaging, BestQuery(projects=("mx-1",), limit=1)) == [(images[1].id, 0.8, False)]
     assert best(imaging, BestQuery(projects=())) == []
+
+
+def test_plates_are_answered_whole_and_the_next_ones_after_them(imaging: ImagingDatabase) -> None:
+    plates = [[stored(imaging, key(plate, row=row)) for row in range(3)] for plate in ("P1", "P2", "P3")]
+    for number, images in enumerate(plates):
+        imaging.add_auto_scores([likely(image, 0.9 - 0.1 * number - 0.2 * row) for row, image in enumerate(images)])
+    imaging.note_seen("Ada", ["P1"], at=datetime.now(UTC))
+    seen, first, last = ({image.id for image in images} for images in plates)
+
+    def found(limit: int = 100, after: int = 0) -> set[int]:
+        query = BestQuery(person="Ada", least=0.2, limit=limit, after=after)
+        return {each for each, _, _ in best(imaging, query)}
+
+    assert found(limit=1) == found(limit=3) == first
+    assert found(limit=4) == first | last
+    assert found(limit=4, after=1) == last | seen
+    assert found(limit=1, after=1) == last
+    assert found(after=2) == seen
+    assert found(after=3) == set()
 
 
 def test_plates_that_a_person_has_seen_come_last_until_they_have_news(imaging: ImagingDatabase) -> None:

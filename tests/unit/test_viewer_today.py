@@ -9,6 +9,7 @@ import pytest
 
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.plate_facts import PlateFacts, Source
+from crystal_search.viewer import best_cards
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.hand_scores import MAX_PLATES
 from tests.memory_imaging import MemoryImaging
@@ -56,7 +57,8 @@ def test_the_likeliest_crystals_come_first_and_unlikely_ones_not_at_all(
     found = asked(client)
     assert wells(found) == [("P2", "A01", 1, False), ("P1", "A01", 1, False)]
     assert [each["project"] for each in found["cards"]] == ["mx-2", ""]
-    assert (found["unseen"], found["any_plates"], found["last_looked"], found["days"]) == (2, True, None, None)
+    assert (found["plates"], found["more"], found["any_plates"]) == (["P1", "P2"], False, True)
+    assert (found["last_looked"], found["days"]) == (None, None)
 
 
 def test_a_drop_is_one_card_of_the_inspection_that_shows_it_best(
@@ -76,8 +78,27 @@ def test_plates_that_were_seen_and_drops_that_were_scored_come_last(
     assert say_seen(client, plates=["P1", "P0"], as_of=found["as_of"]) == {"plates": ["P1"]}
     imaging.add_manual_score(hand_score(drops[0].image.id, "clear"))
     assert wells(asked(client)) == [("P2", "A02", 1, False), ("P1", "A01", 1, True), ("P2", "A01", 1, True)]
-    assert asked(client)["unseen"] == 1
+    assert asked(client)["plates"] == ["P2"]
     assert wells(asked(client, "person=Ben"))[0] == ("P1", "A01", 1, False)
+
+
+def test_plates_are_shown_whole_and_who_has_seen_them_goes_on_with_the_next(
+    imaging: MemoryImaging, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(best_cards, "IMAGES", 3)
+    for number in range(3):
+        scored(
+            imaging, tmp_path, f"P{number}", *[("crystal_bad_form", 0.9 - 0.1 * number - 0.2 * at) for at in range(2)]
+        )
+    pages = [asked(client, f"person=Ada&after={after}") for after in (0, 2)]
+    assert [(page["plates"], len(page["cards"]), page["more"]) for page in pages] == [
+        (["P0", "P1"], 4, True),
+        (["P2"], 2, False),
+    ]
+    say_seen(client, plates=["P0", "P1"], as_of=pages[0]["as_of"])
+    found = asked(client)
+    assert (found["plates"], found["more"]) == (["P2"], False)
+    assert wells(found)[:2] == [("P2", "A01", 1, False), ("P2", "A02", 1, False)]
 
 
 def test_the_page_begins_where_a_person_looked_through_it_last(

@@ -17,7 +17,8 @@ class BestQuery:
     readouts: frozenset[str] = frozenset()  #: hashes of readouts whose scores count beside the shipped ones
     projects: tuple[str, ...] | None = None  #: only of plates of these; None: of all, and of none
     least: float = 0.0  #: probability of crystals from which an image is wanted
-    limit: int = 100  #: images
+    after: int = 0  #: plates that are passed over, the first ones
+    limit: int = 100  #: images; the plate that reaches it is answered whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class BestDrops(Protocol):
     def best_images(self, query: BestQuery) -> list[BestImage]:
         """Return the images that are likeliest to show crystals: those of unseen plates first, the likeliest first.
 
+        Plates are answered whole, so that whoever went through all has seen these plates: unseen ones first, then by
+        their likeliest image. A plate with inspections that were seen and others that were not counts as two.
         Of each inspection the `KEPT` likeliest are known, by the shipped score and by each readout.
         """
 

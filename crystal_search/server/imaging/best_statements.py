@@ -50,7 +50,23 @@ def forgetting_likeliest(keys: Sequence[InspectionKey]) -> Delete:
 
 
 def best_images(query: BestQuery, readouts: Sequence[int]) -> Query:
-    """Select the likeliest crystals where there was news, of plates unseen by a person first."""
+    """Select the likeliest crystals where there was news, of plates unseen by a person first, each plate whole."""
+    found = _likely_images(query, readouts).subquery("found")
+    plate_best = func.max(found.c.p_crystal).over(partition_by=(found.c.plate_id, found.c.seen)).label("plate_best")
+    beside = select(found, plate_best).subquery("beside")
+    order = (beside.c.seen, beside.c.plate_best.desc(), beside.c.plate_id)
+    ranked = select(beside, func.dense_rank().over(order_by=order).label("place")).subquery("ranked")
+    first = func.rank().over(order_by=ranked.c.place).label("first")  # of its plate, among the images
+    placed = select(ranked, first).where(ranked.c.place > query.after).subquery("placed")
+    return (
+        select(placed.c.image_id, placed.c.p_crystal, placed.c.news_at, placed.c.seen)
+        .where(placed.c.first <= query.limit)
+        .order_by(placed.c.seen, placed.c.p_crystal.desc(), placed.c.news_at.desc(), placed.c.image_id)
+    )
+
+
+def _likely_images(query: BestQuery, readouts: Sequence[int]) -> Query:
+    """Select the likeliest crystals where there was news, each image once, and whether its plate was seen since."""
     looked = select(func.max(seen.c.seen_at)).where(
         seen.c.person == query.person, seen.c.plate_id == inspection.c.plate_id
     )
@@ -59,8 +75,8 @@ def best_images(query: BestQuery, readouts: Sequence[int]) -> Query:
     at = and_(likely.plate_id == inspection.c.plate_id, likely.number == inspection.c.number)
     projects = plate_fact.c.project.in_(query.projects or ())
     of_these = inspection.c.plate_id.in_(select(plate_fact.c.plate_id).where(projects))
-    return (
-        select(likely.image_id, likely.p_crystal, inspection.c.news_at, was_seen)
+    said = (
+        select(inspection.c.plate_id, likely.image_id, likely.p_crystal, inspection.c.news_at, was_seen)
         .select_from(inspection.join(likely_crystal, at).join(image, image.c.id == likely.image_id))
         .where(
             inspection.c.channel == "visible",
@@ -69,9 +85,10 @@ def best_images(query: BestQuery, readouts: Sequence[int]) -> Query:
             likely.p_crystal >= query.least,
         )
         .where(likely.readout_id.in_([0, *readouts]), of_these if query.projects is not None else true())
-        .order_by(was_seen, likely.p_crystal.desc(), inspection.c.news_at.desc(), likely.image_id)
-        .limit(query.limit * (1 + len(readouts)))
+        .subquery("said")
     )
+    once = (said.c.plate_id, said.c.image_id, said.c.news_at, said.c.seen)
+    return select(*once, func.max(said.c.p_crystal).label("p_crystal")).group_by(*once)
 
 
 def last_looked(person: str) -> Query:

@@ -1,6 +1,6 @@
 """The likeliest crystals of all plates, and who has seen which plate, in SQL."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -23,7 +23,7 @@ class SqlBestDrops(SqlCounting):
         def work(connection: Connection) -> list[BestImage]:
             recipes = readouts_among_recipes(connection).items()
             readouts = [recipe_id for recipe_id, sha256 in recipes if sha256 in query.readouts]
-            return _best(connection.execute(statements.best_images(query, readouts)))[: query.limit]
+            return [_best(row) for row in connection.execute(statements.best_images(query, readouts))]
 
         return self._read("look for the best drops", work)
 
@@ -48,10 +48,6 @@ class SqlBestDrops(SqlCounting):
         return time_of(self._read("see who has looked", lambda c: c.scalar(statements.last_looked(person))) or "")
 
 
-def _best(rows: Iterable[AnyRow]) -> list[BestImage]:
-    """Return each image once, by the score that makes it likeliest."""
-    found: dict[int, BestImage] = {}
-    for row in rows:
-        told = {"p_crystal": row.p_crystal, "news_at": datetime.fromisoformat(row.news_at), "seen": bool(row.seen)}
-        found.setdefault(row.image_id, BestImage(image_id=row.image_id, **told))
-    return list(found.values())
+def _best(row: AnyRow) -> BestImage:
+    news_at = datetime.fromisoformat(row.news_at)
+    return BestImage(image_id=row.image_id, p_crystal=row.p_crystal, news_at=news_at, seen=bool(row.seen))

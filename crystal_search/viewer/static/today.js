@@ -16,7 +16,8 @@ const SPANS = [[null, "New to me"], [1, "1 day"], [7, "7 days"], [30, "30 days"]
 const asked = new URLSearchParams(location.search);
 let days = /^[1-9]\d{0,3}$/.test(asked.get("days") ?? "") ? Number(asked.get("days")) : null;
 let machine = asked.get("frames") !== "off";
-let today = { cards: [] };
+let today = { cards: [], plates: [] };
+let skipped = 0; // new plates that the list passes over: they were shown before, and it is not noted that they were seen
 let cards = []; // in the order in which they are shown; a drop of which somebody is unsure comes again at the end
 let at = 0;
 let turn = 0; // how often a list was asked for: only the last answer counts
@@ -31,13 +32,14 @@ const question = new Question(score);
 
 const card = () => cards[at];
 
-async function load() {
+/** Show the best drops of the plates after so many new ones. */
+async function load(after = 0) {
   const mine = (turn += 1);
   question.close();
   await noting;
-  const found = await getJson(todayAddress({ person: person(), days }));
+  const found = await getJson(todayAddress({ person: person(), days, after: after || null }));
   if (mine !== turn) return;
-  [today, cards, at, done, isThrough] = [found, found.cards, 0, [], false];
+  [today, skipped, cards, at, done, isThrough] = [found, after, found.cards, 0, [], false];
   passed.clear();
   told.clear();
   showSpans();
@@ -49,10 +51,10 @@ async function load() {
 
 /** Say which drops these are. */
 function sentence() {
-  const { unseen, last_looked: last } = today;
+  const { more, last_looked: last } = today;
   const span = last && !days ? `new since you looked last, ${momentText(last)}` : `new in the last ${days === 1 ? "24 hours" : `${days ?? 7} days`}`;
-  const more = unseen > cards.length ? `the ${cards.length} best of ${unseen}` : `${cards.length} ${cards.length === 1 ? "drop" : "drops"}`;
-  return cards.length ? `${more}, ${span}; the likeliest crystals first` : `nothing is ${span}`;
+  const drops = `${more ? `${skipped ? "the next" : "the first"} ` : ""}${cards.length} ${cards.length === 1 ? "drop" : "drops"}`;
+  return cards.length ? `${drops}, ${span}; the likeliest crystals first` : `nothing is ${span}`;
 }
 
 function showSpans() {
@@ -146,14 +148,21 @@ function next() {
   noting = noting.then(notePassed).catch(failed);
 }
 
-/** Note the plates of which all cards were passed, and at the end that the whole list was. */
+/** Go on with the plates that come after those of this list. */
+async function loadMore() {
+  await noting;
+  await load(skipped + today.plates.filter((plate) => !told.has(plate)).length);
+}
+
+/** Note the plates of which all cards were passed, and at the end that all lists were. */
 async function notePassed() {
   const open = new Set(cards.filter((each) => !passed.has(each.id) && !each.seen).map((each) => each.plate));
-  const plates = [...new Set(cards.filter((each) => passed.has(each.id)).map((each) => each.plate))].filter((plate) => !open.has(plate) && !told.has(plate));
-  const through = !days && !open.size && today.unseen <= cards.length && !isThrough;
+  const plates = today.plates.filter((plate) => !open.has(plate) && !told.has(plate));
+  const through = !days && !open.size && !today.more && !skipped && !isThrough;
+  if (!isNoted() || !(plates.length || through)) return;
+  await noteSeen({ as_of: today.as_of, plates, through });
   for (const plate of plates) told.add(plate);
   isThrough ||= through;
-  if (plates.length || through) await noteSeen({ as_of: today.as_of, plates, through });
 }
 
 /** Pass on without a score: the drop comes again at the end, once. */
@@ -237,7 +246,7 @@ function showEnd() {
 
 function ending(week) {
   const plates = el("a", { className: "button", href: "/plates", textContent: "All plates" });
-  if (cards.length && today.unseen > cards.length) return ["That were the first ones", `${today.unseen - cards.length} more are new.`, [action("The next ones", () => load().catch(failed), "main"), plates]];
+  if (today.more) return ["There are more", "Drops of other plates are new as well.", [action("The next ones", () => loadMore().catch(failed), "main"), plates]];
   if (cards.length) return ["You have seen them all", whatComes(), [action("Back to the first", () => goTo(0)), week(), plates]];
   if (!today.any_plates) return ["No plates yet", "Import a robot's folder: crystal-search import FOLDER, or let crystal-search watch FOLDER import and score new images as they come. The best drops appear here.", [plates]];
   return ["Nothing new", `Since ${momentText(today.since)} no image got its first score in which crystals are likelier than 20 %.`, [days === 7 ? action("Best of the last 30 days", () => choose(30), "main") : week(), plates]];
