@@ -96,6 +96,16 @@ def test_marks_come_before_the_machine_those_for_the_purpose_first() -> None:
     assert [each.origin for each in pick(2, marks=[favourite]).positions(TO_HARVEST)] == ["best chop"]
 
 
+@pytest.mark.parametrize("place", [Point(90000, 90000), Point(240, 10), Point(10, 320), Box(200, 10, 300, 20)])
+def test_a_mark_outside_the_image_counts_for_nothing(place: Point | Box) -> None:
+    off = mark(DISPENSE, place)
+    assert [each.origin for each in pick(2, marks=[off]).positions(TO_DISPENSE)] == ["best chop"]
+    assert [each.origin for each in pick(2, marks=[off, *MARKS[:2]]).positions(TO_DISPENSE)] == 2 * ["pick mark"]
+    assert [each.column_px for each in pick(2, marks=[off, MARKS[2]]).positions(TO_DISPENSE)] == [80]
+    for name in ("echo", "soakdb"):
+        assert PICK_FORMATS[name].text([pick(2, marks=[off])], OPTIONS) == PICK_FORMATS[name].text([pick(2)], OPTIONS)
+
+
 def test_a_mark_on_an_image_that_nobody_scored_has_pixels_but_no_offset() -> None:
     marked = pick(2, scored=False, marks=MARKS)
     header, *lines = PICK_FORMATS["harvest"].text([marked], OPTIONS).splitlines()

@@ -180,8 +180,10 @@ def _offsets_um(pick: Pick, options: PickOptions) -> list[tuple[float, float]]:
     offsets = [pick.offset_px(position) for position in pick.positions(TO_DISPENSE)]
     found = [offset for offset in offsets if offset is not None]
     if not found:
-        unknown = f"{pick.name}: it is not known where in it to go, for nothing scored it"
-        raise UserError(f"{unknown}: leave it out, or have it scored first")
+        unknown = (
+            f"{pick.name}: it is not known where in it to go: nothing scored it, or nothing in it is marked or found"
+        )
+        raise UserError(f"{unknown}; leave it out, or have it scored and marked first")
     scale = options.scale_of(pick)
     if scale is None:
         raise UserError("the scale of the images is not known: say by um_per_px= how many micrometres a pixel is")

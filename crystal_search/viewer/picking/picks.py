@@ -49,12 +49,23 @@ class Pick:
         return (found.height_px, found.width_px) if found and found.height_px else None
 
     def positions(self, kinds: Sequence[str]) -> list[Position]:
-        """Return where to go: the marks of the first of these kinds that there are, else where the machine points."""
+        """Return where to go: the marks of the first of these kinds that there are, else where the machine points.
+
+        Marks that lie outside the image count for nothing.
+        """
         for kind in kinds:
-            if marked := [_of_mark(mark) for mark in self.drop.marks if mark.kind == kind]:
-                return marked
+            marked = [_of_mark(mark) for mark in self.drop.marks if mark.kind == kind]
+            if inside := list(filter(self._may_hold, marked)):
+                return inside
         pointed = position_in(self.drop.current.found) if self.drop.current else None
         return [pointed] if pointed else []
+
+    def _may_hold(self, position: Position) -> bool:
+        """Tell whether a position lies in the image, or its size is not known."""
+        if self.size_px is None:
+            return True
+        height, width = self.size_px
+        return position.row_px < height and position.column_px < width
 
     def offset_px(self, position: Position) -> tuple[float, float] | None:
         """Return how far down and right of the image's centre a position is; None where the size is not known."""
