@@ -1,6 +1,7 @@
 """Reports of plates and projects: what they tell, and their slides."""
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -74,6 +75,22 @@ def test_pages_escape_what_people_wrote(client: Client) -> None:
     assert "Ada wrote: &lt;b&gt;shower&lt;/b&gt;" in text
     assert "Drops with crystals at inspection 2" in text
     assert "No drop has crystals" in client.get("/report?project=mx+1").text
+
+
+def test_the_columns_of_a_report_add_up(client: Client, imaging: MemoryImaging, tmp_path: Path) -> None:
+    said = ["crystal_harvestable", "no_drop", "unreadable", "no_drop", "clear", ""]
+    drops = add_plate(imaging, tmp_path, plate="P4")
+    score_plate(imaging, drops, said)
+    imaging.add_manual_score(hand_score(drops[0].image.id, "no_drop"))
+    imaging.add_manual_score(hand_score(drops[1].image.id, "clear"))
+    table = client.get("/plate/P4/report").text.split("<table>")[1].split("</table>")[0]
+    heads = re.findall('<th scope="col">([a-z ]+)</th>', table)
+    _, drop_count, *counts = re.findall("<td>(.*?)</td>", table)
+    told = list(zip(heads, map(int, counts), strict=True))
+    machine, people = dict(told[:8]), dict(told[8:])
+    assert (machine["no drop"], machine["unreadable"], machine["not scored"]) == (2, 1, 1)
+    assert (people["no drop"], people["clear"]) == (1, 1)
+    assert (int(drop_count), sum(machine.values()), sum(people.values())) == (6, 6, 2)
 
 
 def test_slides_have_a_picture_of_each_drop(client: Client) -> None:

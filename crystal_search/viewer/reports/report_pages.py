@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crystal_search.errors import UserError
-from crystal_search.outcomes import GROUPS
+from crystal_search.outcomes import GROUPS, NO_DROP, UNREADABLE, UNSURE
 from crystal_search.viewer.context import page, viewer_of
+from crystal_search.viewer.frame_colours import UNSCORED
 from crystal_search.viewer.json_records import Record
 from crystal_search.viewer.parameters import words
 from crystal_search.viewer.reports.plate_report import MOST_PLATES, BestDrop, PlateReport, plate_report, plates_of
@@ -17,6 +18,9 @@ from crystal_search.viewer.reports.slides import drop_lines, slides
 
 PROJECT = words("project", "whose plates", default="", most=200)
 PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+
+BY_PEOPLE = {str(group): str(group) for group in GROUPS} | {NO_DROP: "no drop"}  #: columns, with their heads
+BY_MACHINE = BY_PEOPLE | {UNREADABLE: "unreadable", UNSURE: "unsure", UNSCORED: "not scored"}
 
 
 def get_plate_report(request: Request) -> Response:
@@ -65,9 +69,9 @@ def _page(request: Request, title: str, reports: Sequence[PlateReport], slides_a
         }
         for report in reports
     ]
-    groups = [str(group) for group in GROUPS]
-    shown = {"title": title, "plates": told, "groups": groups, "slides_at": slides_at, "most_plates": MOST_PLATES}
-    return page(request, "report.html", shown)
+    columns = {"by_machine": BY_MACHINE, "by_people": BY_PEOPLE}
+    shown = {"title": title, "plates": told, "slides_at": slides_at, "most_plates": MOST_PLATES}
+    return page(request, "report.html", shown | columns)
 
 
 def _drop_record(best: BestDrop) -> Record:
