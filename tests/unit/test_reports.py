@@ -3,7 +3,9 @@
 import io
 import re
 import sys
+from html import unescape
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from pptx import Presentation
@@ -91,6 +93,19 @@ def test_the_columns_of_a_report_add_up(client: Client, imaging: MemoryImaging, 
     assert (machine["no drop"], machine["unreadable"], machine["not scored"]) == (2, 1, 1)
     assert (people["no drop"], people["clear"]) == (1, 1)
     assert (int(drop_count), sum(machine.values()), sum(people.values())) == (6, 6, 2)
+
+
+def test_slides_are_where_the_report_says_whatever_the_barcode(
+    client: Client, imaging: MemoryImaging, tmp_path: Path
+) -> None:
+    plate = 'A#1?x%41 "é&'
+    add_plate(imaging, tmp_path, plate=plate)
+    text = client.get(f"/plate/{quote(plate)}/report").text
+    address = re.search('class="button" href="([^"]*)">Slides', text)
+    assert address
+    answer = client.get(unescape(address[1]))
+    show = Presentation(io.BytesIO(answer.content))
+    assert show.slides[0].shapes.title.text == f"Plate {plate}"
 
 
 def test_slides_have_a_picture_of_each_drop(client: Client) -> None:

@@ -1,6 +1,7 @@
 """Reports of plates and projects: pages that are made to be printed, and slides."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -25,7 +26,8 @@ BY_MACHINE = BY_PEOPLE | {UNREADABLE: "unreadable", UNSURE: "unsure", UNSCORED: 
 
 def get_plate_report(request: Request) -> Response:
     """Show the report of a plate."""
-    return _page(request, f"Plate {request.path_params['plate']}", _of_plate(request), request.url.path + ".pptx")
+    plate = request.path_params["plate"]
+    return _page(request, f"Plate {plate}", _of_plate(request), f"/plate/{quote(plate, safe='')}/report.pptx")
 
 
 def get_project_report(request: Request) -> Response:
