@@ -4,6 +4,7 @@ import random
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
@@ -13,10 +14,13 @@ from crystal_search.result import ImageScore, RankedScore
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, ManualScore
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts, Source
 from crystal_search.server.imaging.plate_list import SORTS, BestDrop, PlateQuery
+from crystal_search.server.imaging.sql_counts import COUNTED
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.imaging.stored_images import FileVersion, Removal
+from crystal_search.server.services.cycle import publish_scores
 from tests.integration.imaging_nouns import NO_DROP, NOON, auto, key, manual, new_image, stored
 from tests.memory_plate_list import listed
+from tests.service_site import site_at
 
 ISPYB = Source(name="ispyb")
 
@@ -195,6 +199,13 @@ def test_counts_are_right_after_whatever_came(imaging: ImagingDatabase) -> None:
             replace(each, scored=line.scored, last_scored_at=line.last_scored_at)
             for each, line in zip(expected.plates, shown.plates, strict=True)
         )
+
+
+def test_a_service_counts_so_that_the_list_is_right_at_once(imaging: ImagingDatabase, tmp_path: Path) -> None:
+    images = [stored(imaging, key(f"P{number}")) for number in range(COUNTED + 5)]
+    imaging.add_auto_scores([replace(auto(image), found=found("crystal_bad_form")) for image in images])
+    publish_scores(site_at(tmp_path, imaging=imaging))
+    assert [line.crystals for line in imaging.list_plates(PlateQuery()).plates] == [1] * len(images)
 
 
 def test_nobody_waits_for_counts_while_somebody_writes(empty_url: str, engine: Engine) -> None:

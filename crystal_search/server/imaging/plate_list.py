@@ -118,6 +118,9 @@ class PlateList(Protocol):
     def last_scored(self, limit: int) -> list[datetime]:
         """Return when at most so many images got their last scores by no readout, the score that came last first."""
 
+    def count_crystals(self, limit: int) -> int:
+        """Count crystals anew at `limit` inspections at most where scores changed; return at how many that was."""
+
     def list_plates(self, query: PlateQuery) -> PlatePage:
         """Return one page of the plates that have images; plates that are the same in the order stand by barcode.
 

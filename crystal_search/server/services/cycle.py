@@ -19,6 +19,8 @@ from crystal_search.server.services.set_autoscore import ScoresSet, set_autoscor
 from crystal_search.server.services.validate import Validated, validate
 from crystal_search.server.unit_states import CANONICAL, State, is_in, names_in, newest_first
 
+COUNTED = 200  #: inspections at which crystals are counted anew in a pass
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
@@ -66,11 +68,15 @@ def score_images(
 
 
 def publish_scores(site: Installation) -> ScoresSet:
-    """Write the CSV file of what was assimilated, put its scores into the ledger, and rescore some of the archive."""
+    """Write the CSV file of what was assimilated, put its scores into the ledger, and rescore some of the archive.
+
+    What changed by that is counted here, so that it is not left to whoever looks at plates.
+    """
     with only_service(site.home):
         finalize(site)
         scores = set_autoscores(site)
     rescore_some(site)
+    site.imaging.count_crystals(COUNTED)
     return scores
 
 
