@@ -18,7 +18,7 @@ from aiosmtpd.controller import Controller
 
 from crystal_search.errors import ConfigError
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import DropScores
+from crystal_search.server.imaging.imaging_database import DropScores, LedgerEntry
 from crystal_search.server.imaging.plate_facts import PlateFacts, Source
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.message_settings import MessageSettings, read_message_settings
@@ -121,7 +121,8 @@ class Place:
 
     def round(self, *, minutes: float = 1) -> RoundDone:
         self.now += timedelta(minutes=minutes)
-        finder = CrystalFinder(self.imaging, ShownScores, self.may_see.get)
+        settled = self.store.settled(self.imaging.last_entry(), self.now)
+        finder = CrystalFinder(self.imaging, ShownScores, self.may_see.get, settled)
         messenger = Messenger(
             settings=self.settings,
             time_zone="UTC",
@@ -299,6 +300,29 @@ def test_a_webhook_gets_json_and_is_followed_nowhere(place: Place, posted: tuple
             "p_crystal": 0.97,
         }
     ]
+
+
+def test_scores_that_another_program_kept_later_than_newer_ones_are_told(
+    place: Place, mailbox: MailBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on PostgreSQL and MariaDB, when many scores are kept in one transaction and a person scores meanwhile."""
+    place.subscribe()
+    first = place.plate("P1", ["crystal_harvestable"])[0]
+    for minute in range(250):
+        place.imaging.add_manual_score(hand_score(first.image.id + 1, "clear", person="Ben", minute=minute))
+    with monkeypatch.context() as meanwhile:
+        all_entries = place.imaging.ledger_entries
+
+        def kept(*, after: int = 0, limit: int) -> list[LedgerEntry]:
+            return all_entries(after=max(1, after), limit=limit)
+
+        meanwhile.setattr(place.imaging, "ledger_entries", kept)
+        assert [place.round(minutes=2) for _ in range(3)] == [RoundDone()] * 3
+    assert place.round(minutes=2) == RoundDone(sent=1)
+    assert [place.round(minutes=2) for _ in range(6)] == [RoundDone()] * 6
+    found = place.store.of("Ada")
+    assert found
+    assert found.mark == place.imaging.last_entry()
 
 
 def test_who_ends_messages_gets_none_that_wait(place: Place, mailbox: MailBox) -> None:

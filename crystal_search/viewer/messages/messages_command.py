@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
 def send(site: Installation, settings: MessageSettings, store: SubscriptionStore) -> None:
     """Do one round; say nothing when there is nothing to say."""
     with only_messenger(site.home), closing(Thumbnails(site.home.thumbnails)) as thumbnails, _may_see(site) as may_see:
-        finder = CrystalFinder(site.imaging, shown_in(site.home, site.imagers), may_see)
+        now = datetime.now(UTC)
+        settled = store.settled(site.imaging.last_entry(), now)
+        finder = CrystalFinder(site.imaging, shown_in(site.home, site.imagers), may_see, settled)
         messenger = Messenger(
             settings=settings,
             time_zone=site.settings.time_zone,
@@ -52,7 +54,7 @@ def send(site: Installation, settings: MessageSettings, store: SubscriptionStore
             thumbnails=thumbnails,
             senders=SENDERS,
         )
-        done = messenger.round(datetime.now(UTC))
+        done = messenger.round(now)
     if done.sent:
         say(f"messages: {done.sent} sent")
     for trouble in done.troubles:

@@ -11,8 +11,6 @@ from crystal_search.viewer.reports.plate_report import crystals_first
 from crystal_search.wells import REMOVED, WellKey
 
 ENTRIES_AT_ONCE = 1000
-#: Scores before the mark that are looked at again: of two that come at the same time the later may be seen first.
-OVERLAP = 200
 
 Projects = Callable[[str], tuple[str, ...] | None]  #: of a person, whose plates they may see; None: all
 
@@ -22,7 +20,7 @@ class Found:
     """What was found for somebody."""
 
     drops: tuple[DropScores, ...]  #: the best first
-    mark: int  #: the id of the last score that was looked at
+    mark: int  #: scores up to this id were looked at, and no more come among them
 
 
 def place_on_plate(key: WellKey) -> Place:
@@ -53,21 +51,21 @@ class CrystalFinder:
     imaging: ImagingDatabase
     shown: Callable[[], ShownScores]
     may_see: Projects
+    settled: int  #: no more scores come up to this id: another program may yet end what it began before
     _parts: dict[int, _Part] = field(default_factory=dict)  #: by the id before it
 
     def look(self, to: Subscription, told: set[Place]) -> Found:
         """Return what is new for somebody: drops with crystals, by what is shown of them now, that were not told."""
         if self.imaging.last_entry() <= to.mark:
             return Found(drops=(), mark=to.mark)
-        mark = to.mark
         keys: dict[Place, WellKey] = {}
-        after = max(to.since, to.mark - OVERLAP)
+        after = to.mark
         while (part := self._part(after)) is not None:
             after = part.last
-            mark = max(mark, after)
             new = (said.key for said in part.crystals if said.person != to.wish.person)
             keys |= {place_on_plate(key): key for key in new if place_on_plate(key) not in told}
-        return Found(drops=tuple(self._current(self._seen_by(to, keys.values()))), mark=mark)
+        drops = tuple(self._current(self._seen_by(to, keys.values())))
+        return Found(drops=drops, mark=max(to.mark, min(after, self.settled)))
 
     def _part(self, after: int) -> _Part | None:
         """Return what a part of the ledger says, each read once for all who are told; None at its end."""

@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Tex
 from crystal_search.server.imaging.sql_rows import time_of, time_text
 from crystal_search.viewer.own_file import OwnFile
 
-VERSION = 1
+VERSION = 2
+SETTLED_AFTER = timedelta(minutes=10)  #: no program takes as long to keep what it found
 DAILY, AT_ONCE = "daily", "at once"
 OFTEN = (DAILY, AT_ONCE)
 Place = tuple[str, int, int, int]  #: plate, row, column, drop
@@ -45,6 +46,12 @@ told_drop = Table(
     Column("well_row", Integer, primary_key=True, autoincrement=False),
     Column("well_column", Integer, primary_key=True, autoincrement=False),
     Column("drop_number", Integer, primary_key=True, autoincrement=False),
+)
+reach = Table(
+    "reach",
+    metadata,
+    Column("seen_at", String(27), primary_key=True, comment="UTC, of a round"),
+    Column("newest", Integer, nullable=False, comment="id of the newest score then"),
 )
 outbox = Table(
     "outbox",
@@ -139,6 +146,22 @@ class SubscriptionStore:
         """End a subscription; what still waits for it does not go."""
         with self._file.transaction("end a subscription") as connection:
             connection.execute(delete(subscription).where(subscription.c.id == subscription_id))
+
+    def settled(self, newest: int, now: datetime) -> int:
+        """Note the id of the newest score; return up to which id no more scores come, 0 where that is not known yet.
+
+        Of two programs that write at once the one with the lower ids may end later, but not by `SETTLED_AFTER`.
+        """
+        old = select(reach).where(reach.c.seen_at <= time_text(now - SETTLED_AFTER)).order_by(reach.c.seen_at.desc())
+        seen = {"seen_at": time_text(now), "newest": newest}
+        with self._file.transaction("note the newest score") as connection:
+            connection.execute(delete(reach).where(reach.c.seen_at >= time_text(now)))
+            connection.execute(reach.insert().values(seen))
+            last = connection.execute(old.limit(1)).first()
+            if last is None:
+                return 0
+            connection.execute(delete(reach).where(reach.c.seen_at < last.seen_at))
+            return int(last.newest)
 
     def told(self, subscription_id: int) -> set[Place]:
         """Return the drops of which somebody was told."""
