@@ -1,6 +1,5 @@
 """Signing in at an OpenID provider: where a browser leaves for it, and where it comes back."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -69,8 +68,6 @@ def _person(people: KnownPeople, identity: Identity) -> Person:
             raise OpenIdError(str(error)) from error
     if known is None:
         raise OpenIdError(f"{identity.name} was not added here; whoever runs the viewer can do so")
-    if known.subject not in ("", identity.subject):
+    if not people.store.tie(known.name, identity.subject):
         raise OpenIdError(f"another {identity.name} signs in here; whoever runs the viewer can help")
-    if not known.subject:
-        people.store.change(replace(known, subject=identity.subject))
     return known

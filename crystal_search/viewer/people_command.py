@@ -5,7 +5,6 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -69,13 +68,13 @@ def _add(store: PeopleStore, arguments: argparse.Namespace) -> None:
 
 
 def _role(store: PeopleStore, arguments: argparse.Namespace) -> None:
-    store.change(replace(_known(store, arguments.person), role=arguments.role))
+    store.set_role(arguments.person, arguments.role)
     _note(store, f"{arguments.person} has the role {arguments.role} from now on")
 
 
 def _projects(store: PeopleStore, arguments: argparse.Namespace) -> None:
     projects = None if arguments.all else tuple(dict.fromkeys(arguments.only or ()))
-    store.change(replace(_known(store, arguments.person), projects=projects))
+    store.set_projects(arguments.person, projects)
     seen = "all projects" if projects is None else f"the projects {', '.join(projects)}" if projects else "no project"
     _note(store, f"{arguments.person} sees the plates of {seen} from now on")
 
@@ -83,7 +82,7 @@ def _projects(store: PeopleStore, arguments: argparse.Namespace) -> None:
 def _password(store: PeopleStore, arguments: argparse.Namespace) -> None:
     person = _known(store, arguments.person)
     password = password_in(arguments.file) if arguments.file else _asked()
-    store.change(replace(person, password=hashed(password)))
+    store.set_password(person.name, hashed(password))
     _note(store, f"{person.name} has a new password, and is signed out everywhere")
 
 

@@ -15,7 +15,6 @@ from crystal_search.server.imaging.plate_facts import PlateFacts, Source
 from crystal_search.server.imaging.plate_list import PlateQuery
 from crystal_search.viewer.addresses import Address
 from crystal_search.viewer.limited import LimitedImaging, LimitedQueues
-from crystal_search.viewer.people.person import Person
 from crystal_search.viewer.queue_kinds import Entry
 from crystal_search.viewer.queues import Key, Listing
 from crystal_search.viewer.routes import ADDRESSES
@@ -53,7 +52,7 @@ def imaging(tmp_path: Path) -> Iterator[MemoryImaging]:
 @pytest.fixture
 def site(imaging: MemoryImaging, tmp_path: Path) -> Iterator[PeopleSite]:
     with people_site(imaging, tmp_path) as found:
-        found.store.change(Person(name="Root", role="administer", projects=(PROJECT,)))
+        found.store.set_projects("Root", (PROJECT,))
         yield found
 
 
@@ -128,14 +127,14 @@ def test_naming_another_project_is_like_naming_none_that_there_is(site: PeopleSi
 
 
 def test_a_person_without_a_project_sees_nothing_and_one_without_limits_all(site: PeopleSite) -> None:
-    site.store.change(Person(name="Ada", role="score", projects=()))
+    site.store.set_projects("Ada", ())
     assert site.client("Ada").get("/api/plates").json()["all"] == 0
     assert site.client("Lea").get("/api/plates").json()["all"] == 3
 
 
 def test_another_project_counts_from_the_next_request_on(site: PeopleSite) -> None:
     client = site.client("Root")
-    site.store.change(Person(name="Root", role="administer", projects=("hidden",)))
+    site.store.set_projects("Root", ("hidden",))
     assert client.get(f"/plate/{SECRET}").status_code == 200
     assert client.get(f"/plate/{OPEN}").status_code == 404
 

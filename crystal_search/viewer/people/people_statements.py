@@ -25,6 +25,12 @@ def changing(name: str, values: Mapping[str, object]) -> Update:
     return update(person).where(person.c.name == name).values(dict(values))
 
 
+def tying(name: str, subject: str) -> Update:
+    """Say who a person is at the OpenID provider, unless somebody else is already."""
+    free = person.c.subject.in_(("", subject))
+    return update(person).where(person.c.name == name, free).values(subject=subject)
+
+
 def removing(name: str) -> Delete:
     """Remove a person, and with them their sessions and tokens."""
     return delete(person).where(person.c.name == name)

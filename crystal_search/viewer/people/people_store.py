@@ -5,10 +5,12 @@ Of sessions, tokens and passwords only hashes are kept.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Delete
 
 from crystal_search.errors import UserError
 from crystal_search.viewer.own_file import OwnFile
@@ -80,15 +82,30 @@ class PeopleStore:
         with self._file.transaction("add a person") as connection:
             connection.execute(tables.person.insert().values(_values(person)))
 
-    def change(self, person: Person) -> None:
-        """Keep what is said of a person now, and end their sessions where that is another password."""
-        before = self.person(person.name)
-        if before is None:
-            raise UserError(f"there is no person {person.name}; crystal-search people list names all")
+    def set_role(self, name: str, role: str) -> None:
+        """Say what a person may do."""
+        self._change(name, {"role": role})
+
+    def set_projects(self, name: str, projects: tuple[str, ...] | None) -> None:
+        """Say the plates of which projects a person sees; None: of all."""
+        self._change(name, {"projects": _projects_text(projects)})
+
+    def set_password(self, name: str, password: str) -> None:
+        """Keep a person's hash, and end their sessions."""
+        self._change(name, {"password": password}, statements.ending_all(name))
+
+    def tie(self, name: str, subject: str) -> bool:
+        """Tie a person to who it is at the OpenID provider; return whether they are, for they may be tied already."""
+        with self._file.transaction("tie a person to a subject") as connection:
+            return connection.execute(statements.tying(name, subject)).rowcount > 0
+
+    def _change(self, name: str, values: Mapping[str, object], *then: Delete) -> None:
+        """Change what is named alone: somebody else may change the rest meanwhile."""
         with self._file.transaction("change a person") as connection:
-            connection.execute(statements.changing(person.name, _values(person)))
-            if before.password != person.password:
-                connection.execute(statements.ending_all(person.name))
+            if not connection.execute(statements.changing(name, values)).rowcount:
+                raise UserError(f"there is no person {name}; crystal-search people list names all")
+            for statement in then:
+                connection.execute(statement)
 
     def remove(self, name: str) -> None:
         """Remove a person with their sessions and tokens; what they scored stays."""
@@ -177,5 +194,8 @@ def _person(row: Any) -> Person:
 
 
 def _values(person: Person) -> dict[str, object]:
-    projects = json.dumps(person.projects) if person.projects is not None else None
-    return asdict(person) | {"projects": projects}
+    return asdict(person) | {"projects": _projects_text(person.projects)}
+
+
+def _projects_text(projects: tuple[str, ...] | None) -> str | None:
+    return json.dumps(projects) if projects is not None else None
