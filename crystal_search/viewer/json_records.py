@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,7 @@ from crystal_search.viewer.about_plates import AboutPlate, condition_record, fac
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.reading import Before, Board, place_of
 from crystal_search.viewer.recipes import recipe_key
+from crystal_search.wells import WellKey
 
 Record = dict[str, Any]
 Version = Callable[[StoredImage], str]  #: what changes when the image file does
@@ -40,6 +41,7 @@ KEY_OF = dict(zip(BY_HAND, (*KEYS, NO_DROP_KEY), strict=True))
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
 CLASS_DIGITS, GROUP_DIGITS = 3, 4  #: of probabilities in the overview, which has hundreds of drops
+KEY_FIELDS = tuple(each.name for each in fields(WellKey))
 NO_FRAMES: Frames = MappingProxyType({})
 
 
@@ -164,7 +166,8 @@ def image_record(image: StoredImage, version: Version) -> Record:
     """Return which drop an image shows, rows and columns from 1, and when it was made."""
     key = image.key
     told = {"id": image.id, "well": key.well, "imaged_at": taken(image), "version": version(image)}
-    return asdict(key) | {"row": key.row + 1, "column": key.column + 1} | told
+    place = {name: getattr(key, name) for name in KEY_FIELDS}
+    return place | {"row": key.row + 1, "column": key.column + 1} | told
 
 
 def auto_record(score: AutoScore) -> Record:

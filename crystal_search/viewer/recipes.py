@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 
 from crystal_search.model import hashes_of
 from crystal_search.server.imaging.imaging_database import Recipe
@@ -12,6 +13,7 @@ SHOWN = ""  #: instead of a recipe: the scores that count
 RECIPE = key_of("recipe", "whose scores; by default those that count", default=SHOWN, digits=KEY_DIGITS)
 
 
+@lru_cache(256)
 def recipe_key(recipe: Recipe) -> str:
     """Return a name for a recipe that is the same wherever models and threshold are the same."""
     told = json.dumps([hashes_of(recipe.models), recipe.threshold], sort_keys=True)

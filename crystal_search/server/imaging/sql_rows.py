@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -18,6 +19,7 @@ from crystal_search.wells import WellKey
 
 Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]
+KEPT_RECIPES = 256  #: that need not be read from JSON again: hundreds of scores of a plate are by the same
 DAY_LETTERS = len("2026-01-31")  #: so long is a day in the database
 
 #: The columns of table image that with the plate make its key, and what they are in it; in the order of lists.
@@ -133,7 +135,12 @@ def postponement_values(postponement: Postponement) -> Values:
 
 def recipe_of(row: AnyRow) -> Recipe:
     """Return the recipe in a row that has its columns."""
-    return Recipe(models=tuple(ModelRef(**model) for model in json.loads(row.models)), threshold=row.threshold)
+    return _recipe(row.models, row.threshold)
+
+
+@lru_cache(KEPT_RECIPES)
+def _recipe(models: str, threshold: float) -> Recipe:
+    return Recipe(models=tuple(ModelRef(**model) for model in json.loads(models)), threshold=threshold)
 
 
 def recipe_values(recipe: Recipe) -> Values:
