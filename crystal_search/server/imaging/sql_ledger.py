@@ -216,7 +216,7 @@ def _add_scores(connection: Connection, scores: Sequence[AutoScore]) -> int:
         wanted.setdefault((score.image_id, score.work_unit), score)
     there = {tuple(row) for row in rows_of(connection, _ids(scores), statements.machine_scores_among)}
     new = [score for key, score in wanted.items() if key not in there]
-    recipes = {recipe: recipe_id_of(connection, recipe) for recipe in {score.recipe for score in new}}
+    recipes = {recipe: recipe_id_of(connection, recipe) for recipe in dict.fromkeys(score.recipe for score in new)}
     insert(connection, schema.score, [auto_values(score, recipes[score.recipe]) for score in new])
     for recipe, recipe_id in recipes.items():
         if recipe.readout is None:
