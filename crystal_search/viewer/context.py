@@ -66,8 +66,9 @@ def board_of(request: Request) -> Board:
 
 
 def page(request: Request, name: str, context: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a page; its text is checked for news each time it is opened."""
-    viewer, headers = viewer_of(request), {"Cache-Control": "no-cache"}
+    """Return a page, checked for news each time it is opened; where people sign in, no browser keeps it."""
+    viewer = viewer_of(request)
+    headers = {"Cache-Control": "no-store" if viewer.people else "no-cache"}
     told = dict(context) | {"asker": asker_of(request), "has_messages": viewer.messages is not None}
     return viewer.templates.TemplateResponse(request, name, told, status, headers)
 

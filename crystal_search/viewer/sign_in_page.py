@@ -19,6 +19,8 @@ from crystal_search.viewer.people.passwords import MOST
 from crystal_search.viewer.people.person import MOST_LETTERS
 
 HOME = "/"
+#: said at signing out: pictures of plates that the next person at this browser may not see are kept no longer
+FORGET = {"Clear-Site-Data": '"cache"'}
 MOST_BACK = 1300  #: bytes of the page that comes then: of a cookie that holds it browsers keep 4096 in all
 NEXT = words("next", "which page of this viewer comes then", default=HOME, most=MOST_BACK)
 
@@ -104,7 +106,7 @@ def begun(request: Request, people: KnownPeople, name: str, answer: Response) ->
 
 def post_sign_out(request: Request) -> Response:
     """End the session that the browser is in."""
-    people, answer = people_of(request), JSONResponse({"person": ""})
+    people, answer = people_of(request), JSONResponse({"person": ""}, headers=FORGET)
     people.end(answer, request)
     return answer
 

@@ -176,6 +176,8 @@ def test_without_a_hint_nothing_tells_what_the_machine_says(site: Site, page: Pa
     at(page, first)
     for hidden in ("#about .of-machine", "#coming .of-machine", "#coming .badge.auto", "#course .badge.auto"):
         expect(page.locator(hidden).first).to_be_hidden()
+    for link in ("#about h2 a", "#about p a", "#course a"):
+        assert "frames=off" in (page.locator(link).first.get_attribute("href") or "")
     assert "97" not in (page.locator("#image").get_attribute("alt") or "")
     page.keyboard.press("m")
     expect(page.locator("#about .of-machine")).to_be_visible()

@@ -199,6 +199,12 @@ def test_signing_out_and_in_again_makes_the_cookie_worthless(site: PeopleSite, k
     assert before.get("/api/plates").status_code == 401
 
 
+def test_browsers_keep_no_page_of_whoever_signed_out(site: PeopleSite) -> None:
+    client = site.client("Ada")
+    assert client.get("/plates").headers["cache-control"] == "no-store"
+    assert client.post("/api/sign-out", b"{}").headers["clear-site-data"] == '"cache"'
+
+
 def test_another_password_or_removal_ends_sessions_and_tokens(site: PeopleSite, kept: str) -> None:
     client = site.client("Ada")
     with_password(site, kept)
@@ -332,6 +338,7 @@ def test_a_password_is_long_enough_and_only_the_right_one_is_right(kept: str) ->
     ("text", "said"),
     [
         ('kind = "accounts"\nkinds = 1', "unknown key"),
+        ("", "must say kind"),
         ('address = "https://x"', "must say kind"),
         ('kind = "accounts"\nunknown_people = "king"', "must be one of refuse, look"),
         ('kind = "accounts"\naddress = "plates"', "must be like"),

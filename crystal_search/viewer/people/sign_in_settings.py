@@ -68,11 +68,12 @@ def read_sign_in_settings(path: Path) -> SignInSettings:
     ConfigError
         If it names an unknown key, or gives a value that cannot be.
     """
-    table = read_toml(path, "key", None).get(TABLE, {})
+    given = read_toml(path, "key", None)
+    table = given.get(TABLE, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: {TABLE} must be a table, [{TABLE}], got {table!r}")
     check_known(path, f"key of [{TABLE}]", table, sorted(each.name for each in fields(SignInSettings)))
-    if table and not table.get("kind"):
+    if TABLE in given and not table.get("kind"):
         raise ConfigError(f"{path}: [{TABLE}] must say kind")
     if isinstance(proxies := table.get("proxies"), list):
         table["proxies"] = tuple(_network(path, each) for each in proxies)

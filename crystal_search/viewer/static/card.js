@@ -36,16 +36,19 @@ export function showPicture(card, { machine, shown }) {
   image.src = thumbnailAddress(card);
 }
 
+/** What an address must say so that whoever looks without hints goes on without them. */
+const hints = (machine) => (machine ? {} : { frames: "off" });
+
 /** Show which drop a card is of, what the machine says, and what people said last. */
-export function showAbout(card, { picked }) {
+export function showAbout(card, { picked, machine }) {
   const when = card.imaged_at ? `imaged ${takenText(card.imaged_at)}, ${ageText(card.imaged_at)}` : "imaging time not known";
   const [newest] = card.people;
-  const place = el("h2", {}, el("a", { href: dropAddress(card, {}), textContent: `${card.well} · drop ${card.drop}` }));
-  const plate = el("a", { href: plateAddress(card, { sort: "crystal" }), textContent: card.plate, title: "All drops of this plate, the likeliest crystals first" });
-  const machine = el("p", { className: "of-machine" }, autoBadge(card.auto), el("b", { textContent: percent(card.auto.p_crystal) }), " crystal", el("span", { className: "dim", textContent: ` · ${outcomeOf(card.auto.outcome).label}` }));
+  const place = el("h2", {}, el("a", { href: dropAddress(card, hints(machine)), textContent: `${card.well} · drop ${card.drop}` }));
+  const plate = el("a", { href: plateAddress(card, { sort: "crystal", ...hints(machine) }), textContent: card.plate, title: "All drops of this plate, the likeliest crystals first" });
+  const verdict = el("p", { className: "of-machine" }, autoBadge(card.auto), el("b", { textContent: percent(card.auto.p_crystal) }), " crystal", el("span", { className: "dim", textContent: ` · ${outcomeOf(card.auto.outcome).label}` }));
   const person = newest ? el("p", {}, handBadge(newest), el("span", { textContent: outcomeOf(newest.outcome).label }), el("span", { className: "dim", textContent: ` · ${newest.person}` })) : el("p", { className: "dim", textContent: "nobody has scored it" });
   const facts = el("p", { className: "dim" }, plate, `, inspection ${card.inspection}${card.project ? ` · ${card.project}` : ""} · ${when}${card.again ? " · unsure before" : ""}`);
-  byId("about").replaceChildren(place, machine, person, facts);
+  byId("about").replaceChildren(place, verdict, person, facts);
   byId("pick").setAttribute("aria-pressed", picked ? "true" : "false");
 }
 
@@ -53,7 +56,7 @@ export function showAbout(card, { picked }) {
 export function showCourse(card, siblings, { machine }) {
   const visible = siblings.filter((each) => each.channel === card.channel);
   byId("course").replaceChildren(...visible.map((each) => {
-    const { element } = new Tile(each, { address: dropAddress(each, {}), lazy: false, machine });
+    const { element } = new Tile(each, { address: dropAddress(each, hints(machine)), lazy: false, machine });
     element.classList.toggle("here", each.id === card.id);
     return el("figure", {}, element, el("figcaption", { textContent: `${each.inspection}${each.imaged_at ? ` · ${takenDay(each.imaged_at)}` : ""}` }));
   }));

@@ -13,9 +13,9 @@ async function failure(response) {
   return new Error(text);
 }
 
-/** Return the JSON value at `address`. */
+/** Return the JSON value at `address` as it is now, also after going back. */
 export async function getJson(address) {
-  const response = await fetch(address, { headers: { Accept: "application/json" } });
+  const response = await fetch(address, { cache: "no-cache", headers: { Accept: "application/json" } });
   if (!response.ok) throw await failure(response);
   return response.json();
 }

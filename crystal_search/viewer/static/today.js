@@ -98,7 +98,7 @@ function show() {
 }
 
 function showWords() {
-  showAbout(card(), { picked: isPicked(card().id) });
+  showAbout(card(), { picked: isPicked(card().id), machine });
   byId("image").alt = describe(card(), { machine });
   showHistory();
 }
