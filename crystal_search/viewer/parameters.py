@@ -93,7 +93,7 @@ def amount(name: str, meaning: str, *, most: float) -> Parameter[float | None]:
 def words(name: str, meaning: str, *, default: Other, most: int) -> Parameter[str | Other]:
     """Return a parameter that is text of at most so many letters, each space of it one.
 
-    >>> words("search", "", default="", most=9).read(" mx-1   Ada")
+    >>> words("search", "", default="", most=20).read(" mx-1   Ada")
     'mx-1 Ada'
     """
 

@@ -7,52 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
-from crystal_search.archives.seen_objects import SeenObject, objects_json, of_mask
-from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS
+from crystal_search.datasets.packed import IMAGE, IMAGES
 from crystal_search.exit_codes import OK, USAGE
-from crystal_search.images import picture_file
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, in_role, read_model, write_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
+from tests.unit.crystal_dataset import SIDE_PX, crystal, picture, sample, write_crystals
 from tests.unit.dataset_files import write_about, write_shard
-
-SIDE_PX = 160
-
-
-def crystal(number: int) -> SeenObject:
-    mask = np.zeros((SIDE_PX, SIDE_PX), np.bool_)
-    mask[40 + 5 * number : 56 + 5 * number, 60:100] = True
-    return of_mask(mask, "crystal_harvestable")
-
-
-def picture(number: int) -> bytes:
-    """Return noise with a lighter crystal in it."""
-    grey = np.random.default_rng(number).normal(100, 4, (SIDE_PX, SIDE_PX))
-    grey[crystal(number).mask] += 60
-    return picture_file(Pillow.fromarray(np.clip(grey, 0, 255).astype(np.uint8)))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a short training."""
     folder = tmp_path_factory.mktemp("crystals")
-    shards = [
-        write_shard(folder, IMAGES, split, [sample(number) for number in numbers])
-        for split, numbers in (("train", range(3)), ("validation", range(3, 5)))
-    ]
-    write_about(folder, shards)
+    write_crystals(folder)
     words = ["--data", str(folder), "--out", str(folder / "run"), "--steps", "2", "--validate-every", "2"]
     assert main(["train", "crystals", *words, "--side", "64", "--batch-size", "2"]) == OK
     return folder / "run"
-
-
-def sample(number: int) -> tuple[dict[str, str], dict[str, bytes]]:
-    known = {"key": f"{number:08d}", "outcome": "crystal_harvestable", "image": f"{number}.png"}
-    parts = {IMAGE: picture(number), OBJECTS: objects_json([crystal(number)])}
-    return known | {"well": f"{number}", "plate": ""}, parts
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,14 @@ from crystal_search.main import main
 from crystal_search.networks.network_kinds import NETWORKS
 from crystal_search.training import cells_task, loop
 from crystal_search.training.task_kinds import TASKS
+from tests.unit.crystal_dataset import write_crystals
 from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 
 ALL = {name: network for kind in NETWORKS.values() for name, network in kind.items()}
 CLAIMED = [(task, name) for task, name in product(TASKS, ALL) if task in ALL[name].tasks]
 NOT_CLAIMED = [(task, name) for task, name in product(TASKS, ALL) if task not in ALL[name].tasks]
-MORE = {"images": ("--weights", "nothing", "--side", "64", "--phases", "none")}
+MORE = {"images": ("--weights", "nothing", "--side", "64", "--phases", "none"), "crystals": ("--side", "64")}
 TWO = {"clear": 2, "crystal_bad_form": 2}
 
 
@@ -28,7 +29,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     rendered = write_rendered(tmp_path_factory.mktemp("rendered"), train=two, validation=two)
     wells = {"train": {"clear": 2, "crystal_bad_form": 1}, "validation": {"clear": 1}}
     data = write_dataset(tmp_path_factory.mktemp("data"), {"train": TWO, "validation": TWO}, wells=wells)
-    return {"chops": data, "cells": rendered, "drops": data, "images": data}
+    crystals = write_crystals(tmp_path_factory.mktemp("crystals"))
+    return {"chops": data, "cells": rendered, "drops": data, "images": data, "crystals": crystals}
 
 
 @pytest.fixture(autouse=True, scope="module")
