@@ -40,7 +40,7 @@ def viewer(home: Path, *options: str, by: Sequence[str] = ()) -> Iterator[tuple[
 def test_it_tells_its_address_serves_and_ends_well(tmp_path: Path, ending: signal.Signals) -> None:
     with viewer(Home(tmp_path / "home").made().path, "--port", "0") as (process, address):
         assert address.startswith("http://127.0.0.1:")
-        answer = httpx.get(address)
+        answer = httpx.get(f"{address}plates")
         assert answer.status_code == 200
         assert "crystal-search import FOLDER" in answer.text
         process.send_signal(ending)
