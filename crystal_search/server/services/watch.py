@@ -193,18 +193,16 @@ def watch(
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
     recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
     recipe()  # trouble with the models ends the service before it begins
-    order, backlog, rounds = EVERYTHING, Backlog(), Rounds(site)
-    offered = OfferRounds(site)
+    order, backlog, rounds, offered = _order(site), Backlog(), Rounds(site), OfferRounds(site)
     facility = FacilityRounds(site, read_facility_settings(site.home.settings))
-    if site.engine.clients_here:  # fresh images are packed when there is somebody to score them
-        order = Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
+    beside = [(name, process) for name, process in (("viewer", viewer), ("messages", messages)) if process]
 
     def one_pass() -> None:
         done, scores = cycle(site, recipe(), engine, order)
         put_off = _complained(site, complaints)
         if scores.new:
             left = max(0, site.imaging.count_to_score(recipe()) - put_off)
-            say(f"{time.strftime('%H:%M:%S')} {backlog.said(scores.new, left)}")
+            say_all([backlog.said(scores.new, left)])
         if done.created.units:
             backlog.begins()
         complaints.about("set", "; ".join(scores.waiting))
@@ -212,10 +210,8 @@ def watch(
     while True:
         check()
         began = time.monotonic()
-        if viewer:
-            complaints.about("viewer", _trouble(viewer.look_after))
-        if messages:
-            complaints.about("messages", _trouble(messages.look_after))
+        for name, process in beside:
+            complaints.about(name, _trouble(process.look_after))
         complaints.about("import", _trouble(look))
         complaints.about("facility", facility.look())
         complaints.about("score", noted(site.home, _trouble(one_pass)))
@@ -224,6 +220,13 @@ def watch(
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
+
+
+def _order(site: Installation) -> Order:
+    """Return what is packed: fresh images, where clients are here, when there is somebody to score them."""
+    if not site.engine.clients_here:
+        return EVERYTHING
+    return Order(max_queue=min(site.settings.max_queue, 2 * site.settings.worker_count + 2))
 
 
 def say_all(lines: Iterable[str]) -> None:
