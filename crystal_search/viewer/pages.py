@@ -1,5 +1,6 @@
 """The pages: a plate, a drop, and errors."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from urllib.parse import urlencode
 
@@ -8,23 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from crystal_search.errors import DatabaseError
+from crystal_search.viewer.addresses import HTML, Address
 from crystal_search.viewer.api import board_value, ledger_value
 from crystal_search.viewer.context import board_of, page, viewer_of
 from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.viewer.recipes import RECIPE
 from crystal_search.viewer.sign_in_page import way_back
-
-PAGES = (
-    "/plate/",
-    "/plates",
-    "/drop/",
-    "/import",
-    "/messages",
-    "/imagers",
-    "/queues",
-    "/sign-in",
-    "/audit",
-)  #: addresses that people open; everything else is asked by programs
 
 
 def get_plate_page(request: Request) -> Response:
@@ -74,11 +64,17 @@ def show_other_error(request: Request, _: Exception) -> Response:
 
 
 def _error(request: Request, status: int, message: str) -> Response:
-    path = request.url.path
-    opened = path == "/" or (path.startswith(PAGES) and not path.endswith((".csv", ".pptx")))
     wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
-    if status == 401 and (opened or wants_page):
+    wants_page = wants_page or _is_a_page(request)
+    if status == 401 and wants_page:
         return RedirectResponse(f"/sign-in?{urlencode({'next': way_back(request)})}", 303)
-    if opened or wants_page:
+    if wants_page:
         return page(request, "error.html", {"status": status, "message": message}, status)
     return JSONResponse({"status": status, "error": message}, status)
+
+
+def _is_a_page(request: Request) -> bool:
+    """Tell whether the address is one that people open; everything else is asked by programs."""
+    addresses: Sequence[Address] = request.app.state.addresses
+    found = (each for each in addresses if each.route.path_regex.match(request.url.path))
+    return next((each.gives == HTML for each in found), False)

@@ -175,7 +175,7 @@ def test_every_error_has_one_shape(
     assert answer.json()["error"]
 
 
-@pytest.mark.parametrize("path", ["/plate/none", "/drop/99"])
+@pytest.mark.parametrize("path", ["/plate/none", "/drop/99", "/report?project=none", "/picks?ids=99", "/queues/none"])
 def test_people_get_an_error_page(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
