@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, content_of
 from crystal_search.archives.coco_folder import open_coco
+from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import unit_vectors
-from crystal_search.crystals.crystal import Crystal
 from crystal_search.crystals.decoding import ANGLES, BOXES, TURNS, Decoding, crystals_in
 from crystal_search.crystals.finding import dense_maps, not_wider
 from crystal_search.evaluation.crystal_figures import CrystalVerdict, crystal_figures

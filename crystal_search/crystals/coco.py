@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from crystal_search.crystals.crystal import Crystal
+from crystal_search.crystal import Crystal
 
 CATEGORY = {"id": 1, "name": "crystal"}
 

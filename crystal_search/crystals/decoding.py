@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.crystal import Crystal, Floats
 from crystal_search.crystals.boxes import circle_of_directions, outline_of, overlaps
-from crystal_search.crystals.crystal import Crystal, Floats
 from crystal_search.inference import Maps
 
 STRIDE_PX = 4  #: between cells of a map; a cell's middle lies half of it behind its first pixel's edge

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.crystals.crystal import Crystal
+from crystal_search.crystal import Crystal
 from crystal_search.crystals.decoding import STRIDE_PX, Decoding, crystals_in
 from crystal_search.images import DecodedImage, Grey, View, normalised, resized, to_grey
 from crystal_search.inference import Maps, Network

@@ -13,9 +13,9 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from crystal_search.columns import Cell
+from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import corners
 from crystal_search.crystals.coco import CATEGORY, annotation_of
-from crystal_search.crystals.crystal import Crystal
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError

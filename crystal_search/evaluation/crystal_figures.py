@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.bootstrap import Interval, drawn
+from crystal_search.crystal import Crystal
 from crystal_search.crystals.coco import CATEGORY, annotation_of
-from crystal_search.crystals.crystal import Crystal
 from crystal_search.errors import UserError
 from crystal_search.evaluation.judge import Figure
 from crystal_search.evaluation.known_images import KnownImage

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from crystal_search.crystals.crystal import Crystal
+from crystal_search.crystal import Crystal
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.datasets.packed import sampled
 from crystal_search.errors import ImageError, UserError

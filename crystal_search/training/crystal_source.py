@@ -11,8 +11,8 @@ from PIL import ImageFilter
 from torch import Tensor
 
 from crystal_search.archives.seen_objects import SeenObject
+from crystal_search.crystal import Floats
 from crystal_search.crystals.boxes import circle_of_directions
-from crystal_search.crystals.crystal import Floats
 from crystal_search.crystals.decoding import STRIDE_PX
 from crystal_search.crystals.finding import not_wider
 from crystal_search.datasets.packed import GREY, OBJECTS, PackedDataset, ShardFile, ShardsInUse, WellRow

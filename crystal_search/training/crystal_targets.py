@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.crystal import Floats
 from crystal_search.crystals.boxes import DIRECTIONS, reaches, unit_vectors
-from crystal_search.crystals.crystal import Floats
 from crystal_search.crystals.decoding import OFFSET_PX, STRIDE_PX
 
 #: Channels of a target: how much a cell is the middle of a crystal, whether that counts, what part of it is covered,

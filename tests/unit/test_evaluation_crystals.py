@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from crystal_search.archives.seen_objects import SeenObject, of_mask
+from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import corners
-from crystal_search.crystals.crystal import Crystal
 from crystal_search.evaluation.crystal_figures import CrystalVerdict, crystal_figures
 from crystal_search.evaluation.known_images import KnownImage
 
