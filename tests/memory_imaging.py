@@ -500,13 +500,31 @@ class MemoryImaging(MemoryFacts, MemoryBestDrops):
         drops = self.drops(plate, inspection=inspection, channel=channel)
         return [(each, self.ledger(each.image.id)) for each in drops]
 
+    def images_added_to(
+        self, plate: str, *, since: object, inspection: int, channel: str = "visible"
+    ) -> Collection[int] | None:
+        """Return the images of an inspection that got scores, comments or marks since; None: read everything again."""
+        now = self.state_of_drops(plate, inspection=inspection, channel=channel)
+        if not isinstance(since, list) or not isinstance(now, list):
+            return None
+        before, after = ([drop.image for drop, _ in each] for each in (since, now))
+        pairs = zip(since, now, strict=True) if before == after else ()
+        return {new[0].image.id for old, new in pairs if old != new} if before == after else None
+
     def drops(
-        self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
+        self,
+        plate: str,
+        *,
+        inspection: int,
+        channel: str = "visible",
+        readouts: Collection[str] = (),
+        images: Collection[int] | None = None,
     ) -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop."""
         found = []
         for image in self.plate_images(plate):
-            if (image.key.inspection, image.key.channel) == (inspection, channel):
+            wanted = images is None or image.id in images
+            if wanted and (image.key.inspection, image.key.channel) == (inspection, channel):
                 machine = [score for score in self.ledger(image.id) if isinstance(score, AutoScore)]
                 newest = {score.recipe: score for score in sorted(machine, key=_counts) if score.recipe.readout}
                 shown = [

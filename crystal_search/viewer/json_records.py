@@ -27,6 +27,7 @@ from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.stored_images import Postponement, StoredImage
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
+from crystal_search.viewer.made_once import made_once
 from crystal_search.viewer.reading import Before, Board, place_of
 from crystal_search.viewer.recipes import recipe_key
 from crystal_search.wells import WellKey
@@ -41,6 +42,7 @@ KEY_OF = dict(zip(BY_HAND, (*KEYS, NO_DROP_KEY), strict=True))
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
 CLASS_DIGITS, GROUP_DIGITS = 3, 4  #: of probabilities in the overview, which has hundreds of drops
+KEPT_RECORDS = 20_000  #: of scores, about 1 kB each: of the plates that are open
 KEY_FIELDS = tuple(each.name for each in fields(WellKey))
 NO_FRAMES: Frames = MappingProxyType({})
 
@@ -170,6 +172,7 @@ def image_record(image: StoredImage, version: Version) -> Record:
     return place | {"row": key.row + 1, "column": key.column + 1} | told
 
 
+@made_once(limit=KEPT_RECORDS)
 def auto_record(score: AutoScore) -> Record:
     """Return a machine's score in short."""
     found = score.found

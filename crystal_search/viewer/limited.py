@@ -80,6 +80,10 @@ class LimitedImaging:
         """Return what is another value when the drops of an inspection may be, or are no longer seen."""
         return self._imaging.state_of_drops(plate, **options) if plate in self._plates() else None
 
+    def images_added_to(self, plate: str, **options: Any) -> Collection[int] | None:
+        """Return the images of an inspection of which something was added since it was seen in a state."""
+        return self._imaging.images_added_to(plate, **options) if plate in self._plates() else None
+
     def recipes_at(self, plate: str, **options: Any) -> list[Recipe]:
         """Return the recipes by which images of an inspection have a score that counts."""
         return self._imaging.recipes_at(plate, **options) if plate in self._plates() else []

@@ -1,6 +1,6 @@
 """What the pages read from the imaging database, each thing at most once in a moment."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypeVar
@@ -78,6 +78,14 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class _State:
+    """What the drops of an inspection follow from: which scores are shown, and what is written of them."""
+
+    shown: ShownScores
+    drops: object
+
+
+@dataclass(frozen=True, slots=True)
 class _Making:
     """What is made of an inspection and a recipe, whoever makes it."""
 
@@ -106,8 +114,8 @@ class PlateReader:
         self._plates = Recent(self._load_plate, seconds=PLATES_SECONDS)
         self._neighbours = Recent(self._load_neighbours, seconds=HISTORY_SECONDS)
         self._days = Recent(self._load_days, seconds=HISTORY_SECONDS)
-        self._live = Recent(self._load_drops, seconds=LIVE_SECONDS, state=self._state)
-        self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS, state=self._state)
+        self._live = Recent(self._load_drops, seconds=LIVE_SECONDS, state=self._state, renew=self._renew_drops)
+        self._history = Recent(self._load_drops, seconds=HISTORY_SECONDS, state=self._state, renew=self._renew_drops)
         self._recipes = Recent(self._load_recipes, seconds=HISTORY_SECONDS)
         self._made: Recent[_Making, Any] = Recent(
             lambda making: making.make(), seconds=LIVE_SECONDS, state=lambda making: making.state()
@@ -140,17 +148,28 @@ class PlateReader:
     def _load_about(self, plate: str) -> AboutPlate:
         return about(self._imaging, plate)
 
-    def _state(self, wanted: tuple[Board, str]) -> object:
+    def _state(self, wanted: tuple[Board, str]) -> "_State":
         """Return what is another value when the drops of an inspection, or what is shown of them, may be."""
         plate, inspection, channel = wanted[0]
-        return self._shown(), self._imaging.state_of_drops(plate, inspection=inspection, channel=channel)
+        return _State(self._shown(), self._imaging.state_of_drops(plate, inspection=inspection, channel=channel))
 
-    def _load_drops(self, wanted: tuple[Board, str]) -> list[DropScores]:
+    def _load_drops(self, wanted: tuple[Board, str], images: Collection[int] | None = None) -> list[DropScores]:
         (plate, inspection, channel), key = wanted
         shown = self._shown()
-        drops = self._imaging.drops(plate, inspection=inspection, channel=channel, readouts=shown.hashes)
+        drops = self._imaging.drops(plate, inspection=inspection, channel=channel, readouts=shown.hashes, images=images)
         told = self._scored_by(key, wanted[0], drops) if key else map(shown.of, drops)
         return [replace(drop, image=self.by_robots_clock(drop.image)) for drop in told]
+
+    def _renew_drops(self, wanted: tuple[Board, str], drops: list[DropScores], before: object) -> list[DropScores]:
+        """Return the drops of an inspection, of which only those are read that got scores, comments or marks."""
+        (plate, inspection, channel), _ = wanted
+        added = None
+        if isinstance(before, _State) and before.shown == self._shown():
+            added = self._imaging.images_added_to(plate, since=before.drops, inspection=inspection, channel=channel)
+        if added is None:
+            return self._load_drops(wanted)
+        new = {drop.image.id: drop for drop in self._load_drops(wanted, added)}
+        return [new.get(drop.image.id, drop) for drop in drops]
 
     def _scored_by(self, key: str, board: Board, drops: Iterable[DropScores]) -> Iterator[DropScores]:
         """Yield drops with their scores by the recipe of this key alone."""

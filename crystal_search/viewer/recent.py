@@ -27,7 +27,8 @@ class Recent(Generic[Key, Value]):
     """Calls `load` for a key at most once in `seconds`; safe to use from several threads.
 
     Where `state` tells cheaply what is another thing when the value is, it is asked once in `seconds` instead, and
-    the value is loaded when its state is another one.
+    the value is loaded when its state is another one. `renew` can make it of the value that there was and its state
+    instead of loading all of it.
 
     >>> squares = Recent(lambda number: number * number, seconds=60)
     >>> squares.get(7)
@@ -40,11 +41,13 @@ class Recent(Generic[Key, Value]):
         *,
         seconds: float,
         state: Callable[[Key], object] | None = None,
+        renew: Callable[[Key, Value, object], Value] | None = None,
         limit: int = 64,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load = load
         self._state = state
+        self._renew = renew
         self._seconds = seconds
         self._limit = limit
         self._clock = clock
@@ -91,9 +94,12 @@ class Recent(Generic[Key, Value]):
         """Return what was known before, if it is right still, or what is loaded."""
         asked_at = self._clock()
         state = self._state(key) if self._state else None
-        if self._state and before and before.state == state and asked_at - before.loaded_at < AGAIN_SECONDS:
-            return before
         # The state is asked first: what changes between the two is loaded once more, and never overlooked.
+        if self._state and before and asked_at - before.loaded_at < AGAIN_SECONDS:
+            if before.state == state:
+                return before
+            if self._renew:
+                return replace(before, value=self._renew(key, before.value, before.state), state=state)
         return _Known(value=self._load(key), state=state, loaded_at=asked_at, seen_at=asked_at)
 
     def forget(self, about: Callable[[Key], bool] = lambda _: True) -> None:

@@ -60,6 +60,31 @@ def test_whatever_is_written_of_an_inspection_is_another_state(imaging: ImagingD
         state = new
 
 
+def test_what_was_added_is_read_of_its_images_alone_and_everything_else_anew(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    other = stored(imaging, replace(image.key, drop=5))
+    drops, state = imaging.drops("P1", inspection=1), imaging.state_of_drops("P1", inspection=1)
+    told = {}
+    for name, write in writes(imaging, image).items():
+        write()
+        added = imaging.images_added_to("P1", since=state, inspection=1)
+        now = imaging.drops("P1", inspection=1)
+        if added is not None:
+            new = {each.image.id: each for each in imaging.drops("P1", inspection=1, images=added)}
+            assert [new.get(each.image.id, each) for each in drops] == now, name
+        drops, state, told[name] = now, imaging.state_of_drops("P1", inspection=1), added
+    assert all(told[name] == {image.id} for name in ("a person's score", "the same again", "a comment", "a mark"))
+    assert told["another drop"] is told["the drop removed"] is None
+    assert imaging.images_added_to("P1", since=state, inspection=1) == set()
+    imaging.add_manual_score(manual(other))
+    assert imaging.images_added_to("P1", since=state, inspection=1) == {other.id}
+
+
+def test_of_a_state_that_is_none_everything_is_read_anew(imaging: ImagingDatabase) -> None:
+    stored(imaging, key())
+    assert imaging.images_added_to("P1", since=None, inspection=1) is None
+
+
 def test_what_is_written_of_others_is_the_same_state(imaging: ImagingDatabase) -> None:
     stored(imaging, key())
     state = imaging.state_of_drops("P1", inspection=1)

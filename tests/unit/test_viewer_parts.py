@@ -26,7 +26,8 @@ from crystal_search.viewer.frame_colours import read_frames
 from crystal_search.viewer.guard import host_name, own_names
 from crystal_search.viewer.hand_scores import ScoreRequestError, read_score
 from crystal_search.viewer.json_records import BY_HAND, ink_on, luminance, outcome_table
-from crystal_search.viewer.recent import Recent
+from crystal_search.viewer.made_once import made_once
+from crystal_search.viewer.recent import AGAIN_SECONDS, Recent
 from crystal_search.viewer.thumbnails import THUMBNAIL_WIDTH_PX, Thumbnails, small_jpeg
 from crystal_search.viewer.versions import MISSING, Versions
 from crystal_search.wells import WellKey
@@ -163,6 +164,41 @@ def test_what_changes_while_it_is_read_is_read_again() -> None:
     recent: Recent[str, int] = Recent(load, seconds=0, state=lambda _: state[0])
     assert [recent.get("a"), recent.get("a"), recent.get("a")] == [0, 1, 1]
     assert loads == [0, 1]
+
+
+def test_a_value_of_another_state_is_renewed_where_that_is_possible_and_loaded_anew_after_long() -> None:
+    now, state = [0.0], [1]
+    renewed: list[tuple[str, list[int], object]] = []
+
+    def renew(key: str, value: list[int], before: object) -> list[int]:
+        renewed.append((key, value, before))
+        return [*value, state[0]]
+
+    recent: Recent[str, list[int]] = Recent(
+        lambda _: [state[0]], seconds=1, state=lambda _: state[0], renew=renew, clock=lambda: now[0]
+    )
+    assert recent.get("a") == [1]
+    now[0], state[0] = 2, 2
+    assert recent.get("a") == [1, 2]
+    now[0] = 4
+    assert recent.get("a") == [1, 2]
+    assert renewed == [("a", [1], 1)]
+    now[0], state[0] = AGAIN_SECONDS + 1, 3
+    assert recent.get("a") == [3]  # whatever was renewed meanwhile
+
+
+def test_what_is_made_of_the_same_object_is_made_once() -> None:
+    made: list[object] = []
+
+    @made_once(limit=2)
+    def shown(of: list[int]) -> int:
+        made.append(of)
+        return len(made)
+
+    first, equal = [1, 2], [1, 2]
+    assert [shown(first), shown(equal), shown(first), shown(equal)] == [1, 2, 1, 2]
+    shown([3])
+    assert shown(first) == 4  # it was the one that was asked about longest ago
 
 
 def test_a_state_that_cannot_be_asked_is_told_to_all_who_wait() -> None:

@@ -253,12 +253,18 @@ class Ledger(Protocol):
         """Return the id of the newest score; 0 when there is none."""
 
     def drops(
-        self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
+        self,
+        plate: str,
+        *,
+        inspection: int,
+        channel: str = "visible",
+        readouts: Collection[str] = (),
+        images: Collection[int] | None = None,
     ) -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop.
 
         Of people's scores these are those that were not taken back, one of each person; of readouts those with these
-        hashes, one of each recipe.
+        hashes, one of each recipe. Where `images` are named, only these are read.
         """
 
     def recipes_at(self, plate: str, *, inspection: int, channel: str = "visible") -> list[Recipe]:

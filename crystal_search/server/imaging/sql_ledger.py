@@ -116,21 +116,30 @@ class SqlLedger(SqlTransactions):
         return [score_of(row) for row in rows]
 
     def drops(
-        self, plate: str, *, inspection: int, channel: str = "visible", readouts: Collection[str] = ()
+        self,
+        plate: str,
+        *,
+        inspection: int,
+        channel: str = "visible",
+        readouts: Collection[str] = (),
+        images: Collection[int] | None = None,
     ) -> list[DropScores]:
         """Return the images of one inspection of a plate with the scores that came last, by row, column, drop.
 
-        Of readouts those with these hashes, by each recipe, in the order in which they came.
+        Of readouts those with these hashes, by each recipe, in the order in which they came. Where `images` are
+        named, only these are read.
         """
         where = (plate, inspection, channel)
+        these = () if images is None else statements.among(sorted(images))
 
         def work(connection: Connection) -> list[DropScores]:
-            images = [stored_image(row) for row in connection.execute(statements.images_of_inspection(*where))]
+            rows = connection.execute(statements.images_of_inspection(*where).where(*these))
             comments, marks = comments_by_image(connection, where), marks_by_image(connection, where)
-            newest = _newest_scores(connection, statements.of_inspection(*where), readouts)
+            newest = _newest_scores(connection, (*statements.of_inspection(*where), *these), readouts)
             put_off = connection.execute(postponements_of_inspection(*where))
             waiting = {row.image_id: postponement_of(row) for row in put_off}
-            told = [drop_scores(each, newest[each.id], waiting.get(each.id)) for each in images]
+            there = map(stored_image, rows.all())
+            told = [drop_scores(each, newest[each.id], waiting.get(each.id)) for each in there]
             return [
                 replace(drop, comments=comments.get(drop.image.id, ()), marks=marks.get(drop.image.id, ()))
                 for drop in told
