@@ -20,8 +20,9 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import unit_vectors
 from crystal_search.crystals.decoding import ANGLES, BOXES, TURNS, Decoding, crystals_in
 from crystal_search.crystals.finding import dense_maps, not_wider
-from crystal_search.evaluation.crystal_figures import CrystalVerdict, crystal_figures
+from crystal_search.evaluation.crystal_figures import crystal_figures
 from crystal_search.evaluation.crystal_judge import LEAST_PROBABILITY
+from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
 from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.images import decode, normalised, to_grey
 from crystal_search.inference import Maps, OnnxNetwork

@@ -63,6 +63,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "SIDE": ("top", "left", "bottom", "right"),
     "CHANNEL": CHANNELS[1:],
     "CHOPS": ("train", "validation"),
+    "SIZE": ("small", "medium", "large"),
 }
 
 #: Everything by what it is about.
@@ -252,6 +253,12 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("recall_percent", "percent", "of those that are, how many are called so"),
         Column("f1_percent", "percent", "harmonic mean of precision and recall", "F1 (%)"),
         Column("auroc", "share", "how often one that is has a higher probability than one that is not", "AUROC", 3),
+        Column("compared", "text", "what of a crystal is compared: `oriented boxes`, `upright boxes` or `masks`"),
+        Column("ap", "share", "average precision, mean over overlaps from 0.50 to 0.95", "AP", 3),
+        Column("ap50", "share", "average precision at an overlap of 0.50", "AP50", 3),
+        Column("ap65", "share", "average precision at an overlap of 0.65", "AP65", 3),
+        Column("ap75", "share", "average precision at an overlap of 0.75", "AP75", 3),
+        Column("ap_SIZE", "share", "average precision of crystals of that size, mean over these overlaps", "", 3),
         Column("answer", "text", "class that the network, or a person, named"),
         Column("count", "count", "how often"),
         Column("calibrated", "yes/no", "whether logits were divided by the temperature"),

@@ -1,9 +1,10 @@
 """Tables of papers, to have them beside one's own; they were measured on other images."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from crystal_search.columns import column_named
-from crystal_search.evaluation.tables import Table, table
+from crystal_search.evaluation.tables import Cell, Table, table
 from crystal_search.outcomes import GROUPS
 
 SOURCE = "Thielmann et al. (2023), Acta Cryst. A79, 331–338"
@@ -54,5 +55,116 @@ TABLE_5 = table(
         ("CHiMP v1, two agree", 0.6635, 0.6778, 0.4547, 0.6415, 0.6094),
         ("MARCO, all experts agree", 0.7759, 0.7761, 0.1243, 0.7179, 0.5986),
         ("MARCO, two agree", 0.6947, 0.7346, 0.1473, 0.7472, 0.5809),
+    ),
+)
+
+OTHER_IMAGES = "Measured on other images, never to be compared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theirs:
+    """Tables of a paper, and on what they were measured."""
+
+    source: str
+    about: str
+    tables: tuple[Table, ...]
+
+
+def _finely(name: str, names: Iterable[str], rows: Iterable[Iterable[Cell]], digits: int) -> Table:
+    """Return a table that is shown with so many digits as in the paper."""
+    found = table(name, names, rows)
+    return Table(name, tuple(replace(each, digits=digits) for each in found.columns), found.rows)
+
+
+_OF_DETECTORS = ("network", "compared", "ap", "ap50", "ap75", "ap_small", "ap_medium", "ap_large")
+TABLE_6 = table(
+    "paper-table-6",
+    _OF_DETECTORS,
+    (
+        ("CHiMP detector, VMXi", "upright boxes", 0.310, 0.565, 0.307, 0.055, 0.428, 0.657),
+        ("CHiMP detector, VMXi", "masks", 0.288, 0.522, 0.274, 0.026, 0.401, 0.659),
+    ),
+)
+TABLE_8 = table(
+    "paper-table-8",
+    _OF_DETECTORS,
+    (
+        ("CHiMP detector, XChem", "upright boxes", 0.380, 0.505, 0.381, 0.101, 0.214, 0.641),
+        ("CHiMP detector, XChem", "masks", 0.386, 0.467, 0.368, 0.081, 0.155, 0.605),
+    ),
+)
+DETECTORS = Theirs(
+    source=f"{CHIMP}, Tables 6 and 8",
+    about=f"{OTHER_IMAGES}: crystals of 47 drops (VMXi), and 70 drops (XChem), the mean over crystals and drops.",
+    tables=(TABLE_6, TABLE_8),
+)
+
+_OF_PRESENCE = ("network", "class", "precision_percent", "recall_percent", "f1_percent")
+TABLE_7 = _finely(
+    "paper-table-7",
+    _OF_PRESENCE,
+    (
+        ("CHiMP detector, VMXi, all experts agree", "crystals", 0.4177, 0.9448, 0.5793),
+        ("CHiMP detector, VMXi, all experts agree", "no crystals", 0.9737, 0.6078, 0.7484),
+        ("CHiMP detector, VMXi, two agree", "crystals", 0.3300, 0.9218, 0.4860),
+        ("CHiMP detector, VMXi, two agree", "no crystals", 0.9688, 0.5649, 0.7137),
+    ),
+    2,
+)
+TABLE_9 = _finely(
+    "paper-table-9",
+    _OF_PRESENCE,
+    (
+        ("CHiMP detector, XChem, all experts agree", "crystals", 0.4921, 0.8551, 0.6247),
+        ("CHiMP detector, XChem, all experts agree", "no crystals", 0.9447, 0.7372, 0.8281),
+        ("CHiMP detector, XChem, two agree", "crystals", 0.3945, 0.8045, 0.5294),
+        ("CHiMP detector, XChem, two agree", "no crystals", 0.9401, 0.7130, 0.8109),
+    ),
+    2,
+)
+PRESENCE = Theirs(
+    source=f"{CHIMP}, Tables 7 and 9",
+    about=f"{OTHER_IMAGES}: 632 on which three experts agree, and 949 on which two do.",
+    tables=(TABLE_7, TABLE_9),
+)
+
+WITH_CLAHE = Theirs(
+    source="Qin et al. (2021), Table 1",
+    about=f"{OTHER_IMAGES}: 10 and 100 of MARCO; whether of boxes or masks is not said.",
+    tables=(
+        table(
+            "paper-qin-table-1",
+            ("network", "ap50", "ap65", "images"),
+            (
+                ("Mask R-CNN, ResNet101", 0.668, None, 10),
+                ("Mask R-CNN, ResNet101, CLAHE in front", 0.703, None, 10),
+                ("Mask R-CNN, ResNet101", None, 0.302, 100),
+                ("Mask R-CNN, ResNet101, CLAHE in front", None, 0.430, 100),
+            ),
+        ),
+    ),
+)
+
+_S2ANET = (  # network; without added noise: of all sizes, small, medium, large; with it
+    ("anchors 16–256 px, ImageNet, 12 epochs", (33.48, 7.26, 34.29, 62.75), (18.44, 2.16, 15.98, 42.42)),
+    ("anchors 8–128 px, ImageNet, 12 epochs", (34.05, 8.80, 35.81, 60.19), (18.10, 2.31, 16.10, 40.39)),
+    ("the same without pooling", (38.04, 10.91, 39.66, 65.39), (21.93, 3.48, 20.69, 46.66)),
+    ("the same without pooling, 110 epochs", (58.24, 39.00, 64.16, 76.59), (29.46, 8.76, 29.19, 56.82)),
+    ("the same from scratch, 110 epochs", (60.22, 41.87, 65.90, 77.80), (33.53, 12.22, 35.35, 60.12)),
+)
+SUSPENSIONS = Theirs(
+    source="Bischoff et al. (2022), Table 1",
+    about=f"{OTHER_IMAGES}: rendered suspensions of another renderer.",
+    tables=(
+        _finely(
+            "paper-bischoff-table-1",
+            ("network", "ap", "ap_small", "ap_medium", "ap_large"),
+            (
+                (f"S2A-Net, {name}{noise}", *(percent / 100 for percent in row))
+                for name, clean, augmented in _S2ANET
+                for noise, row in (("", clean), ("; with noise", augmented))
+            ),
+            4,
+        ),
     ),
 )

@@ -60,10 +60,32 @@ def test_it_is_judged_on_a_folder_of_annotated_images(
     assert "Crystals</h2>" in (tmp_path / "out" / "index.html").read_text()
 
 
+def test_it_is_judged_on_photographs_of_which_only_the_class_is_known(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(picture(number))
+    (tmp_path / "labels.csv").write_text("file,label\n0.png,crystal\n1.png,clear\n")
+    words = ["evaluate", str(card), "--photographs", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main([*words, "--labels", str(tmp_path / "labels.csv")]) == OK
+    assert "accuracy of crystals or none in an image: " in capsys.readouterr().out
+    with (tmp_path / "out" / "table-7.csv").open() as file:
+        assert [(row["class"], row["images"]) for row in csv.DictReader(file)] == [
+            ("crystals", "1"),
+            ("no crystals", "1"),
+        ]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Crystals or none in an image</h2>" in page
+    assert "Tables 7 and 9" in page
+    assert "Crystals by size</h2>" not in page
+
+
 def test_it_is_not_judged_where_nobody_says_which_crystals_there_are(
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["evaluate", str(card), "--demo-plate", "--out", str(tmp_path / "out")]) == USAGE
+    (tmp_path / "0.png").write_bytes(picture(0))
+    words = ["evaluate", str(card), "--photographs", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(words) == USAGE
     assert "which crystals there are, one by one" in capsys.readouterr().err
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,15 @@ import pytest
 from crystal_search.archives.seen_objects import SeenObject, of_mask
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import corners
-from crystal_search.evaluation.crystal_figures import CrystalVerdict, crystal_figures
+from crystal_search.evaluation import paper
+from crystal_search.evaluation.crystal_figures import crystal_figures
+from crystal_search.evaluation.crystal_presence import presence
+from crystal_search.evaluation.crystal_tables import JudgedCrystals, bischoff_table_1, table_6, table_7
+from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
+from crystal_search.evaluation.judge import Contender, Judged
 from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.model import Model
+from crystal_search.networks.network_kinds import crystal_detector_card
 
 SIDE_PX = 200
 
@@ -31,13 +39,15 @@ def crystal(row: float, column: float, long: float, short: float, probability: f
     )
 
 
-def verdict(name: str, objects: Sequence[SeenObject], found: Sequence[Crystal]) -> CrystalVerdict:
-    known = KnownImage(name=name, label="crystal_harvestable", content=lambda: b"")
+def verdict(
+    name: str, objects: Sequence[SeenObject] | None, found: Sequence[Crystal], label: str = ""
+) -> CrystalVerdict:
+    known = KnownImage(name=name, label=label, content=lambda: b"")
     return CrystalVerdict(
         known=known,
         height_px=SIDE_PX,
         width_px=SIDE_PX,
-        objects=tuple(objects),
+        objects=None if objects is None else tuple(objects),
         found=tuple(found),
         least_probability=0.3,
     )
@@ -90,3 +100,81 @@ def test_in_images_without_crystals_all_that_is_counted_is_false() -> None:
 
 def test_a_detector_that_finds_nothing_has_a_figure_of_0() -> None:
     assert figures(verdict("a", TWO, ()))["AP of oriented boxes"] == 0
+
+
+CARD = crystal_detector_card("n", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+FAINT = rectangle(120, 100, 20, 60, faint=True)
+
+
+@pytest.mark.parametrize(
+    ("objects", "label", "expected"),
+    [
+        (TWO, "", True),
+        ((), "", False),
+        ((), "crystal_harvestable", False),  # what was marked goes before what was said
+        ((FAINT,), "", None),
+        ((FAINT,), "precipitate", False),
+        ((FAINT, *TWO), "precipitate", True),
+        (None, "crystal_bad_form", True),
+        (None, "crystal", True),
+        (None, "clear", False),
+        (None, "no_drop", False),
+        (None, "no_crystal", False),
+        (None, "", None),
+    ],
+)
+def test_whether_there_are_crystals_is_known_by_marks_then_by_the_label(
+    objects: tuple[SeenObject, ...] | None, label: str, expected: bool | None
+) -> None:
+    assert verdict("a", objects, (), label).has_crystals is expected
+
+
+def test_one_crystal_that_counts_makes_an_image_one_with_crystals() -> None:
+    improbable = crystal(45, 60, 40, 10, probability=0.1)
+    found = presence(
+        [
+            *(verdict(f"right {number}", None, BOTH, "crystal") for number in range(3)),
+            verdict("missed", None, [improbable], "crystal"),
+            verdict("false", (), BOTH[:1]),
+            *(verdict(f"none {number}", None, (), "clear") for number in range(5)),
+            verdict("nobody knows", None, BOTH),
+        ]
+    )
+    crystals, none = found.classes
+    assert (found.images, crystals.images, none.images) == (10, 4, 6)
+    assert found.accuracy.value == pytest.approx(0.8)
+    assert [each.value for each in (crystals.precision, crystals.recall, crystals.f1)] == pytest.approx([0.75] * 3)
+    assert [each.value for each in (none.precision, none.recall, none.f1)] == pytest.approx([5 / 6] * 3)
+    assert 0 <= crystals.recall.low < 0.75 < crystals.recall.high <= 1
+
+
+def test_where_all_images_have_crystals_there_is_nothing_to_tell_apart() -> None:
+    assert "accuracy of crystals or none in an image" not in figures(verdict("a", TWO, BOTH))
+    assert figures(verdict("a", TWO, BOTH), verdict("b", (), ()))["accuracy of crystals or none in an image"] == 1
+
+
+def judged(*verdicts: CrystalVerdict) -> JudgedCrystals:
+    folder = Path()
+    contender = Contender(name="n", model=Model(CARD, b""), folder=folder)
+    return [Judged(contender, verdicts)]
+
+
+def test_papers_tables_have_the_sizes_and_overlaps_of_their_papers() -> None:
+    small = crystal(4, 4, 6, 6)  # of 36 px², which Bischoff et al. call small
+    verdicts = (verdict("a", (rectangle(1, 1, 6, 6), *TWO), (small, BOTH[0])), verdict("b", None, BOTH, "crystal"))
+    boxes, masks = table_6(judged(*verdicts)).records()
+    assert (boxes["compared"], masks["compared"]) == ("upright boxes", "masks")
+    assert boxes["ap_large"] is None  # no mask has 96 x 96 px
+    assert boxes["ap50"] == masks["ap50"] == pytest.approx(2 / 3, abs=0.01)
+    assert boxes["images"] == 1
+    (oriented,) = bischoff_table_1(judged(*verdicts)).records()
+    assert (oriented["ap_small"], oriented["ap_medium"]) == (pytest.approx(1), pytest.approx(1))
+    assert oriented["ap_large"] == 0  # 20 x 60 px, missed
+    crystals, none = table_7(judged(*verdicts)).records()
+    assert (crystals["class"], crystals["recall_percent"], none["recall_percent"]) == ("crystals", 100, None)
+
+
+@pytest.mark.parametrize("theirs", [paper.DETECTORS, paper.PRESENCE, paper.WITH_CLAHE, paper.SUSPENSIONS])
+def test_papers_tables_are_shown_as_measured_on_other_images(theirs: paper.Theirs) -> None:
+    assert theirs.about.startswith("Measured on other images, never to be compared")
+    assert all(len(row) == len(each.columns) for each in theirs.tables for row in each.rows)
