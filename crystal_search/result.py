@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crystal_search.crystal import Crystal
 from crystal_search.features import Features, as_text, unpacked
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, UNSURE, Group, outcome_named
+from crystal_search.result_crystals import crystal_of, plain_crystals
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 3
 RESULT_FILE = "result.json"
@@ -75,6 +77,7 @@ class ImageScore:
     best_chops: tuple[BestChop, ...] = ()
     chops: int = 0  #: number of chops that were scored
     second_opinion: tuple[float, ...] = ()  #: of a classifier of whole images, in class order; () without one
+    crystals: tuple[Crystal, ...] | None = None  #: one by one, the most probable first; None: not searched for
     packed_features: bytes = field(
         default=b"", repr=False
     )  #: as ``features.packed`` has them; b"" where there are none
@@ -148,7 +151,7 @@ class Result:
 
 def image_score_of(plain: dict[str, Any]) -> ImageScore:
     """Return the score that the ledger keeps as JSON, without features; `result_reader` reads what others wrote."""
-    drop, score = plain["drop"], plain["score"]
+    drop, score, crystals = plain["drop"], plain["score"], plain.get("crystals")
     if drop:
         outline = tuple((row, column) for row, column in drop["outline"])
         drop = DropRegion(box=Box(*drop["box"]), area_fraction=drop["area_fraction"], outline=outline)
@@ -160,6 +163,7 @@ def image_score_of(plain: dict[str, Any]) -> ImageScore:
             "class_probabilities": tuple(plain["class_probabilities"]),
             "group_peaks": tuple(plain["group_peaks"]),
             "second_opinion": tuple(plain.get("second_opinion", ())),
+            "crystals": None if crystals is None else tuple(map(crystal_of, crystals)),
             "best_chops": tuple(BestChop(**chop | {"box": Box(*chop["box"])}) for chop in plain["best_chops"]),
         }
     )
@@ -179,12 +183,14 @@ def result_to_json(result: Result) -> str:
 
 
 def _plain_image(image: ImageResult) -> dict[str, Any]:
-    """Return an image's result as JSON has it: features as one text, a second opinion only if there is one."""
+    """Return an image's result as JSON has it: features as one text, what only some models say only if they did."""
     plain: dict[str, Any] = _plain(asdict(image))
     text = as_text(image.score.packed_features) if image.score.packed_features else None
     told = {"features" if key == "packed_features" else key: each for key, each in plain["score"].items()}
     if not image.score.second_opinion:
         del told["second_opinion"]
+    if told.pop("crystals") is not None:
+        told["crystals"] = plain_crystals(image.score.crystals or ())
     return plain | {"score": told | {"features": text}}
 
 

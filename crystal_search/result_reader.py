@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
+from crystal_search.crystal import Crystal
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.features import from_text
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
@@ -16,7 +17,7 @@ from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities, winning_group
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import hashes_of, models_named, sha256_of
-from crystal_search.model_card import MAX_NUMBERS, ImageCard
+from crystal_search.model_card import MAX_NUMBERS, CrystalCard, ImageCard
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
@@ -29,6 +30,7 @@ from crystal_search.result import (
     RankedScore,
     Result,
 )
+from crystal_search.result_crystals import MAX_CRYSTAL_BYTES, crystals_read
 from crystal_search.work_unit import IMAGE_ID, NAME, WorkUnit, WorkUnitImage
 
 MAX_BYTES_PER_IMAGE = 100_000
@@ -40,6 +42,7 @@ MAX_FEATURES_TEXT = 4 * -(-2 * MAX_NUMBERS // 3)  #: characters of base64, two b
 OVERLAY_NAME = re.compile(r"overlays/[0-9]{4,6}\.jpg")
 SUM_TOLERANCE = 1e-3  #: probabilities are written with six decimals and add up to 1 within this
 ROUNDED = 2e-6  #: two numbers that were equal before they were rounded
+EDGE_PX = 1.0  #: by which rounding may put what lies at the edge of a drop beside its box
 TIE = 1e-5  #: two means that rounding may have put in the other order
 
 Size = tuple[int, int]  #: height and width of the image, stored pixels
@@ -60,7 +63,7 @@ def read_result(path: Path, unit: WorkUnit) -> Result:
     try:
         if path.is_symlink() or not path.is_file():
             raise ResultError(f"{path}: no regular file")
-        limit = MAX_BYTES_PER_IMAGE * (1 + len(unit.images))
+        limit = _most_bytes(unit)
         if (size := path.stat().st_size) > limit:
             raise ResultError(f"{path}: {size} bytes; a result for {len(unit.images)} images has at most {limit}")
         result = result_from_json(path.read_bytes())
@@ -71,6 +74,12 @@ def read_result(path: Path, unit: WorkUnit) -> Result:
         if image.overlay:
             check_overlay(image.overlay, path.parent)
     return result
+
+
+def _most_bytes(unit: WorkUnit) -> int:
+    """Return how large the file of a result may be: whoever searched for crystals has more to say."""
+    of_image = MAX_BYTES_PER_IMAGE + (MAX_CRYSTAL_BYTES if unit.asks(CrystalCard.role) else 0)
+    return of_image * (1 + len(unit.images))
 
 
 def result_from_json(text: bytes) -> Result:
@@ -138,6 +147,7 @@ def _image_score(read: Reader, version: int) -> ImageScore:
         best_chops=read.objects("best_chops", partial(_chop, size=size), limit=MAX_BEST_CHOPS),
         chops=read.integer("chops", 0, 10**7),
         second_opinion=_second_opinion(read) if version > 2 else (),
+        crystals=crystals_read(read, size) if version > 2 else None,
         packed_features=_features(read) if version > 2 else b"",
         seconds=read.object("seconds", _seconds),
     )
@@ -211,7 +221,7 @@ def _chop(read: Reader, size: Size) -> BestChop:
 
 
 def _seconds(read: Reader) -> dict[str, float]:
-    steps = ("decode", "normalise", "drop", "classify", "second_opinion", "overlay")
+    steps = ("decode", "normalise", "drop", "classify", "second_opinion", "crystals", "overlay")
     return {step: read.number(step, 0, 1e6) for step in steps if read.has(step)}
 
 
@@ -220,6 +230,8 @@ def _check_score(image: ImageScore) -> None:
         raise ResultError("an image without a score has features")
     if image.second_opinion and not math.isclose(sum(image.second_opinion), 1, abs_tol=SUM_TOLERANCE):
         raise ResultError(f"the second opinion adds up to {sum(image.second_opinion):g}, expected 1")
+    if image.crystals is not None:
+        _check_crystals(image, image.crystals)
     if image.error is not None:
         size = image.height_px or image.width_px
         if image.drop or image.score or image.best_chops or image.chops or image.second_opinion or size:
@@ -232,6 +244,18 @@ def _check_score(image: ImageScore) -> None:
             raise ResultError("an image without a score has a drop or chops")
         return
     _check_probabilities(image, image.score)
+
+
+def _check_crystals(image: ImageScore, crystals: tuple[Crystal, ...]) -> None:
+    """Refuse crystals of an image without a score, which nobody searches, and those that are not in its drop."""
+    if image.score is None:
+        raise ResultError("an image without a score was searched for crystals")
+    box = image.drop.box if image.drop else Box(0, 0, image.height_px, image.width_px)
+    for each in crystals:
+        if not (box.top - EDGE_PX <= each.row <= box.bottom + EDGE_PX) or not (
+            box.left - EDGE_PX <= each.column <= box.right + EDGE_PX
+        ):
+            raise ResultError(f"a crystal at ({each.row:g}, {each.column:g}) is not in the drop's box {tuple(box)}")
 
 
 def _check_probabilities(image: ImageScore, score: RankedScore) -> None:
@@ -277,12 +301,23 @@ def check_against(result: Result, unit: WorkUnit) -> None:
         raise ResultError(f"{unit.name}: scored with {_listed(got)}, expected {_listed(expected)}")
     if [image.id for image in result.images] != [image.id for image in unit.images]:
         raise ResultError(f"{unit.name}: the result's images are not those of the work unit, in its order")
-    opinions = any(model.role == ImageCard.role for model in unit.models)
     for image, packed in zip(result.images, unit.images, strict=True):
         _check_image(image, packed, unit)
-        if image.score.error is None and bool(image.score.second_opinion) != opinions:
-            told = "no second opinion, though a model gives one" if opinions else "a second opinion of no model"
-            raise ResultError(f"{unit.name}: image {image.id} has {told}")
+        if image.score.error is None and (trouble := _of_other_models(image.score, unit)):
+            raise ResultError(f"{unit.name}: image {image.id} {trouble}")
+
+
+def _of_other_models(found: ImageScore, unit: WorkUnit) -> str:
+    """Return what a score says without a model that says so, or does not say though a model does."""
+    if bool(found.second_opinion) != (opinions := unit.asks(ImageCard.role)):
+        return f"has {'no second opinion, though a model gives one' if opinions else 'a second opinion of no model'}"
+    searched = found.crystals is not None
+    if not unit.asks(CrystalCard.role) or found.score is None:
+        return "has crystals of no model" if searched else ""
+    peak, least = found.group_peaks[GROUPS.index(Group.CRYSTAL)], unit.parameters.crystals_from
+    if searched == (peak >= least) or abs(peak - least) <= TIE:
+        return ""
+    return f"was {'' if searched else 'not '}searched for crystals, at {peak:g} where {least:g} decides"
 
 
 def _listed(hashes: dict[str, str]) -> str:

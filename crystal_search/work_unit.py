@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from crystal_search.files import whole_file
 from crystal_search.formats.picture_reading import stored_size
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import ModelRef, models_named, sha256_of
+from crystal_search.model_card import CrystalCard
 from crystal_search.outcomes import THRESHOLD
 
 UNIT_FORMAT, UNIT_VERSION = "crystal-search work unit", 2
@@ -31,6 +33,7 @@ MAX_UNIT_BYTES = 2 * 1024 * 1024 * 1024
 MAX_MANIFEST_BYTES = 10_000_000
 HEAD_BYTES, LONG_HEAD_BYTES = 4_096, 65_536  #: of a picture, in which its size mostly stands; nearly always
 SCORINGS = ("dense", "windowed")
+CRYSTALS_FROM = 0.3  #: probability of the crystal group in an image's best chop, from which crystals are searched for
 NO_DROP_RULES = ("stop", "whole_image")
 
 
@@ -43,6 +46,7 @@ class Parameters:
     scoring: Literal["dense", "windowed"] = "dense"
     overlays: bool = True  #: write a picture with frames beside the result
     no_drop: Literal["stop", "whole_image"] = "stop"  #: what to do where no drop was found
+    crystals_from: float = CRYSTALS_FROM  #: in [0, 1]; counts where a model searches for crystals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,10 @@ class WorkUnit:
     models: tuple[ModelRef, ...]  #: by role
     parameters: Parameters
     images: tuple[WorkUnitImage, ...]
+
+    def asks(self, role: str) -> bool:
+        """Tell whether a model of the role is to be used."""
+        return any(model.role == role for model in self.models)
 
 
 def write_work_unit(
@@ -123,7 +131,10 @@ def _write_zip(path: Path, members: Sequence[tuple[str, bytes]]) -> None:
 
 def manifest_to_json(unit: WorkUnit) -> str:
     """Return the manifest as text."""
-    return json.dumps({"format": UNIT_FORMAT, "version": UNIT_VERSION} | asdict(unit), indent=1) + "\n"
+    told = asdict(unit)
+    if not unit.asks(CrystalCard.role):
+        del told["parameters"]["crystals_from"]  # programs that know no such model refuse it
+    return json.dumps({"format": UNIT_FORMAT, "version": UNIT_VERSION} | told, indent=1) + "\n"
 
 
 def manifest_from_json(text: bytes) -> WorkUnit:
@@ -145,21 +156,24 @@ def manifest_from_json(text: bytes) -> WorkUnit:
 
 def _unit(read: Reader) -> WorkUnit:
     version = read.format(UNIT_FORMAT, UNIT_VERSION)
+    models = models_named(read, version)
+    searches = any(model.role == CrystalCard.role for model in models)
     return WorkUnit(
         name=read.text("name", pattern=NAME),
-        models=models_named(read, version),
-        parameters=read.object("parameters", _parameters),
+        models=models,
+        parameters=read.object("parameters", partial(_parameters, searches=searches)),
         images=read.objects("images", _image, limit=MAX_IMAGES),
     )
 
 
-def _parameters(read: Reader) -> Parameters:
+def _parameters(read: Reader, searches: bool) -> Parameters:
     return Parameters(
         threshold=read.number("threshold", 0.01, 1),
         best_chops=read.integer("best_chops", 0, 100),
         scoring=read.choice("scoring", SCORINGS),  # type: ignore[arg-type]
         overlays=read.boolean("overlays"),
         no_drop=read.choice("no_drop", NO_DROP_RULES),  # type: ignore[arg-type]
+        crystals_from=read.number("crystals_from", 0, 1) if searches else CRYSTALS_FROM,
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from crystal_search.card_file import card_from_json
 from crystal_search.errors import ConfigError, ResultError
 from crystal_search.model import cards_in, default_models_folder
-from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ModelCard
 from crystal_search.result import ImageResult, ImageScore, Result
-from crystal_search.result_reader import read_result
+from crystal_search.result_reader import ROUNDED, read_result
 from crystal_search.scoring.places import misplaced
 from crystal_search.server.home import Home
 from crystal_search.server.settings import read_settings
@@ -20,7 +20,8 @@ def read_returned(path: Path, packed: Path, home: Home) -> Result:
     """Return the result in the file `path`, checked against the work unit in the file `packed`.
 
     Beside what `read_result` refuses, every image has the size of its picture, as many features as the classifier
-    gives, and every chop lies where the models cut chops. Models that are not in the home any more say nothing of both.
+    gives, no crystal that the detector does not count, and every chop lies where the models cut chops. Models that are
+    not in the home any more say nothing of these.
 
     Raises
     ------
@@ -60,12 +61,23 @@ def _trouble(image: ImageResult, size: tuple[int, int] | None, cards: dict[str, 
         return ""
     if size and size != (found.height_px, found.width_px):
         return f"{found.width_px} x {found.height_px} px, the picture has {size[1]} x {size[0]}"
+    if trouble := _too_doubtful(found, cards.get(CrystalCard.role)):
+        return trouble
     classifier, drop = cards.get(ClassifierCard.role), cards.get(DropCard.role)
     if not isinstance(classifier, ClassifierCard):
         return ""
     if trouble := _other_features(found, classifier):
         return trouble
     return misplaced(found, classifier, drop) if isinstance(drop, DropCard) else ""
+
+
+def _too_doubtful(found: ImageScore, detector: ModelCard | None) -> str:
+    """Return which crystal is one that the detector does not count."""
+    if not isinstance(detector, CrystalCard) or not found.crystals:
+        return ""
+    least = found.crystals[-1].probability
+    counts = least >= detector.least_probability - ROUNDED
+    return "" if counts else f"a crystal of {least:g}, {detector.name} counts them from {detector.least_probability:g}"
 
 
 def _other_features(found: ImageScore, classifier: ClassifierCard) -> str:

@@ -17,6 +17,7 @@ from crystal_search.outcomes import THRESHOLD
 from crystal_search.processes import processors
 from crystal_search.server.home import Home
 from crystal_search.server.imagers import Imagers, calibration_in, imagers_in
+from crystal_search.work_unit import CRYSTALS_FROM
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -37,6 +38,7 @@ class Settings:
     models: str = ""  #: folder of the models in use; empty: those that come with the package
     threshold: float = THRESHOLD  #: a group counts for an image when its best chop reaches it
     best_chops: int = 5  #: chops kept and framed for each image
+    crystals_from: float = CRYSTALS_FROM  #: a detector in use searches images whose crystal peak reaches it
     overlays: bool = True  #: clients draw a picture with frames for each image
     images_per_unit: int = 16  #: at most so many images in a work unit
     max_queue: int = 200  #: create-work stops when so many work units wait
@@ -76,6 +78,7 @@ def sqlite_url(path: Path) -> "URL":
 LIMITS: dict[str, tuple[float, float]] = {
     "threshold": (0.01, 1),
     "best_chops": (0, 100),
+    "crystals_from": (0, 1),
     "images_per_unit": (1, 1000),
     "max_queue": (1, 1_000_000),
     "workers": (0, 1024),

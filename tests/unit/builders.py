@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.crystal import Crystal
 from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
@@ -53,6 +54,48 @@ def crystal_score() -> ImageScore:
         chops=30,
         seconds={"decode": 0.01, "classify": 0.2},
     )
+
+
+DETECTOR = ModelRef(role="crystals", name="dense-crystals-1", sha256="c" * 64)
+CRYSTALS = (
+    Crystal(
+        probability=0.9,
+        row=80.0,
+        column=100.5,
+        long_px=40.0,
+        short_px=20.0,
+        angle_rad=0.0,
+        outline=((70.0, 80.5), (70.0, 120.5), (90.0, 120.5), (90.0, 80.5)),
+    ),
+    Crystal(
+        probability=0.5,
+        row=150.0,
+        column=60.2,
+        long_px=28.3,
+        short_px=14.1,
+        angle_rad=2.3562,
+        outline=((160.0, 45.2), (165.0, 50.2), (140.0, 75.2), (135.0, 70.2)),
+    ),
+)
+
+
+def searched_score() -> ImageScore:
+    """Return what a detector found in the same drop."""
+    return replace(crystal_score(), crystals=CRYSTALS)
+
+
+def searched_unit(path: Path) -> WorkUnit:
+    """Write a work unit of two images that names a crystal detector, too."""
+    contents = [(str(number + 1), ".jpg", jpeg(100 + number)) for number in range(2)]
+    models = (MODELS[0], DETECTOR, MODELS[1])
+    return write_work_unit(path, name="demo-1", models=models, parameters=Parameters(), images=contents)
+
+
+def searched_result(unit: WorkUnit) -> Result:
+    """Return a good result for it."""
+    plain = result_for(unit)
+    images = tuple(replace(each, score=searched_score()) for each in plain.images)
+    return replace(plain, models=unit.models, images=images)
 
 
 def featured_score() -> ImageScore:

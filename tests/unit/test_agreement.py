@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.bench_quorum import demo_images, on_another_host
+from crystal_search.crystal import Crystal
 from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.inference import OnnxNetwork
@@ -21,7 +22,7 @@ from crystal_search.result import BestChop, DropRegion, ImageResult, ImageScore,
 from crystal_search.scoring.pipeline import Models, score_data
 from crystal_search.server.engines.boinc.agreement import disagreement, score_disagreement
 from crystal_search.work_unit import Parameters
-from tests.unit.builders import crystal_score, packed, result_for
+from tests.unit.builders import CRYSTALS, crystal_score, packed, result_for
 
 TOLERANCE = 0.02
 SQUARE = ((20, 30), (20, 220), (180, 220), (180, 30))
@@ -34,7 +35,9 @@ def chop(top: int, left: int, probability: float = 0.97, outcome: str = "crystal
 CHOPS = (chop(20, 30), chop(20, 130, 0.96), chop(110, 30, 0.9, "crystal_bad_form"))
 REGION = DropRegion(box=Box(20, 30, 180, 220), area_fraction=0.5, outline=SQUARE)
 FEATURES = np.array([0.0, 0.5, 1.0, 8.0])
-FOUND = replace(crystal_score(), drop=REGION, best_chops=CHOPS, packed_features=packed_features(FEATURES))
+FOUND = replace(
+    crystal_score(), drop=REGION, best_chops=CHOPS, packed_features=packed_features(FEATURES), crystals=CRYSTALS
+)
 
 
 def changed(**changes: Any) -> ImageScore:
@@ -53,6 +56,12 @@ def with_chop(number: int, **changes: Any) -> ImageScore:
     chops = list(CHOPS)
     chops[number] = replace(chops[number], **changes)
     return replace(FOUND, best_chops=tuple(chops))
+
+
+def with_crystal(number: int, **changes: Any) -> ImageScore:
+    crystals = list(CRYSTALS)
+    crystals[number] = replace(crystals[number], **changes)
+    return replace(FOUND, crystals=tuple(crystals))
 
 
 def moved(numbers: tuple[float, ...], by: float) -> tuple[float, ...]:
@@ -86,6 +95,25 @@ OF_SCORES: dict[str, list[ImageScore]] = {
     "best_chops.probability": [with_chop(number, probability=0.85) for number in range(3)],
     "chops": [changed(chops=20), changed(chops=41)],
     "second_opinion": [changed(second_opinion=FOUND.class_probabilities)],
+    "crystals": [
+        changed(crystals=None),
+        changed(crystals=()),
+        changed(crystals=CRYSTALS[:1]),
+        changed(crystals=CRYSTALS[1:]),
+        changed(crystals=(CRYSTALS[0], CRYSTALS[0])),
+        changed(crystals=(*CRYSTALS, CRYSTALS[1])),
+    ],
+    "crystals.probability": [with_crystal(0, probability=0.85), with_crystal(1, probability=0.55)],
+    "crystals.row": [with_crystal(0, row=84.0), with_crystal(1, row=10.0)],
+    "crystals.column": [with_crystal(0, column=110.0), with_crystal(1, column=200.0)],
+    "crystals.long_px": [with_crystal(0, long_px=52.0), with_crystal(1, long_px=20.0)],
+    "crystals.short_px": [with_crystal(0, short_px=14.0), with_crystal(1, short_px=20.0)],
+    "crystals.angle_rad": [with_crystal(0, angle_rad=0.3), with_crystal(1, angle_rad=0.7854)],
+    "crystals.outline": [
+        with_crystal(0, outline=CRYSTALS[1].outline),
+        *(with_crystal(number, outline=CRYSTALS[number].outline[:3]) for number in (0, 1)),
+        with_crystal(0, outline=((76.0, 80.5), (76.0, 120.5), *CRYSTALS[0].outline[2:])),
+    ],
     "packed_features": [
         changed(packed_features=b""),
         changed(packed_features=packed_features(FEATURES[:3])),
@@ -106,7 +134,7 @@ def test_a_single_field_that_differs_is_refused(field: str) -> None:
 
 
 def test_no_field_of_a_score_is_forgotten() -> None:
-    parts = {"drop": DropRegion, "score": RankedScore, "best_chops": BestChop}
+    parts = {"drop": DropRegion, "score": RankedScore, "best_chops": BestChop, "crystals": Crystal}
     named = {each.name for each in fields(ImageScore)}
     named |= {f"{part}.{each.name}" for part, kind in parts.items() for each in fields(kind)}
     assert OF_SCORES.keys() | NOT_COMPARED.keys() == named
@@ -147,6 +175,44 @@ SMALL = st.floats(-1e-4, 1e-4)
 PIXEL = st.integers(-1, 1)
 
 
+def told_elsewhere(crystal: Crystal, data: st.DataObject) -> Crystal:
+    """Return a crystal as another processor may have told it: all numbers a little off, the angle by half a turn."""
+    a_little = st.floats(-0.2, 0.2)
+    names = ("row", "column", "long_px", "short_px")
+    return replace(
+        crystal,
+        probability=crystal.probability + data.draw(SMALL),
+        angle_rad=(crystal.angle_rad + data.draw(SMALL)) % np.pi,
+        outline=tuple((row + data.draw(a_little), column + data.draw(a_little)) for row, column in crystal.outline),
+        **{name: getattr(crystal, name) + data.draw(a_little) for name in names},
+    )
+
+
+def crystals_in_rows(count: int) -> tuple[Crystal, ...]:
+    """Return so many crystals that do not touch each other."""
+    places = [(15.0 * (number // 20), 12.0 * (number % 20)) for number in range(count)]
+    return tuple(
+        replace(
+            CRYSTALS[0],
+            **{"row": row, "column": column, "long_px": 8.0, "short_px": 4.0},
+            outline=((row - 2, column - 4), (row - 2, column + 4), (row + 2, column + 4), (row + 2, column - 4)),
+        )
+        for row, column in places
+    )
+
+
+@pytest.mark.parametrize(("count", "alone", "agrees"), [(19, 1, False), (20, 1, True), (40, 2, True), (40, 3, False)])
+def test_of_many_crystals_some_may_be_of_one_alone(count: int, alone: int, agrees: bool) -> None:
+    one, other = changed(crystals=crystals_in_rows(count)), changed(crystals=crystals_in_rows(count)[alone:])
+    assert (score_disagreement(one, other, TOLERANCE) == "") is agrees
+    assert (score_disagreement(other, one, TOLERANCE) == "") is agrees
+
+
+def test_a_crystal_told_twice_is_another_s_once() -> None:
+    twice = changed(crystals=(CRYSTALS[0], CRYSTALS[0], CRYSTALS[1]))
+    assert "of 3 and 2 crystals 1 are of one alone" in score_disagreement(twice, FOUND, TOLERANCE)
+
+
 @given(data=st.data())
 def test_rounding_a_pixel_and_near_ties_are_no_difference(data: st.DataObject) -> None:
     shares = tuple(share + data.draw(SMALL) for share in FOUND.class_probabilities)
@@ -159,6 +225,7 @@ def test_rounding_a_pixel_and_near_ties_are_no_difference(data: st.DataObject) -
         group_peaks=tuple(peak + data.draw(SMALL) for peak in FOUND.group_peaks),
         best_chops=tuple(replace(each, probability=each.probability + data.draw(SMALL)) for each in order),
         packed_features=packed_features(FEATURES + data.draw(st.lists(SMALL, min_size=4, max_size=4))),
+        crystals=tuple(data.draw(st.permutations([told_elsewhere(each, data) for each in CRYSTALS]))),
         seconds={"decode": 9.0},
     )
     assert score_disagreement(FOUND, other, TOLERANCE) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from crystal_search.errors import ResultError
 from crystal_search.model import hashes_of, write_card
-from crystal_search.networks.network_kinds import drop_locator_card
+from crystal_search.networks.network_kinds import crystal_detector_card, drop_locator_card
 from crystal_search.result import ImageScore, write_result
 from crystal_search.server.engines.attempts import failures
 from crystal_search.server.home import Home
@@ -18,7 +18,16 @@ from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.validate import validate
 from crystal_search.server.unit_states import State, names_in
 from tests.service_site import RECIPE, return_results, site_at
-from tests.unit.builders import MODELS, featured_card, featured_score, packed, result_for
+from tests.unit.builders import (
+    DETECTOR,
+    MODELS,
+    featured_card,
+    featured_score,
+    packed,
+    result_for,
+    searched_result,
+    searched_unit,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +81,18 @@ def test_features_are_as_many_as_the_classifier_gives(tmp_path: Path) -> None:
     assert "5 features, squeezenet-wells-1 gives 4" in check_features(more, tmp_path)
     nothing = ImageScore(height_px=200, width_px=256)
     assert check_features(nothing, tmp_path) == ""
+
+
+@pytest.mark.parametrize(("least", "said"), [(0.5, ""), (0.6, "a crystal of 0.5, tiny counts them from 0.6")])
+def test_a_crystal_is_one_that_the_detector_counts(tmp_path: Path, least: float, said: str) -> None:
+    home = Home(tmp_path / "home").made()
+    detector = crystal_detector_card("tiny", "by-hand", normalisation="local-contrast-1", working_width_px=256)
+    home.models.mkdir(exist_ok=True)
+    write_card(replace(detector, sha256=DETECTOR.sha256, least_probability=least), home.models)
+    unit = searched_unit(tmp_path / "unit.zip")
+    path = write_result(searched_result(unit), tmp_path)
+    if not said:
+        assert read_returned(path, tmp_path / "unit.zip", home) == searched_result(unit)
+        return
+    with pytest.raises(ResultError, match=said):
+        read_returned(path, tmp_path / "unit.zip", home)

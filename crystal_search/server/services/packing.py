@@ -171,6 +171,7 @@ def _write(site: Installation, record: UnitRecord, read: Sequence[ReadImage]) ->
             threshold=record.recipe.threshold,
             best_chops=site.settings.best_chops,
             overlays=site.settings.overlays and site.engine.overlays,
+            crystals_from=site.settings.crystals_from,
         ),
         images=[each.packed for each in good],
     )

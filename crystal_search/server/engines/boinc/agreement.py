@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from crystal_search.crystal import Crystal
+from crystal_search.crystals.boxes import overlaps, reaches
 from crystal_search.features import Features
 from crystal_search.model import hashes_of
 from crystal_search.result import BestChop, DropRegion, ImageScore, Result
@@ -22,7 +24,12 @@ FEATURES_APART = 0.01  #: and this share of the number: by which one of the feat
 #: drop: half a step between the chops of shipped models is 0.094. Over one and the same box frames are the same.
 FRAME_REACH = 0.1
 
+LEAST_OVERLAP = 0.8  #: intersection over union of the boxes of one crystal
+REACH_APART = 0.1  #: of a crystal's long side, and a pixel: by which its outlines may differ
+CRYSTALS_APART = 0.05  #: of all crystals, that only one host found: where there are less than 20, none
+
 Size = tuple[int, int]
+Crystals = tuple[Crystal, ...]
 
 
 def disagreement(one: Result, other: Result, tolerance: float) -> str:
@@ -70,6 +77,7 @@ def _differences(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[str
     reach = FRAME_REACH if a.drop and b.drop and a.drop.box != b.drop.box else 0.0
     yield from _other_frames(a.best_chops, b.best_chops, tolerance, reach)
     yield from _other_features(a.features, b.features)
+    yield from _other_crystals(a.crystals, b.crystals, tolerance)
 
 
 def _other_drop(one: DropRegion, other: DropRegion, size: Size) -> Iterator[str]:
@@ -153,3 +161,37 @@ def _is_same(one: BestChop, other: BestChop, tolerance: float, reach: float) -> 
         and abs(one.probability - other.probability) <= tolerance
         and apart_px <= reach * max(one.box.height, one.box.width)
     )
+
+
+def _other_crystals(one: Crystals | None, other: Crystals | None, tolerance: float) -> Iterator[str]:
+    """Yield what crystals differ in, told in whatever order; few must all be the other's, of many nearly all."""
+    if one is None or other is None:
+        if one is not other:
+            yield "only one searched for crystals"
+        return
+    most = max(len(one), len(other))
+    if (alone := most - _found_by_both(one, other, tolerance)) > CRYSTALS_APART * most:
+        yield f"of {len(one)} and {len(other)} crystals {alone} are of one alone"
+
+
+def _found_by_both(one: Crystals, other: Crystals, tolerance: float) -> int:
+    """Return how many crystals of one are the other's too, each counted once."""
+    if not one or not other:
+        return 0
+    mine, its = (np.array([each.box for each in crystals]) for crystals in (one, other))
+    apart = np.hypot(*(mine[:, None, axis] - its[None, :, axis] for axis in (0, 1)))
+    first, second = np.nonzero(apart < np.maximum(mine[:, None, 2], its[None, :, 2]))
+    alike = overlaps(mine[first], its[second]) >= LEAST_OVERLAP
+    matched: dict[int, int] = {}
+    for number, its_number in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
+        free = its_number not in matched and number not in matched.values()
+        if free and _is_crystal(one[number], other[its_number], tolerance):
+            matched[its_number] = number
+    return len(matched)
+
+
+def _is_crystal(one: Crystal, other: Crystal, tolerance: float) -> bool:
+    """Tell whether two crystals whose boxes are alike are one: as probable, with outlines that reach as far."""
+    centre = np.array([one.box[:2]])
+    apart = np.abs(reaches(np.array([one.outline]), centre) - reaches(np.array([other.outline]), centre)).max()
+    return abs(one.probability - other.probability) <= tolerance and apart <= 1 + REACH_APART * one.long_px

@@ -1,0 +1,118 @@
+"""Crystals in a result: how many at most, how exact they are written, and how those that somebody else wrote are read.
+
+The format is described in docs/result.md.
+"""
+
+import math
+from dataclasses import asdict, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from crystal_search.crystal import Crystal, Outline
+from crystal_search.hostile_json import Reader
+
+MAX_CRYSTALS = 100  #: of an image that a result tells, the most probable
+MAX_CORNERS = 32  #: of an outline that a result tells
+MAX_CRYSTAL_BYTES = 200_000  #: that so many, with so many corners, take in a result's file
+LEAST_SIDE_PX = 0.1  #: of a box
+ROUNDED_PX = 0.15  #: by which two places, each written with one decimal, are moved against each other at most
+
+Size = tuple[int, int]  #: height and width of the image, stored pixels
+
+
+def plain_crystals(crystals: tuple[Crystal, ...]) -> list[dict[str, Any]]:
+    """Return crystals as JSON has them: pixels with one decimal, angles with four, probabilities with six."""
+    return [asdict(rounded(each)) for each in crystals]
+
+
+def rounded(crystal: Crystal) -> Crystal:
+    """Return a crystal as exact as it is written.
+
+    >>> rounded(Crystal(probability=0.12345678, row=1.26, column=2.0, long_px=8.04, short_px=0.01,
+    ...                 angle_rad=1.570796, outline=((0.0, 0.06),))).box
+    (1.3, 2.0, 8.0, 0.1, 1.5708)
+    """
+    return replace(
+        crystal,
+        probability=round(crystal.probability, 6),
+        row=round(crystal.row, 1),
+        column=round(crystal.column, 1),
+        long_px=max(round(crystal.long_px, 1), LEAST_SIDE_PX),
+        short_px=max(round(crystal.short_px, 1), LEAST_SIDE_PX),
+        angle_rad=round(crystal.angle_rad, 4),
+        outline=tuple((round(row, 1), round(column, 1)) for row, column in crystal.outline),
+    )
+
+
+def crystal_of(plain: dict[str, Any]) -> Crystal:
+    """Return a crystal that we ourselves wrote as JSON."""
+    return Crystal(**plain | {"outline": tuple((row, column) for row, column in plain["outline"])})
+
+
+def crystals_read(read: Reader, size: Size) -> tuple[Crystal, ...] | None:
+    """Return the crystals that a stranger's image has, None where it says nothing of any.
+
+    Every one is in or at the border of the image, they are told from the most probable on, outlines are convex.
+    """
+    if not read.has("crystals"):
+        return None
+    found = read.objects("crystals", partial(_crystal, size=size), limit=MAX_CRYSTALS)
+    if any(later.probability > former.probability for former, later in pairwise(found)):
+        read.fail("crystals", "told from the most probable on", [each.probability for each in found])
+    return found
+
+
+def _crystal(read: Reader, size: Size) -> Crystal:
+    height, width = size
+    longest = math.ceil(math.hypot(height, width))
+    crystal = Crystal(
+        probability=read.number("probability", 0, 1),
+        row=read.number("row", 0, height),
+        column=read.number("column", 0, width),
+        long_px=read.number("long_px", LEAST_SIDE_PX, longest),
+        short_px=read.number("short_px", LEAST_SIDE_PX, longest),
+        angle_rad=read.number("angle_rad", 0, round(math.pi, 4)),
+        outline=_outline(read, size),
+    )
+    if crystal.short_px > crystal.long_px:
+        read.fail("short_px", f"at most long_px, {crystal.long_px:g}", crystal.short_px)
+    return crystal
+
+
+def _outline(read: Reader, size: Size) -> Outline:
+    points = read.items("outline", limit=MAX_CORNERS, what="corners")
+    if len(points) < 3 or not all(_is_place(point, size) for point in points):
+        read.fail("outline", f"at least 3 [row, column] inside the image of {size[0]} x {size[1]} px", points)
+    outline = tuple((float(row), float(column)) for row, column in points)
+    if not is_convex(outline):
+        read.fail("outline", "convex", points)
+    return outline
+
+
+def _is_place(point: Any, size: Size) -> bool:
+    """Tell whether something is [row, column] in an image; true is no number here."""
+    return (
+        type(point) is list
+        and len(point) == 2
+        and {*map(type, point)} <= {int, float}
+        and all(0 <= value <= side for value, side in zip(point, size, strict=True))
+    )
+
+
+def is_convex(outline: Outline, *, within_px: float = ROUNDED_PX) -> bool:
+    """Tell whether no corner lies on the wrong side of an edge, apart from what rounding moves both by.
+
+    >>> is_convex(((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0)))
+    True
+    >>> is_convex(((0.0, 0.0), (0.0, 9.0), (9.0, 0.0), (9.0, 9.0)))  # crosses itself
+    False
+    """
+    corners = np.array(outline, np.float64)
+    edges = np.roll(corners, -1, axis=0) - corners  # (P, 2)
+    away = corners[None] - corners[:, None]  # (edges, corners, 2)
+    turned = edges[:, None, 0] * away[..., 1] - edges[:, None, 1] * away[..., 0]
+    allowed = within_px * (np.hypot(*edges.T)[:, None] + np.hypot(away[..., 0], away[..., 1]) + within_px)
+    return bool((turned >= -allowed).all() or (turned <= allowed).all())
