@@ -15,6 +15,7 @@ from crystal_search.outcomes import GROUPS
 
 LOGITS = "logits"  #: name of the first output of most networks
 FEATURES = "features"  #: name of the output whose mean over the drop travels with every score
+DENSE, INSTANCES = "dense", "instances"  #: how crystals are read from what a detector answers (`crystals.finding`)
 MAX_NUMBERS = 4096  #: channels of an output that have no names
 CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
 
@@ -215,6 +216,7 @@ class CrystalCard(ModelCard):
     margin_px: int  #: of its surroundings that a tile is seen with; a multiple of the former
     least_probability: float = 0.3  #: of a crystal that counts
     most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
+    decoding: str = DENSE  #: how crystals are read from its answers, a key of `crystals.finding.DECODINGS`
 
     @property
     def trial_side_px(self) -> int:
@@ -231,6 +233,7 @@ class CrystalCard(ModelCard):
             margin_px=read.integer("margin_px", 0, 4096),
             least_probability=read.number("least_probability", 0, 1),
             most_overlap=read.number("most_overlap", 0, 1),
+            decoding=read.choice("decoding", (DENSE, INSTANCES)) if version > 3 else DENSE,
             **told,
         )
         if card.margin_px % card.side_multiple_px:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 DIRECTIONS = 32  #: in which an outline is told, evenly around the full circle, the first along columns
 Points = NDArray[np.float64]  #: (..., 2), rows and columns
+STEP_DEGREES = 0.5  #: between the directions in which the sides of the smallest rectangle are looked for
 _TINY = 1e-9
 _SQUARE = np.array([(1, 1), (1, -1), (-1, -1), (-1, 1)], np.float64) / 2  #: corners along the long and short side
 
@@ -39,6 +40,24 @@ def corners(boxes: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     along = unit_vectors(boxes[:, 4])[:, None] * boxes[:, None, None, 2].reshape(-1, 1, 1)
     across = unit_vectors(boxes[:, 4] + np.pi / 2)[:, None] * boxes[:, None, None, 3].reshape(-1, 1, 1)
     return np.asarray(boxes[:, None, :2] + _SQUARE[:, :1] * along + _SQUARE[:, 1:] * across)
+
+
+def smallest_around(points: NDArray[np.floating[Any]], *, pixel_px: float = 0.0) -> NDArray[np.float64]:
+    """Return the smallest rectangle (5,) around points (P, 2), or squares with their middle there, to half a degree.
+
+    >>> smallest_around(np.array([(0.0, 0.0), (0.0, 6.0), (2.0, 6.0), (2.0, 0.0)])).round(6).tolist()
+    [1.0, 3.0, 6.0, 2.0, 0.0]
+    """
+    angles = np.deg2rad(np.arange(0, 90, STEP_DEGREES))
+    along, across = unit_vectors(angles), unit_vectors(angles + np.pi / 2)  # (directions, 2)
+    half = pixel_px * np.abs(along).sum(axis=1) / 2  # a square reaches so far from its middle
+    u, v = along @ np.asarray(points, np.float64).T, across @ np.asarray(points, np.float64).T
+    low_u, high_u, low_v, high_v = u.min(1) - half, u.max(1) + half, v.min(1) - half, v.max(1) + half
+    best = int(np.argmin((high_u - low_u) * (high_v - low_v)))
+    side_u, side_v = high_u[best] - low_u[best], high_v[best] - low_v[best]
+    middle = (high_u + low_u)[best] / 2 * along[best] + (high_v + low_v)[best] / 2 * across[best]
+    angle = angles[best] if side_u >= side_v else angles[best] + np.pi / 2
+    return np.array([*middle, max(side_u, side_v), min(side_u, side_v), angle % np.pi])
 
 
 def reaches(points: NDArray[np.floating[Any]], centres: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -38,23 +38,26 @@ class Candidates:
         """Return those at positions `which`."""
         return Candidates(self.probability[which], self.boxes[which], self.reach[which])
 
+    def crystals(self) -> tuple[Crystal, ...]:
+        """Return each as a crystal."""
+        return tuple(
+            Crystal(
+                probability=float(probability),
+                row=float(box[0]),
+                column=float(box[1]),
+                long_px=float(box[2]),
+                short_px=float(box[3]),
+                angle_rad=float(box[4]),
+                outline=tuple((float(row), float(column)) for row, column in outline_of(reach, box[:2])),
+            )
+            for probability, box, reach in zip(self.probability, self.boxes, self.reach, strict=True)
+        )
+
 
 def crystals_in(maps: Maps, decoding: Decoding) -> tuple[Crystal, ...]:
     """Return the crystals that a detector's maps (1, channels, h, w) of one image tell, the most probable first."""
     found = candidates(maps, decoding)
-    found = found.of(distinct(found.boxes, decoding.most_overlap))
-    return tuple(
-        Crystal(
-            probability=float(probability),
-            row=float(box[0]),
-            column=float(box[1]),
-            long_px=float(box[2]),
-            short_px=float(box[3]),
-            angle_rad=float(box[4]),
-            outline=tuple((float(row), float(column)) for row, column in outline_of(reach, box[:2])),
-        )
-        for probability, box, reach in zip(found.probability, found.boxes, found.reach, strict=True)
-    )
+    return found.of(distinct(found.boxes, decoding.most_overlap)).crystals()
 
 
 def candidates(maps: Maps, decoding: Decoding) -> Candidates:

@@ -1,5 +1,6 @@
-"""Finding the crystals of an image: grey at the width that the detector sees, normalised, its maps, crystals."""
+"""Finding the crystals of an image: grey at the width that the detector sees, normalised, its answers, crystals."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -7,9 +8,10 @@ from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.decoding import STRIDE_PX, Decoding, crystals_in
+from crystal_search.crystals.instances import instances_in
 from crystal_search.images import DecodedImage, Grey, View, normalised, resized, to_grey
 from crystal_search.inference import Maps, Network
-from crystal_search.model_card import CrystalCard
+from crystal_search.model_card import DENSE, INSTANCES, CrystalCard
 
 TILE_PX = 1024  #: side of the part of an image that one tile answers for
 
@@ -26,11 +28,33 @@ def find_crystals(
     """
     card = network.card
     grey = not_wider(to_grey(image.colour), card.working_width_px)
-    maps = dense_maps(normalised(grey, card.normalisation), network)
-    least = card.least_probability if least_probability is None else least_probability
-    found = crystals_in(maps, Decoding(least=least, most_overlap=card.most_overlap))
+    found = crystals_in_view(normalised(grey, card.normalisation), network, least_probability=least_probability)
     scale = image.width_px / grey.shape[1]
     return tuple(each.enlarged(scale) for each in found)
+
+
+def crystals_in_view(
+    view: View, network: Network[CrystalCard], *, least_probability: float | None = None
+) -> tuple[Crystal, ...]:
+    """Return the crystals that a detector sees in a normalised image (rows, columns), the most probable first."""
+    card = network.card
+    least = card.least_probability if least_probability is None else least_probability
+    return DECODINGS[card.decoding](view, network, Decoding(least=least, most_overlap=card.most_overlap))
+
+
+def _dense(view: View, network: Network[CrystalCard], decoding: Decoding) -> tuple[Crystal, ...]:
+    return crystals_in(dense_maps(view, network), decoding)
+
+
+def _instances(view: View, network: Network[CrystalCard], decoding: Decoding) -> tuple[Crystal, ...]:
+    return instances_in(network.maps(_padded(view, network.card.side_multiple_px)), decoding)
+
+
+#: From a normalised image to its crystals, by what cards call it; another way to answer is a line here.
+DECODINGS: dict[str, Callable[[View, Network[CrystalCard], Decoding], tuple[Crystal, ...]]] = {
+    DENSE: _dense,
+    INSTANCES: _instances,
+}
 
 
 def not_wider(grey: Grey, width_px: int) -> Grey:
@@ -50,11 +74,16 @@ def dense_maps(view: View, network: Network[CrystalCard], *, tile_px: int = TILE
         A multiple of the card's `side_multiple_px`.
     """
     multiple, margin = network.card.side_multiple_px, network.card.margin_px
-    padded = np.pad(view, [(0, -side % multiple) for side in view.shape])[None, None]
+    padded = _padded(view, multiple)
     whole = max(padded.shape) <= tile_px + 2 * margin
     maps = network.maps(padded) if whole else _tiled(padded, network, tile_px)
     height, width = (-(-side // STRIDE_PX) for side in view.shape)
     return {name: each[:, :, :height, :width] for name, each in maps.items()}
+
+
+def _padded(view: View, multiple_px: int) -> NDArray[np.float32]:
+    """Return a batch (1, 1, H, W) of a view whose sides are filled up to multiples."""
+    return np.pad(view, [(0, -side % multiple_px) for side in view.shape])[None, None]
 
 
 def _tiled(padded: NDArray[np.float32], network: Network[CrystalCard], tile_px: int) -> Maps:

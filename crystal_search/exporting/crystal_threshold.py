@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from crystal_search.crystals.decoding import HEAT, Decoding, crystals_in
-from crystal_search.crystals.finding import dense_maps
+from crystal_search.crystals.finding import crystals_in_view
 from crystal_search.datasets.packed import OBJECTS, PackedDataset, sampled
 from crystal_search.images import normalised
 from crystal_search.inference import Maps
@@ -29,8 +28,8 @@ class DetectorInTorch:
     card: CrystalCard
 
     def logits(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the heat of views (N, 1, H, W)."""
-        return self.maps(batch)[HEAT]
+        """Return the first of its answers to views (N, 1, H, W)."""
+        return self.maps(batch)[self.card.outputs[0].name]
 
     def maps(self, batch: NDArray[np.float32]) -> Maps:
         """Return the maps of all outputs by their names."""
@@ -46,8 +45,8 @@ def counting_threshold(network: nn.Module, card: CrystalCard, dataset: PackedDat
     probabilities: list[float] = []
     for row in sampled(rows, MOST_IMAGES):
         known = known_image(dataset, row, card.working_width_px)
-        maps = dense_maps(normalised(known.grey, card.normalisation), detector)
-        found = crystals_in(maps, Decoding(least=LEAST_PROBABILITY, most_overlap=card.most_overlap))
+        view = normalised(known.grey, card.normalisation)
+        found = crystals_in_view(view, detector, least_probability=LEAST_PROBABILITY)
         probabilities += [each.probability for each in found]
         there += int((~known.crystals.ignored).sum())
     return threshold_for(probabilities, there)

@@ -10,6 +10,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.model import default_model, in_role, model_in_any, read_model, sha256_of
 from crystal_search.model_card import ClassifierCard, DropCard, Output
+from crystal_search.networks.network_kinds import crystal_detector_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.builders import GOLDEN, card, featured_card
 
@@ -22,9 +23,22 @@ def installed(folder: Path, content: bytes = b"weights") -> Path:
 
 
 def test_the_golden_card_is_still_written_and_read() -> None:
-    golden = (GOLDEN / "model-card-3.json").read_text()
+    golden = (GOLDEN / "model-card-4.json").read_text()
     assert card_to_json(featured_card()) == golden
     assert card_from_json(golden.encode()) == featured_card()
+    assert card_from_json((GOLDEN / "model-card-3.json").read_bytes()) == featured_card()
+
+
+def test_before_version_4_every_detector_was_read_as_maps() -> None:
+    card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+    content = json.loads(card_to_json(card))
+    assert content["decoding"] == "dense"
+    del content["decoding"]
+    assert card_from_json(json.dumps(content | {"version": 3}).encode()) == card
+    with pytest.raises(ModelCardError, match="decoding"):
+        card_from_json(json.dumps(content).encode())
+    with pytest.raises(ModelCardError, match="one of dense, instances"):
+        card_from_json(json.dumps(content | {"decoding": "guessed"}).encode())
 
 
 def test_a_card_of_version_1_is_read_as_well() -> None:
@@ -127,7 +141,7 @@ def test_features_that_would_depend_on_the_way_of_scoring_are_refused(changes: d
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 4),
+        ("version", 5),
         ("role", "oracle"),
         ("file", "../weights.onnx"),
         ("sha256", "short"),

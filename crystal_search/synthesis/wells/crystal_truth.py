@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crystal_search.crystals.boxes import smallest_around
 from crystal_search.synthesis.pictures.looks import VISIBLE_LEVELS, VISIBLE_SHARE, Look
 from crystal_search.synthesis.things.layers import Layer
-
-STEP_DEGREES = 0.5  #: between the directions in which the sides of a box are looked for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +67,5 @@ def smallest_box(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray
     >>> smallest_box(rows + 3, columns).round(3).tolist()
     [4.0, 3.0, 6.0, 2.0, 0.0]
     """
-    angles = np.deg2rad(np.arange(0, 90, STEP_DEGREES))
-    along = np.stack([np.sin(angles), np.cos(angles)], axis=1)  # (directions, 2)
-    across = np.stack([np.cos(angles), -np.sin(angles)], axis=1)
-    centres = np.stack([rows, columns]) + 0.5  # (2, pixels)
-    half = (np.abs(along).sum(axis=1)) / 2  # a pixel reaches so far from its centre
-    u, v = along @ centres, across @ centres
-    low_u, high_u, low_v, high_v = u.min(1) - half, u.max(1) + half, v.min(1) - half, v.max(1) + half
-    best = int(np.argmin((high_u - low_u) * (high_v - low_v)))
-    side_u, side_v = high_u[best] - low_u[best], high_v[best] - low_v[best]
-    middle = (high_u + low_u)[best] / 2 * along[best] + (high_v + low_v)[best] / 2 * across[best]
-    angle = angles[best] if side_u >= side_v else angles[best] - np.pi / 2
-    wrapped = angle + np.pi if angle <= -np.pi / 2 else angle
-    return np.array([middle[0], middle[1], max(side_u, side_v), min(side_u, side_v), wrapped])
+    box = smallest_around(np.stack((rows, columns), axis=1) + 0.5, pixel_px=1.0)
+    return np.array([*box[:4], box[4] - np.pi if box[4] > np.pi / 2 else box[4]])
