@@ -19,8 +19,8 @@ from crystal_search.model_card import Output
 from crystal_search.networks.convolutions import convolution
 
 WIDTHS = (24, 48, 96, 128, 160)  #: channels at strides of 2, 4, 8, 16 and 32 px
-CONVOLUTIONS = (2, 2, 2, 3, 3)  #: at each of these
-DECODED = (64, 96, 96)  #: channels of the decoder at strides of 4, 8 and 16 px
+CONVOLUTIONS = (1, 2, 2, 3, 3)  #: at each of these; the first alone costs as much as two farther down
+DECODED = (48, 96, 96)  #: channels of the decoder at strides of 4, 8 and 16 px
 SIDE_MULTIPLE_PX = 2 ** len(WIDTHS)
 BOX_NUMBERS = 6  #: offset of the centre, logarithms of the sides, cosine and sine of twice the angle
 MARGIN_PX = 224  #: of its surroundings that a tile needs, so that its answers are those of one pass
@@ -70,7 +70,7 @@ class DenseCrystals(nn.Module):
         return tuple(answer(features) for answer in answers)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return what all answers are read from, (N, 64, h, w)."""
+        """Return what all answers are read from, (N, 48, h, w)."""
         maps = []
         for level in self.levels:
             x = level(x)
@@ -78,7 +78,7 @@ class DenseCrystals(nn.Module):
         for number in reversed(range(len(DECODED))):
             lifted = interpolate(self.upward[number](x), scale_factor=2.0, mode="nearest")
             x = self.joined[number](torch.relu(self.lateral[number](maps[number + 1]) + lifted))
-        features: Tensor = self.shared(x)  # (N, 64, H / 4, W / 4)
+        features: Tensor = self.shared(x)  # (N, 48, H / 4, W / 4)
         return features
 
 

@@ -31,9 +31,15 @@ def save_checkpoint(
     optimiser: Optimizer | None,
     settings: Mapping[str, Any],
     *,
+    mean: nn.Module | None = None,
     name: str = CHECKPOINT,
 ) -> None:
     """Write a checkpoint of `folder` (default: the latest), whole or not at all; the one before stays until then.
+
+    Parameters
+    ----------
+    mean
+        The network with the mean of the weights, which is what the training is for, where there is one.
 
     Raises
     ------
@@ -43,6 +49,8 @@ def save_checkpoint(
     state = {"step": step, "network": network.state_dict(), "settings": dict(settings)}
     if optimiser is not None:
         state["optimiser"] = optimiser.state_dict()
+    if mean is not None:
+        state["mean"] = mean.state_dict()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / name) as file:
@@ -62,6 +70,8 @@ def load_checkpoint(
 ) -> tuple[int, dict[str, Any]]:
     """Put a checkpoint of `folder` (default: the latest) into `network` and `optimiser`; return its step and settings.
 
+    Without an optimiser, a network gets the mean of the weights, where there is one.
+
     Raises
     ------
     ModelError
@@ -74,14 +84,21 @@ def load_checkpoint(
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        if differing := _differences(state["network"], network.state_dict()):
+        weights = state["network"] if optimiser is not None else _kept(state)
+        if differing := _differences(weights, network.state_dict()):
             raise ModelError(f"cannot go on from {path}: it is of another network ({differing}); name the right one")
-        network.load_state_dict(state["network"])
+        network.load_state_dict(weights)
         if optimiser is not None:
             optimiser.load_state_dict(state["optimiser"])
         return int(state["step"]), dict(state["settings"])
     except (OSError, RuntimeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
         raise ModelError(f"cannot go on from {path}: {_short(error)}; train from the start") from error
+
+
+def _kept(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the weights of a checkpoint that a training is for: their mean, where there is one."""
+    weights: dict[str, Tensor] = state.get("mean", state["network"])
+    return weights
 
 
 def _differences(layers: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
@@ -114,7 +131,7 @@ def load_weights(folder: Path, network: nn.Module) -> None:
     path = folder / (BEST if (folder / BEST).exists() else CHECKPOINT)
     own = network.state_dict()
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["network"]
+        state = _kept(torch.load(path, map_location="cpu", weights_only=True))
         if unknown := state.keys() - own.keys():
             raise ModelError(f"{path} has layers that the network has not: {', '.join(sorted(unknown))}")
         fitting = {name: weights for name, weights in state.items() if weights.shape == own[name].shape}

@@ -1,6 +1,7 @@
 """What a detector of crystals is charged for: heat, what crystals cover, and box, angle and outline of each crystal.
 
-Every crystal counts the same, however many cells it has.
+Crystals of a view count the same, however many cells they have. One of a view with few counts for more, up to four
+times, and so do false ones there: else the few crystals of a drop would not matter beside the many of a suspension.
 """
 
 import math
@@ -16,6 +17,7 @@ from crystal_search.training.task import Losses
 SIDES_BETA, TURN_BETA, OFFSET_BETA, OUTLINE_BETA = 0.03, 0.04, 0.03, 0.03  #: where absolute errors become squared ones
 CLEAR_ASPECT = 4.0  #: of the sides, from which on an angle counts fully
 ANGLE_SPREAD = 0.8  #: of the classes that are right, standard deviation in classes
+USUAL_CRYSTALS, MOST_COUNT = 50, 4.0  #: in a view where each counts once; what one counts for at most
 WEIGHTS = {
     "heat": 1.0,
     "covered": 0.5,
@@ -40,12 +42,14 @@ def crystal_losses(answers: tuple[Tensor, ...], truth: Tensor) -> Losses:
     """
     heat, boxes, angles, outlines, covered = (each.float() for each in answers)
     counts = truth[:, told.BOX_COUNTS]
+    share = _share(counts)
+    counts = share * counts
     crystals = counts.sum().clamp_min(1.0)
     where = counts > 0
     weight, mine = counts[where] / crystals, truth.movedim(1, -1)[where]  # (M,), (M, CHANNELS)
     box, angle, outline = (each.movedim(1, -1)[where] for each in (boxes, angles, outlines))
     parts = {
-        "heat": _heat(heat[:, 0], truth) / crystals,
+        "heat": (share * _heat(heat[:, 0], truth)).sum() / crystals,
         "covered": binary_cross_entropy_with_logits(covered[:, 0], truth[:, told.COVERED]),
         "outline": (_distance(outline, mine[:, told.OUTLINE :], OUTLINE_BETA).mean(dim=1) * weight).sum(),
         **{name: (loss * weight).sum() for name, loss in _of_boxes(box, angle, mine).items()},
@@ -54,11 +58,17 @@ def crystal_losses(answers: tuple[Tensor, ...], truth: Tensor) -> Losses:
     return {"loss": total, **parts}
 
 
+def _share(counts: Tensor) -> Tensor:
+    """Return what each crystal of a view counts for, (N, 1, 1), from how many there are."""
+    crystals = counts.sum(dim=(1, 2), keepdim=True).clamp_min(1.0)
+    return (USUAL_CRYSTALS / crystals).sqrt().clamp_max(MOST_COUNT)
+
+
 def _heat(logits: Tensor, truth: Tensor) -> Tensor:
-    """Return the quality focal loss (Li et al. 2020, arXiv:2006.04388), summed over the cells that count."""
+    """Return the quality focal loss (N, h, w) of cells that count (Li et al. 2020, arXiv:2006.04388)."""
     wanted, counts = truth[:, told.HEAT], truth[:, told.HEAT_COUNTS]
     off = (logits.sigmoid() - wanted).square()
-    return (counts * off * binary_cross_entropy_with_logits(logits, wanted, reduction="none")).sum()
+    return counts * off * binary_cross_entropy_with_logits(logits, wanted, reduction="none")
 
 
 def _of_boxes(box: Tensor, angle: Tensor, mine: Tensor) -> Losses:

@@ -22,8 +22,9 @@ from crystal_search.synthesis.wells.crystal_truth import smallest_box
 from crystal_search.training.crystal_targets import KnownCrystals, target
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
-WELL_SHARE = 0.3  #: of views that show drops, where there are images of drops and of suspensions
+WELL_SHARE = 0.4  #: of views that show drops, where there are images of drops and of suspensions
 AIMED_SHARE = 0.6  #: of views in larger images that hold a certain crystal
+SCALED_SHARE, SCALE_RANGE = 0.5, (0.6, 1.6)  #: of views of images that are reduced or enlarged first
 GAMMA_LOG_RANGE, CONTRAST_RANGE, BRIGHTNESS_RANGE = 0.35, (0.6, 1.3), 20.0  #: brightness in grey levels
 BLURRED_SHARE, BLUR_RANGE_PX = 0.15, (0.3, 1.2)
 NOISY_SHARE, NOISE_RANGE = 0.3, (0.5, 8.0)  #: standard deviations in grey levels
@@ -37,6 +38,13 @@ class KnownImage:
     grey: Grey  #: (rows, columns)
     crystals: KnownCrystals
     covered: NDArray[np.uint8]  #: (rows / 4, columns / 4), what part of each cell crystals cover, 255 for all
+
+    def scaled(self, scale: float) -> "KnownImage":
+        """Return the image reduced or enlarged, both sides by the same factor, near `scale`."""
+        cells = [max(1, round(scale * side)) for side in self.covered.shape]
+        scale = min(to / side for to, side in zip(cells, self.covered.shape, strict=True))
+        grey = _resampled(self.grey, [STRIDE_PX * side for side in cells], scale)
+        return KnownImage(grey, self.crystals.scaled(scale), _resampled(self.covered, cells, scale))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +74,21 @@ def truth_of(objects: Sequence[SeenObject], shape: tuple[int, int]) -> Truth:
     boxes *= (scale, scale, scale, scale, 1.0)
     boxes[:, 4] %= np.pi
     ignored = np.array([each.too_faint or each.crowd for each in marked])
-    together = np.logical_or.reduce([each.mask for each in marked])
-    picture = Pillow.fromarray((255 * together).astype(np.uint8))
+    picture = Pillow.fromarray((255 * _together(marked)).astype(np.uint8))
     covered = np.asarray(picture.resize(covered.shape[::-1], Pillow.Resampling.BOX))
     return Truth(KnownCrystals(boxes, scale * extremes, ignored), covered)
+
+
+def _together(marked: Sequence[SeenObject]) -> NDArray[np.bool_]:
+    """Return the union of masks (rows, columns), from where their runs begin and end."""
+    height, width = marked[0].height_px, marked[0].width_px
+    edges = [np.cumsum((0, *each.runs)) for each in marked]
+    begun, ended = (
+        np.bincount(np.concatenate(each), minlength=height * width + 1)
+        for each in ([own[1:-1:2] for own in edges], [own[2::2] for own in edges])
+    )
+    covered: NDArray[np.bool_] = (np.cumsum(begun - ended)[:-1] > 0).reshape(width, height).T
+    return covered
 
 
 def _extremes(seen: SeenObject) -> NDArray[np.float64]:
@@ -114,6 +133,8 @@ class CrystalSource(ShardsInUse):
 
     def _sample(self, number: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
         known = known_image(self.dataset, self._row(number, generator), self.width_px, self._truths)
+        if self.augmented and generator.random() < SCALED_SHARE:
+            known = known.scaled(float(np.exp(generator.uniform(*np.log(SCALE_RANGE)))))
         top, left = self._corner(known, generator)
         view = self._view(known.grey, top, left, generator)
         crystals = known.crystals.moved(top, left, self.side_px)
@@ -189,6 +210,14 @@ def recorded_differently(grey: Grey, generator: np.random.Generator) -> Grey:
     if generator.random() < NOISY_SHARE:
         changed = changed + generator.uniform(*NOISE_RANGE) * generator.standard_normal(seen.shape, np.float32)
     return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
+
+
+def _resampled(field: NDArray[np.uint8], shape: Sequence[int], scale: float) -> NDArray[np.uint8]:
+    """Return a field of `shape`, of which one pixel is 1 / `scale` of those it had; what lies beyond is left out."""
+    height, width = (min(side / scale, had) for side, had in zip(shape, field.shape, strict=True))
+    size = round(width * scale), round(height * scale)
+    picture = Pillow.fromarray(field).resize(size, Pillow.Resampling.BILINEAR, (0, 0, width, height))
+    return np.asarray(picture)
 
 
 def _turned(view: Floats, turn: int) -> Floats:

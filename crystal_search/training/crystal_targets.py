@@ -15,6 +15,7 @@ HEAT, HEAT_COUNTS, COVERED, BOX_COUNTS, OFFSET, SIDES, ANGLE, OUTLINE = 0, 1, 2,
 CHANNELS = OUTLINE + DIRECTIONS
 SPREAD = 0.15  #: of the heat, standard deviation in sides of the box
 LEAST_SPREAD_PX = 1.6  #: of the heat: some cell's middle is never farther away than 2.8 px
+LEAST_AREA_PX2 = 20.0  #: of the box of a crystal in a reduced image; smaller ones need not be found
 TAUGHT = 0.05  #: heat above which a cell is taught the box
 
 
@@ -36,6 +37,12 @@ class KnownCrystals:
         boxes = self.boxes.copy()
         boxes[:, :2] -= corner
         return KnownCrystals(boxes[here], points[here], (self.ignored | cut)[here])
+
+    def scaled(self, scale: float) -> "KnownCrystals":
+        """Return them in an image reduced or enlarged by `scale`; those that become too small are ignored."""
+        boxes = self.boxes * (scale, scale, scale, scale, 1.0)
+        small = boxes[:, 2] * boxes[:, 3] < LEAST_AREA_PX2
+        return KnownCrystals(boxes, self.points * scale, self.ignored | small)
 
     def turned(self, turn: int, side_px: int) -> "KnownCrystals":
         """Return them in one of the 8 turned and mirrored versions of a square, as `view_augmentation.turned`."""

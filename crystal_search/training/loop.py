@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from crystal_search.errors import UserError
+from crystal_search.training.averaging import MeanWeights
 from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_checkpoint, save_checkpoint
 from crystal_search.training.learning_curve import CURVE, add_events, append_row, cut_curve, draw_curve
 from crystal_search.training.machine import Machine, memory_explained
@@ -34,13 +35,14 @@ STATE_VERSION = 2  #: of what a checkpoint remembers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How long to train, and how often to look."""
+    """How long to train, how often to look, and what is kept."""
 
     seed: int = 0
     steps: int | None = None  #: None: until time is over or nothing more is gained
     seconds: float | None = None  #: training time, resumed parts together
     validate_every: int  #: steps
     checkpoint_seconds: float = 300.0
+    ema: float = 0.0  #: how much of the mean of the weights is left after a step; 0: weights are kept as they are
 
     def progress(self, step: int, seconds: float) -> float:
         """Return the share of the training that is done after `step` steps and so many seconds."""
@@ -69,6 +71,7 @@ class Training:
 
     def __post_init__(self) -> None:
         self._group = self.machine.group
+        self._mean = MeanWeights(self.network, self.plan.ema) if self.plan.ema else None
         in_parts = self.task.prepare is not None
         self._taught = self._group.wrapped(Taught(self.network, self.task.losses), in_parts=in_parts)
         self._optimiser = self.schedule.optimiser([each for each in self.network.parameters() if each.requires_grad])
@@ -164,6 +167,8 @@ class Training:
             self._check(step, rate)
         with memory_explained(self.machine.batch_size):
             self._descend(losses["loss"])
+        if self._mean is not None:
+            self._mean.follow(self.network, step)
         return progress
 
     def _descend(self, loss: Tensor) -> None:
@@ -195,16 +200,16 @@ class Training:
     def _judged(self, done: int) -> dict[str, float]:
         if self.task.judge is None:
             return {}
-        self.network.eval()
+        network = (self.network if self._mean is None else self._mean.network).eval()
         with torch.inference_mode():
-            verdict = self.task.judge(self.network)
+            verdict = self.task.judge(network)
         falls = float(verdict.falls)  # a checkpoint holds no numbers of numpy
         figures = {name: float(figure) for name, figure in verdict.figures.items()}
         self.schedule.validated(falls)
         if falls < self._lowest:
             self._lowest = falls
             if self._group.is_first:
-                save_checkpoint(self.folder, done, self.network, None, figures, name=BEST)
+                save_checkpoint(self.folder, done, network, None, figures, name=BEST)
         return figures
 
     def _totals(self) -> dict[str, float]:
@@ -237,7 +242,8 @@ class Training:
         self._check(done, self._rate)
         sums = self._totals()
         if self._group.is_first:
-            save_checkpoint(self.folder, done, self.network, self._optimiser, self._state(sums))
+            mean = None if self._mean is None else self._mean.network
+            save_checkpoint(self.folder, done, self.network, self._optimiser, self._state(sums), mean=mean)
         self._saved = time.monotonic()
         return done
 
@@ -263,12 +269,15 @@ class Training:
             "precision": self.machine.precision,
             "validate_every": self.plan.validate_every,
             "schedule": type(self.schedule).__name__,
+            "ema": self.plan.ema or None,
             **self.task.same,
         }
 
     def _resume(self) -> int:
         done, state = load_checkpoint(self.folder, self.network, self._optimiser)
         self._check_same(state)
+        if self._mean is not None:
+            load_checkpoint(self.folder, self._mean.network)
         self.task.source.use(state["shards"])
         self.schedule.restore(state["schedule"])
         self._scaler.load_state_dict(state["scaler"])

@@ -54,6 +54,17 @@ def square_side(text: str) -> int:
     return found
 
 
+def decay(text: str) -> float:
+    """Return what is left of a mean after a step, from 0 up to below 1.
+
+    >>> decay("0.998")
+    0.998
+    """
+    if not 0 <= (found := float(text)) < 1:
+        raise ValueError(text)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """What the command line says of a field; a field without a default must be given."""
@@ -85,6 +96,10 @@ class Request:
     checkpoint_minutes: Annotated[float, Option("default: 5, and after every validation", LENGTH, "MINUTES")] = 5.0
     schedule: Annotated[Literal["one-cycle", "steps"], Option("steps is the paper's way", MANNER)] = "one-cycle"
     rate: Annotated[float | None, Option("one-cycle's peak, or the first of the steps (default 1e-2)", MANNER)] = None
+    ema: Annotated[
+        float,
+        Option("keep a running mean of the weights, of which so much is left after a step", MANNER, "DECAY", decay),
+    ] = 0.0
     batch_size: Annotated[int, Option(f"samples {TOGETHER}", MANNER, reading=count)] = 32
     seed: Annotated[int, Option("default: 0", MANNER)] = 0
     device: Annotated[Literal["auto", "cpu", "cuda"], Option("default: a GPU where there is one", PLACE)] = "auto"
@@ -175,6 +190,13 @@ class CrystalRequest(Request):
         Path | None, Option("begin with the weights of another training, or with shipped", metavar="RUN")
     ] = None
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
+    ema: Annotated[
+        float,
+        Option(
+            "keep a running mean of the weights, of which so much is left after a step (default: %(default)s; 0: none)",
+            *(MANNER, "DECAY", decay),
+        ),
+    ] = 0.998
     batch_size: Annotated[int, Option(f"views {TOGETHER}", MANNER, reading=count)] = 4
     side_px: Annotated[int, Option("of views (default: %(default)s)", MANNER, "PX", square_side)] = 384
     width_px: Annotated[int, Option("to which wider images are reduced (default: %(default)s)", metavar="PX")] = (

@@ -143,6 +143,7 @@ def plan_for(request: Request, task: Task) -> Plan:
         seconds=request.hours * 3600 if request.hours else None,
         validate_every=request.validate_every or math.ceil((task.samples or 1) / request.batch_size),
         checkpoint_seconds=60 * request.checkpoint_minutes,
+        ema=request.ema,
     )
     epochs = request.epochs if given else EPOCHS[request.schedule]
     if epochs and task.samples is not None:

@@ -18,7 +18,7 @@ from crystal_search.images import picture_file
 from crystal_search.inference import Maps
 from crystal_search.training import crystal_targets as told
 from crystal_search.training.crystal_losses import angle_classes, crystal_losses, divergence
-from crystal_search.training.crystal_source import CrystalSource, truth_of
+from crystal_search.training.crystal_source import CrystalSource, KnownImage, truth_of
 from crystal_search.training.crystal_targets import KnownCrystals, heats, target
 from tests.unit.dataset_files import write_about, write_shard
 
@@ -127,6 +127,36 @@ def test_a_view_without_crystals_can_be_learnt_from() -> None:
     loss.backward()  # type: ignore[no-untyped-call]
     assert heat.grad is not None
     assert bool((heat.grad > 0).all())
+
+
+def test_a_crystal_counts_for_more_where_there_are_few_and_so_does_a_false_one() -> None:
+    few, none = (torch.from_numpy(target(known(*boxes), NOTHING_COVERED)) for boxes in (((64, 64, 60, 12, 0.5),), ()))
+    boxes = [(8.0 + 15 * row, 8.0 + 15 * column, 12, 2.4, 0.0) for row in range(8) for column in range(8)]
+    many = torch.from_numpy(target(known(*boxes), NOTHING_COVERED))  # 64, for 50 of which each counts once
+    zeros = [torch.zeros(2, count, CELLS, CELLS, requires_grad=True) for count in (1, 6, 36, 32, 1)]
+    crystal_losses(tuple(zeros), torch.stack((few, many)))["loss"].backward()  # type: ignore[no-untyped-call]
+    grad = zeros[2].grad
+    assert grad is not None
+    one, another = (grad[view].abs().sum() / each[told.BOX_COUNTS].sum() for view, each in enumerate((few, many)))
+    assert float(one / another) == pytest.approx(4 / (50 / 64) ** 0.5, rel=0.1)
+    alone = crystal_losses(tuple(each[:1].detach() for each in zeros), none[None])["heat"]
+    assert float(alone) == pytest.approx(4 * 0.25 * np.log(2) * CELLS**2, rel=1e-4)
+
+
+@given(scale=floats(0.5, 2.0))
+@settings(deadline=None, max_examples=20)
+def test_an_image_and_its_crystals_are_enlarged_alike(scale: float) -> None:
+    grey = np.full((160, 160), 50, np.uint8)
+    grey[rectangle(40, 60, 16, 48).mask] = 200
+    truth = truth_of([rectangle(40, 60, 16, 48), rectangle(120, 8, 4, 4)], (160, 160))
+    scaled = KnownImage(grey, truth.crystals, truth.covered).scaled(scale)
+    large, small = scaled.crystals.boxes
+    rows, columns = np.nonzero(scaled.grey > 125)
+    assert (rows.mean() + 0.5, columns.mean() + 0.5) == pytest.approx(large[:2], abs=0.6)
+    assert len(rows) == pytest.approx(large[2] * large[3], rel=0.15)
+    assert scaled.covered.shape == tuple(side // 4 for side in scaled.grey.shape)
+    assert scaled.covered.sum() / 255 * 16 == pytest.approx(large[2] * large[3] + small[2] * small[3], rel=0.1)
+    assert scaled.crystals.ignored.tolist() == [False, small[2] * small[3] < 20]
 
 
 def test_the_divergence_of_two_boxes_is_that_of_their_gaussians() -> None:

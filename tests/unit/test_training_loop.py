@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from crystal_search.errors import ModelError, UserError
 from crystal_search.training import loop
-from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_weights
+from crystal_search.training.averaging import MeanWeights
+from crystal_search.training.checkpoints import BEST, CHECKPOINT, load_checkpoint, load_weights
 from crystal_search.training.distributed import Group
 from crystal_search.training.learning_curve import curve_rows
 from crystal_search.training.loop import LARGEST_GRADIENT, Plan
@@ -45,6 +46,56 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(tmp_path: Path, 
     resumed = trained(tmp_path / "stopped", Numbers(), resume=True)
     for name, weights in whole.items():
         torch.testing.assert_close(resumed[name], weights, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("fails_at", [1, 3, 5])
+def test_a_training_that_was_stopped_ends_with_the_same_mean_of_weights(tmp_path: Path, fails_at: int) -> None:
+    training(tmp_path / "whole", tiny_task(), ema=0.5).run()
+    with pytest.raises(StoppedError):
+        training(tmp_path / "stopped", tiny_task(source=Numbers(fails_at)), ema=0.5).run()
+    training(tmp_path / "stopped", tiny_task(), ema=0.5).run(resume=True)
+    whole, stopped = (torch.load(tmp_path / name / CHECKPOINT, weights_only=True) for name in ("whole", "stopped"))
+    torch.testing.assert_close(stopped["mean"], whole["mean"], rtol=0, atol=0)
+    torch.testing.assert_close(stopped["network"], whole["network"], rtol=0, atol=0)
+    assert not torch.equal(whole["mean"]["0.weight"], whole["network"]["0.weight"])
+
+
+def test_a_mean_of_weights_changes_nothing_of_how_a_network_learns(tmp_path: Path) -> None:
+    alone = trained(tmp_path / "alone", Numbers())
+    made = training(tmp_path / "mean", tiny_task(), ema=0.9)
+    made.run()
+    torch.testing.assert_close(made.network.state_dict(), alone, rtol=0, atol=0)
+
+
+def test_the_mean_of_weights_is_judged_and_kept_and_begun_with(tmp_path: Path) -> None:
+    judge = Judge(0.5, 0.2, 0.3)
+    training(tmp_path, tiny_task(judge=judge), ema=0.9).run()
+    last = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    torch.testing.assert_close(judge.seen[2], last["mean"], rtol=0, atol=0)
+    torch.testing.assert_close(torch.load(tmp_path / BEST, weights_only=True)["network"], judge.seen[1], rtol=0, atol=0)
+    (tmp_path / BEST).unlink()
+    network = tiny()
+    load_weights(tmp_path, network)
+    torch.testing.assert_close(network.state_dict(), last["mean"], rtol=0, atol=0)
+    load_checkpoint(tmp_path, network := tiny())
+    torch.testing.assert_close(network.state_dict(), last["mean"], rtol=0, atol=0)
+
+
+def test_a_training_goes_on_only_with_the_mean_that_it_began_with(tmp_path: Path) -> None:
+    trained(tmp_path, Numbers())
+    with pytest.raises(UserError, match=r"began with ema None, not 0\.9; resume it with the options it began with"):
+        training(tmp_path, tiny_task(), ema=0.9).run(resume=True)
+
+
+def test_a_mean_of_weights_follows_fast_at_first_and_then_slowly() -> None:
+    network = Weight()
+    mean = MeanWeights(network, 0.9)
+    nn.init.ones_(network.weight)
+    mean.follow(network, 0)
+    assert mean.network.get_parameter("weight").item() == pytest.approx(0.9)
+    nn.init.zeros_(network.weight)
+    mean.follow(network, 1000)
+    assert mean.network.get_parameter("weight").item() == pytest.approx(0.81)
 
 
 def test_processes_that_make_batches_see_what_a_source_grew_by(tmp_path: Path) -> None:
