@@ -18,14 +18,19 @@ MAX_CRYSTALS = 100  #: of an image that a result tells, the most probable
 MAX_CORNERS = 32  #: of an outline that a result tells
 MAX_CRYSTAL_BYTES = 200_000  #: that so many, with so many corners, take in a result's file
 LEAST_SIDE_PX = 0.1  #: of a box
+MAX_CONTRAST = 255.0  #: light in 8 bit grey levels from surroundings of at least one
 ROUNDED_PX = 0.15  #: by which two places, each written with one decimal, are moved against each other at most
 
 Size = tuple[int, int]  #: height and width of the image, stored pixels
 
 
 def plain_crystals(crystals: tuple[Crystal, ...]) -> list[dict[str, Any]]:
-    """Return crystals as JSON has them: pixels with one decimal, angles with four, probabilities with six."""
-    return [asdict(rounded(each)) for each in crystals]
+    """Return crystals as JSON has them: pixels with one decimal, angles and contrast with four, probability with six.
+
+    A contrast that was not measured is not there.
+    """
+    plain = [asdict(rounded(each)) for each in crystals]
+    return [{name: value for name, value in each.items() if value is not None} for each in plain]
 
 
 def rounded(crystal: Crystal) -> Crystal:
@@ -44,6 +49,7 @@ def rounded(crystal: Crystal) -> Crystal:
         short_px=max(round(crystal.short_px, 1), LEAST_SIDE_PX),
         angle_rad=round(crystal.angle_rad, 4),
         outline=tuple((round(row, 1), round(column, 1)) for row, column in crystal.outline),
+        contrast=None if crystal.contrast is None else min(round(crystal.contrast, 4), MAX_CONTRAST),
     )
 
 
@@ -76,6 +82,7 @@ def _crystal(read: Reader, size: Size) -> Crystal:
         short_px=read.number("short_px", LEAST_SIDE_PX, longest),
         angle_rad=read.number("angle_rad", 0, round(math.pi, 4)),
         outline=_outline(read, size),
+        contrast=read.number("contrast", 0, MAX_CONTRAST) if read.has("contrast") else None,
     )
     if crystal.short_px > crystal.long_px:
         read.fail("short_px", f"at most long_px, {crystal.long_px:g}", crystal.short_px)

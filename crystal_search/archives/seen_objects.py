@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.formats.picture import MAX_SIDE_PX
 from crystal_search.geometry import Box
+from crystal_search.polygons import covered
 from crystal_search.synthesis.rendered_folder import mask_of, run_lengths
 from crystal_search.unet_drop.regions import box_around
 
@@ -57,22 +58,10 @@ def filled(polygons: Sequence[Sequence[tuple[float, float]]], height: int, width
     >>> filled([[(1, 0), (3, 0), (3, 2), (1, 2)]], 2, 4).astype(int).tolist()
     [[0, 1, 1, 0], [0, 1, 1, 0]]
     """
-    mask = np.zeros((height, width), np.bool_)
     for polygon in polygons:
-        x, y = np.array(polygon, np.float64).reshape(-1, 2).T
-        if not (np.abs((x, y)) <= MAX_CORNER_PX).all():
+        if not (np.abs(np.array(polygon, np.float64)) <= MAX_CORNER_PX).all():
             raise UserError(f"an outline with a corner more than {MAX_CORNER_PX} px away; correct the annotation")
-        x_next, y_next = np.roll(x, -1), np.roll(y, -1)
-        first, last = np.clip((np.floor(y.min()), np.ceil(y.max())), 0, height).astype(int)
-        for row in range(first, last):
-            at = row + 0.5
-            crosses = (y <= at) != (y_next <= at)
-            share = (at - y[crosses]) / (y_next[crosses] - y[crosses])
-            edges = np.sort(x[crosses] + share * (x_next[crosses] - x[crosses]))
-            columns = np.clip(np.ceil(edges - 0.5), 0, width).astype(int)
-            for left, right in zip(columns[::2], columns[1::2], strict=True):
-                mask[row, left:right] = True
-    return mask
+    return covered([[(y, x) for x, y in polygon] for polygon in polygons], height, width)
 
 
 def of_mask(mask: NDArray[np.bool_], category: str) -> SeenObject:

@@ -29,3 +29,18 @@ def annotation_of(crystal: Crystal, image: int) -> dict[str, Any]:
         "iscrowd": 0,
         "oriented_box": [crystal.column, crystal.row, crystal.long_px, crystal.short_px, crystal.angle_rad],
     }
+
+
+def measured(crystal: Crystal, image: int, size_px: tuple[int, int]) -> dict[str, Any]:
+    """Return the annotation of a crystal in image number `image`, of a height and width, with what is measured of it.
+
+    Its area is the outline's, as COCO has it; judges sort crystals by the area of the oriented box.
+    """
+    row, column = crystal.middle
+    return annotation_of(crystal, image) | {
+        "area": crystal.area_px2,
+        "middle": [column, row],
+        "cut_off": crystal.is_cut_off(*size_px),
+        "contrast": crystal.contrast,
+        "too_faint": crystal.is_faint,
+    }

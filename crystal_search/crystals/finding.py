@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal
+from crystal_search.crystals.contrast import with_contrasts
 from crystal_search.crystals.decoding import STRIDE_PX, Decoding, crystals_in
 from crystal_search.crystals.instances import instances_in
 from crystal_search.images import DecodedImage, Grey, View, normalised, resized, to_grey
@@ -21,6 +22,8 @@ def find_crystals(
 ) -> tuple[Crystal, ...]:
     """Return the crystals that a detector sees in an image, the most probable first, in pixels as stored.
 
+    Their contrast is measured in the image as the detector sees it.
+
     Parameters
     ----------
     least_probability
@@ -29,6 +32,7 @@ def find_crystals(
     card = network.card
     grey = not_wider(to_grey(image.colour), card.working_width_px)
     found = crystals_in_view(normalised(grey, card.normalisation), network, least_probability=least_probability)
+    found = with_contrasts(found, grey)
     scale = image.width_px / grey.shape[1]
     return tuple(each.enlarged(scale) for each in found)
 

@@ -12,10 +12,10 @@ import simplejpeg
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from crystal_search.columns import Cell
+from crystal_search.columns import PLACES, Cell
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import corners
-from crystal_search.crystals.coco import CATEGORY, annotation_of
+from crystal_search.crystals.coco import CATEGORY, measured
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
@@ -25,8 +25,9 @@ from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard
 
 COLUMNS = (
-    *("path", "crystal", "probability", "centre_row_px", "centre_column_px", "long_px", "short_px"),
-    *("angle_degrees", "long_um", "short_um", "error"),
+    *("path", "crystal", "probability", "centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees"),
+    *("aspect", "area_px2", "middle_row_px", "middle_column_px", *(f"upright_{side}" for side in PLACES["SIDE"])),
+    *("cut_off", "contrast", "faint", "long_um", "short_um", "area_um2", "um_per_px", "error"),
 )
 BOX, CASING = "#f0a000", "#000000"
 JPEG_QUALITY = 85
@@ -63,22 +64,41 @@ def searched(path: Path, network: Network[CrystalCard], *, picture: bool = False
 
 def rows_of(found: SearchedFile, um_per_px: float | None) -> Iterator[dict[str, Cell]]:
     """Yield a row for each crystal, or one for a file without any, by the names of `COLUMNS`."""
-    nothing: dict[str, Cell] = dict.fromkeys(COLUMNS)
+    nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {"path": str(found.path), "um_per_px": um_per_px}
     if not found.crystals:
-        yield nothing | {"path": str(found.path), "error": found.error}
+        yield nothing | {"error": found.error}
     for number, crystal in enumerate(found.crystals, start=1):
-        sides = {"long": crystal.long_px, "short": crystal.short_px}
-        in_um = {f"{side}_um": round(length * um_per_px, 2) for side, length in sides.items()} if um_per_px else {}
-        yield nothing | {
-            "path": str(found.path),
-            "crystal": number,
-            "probability": round(crystal.probability, 4),
-            "centre_row_px": round(crystal.row, 2),
-            "centre_column_px": round(crystal.column, 2),
-            **{f"{side}_px": round(length, 2) for side, length in sides.items()},
-            "angle_degrees": round(math.degrees(crystal.angle_rad), 1),
-            **in_um,
-        }
+        in_px = _cells_of(crystal, (found.height_px, found.width_px))
+        yield nothing | {"crystal": number} | in_px | (_in_um(crystal, um_per_px) if um_per_px else {})
+
+
+def _cells_of(crystal: Crystal, size_px: tuple[int, int]) -> dict[str, Cell]:
+    middle_row, middle_column = crystal.middle
+    upright = crystal.upright.clipped(*size_px)
+    return {
+        "probability": round(crystal.probability, 4),
+        "centre_row_px": round(crystal.row, 2),
+        "centre_column_px": round(crystal.column, 2),
+        "long_px": round(crystal.long_px, 2),
+        "short_px": round(crystal.short_px, 2),
+        "angle_degrees": round(math.degrees(crystal.angle_rad), 1),
+        "aspect": round(crystal.aspect, 2),
+        "area_px2": round(crystal.area_px2, 1),
+        "middle_row_px": round(middle_row, 2),
+        "middle_column_px": round(middle_column, 2),
+        **{f"upright_{side}": edge for side, edge in upright._asdict().items()},
+        "cut_off": crystal.is_cut_off(*size_px),
+        "contrast": None if crystal.contrast is None else round(crystal.contrast, 4),
+        "faint": None if crystal.contrast is None else crystal.is_faint,
+    }
+
+
+def _in_um(crystal: Crystal, um_per_px: float) -> dict[str, Cell]:
+    return {
+        "long_um": round(crystal.long_px * um_per_px, 2),
+        "short_um": round(crystal.short_px * um_per_px, 2),
+        "area_um2": round(crystal.area_px2 * um_per_px**2, 1),
+    }
 
 
 def coco_text(found: Sequence[SearchedFile]) -> str:
@@ -88,7 +108,11 @@ def coco_text(found: Sequence[SearchedFile]) -> str:
         {"id": number, "file_name": str(each.path), "height": each.height_px, "width": each.width_px}
         for number, each in enumerate(there, start=1)
     ]
-    crystals = (annotation_of(each, number) for number, file in enumerate(there, start=1) for each in file.crystals)
+    crystals = (
+        measured(each, number, (file.height_px, file.width_px))
+        for number, file in enumerate(there, start=1)
+        for each in file.crystals
+    )
     annotations: list[dict[str, Any]] = [{"id": number, **each} for number, each in enumerate(crystals, start=1)]
     return json.dumps({"images": images, "categories": [CATEGORY], "annotations": annotations}) + "\n"
 

@@ -118,6 +118,7 @@ def ellipses(draw: st.DrawFn) -> Crystal:
         short_px=long * share,
         angle_rad=turn,
         outline=outline[:: draw(st.sampled_from([1, -1]))],
+        contrast=draw(st.none() | st.floats(0, 300)),
     )
 
 
@@ -186,6 +187,8 @@ HOSTILE: dict[str, tuple[Callable[[list[dict[str, Any]]], object], str]] = {
     "longer than the image": (lambda told: [told[0] | {"long_px": 326.0}], "long_px must be"),
     "sides the other way": (lambda told: [told[0] | {"short_px": 41.0}], "short_px must be at most long_px"),
     "an angle beyond half a turn": (lambda told: [told[0] | {"angle_rad": 3.2}], "angle_rad must be"),
+    "a contrast below nothing": (lambda told: [told[0] | {"contrast": -0.1}], "contrast must be"),
+    "a contrast of null": (lambda told: [told[0] | {"contrast": None}], "contrast must be"),
     "a line": (lambda told: [told[0] | {"outline": told[0]["outline"][:2]}], "outline must be at least 3"),
     "corners without end": (lambda told: [told[0] | {"outline": told[0]["outline"] * 9}], "outline must be a list"),
     "corners outside the image": (lambda told: [told[0] | {"outline": [[0, 0], [0, 9], [201, 9]]}], "inside the image"),
