@@ -15,6 +15,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.hostile_json import loads
 from crystal_search.outcomes import OUTCOME_NAMES
+from crystal_search.synthesis.rendered_folder import CELL
 
 ANNOTATIONS, TRUTH, PICTURES = "annotations.json", "truth.csv", "images"
 SCHEME, A_CRYSTAL = "outcomes-13", "crystal_harvestable"  #: what an image with crystals of any other name counts as
@@ -53,7 +54,8 @@ def open_coco(path: Path, options: ArchiveOptions) -> Archive:
 
 
 def _objects(truth: Any) -> dict[str, tuple[SeenObject, ...]]:
-    categories = {each["id"]: str(each["name"]) for each in truth["categories"]}
+    crystals = {each["id"]: str(each["name"]) for each in truth["categories"] if each.get("supercategory") != CELL}
+    cells = {each["id"] for each in truth["categories"]} - crystals.keys()
     sizes = {
         each["id"]: (int(each["height"]), int(each["width"]))
         for each in truth["images"]
@@ -61,8 +63,9 @@ def _objects(truth: Any) -> dict[str, tuple[SeenObject, ...]]:
     }
     found: dict[Any, list[SeenObject]] = defaultdict(list)
     for each in truth["annotations"]:
-        image = each["image_id"]
-        found[image].append(from_coco(each, categories[each["category_id"]], sizes.get(image)))
+        image, category = each["image_id"], each["category_id"]
+        if category not in cells:
+            found[image].append(from_coco(each, crystals[category], sizes.get(image)))
     return {str(each["file_name"]): tuple(found[each["id"]]) for each in truth["images"]}
 
 

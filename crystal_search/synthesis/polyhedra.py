@@ -97,13 +97,13 @@ class Polyhedra:
         reach = (self.reach - MARGIN) * sizes + MARGIN
         return replace(self, distances=self.distances * sizes[:, None], reach=reach)
 
-    def thickness(self, frame: Frame, numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> Tensor:
-        """Return how far a ray along the view is inside of each body.
+    def spans(self, frame: Frame, numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return at which depths a ray along the view enters and leaves each body; it misses where it leaves first.
 
         Parameters
         ----------
         rows, columns
-            (N, p, p), offsets from the bodies' centres in units.
+            (N, p, p), offsets from the bodies' centres in units; depths count from there too.
         """
         normals, distances = frame.tensor(self.normals[numbers]), frame.tensor(self.distances[numbers])
         enter = torch.full(rows.shape, -1e6, device=frame.device)
@@ -114,6 +114,11 @@ class Polyhedra:
             crossing = (distances[:, plane, None, None] - row * rows - column * columns) / steep
             leave = torch.where(steep > 0, torch.minimum(leave, crossing), leave)
             enter = torch.where(steep < 0, torch.maximum(enter, crossing), enter)
+        return enter, leave
+
+    def thickness(self, frame: Frame, numbers: NDArray[np.int64], rows: Tensor, columns: Tensor) -> Tensor:
+        """Return how far a ray along the view is inside of each body; parameters are those of `spans`."""
+        enter, leave = self.spans(frame, numbers, rows, columns)
         return (leave - enter).clamp_min(0)
 
 

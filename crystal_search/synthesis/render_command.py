@@ -1,7 +1,8 @@
-"""``crystal-search render``: rendered wells, a rendered plate, or crystals in suspension, as files with their truth."""
+"""``crystal-search render``: wells, a plate, crystals in suspension or in insect cells, as files with their truth."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from crystal_search.arguments import count
@@ -23,18 +24,19 @@ from crystal_search.synthesis.wells.visits import (
     well_seed,
 )
 
-WELLS, SUSPENSIONS = 96, 48  # rendered where no --count is given
+WELLS, IMAGES = 96, 48  # rendered where no --count is given
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
+MOST_SECTIONS = 99
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``crystal-search render``."""
     parser.add_argument(
-        "what", choices=("wells", "plate", "suspension"), help="single wells, 96 wells of one imager, or suspensions"
+        "what", choices=tuple(WRITERS), help="single wells, 96 wells of one imager, suspensions, or insect cells"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for images, masks and truth.csv")
     parser.add_argument(
-        "--count", type=int, help=f"how many; not of a plate (default: {WELLS}; suspensions: {SUSPENSIONS})"
+        "--count", type=int, help=f"how many; not of a plate (default: {WELLS}; suspensions and cells: {IMAGES})"
     )
     parser.add_argument("--split", choices=RENDERED_SPLITS, default="train", help="no two splits share an image")
     parser.add_argument("--seed-start", type=int, default=0, help="number of the first well, or of the plate")
@@ -56,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--maps", action="store_true", help="write NAME.outcomes.png as well: each pixel's outcome")
     parser.add_argument("--no-sheet", action="store_true", help="write no contact sheet")
     _add_suspension_arguments(parser)
+    _add_cell_arguments(parser)
 
 
 def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +75,21 @@ def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
     suspension.add_argument("--batch", type=count, default=2, help="images made at once; 256 suits a GPU (default: 2)")
 
 
+def _add_cell_arguments(parser: argparse.ArgumentParser) -> None:
+    cells = parser.add_argument_group("cells")
+    cells.add_argument(
+        "--target",
+        choices=("long", "clustered", "both", "none"),
+        default="long",
+        help="one long crystal a cell, small hexagonal ones in clusters, both, or none (default: %(default)s)",
+    )
+    cells.add_argument("--side", type=count, default=512, help="of the images, pixels (default: %(default)s)")
+    cells.add_argument("--sections", type=int, default=0, help="confocal sections of each image (default: none)")
+    cells.add_argument(
+        "--section-um", type=float, default=2.1, help="from section to section, micrometres (default: %(default)s)"
+    )
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Render what the arguments ask for.
 
@@ -82,9 +100,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.what == "plate" and (arguments.count is not None or arguments.outcome is not None):
         raise UserError(f"a plate has {ROWS_X_COLUMNS} wells of all outcomes; leave out --count and --outcome")
-    write = _write_suspension if arguments.what == "suspension" else _write_wells
     try:
-        said = write(arguments)
+        said = WRITERS[arguments.what](arguments)
     except OSError as error:
         raise UserError(f"cannot write to {arguments.out}: {error.strerror}; choose another --out") from error
     sys.stdout.write(said)
@@ -94,15 +111,7 @@ def _write_suspension(arguments: argparse.Namespace) -> str:
     """Write images of crystals in suspension, and return what was done."""
     if not 0 <= arguments.overlap <= 1:
         raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
-    if arguments.outcome is not None or arguments.maps:
-        raise UserError("a suspension has no outcome and no map of outcomes; leave out --outcome and --maps")
-    if arguments.channels or arguments.inspections != 1 or arguments.plate_type:
-        raise UserError(
-            "suspensions are seen once, in visible light; leave out --channels, --inspections and --plate-type"
-        )
-    number = SUSPENSIONS if arguments.count is None else arguments.count
-    if number < 1:
-        raise UserError(f"--count is {number}; render at least 1 image")
+    number = _images(arguments, "a suspension", "suspensions")
     from crystal_search.synthesis.suspension.scene import Settings
     from crystal_search.synthesis.suspension.suspension_writing import Which, write_set
 
@@ -115,6 +124,46 @@ def _write_suspension(arguments: argparse.Namespace) -> str:
     which = Which(arguments.split, arguments.seed_start, number)
     device, batch, sheet = arguments.device, arguments.batch, not arguments.no_sheet
     crystals = write_set(arguments.out, which, settings, device=device, batch=batch, sheet=sheet)
+    return f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
+
+
+def _images(arguments: argparse.Namespace, one: str, many: str) -> int:
+    """Return how many images without wells are asked for; nothing may be asked that only wells have."""
+    if arguments.outcome is not None or arguments.maps:
+        raise UserError(f"{one} has no outcome and no map of outcomes; leave out --outcome and --maps")
+    if arguments.channels or arguments.inspections != 1 or arguments.plate_type:
+        raise UserError(f"{many} are seen once, in visible light; leave out --channels, --inspections and --plate-type")
+    number: int = IMAGES if arguments.count is None else arguments.count
+    if number < 1:
+        raise UserError(f"--count is {number}; render at least 1 image")
+    return number
+
+
+def _write_cells(arguments: argparse.Namespace) -> str:
+    """Write images of insect cells, and return what was done."""
+    number = _images(arguments, "an insect cell", "insect cells")
+    from crystal_search.synthesis.insect_cells.cell_image import SIDES_PX
+    from crystal_search.synthesis.insect_cells.cell_writing import CellSet, write_cells
+
+    if not SIDES_PX[0] <= arguments.side <= SIDES_PX[1]:
+        raise UserError(f"--side is {arguments.side}; give {SIDES_PX[0]} to {SIDES_PX[1]} px")
+    if not 0 <= arguments.sections <= MOST_SECTIONS or not arguments.section_um > 0:
+        raise UserError(
+            f"--sections is {arguments.sections}, --section-um {arguments.section_um}; give up to {MOST_SECTIONS} "
+            "sections, more than 0 micrometres apart"
+        )
+    wanted = CellSet(
+        split=arguments.split,
+        first=arguments.seed_start,
+        count=number,
+        target=arguments.target,
+        side_px=arguments.side,
+        sections=arguments.sections,
+        step_um=arguments.section_um,
+        device=arguments.device,
+        sheet=not arguments.no_sheet,
+    )
+    crystals = write_cells(arguments.out, wanted)
     return f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
 
 
@@ -163,3 +212,12 @@ def _plate_wells(arguments: argparse.Namespace) -> list[Well]:
         for row in range(len(ROWS))
         for column in range(COLUMNS)
     ]
+
+
+#: What can be rendered.
+WRITERS: dict[str, Callable[[argparse.Namespace], str]] = {
+    "wells": _write_wells,
+    "plate": _write_wells,
+    "suspension": _write_suspension,
+    "cells": _write_cells,
+}

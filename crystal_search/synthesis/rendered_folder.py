@@ -1,4 +1,4 @@
-"""A folder of rendered pictures: their files, COCO annotations of the crystals in them, a contact sheet.
+"""A folder of rendered pictures: their files, COCO annotations of what is in them, a contact sheet.
 
 Format: https://cocodataset.org/#format-data. Masks are uncompressed run lengths, which count background and object in
 turn, column by column, starting with background; what else is known of an object stands beside its upright box.
@@ -18,6 +18,7 @@ from crystal_search.files import write_whole
 from crystal_search.images import contact_sheet
 
 Record = dict[str, Any]  #: an object of the JSON file
+CELL = "cell"  #: category of insect cells, in which crystals are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,9 @@ class RenderedFolder:
     folder: Path
     categories: Sequence[str]  #: of crystals, numbered from 1 in annotations
     sheet: Sheet | None  #: None for no contact sheet
+    others: Sequence[str] = ()  #: categories of what is no crystal, numbered after those of crystals
     annotations: list[Record] = field(default_factory=list)
-    _images: list[Record] = field(default_factory=list)
+    images: list[Record] = field(default_factory=list)
     _cells: list[Pillow.Image] = field(default_factory=list)
 
     def write(self, name: str, data: bytes, pixels: NDArray[np.uint8]) -> None:
@@ -48,28 +50,32 @@ class RenderedFolder:
         if self.sheet and len(self._cells) < self.sheet.most:
             self._cells.append(Pillow.fromarray(pixels).resize(self.sheet.cell_px, Pillow.Resampling.BOX))
 
-    def add_image(self, number: int, name: str, size: tuple[int, int]) -> None:
-        """Say what picture `number` of the annotations is called, and its height and width in px."""
-        self._images.append({"id": number, "file_name": name, "height": size[0], "width": size[1]})
+    def add_image(self, number: int, name: str, size: tuple[int, int], **more: object) -> None:
+        """Say what picture `number` of the annotations is called, its height and width in px, and more of it."""
+        self.images.append({"id": number, "file_name": name, "height": size[0], "width": size[1], **more})
 
-    def annotate(self, image: int, category: str, found: Record, **more: object) -> None:
-        """Say that a picture shows a crystal, `found` as `coco.annotation` has it, with what else is known of it."""
-        numbers = {
-            "id": len(self.annotations) + 1,
-            "image_id": image,
-            "category_id": self.categories.index(category) + 1,
-        }
+    def annotate(self, image: int, category: str, found: Record, **more: object) -> int:
+        """Say that a picture shows something, `found` as `annotation` has it, with what else is known of it.
+
+        Returns
+        -------
+        The number of the annotation.
+        """
+        number = len(self.annotations) + 1
+        categories = (*self.categories, *self.others)
+        numbers = {"id": number, "image_id": image, "category_id": categories.index(category) + 1}
         self.annotations.append({**found, **numbers, **more})
+        return number
 
     def finish(self) -> None:
         """Write the contact sheet, then ``annotations.json``."""
         if self.sheet and self._cells:
             write_whole(self.folder / "contact-sheet.png", contact_sheet(self._cells, self.sheet.across))
         categories = [
-            {"id": number, "name": name, "supercategory": "crystal"}
-            for number, name in enumerate(self.categories, start=1)
+            {"id": number, "name": name, "supercategory": name if name in self.others else "crystal"}
+            for number, name in enumerate((*self.categories, *self.others), start=1)
         ]
-        truth = {"images": self._images, "categories": categories, "annotations": self.annotations}
+        truth = {"images": self.images, "categories": categories, "annotations": self.annotations}
         write_whole(self.folder / "annotations.json", json.dumps(truth, separators=(",", ":")))
 
 
