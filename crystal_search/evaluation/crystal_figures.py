@@ -1,4 +1,4 @@
-"""How well crystals are found one by one: average precisions, counts, lengths, crystals or none, false ones."""
+"""How well crystals are found one by one: average precisions, counts, lengths, pixels, crystals or none."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,11 @@ from crystal_search.evaluation.average_precision import KINDS, OURS, PARTS, aver
 from crystal_search.evaluation.crystal_presence import presence_figures
 from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
 from crystal_search.evaluation.judge import Figure
+from crystal_search.evaluation.pixel_overlap import pixel_figures
 
 
 def crystal_figures(verdicts: Sequence[CrystalVerdict]) -> list[Figure]:
-    """Return average precisions, errors of count and length, crystals or none, and false crystals where there are none.
+    """Return average precisions, errors of count and length, overlap of pixels, crystals or none, and false crystals.
 
     Raises
     ------
@@ -22,7 +23,7 @@ def crystal_figures(verdicts: Sequence[CrystalVerdict]) -> list[Figure]:
         If hotcoco is not installed.
     """
     there = [each for each in verdicts if each.objects]
-    found = [*_precisions(there), *_of_counts(there)] if there else []
+    found = [*_precisions(there), *_of_counts(there), *pixel_figures(there)] if there else []
     return [*found, *presence_figures(verdicts), *_false([each for each in verdicts if each.has_crystals is False])]
 
 

@@ -8,7 +8,7 @@ from crystal_search.datasets.packed import sampled
 from crystal_search.errors import ImageError, UserError
 from crystal_search.evaluation import paper
 from crystal_search.evaluation.crystal_figures import crystal_figures
-from crystal_search.evaluation.crystal_tables import bischoff_table_1, marked, table_6, table_7
+from crystal_search.evaluation.crystal_tables import bischoff_table_1, kardoost_table_1, marked, table_6, table_7
 from crystal_search.evaluation.crystal_verdicts import CrystalVerdict, has_crystals
 from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.known_images import KnownImage, Truth
@@ -33,6 +33,10 @@ FIT = (
 BY_SIZE = (
     "Average precision of oriented boxes; small ones have an area of less than 8 x 8 px, large ones of at least "
     "24 x 24. Up to 200 crystals an image."
+)
+PIXELS = (
+    "All crystals of an image together: the pixels of their masks against those of the outlines that count, mean over "
+    "images; and how many more or fewer are counted than there are, over the mean number of crystals in an image."
 )
 PRESENCE = "An image is called crystals if one crystal in it, or more, is probable enough to count."
 COLUMNS = ("network", "image", "source", "crystals_there", "crystals_found")
@@ -74,20 +78,22 @@ class CrystalJudge:
         parts = [part for each in judged for part in _parts(each)]
         counts = table("crystals", COLUMNS, rows)
         fit, by_size, presence = table_6(judged), bischoff_table_1(judged), table_7(judged)
+        pixels = kardoost_table_1(judged)
         sections = (
             Section("Crystals", (ABOUT, *parts)),
             Section("Crystals: boxes and masks", (FIT, fit, *_folded(paper.DETECTORS), *_folded(paper.WITH_CLAHE))),
             Section("Crystals by size", (BY_SIZE, by_size, *_folded(paper.SUSPENSIONS))),
+            Section("Crystals together", (PIXELS, pixels, *_folded(paper.IN_CELLULO))),
             Section("Crystals or none in an image", (PRESENCE, presence, *_folded(paper.PRESENCE))),
         )
         shown = (
             True,
-            *[bool(marked(judged[0].verdicts))] * 2,
+            *[bool(marked(judged[0].verdicts))] * 3,
             any(v.has_crystals is not None for v in judged[0].verdicts),
         )
         return Chapter(
             sections=tuple(each for each, there in zip(sections, shown, strict=True) if there),
-            tables=(counts, fit, by_size, presence),
+            tables=(counts, fit, by_size, pixels, presence),
         )
 
 

@@ -6,9 +6,11 @@ from crystal_search.evaluation.average_precision import BISCHOFF, COCO, KINDS, P
 from crystal_search.evaluation.crystal_presence import presence
 from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
 from crystal_search.evaluation.judge import Judged
+from crystal_search.evaluation.pixel_overlap import outlined
 from crystal_search.evaluation.tables import Cell, Table, table
 
 JudgedCrystals = Sequence[Judged[tuple[CrystalVerdict, ...]]]
+OF_PIXELS = ("f_pixels_percent", "jaccard_percent", "count_difference_percent")
 OF_OVERLAPS, OF_SIZES = ("ap", "ap50", "ap65", "ap75"), tuple(f"ap_{size}" for size in PARTS)
 
 
@@ -26,6 +28,12 @@ def bischoff_table_1(judged: JudgedCrystals) -> Table:
     """Return average precisions of oriented boxes by size, as Table 1 of Bischoff et al. (2022)."""
     rows = ((each.name, *_cells("obb", marked(each.verdicts), BISCHOFF, ("ap", *OF_SIZES))) for each in judged)
     return table("bischoff-table-1", ("network", "ap", *OF_SIZES, "images"), rows)
+
+
+def kardoost_table_1(judged: JudgedCrystals) -> Table:
+    """Return how well the pixels and the number of crystals are found, as Table 1 of Kardoost et al. (2024)."""
+    rows = ((each.name, *outlined(marked(each.verdicts)), len(marked(each.verdicts))) for each in judged)
+    return table("kardoost-table-1", ("network", *OF_PIXELS, "images"), rows)
 
 
 def table_7(judged: JudgedCrystals) -> Table:

@@ -168,3 +168,47 @@ SUSPENSIONS = Theirs(
         ),
     ),
 )
+
+#: Number; targets and images of both trainings, and the rate of the second; F, Jaccard and difference in crystals of
+#: target H and of target G.
+KARDOOST_TABLE_1 = (
+    (1, "G10", None, (47.14, 31.41, 67.49), (75.67, 60.94, 17.79)),
+    (2, "G30", None, (58.95, 42.23, 53.93), (77.11, 62.82, 15.97)),
+    (3, "G50", None, (54.95, 38.38, 61.28), (77.70, 63.60, 15.76)),
+    (4, "G50 > H10", 1e-3, (82.35, 70.13, 16.49), (75.34, 60.52, 14.53)),
+    (5, "G50 > H10", 1e-4, (78.79, 65.18, 17.86), (77.23, 62.97, 11.52)),
+    (6, "G50 > H30", 1e-3, (81.76, 69.27, 14.60), (76.20, 61.63, 17.02)),
+    (7, "G50 > H30", 1e-4, (79.92, 66.69, 17.34), (77.34, 63.12, 10.66)),
+    (8, "G50 > H50", 1e-3, (83.34, 71.55, 13.77), (75.64, 60.90, 22.79)),
+    (9, "G50 > H50", 1e-4, (80.93, 68.11, 17.19), (76.89, 62.52, 13.02)),
+    (10, "H10", None, (82.19, 69.92, 16.25), (54.40, 37.65, 25.01)),
+    (11, "H30", None, (81.61, 69.10, 13.69), (55.07, 38.36, 43.23)),
+    (12, "H50", None, (82.51, 70.38, 11.35), (57.77, 40.97, 50.32)),
+    (13, "H50 > G10", 1e-3, (63.88, 47.41, 49.87), (73.77, 58.53, 19.34)),
+    (14, "H50 > G10", 1e-4, (73.49, 58.36, 30.69), (62.75, 45.85, 11.33)),
+    (15, "H50 > G30", 1e-3, (67.49, 51.26, 38.16), (73.01, 57.61, 13.90)),
+    (16, "H50 > G30", 1e-4, (73.65, 58.57, 30.75), (60.29, 43.30, 13.25)),
+    (17, "H50 > G50", 1e-3, (68.36, 52.33, 44.67), (74.26, 59.16, 19.40)),
+    (18, "H50 > G50", 1e-4, (73.47, 58.38, 29.89), (59.93, 42.94, 12.85)),
+    (19, "H50 + G50", None, (78.09, 64.26, 21.04), (73.85, 58.64, 16.13)),
+)
+IN_CELLULO = Theirs(
+    source="Kardoost et al. (2024), Table 1",
+    about=f"{OTHER_IMAGES}: 150 images each of insect cells with clustered crystals (H) and with long ones (G).",
+    tables=(
+        _finely(
+            "paper-kardoost-table-1",
+            ("network", "target", "f_pixels_percent", "jaccard_percent", "count_difference_percent"),
+            (
+                (
+                    f"Mask R-CNN, {name}" + ("" if rate is None else f", rate {rate:g}"),
+                    target,
+                    *(each / 100 for each in row),
+                )
+                for _, name, rate, clustered, long in KARDOOST_TABLE_1
+                for target, row in (("clustered", clustered), ("long", long))
+            ),
+            2,
+        ),
+    ),
+)

@@ -17,6 +17,7 @@ from crystal_search.evaluation.crystal_tables import JudgedCrystals, bischoff_ta
 from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
 from crystal_search.evaluation.judge import Contender, Judged
 from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.pixel_overlap import COUNTS, JACCARD, F, outlined, pixel_counts
 from crystal_search.model import Model
 from crystal_search.networks.network_kinds import crystal_detector_card
 
@@ -100,6 +101,39 @@ def test_in_images_without_crystals_all_that_is_counted_is_false() -> None:
 
 def test_a_detector_that_finds_nothing_has_a_figure_of_0() -> None:
     assert figures(verdict("a", TWO, ()))["AP of oriented boxes"] == 0
+
+
+def test_pixels_of_all_crystals_together_are_compared() -> None:
+    """Half of the one, which has 400 px, the whole of the other with 1200, and 200 px beside both."""
+    half, beside = crystal(45, 50, 20, 10), crystal(180, 20, 20, 10)
+    assert pixel_counts(verdict("a", TWO, (half, BOTH[1], beside))) == (1400, 200, 200)
+    found = figures(verdict("a", TWO, (half, BOTH[1], beside)), verdict("b", TWO, BOTH))
+    assert found[F] == pytest.approx((2 * 1400 / 3200 + 1) / 2)
+    assert found[JACCARD] == pytest.approx((1400 / 1800 + 1) / 2)
+    assert found[COUNTS] == pytest.approx(0.5 / 2)  # off by one in one of two images of two crystals
+
+
+def test_pixels_of_crystals_that_nobody_could_see_count_neither_way() -> None:
+    faint = rectangle(120, 100, 20, 60, faint=True)
+    assert pixel_counts(verdict("a", (TWO[0], faint), BOTH)) == (400, 0, 0)
+    assert pixel_counts(verdict("a", (TWO[0], faint), BOTH[:1])) == (400, 0, 0)
+    improbable = crystal(130, 130, 60, 20, probability=0.1)
+    assert pixel_counts(verdict("a", TWO, (BOTH[0], improbable))) == (400, 0, 1200)
+
+
+def test_an_image_with_nothing_to_compare_does_not_count() -> None:
+    faint = rectangle(120, 100, 20, 60, faint=True)
+    found = outlined([verdict("a", TWO, BOTH), verdict("b", (faint,), ())])
+    assert (found.f.value, found.jaccard.value) == (1, 1)
+    assert np.isnan(outlined([verdict("b", (faint,), ())]).counts.value)
+
+
+@pytest.mark.parametrize(("number", "training", "clustered"), [(3, "G50", 54.95), (12, "H50", 82.51)])
+def test_what_table_1_of_kardoost_says_is_told(number: int, training: str, clustered: float) -> None:
+    assert len(paper.KARDOOST_TABLE_1) == 19
+    assert paper.KARDOOST_TABLE_1[number - 1][:2] == (number, training)
+    rows = paper.IN_CELLULO.tables[0].only(network=f"Mask R-CNN, {training}", target="clustered").rows
+    assert rows[0][0] == pytest.approx(clustered / 100)
 
 
 CARD = crystal_detector_card("n", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
