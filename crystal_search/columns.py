@@ -236,6 +236,15 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("short_um", "number", "short side in micrometres"),
         Column("area_um2", "number", "what its outline encloses, square micrometres"),
     ),
+    "What was drawn in images": (
+        Column("height_px", "count", "rows of the image"),
+        Column("width_px", "count", "columns of the image"),
+        Column("mask", "text", "picture of the mask, from the folder of the table"),
+        Column("object", "count", "number of the object in its image, from 1"),
+        Column("annotator", "text", "who drew it; without an object: who looked and drew nothing"),
+        Column("too_faint", "yes/no", "whether it is hardly to be seen"),
+        Column("crowd", "yes/no", "whether it is one outline around many"),
+    ),
     "How good networks are": (
         Column("network", "text", "what the training or model is called"),
         Column("classes", "count", "that it tells apart"),

@@ -51,6 +51,10 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Training": {
         "render": ("synthesis.render_command", "render wells with exact truth"),
+        "annotations": (
+            "annotations.annotations_command",
+            "convert what people drew in images from one format to another",
+        ),
         "dataset": ("datasets.dataset_command", "pack archives of scored images for training"),
         "train": ("training.train_command", "train the networks"),
         "evaluate": ("evaluation.evaluate_command", "tell how good trainings and models are, side by side"),

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crystal_search.archives.seen_objects import SeenObject, from_coco, objects_json
+from crystal_search.annotations.coco_json import object_in
+from crystal_search.archives.seen_objects import SeenObject, objects_json, seen
 from crystal_search.class_schemes import TRAINABLE
 from crystal_search.datasets.chop_recipe import GREY_NORMALISATION, MARGIN_PX, SIDE_PX
 from crystal_search.datasets.packed import ABOUT, IMAGES, OBJECTS, RENDERED, About, ShardFile, about_json, open_dataset
@@ -136,4 +137,4 @@ def objects_of(well: "RenderedImage") -> Iterator[SeenObject]:
     size = (well.image.shape[0], well.image.shape[1])
     for each in well.crystals:
         known = annotation(each.rows, each.columns, size, each.oriented_box)
-        yield from_coco(known | {"too_faint": each.too_faint}, each.outcome)
+        yield seen(object_in(known | {"too_faint": each.too_faint}, each.outcome), *size)

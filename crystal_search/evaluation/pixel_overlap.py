@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.archives.seen_objects import filled
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
 from crystal_search.evaluation.judge import Figure
+from crystal_search.polygons import covered
 
 F, JACCARD, COUNTS = "F of pixels", "Jaccard index of pixels", "difference in crystals an image, over their mean number"
 
@@ -60,7 +60,7 @@ def pixel_counts(verdict: CrystalVerdict) -> PixelCounts:
     for each in verdict.objects or ():
         target = faint if each.too_faint or each.crowd else there
         target |= each.mask
-    found = filled([[(x, y) for y, x in each.outline] for each in verdict.counted], *shape)
+    found = covered([each.outline for each in verdict.counted], *shape)
     asked = there | ~faint
     return PixelCounts(_count(found & there), _count(found & ~there & asked), _count(there & ~found))
 

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from crystal_search.annotations.coco_json import FILE as ANNOTATIONS
 from crystal_search.archives.archive import ArchiveImage, ArchiveOptions
-from crystal_search.archives.coco_folder import ANNOTATIONS, open_coco
+from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.image_table import open_csv
 from crystal_search.archives.marco import open_marco
 from crystal_search.archives.mxnet_chops import open_recordio

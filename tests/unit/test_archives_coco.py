@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crystal_search.annotations.coco_json import object_in
 from crystal_search.archives.archive import ArchiveImage, LeftOut
 from crystal_search.archives.archive_kinds import open_archive
-from crystal_search.archives.seen_objects import SeenObject, from_coco, objects_in, objects_json
+from crystal_search.archives.seen_objects import SeenObject, objects_in, objects_json, seen
 from crystal_search.datasets.dataset_command import kind_of
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
@@ -22,6 +23,10 @@ CRYSTAL = {"segmentation": {"size": [2, 3], "counts": [2, 3, 1]}, "oriented_box"
 
 def annotation(image: int, category: int, **more: Any) -> dict[str, Any]:
     return CRYSTAL | {"image_id": image, "category_id": category, "iscrowd": 0} | more
+
+
+def from_coco(told: dict[str, Any], category: str) -> SeenObject:
+    return seen(object_in(told, category), 2, 3)
 
 
 def write(folder: Path, annotations: list[dict[str, Any]], files: tuple[str, ...] = ("a.png", "b.png")) -> Path:
@@ -95,12 +100,15 @@ def test_a_table_tells_what_else_is_known(tmp_path: Path) -> None:
     [
         ({"size": [2, 3], "counts": [2, 3]}, "run lengths of 5 px in an image of 2 x 3"),
         ({"size": [2, 3], "counts": [-1, 7]}, "run lengths of 6 px in an image of 2 x 3"),
-        ({"size": [2, 3], "counts": "1a0"}, "without uncompressed run lengths"),
-        ({"size": [2, 1e308], "counts": [6]}, "a mask of 2 x 1"),
-        ({"size": [100000, 1], "counts": [100000]}, "a mask of 100000 x 1 px; each side has 1 to 10000"),
-        ({"size": [0, 1], "counts": [0]}, "a mask of 0 x 1 px"),
-        (7, "without uncompressed run lengths"),
-        ([[0, 0, 1, 1, 2, 0]], "polygons in an image without height and width"),
+        ({"size": [2, 3], "counts": "zzzzzz"}, "run lengths that hotcoco does not read: invalid RLE"),
+        ({"size": [2, 1e308], "counts": [6]}, "a side of a mask must be a number from 1 to 10000"),
+        ({"size": [100000, 1], "counts": [100000]}, "a side of a mask must be a number from 1 to 10000, got 100000"),
+        ({"size": [0, 1], "counts": [0]}, "a side of a mask must be a number from 1 to 10000, got 0"),
+        ({"size": [2, 3], "counts": [1.5, 4.5]}, "a run length must be a whole number, got 1.5"),
+        ({"size": [2, 3]}, "run lengths must be a list, got None"),
+        (7, "a segmentation must be polygons or run lengths, got 7"),
+        ([[0, 0, 1, 1, 2, 0, 7]], "ValueError"),
+        ([[0, 0, 1, 1]], "an outline of 2 corners; it has at least 3"),
     ],
 )
 def test_masks_of_other_kinds_are_refused(tmp_path: Path, segmentation: object, message: str) -> None:
@@ -113,13 +121,22 @@ def test_masks_of_other_kinds_are_refused(tmp_path: Path, segmentation: object, 
     ("text", "message"),
     [
         ("[", "not JSON"),
-        ("{}", "lacks or misnames 'categories'"),
-        ("[1]", "lacks or misnames"),
-        ('{"categories": [], "images": [], "annotations": [{"image_id": 1, "category_id": []}]}', "lacks or misnames"),
+        ("{}", "it has no list of categories"),
+        ("[1]", "the file must be an object"),
         (
-            '{"categories": [{"id": 1, "name": ""}], "images": [],'
-            ' "annotations": [{"image_id": 1, "category_id": 1, "segmentation": {"size": [1, 1e999], "counts": [1]}}]}',
-            "without uncompressed run lengths",
+            '{"categories": [], "images": [], "annotations": [{"image_id": 1, "category_id": []}]}',
+            "an annotation of image 1, which is not in the list of images",
+        ),
+        ('{"categories": [], "images": [{"id": [], "file_name": "a.png"}], "annotations": []}', "unhashable type"),
+        (
+            '{"categories": [], "images": [{"id": 1, "file_name": "../a.png"}], "annotations": []}',
+            "outside of the folder",
+        ),
+        ("[" * 100_000, "nested too deep"),
+        (
+            '{"categories": [], "annotations": [],'
+            ' "images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}',
+            "two images have the same id or file_name",
         ),
     ],
 )
@@ -130,7 +147,7 @@ def test_files_that_are_no_annotations_are_refused(tmp_path: Path, text: str, me
 
 
 def test_a_folder_without_annotations_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read .*annotations\.json.*name a folder that has it"):
+    with pytest.raises(UserError, match=r"annotations\.json: cannot read the file"):
         open_archive("coco", tmp_path)
 
 

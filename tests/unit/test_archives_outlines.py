@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from crystal_search.annotations.coco_json import object_in
 from crystal_search.archives.archive import ArchiveImage, LeftOut
 from crystal_search.archives.archive_kinds import open_archive
-from crystal_search.archives.seen_objects import filled, from_coco, of_mask
+from crystal_search.archives.seen_objects import of_mask, seen
 from crystal_search.errors import UserError
+from crystal_search.polygons import covered
 
 SQUARE = [[1.0, 1.0], [4.0, 1.0], [4.0, 3.0], [1.0, 3.0]]
 
@@ -88,12 +90,16 @@ def test_other_shapes_are_filled(folder: Path, drawn: dict[str, Any], expected: 
     [
         ("{", "not JSON"),
         (labelme(shape("dust", SQUARE)), "the shapes are called dust; call the outline of the drop drop"),
-        (labelme(shape("drop", SQUARE, "line")), "the shape drop is a line; draw a polygon"),
-        (labelme(shape("drop", [*SQUARE, [1e300, 0.0]])), "a corner more than 1000000 px away"),
-        (json.dumps(labelme(shape("drop", SQUARE))).replace("4.0", "1e999"), "a corner more than 1000000 px away"),
-        (labelme(shape("drop", [])), "a.json lacks or misnames"),
-        (labelme(shape("drop", SQUARE), imageHeight=10**9), "outlines in an image of 1000000000 x 6 px"),
-        ({"shapes": [shape("drop", SQUARE)]}, "a.json lacks or misnames 'imageHeight'"),
+        (labelme(shape("drop", SQUARE, "line")), "the shape drop is a place or a line; draw a polygon"),
+        (
+            labelme(shape("drop", [*SQUARE, [1e300, 0.0]])),
+            "shape 1 ('drop'): the x of a corner must be a number from -1e+06 to 1e+06",
+        ),
+        (json.dumps(labelme(shape("drop", SQUARE))).replace("4.0", "1e999"), "must be a number from -1e+06 to 1e+06"),
+        (labelme(shape("drop", [])), "a.json: shape 1 ('drop'): an outline of 0 corners"),
+        (labelme(shape("drop", SQUARE), imageHeight=10**9), "imageHeight must be a number from 1 to 10000"),
+        ({"shapes": [shape("drop", SQUARE)]}, "imageHeight must be a number from 1 to 10000, got None"),
+        (labelme(shape("drop", SQUARE, "mask")), "a 'mask' of 4 points; known are polygon"),
     ],
 )
 def test_outlines_that_cannot_be_used_leave_the_image_out_with_the_reason(
@@ -127,11 +133,25 @@ def test_a_json_without_its_image_is_told(folder: Path) -> None:
 
 def test_polygons_of_coco_are_masks() -> None:
     told = {"segmentation": [[1, 1, 4, 1, 4, 3, 1, 3], [4, 3, 6, 3, 6, 4, 4, 4]], "iscrowd": 0}
-    crystal = from_coco(told, "needle", (4, 6))
+    crystal = seen(object_in(told, "needle", (4, 6)), 4, 6)
     expected = [[0] * 6, [0, 1, 1, 1, 0, 0], [0, 1, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]]
     assert crystal.mask.astype(int).tolist() == expected
-    with pytest.raises(UserError, match="polygons in an image without height and width; add these"):
-        from_coco(told, "needle")
+
+
+def test_polygons_need_the_size_of_their_image(tmp_path: Path) -> None:
+    truth = {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "crystal"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "segmentation": [[1, 1, 4, 1, 4, 3, 1, 3]]}],
+    }
+    (tmp_path / "annotations.json").write_text(json.dumps(truth))
+    with pytest.raises(UserError, match=r"nobody tells how large a\.png is"):
+        open_archive("coco", tmp_path)
+    Image.new("L", (6, 4)).save(tmp_path / "a.png")
+    (image,) = open_archive("coco", tmp_path).images()
+    assert isinstance(image, ArchiveImage)
+    assert image.objects is not None
+    assert (image.objects[0].height_px, image.objects[0].width_px) == (4, 6)
 
 
 def test_an_archive_of_coco_may_have_polygons(tmp_path: Path) -> None:
@@ -159,12 +179,12 @@ def test_a_rectangle_of_whole_pixels_fills_these_and_no_other(
     top: int, left: int, height: int, width: int, turned: bool
 ) -> None:
     corners: list[tuple[float, float]] = [
-        (left, top),
-        (left + width, top),
-        (left + width, top + height),
-        (left, top + height),
+        (top, left),
+        (top, left + width),
+        (top + height, left + width),
+        (top + height, left),
     ]
     expected = np.zeros((12, 14), np.bool_)
     expected[top : top + height, left : left + width] = True
-    np.testing.assert_array_equal(filled([corners[::-1] if turned else corners], 12, 14), expected)
+    np.testing.assert_array_equal(covered([corners[::-1] if turned else corners], 12, 14), expected)
     np.testing.assert_array_equal(of_mask(expected, "needle").mask, expected)

@@ -1,0 +1,358 @@
+"""Every format of annotations: what is written comes back, what is lost is said, what is hostile is refused."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crystal_search.annotations.annotated_image import (
+    AnnotatedImage,
+    AnnotatedObject,
+    Boxed,
+    Outlined,
+    Painted,
+    Placed,
+)
+from crystal_search.annotations.annotation_format import Trait, WriteOptions, lost, traits_of
+from crystal_search.annotations.converting import write_annotations
+from crystal_search.annotations.drawn_shapes import edges_of, mask_in, outlined, painted, pixels_of
+from crystal_search.annotations.format_kinds import FORMATS, format_at, format_named, read_annotations
+from crystal_search.errors import UnknownNameError, UserError
+from tests.unit.annotation_strategies import HEIGHT, SHAPES, WIDTH, boxes, images, objects, outlines, painted_shapes
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "annotations"
+BOTH = [name for name, each in FORMATS.items() if each.read and each.write]
+PLAIN: dict[str, Any] = {
+    "supercategory": "",
+    "annotator": "",
+    "too_faint": False,
+    "crowd": False,
+    "oriented_box": (),
+    "probability": None,
+}
+
+
+def there_and_back(
+    drawn: Sequence[AnnotatedImage], name: str, options: WriteOptions | None = None
+) -> list[AnnotatedImage]:
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "out"
+        write_annotations(drawn, out, name, options or WriteOptions())
+        return list(read_annotations(out, name))
+
+
+def by_person(drawn: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
+    """Return images with objects in the order in which an export by persons has them."""
+    return [
+        replace(image, objects=tuple(each for found in image.by_annotator.values() for each in found))
+        for image in drawn
+    ]
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images())
+def test_labelme_and_coco_hold_all_but_what_they_say(drawn: list[AnnotatedImage]) -> None:
+    for name in ("labelme", "coco"):
+        kept = [
+            replace(
+                image,
+                objects=tuple(_but_for_holes(each, image, name) for each in image.objects if _is_held(each, name)),
+            )
+            for image in drawn
+        ]
+        assert there_and_back(drawn, name) == kept
+
+
+def _is_held(found: AnnotatedObject, name: str) -> bool:
+    return name == "labelme" or not isinstance(found.shape, Placed)
+
+
+def _but_for_holes(found: AnnotatedObject, image: AnnotatedImage, name: str) -> AnnotatedObject:
+    if name == "labelme":
+        found = replace(found, supercategory="")
+    if Trait.HOLES in set(traits_of(found)):
+        return replace(found, shape=painted(pixels_of(image, found)))
+    return found
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images())
+def test_compressed_run_lengths_are_the_same_masks(drawn: list[AnnotatedImage]) -> None:
+    assert there_and_back(drawn, "coco", WriteOptions(compressed=True)) == there_and_back(drawn, "coco")
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images(objects(st.one_of(boxes(), outlines(parts=1, holes=False)))))
+def test_zooniverse_holds_outlines_and_boxes_of_persons(drawn: list[AnnotatedImage]) -> None:
+    kept: dict[str, Any] = {
+        "supercategory": "",
+        "too_faint": False,
+        "crowd": False,
+        "oriented_box": (),
+        "probability": None,
+    }
+    plain = [
+        replace(image, objects=tuple(replace(each, **kept) for each in image.objects)) for image in by_person(drawn)
+    ]
+    assert by_person(there_and_back(drawn, "zooniverse")) == plain
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images(objects(boxes(whole=True)), blank=False))
+def test_voc_holds_boxes_of_whole_pixels(drawn: list[AnnotatedImage]) -> None:
+    plain = [
+        replace(
+            image,
+            annotators=(),
+            objects=tuple(replace(each, **PLAIN | {"too_faint": each.too_faint}) for each in image.objects),
+        )
+        for image in drawn
+    ]
+    assert there_and_back(drawn, "voc") == plain
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images(objects(painted_shapes())))
+def test_masks_hold_every_pixel(drawn: list[AnnotatedImage]) -> None:
+    plain = [
+        replace(
+            image,
+            annotators=tuple(sorted(image.annotators)),
+            objects=tuple(replace(each, oriented_box=(), supercategory="") for each in image.objects),
+        )
+        for image in drawn
+    ]
+    found = [replace(image, annotators=tuple(sorted(image.annotators))) for image in there_and_back(drawn, "masks")]
+    assert found == plain
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images(objects(painted_shapes())))
+def test_pictures_of_numbers_hold_every_object_unless_others_lie_on_it(drawn: list[AnnotatedImage]) -> None:
+    found = there_and_back(drawn, "instances")
+    overlapping = any("objects on others" in each for each in lost(drawn, FORMATS["instances"]))
+    pairs = [
+        pair for one, other in zip(drawn, found, strict=True) for pair in zip(one.objects, other.objects, strict=True)
+    ]
+    same = all(replace(one, oriented_box=(), supercategory="") == other for one, other in pairs)
+    assert same == (not overlapping)
+
+
+@settings(max_examples=25)  # each is written to the disk
+@given(drawn=images(objects(painted_shapes()), blank=False))
+def test_pictures_of_classes_hold_what_hangs_together(drawn: list[AnnotatedImage]) -> None:
+    said = lost(drawn, FORMATS["semantic"])
+    found = there_and_back(drawn, "semantic")
+    wanted = [{(each.label, each.shape) for each in image.objects if sum(_runs(each)[1::2])} for image in drawn]
+    same = [{(each.label, each.shape) for each in image.objects} for image in found] == wanted
+    told = any("hang together" in each or "on others" in each for each in said)
+    assert same or told
+    assert not (told and same) or any("on others" in each for each in said)
+
+
+def _runs(found: AnnotatedObject) -> tuple[int, ...]:
+    assert isinstance(found.shape, Painted)
+    return found.shape.runs
+
+
+@given(shape=st.one_of(painted_shapes(), boxes(), outlines()))
+def test_an_outline_holds_the_same_pixels_and_has_the_same_box(shape: Painted | Boxed | Outlined) -> None:
+    mask = mask_in(shape, HEIGHT, WIDTH)
+    around = outlined(shape, HEIGHT, WIDTH)
+    if around is None:
+        assert not mask.any()
+        return
+    np.testing.assert_array_equal(mask_in(around, HEIGHT, WIDTH), mask)
+    assert edges_of(around, HEIGHT, WIDTH) == edges_of(shape, HEIGHT, WIDTH)
+
+
+@pytest.mark.parametrize("source", BOTH)
+@pytest.mark.parametrize("target", BOTH)
+def test_every_format_becomes_every_other_and_says_what_is_lost(source: str, target: str, tmp_path: Path) -> None:
+    drawn = list(read_annotations(GOLDEN / source, source))
+    done = write_annotations(drawn, tmp_path / "out", target, WriteOptions())
+    found = list(read_annotations(tmp_path / "out", target))
+    assert {each.name.rpartition(".")[0] for each in found} == {each.name.rpartition(".")[0] for each in drawn}
+    left_out = sum(isinstance(each.shape, Placed) for image in drawn for each in image.objects)
+    if left_out and target not in ("labelme", "zooniverse"):
+        assert any("places and lines" in each for each in done.lost)
+    if target == "voc" and source != "voc":
+        assert any("only their boxes are kept" in each for each in done.lost)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_golden_files_are_read_as_they_were_and_written_so_again(name: str, tmp_path: Path) -> None:
+    drawn = list(read_annotations(GOLDEN / name, name))
+    expected = json.loads((GOLDEN / "expected.json").read_text(encoding="utf-8"))[name]
+    assert [_plain(each) for each in drawn] == expected
+    write_annotations(drawn, tmp_path / "out", name, WriteOptions())
+    assert format_at(tmp_path / "out") == name
+    again = list(read_annotations(tmp_path / "out", name))
+    assert [replace(each, passed_over=()) for each in drawn] == [replace(each, passed_over=()) for each in again]
+
+
+def _plain(image: AnnotatedImage) -> dict[str, object]:
+    """Return what is to be seen at once of an image: names, classes, areas in pixels, boxes."""
+    size = image.height_px, image.width_px
+    return {
+        "name": image.name,
+        "size": list(size),
+        "annotators": list(image.annotators),
+        "passed_over": list(image.passed_over),
+        "objects": [
+            [
+                each.label,
+                type(each.shape).__name__,
+                int(mask_in(each.shape, *size).sum()),
+                [round(edge, 2) for edge in edges_of(each.shape, *size) or ()],
+                each.annotator,
+                each.too_faint,
+                each.crowd,
+            ]
+            for each in image.objects
+        ],
+    }
+
+
+def test_an_unknown_format_is_told_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="no format of annotations 'yolo'; choose from labelme"):
+        format_named("yolo")
+    with pytest.raises(UserError, match="cannot tell what format"):
+        format_at(tmp_path)
+    with pytest.raises(UserError, match="there is no"):
+        format_at(tmp_path / "nothing")
+
+
+LABELME = {"version": "5.5.0", "shapes": [], "imageHeight": 4, "imageWidth": 6, "imagePath": "a.png"}
+COCO = {"images": [{"id": 1, "file_name": "a.png", "height": 4, "width": 6}], "categories": [], "annotations": []}
+
+
+def _shape(**more: object) -> str:
+    shape = {"label": "crystal", "points": [[0, 0], [2, 0], [2, 2]], "shape_type": "polygon"} | more
+    return json.dumps(LABELME | {"shapes": [shape]})
+
+
+def _voc(inside: str, before: str = "") -> str:
+    size = "<size><width>6</width><height>4</height></size>"
+    return f"{before}<annotation><filename>a.jpg</filename>{size}{inside}</annotation>"
+
+
+def _looks(annotations: str, subject: str = '{"1": {"Filename": "a.png"}}') -> str:
+    cells = ['"' + each.replace('"', '""') + '"' for each in (annotations, subject)]
+    return f"user_name,annotations,subject_data\nann,{cells[0]},{cells[1]}\n"
+
+
+BOMB = '<!DOCTYPE a [<!ENTITY b "' + "x" * 1000 + '"><!ENTITY c "' + "&b;" * 1000 + '">]>'
+HOSTILE: list[tuple[str, str, str, str]] = [
+    ("labelme", "a.json", "[" * 100_000, "nested too deep"),
+    ("labelme", "a.json", json.dumps(LABELME | {"imageHeight": 10**9}), "imageHeight must be a number from 1 to 10000"),
+    ("labelme", "a.json", _shape(points=[[0, float("nan")]]), "NaN is no number here"),
+    ("labelme", "a.json", _shape(points=[["1", 2], [0, 0], [1, 1]]), "the x of a corner must be a number"),
+    ("labelme", "a.json", _shape(points=[[1, 2, 3]]), "ValueError"),
+    ("labelme", "a.json", _shape(label="a\u0000b"), "a label must be a text of 1 to 200 characters"),
+    ("labelme", "a.json", _shape(label=""), "a label must be a text"),
+    ("labelme", "a.json", _shape(shape_type="star"), "it is a 'star' of 3 points; known are polygon"),
+    ("labelme", "a.json", _shape(shape_type="mask", points=[[0, 0], [1, 1]]), "a mask without a picture"),
+    ("labelme", "a.json", _shape(shape_type="mask", points=[[0, 0], [1, 1]], mask="AAAA"), "no PNG that can be read"),
+    ("coco", "annotations.json", "[" * 100_000, "nested too deep"),
+    ("coco", "annotations.json", json.dumps({**COCO, "images": [{"id": 1, "file_name": "/etc/a.png"}]}), "outside of"),
+    ("coco", "annotations.json", json.dumps({**COCO, "images": [{"id": 1, "file_name": "a/../../b"}]}), "outside of"),
+    ("voc", "a.xml", _voc("", BOMB), "it defines types or entities"),
+    ("voc", "a.xml", "<a>" * 100_000, "not XML"),
+    ("voc", "a.xml", "<html></html>", "expected 'annotation'"),
+    ("voc", "a.xml", _voc("<object><name>c</name></object>"), "object 1: it has no bndbox"),
+    (
+        "voc",
+        "a.xml",
+        _voc(
+            "<object><name>c</name><bndbox><xmin>nan</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
+        ),
+        "xmin must be a number from",
+    ),
+    (
+        "voc",
+        "a.xml",
+        _voc(
+            "<object><name>c</name><bndbox><xmin>3</xmin><ymin>1</ymin><xmax>2</xmax><ymax>2</ymax></bndbox></object>"
+        ),
+        "it ends before it begins",
+    ),
+    ("zooniverse", "classifications.csv", "user_name,annotations\nann,[]\n", "it has no column subject_data"),
+    ("zooniverse", "classifications.csv", _looks("[" * 100_000), "line 2: annotations: the JSON is nested too deep"),
+    ("zooniverse", "classifications.csv", _looks("[]", "{}"), "line 2"),
+    ("zooniverse", "classifications.csv", _looks("[]", '{"1": {"retired": true}}'), "no fact of subject 1 names its"),
+    ("zooniverse", "classifications.csv", _looks('[{"value": [{"x": 1, "y": 1e999}]}]'), "Infinity|the y of a corner"),
+    ("zooniverse", "classifications.csv", _looks('[{"value": [{"x": 1, "y": 2, "r": -1}]}]'), "r must be a number"),
+    ("masks", "masks.csv", "image,mask,object,class\na.png,../m.png,1,crystal\n", "line 2: .* lies outside"),
+    ("masks", "masks.csv", "image,mask,object,class\na.png,m.png,1,crystal\n", "cannot read the file"),
+    ("masks", "masks.csv", "image,mask,object,class\na.png,masks.csv,1,crystal\n", "it is no PNG"),
+    ("instances", "objects.csv", "image,mask\na.png,m.png\n", "it has no column object, class"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "content", "message"), HOSTILE)
+def test_what_is_hostile_or_broken_is_refused_with_its_place(
+    name: str, file: str, content: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=message) as refused:
+        list(read_annotations(tmp_path, name))
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_a_name_in_labelme_or_voc_never_leaves_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(LABELME | {"imagePath": "..\\..\\etc\\passwd.png"}))
+    assert [each.name for each in read_annotations(tmp_path, "labelme")] == ["passwd.png"]
+    (tmp_path / "a.xml").write_text(_voc("").replace("a.jpg", "/etc/../x.jpg"))
+    assert [each.name for each in read_annotations(tmp_path, "voc")] == ["x.jpg"]
+
+
+def test_a_huge_picture_of_masks_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    header = bytes.fromhex("89504e470d0a1a0a0000000d49484452000186a0000186a00100000000")
+    (tmp_path / "a.png").write_bytes(header + bytes(100))
+    with pytest.raises(UserError, match=r"a\.png: it (has 100000 x 100000 px|is no PNG)"):
+        list(read_annotations(tmp_path, "instances"))
+
+
+def unwritable() -> list[tuple[str, Callable[[AnnotatedImage], Sequence[AnnotatedImage]], str]]:
+    return [
+        ("labelme", lambda image: [replace(image, height_px=0)], "nobody tells how large a.png is"),
+        ("voc", lambda image: [image, replace(image, name="a.jpg")], "two images would both be told in a.xml"),
+        ("coco", lambda image: [], "there is no image to write"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "spoilt", "message"), unwritable())
+def test_nothing_half_written_is_left(
+    name: str, spoilt: Callable[[AnnotatedImage], Sequence[AnnotatedImage]], message: str, tmp_path: Path
+) -> None:
+    image = AnnotatedImage(name="a.png", height_px=4, width_px=6)
+    with pytest.raises(UserError, match=message):
+        write_annotations(spoilt(image), tmp_path / "out", name, WriteOptions())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("out", ["out", "out.json"])
+def test_what_is_there_is_not_replaced(out: str, tmp_path: Path) -> None:
+    place = tmp_path / out
+    if place.suffix:
+        place.write_text("mine")
+    else:
+        place.mkdir()
+        (place / "mine").write_text("mine")
+    with pytest.raises(UserError, match="is there already"):
+        write_annotations([AnnotatedImage(name="a.png")], place, "coco", WriteOptions())
+
+
+@given(shape=SHAPES)
+def test_traits_are_those_of_the_shape(shape: Painted | Boxed | Outlined | Placed) -> None:
+    kinds = {Painted: Trait.MASKS, Boxed: Trait.BOXES, Outlined: Trait.OUTLINES, Placed: Trait.PLACES}
+    traits = set(traits_of(AnnotatedObject(label="a", shape=shape)))
+    assert traits & set(kinds.values()) == {kinds[type(shape)]}
