@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crystal_search.errors import UnknownNameError
-from crystal_search.group_rule import group_probabilities
-from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
-from crystal_search.result import ImageScore
+from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
 from crystal_search.wells import CHANNELS
 
 Cell = str | int | float | bool | None
@@ -32,6 +30,7 @@ KINDS: dict[Kind, str] = {
     "taken": "ISO 8601, by the robot's clock; the day alone where no more is known",
 }
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FIRST_LETTERS = frozenset({*FORMULA_STARTS, "'"})
 PREFIXES, SUFFIXES = ("auto_", "manual_", "readout_"), ("_low", "_high")
 
 
@@ -112,7 +111,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column(
             "position_from",
             "text",
-            "what it is the centre of: `pick mark`, `dispense mark`, `best chop`, `drop`",
+            "what it is the centre of: `pick mark`, `dispense mark`, `crystal`, `best chop`, `drop`",
         ),
         Column("marked_by", "text", "who marked the position; empty for the machine"),
     ),
@@ -158,6 +157,9 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("iou", "share", "intersection over union of drop and mask; 1 for an empty well reported empty"),
         Column("crystals_there", "count", "crystals in truth, but for those that are too faint to be seen"),
         Column("crystals_found", "count", "crystals that were found and are probable enough to count"),
+        Column("longest_px", "number", "long side of the longest crystal that was found, stored pixels"),
+        Column("detector", "text", "name of the crystal detector"),
+        Column("detector_sha256", "text", "hash of its file"),
         Column("classifier", "text", "name of the classifier"),
         Column("classifier_sha256", "text", "hash of its file"),
         Column("drop_sha256", "text", "hash of the drop locator's file"),
@@ -356,7 +358,8 @@ def harmless(text: str) -> str:
     >>> harmless("=HYPERLINK(1)"), harmless("'tis clear")
     ("'=HYPERLINK(1)", "'tis clear")
     """
-    return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
+    may_be_formula = text[:1] in _FIRST_LETTERS  # for most text this is all that is to be looked at
+    return f"'{text}" if may_be_formula and text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def plain(text: str) -> str:
@@ -374,40 +377,18 @@ def written(row: Mapping[str, Cell]) -> dict[str, str]:
     >>> written({"path": "-x.jpg", "drop_found": True, "day": -1.5, "iou": None})
     {'path': "'-x.jpg", 'drop_found': 'yes', 'day': '-1.5', 'iou': ''}
     """
-    return {name: _text(cell) for name, cell in row.items()}
+    return {name: text_of(cell) for name, cell in row.items()}
 
 
-def _text(cell: Cell) -> str:
+def text_of(cell: Cell) -> str:
+    """Return a cell as files have it."""
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return harmless(cell)
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
-        return ""
-    return harmless(cell) if isinstance(cell, str) else str(cell)
-
-
-def outcome_cells(name: str) -> dict[str, Cell]:
-    """Return the columns that tell an outcome; what is none of the 13 has no number and no group.
-
-    >>> outcome_cells("no_drop")
-    {'outcome': 'no_drop', 'score_number': None, 'group': None}
-    """
-    known = BY_NAME.get(name)
-    number, group = (known.score_number, known.group.value) if known else (None, None)
-    return {"outcome": name, "score_number": number, "group": group}
-
-
-def score_cells(found: ImageScore) -> dict[str, Cell]:
-    """Return the columns that tell what was found in an image; those that would say nothing are missing or None."""
-    cells = outcome_cells(found.outcome) | {
-        "probability": found.probability,
-        "above_threshold": found.above_threshold,
-        "drop_found": found.drop is not None,
-    }
-    cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, found.group_peaks, strict=False)}
-    if found.second_group is not None:
-        cells |= {"second_group": str(found.second_group)}
-        cells |= {"second_probability": max(group_probabilities(found.second_opinion))}
-    return cells | ({f"drop_{side}": edge for side, edge in found.drop.box._asdict().items()} if found.drop else {})
+    return "" if isinstance(cell, float) and math.isnan(cell) else str(cell)
 
 
 def csv_text(columns: Iterable[str], rows: Iterable[Mapping[str, Cell]]) -> str:

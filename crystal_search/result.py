@@ -153,7 +153,7 @@ def image_score_of(plain: dict[str, Any]) -> ImageScore:
     """Return the score that the ledger keeps as JSON, without features; `result_reader` reads what others wrote."""
     drop, score, crystals = plain["drop"], plain["score"], plain.get("crystals")
     if drop:
-        outline = tuple((row, column) for row, column in drop["outline"])
+        outline = tuple(map(tuple, drop["outline"]))
         drop = DropRegion(box=Box(*drop["box"]), area_fraction=drop["area_fraction"], outline=outline)
     return ImageScore(
         **plain
@@ -164,9 +164,13 @@ def image_score_of(plain: dict[str, Any]) -> ImageScore:
             "group_peaks": tuple(plain["group_peaks"]),
             "second_opinion": tuple(plain.get("second_opinion", ())),
             "crystals": None if crystals is None else tuple(map(crystal_of, crystals)),
-            "best_chops": tuple(BestChop(**chop | {"box": Box(*chop["box"])}) for chop in plain["best_chops"]),
+            "best_chops": tuple([_best_chop(**chop) for chop in plain["best_chops"]]),
         }
     )
+
+
+def _best_chop(box: list[int], outcome: str, probability: float) -> BestChop:
+    return BestChop(box=Box(*box), outcome=outcome, probability=probability)
 
 
 def image_result_to_json(result: ImageResult) -> str:

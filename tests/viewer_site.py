@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import httpx
 from PIL import Image, ImageDraw
 from starlette.types import ASGIApp
 
+from crystal_search.crystal import Crystal
 from crystal_search.geometry import Box
 from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOME_NAMES
 from crystal_search.result import BestChop, DropRegion, ImageScore, RankedScore
@@ -83,6 +84,30 @@ def auto_score(image_id: int, outcome: str, probability: float = 0.97, *, minute
         best_chops=(BestChop(box=Box(70, 90, 130, 150), outcome=outcome, probability=probability),),
     )
     return AutoScore(**common, found=found)
+
+
+def crystal_at(row: float, column: float, long_px: float, short_px: float, probability: float = 0.9) -> Crystal:
+    """Return a crystal that lies level."""
+    top, bottom, left, right = row - short_px / 2, row + short_px / 2, column - long_px / 2, column + long_px / 2
+    return Crystal(
+        probability=probability,
+        row=row,
+        column=column,
+        long_px=long_px,
+        short_px=short_px,
+        angle_rad=0.0,
+        outline=((top, left), (top, right), (bottom, right), (bottom, left)),
+    )
+
+
+#: A long one, a small one on it, and one at the left border.
+CRYSTALS = (crystal_at(100, 140, 80, 20, 0.93), crystal_at(100, 160, 12, 8, 0.71), crystal_at(150, 12, 24, 16, 0.6))
+
+
+def crystal_score(image_id: int, crystals: tuple[Crystal, ...] = CRYSTALS, *, minute: int = 0) -> AutoScore:
+    """Return a machine's score with crystals one by one."""
+    score = auto_score(image_id, "crystal_harvestable", minute=minute)
+    return replace(score, found=replace(score.found, crystals=crystals))
 
 
 def hand_score(image_id: int, outcome: str, *, person: str = "Ada", minute: int = 0, comment: str = "") -> ManualScore:

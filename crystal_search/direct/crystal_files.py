@@ -1,7 +1,6 @@
 """Crystals found in image files, one by one: rows of a CSV file, COCO annotations, pictures with boxes."""
 
 import json
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,11 @@ import simplejpeg
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from crystal_search.columns import PLACES, Cell
+from crystal_search.columns import Cell
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import corners
 from crystal_search.crystals.coco import CATEGORY, measured
+from crystal_search.crystals.crystal_cells import PLACE_COLUMNS, crystal_cells
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
@@ -24,11 +24,7 @@ from crystal_search.images import DecodedImage, decode
 from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard
 
-COLUMNS = (
-    *("path", "crystal", "probability", "centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees"),
-    *("aspect", "area_px2", "middle_row_px", "middle_column_px", *(f"upright_{side}" for side in PLACES["SIDE"])),
-    *("cut_off", "contrast", "faint", "long_um", "short_um", "area_um2", "um_per_px", "error"),
-)
+COLUMNS = ("path", *PLACE_COLUMNS, "error")
 BOX, CASING = "#f0a000", "#000000"
 JPEG_QUALITY = 85
 
@@ -68,37 +64,8 @@ def rows_of(found: SearchedFile, um_per_px: float | None) -> Iterator[dict[str, 
     if not found.crystals:
         yield nothing | {"error": found.error}
     for number, crystal in enumerate(found.crystals, start=1):
-        in_px = _cells_of(crystal, (found.height_px, found.width_px))
-        yield nothing | {"crystal": number} | in_px | (_in_um(crystal, um_per_px) if um_per_px else {})
-
-
-def _cells_of(crystal: Crystal, size_px: tuple[int, int]) -> dict[str, Cell]:
-    middle_row, middle_column = crystal.middle
-    upright = crystal.upright.clipped(*size_px)
-    return {
-        "probability": round(crystal.probability, 4),
-        "centre_row_px": round(crystal.row, 2),
-        "centre_column_px": round(crystal.column, 2),
-        "long_px": round(crystal.long_px, 2),
-        "short_px": round(crystal.short_px, 2),
-        "angle_degrees": round(math.degrees(crystal.angle_rad), 1),
-        "aspect": round(crystal.aspect, 2),
-        "area_px2": round(crystal.area_px2, 1),
-        "middle_row_px": round(middle_row, 2),
-        "middle_column_px": round(middle_column, 2),
-        **{f"upright_{side}": edge for side, edge in upright._asdict().items()},
-        "cut_off": crystal.is_cut_off(*size_px),
-        "contrast": None if crystal.contrast is None else round(crystal.contrast, 4),
-        "faint": None if crystal.contrast is None else crystal.is_faint,
-    }
-
-
-def _in_um(crystal: Crystal, um_per_px: float) -> dict[str, Cell]:
-    return {
-        "long_um": round(crystal.long_px * um_per_px, 2),
-        "short_um": round(crystal.short_px * um_per_px, 2),
-        "area_um2": round(crystal.area_px2 * um_per_px**2, 1),
-    }
+        told = crystal_cells(crystal, (found.height_px, found.width_px), um_per_px)
+        yield nothing | {"crystal": number} | told
 
 
 def coco_text(found: Sequence[SearchedFile]) -> str:

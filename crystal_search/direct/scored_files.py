@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from crystal_search.columns import PLACES, Cell, score_cells, written
+from crystal_search.columns import PLACES, Cell, written
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.formats.picture import MAX_BYTES
@@ -19,6 +19,7 @@ from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
 from crystal_search.processes import in_order, pool_of
 from crystal_search.result import ImageScore
+from crystal_search.score_cells import score_cells
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, first_opinion, loaded, score_data
 from crystal_search.server.home import Home

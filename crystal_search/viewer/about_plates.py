@@ -8,9 +8,11 @@ from crystal_search.columns import Cell
 from crystal_search.server.imaging.fact_rules import FACTS
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, PlateFacts
+from crystal_search.viewer.made_once import made_once
 from crystal_search.wells import WellKey
 
 FACT_COLUMNS = ("project", "protein", "owner")  #: of a table of scores
+KEPT = 2000  #: conditions, of the plates that are read
 CONDITION_COLUMNS = ("condition_name", "condition")
 
 
@@ -40,7 +42,12 @@ def facts_record(facts: PlateFacts) -> dict[str, Any]:
 
 def condition_record(condition: Condition | None) -> dict[str, str]:
     """Return what is in a drop, in short."""
-    return {"condition": condition.text, "condition_name": condition.name} if condition else {}
+    return _told(condition) if condition else {}
+
+
+@made_once(limit=KEPT)
+def _told(condition: Condition) -> dict[str, str]:
+    return {"condition": condition.text, "condition_name": condition.name}
 
 
 def full_condition_record(condition: Condition | None) -> dict[str, Any]:

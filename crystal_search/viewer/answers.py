@@ -3,13 +3,21 @@
 What is called as a column of docs/columns.md means the same; a record says only what that page does not.
 """
 
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, NotRequired, TypedDict
 
 from crystal_search.adaptation.rescoring import Answer
 from crystal_search.columns import Cell
 from crystal_search.viewer import score_table
-from crystal_search.viewer.field_kinds import SHARE, Count, HandOutcome, Id, MarkKind, Outcome, Time
+from crystal_search.viewer.field_kinds import SHARE, Count, Id, MarkKind, Time
 from crystal_search.viewer.schemas import Row
+from crystal_search.viewer.score_answers import (
+    EarlierAnswer,
+    EarlierScore,
+    ListedMachineScore,
+    ListedPersonScore,
+    MachineScore,
+    PersonScore,
+)
 from crystal_search.viewer.tables.whole_tables import LEDGER_COLUMNS
 
 DROP_ROW = Row(
@@ -22,6 +30,9 @@ SCORE_ROW = Row(
     meaning="A person's or a machine's score: the columns of the table of the whole ledger; null: nothing to tell.",
     columns=LEDGER_COLUMNS,
 )
+
+
+LongestUm = Annotated[float | None, "`longest_px` in micrometres; null where there is none, or no scale is known"]
 
 
 class Failure(TypedDict):
@@ -74,91 +85,6 @@ class Image(TypedDict):
     version: Annotated[str, "what changes when the image file does; empty where it is not there"]
 
 
-class PersonScore(TypedDict):
-    """A person's score."""
-
-    id: Annotated[int, "of the score, by which it is taken back"]
-    outcome: HandOutcome
-    person: str
-    comment: str
-    scored_at: Time
-
-
-class EarlierScore(PersonScore):
-    """A person's score of an earlier inspection."""
-
-    inspection: int
-
-
-class ListedPersonScore(PersonScore):
-    """A person's score in the list of all."""
-
-    by: Annotated[Literal["person"], "who gave it"]
-    counts: Annotated[bool, "whether it was not taken back"]
-    taken_back_at: Annotated[Time | None, "when its person took it back"]
-
-
-class MachineAnswer(TypedDict):
-    """What a machine answered."""
-
-    outcome: Outcome
-    above_threshold: bool
-    group_peaks: Annotated[list[float], "`p_GROUP` of the four groups in their order"]
-
-
-class EarlierAnswer(MachineAnswer):
-    """What a machine answered at an earlier inspection."""
-
-    inspection: int
-
-
-class MachineScore(MachineAnswer):
-    """A machine's score."""
-
-    readout: str | None
-    probability: Annotated[float, SHARE] | None
-    class_probabilities: Annotated[list[float], "`mean_OUTCOME` of the 13 outcomes in their order"]
-    threshold: float
-    recipe: Annotated[str, "the `id` of the recipe that it was made by"]
-    p_crystal: Annotated[float, SHARE] | None
-    scored_at: Time
-    drop_box: Annotated[list[float] | None, "top, left, bottom and right of the drop, as parts of the image"]
-    aspect: Annotated[float | None, "width of the image by its height"]
-
-
-class Model(TypedDict):
-    """A model that played a role."""
-
-    role: Annotated[str, "`classifier`, `drop`, `image` or `readout`"]
-    name: Annotated[str, "what people call it"]
-    sha256: Annotated[str, "hash of its file"]
-
-
-class BestChop(TypedDict):
-    """A chop that speaks most for the score."""
-
-    box: Annotated[list[int], "top, left, bottom and right, stored pixels, half-open"]
-    outcome: Outcome
-    probability: Annotated[float, SHARE]
-
-
-class ListedMachineScore(MachineScore):
-    """A machine's score in the list of all, with all that it says."""
-
-    by: Annotated[Literal["machine"], "who gave it"]
-    shown: Annotated[bool, "whether it is the one that plates show"]
-    counts: Annotated[bool, "whether it is of the picture that the image shows now, and was not taken back"]
-    work_unit: str
-    models: Annotated[list[Model], "by role"]
-    best_chops: list[BestChop]
-    height_px: Annotated[int, "of the stored image; 0 when unreadable"]
-    width_px: Annotated[int, "of the stored image; 0 when unreadable"]
-    error: str | None
-    remarks: Annotated[list[str], "what was overlooked or chosen while it was read"]
-    outline: Annotated[list[list[int]] | None, "of the drop: rows and columns of a closed polygon, stored pixels"]
-    area_fraction: Annotated[float | None, "part of the image that is drop"]
-
-
 class Comment(TypedDict):
     """What a person wrote."""
 
@@ -197,6 +123,7 @@ class BoardDrop(Drop):
     """A drop of a plate."""
 
     triage: Answer | None
+    longest_um: LongestUm
 
 
 class Facts(TypedDict):
@@ -292,6 +219,7 @@ class Card(Drop):
     """One of the best drops, at the inspection at which it is likeliest to hold crystals."""
 
     project: str
+    longest_um: LongestUm
     seen: Annotated[bool, "whether the person has looked at its plate since it had news, or has scored the drop"]
 
 

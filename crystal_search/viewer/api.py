@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from crystal_search.crystals.crystal_cells import longest_px
 from crystal_search.errors import ImageError
-from crystal_search.server.imaging.imaging_database import ManualScore
+from crystal_search.server.imaging.imaging_database import DropScores, ManualScore
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import facts_record, full_condition_record
 from crystal_search.viewer.context import Viewer, board_of, encoded_answer, encoded_for_many, json_answer, viewer_of
@@ -56,9 +57,19 @@ def board_value(viewer: Viewer, board: Board, recipe: str = SHOWN) -> Record:
     record = board_record(
         board, read.summary, read.about, read.drops, read.before, version=lambda each: versions[each.id]
     )
-    triaged = [drop | {"triage": read.triage.get(drop["id"])} for drop in record["drops"]]
+    longest = {drop.image.id: longest_um(viewer, drop) for drop in read.drops}
+    triaged = [
+        told | {"triage": read.triage.get(told["id"]), "longest_um": longest[told["id"]]} for told in record["drops"]
+    ]
     recipes = [recipe_record(each) for each in read.recipes]
     return record | {"days": days, "drops": triaged, "recipes": recipes, "recipe": recipe}
+
+
+def longest_um(viewer: Viewer, drop: DropScores) -> float | None:
+    """Return how long the longest crystal is that the machine found in a drop, where there is one and a scale."""
+    longest = longest_px(drop.current.found.crystals or ()) if drop.current else None
+    scale = viewer.micrometres_per_pixel.get(viewer.imagers.of(drop.image)) if longest else None
+    return round(longest * scale, 1) if longest and scale else None
 
 
 def board_state(viewer: Viewer, board: Board, recipe: str) -> object:
@@ -72,14 +83,15 @@ def ledger_value(viewer: Viewer, image_id: int) -> Record:
     image = viewer.reader.image(image_id)
     waits = viewer.imaging.postponements([image_id]).get(image_id)
     ledger, shown = viewer.reader.ledger(image)
-    told = ledger_record(image, ledger, shown, waits, viewer.thumbnails.version)
     about = viewer.reader.about(image.key.plate)
     imager = viewer.imagers.of(image)
+    scale = viewer.micrometres_per_pixel.get(imager)
+    told = ledger_record(image, ledger, shown, waits, viewer.thumbnails.version, um_per_px=scale)
     return (
         told
         | {"comments": [comment_record(each) for each in viewer.imaging.comments(image_id)]}
         | {"marks": [mark_record(each) for each in viewer.imaging.marks([image_id])]}
-        | {"imager": imager, "um_per_px": viewer.micrometres_per_pixel.get(imager)}
+        | {"imager": imager, "um_per_px": scale}
         | facts_record(about.facts)
         | full_condition_record(about.condition(image.key))
     )

@@ -26,6 +26,7 @@ from crystal_search.server.imaging.imaging_database import AutoScore, DropScores
 from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.stored_images import Postponement, StoredImage
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
+from crystal_search.viewer.crystal_records import count_cells, crystal_records
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.made_once import made_once
 from crystal_search.viewer.reading import Before, Board, place_of
@@ -182,6 +183,7 @@ def auto_record(score: AutoScore) -> Record:
         "class_probabilities": _rounded(found.class_probabilities, CLASS_DIGITS),
         "threshold": score.recipe.threshold,
         "recipe": recipe_key(score.recipe),
+        **count_cells(found.crystals),
         "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,
         "scored_at": moment(score.scored_at),
         "drop_box": _relative_box(found),
@@ -236,8 +238,8 @@ def full_manual_record(score: ManualScore) -> Record:
     return manual_record(score) | told
 
 
-def full_auto_record(score: AutoScore) -> Record:
-    """Return all that a machine's score says."""
+def full_auto_record(score: AutoScore, um_per_px: float | None) -> Record:
+    """Return all that a machine's score says, of an image with this scale."""
     found = asdict(score.found)
     drop = found["drop"] or {"outline": None, "area_fraction": None}
     told = ("class_probabilities", "group_peaks", "best_chops", "height_px", "width_px", "error")
@@ -248,6 +250,7 @@ def full_auto_record(score: AutoScore) -> Record:
         | {"models": [asdict(model) for model in score.recipe.models]}
         | {name: found[name] for name in told}
         | {name: drop[name] for name in ("outline", "area_fraction")}
+        | {"crystals": crystal_records(score.found, um_per_px)}
     )
 
 
@@ -257,6 +260,8 @@ def ledger_record(
     shown: AutoScore | None,
     postponed: Postponement | None,
     version: Version,
+    *,
+    um_per_px: float | None,
 ) -> Record:
     """Return one image with every score it ever got, newest first, and why it has none that counts.
 
@@ -265,7 +270,7 @@ def ledger_record(
     drop = DropScores(image=image, auto=shown, postponed=postponed)
     unit = drop.current.work_unit if drop.current else ""
     entries = [
-        full_auto_record(score) | {"shown": score.counts and score.work_unit == unit}
+        full_auto_record(score, um_per_px) | {"shown": score.counts and score.work_unit == unit}
         if isinstance(score, AutoScore)
         else full_manual_record(score)
         for score in ledger

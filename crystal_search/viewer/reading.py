@@ -199,6 +199,10 @@ class PlateReader:
         """Return by image what is promised of the drops of an inspection, where a readout in use promises something."""
         return self._triage.get(board)
 
+    def promised(self, drops: Sequence[DropScores]) -> Promised:
+        """Return the same of all drops of an inspection that were read."""
+        return self._promised(drops)
+
     def plates(self) -> list[PlateSummary]:
         """Return every plate, by barcode, read anew."""
         return [replace(each, channels=_in_order(each.channels)) for each in self._imaging.plates()]

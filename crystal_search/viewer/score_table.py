@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 
-from crystal_search.columns import Cell, csv_text, outcome_cells, score_cells
+from crystal_search.columns import Cell, csv_text
 from crystal_search.outcomes import GROUPS
-from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore
+from crystal_search.score_cells import outcome_cells, ranked_cells
+from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, Recipe
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, AboutPlate, about_cells
+from crystal_search.viewer.crystal_records import COUNT_COLUMNS, count_cells
 from crystal_search.viewer.json_records import moment, taken
+from crystal_search.viewer.made_once import made_once
 from crystal_search.viewer.reading import Promised
 
 KEY_COLUMNS = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
@@ -17,13 +20,15 @@ _RECIPE = ("scored_at", "readout", "triage", "classifier", "classifier_sha256", 
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
 COLUMNS = (
     *KEY_COLUMNS,
-    *(f"auto_{name}" for name in (*_AUTO, *_RECIPE)),
+    *(f"auto_{name}" for name in (*_AUTO, *COUNT_COLUMNS, *_RECIPE)),
     *(f"manual_{name}" for name in _MANUAL),
     "opinions",
     "comments",
     *FACT_COLUMNS,
     *CONDITION_COLUMNS,
 )
+_AUTO_NAMES = {name: f"auto_{name}" for name in (*_AUTO, *COUNT_COLUMNS, *_RECIPE)}
+KEPT = 1000  #: recipes
 NOTHING: Promised = MappingProxyType({})
 
 
@@ -54,14 +59,14 @@ def auto_cells(score: AutoScore | None) -> dict[str, Cell]:
     """Return the columns that tell the machine's score; none without one."""
     if score is None:
         return {}
-    found: dict[str, Cell] = {name: cell for name, cell in score_cells(score.found).items() if name in _AUTO}
-    found |= {"scored_at": moment(score.scored_at)} | recipe_cells(score)
-    return {f"auto_{name}": cell for name, cell in found.items()}
+    found = ranked_cells(score.found) | count_cells(score.found.crystals) | recipe_cells(score.recipe)
+    found["scored_at"] = moment(score.scored_at)
+    return {_AUTO_NAMES[name]: cell for name, cell in found.items()}
 
 
-def recipe_cells(score: AutoScore) -> dict[str, Cell]:
+@made_once(limit=KEPT)
+def recipe_cells(recipe: Recipe) -> dict[str, Cell]:
     """Return the columns that tell what made a machine's score."""
-    recipe = score.recipe
     return {
         "readout": recipe.readout.name if recipe.readout else None,
         "classifier": recipe.model("classifier").name,

@@ -11,7 +11,7 @@ from crystal_search.server.imaging.best_drops import BestQuery
 from crystal_search.server.imaging.plate_facts import PlateFacts
 from crystal_search.server.imaging.plate_list import PlateQuery
 from crystal_search.viewer import plates_page
-from crystal_search.viewer.api import body_of
+from crystal_search.viewer.api import body_of, longest_um
 from crystal_search.viewer.best_cards import Card, plates_of
 from crystal_search.viewer.context import Viewer, json_answer, page, viewer_of
 from crystal_search.viewer.hand_scores import MAX_PERSON, ScoreRequestError, read_looking
@@ -56,7 +56,7 @@ def get_today(request: Request) -> Response:
 
 def _card(viewer: Viewer, card: Card, facts: dict[str, PlateFacts]) -> Record:
     plate = facts.get(card.drop.image.key.plate)
-    about = {"project": plate.project if plate else "", "seen": card.seen}
+    about = {"project": plate.project if plate else "", "seen": card.seen, "longest_um": longest_um(viewer, card.drop)}
     return drop_record(card.drop, None, viewer.thumbnails.version) | about
 
 

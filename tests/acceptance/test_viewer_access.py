@@ -19,7 +19,7 @@ from crystal_search.server.imaging.plate_facts import Condition, Ingredient, Pla
 from crystal_search.viewer.app import static_address
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown
-from tests.viewer_site import NOON, add_plate, hand_score, score_plate
+from tests.viewer_site import NOON, add_plate, crystal_score, hand_score, score_plate
 
 pytestmark = needs_chromium
 
@@ -28,10 +28,10 @@ LONG = "CrystalQuick-X-2026-11-29-lysozyme-with-a-name-that-does-not-end"
 HEIGHT_PX = 900
 OPENED = "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
 
-#: Text that lies outside of the window, but for what may scroll by itself: boards, strips of pictures, tables of wells.
+#: Text that lies outside of the window, but for what may scroll or be moved: boards, pictures, strips, tables of wells.
 OUTSIDE = """() => {
   const found = [];
-  const scrolls = (element) => element.closest("#board, .course, .coming, .scroller, .unseen, [hidden]");
+  const scrolls = (element) => element.closest("#board, .course, .coming, .scroller, .sheet, .unseen, [hidden]");
   for (const element of document.querySelectorAll("body *")) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
     if (!own || scrolls(element) || ["SCRIPT", "STYLE", "NOSCRIPT", "OPTION"].includes(element.tagName)) continue;
@@ -49,7 +49,8 @@ def paths(site: Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
     """The pages, each with all that can stand on it."""
     drops = add_plate(site.imaging, site.folder, plate=LONG, rows=8, columns=12)
     add_plate(site.imaging, site.folder, plate=LONG, rows=2, columns=3, inspection=2, channel="uv")
-    score_plate(site.imaging, drops, [*OUTCOME_NAMES, "no_drop", "unreadable"])
+    site.imaging.add_auto_scores([crystal_score(drops[0].image.id)])
+    score_plate(site.imaging, drops, ["", *OUTCOME_NAMES[1:], "no_drop", "unreadable"])
     first = drops[0].image.id
     for person, outcome in (("Ada", "clear"), ("Ben", "crystal_harvestable"), ("Ada", "precipitate")):
         site.imaging.add_manual_score(hand_score(first, outcome, person=person, comment="needles at the rim " * 9))

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, text
 
-from crystal_search.errors import DatabaseError
+from crystal_search.crystal import Crystal
+from crystal_search.errors import ConfigError, DatabaseError
 from crystal_search.geometry import Box
-from crystal_search.server.facility.ispyb_crystals import FoundCrystal
+from crystal_search.server.facility.facility_database import Refusal
+from crystal_search.server.facility.facility_settings import FacilitySettings
+from crystal_search.server.facility.ispyb_crystals import MOST_CRYSTALS, CrystalWriter, FoundCrystal
 from crystal_search.server.facility.ispyb_database import IspybDatabase
+from crystal_search.server.facility.ispyb_schema import ispyb_site
 from crystal_search.server.imaging.imaging_database import Recipe, ScoredImage
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.facility_exchange import pull, push
@@ -477,6 +481,67 @@ def test_crystals_are_given_once_and_nothing_else_is_touched(site: PlayedIspyb) 
     assert database.push_crystals(moved) == ()
     assert crystals(site) == [(20, 10, None, None), (2, 1, 9, 8), (20, 40, None, None)]
     assert site.run("SELECT * FROM BLSubSample WHERE source = 'manual'") == by_hand
+
+
+def box_of(row: float, column: float, long_px: float, short_px: float) -> Crystal:
+    top, bottom, left, right = row - short_px / 2, row + short_px / 2, column - long_px / 2, column + long_px / 2
+    outline = ((top, left), (top, right), (bottom, right), (bottom, left))
+    sides = {"long_px": long_px, "short_px": short_px}
+    return Crystal(probability=0.9, row=row, column=column, angle_rad=0.0, outline=outline, **sides)
+
+
+def found_in(imaging: MemoryImaging, *crystals: Crystal) -> list[ScoredImage]:
+    """Return the scores that wait to be pushed, with these crystals in each."""
+    scores = imaging.scores_to_push(LAB, now=NOON, limit=10).scores
+    return [replace(each, score=replace(each.score, found=replace(FOUND, crystals=crystals))) for each in scores]
+
+
+def test_crystals_go_with_scores_those_that_are_sure_once_each(site: PlayedIspyb) -> None:
+    site.add_images(plate((0, 0, 1)))
+    imaging, database = pulled(site), site.database()
+    scored(imaging)
+    sure, faint = box_of(50, 60, 40, 20), replace(box_of(90, 60, 40, 20), contrast=0.001)
+    for _ in range(2):
+        assert database.push(found_in(imaging, sure, faint)) == ()
+    assert crystals(site) == [(40, 40, 80, 60)]
+    assert len(site.given()) == 1
+    assert database.push(found_in(imaging, box_of(53, 62, 44, 20), box_of(100, 100, 20, 10))) == ()
+    assert crystals(site) == [(40, 40, 80, 60), (90, 95, 110, 105)]
+    many = [box_of(300 + 20 * number, 60, 10, 8) for number in range(MOST_CRYSTALS + 5)]
+    assert database.push(found_in(imaging, *many)) == ()
+    assert len(crystals(site)) == 2 + MOST_CRYSTALS
+
+
+def test_crystals_that_are_not_taken_leave_the_score_there_and_are_given_again(site: PlayedIspyb) -> None:
+    site.add_images(plate((0, 0, 1)))
+    imaging, database = pulled(site), site.database()
+    scored(imaging)
+    (one,) = found_in(imaging, box_of(50, 60, 40, 20))
+    path = one.image.path
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CrystalWriter, "push", lambda _, told: ((each, f"{each}: a lock") for each in told))
+        assert database.push([one]) == (Refusal(image_id=one.image.id, why=f"crystals of {path}: a lock"),)
+    assert (len(site.given()), crystals(site)) == (1, [])
+    assert database.push([one]) == ()
+    assert crystals(site) == [(40, 40, 80, 60)]
+
+
+def test_a_site_that_wants_no_crystals_gets_none(site: PlayedIspyb) -> None:
+    site.add_images(plate((0, 0, 1)))
+    imaging = pulled(site)
+    scored(imaging)
+    database = site.database(options={"time_zone": "UTC", "crystals": "no"})
+    assert database.push(found_in(imaging, box_of(50, 60, 40, 20))) == ()
+    assert (len(site.given()), crystals(site)) == (1, [])
+    assert "would write no crystals, as the option crystals says" in database.check().found
+    assert any("into BLSubSample and Position" in each for each in site.database().check().found)
+
+
+def test_the_option_for_crystals_is_yes_or_no() -> None:
+    told = FacilitySettings(kind="ispyb", url="mariadb://db.lab/ispyb", options={"crystals": "maybe"})
+    with pytest.raises(ConfigError, match='crystals must be "yes" or "no"'):
+        ispyb_site(told)
+    assert not ispyb_site(replace(told, options={"crystals": "no"})).crystals
 
 
 def test_a_well_key_survives_the_way(site: PlayedIspyb) -> None:

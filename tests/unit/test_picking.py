@@ -25,7 +25,7 @@ from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_DISPENSE
 from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, position_in
 from crystal_search.wells import WellKey
 from tests.memory_imaging import MemoryImaging
-from tests.viewer_site import NOON, Client, add_plate, auto_score, hand_score, score_plate
+from tests.viewer_site import NOON, Client, add_plate, auto_score, crystal_score, hand_score, score_plate
 
 GOLD = Path(__file__).parents[1] / "data" / "picks"
 OPTIONS = PickOptions(plate_kind="swissci-3", um_per_px=2.5, volume_nl=25, source_plate="DMSO", source_well="A1")
@@ -94,6 +94,52 @@ def test_marks_come_before_the_machine_those_for_the_purpose_first() -> None:
     assert [each.origin for each in pick(2, marks=MARKS[2:]).positions(TO_HARVEST)] == ["dispense mark"]
     favourite = Mark(image_id=2, person="Zoë", marked_at=NOON, kind=FAVOURITE)
     assert [each.origin for each in pick(2, marks=[favourite]).positions(TO_HARVEST)] == ["best chop"]
+
+
+def with_crystals(number: int, *, marks: Sequence[Mark] = (), um_per_px: float | None = None) -> Pick:
+    found = pick(number, marks=marks)
+    return replace(found, um_per_px=um_per_px, drop=replace(found.drop, auto=crystal_score(number)))
+
+
+def harvest(*picks: Pick) -> list[dict[str, str]]:
+    header, *lines = PICK_FORMATS["harvest"].text(picks, PickOptions()).splitlines()
+    return [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+
+
+def test_without_marks_each_crystal_that_the_machine_found_is_a_row() -> None:
+    rows = harvest(with_crystals(2, um_per_px=2.5))
+    assert [(row["position_from"], row["crystal"], row["x_px"], row["y_px"]) for row in rows] == [
+        ("crystal", "1", "140.0", "100.0"),
+        ("crystal", "2", "160.0", "100.0"),
+        ("crystal", "3", "12.0", "150.0"),
+    ]
+    assert [(row["long_um"], row["short_um"], row["cut_off"]) for row in rows] == [
+        ("200.0", "50.0", "no"),
+        ("30.0", "20.0", "no"),
+        ("60.0", "40.0", "yes"),
+    ]
+    assert {row["marked_by"] for row in rows} == {""}
+
+
+def test_a_mark_on_a_crystal_has_its_size_and_one_beside_it_has_none() -> None:
+    rows = harvest(with_crystals(2, marks=[mark(PICK, Point(95, 110)), mark(PICK, Point(200, 300))]))
+    assert [(row["position_from"], row["crystal"], row["long_px"]) for row in rows] == [
+        ("pick mark", "1", "80"),
+        ("pick mark", "", ""),
+    ]
+
+
+def test_a_drop_in_which_no_crystal_was_found_is_gone_to_by_its_best_chop() -> None:
+    found = pick(2)
+    none = replace(found, drop=replace(found.drop, auto=crystal_score(2, ())))
+    assert [each.origin for each in none.positions(TO_HARVEST)] == ["best chop"]
+
+
+def test_a_volume_goes_to_one_of_the_machines_crystals_and_to_every_mark() -> None:
+    marks = [mark(PICK, Point(60, 200)), mark(PICK, Point(80, 200))]
+    for picked, lines in ((with_crystals(2), 1), (with_crystals(2, marks=marks), 2)):
+        text = PICK_FORMATS["echo"].text([picked], replace(OPTIONS, plate_kind="one-drop"))
+        assert len(text.splitlines()) == 1 + lines
 
 
 @pytest.mark.parametrize("place", [Point(90000, 90000), Point(240, 10), Point(10, 320), Box(200, 10, 300, 20)])

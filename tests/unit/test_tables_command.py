@@ -20,7 +20,7 @@ from crystal_search.viewer.tables import table_files, whole_tables
 from crystal_search.viewer.tables.table_files import Row, write_table
 from crystal_search.viewer.tables.whole_tables import WHOLE_TABLES
 from tests.memory_imaging import MemoryImaging
-from tests.viewer_site import NOON, add_plate, hand_score, score_plate
+from tests.viewer_site import CRYSTALS, NOON, add_plate, crystal_score, hand_score, score_plate
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def site(tmp_path: Path) -> Installation:
     imaging = MemoryImaging()
     for plate in ("P1", "P2"):
         drops = add_plate(imaging, tmp_path, plate=plate, rows=1)
-        score_plate(imaging, drops, ["crystal_harvestable", "unreadable", ""])
+        crystals = CRYSTALS[:2] if plate == "P1" else ()
+        imaging.add_auto_scores([crystal_score(drops[0].image.id, crystals)])
+        score_plate(imaging, drops, ["", "unreadable", ""])
     imaging.note_plates([PlateFacts(plate="P2", owner="-Ben")], source=Source(name="test"))
     image_id = imaging.drops("P1", inspection=1)[0].image.id
     imaging.add_manual_score(hand_score(image_id, "clear", comment="=1"))
@@ -90,6 +92,35 @@ def test_the_ledger_has_what_was_taken_back(
     assert isinstance(rows[0]["scored_at"], datetime)
     assert rows[1]["error"] == "the JPEG is cut off"
     assert pyarrow.parquet.ParquetFile(tmp_path / "l.parquet").num_row_groups == 3
+
+
+def test_every_crystal_is_a_row_with_lengths_where_the_scale_is_known(site: Installation, tmp_path: Path) -> None:
+    table = WHOLE_TABLES["crystals"]
+    calibrated = replace(site, settings=Settings(micrometres_per_pixel={"all images": 2.5}))
+    for where, lengths in ((site, ["", ""]), (calibrated, ["200.0", "30.0"])):
+        assert write_table(tmp_path / "c.csv", table.columns, table.rows(where)) == 2
+        rows = in_csv(tmp_path / "c.csv")
+        assert [row["long_um"] for row in rows] == lengths
+    assert [(row["plate"], row["well"], row["crystal"], row["probability"]) for row in rows] == [
+        ("P1", "A01", "1", "0.93"),
+        ("P1", "A01", "2", "0.71"),
+    ]
+    assert (rows[0]["long_px"], rows[0]["middle_column_px"], rows[0]["cut_off"]) == ("80", "140.0", "no")
+    assert (rows[0]["um_per_px"], rows[0]["counts"], rows[0]["upright_left"]) == ("2.5", "yes", "100")
+
+
+def test_how_many_crystals_were_found_stands_in_scores_and_ledger(site: Installation) -> None:
+    scores = list(WHOLE_TABLES["scores"].rows(site))
+    assert [(row.get("auto_crystals_found"), row.get("auto_longest_px")) for row in scores] == [
+        (2, 80),
+        (None, None),
+        (None, None),
+        (0, None),
+        (None, None),
+        (None, None),
+    ]
+    ledger = list(WHOLE_TABLES["ledger"].rows(site))
+    assert [row.get("crystals_found") for row in ledger] == [2, None, 0, None, None]
 
 
 def test_an_empty_installation_gives_a_header(tmp_path: Path) -> None:

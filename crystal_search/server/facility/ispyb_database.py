@@ -15,12 +15,13 @@ from crystal_search.server.facility.facility_settings import FacilitySettings
 from crystal_search.server.facility.folder_mapping import FolderMapping
 from crystal_search.server.facility.foreign_engine import foreign_engine
 from crystal_search.server.facility.foreign_sql import asked, guard
-from crystal_search.server.facility.ispyb_crystals import CrystalWriter, FoundCrystal
+from crystal_search.server.facility.ispyb_crystals import CrystalWriter, FoundCrystal, crystals_to_give
 from crystal_search.server.facility.ispyb_paths import PathsThere
 from crystal_search.server.facility.ispyb_pull import IspybReader
 from crystal_search.server.facility.ispyb_push import IspybWriter
 from crystal_search.server.facility.ispyb_schema import (
     CLASS_OF_OUTCOME,
+    CRYSTALS,
     GROUP_CLASSES,
     MAY_LACK,
     IspybSite,
@@ -75,9 +76,20 @@ class IspybDatabase:
             return reader.pull(connection, mark, limit)
 
     def push(self, scores: Sequence[ScoredImage]) -> tuple[Refusal, ...]:
-        """Give it these scores in one transaction; return those that it does not take."""
-        if not scores:
-            return ()
+        """Give it these scores in one transaction, then their crystals; return those that it does not take."""
+        refused = self._push_scores(scores) if scores else ()
+        lost = {each.image_id for each in refused}
+        return (*refused, *self._push_crystals_of([each for each in scores if each.image.id not in lost]))
+
+    def _push_crystals_of(self, scores: Sequence[ScoredImage]) -> Iterator[Refusal]:
+        crystals = crystals_to_give(scores)
+        if not (crystals and self._takes_crystals):
+            return
+        ids = {each.image.path: each.image.id for each in scores}
+        for path, why in self._refused_crystals(crystals):
+            yield Refusal(image_id=ids[path], why=f"crystals of {why}")
+
+    def _push_scores(self, scores: Sequence[ScoredImage]) -> tuple[Refusal, ...]:
         writer = partial(
             IspybWriter,
             self._tables,
@@ -108,9 +120,21 @@ class IspybDatabase:
         DatabaseError
             If it cannot be reached; what it took stays, and giving the same again adds nothing to it.
         """
+        return tuple(why for _, why in self._refused_crystals(crystals))
+
+    def _refused_crystals(self, crystals: Mapping[str, Sequence[FoundCrystal]]) -> list[tuple[str, str]]:
         by_procedure, paths, tables = statements.CRYSTAL_PROCEDURE in self._procedures, self._paths, self._tables
         with self._transaction("write crystals") as connection:
-            return tuple(CrystalWriter(tables, connection, paths, by_procedure).push(crystals))
+            return list(CrystalWriter(tables, connection, paths, by_procedure).push(crystals))
+
+    @cached_property
+    def _takes_crystals(self) -> bool:
+        """Whether what is there of crystals may be read, and others added."""
+        if not (self._site.crystals and self._tables.readable(*CRYSTALS)):
+            return False
+        if statements.CRYSTAL_PROCEDURE in self._procedures:
+            return True
+        return not any(why_not(self._engine, statements.may_add(self._all[name])) for name in CRYSTALS)
 
     def close(self) -> None:
         """Give back connections."""
@@ -183,12 +207,21 @@ class IspybDatabase:
             return
         way = "procedure" if statements.SCORE_PROCEDURE in self._procedures else "rows"
         yield f"would write BLSampleImage_has_AutoScoreClass, by {way}: schema {self._site.schema_of_groups('')!r}"
+        yield self._would_of_crystals()
         with self._transaction("read score schemas") as connection:
             there = {row.schema for row in connection.execute(statements.score_classes(self._all)) if row.enabled}
         if self._site.schema_of_outcomes in there:
             yield f"and schema {self._site.schema_of_outcomes!r} with {len(OUTCOME_NAMES)} classes"
         else:
             yield f"no schema {self._site.schema_of_outcomes!r} with {len(CLASS_OF_OUTCOME)} classes, which none needs"
+
+    def _would_of_crystals(self) -> str:
+        if not self._site.crystals:
+            return "would write no crystals, as the option crystals says"
+        if not self._takes_crystals:
+            return f"would write no crystals: {' and '.join(CRYSTALS)} may not be read, or not be added to"
+        way = "procedure" if statements.CRYSTAL_PROCEDURE in self._procedures else "rows"
+        return f"would write crystals found one by one into {' and '.join(CRYSTALS)}, by {way}"
 
 
 def open_ispyb(settings: FacilitySettings, password: str) -> IspybDatabase:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Column, DateTime, Float, Integer, String, Table
 from sqlalchemy.types import TypeEngine
 
+from crystal_search.errors import ConfigError
 from crystal_search.outcomes import GROUPS
 from crystal_search.server.facility.facility_options import ZONE, channels_of, options_of, outcomes_of
 from crystal_search.server.facility.facility_settings import FacilitySettings
@@ -86,6 +87,7 @@ WANTED: dict[str, dict[str, TypeEngine[Any]]] = {
 PEOPLE = ("Person", "ProposalHasPerson")  #: tables that an account without personal data may not read
 SCREENS = ("Screen", "ScreenComponentGroup", "ScreenComponent")
 CRYSTALS = ("BLSubSample", "Position")
+GIVING_CRYSTALS, YES, NO = "crystals", "yes", "no"  #: the option that says whether crystals are given
 MAY_LACK = (*PEOPLE, *SCREENS, *CRYSTALS)
 
 SCHEMA = "CrystalSearch"  #: what our score schema is called unless the settings say otherwise; 25 letters at most
@@ -137,6 +139,7 @@ class IspybSite:
     channels: Mapping[str, str] = field(default_factory=dict)  #: kind of inspection, in small letters -> channel
     outcomes: Mapping[str, str] = field(default_factory=dict)  #: name of a score of people's -> outcome
     time_zone: str = ""  #: IANA name of the zone of the database's dates; empty: this machine's
+    crystals: bool = True  #: whether crystals are given, too
 
     def schema_of_groups(self, model: str) -> str:
         """Return the schema for the groups that a classifier finds: its own, or that of all."""
@@ -156,13 +159,17 @@ def ispyb_site(settings: FacilitySettings) -> IspybSite:
     ConfigError
         If they say what nothing asks for, or what cannot be.
     """
-    options = options_of(settings, (ZONE,))
+    options = options_of(settings, (ZONE, GIVING_CRYSTALS))
+    crystals = options.get(GIVING_CRYSTALS, YES)
+    if crystals not in (YES, NO):
+        raise ConfigError(f'[facility.options]: {GIVING_CRYSTALS} must be "{YES}" or "{NO}", got {crystals!r}')
     channels = {name.casefold(): channel for name, channel in channels_of(settings).items()}
     return IspybSite(
         schemas=settings.schemas,
         channels=CHANNELS | channels,
         outcomes=outcomes_of(settings),
         time_zone=options.get(ZONE, ""),
+        crystals=crystals == YES,
     )
 
 

@@ -3,7 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Insert, Select, TextClause, column, func, literal, literal_column, select, table, text
+from sqlalchemy import (
+    Column,
+    Insert,
+    Select,
+    Table,
+    TextClause,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.dialects import mysql, sqlite
 
 from crystal_search.server.facility.facility_rights import never
@@ -222,6 +235,12 @@ def may_give(tables: IspybTables, dialect: str) -> Insert:
     nothing = select(*has.c).where(never())
     adding: Insert = _adding_or_changing(tables, dialect)
     return adding.from_select([each.key for each in has.c], nothing)
+
+
+def may_add(table: Table) -> Insert:
+    """Add nothing to a table: tells whether rows may be added."""
+    adding: Insert = table.insert().from_select([each.key for each in table.c], select(*table.c).where(never()))
+    return adding
 
 
 def _adding_or_changing(tables: IspybTables, dialect: str) -> Any:

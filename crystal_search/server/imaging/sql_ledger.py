@@ -140,8 +140,11 @@ class SqlLedger(SqlTransactions):
             waiting = {row.image_id: postponement_of(row) for row in put_off}
             there = map(stored_image, rows.all())
             told = [drop_scores(each, newest[each.id], waiting.get(each.id)) for each in there]
+            said = comments.keys() | marks.keys()  # of few drops: the others need no copy
             return [
                 replace(drop, comments=comments.get(drop.image.id, ()), marks=marks.get(drop.image.id, ()))
+                if drop.image.id in said
+                else drop
                 for drop in told
             ]
 

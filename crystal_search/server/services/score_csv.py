@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crystal_search.columns import Cell, plain, score_cells, written
+from crystal_search.columns import Cell, plain, written
 from crystal_search.errors import UserError
 from crystal_search.outcomes import GROUPS, UNSURE
+from crystal_search.score_cells import score_cells
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.imaging.stored_images import StoredImage

@@ -9,10 +9,11 @@ import torch
 from PIL import Image as Pillow
 from tqdm import tqdm
 
-from crystal_search.columns import Cell, csv_text, outcome_cells
+from crystal_search.columns import Cell, csv_text
 from crystal_search.files import write_whole
 from crystal_search.images import picture_file
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of
+from crystal_search.score_cells import outcome_cells
 from crystal_search.synthesis.frames import check_device
 from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation
 from crystal_search.synthesis.wells.rendered_well import RenderedImage

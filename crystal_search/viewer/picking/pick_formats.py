@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from crystal_search.columns import Cell, csv_text, harmless
+from crystal_search.crystals.crystal_cells import crystal_cells
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.server.imaging.marks import DISPENSE, PICK
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, about_cells
@@ -28,7 +29,8 @@ TO_HARVEST, TO_DISPENSE = (PICK, DISPENSE), (DISPENSE, PICK)  #: kinds of marks,
 SHIFTER_PLACE = "AM"  #: where on the Shifter the plate lies
 _SCORES = ("auto_outcome", "auto_probability", "manual_outcome", "manual_person", "opinions", "comments")
 _PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px", "position_from", "marked_by")
-COLUMNS = (*KEY_COLUMNS, *_PLACE, *_SCORES, *FACT_COLUMNS, *CONDITION_COLUMNS)
+_CRYSTAL = ("crystal", "long_px", "short_px", "long_um", "short_um", "cut_off")
+COLUMNS = (*KEY_COLUMNS, *_PLACE, *_CRYSTAL, *_SCORES, *FACT_COLUMNS, *CONDITION_COLUMNS)
 ECHO = (
     "Source Plate Name",
     "Source Well",
@@ -130,6 +132,9 @@ def _harvest_row(pick: Pick, position: Position | None, um_per_px: float | None)
 def _place_cells(pick: Pick, position: Position, um_per_px: float | None) -> dict[str, Cell]:
     x, y = position.column_px, position.row_px
     cells: dict[str, Cell] = {"x_px": x, "y_px": y, "position_from": position.origin, "marked_by": position.person}
+    if position.crystal and pick.size_px:
+        told = crystal_cells(position.crystal, pick.size_px, um_per_px)
+        cells |= {"crystal": position.number} | {name: told.get(name) for name in _CRYSTAL[1:]}
     offset = pick.offset_px(position)
     if um_per_px is None or offset is None:
         return cells
@@ -176,8 +181,13 @@ def _shifter(picks: Sequence[Pick], options: PickOptions) -> str:
 
 
 def _offsets_um(pick: Pick, options: PickOptions) -> list[tuple[float, float]]:
-    """Return how far down and to the right of the image's centre a drop is to be hit, in micrometres."""
-    offsets = [pick.offset_px(position) for position in pick.positions(TO_DISPENSE)]
+    """Return how far down and to the right of the image's centre a drop is to be hit, in micrometres.
+
+    Of the crystals that the machine found only the first counts: each position gets the volume that was asked for.
+    """
+    positions = pick.positions(TO_DISPENSE)
+    marked = [position for position in positions if position.person]
+    offsets = [pick.offset_px(position) for position in marked or positions[:1]]
     found = [offset for offset in offsets if offset is not None]
     if not found:
         unknown = (

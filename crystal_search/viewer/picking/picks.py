@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from crystal_search.crystal import Crystal
 from crystal_search.geometry import Box
+from crystal_search.polygons import depths
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.marks import DISPENSE, PICK, Mark
@@ -14,7 +16,8 @@ from crystal_search.wells import CHANNELS, WellKey
 
 MOST_DIGITS = 15  #: of an image's number
 MOST_PICKS = 500  #: of a list: its address must fit into the head of a request
-Origin = Literal["pick mark", "dispense mark", "best chop", "drop"]  #: what a position is the centre of
+Origin = Literal["pick mark", "dispense mark", "crystal", "best chop", "drop"]  #: what a position is the centre of
+BORDER_PX = 1.0  #: how far outside of an outline a mark is still of the crystal: marks are of whole pixels
 _MARKS: dict[str, Origin] = {PICK: "pick mark", DISPENSE: "dispense mark"}
 
 
@@ -26,6 +29,8 @@ class Position:
     column_px: float
     origin: Origin
     person: str = ""  #: who marked it; empty for the machine
+    crystal: Crystal | None = None  #: that the machine found there
+    number: int = 0  #: of that crystal among those of the image, from 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +56,29 @@ class Pick:
     def positions(self, kinds: Sequence[str]) -> list[Position]:
         """Return where to go: the marks of the first of these kinds that there are, else where the machine points.
 
-        Marks that lie outside the image count for nothing.
+        Marks that lie outside the image count for nothing. The machine points at each crystal that it found one by
+        one, the most probable first, and where there is none at one place.
         """
         for kind in kinds:
             marked = [_of_mark(mark) for mark in self.drop.marks if mark.kind == kind]
             if inside := list(filter(self._may_hold, marked)):
-                return inside
+                return [self._with_crystal(each) for each in inside]
+        if self._crystals:
+            return [_of_crystal(each, number) for number, each in enumerate(self._crystals, start=1)]
         pointed = position_in(self.drop.current.found) if self.drop.current else None
         return [pointed] if pointed else []
+
+    @property
+    def _crystals(self) -> tuple[Crystal, ...]:
+        return (self.drop.current.found.crystals or ()) if self.drop.current else ()
+
+    def _with_crystal(self, position: Position) -> Position:
+        """Return a marked position with the most probable of the machine's crystals in which it lies, if any."""
+        at = (position.row_px, position.column_px)
+        for number, crystal in enumerate(self._crystals, start=1):
+            if holds(crystal, at):
+                return replace(position, crystal=crystal, number=number)
+        return position
 
     def _may_hold(self, position: Position) -> bool:
         """Tell whether a position lies in the image, or its size is not known."""
@@ -73,6 +93,16 @@ class Pick:
             return None
         height, width = self.size_px
         return position.row_px - height / 2, position.column_px - width / 2
+
+
+def holds(crystal: Crystal, at: tuple[float, float]) -> bool:
+    """Tell whether a point, row and column, lies in the outline of a crystal, or at its border."""
+    return bool(depths(crystal.outline, [at])[0] >= -BORDER_PX) if crystal.outline else False
+
+
+def _of_crystal(crystal: Crystal, number: int) -> Position:
+    row_px, column_px = (round(each, 1) for each in crystal.middle)
+    return Position(row_px=row_px, column_px=column_px, origin="crystal", crystal=crystal, number=number)
 
 
 def position_in(found: ImageScore) -> Position | None:

@@ -10,7 +10,7 @@ from crystal_search.viewer.json_records import Record, Version, drop_record
 from crystal_search.viewer.parameters import Parameter, amount, choice, words
 from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
 from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_HARVEST, PickOptions, pick_format
-from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, drops_in, numbers_in, picks_of, plates_in
+from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, Position, drops_in, numbers_in, picks_of, plates_in
 
 IDS: Parameter[list[int]] = Parameter(
     name="ids",
@@ -93,10 +93,19 @@ def _options(request: Request) -> PickOptions:
     )
 
 
+def _size_text(position: Position, um_per_px: float | None) -> str:
+    """Return how large the crystal at a position is, for people; empty where the machine found none there."""
+    if position.crystal is None:
+        return ""
+    scale, unit = (um_per_px, "µm") if um_per_px else (1.0, "px")
+    return f"{position.crystal.long_px * scale:.0f} × {position.crystal.short_px * scale:.0f} {unit}"
+
+
 def _pick_record(pick: Pick, version: Version) -> Record:
     told = drop_record(pick.drop, None, version)
     positions = [
         {"x": round(each.column_px), "y": round(each.row_px), "origin": each.origin, "person": each.person}
+        | {"size": _size_text(each, pick.um_per_px)}
         for each in pick.positions(TO_HARVEST)
     ]
     return told | {"positions": positions, "people": [f"{each.person}: {each.outcome}" for each in pick.drop.people]}

@@ -2,7 +2,7 @@
 import { byId, el } from "./dom.js";
 import { dropAddress, imageAddress, plateAddress, thumbnailAddress } from "./net.js";
 import { Tile } from "./tile.js";
-import { autoBadge, describe, handBadge, outcomeOf, percent, placeText, takenDay, takenText } from "./words.js";
+import { autoBadge, crystalsText, describe, handBadge, outcomeOf, percent, placeText, takenDay, takenText } from "./words.js";
 
 const DAY_MS = 86_400_000;
 
@@ -45,7 +45,7 @@ export function showAbout(card, { picked, machine }) {
   const [newest] = card.people;
   const place = el("h2", {}, el("a", { href: dropAddress(card, hints(machine)), textContent: `${card.well} · drop ${card.drop}` }));
   const plate = el("a", { href: plateAddress(card, { sort: "crystal", ...hints(machine) }), textContent: card.plate, title: "All drops of this plate, the likeliest crystals first" });
-  const verdict = el("p", { className: "of-machine" }, autoBadge(card.auto), el("b", { textContent: percent(card.auto.p_crystal) }), " crystal", el("span", { className: "dim", textContent: ` · ${outcomeOf(card.auto.outcome).label}` }));
+  const verdict = el("p", { className: "of-machine" }, autoBadge(card.auto), el("b", { textContent: percent(card.auto.p_crystal) }), " crystal", el("span", { className: "dim", textContent: [` · ${outcomeOf(card.auto.outcome).label}`, crystalsText(card)].filter(Boolean).join(" · ") }));
   const person = newest ? el("p", {}, handBadge(newest), el("span", { textContent: outcomeOf(newest.outcome).label }), el("span", { className: "dim", textContent: ` · ${newest.person}` })) : el("p", { className: "dim", textContent: "nobody has scored it" });
   const facts = el("p", { className: "dim" }, plate, `, inspection ${card.inspection}${card.project ? ` · ${card.project}` : ""} · ${when}${card.again ? " · unsure before" : ""}`);
   byId("about").replaceChildren(place, verdict, person, facts);

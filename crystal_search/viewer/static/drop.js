@@ -2,6 +2,7 @@
 import { CommentField, showComments } from "./comments.js";
 import { showCondition } from "./condition.js";
 import { showCourse } from "./course.js";
+import { countText, CrystalList, holds } from "./crystals.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
@@ -18,6 +19,7 @@ import { autoBadge, buttonLabel, placeText } from "./words.js";
 
 const POLL_MS = 2000;
 const ADVANCE = "crystal-search then next drop";
+const CRYSTALS = "crystal-search crystals on pictures";
 const SHIFT_PX = 80; // by which an arrow moves the picture
 
 let drop = pageData().drop;
@@ -40,9 +42,15 @@ const sight = new Sight(byId("panes"), {
     show();
     showStrip();
   },
+  pointed: (number, touched) => crystals.pointedAt(number, { kept: touched }),
   failed,
 });
 const comment = new CommentField(take);
+const crystals = new CrystalList(byId("crystals"), {
+  pointed: (number) => sight.panes.current.standOut(number),
+  go: (number) => sight.panes.current.goToCrystal(number),
+  pick: (crystal) => written(() => pickCrystal(crystal)),
+});
 
 let queue = Promise.resolve();
 let busy = 0;
@@ -80,6 +88,7 @@ function show() {
   showBars(byId("bars"), auto, whyNone());
   showLedger(byId("ledger"), drop.ledger);
   showComments(byId("comments"), drop.comments, (comment) => written(() => takeCommentBack(drop, comment)));
+  showCrystals(auto);
   listMarks(byId("marks"), drop, (mark) => written(() => takeMarkBack(drop, mark)));
   comment.show(drop);
   showCondition(drop);
@@ -97,6 +106,25 @@ const written = (write) => inTurn(async () => {
   sight.takeOver(answer);
   take(answer);
 });
+
+/** One's own mark that lies in a crystal. */
+const markIn = (crystal) => drop.marks.find(({ kind, person: name, place }) => kind === "pick" && name === person() && place && holds(crystal, middleOf(place)));
+const middleOf = ([top, left, bottom = top + 1, right = left + 1]) => ({ row: (top + bottom) / 2, column: (left + right) / 2 });
+
+/** Mark a crystal as one to pick, in its middle, or take one's mark back. */
+function pickCrystal(crystal) {
+  const mark = markIn(crystal);
+  if (mark) return takeMarkBack(drop, mark);
+  return giveMark(drop, "pick", [Math.floor(crystal.middle_row_px), Math.floor(crystal.middle_column_px)]);
+}
+
+/** List the crystals that the machine found, if it looked for them. */
+function showCrystals(auto) {
+  byId("crystals-found").hidden = !auto?.crystals;
+  byId("show-crystals").hidden = !auto?.crystals;
+  byId("crystals-count").textContent = auto ? countText(auto.crystals_found, auto.longest_px, drop.um_per_px) : "";
+  crystals.show({ id: drop.id, crystals: auto?.crystals ?? null, scale: drop.um_per_px, marked: markIn });
+}
 
 /** Show whether the drop is on the pick list. */
 function showPick() {
@@ -247,6 +275,12 @@ function toggle(id, name) {
   press(byId(id), id === "hide-all" ? off : !off);
 }
 
+/** Draw the crystals on pictures, or no longer; this browser remembers it. */
+function toggleCrystals() {
+  toggle("show-crystals", "no-crystals");
+  localStorage.setItem(CRYSTALS, byId("panes").classList.contains("no-crystals") ? "no" : "yes");
+}
+
 const KEYS = {
   ArrowLeft: going(() => step(-1)),
   ArrowRight: going(() => step(1)),
@@ -255,6 +289,7 @@ const KEYS = {
   ".": going(() => toInspection(1)),
   o: () => toggle("show-outline", "no-outline"),
   f: () => toggle("show-frames", "no-frames"),
+  i: toggleCrystals,
   m: toggleMachine,
   h: () => toggle("hide-all", "bare"),
   u: () => inTurn(undo),
@@ -308,11 +343,12 @@ function setUpButtons() {
     byId("buttons").append(button);
   }
   byId("buttons").addEventListener("keydown", (event) => event.repeat && event.preventDefault());
-  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["hide-all", "h"], ["show-machine", "m"], ["pick", "t"]]) {
+  for (const [id, key] of [["previous", "ArrowLeft"], ["next", "ArrowRight"], ["show-outline", "o"], ["show-frames", "f"], ["show-crystals", "i"], ["hide-all", "h"], ["show-machine", "m"], ["pick", "t"]]) {
     byId(id).addEventListener("click", KEYS[key]);
   }
   byId("advance").checked = localStorage.getItem(ADVANCE) !== "no";
   byId("advance").addEventListener("change", () => localStorage.setItem(ADVANCE, byId("advance").checked ? "yes" : "no"));
+  if (localStorage.getItem(CRYSTALS) === "no") toggle("show-crystals", "no-crystals");
   byId("up").addEventListener("click", goUp);
 }
 
@@ -322,7 +358,7 @@ showMachine();
 setUpHelp([
   ["← →", "previous, next drop"], ["↑", "back to the plate overview"],
   [", .", "previous, next inspection"], ["u", "take your last score back"],
-  ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"],
+  ["m", "hide all that the machine says"], ["o", "outline of the drop"], ["f", "frames of the best chops"], ["i", "crystals, one by one"],
   ["h", "hide all on the image"], ["a", "after a score, the next drop"], ["t", "tick the drop for the pick list"],
   ["z r", "zoom to the drop, whole image"], ["+ -", "larger, smaller (or the wheel)"],
   ["⇧← ⇧→ ⇧↑ ⇧↓", "move the image"], ["l", "the next channel"],

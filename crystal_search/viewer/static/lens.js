@@ -91,6 +91,13 @@ export class Lens {
     return { row: (y - this.y) / this.scale, column: (x - this.x) / this.scale };
   }
 
+  /** Whether a place of the picture is in sight. */
+  shows(row, column) {
+    const { width, height } = this.room;
+    const [x, y] = [this.x + column * this.scale, this.y + row * this.scale];
+    return x >= 0 && x <= width && y >= 0 && y <= height;
+  }
+
   get middle() {
     return this.pixelAt({ x: this.room.width / 2, y: this.room.height / 2 });
   }

@@ -21,10 +21,11 @@ export function spread(course, id, count) {
 }
 
 export class Panes {
-  /** `swiped` gets the direction of a finger, `opened` the id of the image of a pane that was chosen. */
-  constructor(element, { swiped, opened }) {
+  /** `swiped` gets the direction of a finger, `opened` the id of the image of a pane that was chosen, `pointed` the crystal in the image that is scored. */
+  constructor(element, { swiped, opened, pointed }) {
     this.element = element;
     this.swiped = swiped;
+    this.pointed = (picture, number, touched) => picture === this.current && pointed(number, touched);
     this.opened = opened;
     this.pictures = [];
     this.pen = null;
@@ -34,7 +35,7 @@ export class Panes {
 
   grow(count) {
     while (this.pictures.length < count) {
-      const picture = new Picture({ moved: (one) => this.lead(one), shown: (one) => this.settle(one), swiped: this.swiped });
+      const picture = new Picture({ moved: (one) => this.lead(one), shown: (one) => this.settle(one), swiped: this.swiped, pointed: this.pointed });
       const caption = el("button", { type: "button", className: "caption" });
       caption.addEventListener("click", () => this.opened(picture.drop.id));
       picture.caption = caption;

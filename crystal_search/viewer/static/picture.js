@@ -1,4 +1,5 @@
 // One image with what the machine saw and people marked on it; it can be zoomed and moved, by wheel, fingers and keys.
+import { crystalAt, drawn } from "./crystals.js";
 import { el, svg } from "./dom.js";
 import { listen } from "./gestures.js";
 import { Lens, STEP } from "./lens.js";
@@ -8,10 +9,15 @@ import { imageAddress } from "./net.js";
 import { directionOf } from "./swipe.js";
 import { describe, outcomeOf, percent } from "./words.js";
 
+const CROWDED = 0.15; // share of the image that numbers of crystals may cover; else only that is shown which stands out
+const NUMBER_PX2 = 900; // that one of them covers
 const MAGNIFIED = 2.5; // from here on pixels are shown as squares
 
 export class Picture {
-  /** `on.moved` is told when somebody moves the picture, `on.swiped` the direction, `on.shown` when it is in sight. */
+  /**
+   * `on.moved` is told when somebody moves the picture, `on.swiped` the direction, `on.shown` when it is in sight,
+   * `on.pointed` the number of the crystal at which somebody points, or null, and whether it was touched.
+   */
   constructor(on) {
     this.on = on;
     this.ready = false;
@@ -57,6 +63,7 @@ export class Picture {
   /** Show an image with the newest of the machine's scores, or null, on it. */
   show(drop, score, { machine = true } = {}) {
     if (this.drop && drop.id !== this.drop.id) this.leave(drop);
+    if (drop.id !== this.drop?.id) this.number = null;
     this.drop = drop;
     this.score = score;
     this.lens.dropBox = score?.drop_box ?? null;
@@ -134,7 +141,10 @@ export class Picture {
     }
     // The best chop comes first in the score and is drawn last, on top.
     for (const chop of [...(this.score?.best_chops ?? [])].reverse()) parts.push(this.chop(chop));
+    parts.push(...drawn(this.score?.crystals));
     this.overlay.replaceChildren(...parts);
+    this.placed();
+    this.standOut(this.number ?? null);
     showMarks(this.marks, this.drop.marks ?? [], this.pen?.draft(this) ?? null);
   }
 
@@ -145,6 +155,28 @@ export class Picture {
     return svg("g", { class: `chop is-${outcome}` }, svg("rect", { ...place, class: "halo" }), svg("rect", place), text);
   }
 
+  /** Have one of the crystals stand out, or none for null. */
+  standOut(number) {
+    this.number = number;
+    for (const shape of this.overlay.querySelectorAll(".crystal")) {
+      if (shape.classList.toggle("here", shape.dataset.number === String(number))) this.overlay.append(shape); // on top
+    }
+  }
+
+  /** Have a crystal be in sight, in the middle if it was not. */
+  goToCrystal(number) {
+    const crystal = this.score?.crystals?.find((each) => each.crystal === number);
+    if (!crystal || !this.lens.width) return;
+    const [row, column] = [crystal.middle_row_px, crystal.middle_column_px];
+    if (!this.lens.shows(row, column)) this.move((lens) => lens.goTo({ ...lens.where(), x: column / lens.width, y: row / lens.height }));
+  }
+
+  pointAt(point, touched = false) {
+    if (this.pen || !this.lens.width) return;
+    const found = point && crystalAt(this.score?.crystals, this.lens.pixelAt(point));
+    this.on.pointed(this, found?.crystal ?? null, touched);
+  }
+
   placed() {
     const { scale, x, y, isWhole } = this.lens;
     this.sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
@@ -152,6 +184,8 @@ export class Picture {
     this.stage.classList.toggle("magnified", scale >= MAGNIFIED);
     this.stage.classList.toggle("whole", isWhole && !this.pen);
     this.stage.dataset.scale = scale.toFixed(3);
+    const room = CROWDED * scale ** 2 * this.lens.width * this.lens.height;
+    this.overlay.classList.toggle("crowded", (this.score?.crystals?.length ?? 0) * NUMBER_PX2 > room);
     this.navigator.update(this.lens);
   }
 
@@ -178,7 +212,8 @@ export class Picture {
       },
       end: (point, from) => {
         if (this.pen) from.moved ? this.pen.drop(this, pixel(from), pixel(point)) : this.pen.tap(this, pixel(point));
-        else if (from.touch && from.moved && before.isWhole) this.swipe(directionOf(point.x - from.x, point.y - from.y), before.back);
+        else if (!from.moved) this.pointAt(point, true);
+        else if (from.touch && before.isWhole) this.swipe(directionOf(point.x - from.x, point.y - from.y), before.back);
       },
       cancel: () => {
         if (this.pen) this.pen.cancel();
@@ -187,6 +222,12 @@ export class Picture {
       zoom: (factor, { x, y }) => this.move(() => lens.zoomBy(factor, x, y)),
       shift: ({ x, y }) => this.move(() => lens.moveBy(x, y)),
     });
+    stage.addEventListener("pointermove", (event) => {
+      if (event.pointerType === "touch" || event.buttons) return;
+      const box = stage.getBoundingClientRect();
+      this.pointAt({ x: event.clientX - box.left, y: event.clientY - box.top });
+    });
+    stage.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && this.pointAt(null));
     stage.addEventListener("dblclick", (event) => this.pen || event.target.closest("button") || this.move(() => lens.fit()));
     new ResizeObserver(() => {
       if (!lens.width) return;

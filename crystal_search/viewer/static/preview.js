@@ -1,7 +1,7 @@
 // A larger picture of the drop under the pointer, or of the one that keys have reached.
 import { byId, el } from "./dom.js";
 import { thumbnailAddress } from "./net.js";
-import { autoBadge, handBadge, outcomeOf, peopleDiffer, percent, placeText } from "./words.js";
+import { autoBadge, crystalsText, handBadge, outcomeOf, peopleDiffer, percent, placeText } from "./words.js";
 
 const DELAY_MS = 140;
 const GAP_PX = 10;
@@ -33,6 +33,8 @@ export class Preview {
     Object.assign(this, { tile, drop });
     const lines = [el("div", { className: "line" }, el("b", { textContent: placeText(drop) }))];
     if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability), "machine"));
+    const crystals = drop.auto && crystalsText(drop);
+    if (crystals) lines.push(el("div", { className: "line machine" }, el("span", { textContent: crystals })));
     for (const score of drop.people) lines.push(line(handBadge(score), outcomeOf(score.outcome).label, score.person));
     if (peopleDiffer(drop)) lines.push(el("div", { className: "line unequal", textContent: "≠ people differ" }));
     if (drop.earlier) lines.push(line(handBadge(drop.earlier, { earlier: true }), outcomeOf(drop.earlier.outcome).label, `inspection ${drop.earlier.inspection}`));

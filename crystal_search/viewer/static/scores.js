@@ -1,5 +1,6 @@
 // The right-hand side of the drop page: verdicts, probabilities, the ledger, facts.
 import { factsOf } from "./condition.js";
+import { countText } from "./crystals.js";
 import { el } from "./dom.js";
 import { atThreshold, autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, recipeText, shortLabel, takenText } from "./words.js";
 
@@ -105,6 +106,8 @@ export function showFacts(element, drop, auto) {
   facts.splice(1, 0, ...factsOf(drop));
   if (auto?.width_px) facts.push(["Size", `${auto.width_px} × ${auto.height_px} px`]);
   if (auto?.remarks.length) facts.push(["Read", auto.remarks.join("; ")]);
+  const crystals = countText(auto?.crystals_found, auto?.longest_px, drop.um_per_px);
+  if (crystals) facts.push(["Crystals", crystals, "of-machine"]);
   if (auto?.area_fraction) facts.push(["Drop", `${percent(auto.area_fraction)} of the image`, "of-machine"]);
   element.replaceChildren(...facts.flatMap(([name, text, className = ""]) => [el("dt", { textContent: name, className }), el("dd", { textContent: text, className })]));
 }

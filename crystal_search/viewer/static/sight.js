@@ -14,7 +14,8 @@ export class Sight {
   /**
    * `now()` says what the page shows: `drop`, `siblings`, `score` and whether all of the machine's is shown.
    * `scoreOf(told)` is the machine's score of another image, `open(id)` goes to one, `step(by)` to another drop,
-   * `mark(drop, kind, place)` marks, `changed()` is told when the address is another, `failed(error)` of errors.
+   * `mark(drop, kind, place)` marks, `changed()` is told when the address is another, `failed(error)` of errors,
+   * `pointed(number, touched)` at which crystal somebody points.
    */
   constructor(element, on) {
     this.on = on;
@@ -22,7 +23,7 @@ export class Sight {
     this.beside = Number.isInteger(asked) && asked > 1 ? Math.min(asked, MOST_PANES) : 1;
     this.tool = null;
     this.others = new Map(); // what is known of the images beside the one that is scored
-    this.panes = new Panes(element, { swiped: on.step, opened: on.open });
+    this.panes = new Panes(element, { swiped: on.step, opened: on.open, pointed: on.pointed });
     this.film = new Film({ show: (frame, image) => this.showFrame(frame, image), stopped: (frame) => this.filmStopped(frame) });
     setUpBench({ act: on.act, besideChosen: (count) => this.showBeside(count), speedChosen: (speed) => this.setSpeed(speed) });
   }

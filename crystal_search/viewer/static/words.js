@@ -74,12 +74,21 @@ export const opinions = (drop) => drop.people.filter(({ outcome }, at) => drop.p
 
 export const peopleDiffer = (drop) => opinions(drop).length > 1;
 
+/** "3 crystals, longest 120 µm" of what the machine found one by one; empty where it found none, or did not look. */
+export function crystalsText({ auto, longest_um: told, um_per_px: scale }) {
+  if (!auto?.crystals_found) return "";
+  const um = told ?? (scale ? auto.longest_px * scale : null);
+  const length = um ? `${Math.round(um)} µm` : `${Math.round(auto.longest_px)} px`;
+  return `${auto.crystals_found} ${auto.crystals_found === 1 ? "crystal" : "crystals"}, longest ${length}`;
+}
+
 /** Say everything that a tile shows: "C07 drop 1: Crystals, harvestable, 97 %; by hand: Clear (Ada)". */
 export function describe(drop, { machine = true } = {}) {
   if (!machine) return said(drop, [placeText(drop)]);
   const parts = [`${placeText(drop)}: ${drop.auto ? outcomeOf(drop.auto.outcome).label : `not scored${drop.why_unscored ? `: ${drop.why_unscored}` : ""}`}`];
   if (drop.auto?.probability !== null && drop.auto?.probability !== undefined) parts[0] += `, ${percent(drop.auto.probability)}`;
   if (drop.auto && drop.auto.probability !== null && !drop.auto.above_threshold) parts[0] += " (below the threshold)";
+  if (crystalsText(drop)) parts.push(crystalsText(drop));
   return said(drop, parts);
 }
 

@@ -1,19 +1,22 @@
 """What is told of a whole installation: the scores of all plates, and the ledger."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from crystal_search.columns import Cell, outcome_cells, score_cells
+from crystal_search.columns import Cell
 from crystal_search.outcomes import GROUPS
+from crystal_search.score_cells import outcome_cells, score_cells
 from crystal_search.server.imaging.imaging_database import AutoScore, LedgerEntry, ManualScore
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.shown_scores import shown_in
 from crystal_search.server.services.triage_states import triage_states
 from crystal_search.viewer import score_table
+from crystal_search.viewer.crystal_records import COUNT_COLUMNS, count_cells
 from crystal_search.viewer.json_records import moment
 from crystal_search.viewer.reading import PlateReader
 from crystal_search.viewer.score_table import KEY_COLUMNS, image_cells, recipe_cells, score_rows
+from crystal_search.viewer.tables.crystal_rows import CRYSTAL_COLUMNS, crystal_rows
 from crystal_search.viewer.tables.table_files import Row
 
 ENTRIES_AT_ONCE = 1000
@@ -27,6 +30,7 @@ _FOUND = (
     "second_group",
     "second_probability",
     "drop_found",
+    *COUNT_COLUMNS,
 )
 LEDGER_COLUMNS = (
     "score_id",
@@ -62,14 +66,28 @@ def scores_of_all_plates(site: Installation) -> Iterator[Row]:
     for summary in reader.plates():
         boards = [(summary.plate, number, channel) for channel in summary.channels for number in summary.inspections]
         for board in boards:
-            yield from score_rows(reader.drops(board), reader.about(summary.plate), reader.triage(board))
+            drops = reader.unkept_drops(board)
+            yield from score_rows(drops, reader.about(summary.plate), reader.promised(drops))
 
 
 def whole_ledger(site: Installation) -> Iterator[Row]:
     """Yield a row for each score that was ever given, by people and machines, in the order in which they came."""
-    reader, after = _reader_of(site), 0
+    reader = _reader_of(site)
+    yield from (entry_row(each, reader) for each in _entries(site))
+
+
+def every_crystal(site: Installation) -> Iterator[Row]:
+    """Yield a row for each crystal of each score in the ledger, in the order in which scores came."""
+    reader = _reader_of(site)
+    for entry in _entries(site):
+        scale = site.settings.micrometres_per_pixel.get(site.imagers.of(entry.image))
+        yield from crystal_rows(replace(entry, image=reader.by_robots_clock(entry.image)), scale)
+
+
+def _entries(site: Installation) -> Iterator[LedgerEntry]:
+    after = 0
     while entries := site.imaging.ledger_entries(after=after, limit=ENTRIES_AT_ONCE):
-        yield from (entry_row(each, reader) for each in entries)
+        yield from entries
         after = entries[-1].id
 
 
@@ -91,7 +109,8 @@ def entry_row(entry: LedgerEntry, reader: PlateReader) -> dict[str, Cell]:
 
 def _machine_cells(score: AutoScore) -> dict[str, Cell]:
     found = {name: cell for name, cell in score_cells(score.found).items() if name in _FOUND}
-    return found | recipe_cells(score) | {"work_unit": score.work_unit, "error": score.found.error}
+    found |= count_cells(score.found.crystals)
+    return found | recipe_cells(score.recipe) | {"work_unit": score.work_unit, "error": score.found.error}
 
 
 def _person_cells(score: ManualScore) -> dict[str, Cell]:
@@ -113,5 +132,10 @@ WHOLE_TABLES: dict[str, WholeTable] = {
         columns=LEDGER_COLUMNS,
         rows=whole_ledger,
         meaning="a row for each score that people and machines ever gave",
+    ),
+    "crystals": WholeTable(
+        columns=CRYSTAL_COLUMNS,
+        rows=every_crystal,
+        meaning="a row for each crystal that machines found one by one",
     ),
 }

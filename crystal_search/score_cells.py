@@ -1,0 +1,38 @@
+"""The columns that tell an outcome and a machine's score, wherever they stand (docs/columns.md)."""
+
+from crystal_search.columns import Cell
+from crystal_search.group_rule import group_probabilities
+from crystal_search.outcomes import BY_NAME, GROUPS
+from crystal_search.result import ImageScore
+
+_PEAKS = tuple(f"p_{group}" for group in GROUPS)
+
+
+def outcome_cells(name: str) -> dict[str, Cell]:
+    """Return the columns that tell an outcome; what is none of the 13 has no number and no group.
+
+    >>> outcome_cells("no_drop")
+    {'outcome': 'no_drop', 'score_number': None, 'group': None}
+    """
+    known = BY_NAME.get(name)
+    number, group = (known.score_number, known.group.value) if known else (None, None)
+    return {"outcome": name, "score_number": number, "group": group}
+
+
+def ranked_cells(found: ImageScore) -> dict[str, Cell]:
+    """Return the columns that tell the ranked score of an image: outcome, probabilities of groups."""
+    score = found.score
+    cells = outcome_cells(found.outcome)
+    cells["probability"] = score.probability if score else None
+    cells["above_threshold"] = score is not None and score.above_threshold
+    cells.update(zip(_PEAKS, found.group_peaks, strict=False))
+    return cells
+
+
+def score_cells(found: ImageScore) -> dict[str, Cell]:
+    """Return the columns that tell what was found in an image; those that would say nothing are missing or None."""
+    cells = ranked_cells(found) | {"drop_found": found.drop is not None}
+    if found.second_group is not None:
+        cells |= {"second_group": str(found.second_group)}
+        cells |= {"second_probability": max(group_probabilities(found.second_opinion))}
+    return cells | ({f"drop_{side}": edge for side, edge in found.drop.box._asdict().items()} if found.drop else {})

@@ -1,0 +1,147 @@
+"""Crystals one by one on the drop page: drawn, listed, pointed at both ways, picked, hidden."""
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from crystal_search.geometry import Point
+from crystal_search.server.imaging.imaging_database import DropScores
+from tests.acceptance.browser import needs_chromium
+from tests.acceptance.viewer_pages import Site, as_person, shown, tile
+from tests.viewer_site import add_plate, auto_score, crystal_score
+
+pytestmark = needs_chromium
+
+IMAGER = "RI1000-0081"  #: whose pixels are 2.5 micrometres wide
+
+
+def plate(site: Site, name: str, *, folder: str = "") -> list[DropScores]:
+    """Return a drop with three crystals, one without any, one in which nobody looked for them."""
+    place = site.folder / folder if folder else site.folder
+    drops = add_plate(site.imaging, place, plate=name, rows=1)
+    found, none, unsearched = (drop.image.id for drop in drops)
+    site.imaging.add_auto_scores([crystal_score(found), crystal_score(none, ()), auto_score(unsearched, "clear")])
+    return drops
+
+
+def at(page: Page, row: float, column: float) -> tuple[float, float]:
+    """Return where a pixel of the image is in the window."""
+    box = page.locator("#stage .sheet").bounding_box()
+    assert box is not None
+    return box["x"] + column / 320 * box["width"], box["y"] + row / 240 * box["height"]
+
+
+def test_crystals_are_drawn_and_listed_with_sizes(site: Site, page: Page) -> None:
+    for name, folder, sizes in (
+        ("CRYSTALS", IMAGER, ["200 × 50 µm", "30 × 20 µm", "60 × 40 µm"]),
+        ("UNKNOWN", "", ["80 × 20 px", "12 × 8.0 px", "24 × 16 px"]),
+    ):
+        found, none, unsearched = plate(site, name, folder=folder)
+        shown(page, f"/drop/{found.image.id}")
+        expect(page.locator("#stage .crystal")).to_have_count(3)
+        expect(page.locator("#stage .crystal text")).to_have_text(["1", "2", "3"])
+        expect(page.locator("#crystals .size")).to_have_text(sizes)
+        label = f"Crystal 3, 60 %, {sizes[2]}, cut off"
+        expect(page.locator("#crystals").get_by_role("button", name=label)).to_be_visible()
+        longest = sizes[0].replace(" × 50", "").replace(" × 20", "")
+        expect(page.locator("#crystals-count")).to_have_text(f"3 crystals, longest {longest}")
+        expect(page.locator("#facts")).to_contain_text(f"3 crystals, longest {longest}")
+        shown(page, f"/drop/{none.image.id}")
+        expect(page.locator("#crystals")).to_have_text("No crystal was found.")
+        shown(page, f"/drop/{unsearched.image.id}")
+        expect(page.locator("#crystals-found")).to_be_hidden()
+        expect(page.locator("#show-crystals")).to_be_hidden()
+        shown(page, f"/plate/{name}")
+        expect(tile(page, found).locator("img")).to_have_attribute("alt", re.compile(f"3 crystals, longest {longest}"))
+
+
+def test_what_is_pointed_at_stands_out_in_picture_and_list(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "POINTED")
+    shown(page, f"/drop/{found.image.id}")
+    out, rows = page.locator("#stage .crystal.here"), page.locator("#crystals li.here")
+    expect(out).to_have_count(0)
+    page.mouse.move(*at(page, 100, 160))  # the small one lies on the long one
+    expect(out).to_have_attribute("data-number", "2")
+    expect(rows).to_have_attribute("data-number", "2")
+    page.mouse.move(*at(page, 100, 110))
+    expect(rows).to_have_attribute("data-number", "1")
+    page.mouse.move(*at(page, 220, 300))
+    expect(rows).to_have_count(0)
+    page.locator("#crystals li").nth(2).hover()
+    expect(out).to_have_attribute("data-number", "3")
+    page.mouse.move(*at(page, 220, 300))
+    expect(out).to_have_count(0)
+    page.locator("#crystals .find").nth(1).focus()
+    expect(out).to_have_attribute("data-number", "2")
+    page.keyboard.press("Enter")
+    expect(page.locator("#crystals .find").nth(1)).to_have_attribute("aria-pressed", "true")
+    page.mouse.move(*at(page, 100, 110))
+    expect(rows).to_have_attribute("data-number", "1")
+    page.mouse.move(*at(page, 220, 300))
+    expect(rows).to_have_attribute("data-number", "2")
+
+
+def test_a_crystal_is_picked_and_taken_back_and_goes_into_the_list(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "PICKED", folder=IMAGER)
+    as_person(page)
+    shown(page, f"/drop/{found.image.id}")
+    page.get_by_role("button", name="Pick crystal 1").click()
+    expect(page.locator("#stage .mark.pick")).to_have_count(1)
+    expect(page.get_by_role("button", name="Pick crystal 1")).to_have_text("Picked")
+    expect(page.get_by_role("button", name="Pick crystal 1")).to_be_focused()
+    (mark,) = site.imaging.marks([found.image.id])
+    assert (mark.kind, mark.person, mark.place) == ("pick", "Ada", Point(100, 140))
+    table = page.request.get(f"/picks/harvest.csv?ids={found.image.id}").text().splitlines()
+    row = dict(zip(table[0].split(","), table[1].split(","), strict=True))
+    assert (row["position_from"], row["crystal"], row["long_um"]) == ("pick mark", "1", "200.0")
+    page.goto(f"/picks?ids={found.image.id}")
+    expect(page.locator(".picked")).to_contain_text("pick mark by Ada, 200 × 50 µm")
+    shown(page, f"/drop/{found.image.id}")
+    page.get_by_role("button", name="Pick crystal 1").click()
+    expect(page.locator("#stage .mark.pick")).to_have_count(0)
+    assert site.imaging.marks([found.image.id]) == []
+
+
+def test_crystals_are_hidden_by_key_and_stay_so_and_with_all_that_the_machine_says(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "HIDDEN")
+    shown(page, f"/drop/{found.image.id}")
+    first = page.locator("#stage .crystal").first
+    expect(first).to_be_visible()
+    page.keyboard.press("i")
+    expect(first).to_be_hidden()
+    expect(page.locator("#show-crystals")).to_have_attribute("aria-pressed", "false")
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    expect(first).to_be_hidden()
+    page.locator("#show-crystals").click()
+    expect(first).to_be_visible()
+    page.keyboard.press("m")
+    for hidden in (first, page.locator("#crystals-found"), page.locator("#facts dt", has_text="Crystals")):
+        expect(hidden).to_be_hidden()
+    label = page.locator("#stage .sheet").get_attribute("aria-label")
+    assert label is not None
+    assert "crystal" not in label
+    shown(page, "/plate/HIDDEN?frames=off")
+    expect(tile(page, found).locator("img")).not_to_have_attribute("alt", re.compile("crystals"))
+
+
+def test_a_crystal_out_of_sight_comes_into_sight(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "FAR")
+    shown(page, f"/drop/{found.image.id}")
+    for _ in range(8):
+        page.keyboard.press("+")
+    page.locator("#crystals .find").nth(2).click()
+    stage, crystal = (page.locator(each).bounding_box() for each in ("#stage", '#stage .crystal[data-number="3"] text'))
+    assert stage is not None
+    assert crystal is not None
+    assert stage["x"] <= crystal["x"] <= stage["x"] + stage["width"]
+
+
+def test_touching_a_crystal_on_a_phone_finds_it_in_the_list(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "TOUCHED")
+    page.set_viewport_size({"width": 390, "height": 844})
+    shown(page, f"/drop/{found.image.id}")
+    page.mouse.click(*at(page, 100, 110))
+    expect(page.locator("#crystals li.here")).to_have_attribute("data-number", "1")
+    expect(page.locator("#crystals .find").first).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#crystals li.here")).to_be_in_viewport()
