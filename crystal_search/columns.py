@@ -158,6 +158,7 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("crystals_there", "count", "crystals in truth, but for those that are too faint to be seen"),
         Column("crystals_found", "count", "crystals that were found and are probable enough to count"),
         Column("longest_px", "number", "long side of the longest crystal that was found, stored pixels"),
+        Column("longest_um", "number", "the same in micrometres, where the scale of the image is known"),
         Column("detector", "text", "name of the crystal detector"),
         Column("detector_sha256", "text", "hash of its file"),
         Column("classifier", "text", "name of the classifier"),

@@ -209,8 +209,6 @@ class CrystalCard(ModelCard):
 
     role: ClassVar[str] = "crystals"
     title: ClassVar[str] = "crystal detector"
-    scores_images: ClassVar[bool] = False
-    instead: ClassVar[str] = "which clients do not run; its card can be named to `crystal-search evaluate`"
 
     side_multiple_px: int  #: inputs are padded to a multiple of it, and tiles begin at one
     margin_px: int  #: of its surroundings that a tile is seen with; a multiple of the former

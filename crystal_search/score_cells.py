@@ -35,4 +35,7 @@ def score_cells(found: ImageScore) -> dict[str, Cell]:
     if found.second_group is not None:
         cells |= {"second_group": str(found.second_group)}
         cells |= {"second_probability": max(group_probabilities(found.second_opinion))}
+    if found.crystals is not None:
+        cells |= {"crystals_found": len(found.crystals)}
+        cells |= {"longest_px": max((each.long_px for each in found.crystals), default=None)}
     return cells | ({f"drop_{side}": edge for side, edge in found.drop.box._asdict().items()} if found.drop else {})

@@ -4,6 +4,7 @@ A box is (row, column, long side, short side, angle of the long side from column
 pixels; the centre of the pixel in row 0 and column 0 lies at (0.5, 0.5). A direction is an angle of the same kind.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,17 +71,30 @@ def outline_of(reach: NDArray[np.floating[Any]], centre: NDArray[np.floating[Any
     """Return the convex outline (P, 2) that reaches so far (DIRECTIONS,) from a centre (2,) at most.
 
     Each direction allows the half of the plane that lies before its reach; what all allow is the outline. So an outline
-    that reaches nowhere farther than another one lies within it.
+    that reaches nowhere farther than another one lies within it. Its corners are those crossings of two limits that all
+    others allow.
     """
-    directions = circle_of_directions()
-    far = 4 * float(np.max(reach)) + 1
-    polygon = far * np.array([(-1, -1), (-1, 1), (1, 1), (1, -1)], np.float64)
-    for direction, limit in zip(directions, np.asarray(reach, np.float64), strict=True):
-        polygon = _cut(polygon, direction, float(limit))
-    return polygon + np.asarray(centre, np.float64)
+    limits = np.asarray(reach, np.float64)
+    pairs, inverses = _crossings()
+    points = (inverses @ limits[pairs][..., None])[..., 0]  # (crossings, 2)
+    little = _TINY * (1 + float(np.abs(limits).max()))
+    corners = points[(points @ circle_of_directions().T <= limits + little).all(axis=1)]
+    away = corners - corners.mean(axis=0) if len(corners) else corners
+    corners = corners[np.argsort(np.arctan2(away[:, 0], away[:, 1]))]
+    apart = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1)
+    return np.asarray(corners[apart > little] + np.asarray(centre, np.float64))
 
 
-def _cut(polygon: NDArray[np.float64], direction: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
+@cache
+def _crossings() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return which pairs of directions (N, 2) cross, and what makes of their two reaches the place (N, 2, 2)."""
+    first, second = np.triu_indices(DIRECTIONS, 1)
+    crossing = second - first != DIRECTIONS // 2  # opposite limits are parallel
+    pairs = np.stack((first[crossing], second[crossing]), axis=1)
+    return pairs, np.linalg.inv(circle_of_directions()[pairs])
+
+
+def cut(polygon: NDArray[np.float64], direction: NDArray[np.float64], limit: float) -> NDArray[np.float64]:
     """Return the part of a convex polygon (P, 2) in which nothing reaches farther than `limit` in a direction."""
     beyond = polygon @ direction - limit
     if (beyond <= 0).all():

@@ -18,7 +18,12 @@ TILE_PX = 1024  #: side of the part of an image that one tile answers for
 
 
 def find_crystals(
-    image: DecodedImage, network: Network[CrystalCard], *, least_probability: float | None = None
+    image: DecodedImage,
+    network: Network[CrystalCard],
+    *,
+    least_probability: float | None = None,
+    counts: Callable[[Crystal], bool] = lambda _: True,
+    most: int | None = None,
 ) -> tuple[Crystal, ...]:
     """Return the crystals that a detector sees in an image, the most probable first, in pixels as stored.
 
@@ -28,13 +33,17 @@ def find_crystals(
     ----------
     least_probability
         Of a crystal (default: what the card says).
+    counts
+        Tells of a crystal whether it is wanted.
+    most
+        So many at most (default: all).
     """
     card = network.card
     grey = not_wider(to_grey(image.colour), card.working_width_px)
     found = crystals_in_view(normalised(grey, card.normalisation), network, least_probability=least_probability)
-    found = with_contrasts(found, grey)
     scale = image.width_px / grey.shape[1]
-    return tuple(each.enlarged(scale) for each in found)
+    wanted = [each for each in found if counts(each.enlarged(scale))][:most]
+    return tuple(each.enlarged(scale) for each in with_contrasts(wanted, grey))
 
 
 def crystals_in_view(

@@ -9,12 +9,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from crystal_search.adaptation.rescoring import NOTHING
-from crystal_search.arguments import count, fraction
+from crystal_search.arguments import count, fraction, length
 from crystal_search.columns import plain
 from crystal_search.direct.rescored_files import READOUT_COLUMNS, rescored_rows, used_readout
 from crystal_search.direct.scored_files import (
@@ -34,7 +35,7 @@ from crystal_search.files import PART
 from crystal_search.hostile_json import printable
 from crystal_search.outcomes import THRESHOLD, UNSURE
 from crystal_search.processes import processors
-from crystal_search.work_unit import Parameters
+from crystal_search.work_unit import CRYSTALS_FROM, Parameters
 
 NAMED = 5  #: files with a trouble that are told at the most
 WIDEST = max(map(len, READOUT_COLUMNS))
@@ -52,6 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threshold", type=fraction, help=f"default: the installation's, else {THRESHOLD}")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
+    parser.add_argument("--crystals", type=Path, metavar="CARD", help="of a crystal detector: counts crystals, too")
+    parser.add_argument(
+        "--crystals-from",
+        type=fraction,
+        default=CRYSTALS_FROM,
+        metavar="PROBABILITY",
+        help="of the crystal group in the best chop, from which crystals are searched for (default: %(default)s)",
+    )
+    parser.add_argument("--um-per-px", type=length, metavar="UM", help="micrometres a pixel of the images as stored")
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
 
 
@@ -69,14 +79,20 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.csv and len(paths) > 1:
         raise UserError(f"{len(paths)} images need --csv FILE, which gets one row for each")
     models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
-    parameters = Parameters(threshold=threshold, scoring=arguments.scoring, no_drop=arguments.no_drop)
-    job = Job(models=models, parameters=parameters, overlays=arguments.overlays)
-    classifier = models_in(job.models).classifier.card  # an error here, not in each worker
+    parameters = Parameters(
+        threshold=threshold,
+        scoring=arguments.scoring,
+        no_drop=arguments.no_drop,
+        crystals_from=arguments.crystals_from,
+    )
+    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, detector=arguments.crystals)
+    classifier = models_in(job.models, job.detector).classifier.card  # an error here, not in each worker
     used = used_readout(arguments.readout, classifier.sha256) if arguments.readout else None
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()
-    found = tally.counting(_found(paths, job, arguments.workers))
+    told = (replace(each, um_per_px=arguments.um_per_px) for each in _found(paths, job, arguments.workers))
+    found = tally.counting(told)
     rows = rescored_rows(found, used, tally.answers) if used else map(csv_row, found)
     if arguments.csv:
         _write(arguments.csv, READOUT_COLUMNS if used else COLUMNS, rows)

@@ -14,7 +14,8 @@ from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.formats.picture import MAX_BYTES
 from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
-from crystal_search.model import default_models, default_models_folder
+from crystal_search.model import default_models, default_models_folder, in_role, read_model
+from crystal_search.model_card import CrystalCard
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
 from crystal_search.processes import in_order, pool_of
@@ -31,11 +32,12 @@ COLUMNS = (
     *("path", "outcome", "score_number", "group", "probability"),
     *(f"p_{group}" for group in GROUPS),
     *("above_threshold", "drop_found", *(f"drop_{side}" for side in PLACES["SIDE"])),
-    *("second_group", "second_probability"),
+    *("second_group", "second_probability", "crystals_found", "longest_px", "longest_um"),
     *("classifier", "seconds", "remarks", "error"),
 )
 NOT_SCORED = "not_scored"
-DECIMALS = {"probability": 4, "second_probability": 4, "seconds": 3}  #: in the CSV file; six in all other columns
+#: In the CSV file; six in all other columns.
+DECIMALS = {"probability": 4, "second_probability": 4, "seconds": 3, "longest_px": 1, "longest_um": 1}
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
 MAX_STEM_BYTES = 200  #: of an overlay's name: file systems take 255 bytes, with number and suffix
 
@@ -47,6 +49,7 @@ class Job:
     models: Path
     parameters: Parameters
     overlays: Path | None
+    detector: Path | None = None  #: card of a crystal detector, in the place of one among the models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Scored:
     seconds: float
     remarks: tuple[str, ...] = ()  #: what was overlooked or chosen while the picture was read
     overlay_error: str = ""  #: which picture with frames could not be written, and why
+    um_per_px: float | None = None  #: micrometres a stored pixel, where somebody told
     was_read: bool = True  #: whether an error of the score is about what the file holds, and not about getting at it
 
     @property
@@ -71,15 +75,17 @@ class Scored:
 _worker: dict[str, tuple[Job, Models]] = {}  # one entry, set once in each worker process
 
 
-def models_in(folder: Path) -> Models:
-    """Return the networks of the models to use from `folder`.
+def models_in(folder: Path, detector: Path | None = None) -> Models:
+    """Return the networks of the models to use from `folder`, and of the detector whose card is named.
 
     Raises
     ------
     ModelError
-        If it does not hold one model of each kind to use.
+        If the folder does not hold one model of each kind to use, or the card is no crystal detector's.
     """
-    return loaded(default_models(folder))
+    if detector is None:
+        return loaded(default_models(folder))
+    return loaded([*default_models(folder, but=CrystalCard.role), in_role(read_model(detector), CrystalCard)])
 
 
 def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> tuple[Path, float]:
@@ -169,7 +175,7 @@ def _overlay_error(overlay: Path, image: DecodedImage, score: ImageScore) -> str
 
 
 def _start_worker(job: Job) -> None:
-    _worker["job"] = (job, models_in(job.models))
+    _worker["job"] = (job, models_in(job.models, job.detector))
 
 
 def _score_in_worker(entry: tuple[int, Path]) -> Scored:
@@ -290,6 +296,8 @@ def row(found: Scored) -> dict[str, Cell]:
         "remarks": "; ".join(found.remarks) or None,
         "error": score.error,
     }
+    if score.crystals and found.um_per_px:
+        cells["longest_um"] = found.um_per_px * max(each.long_px for each in score.crystals)
     if score.error is None:
         peaks = found.peaks or (0.0,) * len(GROUPS)
         cells |= {f"p_{group}": peak for group, peak in zip(GROUPS, peaks, strict=True)}

@@ -137,6 +137,7 @@ def _check_no_worse(site: Installation, model: Model[ModelCard], arguments: argp
     if (arguments.photographs is None) != (arguments.labels is None):
         raise UserError("--photographs and --labels go together; name both")
     if model.card.role not in MEASURES:
+        say(f"{model.card.title}s are not compared; `crystal-search evaluate CARD CARD --coco FOLDER` judges several")
         return
     try:
         used = default_model(type(model.card), site.models)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from crystal_search.hostile_json import printable
 from crystal_search.images import IN_COLOUR, DecodedImage, decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import Model, in_role
-from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, ModelCard
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, ModelCard
 from crystal_search.result import DropRegion, ImageScore
 from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
+from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
 from crystal_search.scoring.feature_cells import FeatureCells, mean_over_drop
 from crystal_search.scoring.image_opinion import class_opinion
 from crystal_search.scoring.ranking import best_chops, group_columns, ranked_score
@@ -34,11 +35,16 @@ class Models:
     classifier: Network[ClassifierCard]
     drop: Network[DropCard]
     image: Network[ImageCard] | None = None  #: gives a second opinion
+    crystals: Network[CrystalCard] | None = None  #: finds crystals one by one
 
     @property
     def decode_width_px(self) -> int:
-        """How wide an image must at least be decoded, the same whether there is a second opinion or not."""
-        return max(self.classifier.card.working_width_px, self.drop.card.working_width_px)
+        """How wide an image must at least be decoded, the same whether there is a second opinion or not.
+
+        A detector that sees images wider than the others has them decoded wider, by which scores differ a little.
+        """
+        asked = [self.classifier.card, self.drop.card, *([self.crystals.card] if self.crystals else [])]
+        return max(card.working_width_px for card in asked)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +57,7 @@ class Chops:
 
 
 def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
-    """Return the networks of models, one for each role that scoring has; there may be none that gives a second opinion.
+    """Return the networks of models, one for each role that scoring has; classifier and drop locator must be there.
 
     Raises
     ------
@@ -62,14 +68,17 @@ def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
     """
     given = list(models)
     by_role = {model.card.role: model for model in given}
-    missing = {each.name for each in fields(Models)} - by_role.keys()
-    if len(by_role) != len(given) or missing - {"image"} or len(by_role) + len(missing) != len(fields(Models)):
+    needed = {each.name for each in fields(Models) if each.default is MISSING}
+    if len(by_role) != len(given) or not needed <= by_role.keys() <= {each.name for each in fields(Models)}:
         names = ", ".join(f"{model.card.name} ({model.card.title})" for model in given)
         raise ModelMismatchError(f"expected one classifier and one drop locator, got {names or 'none'}")
     return Models(
         classifier=OnnxNetwork(in_role(by_role["classifier"], ClassifierCard), threads=threads),
         drop=OnnxNetwork(in_role(by_role["drop"], DropCard), threads=threads),
         image=OnnxNetwork(in_role(by_role["image"], ImageCard), threads=threads) if "image" in by_role else None,
+        crystals=(
+            OnnxNetwork(in_role(by_role["crystals"], CrystalCard), threads=threads) if "crystals" in by_role else None
+        ),
     )
 
 
@@ -108,36 +117,47 @@ def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[Ima
 
 
 def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> ImageScore:
-    """Score one decoded image: locate the drop, score its chops, rank the outcome; ask for a second opinion.
+    """Score one decoded image: locate the drop, score its chops, rank the outcome; then ask the models beside these.
 
-    A second opinion is of the whole image, also where no drop was found, and changes nothing in the first.
+    A second opinion is of the whole image, also where no drop was found. Crystals are searched for where the best chop
+    speaks for some. Neither changes anything in the score.
 
     Parameters
     ----------
     image
         Decoded at least as wide as `models.decode_width_px`, or as it is stored.
     models
-        Classifier and drop locator, perhaps a classifier of whole images.
+        Classifier and drop locator, perhaps a classifier of whole images, perhaps a crystal detector.
     parameters
-        Threshold, number of best chops, kind of scoring.
+        Threshold, number of best chops, kind of scoring, from when on crystals are searched for.
     """
-    score = first_opinion(image, models, parameters)
-    if models.image is None:
-        return score
     watch = Stopwatch()
-    with watch.step("second_opinion"):
-        opinion = class_opinion(image, models.image)
-    return replace(score, second_opinion=tuple(opinion.tolist()), seconds=score.seconds | watch.seconds)
+    score, drop = _first_opinion(image, models, parameters, watch)
+    if models.image is not None:
+        with watch.step("second_opinion"):
+            score = replace(score, second_opinion=tuple(class_opinion(image, models.image).tolist()))
+    if models.crystals is not None and is_searched(score, parameters.crystals_from):
+        with watch.step("crystals"):
+            score = replace(score, crystals=crystals_in_drop(image, models.crystals, drop))
+    return replace(score, seconds=watch.seconds)
 
 
 def first_opinion(image: DecodedImage, models: Models, parameters: Parameters) -> ImageScore:
     """Return the score of one decoded image by its chops; the arguments are those of `score_image`."""
     watch = Stopwatch()
+    score, _ = _first_opinion(image, models, parameters, watch)
+    return replace(score, seconds=watch.seconds)
+
+
+def _first_opinion(
+    image: DecodedImage, models: Models, parameters: Parameters, watch: Stopwatch
+) -> tuple[ImageScore, LocatedDrop | None]:
+    """Return the score of one image by its chops, and its drop."""
     with watch.step("drop"):
         grey = to_grey(image.colour)
         drop = locate_drop(grey, models.drop)
     if drop is None and parameters.no_drop == "stop":
-        return ImageScore(height_px=image.height_px, width_px=image.width_px, seconds=watch.seconds)
+        return ImageScore(height_px=image.height_px, width_px=image.width_px), None
     with watch.step("normalise"):
         card = models.classifier.card
         pixels = image.colour if card.normalisation in IN_COLOUR else grey
@@ -145,7 +165,7 @@ def first_opinion(image: DecodedImage, models: Models, parameters: Parameters) -
     with watch.step("classify"):
         chops = scored_chops(view, drop, models.classifier, parameters)
     found = summary(chops, image, view.shape[1], parameters)
-    return replace(found, drop=_region(drop, image), seconds=watch.seconds)
+    return replace(found, drop=_region(drop, image)), drop
 
 
 def scored_chops(

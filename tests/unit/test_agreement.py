@@ -109,6 +109,7 @@ OF_SCORES: dict[str, list[ImageScore]] = {
     "crystals.long_px": [with_crystal(0, long_px=52.0), with_crystal(1, long_px=20.0)],
     "crystals.short_px": [with_crystal(0, short_px=14.0), with_crystal(1, short_px=20.0)],
     "crystals.angle_rad": [with_crystal(0, angle_rad=0.3), with_crystal(1, angle_rad=0.7854)],
+    "crystals.contrast": [with_crystal(0, contrast=0.3), with_crystal(1, contrast=0.0)],
     "crystals.outline": [
         with_crystal(0, outline=CRYSTALS[1].outline),
         *(with_crystal(number, outline=CRYSTALS[number].outline[:3]) for number in (0, 1)),
@@ -173,6 +174,12 @@ def test_no_field_of_a_result_is_forgotten() -> None:
 
 SMALL = st.floats(-1e-4, 1e-4)
 PIXEL = st.integers(-1, 1)
+
+
+@pytest.mark.parametrize(("contrast", "agrees"), [(0.4, True), (0.45, True), (0.5, False), (0.3, False)])
+def test_contrasts_differ_little(contrast: float, agrees: bool) -> None:
+    one, other = with_crystal(0, contrast=0.4), with_crystal(0, contrast=contrast)
+    assert (score_disagreement(one, other, TOLERANCE) == "") is agrees
 
 
 def told_elsewhere(crystal: Crystal, data: st.DataObject) -> Crystal:

@@ -13,7 +13,7 @@ from torch import nn
 from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.crystals.decoding import HEAT, STRIDE_PX
 from crystal_search.crystals.finding import dense_maps, find_crystals
-from crystal_search.errors import ModelCardError, UserError
+from crystal_search.errors import ModelCardError
 from crystal_search.exporting.export import export
 from crystal_search.images import from_array
 from crystal_search.inference import Maps, OnnxNetwork
@@ -109,12 +109,11 @@ def test_a_card_whose_tiles_would_begin_between_cells_is_refused() -> None:
         card_from_json(text.encode())
 
 
-def test_it_is_no_part_of_what_scores_images(model: Model[ModelCard], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="mine is a crystal detector, which clients do not run"):
-        check_usable(site_at(tmp_path), model)
+def test_a_folder_that_has_it_scores_with_it(model: Model[ModelCard], tmp_path: Path) -> None:
+    check_usable(site_at(tmp_path), model)
     folder = Path(shutil.copytree(default_models_folder(), tmp_path / "models"))
     write_model(model.onnx, model.card, folder)
-    assert [each.card.role for each in default_models(folder)] == ["classifier", "drop"]
+    assert [each.card.role for each in default_models(folder)] == ["classifier", "drop", "crystals"]
     assert default_model(CrystalCard, folder).card.name == "mine"
 
 

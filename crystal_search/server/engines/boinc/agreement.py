@@ -26,6 +26,7 @@ FRAME_REACH = 0.1
 
 LEAST_OVERLAP = 0.8  #: intersection over union of the boxes of one crystal
 REACH_APART = 0.1  #: of a crystal's long side, and a pixel: by which its outlines may differ
+CONTRAST_APART = 0.05  #: and this share of the contrast: by which contrasts may differ
 CRYSTALS_APART = 0.05  #: of all crystals, that only one host found: where there are less than 20, none
 
 Size = tuple[int, int]
@@ -191,7 +192,12 @@ def _found_by_both(one: Crystals, other: Crystals, tolerance: float) -> int:
 
 
 def _is_crystal(one: Crystal, other: Crystal, tolerance: float) -> bool:
-    """Tell whether two crystals whose boxes are alike are one: as probable, with outlines that reach as far."""
+    """Tell whether two crystals whose boxes are alike are one: as probable and as dark, with outlines as far out."""
+    if (one.contrast is None) != (other.contrast is None):
+        return False
+    contrasts = one.contrast or 0.0, other.contrast or 0.0
+    if abs(contrasts[0] - contrasts[1]) > CONTRAST_APART * (1 + max(contrasts)):
+        return False
     centre = np.array([one.box[:2]])
     apart = np.abs(reaches(np.array([one.outline]), centre) - reaches(np.array([other.outline]), centre)).max()
     return abs(one.probability - other.probability) <= tolerance and apart <= 1 + REACH_APART * one.long_px
