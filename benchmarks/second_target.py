@@ -5,8 +5,8 @@ clustered ones (H) from few images, then the other kind from few more, at two ra
 runs is one of ``crystal-search``. It can be stopped at any moment: what was done is not done again, and a training that
 was stopped goes on from its checkpoint.
 
-An image counts as one to learn from whether the training saw it or chose weights and threshold by it: of ten, two are
-for that. The paper's trainings had no such images.
+An image counts as one to learn from whether the training saw it or not: of ten, seven are learnt from, two choose
+weights and threshold, and one, which a dataset keeps to test on, is not used. The paper's trainings saw all of them.
 """
 
 import argparse

@@ -238,6 +238,11 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("long_um", "number", "long side in micrometres, where the scale of the image is known"),
         Column("short_um", "number", "short side in micrometres"),
         Column("area_um2", "number", "what its outline encloses, square micrometres"),
+        Column("first_section", "count", "lowest section of a stack that shows it, from 1"),
+        Column("sections", "count", "how many sections show it, one upon the other"),
+        Column("height_um", "number", "how high it is: its sections times the step between them, micrometres"),
+        Column("volume_um3", "number", "its areas in all sections times the step, cubic micrometres"),
+        Column("section_um", "number", "step from section to section, micrometres"),
     ),
     "What was drawn in images": (
         Column("height_px", "count", "rows of the image"),

@@ -108,6 +108,23 @@ def cut(polygon: NDArray[np.float64], direction: NDArray[np.float64], limit: flo
     return np.asarray(pairs[kept])
 
 
+def within_outline(polygon: NDArray[np.floating[Any]], outline: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the part of a convex polygon (P, 2) that lies within a convex outline (Q, 2); no points where none does.
+
+    >>> square = np.array([(0.0, 0.0), (0.0, 4.0), (4.0, 4.0), (4.0, 0.0)])
+    >>> float(areas(within_outline(square, square + 2)))
+    4.0
+    """
+    outline = np.asarray(outline, np.float64)
+    found, middle = np.asarray(polygon, np.float64), outline.mean(axis=0)
+    for start, side in zip(outline, np.roll(outline, -1, axis=0) - outline, strict=True):
+        outwards = np.array([side[1], -side[0]])
+        outwards = outwards if outwards @ (start - middle) >= 0 else -outwards
+        if len(found):
+            found = cut(found, outwards, float(outwards @ start))
+    return found
+
+
 def areas(polygons: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """Return the areas (N,) of polygons (N, P, 2)."""
     rows, columns = polygons[..., 0], polygons[..., 1]

@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from crystal_search.arguments import count, length
 from crystal_search.columns import csv_text
+from crystal_search.direct import crystal_stacks
 from crystal_search.direct.crystal_files import COLUMNS, SearchedFile, coco_text, rows_of, searched
+from crystal_search.direct.crystal_stacks import Scale, stacked_rows
 from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
@@ -29,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--overlays", type=Path, metavar="DIR", help="write a picture with boxes for each image")
     add("--coco", type=Path, metavar="JSON", help="write boxes and outlines as COCO annotations")
     add("--um-per-px", type=length, metavar="UM", help="micrometres a pixel of the images as stored")
+    add(
+        "--z", type=length, metavar="UM", help="images of a folder are sections so far apart: one row for every crystal"
+    )
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
 
 
@@ -42,6 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
     ModelError
         If the model cannot be used.
     """
+    if arguments.z and not arguments.um_per_px:
+        raise UserError("--z asks for volumes, and these need the size of a pixel; give --um-per-px too")
     model = in_role(read_model(arguments.model), CrystalCard)
     paths = inputs(arguments.images)
     for place in filter(None, (arguments.csv, arguments.coco)):
@@ -49,8 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.overlays:
         make_folder(arguments.overlays)
     found = list(_searched(paths, OnnxNetwork(model, threads=arguments.threads), arguments.overlays))
-    rows = [row for each in found for row in rows_of(each, arguments.um_per_px)]
-    write_whole(arguments.csv, csv_text(COLUMNS, rows))
+    write_whole(arguments.csv, _table(found, arguments.um_per_px, arguments.z))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
     crystals, wrong = sum(len(each.crystals) for each in found), sum(each.error is not None for each in found)
@@ -65,6 +71,13 @@ def _searched(paths: Sequence[Path], network: Network[CrystalCard], overlays: Pa
         if overlays and found.error is None:
             write_whole(overlays / overlay_name(number, path), found.picture)
         yield replace(found, picture=b"")
+
+
+def _table(found: Sequence[SearchedFile], um_per_px: float | None, section_um: float | None) -> str:
+    """Return the CSV file of what was found: image by image, or joined over sections."""
+    if um_per_px and section_um:
+        return csv_text(crystal_stacks.COLUMNS, stacked_rows(found, Scale(um_per_px, section_um)))
+    return csv_text(COLUMNS, [row for each in found for row in rows_of(each, um_per_px)])
 
 
 def _check_place(path: Path) -> None:

@@ -60,6 +60,19 @@ def test_it_is_judged_on_a_folder_of_annotated_images(
     assert "Crystals</h2>" in (tmp_path / "out" / "index.html").read_text()
 
 
+def test_sections_are_joined_to_crystals_with_a_volume(card: Path, tmp_path: Path) -> None:
+    (tmp_path / "stack").mkdir()
+    for number in range(2):
+        (tmp_path / "stack" / f"{number}.png").write_bytes(picture(0))
+    words = ["crystals", str(tmp_path / "stack"), "--model", str(card), "--csv", str(tmp_path / "stack.csv")]
+    assert main([*words, "--z", "2", "--um-per-px", "0.5"]) == OK
+    with (tmp_path / "stack.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["path"] for row in rows} == {str(tmp_path / "stack")}
+    for row in rows:
+        assert not row["crystal"] or (row["sections"], float(row["volume_um3"]) > 0) == ("2", True)
+
+
 def test_it_is_judged_on_photographs_of_which_only_the_class_is_known(
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ from crystal_search.archives.archive import LeftOut
 from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
 from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
-from crystal_search.direct import crystal_files, rescored_files, scored_files
+from crystal_search.direct import crystal_files, crystal_stacks, rescored_files, scored_files
 from crystal_search.errors import UnknownNameError
 from crystal_search.review import corrections
 from crystal_search.server.services import score_csv
@@ -34,6 +34,7 @@ FILES: dict[str, Sequence[str]] = {
     "render": (*well_writing.TRUTH_FIELDS, *well_writing.SERIES_FIELDS, *CHANNELS[1:]),
     "suspension": histograms.COLUMNS,
     "masks": mask_table.COLUMNS,
+    "stacks": crystal_stacks.COLUMNS,
     "corrections": corrections.COLUMNS,
     "demo plate": (plate_folder() / TRUTH_FILE).read_text(encoding="utf-8").splitlines()[0].split(","),
     **{kind.__name__: [field.name for field in fields(kind)] for kind in (ChopRow, WellRow, LeftOut)},
