@@ -158,7 +158,11 @@ class PlateReader:
         shown = self._shown()
         drops = self._imaging.drops(plate, inspection=inspection, channel=channel, readouts=shown.hashes, images=images)
         told = self._scored_by(key, wanted[0], drops) if key else map(shown.of, drops)
-        return [replace(drop, image=self.by_robots_clock(drop.image)) for drop in told]
+        return [self._by_robots_clock(drop) for drop in told]
+
+    def _by_robots_clock(self, drop: DropScores) -> DropScores:
+        image = self.by_robots_clock(drop.image)
+        return drop if image is drop.image else replace(drop, image=image)
 
     def _renew_drops(self, wanted: tuple[Board, str], drops: list[DropScores], before: object) -> list[DropScores]:
         """Return the drops of an inspection, of which only those are read that got scores, comments or marks."""
@@ -190,7 +194,9 @@ class PlateReader:
         """Return an image with the time at which it was taken by the robot's clock."""
         if image.imaged_at is None or image.day_only:
             return image
-        return replace(image, imaged_at=shown_in(image.imaged_at, self._time_zone))
+        shown = shown_in(image.imaged_at, self._time_zone)
+        is_same = shown.utcoffset() == image.imaged_at.utcoffset()
+        return image if is_same else replace(image, imaged_at=shown)
 
     def _load_triage(self, board: Board) -> Promised:
         return self._promised(self.drops(board))

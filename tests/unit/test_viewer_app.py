@@ -726,6 +726,7 @@ def test_what_is_as_it_was_is_not_read_again_and_what_others_write_is(
 
     image = add_plate(imaging, tmp_path)[0].image
     monkeypatch.setattr(imaging, "state_of_drops", lambda _, **where: drops_of("P1", **where))
+    monkeypatch.setattr(imaging, "images_added_to", lambda _, **where: None)
     monkeypatch.setattr(imaging, "drops", counted)
     client = Client(viewer_app(imaging, tmp_path / "thumbnails"))
     address = "/api/plate/P1"

@@ -36,6 +36,8 @@ class ShownScores:
 
     def of(self, drop: DropScores) -> DropScores:
         """Return an image with the score that is shown as its automatic one."""
+        if not self.readouts:
+            return drop
         shipped, wanted = drop.current, self.readouts.get(self.imagers.of(drop.image))
         if shipped is None or shipped.found.score is None or wanted is None:
             return drop

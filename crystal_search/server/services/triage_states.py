@@ -32,19 +32,18 @@ def triage_states(site: Installation, drops: Iterable[DropScores]) -> dict[int, 
     drops
         All of one inspection of a plate in one channel.
     """
-    by_imager: defaultdict[str, list[DropScores]] = defaultdict(list)
-    for drop in drops:
-        if drop.image.key.channel == CHANNEL:
-            by_imager[site.imagers.of(drop.image)].append(drop)
     try:
-        readouts = {each.used.imager: each for each in readouts_at_work(site)}
+        at_work = [each for each in readouts_at_work(site) if each.rescoring.triage.threshold is not None]
     except ModelError as error:
         log.error("nothing is promised: %s", error)
         return {}
+    by_imager: defaultdict[str, list[DropScores]] = defaultdict(list)
+    for drop in drops if at_work else ():
+        if drop.image.key.channel == CHANNEL:
+            by_imager[site.imagers.of(drop.image)].append(drop)
     found: dict[int, Answer] = {}
-    for imager, mine in by_imager.items():
-        readout = readouts.get(imager)
-        if readout and readout.rescoring.triage.threshold is not None:
+    for readout in at_work:
+        if mine := by_imager.get(readout.used.imager):
             found |= _answers(site, readout, mine)
     return found
 
