@@ -11,6 +11,7 @@
 # make fuzz-api  fuzz the viewer's API as its description has it (MINUTES=10)
 # make kill     kill 1,000 processes and break much else over three databases (KILLS=1000, SEED=new; half an hour or more)
 # make pictures  take the pictures of the viewer that docs show
+# make mask-rcnn  train, export and run Mask R-CNN with a torch and torchvision of its own (5 GB)
 # make mitsuba  check the ray tracer against Mitsuba 3, which it installs (200 MB)
 
 PYTHON ?= python3
@@ -25,8 +26,10 @@ SEED ?=
 BOINC ?=
 # A CPU build of torch is enough; name another build here if you have one.
 TORCH ?= torch==2.13.0
+# Which torch and torchvision fit each other; with a GPU's libraries.
+MASK_RCNN ?= torch==2.14.1 torchvision==0.29.1
 
-.PHONY: run test lint unit unit-inside unit-services bench compare freeze volunteer wheel docker boinc-docs fuzz fuzz-api kill mitsuba pictures clean
+.PHONY: run test lint unit unit-inside unit-services bench compare freeze volunteer wheel docker boinc-docs fuzz fuzz-api kill mask-rcnn mitsuba pictures clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
@@ -94,6 +97,14 @@ kill: $(VENV)/test.stamp
 pictures: $(VENV)/test.stamp
 	$(BIN)/python -m tests.viewer_pictures
 
+mask-rcnn: .venv-mask-rcnn/made.stamp
+	.venv-mask-rcnn/bin/python -m pip install --quiet --constraint tests/constraints.txt $(MASK_RCNN)
+	.venv-mask-rcnn/bin/python -m pip install --quiet --constraint tests/constraints.txt --editable '.[train,detection,mask-rcnn,clahe]' hypothesis pytest pytest-timeout
+	.venv-mask-rcnn/bin/python -m pytest tests/unit/test_instance_targets.py tests/integration/test_mask_rcnn.py
+
+.venv-mask-rcnn/made.stamp:
+	sh scripts/make-venv $(PYTHON) .venv-mask-rcnn
+
 mitsuba: $(VENV)/test.stamp
 	$(BIN)/python -m pip install --quiet --editable '.[mitsuba]'
 	$(BIN)/python -m pytest tests/integration/test_rays_against_mitsuba.py
@@ -113,4 +124,4 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml tests/constraints.txt | $(VENV)/mad
 	touch $@ $(VENV)/run.stamp
 
 clean:
-	rm -rf $(VENV) .venv-freeze .venv-fuzz-api build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info
+	rm -rf $(VENV) .venv-freeze .venv-fuzz-api .venv-mask-rcnn build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache crystal_search.egg-info

@@ -78,6 +78,11 @@ class ModelCard:
         """The side of a square input to try the model with."""
         return self.working_width_px
 
+    @property
+    def answers_maps(self) -> bool:
+        """Whether its answers are maps of what it sees, whose sides are known; not as many rows as it finds things."""
+        return True
+
     def cells_in_trial(self, output: Output) -> int:
         """Return the side of the map in which `output` answers a trial."""
         return self.trial_side_px // output.stride_px
@@ -220,6 +225,11 @@ class CrystalCard(ModelCard):
     def trial_side_px(self) -> int:
         """The side of a square input to try the model with."""
         return 4 * self.side_multiple_px
+
+    @property
+    def answers_maps(self) -> bool:
+        """Whether its answers are maps of what it sees."""
+        return self.decoding == DENSE
 
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "CrystalCard":

@@ -60,7 +60,7 @@ def _dense(view: View, network: Network[CrystalCard], decoding: Decoding) -> tup
 
 
 def _instances(view: View, network: Network[CrystalCard], decoding: Decoding) -> tuple[Crystal, ...]:
-    return instances_in(network.maps(_padded(view, network.card.side_multiple_px)), decoding)
+    return instances_in(network.maps(padded(view, network.card.side_multiple_px)), decoding)
 
 
 #: From a normalised image to its crystals, by what cards call it; another way to answer is a line here.
@@ -87,20 +87,20 @@ def dense_maps(view: View, network: Network[CrystalCard], *, tile_px: int = TILE
         A multiple of the card's `side_multiple_px`.
     """
     multiple, margin = network.card.side_multiple_px, network.card.margin_px
-    padded = _padded(view, multiple)
-    whole = max(padded.shape) <= tile_px + 2 * margin
-    maps = network.maps(padded) if whole else _tiled(padded, network, tile_px)
+    filled = padded(view, multiple)
+    whole = max(filled.shape) <= tile_px + 2 * margin
+    maps = network.maps(filled) if whole else _tiled(filled, network, tile_px)
     height, width = (-(-side // STRIDE_PX) for side in view.shape)
     return {name: each[:, :, :height, :width] for name, each in maps.items()}
 
 
-def _padded(view: View, multiple_px: int) -> NDArray[np.float32]:
+def padded(view: View, multiple_px: int) -> NDArray[np.float32]:
     """Return a batch (1, 1, H, W) of a view whose sides are filled up to multiples."""
     return np.pad(view, [(0, -side % multiple_px) for side in view.shape])[None, None]
 
 
-def _tiled(padded: NDArray[np.float32], network: Network[CrystalCard], tile_px: int) -> Maps:
-    height, width = padded.shape[2:]
+def _tiled(filled: NDArray[np.float32], network: Network[CrystalCard], tile_px: int) -> Maps:
+    height, width = filled.shape[2:]
     margin, cells = network.card.margin_px, tile_px // STRIDE_PX
     maps = {
         each.name: np.empty((1, each.channels, height // STRIDE_PX, width // STRIDE_PX), np.float32)
@@ -108,7 +108,7 @@ def _tiled(padded: NDArray[np.float32], network: Network[CrystalCard], tile_px: 
     }
     for top, left in product(range(0, height, tile_px), range(0, width, tile_px)):
         above, before = max(0, top - margin), max(0, left - margin)
-        answers = network.maps(padded[:, :, above : top + tile_px + margin, before : left + tile_px + margin])
+        answers = network.maps(filled[:, :, above : top + tile_px + margin, before : left + tile_px + margin])
         row, column, first_row, first_column = (each // STRIDE_PX for each in (top, left, top - above, left - before))
         for name, whole in maps.items():
             part = whole[:, :, row : row + cells, column : column + cells]

@@ -13,24 +13,26 @@ from torch import Tensor, nn
 
 from crystal_search.card_file import FILE_NAME
 from crystal_search.errors import ModelError, UserError
+from crystal_search.exporting.answer_differences import DIFFERENCES, TOLERANCE, Difference, largest
 from crystal_search.images import channels_of
 from crystal_search.inference import onnx_runtime
 from crystal_search.model import CARD_SUFFIX, Card, write_model
-from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard, CrystalCard, ImageCard, ModelCard
+from crystal_search.model_card import FEATURES, INSTANCES, LOGITS, ClassifierCard, CrystalCard, ImageCard, ModelCard
 from crystal_search.networks.convolutions import GivesFeatures
 
 OPSET = 17
-TOLERANCE = 1e-4  #: largest difference between a logit from torch and one from ONNX Runtime
 INPUT = "images"  #: (N, channels, H, W) float32; every answer is (N, its channels, h, w) float32
 PREFIXES = {LOGITS: "map"}  #: of an answer's dimensions
 DETECTOR_SIZES = ((1, 8, 8), (2, 4, 9), (1, 1, 3))  #: images, rows, columns in multiples of what sides must be
+INSTANCE_SIZES = ((1, 8, 8), (1, 4, 9), (1, 2, 3))  #: of one that answers instance by instance, of one image
 DROP_LOCATOR_SIZES_PX = ((1, 256, 256), (2, 208, 256), (1, 16, 48), (1, 224, 272))  #: images, rows, columns
 
 
-def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
+def export(network: nn.Module, card: ModelCard, folder: Path, *, examples: Sequence[NDArray[np.float32]] = ()) -> Path:
     """Write ``NAME.onnx`` and ``NAME.card.json`` to `folder` and return the card's path.
 
-    The file's name and hash in `card` are filled in, and the features of a network that gives some are added.
+    The file's name and hash in `card` are filled in, and the features of a network that gives some are added. Numbers
+    are compared on noise, and on `examples`, batches (1, channels, H, W) of what the network is for.
 
     Raises
     ------
@@ -42,8 +44,14 @@ def export(network: nn.Module, card: ModelCard, folder: Path) -> Path:
     answering = asked_for(network, card)
     with tempfile.TemporaryDirectory() as place:
         file = Path(place) / "exported.onnx"
-        write_onnx(answering, file, [each.name for each in card.outputs], channels)
-        compare(answering, file, sizes_to_compare(card), channels=channels)
+        write_onnx(answering, file, [each.name for each in card.outputs], channels, batch=batch_of(card))
+        batches = [*noise(sizes_to_compare(card), channels), *examples]
+        compare(
+            answering,
+            file,
+            batches,
+            difference=DIFFERENCES[card.decoding] if isinstance(card, CrystalCard) else largest,
+        )
         return write_model(file.read_bytes(), card, folder)
 
 
@@ -98,8 +106,8 @@ def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:
     if isinstance(card, ImageCard):
         return tuple((images, card.working_width_px, card.working_width_px) for images in (1, 2))
     if isinstance(card, CrystalCard):
-        side = card.side_multiple_px
-        return tuple((images, rows * side, columns * side) for images, rows, columns in DETECTOR_SIZES)
+        side, sizes = card.side_multiple_px, INSTANCE_SIZES if card.decoding == INSTANCES else DETECTOR_SIZES
+        return tuple((images, rows * side, columns * side) for images, rows, columns in sizes)
     if not isinstance(card, ClassifierCard):
         return DROP_LOCATOR_SIZES_PX
     side, stride = card.side_px, card.output_stride_px
@@ -113,8 +121,27 @@ def sizes_to_compare(card: ModelCard) -> tuple[tuple[int, int, int], ...]:
     )
 
 
-def compare(network: nn.Module, onnx: Path, sizes: Sequence[tuple[int, int, int]], *, channels: int = 1) -> None:
-    """Run `network` and the file `onnx` on noise of several sizes (images, rows, columns).
+def difference_for(card: ModelCard) -> Difference:
+    """Return how answers of a model are compared."""
+    return DIFFERENCES[card.decoding] if isinstance(card, CrystalCard) else largest
+
+
+def batch_of(card: ModelCard) -> int:
+    """Return with how many images a file is written: one, where a network answers image by image."""
+    return 1 if isinstance(card, CrystalCard) and card.decoding == INSTANCES else 2
+
+
+def noise(sizes: Sequence[tuple[int, int, int]], channels: int = 1) -> list[NDArray[np.float32]]:
+    """Return batches of noise of several sizes (images, rows, columns)."""
+    generator = np.random.default_rng(0)
+    shapes = [(images, channels, rows, columns) for images, rows, columns in sizes]
+    return [generator.normal(size=shape).astype(np.float32) for shape in shapes]
+
+
+def compare(
+    network: nn.Module, onnx: Path, batches: Sequence[NDArray[np.float32]], *, difference: Difference = largest
+) -> None:
+    """Run `network` and the file `onnx` on batches (images, channels, rows, columns).
 
     Raises
     ------
@@ -122,22 +149,14 @@ def compare(network: nn.Module, onnx: Path, sizes: Sequence[tuple[int, int, int]
         If any two numbers of an answer differ by more than `TOLERANCE`.
     """
     session = onnx_runtime().InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    generator = np.random.default_rng(0)
-    for images, rows, columns in sizes:
-        batch = generator.normal(size=(images, channels, rows, columns)).astype(np.float32)
-        pairs = zip(_run(network, batch), session.run(None, {INPUT: batch}), strict=True)
-        difference = max(_largest_difference(*pair) for pair in pairs)
-        if not difference <= TOLERANCE:
+    for batch in batches:
+        apart = difference(_run(network, batch), session.run(None, {INPUT: batch}))
+        if not apart <= TOLERANCE:
+            images, _, rows, columns = batch.shape
             raise ModelError(
-                f"ONNX Runtime and torch differ by {difference:.2g} on {images} x {rows} x {columns} px; "
+                f"ONNX Runtime and torch differ by {apart:.2g} on {images} x {rows} x {columns} px; "
                 f"at most {TOLERANCE:g} is allowed: do not use this export"
             )
-
-
-def _largest_difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    if one.shape != other.shape:
-        return float("inf")
-    return float(np.abs(one - other).max())
 
 
 def _run(network: nn.Module, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -148,7 +167,7 @@ def _run(network: nn.Module, batch: NDArray[np.float32]) -> list[NDArray[np.floa
     return [each.numpy() for each in (answer if isinstance(answer, tuple) else (answer,))]
 
 
-def write_onnx(network: nn.Module, path: Path, outputs: Sequence[str], channels: int = 1) -> None:
+def write_onnx(network: nn.Module, path: Path, outputs: Sequence[str], channels: int = 1, *, batch: int = 2) -> None:
     """Write the ONNX file of a network that answers with `outputs`, in this order; nothing is compared."""
     axes = {INPUT: {0: "images", 2: "rows", 3: "columns"}} | {
         name: {0: "images", 2: f"{PREFIXES.get(name, name)}_rows", 3: f"{PREFIXES.get(name, name)}_columns"}
@@ -160,9 +179,11 @@ def write_onnx(network: nn.Module, path: Path, outputs: Sequence[str], channels:
         warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\.|crystal_search\.exporting")
         # Of what pads one side more than the other, the amounts stay computed, which costs nothing.
         warnings.filterwarnings("ignore", message="Constant folding - Only steps=1", category=UserWarning)
+        if batch == 1:  # of torchvision's detectors the tracer warns of much; the numbers are compared at several sizes
+            warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
-            (torch.zeros(2, channels, 256, 256),),
+            (torch.zeros(batch, channels, 256, 256),),
             str(path),
             input_names=[INPUT],
             output_names=list(outputs),

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
-from crystal_search.datasets.packed import open_dataset, sampled
+from crystal_search.crystals.finding import padded
+from crystal_search.datasets.packed import OBJECTS, open_dataset, sampled
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.exporting.calibration import calibrated, shift_logits, well_accuracy
 from crystal_search.exporting.crystal_threshold import counting_threshold
@@ -16,8 +18,17 @@ from crystal_search.exporting.export import export
 from crystal_search.exporting.fitted_temperature import figure, fitted_to, learnt_from
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
+from crystal_search.images import normalised
 from crystal_search.model import in_role, read_model, write_model
-from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, Measurement, ModelCard
+from crystal_search.model_card import (
+    INSTANCES,
+    ClassifierCard,
+    CrystalCard,
+    DropCard,
+    ImageCard,
+    Measurement,
+    ModelCard,
+)
 from crystal_search.networks.network_kinds import (
     classifier_card,
     crystal_detector_card,
@@ -27,6 +38,7 @@ from crystal_search.networks.network_kinds import (
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.training.checkpoints import CHECKPOINT, Trained, load_trained
 from crystal_search.training.chop_scores import chop_scores
+from crystal_search.training.crystal_source import known_image
 from crystal_search.training.image_scores import image_scores
 from crystal_search.training.image_source import labelled
 from crystal_search.training.run_record import RUN, RunRecord, read_run
@@ -34,6 +46,7 @@ from crystal_search.training.run_record import RUN, RunRecord, read_run
 log = logging.getLogger(__name__)
 
 MOST_CHOPS = 2000  #: that a temperature is fitted to, and no more, for the sake of time
+EXAMPLES = 3  #: validation images that a detector is compared on, after its export
 VALIDATION = "rendered validation wells, true drop"
 
 
@@ -93,7 +106,18 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
             f"nobody exports trainings of the role {record.role}; choose from {', '.join(EXPORTERS)}"
         )
     order = Order(run=run, record=record, name=name, data=data or Path(record.data), chops=chops)
-    return export(*EXPORTERS[record.role](order), folder)
+    network, card = EXPORTERS[record.role](order)
+    return export(network, card, folder, examples=_examples(order, card))
+
+
+def _examples(order: Order, card: ModelCard) -> list[NDArray[np.float32]]:
+    """Return images to compare numbers on, of a network that finds nothing in noise."""
+    if not isinstance(card, CrystalCard) or card.decoding != INSTANCES:
+        return []
+    dataset = open_dataset(order.data)
+    rows = [row for row in dataset.wells("validation") if row.part(OBJECTS)]
+    greys = (known_image(dataset, row, card.working_width_px).grey for row in sampled(rows, EXAMPLES))
+    return [padded(normalised(grey, card.normalisation), card.side_multiple_px) for grey in greys]
 
 
 def export_classifier(order: Order) -> tuple[nn.Module, ClassifierCard]:
@@ -132,6 +156,7 @@ def export_crystal_detector(order: Order) -> tuple[nn.Module, CrystalCard]:
             *(order.name, order.record.architecture),
             normalisation=order.record.normalisation,
             working_width_px=order.record.working_width_px,
+            classes=order.record.classes,
         ),
         training_data=f"crystals of {Path(order.record.data).name}",
         training_command=order.record.command,

@@ -32,7 +32,7 @@ class Pair:
 
     def converted(self, state: State, own: State) -> dict[str, Tensor]:
         """Return the pair's tensors under our names; a name that `state` lacks is a KeyError."""
-        kernel = _colours_summed(state[f"{self.convolution}.weight"], own[f"{self.ours}.0.weight"])
+        kernel = colours_summed(state[f"{self.convolution}.weight"], own[f"{self.ours}.0.weight"])
         if self.normalisation:
             theirs = [state[f"{self.normalisation}.{name}"] for name in STATISTICS]
             theirs[2] = theirs[2] - state.get(f"{self.convolution}.bias", 0.0)
@@ -54,12 +54,12 @@ class Layer:
     def converted(self, state: State, own: State) -> dict[str, Tensor]:
         """Return the layer's tensors under our names; a name that `state` lacks is a KeyError."""
         return {
-            f"{self.ours}.{name}": _colours_summed(state[f"{self.theirs}.{name}"], own[f"{self.ours}.{name}"])
+            f"{self.ours}.{name}": colours_summed(state[f"{self.theirs}.{name}"], own[f"{self.ours}.{name}"])
             for name in self.names
         }
 
 
-def _colours_summed(weights: Tensor, own: Tensor) -> Tensor:
+def colours_summed(weights: Tensor, own: Tensor) -> Tensor:
     """Return a kernel for three colours as one for grey images, where ours is; anything else as it is."""
     if weights.ndim == 4 and weights.shape[1] == 3 and own.shape[1] == 1:
         return weights.sum(dim=1, keepdim=True)  # (out, 1, rows, columns)

@@ -8,8 +8,17 @@ from torch import nn
 
 from crystal_search.errors import UnknownNameError
 from crystal_search.images import WORKING_WIDTH_PX
-from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, Output
-from crystal_search.networks import alexnet, convnext, dense_crystals, efficientnet_lite, resnet50, squeezenet, vgg16
+from crystal_search.model_card import DENSE, INSTANCES, ClassifierCard, CrystalCard, DropCard, ImageCard, Output
+from crystal_search.networks import (
+    alexnet,
+    convnext,
+    dense_crystals,
+    efficientnet_lite,
+    mask_rcnn,
+    resnet50,
+    squeezenet,
+    vgg16,
+)
 from crystal_search.networks.alexnet import AlexNet
 from crystal_search.networks.convnext import ConvNextTiny
 from crystal_search.networks.dense_crystals import DenseCrystals
@@ -25,6 +34,7 @@ BEST_STRIDE_PX = 50  #: between chops
 CLASSIFIER_WIDTH_PX, CLASSIFIER_NORMALISATION = WORKING_WIDTH_PX, "local-contrast-1"
 DROP_WIDTH_PX, DROP_NORMALISATION = 256, "centred-1"
 CRYSTAL_NORMALISATION = "local-contrast-1"
+CRYSTAL, DROP = "crystal", "drop"  #: what detectors tell apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +47,18 @@ class Architecture:
     weight_layers: int  #: convolutional and fully connected layers, as Table 2 of Thielmann et al. (2023) counts
     padded: bool = False  #: convolutions pad with zeros
     tasks: tuple[str, ...] = ("chops",)  #: in which it can be trained, by the names that ``crystal-search train`` takes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector(Architecture):
+    """A detector of single crystals."""
+
+    decoding: str  #: how crystals are read from its answers, a key of `crystals.finding.DECODINGS`
+    outputs: Callable[[tuple[str, ...]], tuple[Output, ...]]  #: from the names of its classes
+    side_multiple_px: int  #: of what it sees
+    margin_px: int = 0  #: of its surroundings that a tile needs
+    classes: int = 1  #: that it can tell apart at most
+    peak_rate: float  #: of one cycle, where no other is asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,15 +171,38 @@ IMAGE_CLASSIFIERS: dict[str, Architecture] = {
         ),
     )
 }
-#: All detectors of single crystals. They answer with several maps, of grey images.
-CRYSTAL_DETECTORS: dict[str, Architecture] = {
-    "dense-crystals": Architecture(
-        name="dense-crystals",
-        build=lambda classes, channels: DenseCrystals(),
-        tasks=("crystals",),
-        paper="Tian et al. (2019), arXiv:1904.01355; Zhou et al. (2019), arXiv:1904.07850",
-        weight_layers=27,
-        padded=True,
+_MASK_RCNN = Detector(
+    name="mask-rcnn-resnet50",
+    build=mask_rcnn.mask_rcnn_resnet50,
+    tasks=("crystals",),
+    paper="He et al. (2017), arXiv:1703.06870; Li et al. (2021), arXiv:2111.11429",
+    weight_layers=78,
+    padded=True,
+    decoding=INSTANCES,
+    outputs=mask_rcnn.outputs,
+    side_multiple_px=mask_rcnn.SIDE_MULTIPLE_PX,
+    classes=2,
+    peak_rate=5e-4,
+)
+#: All detectors of single crystals, of grey images. They answer with several maps, or with instances.
+CRYSTAL_DETECTORS: dict[str, Detector] = {
+    each.name: each
+    for each in (
+        Detector(
+            name="dense-crystals",
+            build=lambda classes, channels: DenseCrystals(),
+            tasks=("crystals",),
+            paper="Tian et al. (2019), arXiv:1904.01355; Zhou et al. (2019), arXiv:1904.07850",
+            weight_layers=27,
+            padded=True,
+            decoding=DENSE,
+            outputs=lambda classes: dense_crystals.OUTPUTS,
+            side_multiple_px=dense_crystals.SIDE_MULTIPLE_PX,
+            margin_px=dense_crystals.MARGIN_PX,
+            peak_rate=3e-3,
+        ),
+        _MASK_RCNN,
+        replace(_MASK_RCNN, name="mask-rcnn-light", build=mask_rcnn.mask_rcnn_light, weight_layers=41, peak_rate=1e-3),
     )
 }
 #: All networks, by the role of the models that become of them.
@@ -278,16 +323,39 @@ def image_classifier_card(
     )
 
 
-def crystal_detector_card(name: str, architecture: str, *, normalisation: str, working_width_px: int) -> CrystalCard:
-    """Return the card of a detector of single crystals, file and hash still to be filled in."""
+def detector_named(name: str) -> Detector:
+    """Return the detector of single crystals called `name`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such network; the message lists those there are.
+    """
+    if name not in CRYSTAL_DETECTORS:
+        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(CRYSTAL_DETECTORS))}")
+    return CRYSTAL_DETECTORS[name]
+
+
+def crystal_detector_card(
+    name: str, architecture: str, *, normalisation: str, working_width_px: int, classes: Sequence[str] = (CRYSTAL,)
+) -> CrystalCard:
+    """Return the card of a detector of single crystals, file and hash still to be filled in.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such architecture.
+    """
+    network = detector_named(architecture)
     return CrystalCard(
         name=name,
         file=f"{name}.onnx",
         sha256="0" * 64,
         architecture=architecture,
-        outputs=dense_crystals.OUTPUTS,
+        outputs=network.outputs(tuple(classes)),
         working_width_px=working_width_px,
         normalisation=normalisation,
-        side_multiple_px=dense_crystals.SIDE_MULTIPLE_PX,
-        margin_px=dense_crystals.MARGIN_PX,
+        side_multiple_px=network.side_multiple_px,
+        margin_px=network.margin_px,
+        decoding=network.decoding,
     )

@@ -116,14 +116,25 @@ def download(architecture: str) -> Mapping[str, Tensor]:
     PretrainedUnavailableError
         If torchvision is missing, does not run beside this torch, or cannot fetch or check the file.
     """
+    return fetched("torchvision.models", TORCHVISION[architecture], "IMAGENET1K_V1", architecture)
+
+
+def fetched(module: str, enumeration: str, member: str, architecture: str) -> Mapping[str, Tensor]:
+    """Return the weights for `architecture` that an enumeration of torchvision names.
+
+    Raises
+    ------
+    PretrainedUnavailableError
+        If torchvision is missing, does not run beside this torch, or cannot fetch or check the file.
+    """
     try:
-        models = import_module("torchvision.models")
+        models = import_module(module)
     except ImportError as error:
         raise _unavailable("torchvision is not installed", error) from error
     except (RuntimeError, OSError) as error:  # built for another torch: an operator or a library is missing
         raise _unavailable(f"the installed torchvision does not fit torch {torch.__version__}", error) from error
     try:
-        weights = getattr(models, TORCHVISION[architecture]).IMAGENET1K_V1
+        weights = getattr(getattr(models, enumeration), member)
         state: Mapping[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
     except FETCH_ERRORS as error:
         raise _unavailable(f"torchvision could not fetch those of {architecture}", error) from error

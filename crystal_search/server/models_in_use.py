@@ -18,7 +18,7 @@ import numpy as np
 from crystal_search.card_file import ABOUT, card_from_json, card_to_json
 from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
 from crystal_search.files import write_whole
-from crystal_search.images import channels_of
+from crystal_search.images import WITH_OPENCV, channels_of
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import (
     CARD_SUFFIX,
@@ -151,10 +151,15 @@ def check_usable(site: Installation, model: Model[ModelCard]) -> None:
     ModelError
         If the model does not answer as its card says.
     UserError
-        If it is no part of what scores images, as a readout.
+        If it is no part of what scores images, as a readout, or clients cannot normalise images for it.
     """
     if not model.card.scores_images:
         raise UserError(f"{model.card.name} is a {model.card.title}, {model.card.instead}")
+    if model.card.normalisation in WITH_OPENCV:
+        raise UserError(
+            f"{model.card.name} reads images by {model.card.normalisation}, for which clients lack OpenCV; name its "
+            "card to `crystal-search crystals` or `evaluate`, or train with another --normalisation"
+        )
     if site.settings.models:
         raise ConfigError(
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
@@ -257,7 +262,7 @@ def check_answer(model: Model[ModelCard]) -> None:
         raise
     except Exception as error:  # ONNX Runtime's exceptions share no base class but Exception
         raise ModelError(f"{card.file} cannot be run: {error}; install the model again") from error
-    for output in card.outputs:
+    for output in card.outputs if card.answers_maps else ():
         cells = card.cells_in_trial(output)
         if (got := maps[output.name].shape[2:]) != (cells, cells):
             raise ModelMismatchError(

@@ -1,7 +1,8 @@
 """Views of images whose crystals are known one by one, to train a detector on and to check it with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,11 +16,14 @@ from crystal_search.crystal import Floats
 from crystal_search.crystals.boxes import circle_of_directions
 from crystal_search.crystals.decoding import STRIDE_PX
 from crystal_search.crystals.finding import not_wider
-from crystal_search.datasets.packed import GREY, OBJECTS, PackedDataset, ShardFile, ShardsInUse, WellRow
+from crystal_search.datasets.drawn_masks import mask_over
+from crystal_search.datasets.packed import DROPS, GREY, OBJECTS, PackedDataset, ShardFile, ShardsInUse, WellRow
 from crystal_search.errors import ImageError, UserError
-from crystal_search.images import Grey, decode, local_contrast, to_grey
+from crystal_search.images import Grey, decode, normalised, to_grey
+from crystal_search.networks.network_kinds import CRYSTAL_NORMALISATION
 from crystal_search.synthesis.wells.crystal_truth import smallest_box
 from crystal_search.training.crystal_targets import KnownCrystals, target
+from crystal_search.training.mask_source import at_size
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
 WELL_SHARE = 0.4  #: of views that show drops, where there are images of drops and of suspensions
@@ -30,6 +34,8 @@ BLURRED_SHARE, BLUR_RANGE_PX = 0.15, (0.3, 1.2)
 NOISY_SHARE, NOISE_RANGE = 0.3, (0.5, 8.0)  #: standard deviations in grey levels
 TURNS = 8
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownImage:
@@ -38,13 +44,23 @@ class KnownImage:
     grey: Grey  #: (rows, columns)
     crystals: KnownCrystals
     covered: NDArray[np.uint8]  #: (rows / 4, columns / 4), what part of each cell crystals cover, 255 for all
+    marked: tuple[SeenObject, ...] = ()  #: the same crystals as they were marked
+    marked_scale: float = 1.0  #: pixels of the image for each pixel in which they were marked
+    drop: Grey | None = None  #: how much of each pixel is drop, 0 to 255, where that was asked for and is known
 
     def scaled(self, scale: float) -> "KnownImage":
         """Return the image reduced or enlarged, both sides by the same factor, near `scale`."""
         cells = [max(1, round(scale * side)) for side in self.covered.shape]
         scale = min(to / side for to, side in zip(cells, self.covered.shape, strict=True))
-        grey = _resampled(self.grey, [STRIDE_PX * side for side in cells], scale)
-        return KnownImage(grey, self.crystals.scaled(scale), _resampled(self.covered, cells, scale))
+        shape = [STRIDE_PX * side for side in cells]
+        return KnownImage(
+            grey=resampled(self.grey, shape, scale),
+            crystals=self.crystals.scaled(scale),
+            covered=resampled(self.covered, cells, scale),
+            marked=self.marked,
+            marked_scale=self.marked_scale * scale,
+            drop=None if self.drop is None else resampled(self.drop, shape, scale),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +69,17 @@ class Truth:
 
     crystals: KnownCrystals
     covered: NDArray[np.uint8]
+    marked: tuple[SeenObject, ...] = ()  #: the same crystals as they were marked
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which square of an image a view shows, and how it is turned."""
+
+    top: int
+    left: int
+    side_px: int
+    turn: int  #: one of the 8 turned and mirrored versions
 
 
 def truth_of(objects: Sequence[SeenObject], shape: tuple[int, int]) -> Truth:
@@ -76,7 +103,7 @@ def truth_of(objects: Sequence[SeenObject], shape: tuple[int, int]) -> Truth:
     ignored = np.array([each.too_faint or each.crowd for each in marked])
     picture = Pillow.fromarray((255 * _together(marked)).astype(np.uint8))
     covered = np.asarray(picture.resize(covered.shape[::-1], Pillow.Resampling.BOX))
-    return Truth(KnownCrystals(boxes, scale * extremes, ignored), covered)
+    return Truth(KnownCrystals(boxes, scale * extremes, ignored), covered, tuple(marked))
 
 
 def _together(marked: Sequence[SeenObject]) -> NDArray[np.bool_]:
@@ -103,6 +130,18 @@ def _extremes(seen: SeenObject) -> NDArray[np.float64]:
     return np.asarray(points[(points @ circle_of_directions().T).argmax(axis=0)])
 
 
+def dense_target(known: KnownImage, window: Window) -> Floats:
+    """Return what a dense detector should answer to a view, (channels, side / 4, side / 4)."""
+    top, left, side = window.top, window.left, window.side_px
+    cells = side // STRIDE_PX
+    covered = np.asarray(known.covered[top // STRIDE_PX :, left // STRIDE_PX :][:cells, :cells] / 255, np.float32)
+    part = turned(np.pad(covered, [(0, cells - each) for each in covered.shape]), window.turn)
+    return target(known.crystals.moved(top, left, side).turned(window.turn, side), part)
+
+
+Target = Callable[[KnownImage, Window], NDArray[Any]]  #: what a network should answer to a view
+
+
 @dataclass
 class CrystalSource(ShardsInUse):
     """Draws batches of square views; the same step gives the same batch."""
@@ -111,6 +150,9 @@ class CrystalSource(ShardsInUse):
     side_px: int
     width_px: int  #: wider images are reduced to it
     augmented: bool = True
+    normalisation: str = CRYSTAL_NORMALISATION
+    target: Target = dense_target
+    with_drops: bool = False  #: targets have drops too
     _drops: list[WellRow] = field(default_factory=list)
     _suspensions: list[WellRow] = field(default_factory=list)
     _truths: dict[str, Truth] = field(default_factory=dict)  #: by the key of the image
@@ -125,24 +167,26 @@ class CrystalSource(ShardsInUse):
         return len(self._drops) + len(self._suspensions)
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
-        """Return views (N, 1, side, side) float32 and targets (N, channels, side / 4, side / 4)."""
+        """Return views (N, 1, side, side) float32 and what should be answered to each, (N, ...).
+
+        Of targets with a plane for each thing, those with fewer things are filled up with planes of zeros.
+        """
         generators = [np.random.default_rng([self.seed, step, number]) for number in range(size)]
         pairs = [self._sample(step * size + number, each) for number, each in enumerate(generators)]
-        views, targets = (torch.from_numpy(np.stack(each)) for each in zip(*pairs, strict=True))
-        return views[:, None], targets
+        views, targets = zip(*pairs, strict=True)
+        planes = max(len(each) for each in targets)
+        filled = [np.pad(each, [(0, planes - len(each)), (0, 0), (0, 0)]) for each in targets]
+        return torch.from_numpy(np.stack(views))[:, None], torch.from_numpy(np.stack(filled))
 
-    def _sample(self, number: int, generator: np.random.Generator) -> tuple[Floats, Floats]:
-        known = known_image(self.dataset, self._row(number, generator), self.width_px, self._truths)
+    def _sample(self, number: int, generator: np.random.Generator) -> tuple[Floats, NDArray[Any]]:
+        row = self._row(number, generator)
+        known = known_image(self.dataset, row, self.width_px, self._truths, with_drop=self.with_drops)
         if self.augmented and generator.random() < SCALED_SHARE:
             known = known.scaled(float(np.exp(generator.uniform(*np.log(SCALE_RANGE)))))
         top, left = self._corner(known, generator)
         view = self._view(known.grey, top, left, generator)
-        crystals = known.crystals.moved(top, left, self.side_px)
-        cells = self.side_px // STRIDE_PX
-        covered = known.covered[top // STRIDE_PX :, left // STRIDE_PX :][:cells, :cells].astype(np.float32) / 255
         turn = int(generator.integers(TURNS)) if self.augmented else 0
-        part = _turned(np.pad(covered, [(0, cells - side) for side in covered.shape]), turn)
-        return _turned(view, turn), target(crystals.turned(turn, self.side_px), part)
+        return turned(view, turn), self.target(known, Window(top, left, self.side_px, turn))
 
     def _row(self, number: int, generator: np.random.Generator) -> WellRow:
         if not self.augmented:
@@ -165,18 +209,27 @@ class CrystalSource(ShardsInUse):
         return top, left
 
     def _view(self, grey: Grey, top: int, left: int, generator: np.random.Generator) -> Floats:
-        """Return a view, recorded differently and then normalised with its surroundings; filled up if it is smaller."""
-        above, before = min(top, SURROUNDINGS_PX), min(left, SURROUNDINGS_PX)
-        reach = self.side_px + SURROUNDINGS_PX
+        """Return a view, recorded differently and then normalised; filled up if it is smaller.
+
+        Where numbers depend on the surroundings alone, only those are normalised, else the whole image.
+        """
+        near = self.normalisation == CRYSTAL_NORMALISATION
+        above, before = (min(top, SURROUNDINGS_PX), min(left, SURROUNDINGS_PX)) if near else (top, left)
+        reach = self.side_px + SURROUNDINGS_PX if near else max(grey.shape)
         around = grey[top - above : top + reach, left - before : left + reach]
         if self.augmented:
             around = recorded_differently(around, generator)
-        view = local_contrast(around)[above:, before:][: self.side_px, : self.side_px]
+        view = normalised(around, self.normalisation)[above:, before:][: self.side_px, : self.side_px]
         return np.pad(view, [(0, self.side_px - side) for side in view.shape], mode="edge")
 
 
 def known_image(
-    dataset: PackedDataset, row: WellRow, width_px: int, truths: dict[str, Truth] | None = None
+    dataset: PackedDataset,
+    row: WellRow,
+    width_px: int,
+    truths: dict[str, Truth] | None = None,
+    *,
+    with_drop: bool = False,
 ) -> KnownImage:
     """Return an image as a detector sees it, with its crystals; `truths` are remembered ones.
 
@@ -193,7 +246,18 @@ def known_image(
     truths = {} if truths is None else truths
     if row.key not in truths:
         truths[row.key] = truth_of(dataset.objects(row) or (), (grey.shape[0], grey.shape[1]))
-    return KnownImage(grey, truths[row.key].crystals, truths[row.key].covered)
+    truth, drop = truths[row.key], _drop(dataset, row, stored, grey) if with_drop and row.knows_drop else None
+    scale = grey.shape[1] / truth.marked[0].width_px if truth.marked else 1.0
+    return KnownImage(grey, truth.crystals, truth.covered, truth.marked, scale, drop)
+
+
+def _drop(dataset: PackedDataset, row: WellRow, stored: Grey, grey: Grey) -> Grey:
+    """Return how much of each pixel of an image is drop, 0 to 255."""
+    if row.part(DROPS):
+        share = np.array(dataset.array(row, DROPS))
+    else:
+        share = 255 * mask_over(dataset.mask(row) or b"", stored.shape).astype(np.uint8)
+    return at_size(share, *grey.shape)
 
 
 def recorded_differently(grey: Grey, generator: np.random.Generator) -> Grey:
@@ -212,7 +276,7 @@ def recorded_differently(grey: Grey, generator: np.random.Generator) -> Grey:
     return np.asarray(np.clip(np.rint(changed), 0, 255), np.uint8)
 
 
-def _resampled(field: NDArray[np.uint8], shape: Sequence[int], scale: float) -> NDArray[np.uint8]:
+def resampled(field: NDArray[np.uint8], shape: Sequence[int], scale: float) -> NDArray[np.uint8]:
     """Return a field of `shape`, of which one pixel is 1 / `scale` of those it had; what lies beyond is left out."""
     height, width = (min(side / scale, had) for side, had in zip(shape, field.shape, strict=True))
     size = round(width * scale), round(height * scale)
@@ -220,6 +284,6 @@ def _resampled(field: NDArray[np.uint8], shape: Sequence[int], scale: float) -> 
     return np.asarray(picture)
 
 
-def _turned(view: Floats, turn: int) -> Floats:
+def turned(view: NDArray[Number], turn: int) -> NDArray[Number]:
     """Return a square in one of the 8 turned and mirrored versions, as `crystal_targets.KnownCrystals.turned`."""
     return np.ascontiguousarray(np.rot90(view[:, ::-1] if turn >= 4 else view, turn % 4))

@@ -1,6 +1,8 @@
 """The task ``crystals``: a detector learns crystals one by one, in suspensions and in drops."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -8,23 +10,53 @@ from torch import Tensor, nn
 
 from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.errors import UserError
-from crystal_search.model_card import CrystalCard
+from crystal_search.model_card import DENSE, INSTANCES, CrystalCard
+from crystal_search.networks import mask_rcnn
 from crystal_search.networks.dense_crystals import DenseCrystals
-from crystal_search.networks.network_kinds import CRYSTAL_NORMALISATION, network_for
+from crystal_search.networks.mask_rcnn import MaskRcnn
+from crystal_search.networks.network_kinds import CRYSTAL, DROP, Detector, detector_named, network_for
+from crystal_search.networks.pretrained_detectors import check_published, take_published
 from crystal_search.training.crystal_losses import WEIGHTS, crystal_losses
-from crystal_search.training.crystal_source import CrystalSource
+from crystal_search.training.crystal_source import CrystalSource, Target, dense_target
 from crystal_search.training.held_losses import HeldLosses
+from crystal_search.training.instance_targets import instance_target
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import CrystalRequest
 from crystal_search.training.run_record import recorded
 from crystal_search.training.shipped_weights import begin
-from crystal_search.training.task import Losses, Task
+from crystal_search.training.task import Losses, LossFunction, Task
 
 log = logging.getLogger(__name__)
 
 HELD_VIEWS = 64  #: at most, that a network is judged by
-PEAK_RATE, STEPS = 3e-3, 6000  #: where nothing else is asked for
-PANELS = {"loss": ("loss",), "parts of it": tuple(WEIGHTS)}
+STEPS = 6000  #: where nothing else is asked for
+
+
+def dense_losses(network: nn.Module, views: Tensor, truth: Tensor) -> Losses:
+    """Return the losses of views (N, 1, side, side) by name."""
+    return crystal_losses(cast(DenseCrystals, network).taught(views), truth)
+
+
+def instance_losses(network: nn.Module, views: Tensor, truth: Tensor) -> Losses:
+    """Return the losses of views (N, 1, side, side) by name, their sum as ``loss``."""
+    found = cast(MaskRcnn, network).losses(views, truth)
+    return {"loss": sum(found.values(), views.new_zeros(()))} | found
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How detectors learn that answer in one way."""
+
+    target: Target
+    losses: LossFunction
+    parts: tuple[str, ...]  #: names of the losses that are added
+
+
+#: By how crystals are read from their answers (`crystals.finding.DECODINGS`).
+LEARNING: dict[str, Learning] = {
+    DENSE: Learning(dense_target, dense_losses, tuple(WEIGHTS)),
+    INSTANCES: Learning(instance_target, instance_losses, tuple(mask_rcnn.LOSSES.values())),
+}
 
 
 def opened(request: CrystalRequest, machine: Machine) -> Task:
@@ -33,12 +65,15 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
     Raises
     ------
     UserError
-        If there is no dataset, or none of its images has crystals that are known one by one.
+        If there is no dataset, none of its images has crystals that are known one by one, or the network cannot learn
+        drops or has no published weights to begin with.
     """
-    architecture = network_for("crystals", request.network)
-    dataset = open_dataset(request.data)
-    source = CrystalSource(dataset, request.seed, request.side_px, request.width_px)
-    source.refresh()
+    network_for("crystals", request.network)
+    architecture = detector_named(request.network)
+    _check(request, architecture)
+    dataset, classes = open_dataset(request.data), (CRYSTAL, DROP) if request.drops else (CRYSTAL,)
+    learning = LEARNING[architecture.decoding]
+    source = _source(request, dataset, learning)
     if not len(source):
         raise UserError(
             f"no image of {request.data} has crystals that are known one by one; build it of an archive that has "
@@ -49,37 +84,68 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
             request,
             task="crystals",
             role="crystals",
-            classes=("crystal",),
-            normalisation=CRYSTAL_NORMALISATION,
+            classes=classes,
+            normalisation=request.normalisation,
             working_width_px=request.width_px,
         ),
         title=f"{request.network}, crystals of {request.data}",
-        build=partial(architecture.build, 1, 1),
-        begin=None if request.start_from is None else partial(begin, request.start_from, CrystalCard, source),
+        build=partial(architecture.build, len(classes), 1),
+        begin=_beginning(request, source),
         source=source,
-        losses=losses,
-        judge=_judge(dataset, request, machine),
-        panels=PANELS,
+        losses=learning.losses,
+        judge=_judge(dataset, request, learning, machine),
+        panels={"loss": ("loss",), "parts of it": learning.parts},
         usual_steps=STEPS,
-        peak_rate=PEAK_RATE,
+        peak_rate=architecture.peak_rate,
         grows=dataset.rendered,
         workers=machine.workers,
-        same={"width": request.width_px, "side": request.side_px},
+        same={
+            "width": request.width_px,
+            "side": request.side_px,
+            "normalisation": request.normalisation,
+            "drops": request.drops,
+        },
     )
 
 
-def losses(network: nn.Module, views: Tensor, truth: Tensor) -> Losses:
-    """Return the losses of views (N, 1, side, side) by name."""
-    return crystal_losses(cast(DenseCrystals, network).taught(views), truth)
+def _check(request: CrystalRequest, architecture: Detector) -> None:
+    if request.drops and architecture.classes < 2:
+        raise UserError(f"{request.network} tells no drops from crystals; leave out --drops, or name a mask-rcnn-...")
+    if request.pretrained:
+        if request.start_from is not None:
+            raise UserError("--pretrained and --start-from are two beginnings; name one of them")
+        check_published(request.network)
 
 
-def _judge(dataset: PackedDataset, request: CrystalRequest, machine: Machine) -> HeldLosses | None:
+def _beginning(request: CrystalRequest, source: CrystalSource) -> Callable[[nn.Module], None] | None:
+    """Return what puts weights that were learnt before into the network, if some were asked for."""
+    if request.pretrained:
+        return partial(take_published, architecture=request.network)
+    return None if request.start_from is None else partial(begin, request.start_from, CrystalCard, source)
+
+
+def _source(
+    request: CrystalRequest, dataset: PackedDataset, learning: Learning, *, split: str = "train"
+) -> CrystalSource:
+    """Return where views come from: of training images always others, of others always the same."""
+    source = CrystalSource(
+        *(dataset, request.seed if split == "train" else 0, request.side_px, request.width_px),
+        augmented=split == "train",
+        normalisation=request.normalisation,
+        target=learning.target,
+        with_drops=request.drops,
+        split=split,
+    )
+    source.refresh()
+    return source
+
+
+def _judge(dataset: PackedDataset, request: CrystalRequest, learning: Learning, machine: Machine) -> HeldLosses | None:
     """Return a judge by views of the validation images, as far as there are some."""
-    held = CrystalSource(dataset, 0, request.side_px, request.width_px, augmented=False, split="validation")
-    held.refresh()
+    held = _source(request, dataset, learning, split="validation")
     if not len(held):
         log.warning(
             "%s has no validation images with known crystals: the last weights are kept, not the best", request.data
         )
         return None
-    return HeldLosses(held, min(HELD_VIEWS, len(held)), losses, machine)
+    return HeldLosses(held, min(HELD_VIEWS, len(held)), learning.losses, machine)

@@ -202,6 +202,11 @@ class CrystalRequest(Request):
     width_px: Annotated[int, Option("to which wider images are reduced (default: %(default)s)", metavar="PX")] = (
         WORKING_WIDTH_PX
     )
+    normalisation: Annotated[
+        Literal["local-contrast-1", "centred-1", "clahe-1"], Option("of images (default: local-contrast-1)")
+    ] = "local-contrast-1"
+    drops: Annotated[bool, Option("teach where the drop is, too (mask-rcnn-...)")] = False
+    pretrained: Annotated[bool, Option("begin with published weights of torchvision (mask-rcnn-...)")] = False
 
 
 def add_options(parser: argparse.ArgumentParser, request: type[Request]) -> None:

@@ -31,7 +31,7 @@ from crystal_search.evaluation.page_parts import Gallery, Picture, Section
 from crystal_search.evaluation.page_pictures import with_masks
 from crystal_search.evaluation.tables import table
 from crystal_search.exit_codes import OK, USAGE
-from crystal_search.exporting.export import TOLERANCE
+from crystal_search.exporting.answer_differences import TOLERANCE
 from crystal_search.exporting.exported_runs import EXPORTERS, Order
 from crystal_search.hostile_json import Reader
 from crystal_search.images import View, decode, normalised, picture_file, resized, to_grey

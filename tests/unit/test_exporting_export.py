@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from crystal_search.errors import ModelError, UserError
 from crystal_search.exporting import export as module
+from crystal_search.exporting.answer_differences import TOLERANCE
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_models_folder, read_model, sha256_of, write_model
 from crystal_search.model_card import Output
@@ -79,7 +80,7 @@ def test_every_network_is_exported_with_equal_numbers(
     onnx = OnnxNetwork(read_model(module.export(network, card, tmp_path)))
     batch = np.random.default_rng(1).normal(size=(2, channels, card.side_px, card.side_px)).astype(np.float32)
     expected = network(torch.from_numpy(batch)).detach().numpy()
-    np.testing.assert_allclose(onnx.logits(batch), expected, rtol=0, atol=module.TOLERANCE)
+    np.testing.assert_allclose(onnx.logits(batch), expected, rtol=0, atol=TOLERANCE)
     assert np.ptp(expected) > 0.01
 
 
@@ -98,8 +99,8 @@ def test_a_padded_classifier_is_compared_on_chops_only() -> None:
 def test_an_export_whose_numbers_differ_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = module.write_onnx
 
-    def wrong(network: nn.Module, path: Path, outputs: Sequence[str], channels: int) -> None:
-        right(Tiny(), path, outputs, channels)
+    def wrong(network: nn.Module, path: Path, outputs: Sequence[str], channels: int, *, batch: int) -> None:
+        right(Tiny(), path, outputs, channels, batch=batch)
 
     monkeypatch.setattr(module, "write_onnx", wrong)
     with pytest.raises(ModelError, match=r"ONNX Runtime and torch differ by .* do not use this export"):

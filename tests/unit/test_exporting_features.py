@@ -62,8 +62,8 @@ def test_features_that_differ_are_no_export(
 ) -> None:
     right = write_onnx
 
-    def wrong(*arguments: object) -> None:
-        right(*arguments)  # type: ignore[arg-type]
+    def wrong(*arguments: object, batch: int) -> None:
+        right(*arguments, batch=batch)  # type: ignore[arg-type]
         path = arguments[1]
         assert isinstance(path, Path)
         graph = onnx.load(str(path))

@@ -11,7 +11,8 @@ from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import ModelCardError, ModelMismatchError, UserError
-from crystal_search.exporting.export import TOLERANCE, export
+from crystal_search.exporting.answer_differences import TOLERANCE
+from crystal_search.exporting.export import export
 from crystal_search.exporting.exported_runs import export_run
 from crystal_search.images import decode
 from crystal_search.inference import OnnxNetwork

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
 from crystal_search.card_file import card_to_json
-from crystal_search.errors import ModelError
+from crystal_search.errors import ModelError, UserError
 from crystal_search.main import main
 from crystal_search.model import (
     IN_USE,
@@ -22,6 +23,7 @@ from crystal_search.model import (
     sha256_of,
 )
 from crystal_search.model_card import ROLES, ClassifierCard, DropCard, ModelCard, Output
+from crystal_search.networks.network_kinds import crystal_detector_card
 from crystal_search.server import models_in_use as module
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
@@ -247,6 +249,30 @@ def test_a_locator_that_answers_in_cells_is_refused(tmp_path: Path) -> None:
     card = replace(model.card, cells_per_chop=3)
     with pytest.raises(ModelError, match="answers 256 x 256 px with a map of 4 x 4"):
         module.check_answer(Model(card, model.onnx))
+
+
+def test_a_detector_that_answers_by_instances_may_find_nothing_in_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FindsNothing:
+        def __init__(self, model: Model[ModelCard]) -> None:
+            self.outputs = model.card.outputs
+
+        def maps(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+            return {each.name: np.zeros((1, each.channels, 0, 1), np.float32) for each in self.outputs}
+
+    monkeypatch.setattr(module, "OnnxNetwork", FindsNothing)
+    module.check_answer(
+        Model(crystal_detector_card("n", "mask-rcnn-light", normalisation="grey-1", working_width_px=1224), b"")
+    )
+    with pytest.raises(ModelError, match="with a map of 0 x 1"):
+        module.check_answer(
+            Model(crystal_detector_card("n", "dense-crystals", normalisation="grey-1", working_width_px=1224), b"")
+        )
+
+
+def test_a_model_that_clients_cannot_normalise_images_for_is_not_put_to_use(site: Installation) -> None:
+    card = crystal_detector_card("n", "dense-crystals", normalisation="clahe-1", working_width_px=1224)
+    with pytest.raises(UserError, match="by clahe-1, for which clients lack OpenCV"):
+        module.check_usable(site, Model(card, b""))
 
 
 def test_the_same_file_with_another_temperature_is_refused_until_it_is_forgotten(
