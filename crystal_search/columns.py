@@ -252,6 +252,14 @@ VOCABULARY: dict[str, tuple[Column, ...]] = {
         Column("annotator", "text", "who drew it; without an object: who looked and drew nothing"),
         Column("too_faint", "yes/no", "whether it is hardly to be seen"),
         Column("crowd", "yes/no", "whether it is one outline around many"),
+        Column("objects", "count", "objects that the person drew; in a row of several people, all of them together"),
+        Column("other_objects", "count", "objects that the other person drew in the same images"),
+        Column(
+            "matched",
+            "count",
+            "objects of both that are the same: intersection over union of their pixels is at least 0.5",
+        ),
+        Column("mean_iou", "share", "mean intersection over union of those that are the same", "Mean IoU", 3),
     ),
     "How good networks are": (
         Column("network", "text", "what the training or model is called"),

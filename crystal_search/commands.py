@@ -53,7 +53,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "render": ("synthesis.render_command", "render wells with exact truth"),
         "annotations": (
             "annotations.annotations_command",
-            "convert what people drew in images from one format to another",
+            "convert what people drew in images, tell how far they agree, make boxes of scores",
         ),
         "dataset": ("datasets.dataset_command", "pack archives of scored images for training"),
         "train": ("training.train_command", "train the networks"),

@@ -1,7 +1,7 @@
 """Files of annotations and the images that they are of: found, named, and never outside of their folder."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from PIL import Image as Pillow
@@ -11,11 +11,16 @@ from crystal_search.files import is_housekeeping
 from crystal_search.formats.picture import MAX_SIDE_PX
 from crystal_search.images import SUFFIXES
 
-PICTURES = ("", "images", "JPEGImages")  #: sub-folders in which images lie beside annotations
+PICTURES = ("images", "JPEGImages")  #: folders below annotations in which images lie, if not beside them
 
 
-def files_ending_in(path: Path, suffix: str) -> list[Path]:
+def files_ending_in(path: Path, suffix: str, *, but_in: Collection[str] = ()) -> list[Path]:
     """Return the file `path`, or all files of a folder whose names end in `suffix`, at any depth, by name.
+
+    Parameters
+    ----------
+    but_in
+        Names of folders right below it that are passed over.
 
     Raises
     ------
@@ -26,17 +31,18 @@ def files_ending_in(path: Path, suffix: str) -> list[Path]:
         return [path]
     found = [
         Path(here, name)
-        for here, folders, names in os.walk(path)
+        for here, _, names in os.walk(path)
         for name in names
-        if name.lower().endswith(suffix) and not _is_hidden(Path(here, name), path)
+        if name.lower().endswith(suffix) and _is_open(Path(here, name), path, but_in)
     ]
     if not found:
         raise UserError(f"there is no file *{suffix} in {path}; name a folder of annotations")
     return sorted(found)
 
 
-def _is_hidden(file: Path, folder: Path) -> bool:
-    return any(map(is_housekeeping, file.relative_to(folder).parts))
+def _is_open(file: Path, folder: Path, but_in: Collection[str]) -> bool:
+    parts = file.relative_to(folder).parts
+    return parts[0] not in but_in and not any(map(is_housekeeping, parts))
 
 
 def name_beside(file: Path, path: Path, name: str) -> str:
@@ -66,7 +72,7 @@ def new_file(folder: Path, name: str, suffix: str) -> Path:
 
 def picture_of(name: str, folders: Iterable[Path]) -> Path | None:
     """Return the file of an image, None where it lies in none of the folders."""
-    places = (folder / each / name for folder in folders for each in PICTURES)
+    places = (folder / each / name for folder in folders for each in (*PICTURES, ""))
     return next((place for place in places if _is_file(place)), None)
 
 

@@ -74,6 +74,7 @@ class AnnotationFormat:
     write: Writing | None
     """Fills an empty folder, or writes the file at a path that is not there; raises UserError where it cannot."""
     file: str = ""  #: what its one file is called in a folder; empty where it is many
+    images: str = ""  #: folder for copies of the images, where they cannot lie beside
     instead: Mapping[Trait, str] = field(default_factory=dict)  #: what becomes of what it cannot hold
 
 

@@ -2,19 +2,29 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from crystal_search.arguments import count, fraction
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import printable
+from crystal_search.processes import processors
+
+if TYPE_CHECKING:
+    from crystal_search.result import ImageScore
 
 CONVERT = "read annotations in one format, write them in another"
+AGREEMENT = "tell how far people agree who drew in the same images"
+FROM_SCORES = "write the best chops of scored images as boxes by class"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the commands of this module."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_convert(commands.add_parser("convert", help=CONVERT, description=CONVERT, allow_abbrev=False))
+    _add_agreement(commands.add_parser("agreement", help=AGREEMENT, description=AGREEMENT, allow_abbrev=False))
+    _add_from_scores(commands.add_parser("from-scores", help=FROM_SCORES, description=FROM_SCORES, allow_abbrev=False))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -80,6 +90,118 @@ def _convert(arguments: argparse.Namespace) -> None:
     _say(f"not in {target}", done.lost)
     if done.missing:
         sys.stdout.write(f"{done.missing} images were not found, and so not copied; say --images\n")
+
+
+def _add_agreement(parser: argparse.ArgumentParser) -> None:
+    from crystal_search.annotations.format_kinds import READ
+    from crystal_search.annotations.what_most_drew import TOGETHER
+
+    parser.set_defaults(annotations_command=_agreement)
+    add = parser.add_argument
+    add("sources", nargs="+", type=Path, metavar="FROM", help="folders or files of annotations")
+    add("--csv", type=Path, required=True, help="a row for each pair of people and each class; must not be there yet")
+    add("--from", dest="kind", choices=READ, help="format of each FROM (default: by its names)")
+    add("--images", type=Path, metavar="DIR", help="where the images lie (default: beside the annotations)")
+    add("--label", default="crystal", help="class of masks that have none (default: %(default)s)")
+    add("--consensus", dest="out", type=Path, metavar="TO", help="write what most people drew")
+    add("--pixels", choices=tuple(TOGETHER), default="majority", help="of what they drew (default: %(default)s)")
+    add_writing(parser)
+
+
+def _agreement(arguments: argparse.Namespace) -> None:
+    from crystal_search.annotations.annotation_format import ReadOptions, WriteOptions
+    from crystal_search.annotations.annotator_agreement import COLUMNS, agreement_rows, attributed, merged
+    from crystal_search.annotations.converting import write_annotations
+    from crystal_search.annotations.format_kinds import format_at, read_annotations
+    from crystal_search.annotations.what_most_drew import agreed
+    from crystal_search.columns import csv_text
+    from crystal_search.files import write_whole
+
+    target = target_of(arguments) if arguments.out else ""
+    if arguments.csv.exists():
+        raise UserError(f"{arguments.csv} is there already; name another --csv, or remove it first")
+    options = ReadOptions(images=arguments.images, label=arguments.label)
+    images = merged(
+        image
+        for source in arguments.sources
+        for image in attributed(read_annotations(source, arguments.kind or format_at(source), options), _person(source))
+    )
+    rows = agreement_rows(images)
+    if arguments.out:
+        copied = arguments.images if arguments.copy_images else None
+        one = [agreed(image, arguments.pixels) for image in images]
+        written = WriteOptions(images=arguments.images, compressed=arguments.compressed)
+        done = write_annotations(one, arguments.out, target, written, copied_from=copied)
+        say_counts(done.out, done.images, done.objects)
+        _say(f"not in {target}", done.lost)
+    write_whole(arguments.csv, csv_text(COLUMNS, rows))
+    told = rows[0]
+    sys.stdout.write(f"F1 {told['f1_percent']} %, mean IoU {told['mean_iou']}: {arguments.csv}\n")
+
+
+def _person(source: Path) -> str:
+    """Return who drew what is at `source`, where nobody is named: what it, or its folder, is called."""
+    from crystal_search.annotations.format_kinds import BY_FILE
+
+    path = source.absolute()
+    return path.parent.name if path.name in BY_FILE else path.stem
+
+
+def _add_from_scores(parser: argparse.ArgumentParser) -> None:
+    from crystal_search.annotations.best_chops import BY_GROUP, OPINIONS, OUTCOMES
+
+    parser.set_defaults(annotations_command=_from_scores)
+    add = parser.add_argument
+    add("sources", nargs="*", type=Path, metavar="IMAGE_OR_FOLDER", help="to score now; or tables that score wrote")
+    add("--out", type=Path, required=True, metavar="TO", help="folder or file to write; must not be there yet")
+    add("--home", type=Path, help="an installation: its scores; with images, its models")
+    add("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
+    add("--threshold", type=fraction, help="probability of a group (default: the installation's, else 0.85)")
+    add("--least", type=fraction, help="probability of a chop, whether its image reached the threshold or not")
+    add(
+        "--classes", choices=(OUTCOMES, BY_GROUP), default=OUTCOMES, help="what boxes are called (default: %(default)s)"
+    )
+    add("--classifier", metavar="NAME", help="of an installation: only scores by this model (default: the last ones)")
+    add("--opinion", choices=OPINIONS, default=OPINIONS[0], help="of people, in an installation (default: %(default)s)")
+    add("--workers", type=count, default=processors(), help="processes at a time")
+    add_writing(parser)
+
+
+def _from_scores(arguments: argparse.Namespace) -> None:
+    from crystal_search.annotations.annotation_format import WriteOptions
+    from crystal_search.annotations.best_chops import Choice, gathered
+    from crystal_search.annotations.converting import write_annotations
+
+    target, choice = target_of(arguments), Choice(least=arguments.least, classes=arguments.classes)
+    found = gathered(_scores(arguments), choice)
+    for reason, number in found.left_out.items():
+        sys.stdout.write(f"left out: {number} images, {reason}\n")
+    done = write_annotations(
+        found.images,
+        arguments.out,
+        target,
+        WriteOptions(images=found.folder, compressed=arguments.compressed),
+        copied_from=found.folder if arguments.copy_images else None,
+    )
+    say_counts(done.out, done.images, done.objects)
+    _say(f"not in {target}", done.lost)
+
+
+def _scores(arguments: argparse.Namespace) -> "Iterator[tuple[Path, ImageScore | str]]":
+    from crystal_search.annotations.best_chops import in_ledger, scored_now
+    from crystal_search.direct.scored_files import Job, to_use
+    from crystal_search.server.installation import opened
+    from crystal_search.work_unit import Parameters
+
+    if arguments.sources:
+        models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
+        job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
+        yield from scored_now(arguments.sources, job, arguments.workers)
+    elif arguments.home:
+        with opened(arguments.home, create=False) as site:
+            yield from in_ledger(site.imaging, classifier=arguments.classifier, opinion=arguments.opinion)
+    else:
+        raise UserError("name images to score, or an installation by --home")
 
 
 def target_of(arguments: argparse.Namespace) -> str:

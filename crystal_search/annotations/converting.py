@@ -69,7 +69,7 @@ def write_annotations(
     else:
         with whole_folder(out) as folder:
             target.write(images, folder / target.file, options)
-            missing = _copy(images, copied_from, folder) if copied_from else 0
+            missing = _copy(images, copied_from, folder / target.images) if copied_from else 0
     return Written(
         out=out,
         images=len(images),

@@ -8,6 +8,7 @@ from crystal_search.annotations.annotated_image import AnnotatedImage
 from crystal_search.annotations.annotation_files import picture_of, size_in
 from crystal_search.annotations.annotation_format import AnnotationFormat, ReadOptions
 from crystal_search.annotations.coco_json import COCO
+from crystal_search.annotations.cut_outs import CUT_OUTS
 from crystal_search.annotations.foreign_values import json_in, within
 from crystal_search.annotations.labelme_json import LABELME, is_labelme
 from crystal_search.annotations.mask_pictures import CLASSES, INSTANCE_TABLE, INSTANCES, MASK_TABLE, MASKS, SEMANTIC
@@ -23,6 +24,7 @@ FORMATS: dict[str, AnnotationFormat] = {
     "masks": MASKS,
     "instances": INSTANCES,
     "semantic": SEMANTIC,
+    "cut-outs": CUT_OUTS,
 }
 #: Formats by a file in a folder, and by how names of files end.
 BY_FILE = {

@@ -7,14 +7,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from crystal_search.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Placed, labels_in
-from crystal_search.annotations.annotation_files import files_ending_in, name_beside, new_file, same_stem
+from crystal_search.annotations.annotation_files import PICTURES, files_ending_in, name_beside, new_file, same_stem
 from crystal_search.annotations.annotation_format import AnnotationFormat, ReadOptions, Trait, WriteOptions
 from crystal_search.annotations.drawn_shapes import painted, pixels_of, size_of
 from crystal_search.annotations.foreign_values import bytes_in, text_in, within
 from crystal_search.annotations.mask_table import MaskRow, read_table, together, write_table
 from crystal_search.annotations.png_numbers import Numbers, mask_png, numbers_in, numbers_png
 from crystal_search.errors import UserError
-from crystal_search.files import write_whole
+from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.unet_drop.regions import labelled
 
 SUFFIX, CLASSES = ".png", "class_names.txt"
@@ -39,7 +39,7 @@ def read_instances(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]
     if (path / INSTANCE_TABLE).is_file():
         yield from _in_table(path, INSTANCE_TABLE)
         return
-    for file in files_ending_in(path, SUFFIX):
+    for file in files_ending_in(path, SUFFIX, but_in=PICTURES):
         numbers = _picture(file)
         objects = [
             AnnotatedObject(label=options.label, shape=painted(numbers == number))
@@ -57,7 +57,7 @@ def _name(file: Path, path: Path, options: ReadOptions) -> str:
     """Return the name of the image that a picture of masks belongs to: its own, with the ending of the image."""
     own = name_beside(file, path, file.name)
     stem = PurePosixPath(own).with_suffix("").as_posix()
-    return (same_stem(stem, [options.images]) if options.images else None) or own
+    return same_stem(stem, [options.images or path]) or own
 
 
 def _in_table(folder: Path, table: str) -> Iterator[AnnotatedImage]:
@@ -112,8 +112,8 @@ def read_masks(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]:
     if (path / MASK_TABLE).is_file():
         yield from _in_table(path, MASK_TABLE)
         return
-    for folder in sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")):
-        files = [each for each in files_ending_in(folder, SUFFIX) if each.relative_to(folder).parts[0] != IMAGES_BESIDE]
+    for folder in sorted(each for each in path.iterdir() if each.is_dir() and _is_image(each.name)):
+        files = files_ending_in(folder, SUFFIX, but_in=PICTURES)
         pictures = [_picture(each) for each in files]
         if len({each.shape for each in pictures}) > 1:
             raise UserError(f"{folder}: its masks have different sizes; each must have that of the image")
@@ -122,6 +122,10 @@ def read_masks(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]:
             for file, picture in zip(files, pictures, strict=True)
         ]
         yield _image(_image_of(folder, options), objects, pictures[0])
+
+
+def _is_image(name: str) -> bool:
+    return name not in PICTURES and not is_housekeeping(name)
 
 
 def _class(file: Path, folder: Path, options: ReadOptions) -> str:
@@ -133,7 +137,7 @@ def _image_of(folder: Path, options: ReadOptions) -> str:
     own = folder / IMAGES_BESIDE / f"{folder.name}{SUFFIX}"
     if own.is_file():
         return own.relative_to(folder.parent).as_posix()
-    return (same_stem(folder.name, [options.images]) if options.images else None) or f"{folder.name}{SUFFIX}"
+    return same_stem(folder.name, [options.images or folder.parent]) or f"{folder.name}{SUFFIX}"
 
 
 def write_masks(images: Sequence[AnnotatedImage], folder: Path, options: WriteOptions) -> None:
@@ -166,7 +170,7 @@ def read_semantic(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]:
     """
     folder = path if path.is_dir() else path.parent
     names = _classes(folder / CLASSES) if (folder / CLASSES).is_file() else None
-    for file in files_ending_in(path, SUFFIX):
+    for file in files_ending_in(path, SUFFIX, but_in=PICTURES):
         numbers = _picture(file)
         objects = []
         for number in np.unique(numbers[numbers > 0]).tolist():
@@ -192,10 +196,13 @@ def write_semantic(images: Sequence[AnnotatedImage], folder: Path, options: Writ
     Raises
     ------
     UserError
-        If nobody tells how large an image is, or two images differ only in how their names end.
+        If nobody tells how large an image is, or two images differ only in how their names end; if a mask would lie
+        where images are looked for.
     """
     labels = labels_in(images)
     for image in images:
+        if PurePosixPath(image.name).parts[0] in PICTURES:
+            raise UserError(f"the mask of {image.name} would lie in a folder of images; call that folder otherwise")
         numbers = np.zeros(size_of(image), np.int64)
         for each in image.objects:
             numbers[pixels_of(image, each)] = labels.index(each.label) + 1
@@ -214,18 +221,21 @@ MASKS = AnnotationFormat(
     meaning="a folder for each image with a PNG of each object",
     read=read_masks,
     write=write_masks,
+    images=PICTURES[0],
     instead=_PAINTED,
 )
 INSTANCES = AnnotationFormat(
     meaning="a PNG for each image, whose pixels are the numbers of objects",
     read=read_instances,
     write=write_instances,
+    images=PICTURES[0],
     instead=_PAINTED | {Trait.OVERLAPS: "where two overlap, the later one counts"},
 )
 SEMANTIC = AnnotationFormat(
     meaning="a PNG for each image, whose pixels are the numbers of classes",
     read=read_semantic,
     write=write_semantic,
+    images=PICTURES[0],
     instead=_PAINTED
     | {
         Trait.OVERLAPS: "where two overlap, the later one counts",

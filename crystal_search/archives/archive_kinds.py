@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from crystal_search.archives.annotated_folder import ANNOTATED
 from crystal_search.archives.archive import Archive, ArchiveOptions
 from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.image_folder import open_folder
@@ -23,6 +24,7 @@ ARCHIVES: dict[str, Callable[[Path, ArchiveOptions], Archive]] = {
     "vmxi": open_vmxi,
     "recordio": open_recordio,
     "coco": open_coco,
+    **ANNOTATED,
     "imaging": open_imaging_archive,
 }
 

@@ -26,8 +26,15 @@ log = logging.getLogger(__name__)
 KIND_BY_SUFFIX = {".csv": "csv", ".rec": "recordio", ".tfrecord": "marco"}
 CLASSES = (13, 5, 4)
 RENDER = "render wells whose truth is known place by place, shard by shard"
-#: Kinds of archives by a file in a folder: crystals that ``render`` wrote, an installation.
-KIND_BY_FILE = {"annotations.json": "coco", "imaging.sqlite": "imaging"}
+#: Kinds of archives by a file in a folder: annotations, an installation.
+KIND_BY_FILE = {
+    "annotations.json": "coco",
+    "imaging.sqlite": "imaging",
+    "classifications.csv": "zooniverse",
+    "masks.csv": "masks",
+    "objects.csv": "instances",
+    "class_names.txt": "semantic",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

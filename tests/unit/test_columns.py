@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.annotations import mask_table
+from crystal_search.annotations import annotator_agreement, mask_table
 from crystal_search.archives.archive import LeftOut
 from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
 from crystal_search.datasets.packed import ChopRow, WellRow
@@ -35,6 +35,7 @@ FILES: dict[str, Sequence[str]] = {
     "suspension": histograms.COLUMNS,
     "masks": mask_table.COLUMNS,
     "stacks": crystal_stacks.COLUMNS,
+    "agreement": annotator_agreement.COLUMNS,
     "corrections": corrections.COLUMNS,
     "demo plate": (plate_folder() / TRUTH_FILE).read_text(encoding="utf-8").splitlines()[0].split(","),
     **{kind.__name__: [field.name for field in fields(kind)] for kind in (ChopRow, WellRow, LeftOut)},
