@@ -1,5 +1,6 @@
 """A crystal detector made by hand: whatever is darker or brighter than its surroundings is a crystal of one size."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,10 @@ Weights = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 def tiny_card(name: str = "tiny-crystals", *, working_width_px: int = 1224) -> CrystalCard:
     """Return the card of such a detector."""
-    return crystal_detector_card(name, "by-hand", normalisation="local-contrast-1", working_width_px=working_width_px)
+    like = crystal_detector_card(
+        name, "dense-crystals", normalisation="local-contrast-1", working_width_px=working_width_px
+    )
+    return replace(like, architecture="by-hand")
 
 
 def tiny_weights() -> Weights:

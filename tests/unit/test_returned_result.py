@@ -86,7 +86,7 @@ def test_features_are_as_many_as_the_classifier_gives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("least", "said"), [(0.5, ""), (0.6, "a crystal of 0.5, tiny counts them from 0.6")])
 def test_a_crystal_is_one_that_the_detector_counts(tmp_path: Path, least: float, said: str) -> None:
     home = Home(tmp_path / "home").made()
-    detector = crystal_detector_card("tiny", "by-hand", normalisation="local-contrast-1", working_width_px=256)
+    detector = crystal_detector_card("tiny", "dense-crystals", normalisation="local-contrast-1", working_width_px=256)
     home.models.mkdir(exist_ok=True)
     write_card(replace(detector, sha256=DETECTOR.sha256, least_probability=least), home.models)
     unit = searched_unit(tmp_path / "unit.zip")
