@@ -66,6 +66,14 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
 }
 COMMANDS = {name: entry for commands in HEADINGS.values() for name, entry in commands.items()}
 
+#: Second words of commands that take files there, by the two words; a file that is called so is told as ./NAME.
+AMONG_FILES: dict[str, tuple[str, str]] = {
+    "crystals sizes": (
+        "populations.sizes_command",
+        "tell how crystals of an experiment become more and larger over time",
+    ),
+}
+
 
 class CommandParser(argparse.ArgumentParser):
     """The parser of a command, or of a command of a command, that tells what it takes."""
@@ -99,10 +107,25 @@ class CommandParser(argparse.ArgumentParser):
         return parsers
 
 
+def chosen(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the command that `words` begin with, of two words where there is one, and the words after it.
+
+    >>> chosen(["crystals", "sizes", "runs"]), chosen(["crystals", "./sizes"])
+    (('crystals sizes', ['runs']), ('crystals', ['./sizes']))
+    """
+    length = 2 if " ".join(words[:2]) in AMONG_FILES else 1
+    return " ".join(words[:length]), list(words[length:])
+
+
 def parser_for(command: str) -> CommandParser:
     """Return the parser of one command; this imports the command's module and no other."""
-    module, purpose = COMMANDS[command]
-    parser = CommandParser(prog=f"crystal-search {command}", description=purpose, allow_abbrev=False)
+    module, purpose = (COMMANDS | AMONG_FILES)[command]
+    more = (
+        f"crystal-search {name}: {what}." for name, (_, what) in AMONG_FILES.items() if name.startswith(f"{command} ")
+    )
+    parser = CommandParser(
+        prog=f"crystal-search {command}", description=purpose, epilog=" ".join(more) or None, allow_abbrev=False
+    )
     parser.add_argument("--verbose", action="store_true", help="log what is done")
     loaded = importlib.import_module(f"crystal_search.{module}")
     loaded.add_arguments(parser)

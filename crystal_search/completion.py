@@ -8,7 +8,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 
-from crystal_search.commands import COMMANDS, parser_for
+from crystal_search.commands import COMMANDS, chosen, parser_for
 
 BASH = """\
 _crystal_search() {
@@ -69,7 +69,8 @@ def _known(before: Sequence[str], last: str) -> Iterable[str]:
         return ["--help", "--version"] if last.startswith("-") else COMMANDS
     if before[0] not in COMMANDS:
         return ()
-    parser = parser_for(before[0]).way(before[1:])[-1]
+    command, rest = chosen(before)
+    parser = parser_for(command).way(rest)[-1]
     option = parser.options.get(before[-1])
     if option and option.nargs != 0:
         return map(str, option.choices or ())

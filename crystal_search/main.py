@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from errno import EFBIG
 
 from crystal_search import __version__
-from crystal_search.commands import COMMANDS, HEADINGS, did_you_mean, parsed
+from crystal_search.commands import COMMANDS, HEADINGS, chosen, did_you_mean, parsed
 from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from crystal_search.files import FULL_DISK
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = usage() if asked_for_help else _no_command(words[0])
         (sys.stdout if asked_for_help else sys.stderr).write(text + "\n")
         return OK if asked_for_help else USAGE
-    return _guarded(words[0], words[1:])
+    return _guarded(*chosen(words))
 
 
 def _no_command(word: str) -> str:

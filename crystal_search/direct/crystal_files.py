@@ -24,7 +24,7 @@ from crystal_search.images import DecodedImage, decode
 from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard
 
-COLUMNS = ("path", *PLACE_COLUMNS, "error")
+COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "error")
 BOX, CASING = "#f0a000", "#000000"
 JPEG_QUALITY = 85
 
@@ -61,6 +61,8 @@ def searched(path: Path, network: Network[CrystalCard], *, picture: bool = False
 def rows_of(found: SearchedFile, um_per_px: float | None) -> Iterator[dict[str, Cell]]:
     """Yield a row for each crystal, or one for a file without any, by the names of `COLUMNS`."""
     nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {"path": str(found.path), "um_per_px": um_per_px}
+    if found.error is None:
+        nothing |= {"image_height_px": found.height_px, "image_width_px": found.width_px}
     if not found.crystals:
         yield nothing | {"error": found.error}
     for number, crystal in enumerate(found.crystals, start=1):

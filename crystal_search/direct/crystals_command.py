@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> None:
     model = in_role(read_model(arguments.model), CrystalCard)
     paths = inputs(arguments.images)
     for place in filter(None, (arguments.csv, arguments.coco)):
-        _check_place(place)
+        check_place(place)
     if arguments.overlays:
         make_folder(arguments.overlays)
-    found = list(_searched(paths, OnnxNetwork(model, threads=arguments.threads), arguments.overlays))
+    found = list(searched_files(paths, OnnxNetwork(model, threads=arguments.threads), arguments.overlays))
     write_whole(arguments.csv, _table(found, arguments.um_per_px, arguments.z))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
@@ -64,7 +64,9 @@ def run(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"{crystals} crystals in {len(found) - wrong} images are in {arguments.csv}{unread}\n")
 
 
-def _searched(paths: Sequence[Path], network: Network[CrystalCard], overlays: Path | None) -> Iterator[SearchedFile]:
+def searched_files(
+    paths: Sequence[Path], network: Network[CrystalCard], overlays: Path | None
+) -> Iterator[SearchedFile]:
     """Yield what is in each file, after its picture was written where one is wanted."""
     for number, path in enumerate(tqdm(paths, desc="images", unit="", disable=None)):
         found = searched(path, network, picture=overlays is not None)
@@ -80,7 +82,7 @@ def _table(found: Sequence[SearchedFile], um_per_px: float | None, section_um: f
     return csv_text(COLUMNS, [row for each in found for row in rows_of(each, um_per_px)])
 
 
-def _check_place(path: Path) -> None:
+def check_place(path: Path) -> None:
     """Refuse a file in a folder that is not there before anything is searched."""
     if not path.parent.is_dir():
         raise UserError(f"there is no folder {path.parent} for {path.name}; make it, or name another place")

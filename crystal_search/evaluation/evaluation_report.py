@@ -108,6 +108,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
         "version": EVALUATION_VERSION,
         "command": evaluation.command,
         "data": evaluation.truth.name,
+        "data_sha256": evaluation.truth.sha256 or None,
         "split": evaluation.truth.split,
         "thresholds": evaluation.options.thresholds,
         "networks": [_network(each) for each in evaluation.contenders],

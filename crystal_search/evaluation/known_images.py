@@ -12,6 +12,7 @@ from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOu
 from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.archives.seen_objects import SeenObject
+from crystal_search.archives.set_hash import set_hash
 from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, OBJECTS, PackedDataset, WellRow
 from crystal_search.datasets.rendering import ROTA, Rendering
@@ -101,6 +102,7 @@ class Truth:
     dataset: PackedDataset | None = None  #: that has chops, too
     ignored: int = 0  #: images beside them of which nothing is known
     sheets: bool = False  #: whether contact sheets of all images are wanted
+    sha256: str = ""  #: of all images and what is known of them, where they are files of a rendered set
 
 
 def dataset_truth(dataset: PackedDataset, split: str | None, *, of_drops: bool) -> Truth:
@@ -162,15 +164,16 @@ def coco_truth(folder: Path, name: str | None) -> Truth:
     Raises
     ------
     UserError
-        If there is no such folder, its annotations are none, or an image is missing.
+        If there is no such folder, its annotations are none, or an image is missing or was changed.
     """
     items = list(open_coco(folder, ArchiveOptions()).images())
     if missing := [each for each in items if isinstance(each, LeftOut)]:
         raise UserError(f"{folder}: {missing[0].name}: {missing[0].reason}; render or copy it again")
     images = [_annotated(each) for each in items if isinstance(each, ArchiveImage)]
-    return Truth(
-        name=name or folder.resolve().name, source=f"Images in {folder} with their crystals one by one.", images=images
-    )
+    sha256 = set_hash(folder)
+    source = f"Images in {folder} with their crystals one by one{f', sha256 {sha256[:12]}' if sha256 else ''}."
+    called = name or folder.resolve().name
+    return Truth(name=f"{called} ({sha256[:12]})" if sha256 else called, source=source, images=images, sha256=sha256)
 
 
 def _annotated(image: ArchiveImage) -> KnownImage:

@@ -34,6 +34,10 @@ class Table:
         rows = (tuple(row[index] for index in kept) for row in self.rows)
         return Table(self.name, tuple(self.columns[index] for index in kept), tuple(rows))
 
+    def only_columns(self, *names: str) -> "Table":
+        """Return the table with some columns alone, in its own order."""
+        return self.columns_but(*(column.name for column in self.columns if column.name not in names))
+
     def only(self, **values: Cell) -> "Table":
         """Return the rows whose columns have these values, without these columns."""
         names = [column.name for column in self.columns]

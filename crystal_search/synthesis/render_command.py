@@ -1,11 +1,11 @@
-"""``crystal-search render``: wells, a plate, crystals in suspension or in insect cells, as files with their truth."""
+"""``crystal-search render``: wells, a plate, suspensions, also over time, insect cells, as files with their truth."""
 
 import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from crystal_search.arguments import count
+from crystal_search.arguments import count, length
 from crystal_search.errors import UserError
 from crystal_search.synthesis.seeds import RENDERED_SPLITS, WellSeed
 from crystal_search.synthesis.things.plate_types import PLATE_TYPES
@@ -25,6 +25,7 @@ from crystal_search.synthesis.wells.visits import (
 )
 
 WELLS, IMAGES = 96, 48  # rendered where no --count is given
+HOURS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # of a suspension over time
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
 MOST_SECTIONS = 99
 
@@ -32,7 +33,9 @@ MOST_SECTIONS = 99
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``crystal-search render``."""
     parser.add_argument(
-        "what", choices=tuple(WRITERS), help="single wells, 96 wells of one imager, suspensions, or insect cells"
+        "what",
+        choices=tuple(WRITERS),
+        help="single wells, 96 wells of one imager, suspensions, one suspension over time, or insect cells",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for images, masks and truth.csv")
     parser.add_argument(
@@ -72,6 +75,18 @@ def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
     )
     suspension.add_argument("--border", action="store_true", help="crystals may lie across the border")
     suspension.add_argument("--no-noise", action="store_true", help="light and sensor only")
+    growth = parser.add_argument_group(
+        "growth: frames of a suspension whose crystals nucleate and grow (docs/populations.md)"
+    )
+    growth.add_argument(
+        "--hours", type=float, nargs="+", default=HOURS, help="when frames are taken (default: 1 to 10)"
+    )
+    growth.add_argument("--frames", type=count, default=10, help="at each time (default: %(default)s)")
+    growth.add_argument("--growth", type=length, default=5.0, help="px an hour at the start (default: %(default)s)")
+    growth.add_argument("--nucleation", default="burst", help="seeded, burst or steady (default: %(default)s)")
+    growth.add_argument(
+        "--depletion", type=float, default=0.8, help="part of the supersaturation that is used up at last"
+    )
     suspension.add_argument("--batch", type=count, default=2, help="images made at once; 256 suits a GPU (default: 2)")
 
 
@@ -167,6 +182,32 @@ def _write_cells(arguments: argparse.Namespace) -> str:
     return f"{number} images with {crystals} crystals are in {arguments.out}, the truth in annotations.json\n"
 
 
+def _write_growth(arguments: argparse.Namespace) -> str:
+    """Write frames of a suspension over time, and return what was done."""
+    if not 0 <= arguments.overlap <= 1:
+        raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
+    _images(arguments, "a suspension over time", "suspensions over time")
+    if arguments.count is not None:
+        raise UserError("a suspension over time has --frames at each of --hours; leave out --count")
+    from crystal_search.synthesis.suspension.growth_law import GrowthLaw
+    from crystal_search.synthesis.suspension.growth_writing import Experiment, write_experiment
+    from crystal_search.synthesis.suspension.scene import Settings
+
+    law = GrowthLaw(
+        hours=max(arguments.hours),
+        crystals=arguments.crystals,
+        growth_px_per_hour=arguments.growth,
+        depletion=arguments.depletion,
+        nucleation=arguments.nucleation,
+    )
+    seed = WellSeed(arguments.split, arguments.seed_start)
+    what = Experiment(seed=seed, law=law, hours=tuple(arguments.hours), frames=arguments.frames)
+    settings = Settings(overlap=arguments.overlap, across_border=True, noise=not arguments.no_noise)
+    crystals = write_experiment(arguments.out, what, settings, device=arguments.device, batch=arguments.batch)
+    frames = len(what.hours) * what.frames
+    return f"{frames} frames with {crystals} crystals are in {arguments.out}, what is true in truth.csv\n"
+
+
 def _write_wells(arguments: argparse.Namespace) -> str:
     """Write wells, and return what was done."""
     channels = tuple(arguments.channels)
@@ -219,5 +260,6 @@ WRITERS: dict[str, Callable[[argparse.Namespace], str]] = {
     "wells": _write_wells,
     "plate": _write_wells,
     "suspension": _write_suspension,
+    "growth": _write_growth,
     "cells": _write_cells,
 }

@@ -2,10 +2,12 @@
 
 Format: https://cocodataset.org/#format-data. Masks are uncompressed run lengths, which count background and object in
 turn, column by column, starting with background; what else is known of an object stands beside its upright box.
+``checksums.sha256`` names every picture and the annotations with their SHA-256, as ``sha256sum`` writes and checks it.
 """
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from PIL import Image as Pillow
 from crystal_search.files import write_whole
 from crystal_search.images import contact_sheet
 
+ANNOTATIONS, CHECKSUMS = "annotations.json", "checksums.sha256"
 Record = dict[str, Any]  #: an object of the JSON file
 CELL = "cell"  #: category of insect cells, in which crystals are
 
@@ -41,12 +44,14 @@ class RenderedFolder:
     annotations: list[Record] = field(default_factory=list)
     images: list[Record] = field(default_factory=list)
     _cells: list[Pillow.Image] = field(default_factory=list)
+    _hashes: dict[str, str] = field(default_factory=dict)
 
     def write(self, name: str, data: bytes, pixels: NDArray[np.uint8]) -> None:
         """Write the file of a picture, whose pixels go into the contact sheet while there is room."""
         place = self.folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
         write_whole(place, data)
+        self._hashes[name] = hashlib.sha256(data).hexdigest()
         if self.sheet and len(self._cells) < self.sheet.most:
             self._cells.append(Pillow.fromarray(pixels).resize(self.sheet.cell_px, Pillow.Resampling.BOX))
 
@@ -68,7 +73,7 @@ class RenderedFolder:
         return number
 
     def finish(self) -> None:
-        """Write the contact sheet, then ``annotations.json``."""
+        """Write the contact sheet, the checksums, then ``annotations.json``."""
         if self.sheet and self._cells:
             write_whole(self.folder / "contact-sheet.png", contact_sheet(self._cells, self.sheet.across))
         categories = [
@@ -76,7 +81,19 @@ class RenderedFolder:
             for number, name in enumerate((*self.categories, *self.others), start=1)
         ]
         truth = {"images": self.images, "categories": categories, "annotations": self.annotations}
-        write_whole(self.folder / "annotations.json", json.dumps(truth, separators=(",", ":")))
+        text = json.dumps(truth, separators=(",", ":"))
+        hashes = self._hashes | {ANNOTATIONS: hashlib.sha256(text.encode()).hexdigest()}
+        write_whole(self.folder / CHECKSUMS, checksums_text(hashes))
+        write_whole(self.folder / ANNOTATIONS, text)
+
+
+def checksums_text(hashes: Mapping[str, str]) -> str:
+    r"""Return the text of ``checksums.sha256``: a line for each file, by name.
+
+    >>> checksums_text({"b.png": "22", "a.png": "11"})
+    '11  a.png\n22  b.png\n'
+    """
+    return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(hashes.items()))
 
 
 def run_lengths(places: NDArray[np.int64], size: int) -> list[int]:

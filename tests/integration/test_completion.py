@@ -105,6 +105,8 @@ def test_scripts_ask_with_words(capsys: pytest.CaptureFixture[str]) -> None:
         (["models", "list", "--ho"], ["--home"]),
         (["models", "use", "--as", "cl"], ["classifier"]),
         (["completion", "z"], ["zsh"]),
+        (["crystals", ""], []),
+        (["crystals", "sizes", "--conc"], ["--concentrations"]),
     ],
 )
 def test_what_the_last_word_may_become(words: list[str], expected: list[str]) -> None:

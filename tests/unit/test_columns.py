@@ -15,9 +15,10 @@ from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
 from crystal_search.direct import crystal_files, crystal_stacks, rescored_files, scored_files
 from crystal_search.errors import UnknownNameError
+from crystal_search.populations import population_tables
 from crystal_search.review import corrections
 from crystal_search.server.services import score_csv
-from crystal_search.synthesis.suspension import histograms
+from crystal_search.synthesis.suspension import growth_writing, histograms
 from crystal_search.synthesis.wells import well_writing
 from crystal_search.viewer import score_table
 from crystal_search.viewer.picking import pick_formats
@@ -36,6 +37,9 @@ FILES: dict[str, Sequence[str]] = {
     "masks": mask_table.COLUMNS,
     "stacks": crystal_stacks.COLUMNS,
     "agreement": annotator_agreement.COLUMNS,
+    "growth": (*growth_writing.CRYSTAL_COLUMNS, *growth_writing.TRUTH_COLUMNS, "time", "concentration_unit"),
+    **{f"populations in {unit}": population_tables.time_columns(unit) for unit in ("px", "um")},
+    "trends": (*population_tables.TREND_COLUMNS, *population_tables.CHANGE_COLUMNS),
     "corrections": corrections.COLUMNS,
     "demo plate": (plate_folder() / TRUTH_FILE).read_text(encoding="utf-8").splitlines()[0].split(","),
     **{kind.__name__: [field.name for field in fields(kind)] for kind in (ChopRow, WellRow, LeftOut)},

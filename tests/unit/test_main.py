@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from crystal_search import __version__
-from crystal_search.commands import COMMANDS, HEADINGS, parsed, parser_for
+from crystal_search.commands import AMONG_FILES, COMMANDS, HEADINGS, chosen, parsed, parser_for
 from crystal_search.main import main
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *AMONG_FILES])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([command, "--help"])
+        main([*command.split(), "--help"])
     assert ended.value.code == 0
     assert f"crystal-search {command}" in capsys.readouterr().out
     parser = parser_for(command)
@@ -27,6 +27,16 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_every_command_is_a_module_with_run(command: str) -> None:
     assert callable(importlib.import_module(f"crystal_search.{COMMANDS[command][0]}").run)
     assert parser_for(command).prog == f"crystal-search {command}"
+
+
+@pytest.mark.parametrize("command", AMONG_FILES)
+def test_a_file_called_as_a_second_word_can_still_be_named(command: str) -> None:
+    first, second = command.split()
+    assert chosen([first, second]) == (command, [])
+    assert chosen([first, f"./{second}"]) == (first, [f"./{second}"])
+    assert chosen([first, "--", second]) == (first, ["--", second])
+    assert f"crystal-search {command}: " in parser_for(first).format_help()
+    assert callable(importlib.import_module(f"crystal_search.{AMONG_FILES[command][0]}").run)
 
 
 def test_no_command_tells_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,7 @@ def test_wells_are_written_with_their_truth(tmp_path: Path) -> None:
     assert names == {
         "truth.csv",
         "annotations.json",
+        "checksums.sha256",
         "contact-sheet.png",
         *(f"{number:05d}{suffix}" for number in range(3) for suffix in (".jpg", ".mask.png")),
     }

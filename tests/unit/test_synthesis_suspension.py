@@ -284,7 +284,7 @@ def test_what_cannot_be_rendered_is_refused(
 def test_a_set_without_a_contact_sheet_has_none(tmp_path: Path) -> None:
     words = ("--count", "1", "--crystals", "3", "--no-sheet", "--out", str(tmp_path))
     assert main(["render", "suspension", *words]) == 0
-    names = {"images", "annotations.json", "histograms.csv", "histograms.png"}
+    names = {"images", "annotations.json", "checksums.sha256", "histograms.csv", "histograms.png"}
     assert {path.name for path in tmp_path.iterdir()} == names
 
 

@@ -59,10 +59,27 @@ def drawn(rng: np.random.Generator, most: int, *, fewest: int = 1) -> Wanted[NDA
     count = int(rng.integers(fewest, most + 1))
     low, high = np.log(AREA_RANGE_PX)
     area = np.sort(np.exp(rng.uniform(low, high, count)))[::-1]
+    tilt = _tilts(rng, count)
+    return _filled(rng, rng.uniform(1, LARGEST_RATIO, count), area, tilt)
+
+
+def wanted(rng: np.random.Generator, ratio: Array, area: Array) -> Wanted[NDArray[Any]]:
+    """Return the crystals of an image whose rectangles have these ratios (n,) and areas (n,) in px^2."""
+    order = np.argsort(-area, kind="stable")
+    return _filled(rng, ratio[order], area[order], _tilts(rng, len(area)))
+
+
+def _tilts(rng: np.random.Generator, count: int) -> Array:
     tilt = rng.uniform(-LARGEST_TILT, LARGEST_TILT, (count, TRIES))
     tilt[:, -1] = 0
+    return tilt
+
+
+def _filled(rng: np.random.Generator, ratio: Array, area: Array, tilt: Array) -> Wanted[NDArray[Any]]:
+    """Return crystals, the largest first, with all that is drawn of them beside their rectangles."""
+    count = len(area)
     return Wanted(
-        ratio=rng.uniform(1, LARGEST_RATIO, count),
+        ratio=ratio,
         area=area,
         angle=rng.uniform(-np.pi / 2, np.pi / 2, count),
         body=rng.integers(0, len(library().names), (count, TRIES)),

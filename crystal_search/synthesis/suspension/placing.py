@@ -225,6 +225,8 @@ def _centres(image: Tensor, rank: Tensor, boxes: Tensor, candidates: Tensor, ove
     candidates
         (n, K, 2), the centres that each may have, px.
     """
+    if not len(boxes):
+        return boxes.new_zeros(0, 2), torch.zeros(0, dtype=torch.bool, device=boxes.device)
     images, most = int(image.max()) + 1, int(rank.max()) + 1
     taken = boxes.new_zeros(images, most, 5)  # a rectangle of no size holds no point
     centres, found = boxes.new_zeros(len(boxes), 2), torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)

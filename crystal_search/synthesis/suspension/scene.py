@@ -5,14 +5,16 @@ Every random number of an image comes from its own seed, so that an image is the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from crystal_search.synthesis.rays import Lamps, light_along
 from crystal_search.synthesis.seeds import WellSeed
-from crystal_search.synthesis.suspension.crystal_model import SIDE_PX, drawn, library
+from crystal_search.synthesis.suspension.crystal_model import SIDE_PX, Wanted, drawn, library
 from crystal_search.synthesis.suspension.microscope import drawn_shots, exposed, focused, recorded
 from crystal_search.synthesis.suspension.noise import with_noise
 from crystal_search.synthesis.suspension.pixels import Pixels, offsets, under
@@ -76,14 +78,25 @@ def suspension_images(
 def rendered(seeds: Sequence[WellSeed], settings: Settings, device: torch.device) -> Suspension:
     """Return the images that `seeds` name."""
     generators = [seed.generator("suspension") for seed in seeds]
-    wanted = [drawn(each, settings.most, fewest=settings.fewest) for each in generators]
+    return with_crystals(
+        generators, [drawn(each, settings.most, fewest=settings.fewest) for each in generators], settings, device
+    )
+
+
+def with_crystals(
+    generators: Sequence[np.random.Generator],
+    wanted: Sequence[Wanted[NDArray[Any]]],
+    settings: Settings,
+    device: torch.device,
+) -> Suspension:
+    """Return images of the crystals that are `wanted` in each, all else drawn from its own generator."""
     crystals = placed(wanted, device, overlap=settings.overlap, across_border=settings.across_border)
     lamps, gains = _lamps(generators, crystals)
     pixels, light = _lit(crystals, lamps)
     image = crystals.image[pixels.crystal]
     flat = pixels.row * SIDE_PX + pixels.column
     shown = (light * gains[pixels.crystal]).clamp_min(DARKEST)
-    field = focused(shown, crystals.depth[pixels.crystal], image, flat, len(seeds))
+    field = focused(shown, crystals.depth[pixels.crystal], image, flat, len(generators))
     shots = drawn_shots(generators, device)
     levels = exposed(field, shots)
     if settings.noise:
@@ -126,6 +139,8 @@ def _lit(crystals: Placed, lamps: Lamps) -> tuple[Pixels, Tensor]:
 def _on_top(crystals: Placed, pixels: Pixels, place: Tensor) -> Tensor:
     """Return for pixels (M,) of masks, at `place` in the batch, whether no nearer crystal covers them."""
     depth = crystals.depth[pixels.crystal]
+    if not len(place):
+        return torch.zeros(0, dtype=torch.bool, device=depth.device)
     nearest = torch.zeros(int(crystals.image.max() + 1) * SIDE_PX**2, device=depth.device)
     nearest.scatter_reduce_(0, place, depth, "amax")
     return depth >= nearest[place]

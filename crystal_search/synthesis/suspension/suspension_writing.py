@@ -1,5 +1,6 @@
 """The set *suspension* on disk: images, COCO annotations, a contact sheet, histograms."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def write_set(
     stream = suspension_images(which.split, which.first, which.count, settings=settings, device=device, batch=batch)
     with tqdm(total=which.count, desc="rendering", unit="image", disable=None) as bar:
         for images in stream:
-            _write_batch(written, first, images)
+            write_batch(written, first, images, [f"{first + place:06d}.png" for place in range(len(images.images))])
             boxes.append(images.crystals.boxes.double().cpu().numpy())
             first += len(images.images)
             bar.update(len(images.images))
@@ -58,10 +59,9 @@ def write_set(
     return len(written.annotations)
 
 
-def _write_batch(written: RenderedFolder, first: int, batch: Suspension) -> None:
-    """Write the images of a batch, of which the first is number `first` of the split."""
-    for number, pixels in enumerate(batch.images.cpu().numpy(), start=first):
-        name = f"{number:06d}.png"
+def write_batch(written: RenderedFolder, first: int, batch: Suspension, names: Sequence[str]) -> None:
+    """Write the images of a batch under `names`, of which the first is number `first` of the annotations."""
+    for number, (name, pixels) in enumerate(zip(names, batch.images.cpu().numpy(), strict=True), start=first):
         written.write(f"images/{name}", picture_file(Pillow.fromarray(pixels)), pixels)
         written.add_image(number, name, (SIDE_PX, SIDE_PX))
     _annotate(written, first, batch)

@@ -1,0 +1,134 @@
+"""Frames: images of an experiment with the crystals in each, as ``crystal-search crystals`` tells them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, radians
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crystal_search.archives.csv_rows import TableRow, read_rows
+from crystal_search.crystals.boxes import corners
+from crystal_search.direct.crystal_files import SearchedFile
+from crystal_search.errors import UserError
+
+BOX = ("centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees")
+SIZE = ("image_height_px", "image_width_px")
+COLUMNS = {name: (name,) for name in ("path", "crystal", *BOX, "um_per_px", *SIZE, "error")}
+BORDER_PX = 2.0  #: a box that comes so near to the border may be that of a crystal that goes on behind it
+LARGEST_PX = 1e6  #: a number beyond is none of an image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Frame:
+    """One image with its crystals."""
+
+    path: str
+    boxes: NDArray[np.float64]  #: (N, 5), see `crystals.boxes`
+    height_px: float | None = None  #: None where nobody knows
+    width_px: float | None = None
+    um_per_px: float | None = None
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """How many crystals each stands for, (N,): 0 where the border may cut it, more than 1 elsewhere.
+
+        A large crystal is cut by the border more often than a small one, so that those that lie wholly in the frame are
+        too few and too small. Each counts by how many places of a frame it could lie at, of those at which it would
+        be wholly inside (Miles 1974; Lantuejoul 1978). All count once where the size of the image is not known.
+        """
+        if self.height_px is None or self.width_px is None or not len(self.boxes):
+            return np.ones(len(self.boxes))
+        size = np.array([self.height_px, self.width_px])
+        points = corners(self.boxes)
+        low, high = points.min(axis=1), points.max(axis=1)
+        inside = ((low >= BORDER_PX) & (high <= size - BORDER_PX)).all(axis=1)
+        free = np.maximum(size - 2 * BORDER_PX - (high - low), 1.0).prod(axis=1)
+        return np.asarray(np.where(inside, size.prod() / free, 0.0))
+
+
+def read_frames(table: Path) -> tuple[list[Frame], list[str]]:
+    """Return the frames in a CSV file of ``crystal-search crystals``, and what is wrong with images that have none.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, lacks a column, or a line says what cannot be.
+    """
+    rows: dict[str, list[tuple[str, TableRow]]] = {}
+    for row in read_rows(table, COLUMNS, ("path", "crystal", *BOX)):
+        rows.setdefault(row["path"], []).append((f"{table} line {row.line}", row))
+    good = {path: lines for path, lines in rows.items() if not any(row["error"] for _, row in lines)}
+    wrong = [f"{path}: {row['error']}" for path, lines in rows.items() for _, row in lines if row["error"]]
+    if not good:
+        raise UserError(f"{table} tells of no image that could be read; make it anew with crystal-search crystals")
+    return [_frame(path, lines) for path, lines in good.items()], wrong
+
+
+def _frame(path: str, lines: Sequence[tuple[str, TableRow]]) -> Frame:
+    boxes = [_box(where, row) for where, row in lines if row["crystal"]]
+    height, width = _same(path, lines, SIZE[0]), _same(path, lines, SIZE[1])
+    return Frame(
+        path=path,
+        boxes=np.array(boxes, np.float64).reshape(-1, 5),
+        height_px=height,
+        width_px=width,
+        um_per_px=_same(path, lines, "um_per_px"),
+    )
+
+
+def _box(where: str, row: TableRow) -> tuple[float, ...]:
+    row_px, column_px, long, short, degrees = (_number(where, row, name) for name in BOX)
+    if short <= 0 or long <= 0:
+        raise UserError(f"{where}: sides of {long:g} and {short:g} px; a crystal's are above 0: correct the line")
+    return row_px, column_px, max(long, short), min(long, short), radians(degrees)
+
+
+def _number(where: str, row: TableRow, name: str) -> float:
+    try:
+        value = float(row[name])
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value) or abs(value) > LARGEST_PX:
+        raise UserError(f"{where}: {name} is {row[name]!r}, expected a number; correct the line")
+    return value
+
+
+def _same(path: str, lines: Sequence[tuple[str, TableRow]], name: str) -> float | None:
+    told = {_number(where, row, name) for where, row in lines if row[name]}
+    if len(told) > 1 or min(told, default=1) <= 0:
+        raise UserError(f"{lines[0][0]}: {path} has the {name} {', '.join(map(str, sorted(told)))}; correct the lines")
+    return told.pop() if told else None
+
+
+def found_frames(files: Iterable[SearchedFile], um_per_px: float | None) -> Iterator[Frame | str]:
+    """Yield a frame for each file that was searched, or what is wrong with it."""
+    for each in files:
+        if each.error is not None:
+            yield f"{each.path}: {each.error}"
+            continue
+        boxes = np.array([crystal.box for crystal in each.crystals], np.float64).reshape(-1, 5)
+        size = {"height_px": float(each.height_px), "width_px": float(each.width_px)}
+        yield Frame(path=str(each.path), boxes=boxes, um_per_px=um_per_px, **size)
+
+
+def by_path(frames: Sequence[Frame], table: Mapping[str, float], where: Path) -> list[float]:
+    """Return what a table says of each frame, by its path, else by its name alone where that is there once.
+
+    Raises
+    ------
+    UserError
+        If it says nothing of a frame.
+    """
+    names: dict[str, list[float]] = {}
+    for path, value in table.items():
+        names.setdefault(path.replace("\\", "/").rpartition("/")[2], []).append(value)
+    found = []
+    for frame in frames:
+        alike = names.get(frame.path.replace("\\", "/").rpartition("/")[2], [])
+        if frame.path not in table and len(alike) != 1:
+            many = f"{len(alike)} lines have its name" if alike else "no line has its name"
+            raise UserError(f"{where} does not tell the time of {frame.path}, and {many}; add a line for it")
+        found.append(table[frame.path] if frame.path in table else alike[0])
+    return found

@@ -1,0 +1,146 @@
+"""``crystal-search crystals sizes``: how the crystals of an experiment become more and larger (docs/populations.md)."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from crystal_search.arguments import count, length
+from crystal_search.direct.crystals_command import check_place, searched_files
+from crystal_search.direct.scored_files import inputs
+from crystal_search.errors import UserError
+from crystal_search.evaluation.tables import csv_of
+from crystal_search.files import write_whole
+from crystal_search.inference import OnnxNetwork
+from crystal_search.model import in_role, read_model
+from crystal_search.model_card import CrystalCard
+from crystal_search.naming import Naming
+from crystal_search.populations.frames import Frame, found_frames, read_frames
+from crystal_search.populations.population import populations_of
+from crystal_search.populations.population_page import check_libraries, population_page, said
+from crystal_search.populations.population_tables import experiment, time_table, trend_table
+from crystal_search.populations.times import (
+    Timed,
+    read_concentrations,
+    times_of_files,
+    times_of_names,
+    times_of_table,
+)
+from crystal_search.processes import processors
+
+GAP_MINUTES = Naming().gap_minutes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add("source", type=Path, metavar="FOLDER_OR_CSV", help="images of an experiment, or what `crystals` wrote of them")
+    add("--model", type=Path, metavar="CARD", help="card of a crystal detector, for a folder of images")
+    add("--by", choices=("time",), default="time", help="what populations are told apart by (default: %(default)s)")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--times", type=Path, metavar="CSV", help="path and time of each image, in hours or as dates")
+    when.add_argument("--file-times", action="store_true", help="times when the files were written last")
+    add("--gap-minutes", type=length, default=GAP_MINUTES, help="images so far apart are of two times (default: 30)")
+    add("--concentrations", type=Path, metavar="CSV", help="time and concentration of what is dissolved")
+    add("--csv", type=Path, required=True, help="one row for every time")
+    add("--trends", type=Path, metavar="CSV", help="one row for every trend")
+    add("--page", type=Path, metavar="HTML", help="page with plots and tests")
+    add("--um-per-px", type=length, metavar="UM", help="micrometres a pixel (default: as the CSV tells, else pixels)")
+    add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Tell what becomes of the crystals, and write it.
+
+    Raises
+    ------
+    UserError
+        If there is nothing to tell of, nobody knows when images were taken, or no folder for what is written.
+    ModelError
+        If the model cannot be used.
+    """
+    check_libraries()
+    for place in filter(None, (arguments.csv, arguments.trends, arguments.page)):
+        check_place(place)
+    frames, wrong = _frames(arguments)
+    if not any(len(each.boxes) for each in frames):
+        raise UserError(f"there is no crystal in {len(frames)} images of {arguments.source}; there is nothing to tell")
+    timed = _times(frames, arguments)
+    if len(set(timed.hours)) < 2:
+        raise UserError(f"all {len(frames)} images are of one time ({timed.said}); name images of two times or more")
+    told = read_concentrations(arguments.concentrations, timed.began) if arguments.concentrations else None
+    scale, unit = _scale(frames, arguments.um_per_px)
+    found = experiment(populations_of(frames, timed.hours, scale), unit, told)
+    write_whole(arguments.csv, csv_of(time_table(found)))
+    if arguments.trends:
+        write_whole(arguments.trends, csv_of(trend_table(found)))
+    if arguments.page:
+        command = shlex.join(["crystal-search", *sys.argv[1:]])
+        about = f"{len(frames)} images of {arguments.source}; {timed.said}."
+        page = population_page(found, about=about, warnings=_warnings(frames, wrong), command=command)
+        write_whole(arguments.page, page)
+    sys.stdout.writelines(f"{sentence}\n" for sentence in said(found))
+
+
+def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
+    """Return the frames, and what is wrong with images that are none."""
+    if not arguments.source.is_dir():
+        if arguments.model:
+            raise UserError(
+                f"{arguments.source} is no folder of images; --model is for one: leave it out for a CSV file"
+            )
+        return read_frames(arguments.source)
+    if not arguments.model:
+        raise UserError(f"{arguments.source} is a folder of images; name a detector with --model CARD")
+    model = in_role(read_model(arguments.model), CrystalCard)
+    files = searched_files(inputs([arguments.source]), OnnxNetwork(model, threads=arguments.threads), None)
+    found = list(found_frames(files, arguments.um_per_px))
+    frames = [each for each in found if isinstance(each, Frame)]
+    if not frames:
+        raise UserError(f"none of {len(found)} images of {arguments.source} can be read; name another folder")
+    return frames, [each for each in found if isinstance(each, str)]
+
+
+def _times(frames: Sequence[Frame], arguments: argparse.Namespace) -> Timed:
+    if arguments.times:
+        return times_of_table(frames, arguments.times)
+    if arguments.file_times:
+        return times_of_files(frames, arguments.gap_minutes)
+    return times_of_names(frames, arguments.gap_minutes)
+
+
+def _scale(frames: Sequence[Frame], um_per_px: float | None) -> tuple[float, str]:
+    """Return by what pixels are multiplied, and the unit that they become.
+
+    Raises
+    ------
+    UserError
+        If images are of several scales.
+    """
+    told = np.array([each.um_per_px for each in frames if each.um_per_px])
+    if um_per_px:
+        return um_per_px, "um"
+    if not len(told):
+        return 1.0, "px"
+    if np.ptp(told) > 0.02 * told.mean():
+        raise UserError(
+            f"images have {told.min():.4g} to {told.max():.4g} micrometres a pixel; tell of one scale at a time"
+        )
+    return float(np.median(told)), "um"
+
+
+def _warnings(frames: Sequence[Frame], wrong: Sequence[str]) -> list[str]:
+    warnings = []
+    if wrong:
+        warnings.append(f"{len(wrong)} images could not be read and are left out: {'; '.join(wrong[:5])}")
+    if unknown := sum(each.height_px is None or each.width_px is None for each in frames):
+        warnings.append(
+            f"The size of {unknown} images is not known, so that crystals which the border cuts count there as they "
+            "are; run crystal-search crystals again to have sizes in its table."
+        )
+    if len({(each.height_px, each.width_px) for each in frames}) > 1:
+        warnings.append("Images are of several sizes; crystals a frame cannot be compared between them.")
+    return warnings

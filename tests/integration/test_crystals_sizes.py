@@ -1,0 +1,116 @@
+"""Crystals over time, from a rendered experiment to tables and a page."""
+
+import csv
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from crystal_search.archives.set_hash import set_hash
+from crystal_search.exit_codes import OK, USAGE
+from crystal_search.main import main
+
+HOURS = ("0", "3", "6", "9")
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a rendered experiment without a crystal at its first time."""
+    folder = tmp_path_factory.mktemp("growth") / "set"
+    words = ["--crystals", "12", "--hours", *HOURS, "--frames", "2", "--no-noise", "--batch", "4"]
+    assert main(["render", "growth", "--out", str(folder), *words]) == OK
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_experiment_is_rendered_with_its_truth(rendered: Path) -> None:
+    images = [row["path"] for row in rows(rendered / "times.csv")]
+    assert len(images) == 8
+    assert all((rendered / image).is_file() for image in images)
+    truth = rows(rendered / "truth.csv")
+    assert [row["hours"] for row in truth] == ["0.0", "3.0", "6.0", "9.0"]
+    for name, falls in (("concentration", True), ("grown_px", False)):
+        values = [float(row[name]) for row in truth]
+        assert values == sorted(values, reverse=falls)
+    crystals = rows(rendered / "crystals.csv")
+    assert {row["path"] for row in crystals} == set(images)
+    assert not any(row["crystal"] for row in crystals if row["path"].startswith("images/0h"))
+    assert set_hash(rendered) == hashlib.sha256((rendered / "checksums.sha256").read_bytes()).hexdigest()
+
+
+def test_its_crystals_over_time_are_tables_and_a_page_that_needs_no_other(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, trends, page = tmp_path / "times.csv", tmp_path / "trends.csv", tmp_path / "page.html"
+    words = ["crystals", "sizes", str(rendered / "crystals.csv"), "--times", str(rendered / "times.csv")]
+    words += ["--concentrations", str(rendered / "concentrations.csv"), "--by", "time", "--um-per-px", "2"]
+    assert main([*words, "--csv", str(table), "--trends", str(trends), "--page", str(page)]) == OK
+    said = capsys.readouterr().out
+    assert "crystals in 8 frames at 4 times, from 0 to 9 h" in said
+    assert "The same crystals grow by" in said
+    times = rows(table)
+    assert [row["frames"] for row in times] == ["2"] * 4
+    medians = [float(row["long_um_median"]) for row in times[1:]]
+    assert medians == sorted(medians)
+    assert times[0]["long_um_median"] == ""
+    by_measure = {row["measure"]: row for row in rows(trends)}
+    assert float(by_measure["crystal area a frame"]["pearson"]) < -0.8
+    growth, grown = (
+        by_measure["growth of the same crystals"],
+        [float(row["grown_px"]) for row in rows(rendered / "truth.csv")],
+    )
+    assert 2 * (grown[3] - grown[2]) / 3 < float(growth["change_an_hour"]) < 2 * (grown[2] - grown[1]) / 3 * 1.1
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/svg+xml;base64,") == 4
+    assert not re.search(r"(?:src|href)=\"(?!data:|#)", text)
+    assert "Kolmogorov" in text
+    assert "Benjamini and Hochberg" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["crystals.csv"], "tell them with --times"),
+        (["crystals.csv", "--times", "concentrations.csv"], "has no column path"),
+        (["crystals.csv", "--times", "times.csv", "--model", "x.json"], "leave it out for a CSV file"),
+        (["images"], "name a detector with --model"),
+        (["no.csv"], "cannot read"),
+        (["truth.csv"], "has no column path"),
+    ],
+)
+def test_what_tells_nothing_is_refused_and_nothing_is_written(
+    words: list[str], message: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = [str(rendered / word) if "." in word or word == "images" else word for word in words]
+    assert main(["crystals", "sizes", *named, "--csv", str(tmp_path / "out.csv")]) == USAGE
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_not_there_is_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["crystals", "sizes", "no.csv", "--csv", str(tmp_path / "nowhere" / "out.csv")]) == USAGE
+    assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--hours", "1"], "times are two or more"),
+        (["--hours", "2", "1"], "each later than the one before"),
+        (["--nucleation", "sudden"], "choose from seeded, burst, steady"),
+        (["--depletion", "1"], "from 0 to below 1"),
+        (["--count", "5"], "leave out --count"),
+        (["--overlap", "2"], "between 0 and 1"),
+    ],
+)
+def test_an_experiment_that_cannot_be_is_refused(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", "growth", "--out", str(tmp_path / "new"), *words]) == USAGE
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,282 @@
+"""Populations of crystals over time, whose course is known."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import theilslopes
+
+from crystal_search.errors import UserError
+from crystal_search.populations import population
+from crystal_search.populations import trends as trend_figures
+from crystal_search.populations.frames import BORDER_PX, Frame, read_frames
+from crystal_search.populations.population import Population, populations_of, weighted_quantile
+from crystal_search.populations.times import (
+    Concentrations,
+    read_concentrations,
+    times_of_files,
+    times_of_names,
+    times_of_table,
+)
+from crystal_search.populations.trends import AREA, COUNT, changes, corrected_for_many, growth, interpolated, trends
+from crystal_search.synthesis.suspension.growth_law import GrowthLaw
+
+SIDE_PX = 384.0
+HOURS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+FRAMES = 10
+
+
+def seen(law: GrowthLaw, rng: np.random.Generator, hours: float, *, frames: int = FRAMES) -> list[Frame]:
+    """Return what a perfect detector says of frames of an experiment."""
+    there = law.population(rng, hours, frames)
+    found = []
+    for number in range(frames):
+        which = (there.frame == number) & (there.area_px2 >= 24)
+        long, count = there.long_px[which], int(which.sum())
+        sides = np.column_stack((long, long / there.ratio[which]))
+        boxes = np.column_stack((rng.uniform(0, SIDE_PX, (count, 2)), sides, rng.uniform(0, np.pi, count)))
+        found.append(Frame(path=f"{hours}_{number}.png", boxes=boxes, height_px=SIDE_PX, width_px=SIDE_PX))
+    return found
+
+
+def populations(law: GrowthLaw, seed: int = 0) -> list[Population]:
+    rng = np.random.default_rng(seed)
+    frames = [frame for hour in HOURS for frame in seen(law, rng, hour)]
+    return populations_of(frames, np.repeat(HOURS, FRAMES).tolist(), 1.0)
+
+
+def law(crystals: float, nucleation: str) -> GrowthLaw:
+    return GrowthLaw(hours=10, crystals=crystals, growth_px_per_hour=5, nucleation=nucleation)
+
+
+def dissolved(course: GrowthLaw) -> Concentrations:
+    hours = np.linspace(0, 10, 21).tolist()
+    return Concentrations(hours=tuple(hours), values=tuple(map(course.concentration, hours)), unit="g/l")
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (population, trend_figures):
+        monkeypatch.setattr(module, "DRAWS", 40)
+
+
+@pytest.mark.parametrize("crystals", [50, 20, 5])
+@pytest.mark.parametrize("nucleation", ["seeded", "burst"])
+def test_growth_is_found_within_10_percent_whether_new_crystals_come_or_not(crystals: int, nucleation: str) -> None:
+    course, found = law(crystals, nucleation), []
+    for seed in range(5):
+        there = populations(course, seed)
+        known = [each.hours for each in there if len(each.long) >= trend_figures.FEWEST_CRYSTALS]
+        found.append(growth(there).a_hour.value / theilslopes(course.grown_px(np.array(known)), known).slope)
+    assert np.mean(found) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("crystals", [50, 20, 5])
+def test_what_crystals_cover_falls_and_rises_against_the_concentration(crystals: int) -> None:
+    course = law(crystals, "burst")
+    found = {each.measure: each for each in trends(populations(course), dissolved(course))}
+    assert -1 <= found[AREA].pearson.value < -0.9
+    assert found[AREA].spearman.value < -0.9
+    assert found[COUNT].tau > 0.3
+    assert found[COUNT].p_corrected < 0.01
+
+
+def test_the_median_alone_is_too_slow_while_new_crystals_come() -> None:
+    course = law(50, "steady")
+    there = populations(course)
+    median = next(each for each in trends(there, None) if each.measure.startswith("long"))
+    assert median.a_hour.high < growth(there).a_hour.low
+
+
+def test_what_does_not_change_has_no_trend_and_no_difference() -> None:
+    course = law(30, "seeded")
+    rng = np.random.default_rng(3)
+    frames = [frame for _ in HOURS for frame in seen(course, rng, 6.0)]
+    there = populations_of(frames, np.repeat(HOURS, FRAMES).tolist(), 1.0)
+    assert all(each.p_corrected > 0.005 for each in (*trends(there, None), *changes(there)))
+    a_hour = growth(there).a_hour
+    assert a_hour.low <= 0 <= a_hour.high
+
+
+def test_neighbouring_times_of_fast_growth_differ_in_length_and_not_in_aspect() -> None:
+    found = changes(populations(law(50, "seeded")))
+    early = [each for each in found if each.after <= 5]
+    assert all(each.p_corrected < 0.001 for each in early if each.measure.startswith("long"))
+    assert all(each.p_corrected > 0.05 for each in early if each.measure.startswith("aspect"))
+    assert all(each.p_corrected >= each.p for each in found)
+
+
+@settings(max_examples=25, deadline=None)
+@given(long=st.floats(4, 150), short=st.floats(2, 60), angle=st.floats(0, np.pi), seed=st.integers(0, 99))
+def test_crystals_wholly_in_the_frame_count_for_those_that_are_cut_off(
+    long: float, short: float, angle: float, seed: int
+) -> None:
+    count = 4000
+    places = np.random.default_rng(seed).uniform(0, SIDE_PX, (count, 2))
+    boxes = np.column_stack((places, np.tile((long, min(short, long), angle), (count, 1))))
+    weights = Frame(path="", boxes=boxes, height_px=SIDE_PX, width_px=SIDE_PX).weights
+    assert weights.sum() == pytest.approx(count, rel=0.15)
+    assert (weights == 0).any()
+
+
+def test_a_crystal_at_the_border_counts_not_and_one_of_unknown_frame_once() -> None:
+    boxes = np.array([[50.0, BORDER_PX + 9.9, 20, 10, 0.0], [50.0, BORDER_PX + 10.0, 20, 10, 0.0]])
+    assert (Frame(path="", boxes=boxes, height_px=100, width_px=100).weights > 0).tolist() == [False, True]
+    assert Frame(path="", boxes=boxes).weights.tolist() == [1, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4)), min_size=1, max_size=12))
+def test_a_weighted_median_is_that_of_repeated_values(pairs: list[tuple[int, int]]) -> None:
+    pairs = sorted(pairs)
+    values, counts = np.array(pairs, np.float64).T
+    repeated = np.repeat(values, counts.astype(int))
+    assert weighted_quantile(values, counts[None], 0.5)[0] == pytest.approx(np.median(repeated))
+
+
+def test_probabilities_are_corrected_by_hand() -> None:
+    found = corrected_for_many([0.01, float("nan"), 0.04, 0.03, 0.5])
+    np.testing.assert_allclose(found, [0.04, np.nan, 0.16 / 3, 0.16 / 3, 0.5])
+    assert np.isnan(corrected_for_many([float("nan")])).all()
+
+
+def test_growth_of_a_few_crystals_by_hand() -> None:
+    def frame(name: str, lengths: Sequence[float]) -> Frame:
+        return Frame(path=name, boxes=np.array([[50, 50, each, 5, 0] for each in lengths], np.float64))
+
+    old = [10.0, 12, 14, 16, 18]
+    frames = [
+        frame(str(hour), [*(each + 4 * hour for each in old), *new]) for hour, new in enumerate(([], [6], [10, 7]))
+    ]
+    found = growth(populations_of(frames, [0, 1, 2], 1.0))
+    assert found.a_hour.value == pytest.approx(4)
+    assert [each.value for each in found.since_before] == pytest.approx([np.nan, 4, 4], nan_ok=True)
+
+
+def test_one_frame_a_time_has_intervals_too_and_none_has_nothing_to_measure() -> None:
+    frames = [Frame(path=name, boxes=np.zeros((0, 5)), height_px=99, width_px=99) for name in "ab"]
+    nothing = growth(populations_of(frames, [0, 1], 1.0))
+    assert np.isnan(nothing.a_hour.value)
+    course = law(40, "seeded")
+    rng = np.random.default_rng(0)
+    there = populations_of([seen(course, rng, hour, frames=1)[0] for hour in HOURS], HOURS, 1.0)
+    count = trends(there, None)[0].figures[0]
+    assert count.low < count.value < count.high
+
+
+def test_concentrations_are_on_straight_lines_and_nowhere_else() -> None:
+    told = Concentrations(hours=(0.0, 2.0), values=(10.0, 4.0), unit="")
+    np.testing.assert_allclose(interpolated(told, np.array([-1.0, 0, 1, 2, 3])), [np.nan, 10, 7, 4, np.nan])
+
+
+HEADER = (
+    "path,crystal,centre_row_px,centre_column_px,long_px,short_px,angle_degrees,um_per_px,"
+    "image_height_px,image_width_px,error"
+)
+
+
+def crystals_table(folder: Path, *lines: str) -> Path:
+    path = folder / "crystals.csv"
+    path.write_text("\n".join((HEADER, *lines)) + "\n")
+    return path
+
+
+def test_frames_are_read_from_what_the_command_wrote(tmp_path: Path) -> None:
+    table = crystals_table(
+        tmp_path, "a.png,1,50,60,20,10,90,2,100,200,", "b.png,,,,,,,,100,200,", "c.png,,,,,,,,,,broken"
+    )
+    (a, b), wrong = read_frames(table)
+    np.testing.assert_allclose(a.boxes, [[50, 60, 20, 10, np.pi / 2]])
+    assert (a.height_px, a.width_px, a.um_per_px) == (100, 200, 2)
+    assert (len(b.boxes), b.um_per_px) == (0, None)
+    assert wrong == ["c.png: broken"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a.png,1,50,60,x,10,90,,100,200,", "line 2: long_px is 'x', expected a number"),
+        ("a.png,1,50,60,nan,10,90,,100,200,", "expected a number"),
+        ("a.png,1,50,60,20,0,90,,100,200,", "sides of 20 and 0 px"),
+        ("a.png,1,50,60,20,10,90,,-1,200,", "image_height_px"),
+        ("c.png,,,,,,,,,,broken", "no image that could be read"),
+    ],
+)
+def test_a_line_that_cannot_be_is_refused(line: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=message):
+        read_frames(crystals_table(tmp_path, line))
+
+
+def frames_called(*names: str) -> list[Frame]:
+    return [Frame(path=name, boxes=np.zeros((0, 5))) for name in names]
+
+
+def test_times_of_a_table_are_hours_or_dates_by_path_or_name(tmp_path: Path) -> None:
+    table = tmp_path / "times.csv"
+    table.write_text("path,time\nimages/a.png,2.5\nimages/b.png,1\n")
+    assert times_of_table(frames_called("images/a.png", "/else/b.png"), table).hours == (2.5, 1)
+    table.write_text("path;time\na.png;2026-01-05T10:00\nb.png;2026-01-05 08:30\n")
+    found = times_of_table(frames_called("a.png", "b.png"), table)
+    assert found.hours == (1.5, 0)
+    assert found.began == datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,time\nb.png,1\n", "does not tell the time of a.png, and no line"),
+        ("path,time\nx/a.png,1\ny/a.png,2\n", "2 lines have its name"),
+        ("path,time\na.png,noon\n", "line 2: 'noon' is no time"),
+        ("path,time\na.png,1\nb.png,2026-01-05\n", "some times in hours and some as dates"),
+        ("path,when\na.png,1\n", "no column time"),
+    ],
+)
+def test_a_table_of_times_that_does_not_tell_them_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "times.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        times_of_table(frames_called("a.png"), tmp_path / "times.csv")
+
+
+def test_times_of_names_are_those_of_inspections() -> None:
+    names = ("90j8_2018-04-11_RI1000/90j8_02C_1.jpg", "90j8_2018-04-12_RI1000/90j8_02C_1.jpg")
+    assert times_of_names(frames_called(*names), 30).hours == (0, 24)
+    with pytest.raises(UserError, match="tell them with --times"):
+        times_of_names(frames_called("image 7.jpg"), 30)
+    with pytest.raises(UserError, match="its name tells no time"):
+        times_of_names(frames_called("P1_A01.jpg"), 30)
+
+
+def test_times_of_files_are_taken_together_until_a_gap(tmp_path: Path) -> None:
+    import os
+
+    paths = [tmp_path / f"{minute}.png" for minute in (0, 20, 40, 100)]
+    for minute, path in zip((0, 20, 40, 100), paths, strict=True):
+        path.touch()
+        os.utime(path, (1_700_000_000 + 60 * minute,) * 2)
+    assert times_of_files(frames_called(*map(str, paths)), 30).hours == (0, 0, 0, pytest.approx(100 / 60))
+    with pytest.raises(UserError, match="No such file"):
+        times_of_files(frames_called(str(tmp_path / "gone.png")), 30)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time,concentration\n1,2\n", "tells 1 times in 1 lines"),
+        ("time,concentration\n1,2\n1,3\n", "tells 1 times in 2 lines"),
+        ("time,concentration\n1,much\n2,3\n", "'much' is no number"),
+        ("time,concentration\n2026-01-05,2\n2026-01-06,3\n", "of another kind"),
+    ],
+)
+def test_concentrations_that_are_none_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_concentrations(tmp_path / "c.csv", None)
+
+
+def test_concentrations_count_from_the_first_image(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("time,concentration,unit\n2026-01-05T12:00,2,mg/ml\n2026-01-05T10:00,3,mg/ml\n")
+    found = read_concentrations(tmp_path / "c.csv", datetime(2026, 1, 5, 9, tzinfo=UTC))
+    assert (found.hours, found.values, found.unit) == ((1, 3), (3, 2), "mg/ml")
