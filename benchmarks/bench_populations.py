@@ -15,7 +15,7 @@ from scipy.stats import theilslopes
 
 from crystal_search.metrics import Floats
 from crystal_search.populations import population, trends
-from crystal_search.populations.frames import Frame
+from crystal_search.populations.crystal_frames import Frame
 from crystal_search.populations.times import Concentrations
 from crystal_search.synthesis.suspension.growth_law import NUCLEATIONS, GrowthLaw
 
@@ -41,7 +41,7 @@ def perfect(_: np.random.Generator, sides: Floats) -> Floats:
 def blind_for_small_ones(rng: np.random.Generator, sides: Floats) -> Floats:
     """Return crystals, the small ones often missing."""
     away = (np.log(sides.prod(axis=1)) - np.log(MISSED_PX2)) / MISSED_SPREAD
-    return sides[rng.random(len(sides)) < 1 / (1 + np.exp(-away))]
+    return np.asarray(sides[rng.random(len(sides)) < 1 / (1 + np.exp(-away))])
 
 
 def unsure_of_sides(rng: np.random.Generator, sides: Floats) -> Floats:
@@ -51,7 +51,7 @@ def unsure_of_sides(rng: np.random.Generator, sides: Floats) -> Floats:
 
 def fanciful(rng: np.random.Generator, sides: Floats) -> Floats:
     """Return crystals with some among them that are none."""
-    long = np.exp(rng.uniform(*np.log(FALSE_PX), rng.poisson(FALSE_A_FRAME)))
+    long = np.exp(rng.uniform(np.log(FALSE_PX[0]), np.log(FALSE_PX[1]), int(rng.poisson(FALSE_A_FRAME))))
     return np.concatenate((sides, np.column_stack((long, long / 3))))
 
 
@@ -116,7 +116,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=30, help="of each kind (default: 30)")
     arguments = parser.parse_args()
-    population.DRAWS = trends.DRAWS = 1  # figures alone are wanted, no intervals
+    population.DRAWS = 1  # figures alone are wanted, no intervals
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
     for nucleation in NUCLEATIONS:
         for crystals in (50, 20, 5):

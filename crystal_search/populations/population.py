@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from crystal_search.metrics import Floats, Labels
-from crystal_search.populations.frames import Frame
+from crystal_search.populations.crystal_frames import Frame
 
 DRAWS, SEED = 1000, 0
 AT_ONCE = 2_000_000  #: numbers of draws that are in memory together

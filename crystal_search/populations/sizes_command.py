@@ -18,7 +18,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.model import in_role, read_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.naming import Naming
-from crystal_search.populations.frames import Frame, found_frames, read_frames
+from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames
 from crystal_search.populations.population import populations_of
 from crystal_search.populations.population_page import check_libraries, population_page, said
 from crystal_search.populations.population_tables import experiment, time_table, trend_table

@@ -11,7 +11,7 @@ from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.errors import UserError
 from crystal_search.name_parts import ReadName
 from crystal_search.naming import Naming
-from crystal_search.populations.frames import Frame, by_path
+from crystal_search.populations.crystal_frames import Frame, by_path
 from crystal_search.robot_names import DETECTABLE, detected, read_name
 
 TIMES = {"path": ("path", "file", "image"), "time": ("time", "hours", "imaged_at")}

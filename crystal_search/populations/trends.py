@@ -13,7 +13,7 @@ import numpy as np
 
 from crystal_search.bootstrap import Interval, interval
 from crystal_search.metrics import Floats
-from crystal_search.populations.population import DRAWS, Population, weighted_quantile
+from crystal_search.populations.population import Population, weighted_quantile
 from crystal_search.populations.times import Concentrations
 
 COUNT, AREA = "crystals a frame", "crystal area a frame"
@@ -89,7 +89,7 @@ def growth(populations: Sequence[Population]) -> Growth:
     first, second = np.triu_indices(len(hours), 1)
     slopes = (means[:, second, first] - means[:, first, second]) / (hours[second] - hours[first])  # (draws, pairs)
     neighbours = {int(after): slopes[:, pair] for pair, after in enumerate(second) if after == first[pair] + 1}
-    nothing = np.full(DRAWS + 1, np.nan)
+    nothing = np.full(len(slopes), np.nan)
     since = [neighbours.get(place, nothing) for place in range(len(hours))]
     return Growth(a_hour=_median_of(slopes), since_before=tuple(interval(float(each[0]), each[1:]) for each in since))
 

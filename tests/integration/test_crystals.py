@@ -158,3 +158,21 @@ def test_a_place_that_is_not_there_is_told_before_anything_is_searched(
     words = ["crystals", str(tmp_path), "--model", drop_locator, "--csv", str(tmp_path / "found.csv")]
     assert main(words) != OK
     assert "is a drop locator, expected a crystal detector" in capsys.readouterr().err
+
+
+def test_a_folder_of_images_is_searched_for_crystals_over_time(card: Path, tmp_path: Path) -> None:
+    images, times, out = tmp_path / "images", tmp_path / "times.csv", tmp_path / "out.csv"
+    images.mkdir()
+    for number in range(2):
+        (images / f"{number}.png").write_bytes(picture(number))
+    (images / "2.png").write_bytes(b"no picture")
+    times.write_text("path,time\n0.png,1\n1.png,2.5\n")
+    model = read_model(card)
+    write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="eager", least_probability=0.01), tmp_path)
+    words = ["crystals", "sizes", str(images), "--model", str(tmp_path / "eager.card.json"), "--times", str(times)]
+    assert main([*words, "--csv", str(out), "--page", str(tmp_path / "page.html")]) == OK
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["hours"] for row in rows] == ["1.0", "2.5"]
+    assert sum(int(row["crystals"]) + int(row["crystals_cut_off"]) for row in rows) > 0
+    assert "1 images could not be read" in (tmp_path / "page.html").read_text(encoding="utf-8")
