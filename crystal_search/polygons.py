@@ -81,6 +81,27 @@ def covered(polygons: Iterable[Sequence[tuple[float, float]]], height: int, widt
     return mask
 
 
+def crosses(one: ArrayLike, other: ArrayLike) -> bool:
+    """Tell whether a side of one polygon crosses one of the other.
+
+    >>> crosses([(0, 0), (0, 4), (4, 4), (4, 0)], [(2, 2), (2, 9), (3, 9)])
+    True
+    >>> crosses([(0, 0), (0, 4), (4, 4), (4, 0)], [(1, 1), (1, 2), (2, 2)])
+    False
+    """
+    start, its_start = (np.asarray(each, np.float64).reshape(-1, 2) for each in (one, other))
+    end, its_end = np.roll(start, -1, axis=0), np.roll(its_start, -1, axis=0)
+    parted = _side_of(start, end, its_start) * _side_of(start, end, its_end) < 0  # (sides, its sides)
+    parts = _side_of(its_start, its_end, start) * _side_of(its_start, its_end, end) < 0  # (its sides, sides)
+    return bool((parted & parts.T).any())
+
+
+def _side_of(start: Points, end: Points, points: Points) -> NDArray[np.float64]:
+    """Return on which side of each line points lie, (lines, points): above 0, below 0 or 0."""
+    way, away = (end - start)[:, None], points - start[:, None]
+    return np.asarray(way[..., 0] * away[..., 1] - way[..., 1] * away[..., 0])
+
+
 def _relative(polygon: ArrayLike) -> Points:
     """Return corners from the first one: far from it, products would lose their last digits."""
     corners = np.asarray(polygon, np.float64).reshape(-1, 2)
@@ -103,23 +124,39 @@ def _is_convex(corners: Points) -> bool:
 
 
 def _deepest(corners: Points) -> Points:
-    """Return the point that lies deepest in a polygon.
+    """Return the point that lies deepest in a polygon, or nearly so.
 
     The upright square around it is divided again and again into four; a square that can hold no deeper point than the
-    deepest centre so far is dropped (after Garcia-Castellanos and Lombardo 2007, and Mapbox' polylabel).
+    deepest so far is dropped (after Garcia-Castellanos and Lombardo 2007, and Mapbox' polylabel).
     """
     low, high = corners.min(axis=0), corners.max(axis=0)
     half = float((high - low).max()) / 2
     precision = PRECISION * half
-    centres, best, depth = ((low + high) / 2)[None], corners[0], -np.inf
+    best, centres = _in_widest_row(corners), ((low + high) / 2)[None]
+    depth = float(depths(corners, best)[0])
     quarters = np.array([(-0.5, -0.5), (-0.5, 0.5), (0.5, -0.5), (0.5, 0.5)])
     while len(centres):
         found = depths(corners, centres)
         if found.max() > depth:
             best, depth = centres[found.argmax()], float(found.max())
-        open_still = (found + half * np.sqrt(2) > depth + precision) | ((depth <= 0) & (half > _TINY))
-        centres = (centres[open_still][:, None] + half * quarters).reshape(-1, 2)
+        may_hold = found + half * np.sqrt(2) > depth + precision
+        centres = (centres[may_hold][:, None] + half * quarters).reshape(-1, 2)
         half /= 2
+    return np.asarray(best)
+
+
+def _in_widest_row(corners: Points) -> Points:
+    """Return a point that is inside of a polygon however thin it is: the middle of where a row is in it the longest."""
+    levels = np.unique(corners[:, 0])
+    best, widest = corners[0], 0.0
+    end = np.roll(corners, -1, axis=0)
+    for row in ((levels[1:] + levels[:-1]) / 2).tolist():
+        met = (corners[:, 0] <= row) != (end[:, 0] <= row)
+        share = (row - corners[met, 0]) / (end[met, 0] - corners[met, 0])
+        columns = np.sort(corners[met, 1] + share * (end[met, 1] - corners[met, 1]))
+        for left, right in zip(columns[::2].tolist(), columns[1::2].tolist(), strict=True):
+            if right - left > widest:
+                best, widest = np.array((row, (left + right) / 2)), right - left
     return np.asarray(best)
 
 

@@ -2,31 +2,29 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import simplejpeg
-from PIL import Image as Pillow
-from PIL import ImageDraw
-
 from crystal_search.columns import Cell
 from crystal_search.crystal import Crystal
-from crystal_search.crystals.boxes import corners
 from crystal_search.crystals.coco import CATEGORY, measured
 from crystal_search.crystals.crystal_cells import PLACE_COLUMNS, crystal_cells
+from crystal_search.crystals.dispensing import Dispense, where_to_dispense
 from crystal_search.crystals.finding import find_crystals
+from crystal_search.crystals.targets import Target, targets_of
+from crystal_search.direct.aiming import DispensingUm, ShootingUm
+from crystal_search.direct.crystal_pictures import drawn
+from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
-from crystal_search.images import DecodedImage, decode
+from crystal_search.images import DecodedImage, decode, to_grey
 from crystal_search.inference import Network
-from crystal_search.model_card import CrystalCard
+from crystal_search.model_card import CrystalCard, DropCard
+from crystal_search.unet_drop.locate import locate_drop
 
-COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "error")
-BOX, CASING = "#f0a000", "#000000"
-JPEG_QUALITY = 85
+COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "scale_from", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,36 +35,87 @@ class SearchedFile:
     height_px: int = 0
     width_px: int = 0
     crystals: tuple[Crystal, ...] = ()
+    scale: FileScale | None = None  #: None where nobody says it
+    targets: tuple[Target, ...] | None = None  #: where to shoot; None where nobody asked, or it needs the scale
+    dispense: Dispense | None = None  #: where to dispense; None where nobody asked, without scale or drop
     picture: bytes = b""  #: JPEG with a box around each crystal, where one is wanted
     error: str | None = None  #: why it could not be read
 
+    @property
+    def um_per_px(self) -> float | None:
+        """How large a stored pixel is; None where nobody says it."""
+        return self.scale.um_per_px if self.scale else None
 
-def searched(path: Path, network: Network[CrystalCard], *, picture: bool = False) -> SearchedFile:
-    """Return the crystals in a file; what is wrong with it is its error, so that the others are searched."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What is looked for in a file, and by what."""
+
+    network: Network[CrystalCard]
+    scales: FileScales = field(default_factory=FileScales)
+    shooting: ShootingUm | None = None  #: None: no targets are asked for
+    dispensing: DispensingUm | None = None  #: None: no places to dispense at are asked for
+    drop: Network[DropCard] | None = None  #: finds the drop to dispense into
+    picture: bool = False  #: whether to draw what was found
+
+    @property
+    def decode_width_px(self) -> int:
+        """How wide an image must at least be decoded."""
+        return max(each.card.working_width_px for each in (self.network, self.drop) if each)
+
+
+def searched(path: Path, search: Search) -> SearchedFile:
+    """Return the crystals in a file; what is wrong with it is its error, so that the others are searched.
+
+    Raises
+    ------
+    UserError
+        If targets are to lie too near to each other, or scipy is missing where places to dispense at are asked for.
+    """
     try:
-        image = decode(content_in(path), at_least_width_px=network.card.working_width_px)
+        data = content_in(path)
+        image = decode(data, at_least_width_px=search.decode_width_px)
     except (OSError, ImageError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         return SearchedFile(path=path, error=printable(said or type(error).__name__))
-    found = find_crystals(image, network)
-    return SearchedFile(
+    found = SearchedFile(
         path=path,
         height_px=image.height_px,
         width_px=image.width_px,
-        crystals=found,
-        picture=boxed(image, found) if picture else b"",
+        crystals=find_crystals(image, search.network),
+        scale=search.scales.of(path, data),
+    )
+    found = replace(found, targets=_targets(found, search), dispense=_dispense(found, image, search))
+    return replace(
+        found, picture=drawn(image, found.crystals, found.targets or (), found.dispense) if search.picture else b""
     )
 
 
-def rows_of(found: SearchedFile, um_per_px: float | None) -> Iterator[dict[str, Cell]]:
+def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:
+    shooting = search.shooting.in_px(found.um_per_px) if search.shooting else None
+    return None if shooting is None else targets_of(found.crystals, shooting)
+
+
+def _dispense(found: SearchedFile, image: DecodedImage, search: Search) -> Dispense | None:
+    if search.dispensing is None or search.drop is None or found.um_per_px is None:
+        return None
+    drop = locate_drop(to_grey(image.colour), search.drop)
+    if drop is None:
+        return None
+    rule = search.dispensing.in_px(found.um_per_px)
+    return where_to_dispense(drop.mask, found.crystals, rule, size_px=(found.height_px, found.width_px))
+
+
+def rows_of(found: SearchedFile) -> Iterator[dict[str, Cell]]:
     """Yield a row for each crystal, or one for a file without any, by the names of `COLUMNS`."""
-    nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {"path": str(found.path), "um_per_px": um_per_px}
+    scale = {"um_per_px": found.um_per_px, "scale_from": found.scale.said_by if found.scale else None}
+    nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {"path": str(found.path)} | scale
     if found.error is None:
         nothing |= {"image_height_px": found.height_px, "image_width_px": found.width_px}
     if not found.crystals:
         yield nothing | {"error": found.error}
     for number, crystal in enumerate(found.crystals, start=1):
-        told = crystal_cells(crystal, (found.height_px, found.width_px), um_per_px)
+        told = crystal_cells(crystal, (found.height_px, found.width_px), found.um_per_px)
         yield nothing | {"crystal": number} | told
 
 
@@ -84,14 +133,3 @@ def coco_text(found: Sequence[SearchedFile]) -> str:
     )
     annotations: list[dict[str, Any]] = [{"id": number, **each} for number, each in enumerate(crystals, start=1)]
     return json.dumps({"images": images, "categories": [CATEGORY], "annotations": annotations}) + "\n"
-
-
-def boxed(image: DecodedImage, crystals: Sequence[Crystal]) -> bytes:
-    """Return a JPEG of an image, as large as it was decoded, with the box of each crystal."""
-    picture = Pillow.fromarray(image.colour)
-    draw = ImageDraw.Draw(picture)
-    for crystal in crystals:
-        points = [(column / image.scale, row / image.scale) for row, column in corners(np.array([crystal.box]))[0]]
-        for colour, width in ((CASING, 4), (BOX, 2)):
-            draw.line([*points, points[0]], fill=colour, width=width)
-    return bytes(simplejpeg.encode_jpeg(np.asarray(picture), quality=JPEG_QUALITY, colorspace="RGB"))

@@ -6,19 +6,24 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from crystal_search.arguments import count, length
 from crystal_search.columns import csv_text
+from crystal_search.crystals.dispensing import DROPLET_UM, distances
 from crystal_search.direct import crystal_stacks
-from crystal_search.direct.crystal_files import COLUMNS, SearchedFile, coco_text, rows_of, searched
+from crystal_search.direct.aiming import DispensingUm, ShootingUm
+from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, rows_of, searched
 from crystal_search.direct.crystal_stacks import Scale, stacked_rows
+from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
+from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
-from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import in_role, read_model
-from crystal_search.model_card import CrystalCard
+from crystal_search.inference import OnnxNetwork
+from crystal_search.model import default_model, in_role, read_model
+from crystal_search.model_card import CrystalCard, DropCard
 from crystal_search.processes import processors
 
 
@@ -28,13 +33,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders of images")
     add("--model", type=Path, required=True, metavar="CARD", help="card of a crystal detector")
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
-    add("--overlays", type=Path, metavar="DIR", help="write a picture with boxes for each image")
+    add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
     add("--coco", type=Path, metavar="JSON", help="write boxes and outlines as COCO annotations")
-    add("--um-per-px", type=length, metavar="UM", help="micrometres a pixel of the images as stored")
+    add("--um-per-px", type=length, metavar="UM", help="micrometres a stored pixel (default: settings, else the file)")
     add(
         "--z", type=length, metavar="UM", help="images of a folder are sections so far apart: one row for every crystal"
     )
+    add("--home", type=Path, metavar="DIR", help="installation whose settings say the scale by imager (default: none)")
+    _add_aims(parser)
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
+
+
+def _add_aims(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("where to shoot").add_argument
+    add("--targets", type=Path, metavar="CSV", help="write points in crystals, the best crystals first")
+    add("--spacing", type=length, metavar="UM", help="several points on a crystal so far apart (default: one)")
+    add("--margin", type=length, metavar="UM", help="of these from the crystal's outline, at least")
+    add("--apart", type=length, metavar="UM", help="gap that makes a crystal alone (default: its own short side)")
+    add = parser.add_argument_group("where to dispense").add_argument
+    add("--dispense", type=Path, metavar="CSV", help="write the places in drops that are farthest from everything")
+    add("--clearance", type=length, metavar="UM", default=DROPLET_UM, help="at least (default: %(default)g)")
+    add("--candidates", type=count, default=1, help="places for a drop, at most (default: 1)")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -49,27 +68,56 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if arguments.z and not arguments.um_per_px:
         raise UserError("--z asks for volumes, and these need the size of a pixel; give --um-per-px too")
-    model = in_role(read_model(arguments.model), CrystalCard)
+    search = _search(arguments)
     paths = inputs(arguments.images)
-    for place in filter(None, (arguments.csv, arguments.coco)):
+    for place in filter(None, (arguments.csv, arguments.coco, arguments.targets, arguments.dispense)):
         check_place(place)
     if arguments.overlays:
         make_folder(arguments.overlays)
-    found = list(searched_files(paths, OnnxNetwork(model, threads=arguments.threads), arguments.overlays))
+    found = list(searched_files(paths, search, arguments.overlays))
     write_whole(arguments.csv, _table(found, arguments.um_per_px, arguments.z))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
+    _write_aims(found, search, arguments)
     crystals, wrong = sum(len(each.crystals) for each in found), sum(each.error is not None for each in found)
     unread = f"; {wrong} could not be read, and it says why" if wrong else ""
     sys.stdout.write(f"{crystals} crystals in {len(found) - wrong} images are in {arguments.csv}{unread}\n")
 
 
-def searched_files(
-    paths: Sequence[Path], network: Network[CrystalCard], overlays: Path | None
-) -> Iterator[SearchedFile]:
+def _search(arguments: argparse.Namespace) -> Search:
+    """Return what to look for; what is missing for it is said before anything is searched."""
+    model = in_role(read_model(arguments.model), CrystalCard)
+    said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
+    if arguments.targets is None and any(each is not None for each in said.values()):
+        raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
+    search = Search(
+        network=OnnxNetwork(model, threads=arguments.threads),
+        scales=scales_of(arguments.um_per_px, arguments.home),
+        shooting=ShootingUm(**said) if arguments.targets else None,
+        picture=arguments.overlays is not None,
+    )
+    if arguments.dispense is None:
+        return search
+    distances(np.zeros((1, 1), np.bool_))  # without scipy this says so
+    return replace(
+        search,
+        dispensing=DispensingUm(least_um=arguments.clearance, most=arguments.candidates),
+        drop=OnnxNetwork(default_model(DropCard), threads=arguments.threads),
+    )
+
+
+def _write_aims(found: Sequence[SearchedFile], search: Search, arguments: argparse.Namespace) -> None:
+    if search.shooting:
+        write_whole(arguments.targets, csv_text(TARGET_COLUMNS, [row for each in found for row in target_rows(each)]))
+    if rule := search.dispensing:
+        rows = [row for each in found for row in dispense_rows(each, rule)]
+        write_whole(arguments.dispense, csv_text(DISPENSE_COLUMNS, rows))
+
+
+def searched_files(paths: Sequence[Path], search: Search, overlays: Path | None) -> Iterator[SearchedFile]:
     """Yield what is in each file, after its picture was written where one is wanted."""
     for number, path in enumerate(tqdm(paths, desc="images", unit="", disable=None)):
-        found = searched(path, network, picture=overlays is not None)
+        found = searched(path, search)
         if overlays and found.error is None:
             write_whole(overlays / overlay_name(number, path), found.picture)
         yield replace(found, picture=b"")
@@ -79,7 +127,7 @@ def _table(found: Sequence[SearchedFile], um_per_px: float | None, section_um: f
     """Return the CSV file of what was found: image by image, or joined over sections."""
     if um_per_px and section_um:
         return csv_text(crystal_stacks.COLUMNS, stacked_rows(found, Scale(um_per_px, section_um)))
-    return csv_text(COLUMNS, [row for each in found for row in rows_of(each, um_per_px)])
+    return csv_text(COLUMNS, [row for each in found for row in rows_of(each)])
 
 
 def check_place(path: Path) -> None:

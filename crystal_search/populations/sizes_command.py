@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.arguments import count, length
+from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_place, searched_files
 from crystal_search.direct.scored_files import inputs
 from crystal_search.errors import UserError
@@ -96,7 +97,8 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     if not arguments.model:
         raise UserError(f"{arguments.source} is a folder of images; name a detector with --model CARD")
     model = in_role(read_model(arguments.model), CrystalCard)
-    files = searched_files(inputs([arguments.source]), OnnxNetwork(model, threads=arguments.threads), None)
+    search = Search(network=OnnxNetwork(model, threads=arguments.threads))
+    files = searched_files(inputs([arguments.source]), search, None)
     found = list(found_frames(files, arguments.um_per_px))
     frames = [each for each in found if isinstance(each, Frame)]
     if not frames:

@@ -1,18 +1,22 @@
 """Crystals one by one, from a dataset to a page: training, export, evaluation."""
 
 import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from crystal_search.datasets.packed import IMAGE, IMAGES
+from crystal_search.demo.truth import plate_folder
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, in_role, read_model, write_model
 from crystal_search.model_card import CrystalCard
+from crystal_search.server.home import Home
 from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
 from tests.unit.crystal_dataset import SIDE_PX, crystal, picture, sample, write_crystals
 from tests.unit.dataset_files import write_about, write_shard
@@ -135,6 +139,80 @@ def test_images_are_searched_without_a_database(card: Path, tmp_path: Path, caps
     assert [round(each["area"], 1) for each in annotations] == [float(row["area_px2"]) for row in boxes]
     assert [each["too_faint"] for each in annotations] == [row["faint"] == "yes" for row in boxes]
     assert sorted(each.name for each in overlays.iterdir()) == ["00000_0.jpg", "00001_1.jpg"]
+
+
+@pytest.fixture(scope="module")
+def eager(card: Path) -> Path:
+    """Return the card of the same model, to which nearly everything is a crystal."""
+    model = read_model(card)
+    write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="keen", least_probability=0.01), card.parent)
+    return card.parent / "keen.card.json"
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_says_where_to_shoot_and_why_there_is_no_place_to_dispense_at(eager: Path, tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(picture(0))
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    words = ["crystals", str(tmp_path), "--model", str(eager), "--csv", str(tmp_path / "found.csv"), "--um-per-px", "2"]
+    aims = ["--targets", str(tmp_path / "targets.csv"), "--dispense", str(tmp_path / "dispense.csv")]
+    assert main([*words, *aims, "--spacing", "20", "--overlays", str(tmp_path / "pictures")]) == OK
+    found = [row for row in rows_in(tmp_path / "found.csv") if row["crystal"]]
+    assert {row["scale_from"] for row in found} == {"told"}
+    *targets, unreadable = rows_in(tmp_path / "targets.csv")
+    assert {row["crystal"] for row in targets} == {row["crystal"] for row in found}
+    assert [row["point"] for row in targets] == [str(number) for number in range(1, len(targets) + 1)]
+    assert all(float(row["to_outline_px"]) >= 0 for row in targets)
+    assert all(float(row["x_um"]) == pytest.approx(2 * float(row["x_px"]), abs=0.2) for row in targets)
+    assert (unreadable["point"], "no JPEG, PNG" in unreadable["refused"]) == ("", True)
+    assert [row["refused"][:17] for row in rows_in(tmp_path / "dispense.csv")] == [
+        "no drop was found",
+        "the file is no JP",
+    ]
+    assert (tmp_path / "pictures" / "00000_0.jpg").exists()
+
+
+def test_in_a_drop_it_says_where_to_dispense_or_how_near_everything_is(card: Path, tmp_path: Path) -> None:
+    well = next(plate_folder().glob("*.jpg"))
+    model = read_model(card)
+    write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="shy", least_probability=1.0), tmp_path)
+    words = ["crystals", str(well), "--model", str(tmp_path / "shy.card.json"), "--csv", str(tmp_path / "found.csv")]
+    asked = ["--dispense", str(tmp_path / "dispense.csv"), "--candidates", "3"]
+    assert main([*words, *asked, "--um-per-px", "2", "--overlays", str(tmp_path / "pictures")]) == OK
+    first, *others = rows_in(tmp_path / "dispense.csv")
+    assert (first["candidate"], first["to_crystal_um"], first["refused"]) == ("1", "", "")
+    assert float(first["to_border_um"]) >= 84
+    assert all(float(row["to_border_um"]) <= float(first["to_border_um"]) for row in others)
+    assert main([*words, *asked, "--um-per-px", "2", "--clearance", "5000"]) == OK
+    (refused,) = rows_in(tmp_path / "dispense.csv")
+    assert f"{float(first['to_border_um']):.0f} um from the drop's border; wanted are 5000 um" in refused["refused"]
+    assert main([*words, *asked]) == OK
+    (refused,) = rows_in(tmp_path / "dispense.csv")
+    assert "--um-per-px" in refused["refused"]
+
+
+def test_the_settings_say_the_scale_before_the_file_does(card: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    image = Pillow.open(io.BytesIO(picture(0)))
+    image.save(tmp_path / "images" / "0.png", dpi=(10160, 10160))
+    words = ["crystals", str(tmp_path / "images"), "--model", str(card), "--csv", str(tmp_path / "found.csv")]
+    assert main(words) == OK
+    assert {(row["um_per_px"][:3], row["scale_from"]) for row in rows_in(tmp_path / "found.csv")} == {("2.5", "file")}
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text('[micrometres_per_pixel]\n"all images" = 3.5\n')
+    assert main([*words, "--home", str(home.path)]) == OK
+    assert {(row["um_per_px"], row["scale_from"]) for row in rows_in(tmp_path / "found.csv")} == {("3.5", "settings")}
+
+
+def test_how_targets_lie_is_of_no_use_without_targets(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["crystals", str(tmp_path), "--model", str(card), "--csv", str(tmp_path / "found.csv"), "--spacing", "5"]
+    assert main(words) == USAGE
+    assert "name a file by --targets" in capsys.readouterr().err
 
 
 def test_an_image_without_crystals_has_a_row_too(card: Path, tmp_path: Path) -> None:

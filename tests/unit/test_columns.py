@@ -13,7 +13,7 @@ from crystal_search.archives.archive import LeftOut
 from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
 from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
-from crystal_search.direct import crystal_files, crystal_stacks, rescored_files, scored_files
+from crystal_search.direct import crystal_files, crystal_stacks, rescored_files, scored_files, target_files
 from crystal_search.errors import UnknownNameError
 from crystal_search.populations import population_tables
 from crystal_search.review import corrections
@@ -28,6 +28,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "columns.md").read_text(encoding="u
 FILES: dict[str, Sequence[str]] = {
     "score": scored_files.COLUMNS,
     "crystals": crystal_files.COLUMNS,
+    "targets": target_files.TARGET_COLUMNS,
+    "dispense": target_files.DISPENSE_COLUMNS,
     "score with a readout": rescored_files.READOUT_COLUMNS,
     "finalize": score_csv.COLUMNS,
     "viewer": score_table.COLUMNS,

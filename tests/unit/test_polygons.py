@@ -74,3 +74,8 @@ def test_a_corner_that_is_said_twice_changes_nothing() -> None:
 
 def test_what_is_too_small_for_an_area_has_none() -> None:
     assert area_of([]) == area_of([(1, 1), (2, 2)]) == area_of([(1, 1), (2, 2), (3, 3)]) == 0
+
+
+def test_a_thin_one_that_bends_has_its_middle_inside() -> None:
+    bent = [(0, 0), (50, 40), (0, 80), (0.001, 80), (50.002, 40), (0.001, 0)]
+    assert depths(bent, [middle_of(bent)])[0] > 0

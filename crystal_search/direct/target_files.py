@@ -1,0 +1,87 @@
+"""Where to shoot at the crystals of image files, and where to dispense: rows of CSV files."""
+
+from collections.abc import Iterator
+from math import isfinite
+
+from crystal_search.columns import Cell
+from crystal_search.crystals.dispensing import DispensePoint
+from crystal_search.crystals.targets import Target
+from crystal_search.direct.aiming import DispensingUm
+from crystal_search.direct.crystal_files import SearchedFile
+
+_PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px")
+TARGET_COLUMNS = (
+    *("path", "point", "crystal", *_PLACE, "to_outline_px", "to_outline_um", "gap_px", "gap_um", "alone", "refused"),
+)
+DISPENSE_COLUMNS = (
+    *("path", "candidate", *_PLACE, "to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um", "refused"),
+)
+NO_SCALE = "the scale of the image is not known: say by --um-per-px how many micrometres a pixel is"
+
+
+def target_rows(found: SearchedFile) -> Iterator[dict[str, Cell]]:
+    """Yield a row for each target of a file, or one that says why there is none."""
+    if not found.targets:
+        why = found.error or (NO_SCALE if found.targets is None else "no crystal was found")
+        yield {"path": str(found.path), "refused": why}
+    for number, target in enumerate(found.targets or (), start=1):
+        yield {
+            "path": str(found.path),
+            "point": number,
+            "crystal": target.crystal + 1,
+            **place_cells(target, found),
+            **_length("to_outline", target.depth_px, found),
+            **_length("gap", target.gap_px, found),
+            "alone": target.is_alone,
+        }
+
+
+def dispense_rows(found: SearchedFile, rule: DispensingUm) -> Iterator[dict[str, Cell]]:
+    """Yield a row for each place to dispense at in a file, or one that says why there is none."""
+    points = found.dispense.points if found.dispense else ()
+    if not points:
+        yield {"path": str(found.path), "refused": why_not(found, rule)}
+    for number, point in enumerate(points, start=1):
+        yield {
+            "path": str(found.path),
+            "candidate": number,
+            **place_cells(point, found),
+            **_length("to_crystal", point.to_crystal_px, found),
+            **_length("to_border", point.to_border_px, found),
+        }
+
+
+def why_not(found: SearchedFile, rule: DispensingUm) -> str:
+    """Return why there is no place to dispense at in a file."""
+    if found.error:
+        return found.error
+    if found.um_per_px is None:
+        return NO_SCALE
+    if found.dispense is None:
+        return "no drop was found"
+    if found.dispense.best is None:
+        return "crystals cover the whole drop"
+    best, scale = found.dispense.best, found.um_per_px
+    crystal = f"{best.to_crystal_px * scale:.0f} um from a crystal and " if isfinite(best.to_crystal_px) else ""
+    border = f"{best.to_border_px * scale:.0f} um from the drop's border"
+    return f"the best place is {crystal}{border}; wanted are {rule.least_um:g} um"
+
+
+def place_cells(place: Target | DispensePoint, found: SearchedFile) -> dict[str, Cell]:
+    """Return where a point is: from the upper left corner, and from the centre of the image."""
+    lengths = {
+        "x_um": place.column,
+        "y_um": place.row,
+        "offset_right_um": place.column - found.width_px / 2,
+        "offset_up_um": found.height_px / 2 - place.row,
+    }
+    scale = found.um_per_px
+    in_um = {name: round(scale * px, 1) for name, px in lengths.items()} if scale else {}
+    return {"x_px": round(place.column, 1), "y_px": round(place.row, 1), **in_um, "um_per_px": scale}
+
+
+def _length(name: str, px: float, found: SearchedFile) -> dict[str, Cell]:
+    if not isfinite(px):
+        return {}
+    cells: dict[str, Cell] = {f"{name}_px": round(px, 1)}
+    return cells | ({f"{name}_um": round(px * found.um_per_px, 1)} if found.um_per_px else {})
