@@ -216,6 +216,8 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
 def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
     """Return the models that score images from `folder`, in every role that has one, in no role of the name `but`.
 
+    Where ``in-use.json`` names models, one in a role that is not needed is used only if it is named.
+
     Raises
     ------
     ModelError
@@ -223,7 +225,7 @@ def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
     """
     kinds = [kind for role, kind in ROLES.items() if role != but and kind.scores_images]
     chosen = models_in_use(folder)
-    there = [kind for kind in kinds if kind.needed or kind.role in chosen or _models_in(folder, kind)]
+    there = [kind for kind in kinds if kind.needed or kind.role in chosen or (not chosen and _models_in(folder, kind))]
     return [default_model(kind, folder) for kind in there]
 
 

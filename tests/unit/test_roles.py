@@ -15,6 +15,7 @@ from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.hostile_json import Reader
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import (
+    IN_USE,
     Model,
     default_model,
     default_models,
@@ -147,7 +148,15 @@ def all_three(folder: Path) -> Path:
     for path in default_models_folder().iterdir():
         shutil.copy(path, folder)
     crumbs(folder)
+    (folder / IN_USE).unlink()
     return folder
+
+
+def test_one_that_is_not_needed_is_used_only_if_it_is_named_where_any_are(tmp_path: Path) -> None:
+    folder = all_three(tmp_path / "models")
+    assert [model.card.role for model in default_models(folder)] == ["classifier", "drop", "crumbs"]
+    shutil.copy(default_models_folder() / IN_USE, folder)
+    assert [model.card.role for model in default_models(folder)] == ["classifier", "drop"]
 
 
 def test_work_unit_result_recipe_and_ledger_name_it(tmp_path: Path) -> None:
