@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crystal_search.bootstrap import Interval
+from crystal_search.column import Column
 from crystal_search.columns import Cell as Value
-from crystal_search.columns import Column, column_named, csv_text
+from crystal_search.columns import column_named, csv_text
 
 Cell = Value | Interval  #: None and NaN are empty cells
 NOTHING = "–"  #: what people see in an empty cell

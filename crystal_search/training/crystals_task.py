@@ -73,12 +73,7 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
     _check(request, architecture)
     dataset, classes = open_dataset(request.data), (CRYSTAL, DROP) if request.drops else (CRYSTAL,)
     learning = LEARNING[architecture.decoding]
-    source = _source(request, dataset, learning)
-    if not len(source):
-        raise UserError(
-            f"no image of {request.data} has crystals that are known one by one; build it of an archive that has "
-            "(docs/crystals.md), or render it with --objects"
-        )
+    source = _learnt_from(request, dataset, learning)
     return Task(
         record=recorded(
             request,
@@ -99,13 +94,18 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
         peak_rate=architecture.peak_rate,
         grows=dataset.rendered,
         workers=machine.workers,
-        same={
-            "width": request.width_px,
-            "side": request.side_px,
-            "normalisation": request.normalisation,
-            "drops": request.drops,
-        },
+        same=_kept(request),
     )
+
+
+def _kept(request: CrystalRequest) -> dict[str, object]:
+    """Return what must be as it was where a training is resumed."""
+    return {
+        "width": request.width_px,
+        "side": request.side_px,
+        "normalisation": request.normalisation,
+        "drops": request.drops,
+    }
 
 
 def _check(request: CrystalRequest, architecture: Detector) -> None:
@@ -122,6 +122,16 @@ def _beginning(request: CrystalRequest, source: CrystalSource) -> Callable[[nn.M
     if request.pretrained:
         return partial(take_published, architecture=request.network)
     return None if request.start_from is None else partial(begin, request.start_from, CrystalCard, source)
+
+
+def _learnt_from(request: CrystalRequest, dataset: PackedDataset, learning: Learning) -> CrystalSource:
+    source = _source(request, dataset, learning)
+    if not len(source):
+        raise UserError(
+            f"no image of {request.data} has crystals that are known one by one; build it of an archive that has "
+            "(docs/crystals.md), or render it with --objects"
+        )
+    return source
 
 
 def _source(

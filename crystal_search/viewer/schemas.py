@@ -19,7 +19,8 @@ from typing import (
     is_typeddict,
 )
 
-from crystal_search.columns import Kind, column_named
+from crystal_search.column import Kind
+from crystal_search.columns import column_named
 from crystal_search.errors import UnknownNameError
 
 Schema = dict[str, Any]

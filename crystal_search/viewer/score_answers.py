@@ -62,7 +62,7 @@ class MachineScore(MachineAnswer):
 class Model(TypedDict):
     """A model that played a role."""
 
-    role: Annotated[str, "`classifier`, `drop`, `image` or `readout`"]
+    role: Annotated[str, "`classifier`, `drop`, `image`, `crystals` or `readout`"]
     name: Annotated[str, "what people call it"]
     sha256: Annotated[str, "hash of its file"]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from crystal_search.annotations import annotator_agreement, mask_table
 from crystal_search.archives.archive import LeftOut
-from crystal_search.columns import KINDS, VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
+from crystal_search.column import KINDS
+from crystal_search.columns import VOCABULARY, Cell, column_named, csv_text, harmless, plain, written
 from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
 from crystal_search.direct import crystal_files, crystal_stacks, rescored_files, scored_files, target_files

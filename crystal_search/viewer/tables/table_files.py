@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from crystal_search.columns import Cell, Kind, column_named, text_of
+from crystal_search.column import Kind
+from crystal_search.columns import Cell, column_named, text_of
 from crystal_search.errors import UserError
 from crystal_search.files import whole_file
 
