@@ -67,18 +67,25 @@ def covered(polygons: Iterable[Sequence[tuple[float, float]]], height: int, widt
     """
     mask = np.zeros((height, width), np.bool_)
     for polygon in polygons:
-        y, x = np.array(polygon, np.float64).reshape(-1, 2).T
-        x_next, y_next = np.roll(x, -1), np.roll(y, -1)
-        first, last = np.clip((np.floor(y.min()), np.ceil(y.max())), 0, height).astype(int)
-        for row in range(first, last):
-            at = row + 0.5
-            crosses = (y <= at) != (y_next <= at)
-            share = (at - y[crosses]) / (y_next[crosses] - y[crosses])
-            edges = np.sort(x[crosses] + share * (x_next[crosses] - x[crosses]))
-            columns = np.clip(np.ceil(edges - 0.5), 0, width).astype(int)
-            for left, right in zip(columns[::2], columns[1::2], strict=True):
-                mask[row, left:right] = True
+        _cover(mask, np.array(polygon, np.float64).reshape(-1, 2))
     return mask
+
+
+def _cover(mask: NDArray[np.bool_], polygon: Points) -> None:
+    """Set the pixels of a polygon in a mask: those that an odd number of its sides lie to the left of."""
+    start, end = polygon, np.roll(polygon, -1, axis=0)
+    first, last = np.clip((np.floor(start[:, 0].min()), np.ceil(start[:, 0].max())), 0, len(mask)).astype(int)
+    at = np.arange(first, last) + 0.5
+    row, side = np.nonzero((start[:, 0] <= at[:, None]) != (end[:, 0] <= at[:, None]))
+    if not len(row):
+        return
+    (y, x), (y_next, x_next) = start[side].T, end[side].T
+    edges = x + (at[row] - y) / (y_next - y) * (x_next - x)
+    columns = np.clip(np.ceil(edges - 0.5), 0, mask.shape[1]).astype(int)
+    left, right = columns.min(), columns.max()
+    sides = np.zeros((len(at), right - left + 1), np.int32)
+    np.add.at(sides, (row, columns - left), 1)
+    mask[first:last, left:right] |= sides.cumsum(axis=1)[:, :-1] % 2 == 1
 
 
 def crosses(one: ArrayLike, other: ArrayLike) -> bool:
