@@ -31,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders of images")
-    add("--model", type=Path, required=True, metavar="CARD", help="card of a crystal detector")
+    add(
+        "--model",
+        type=Path,
+        metavar="CARD",
+        help="card of a crystal detector (default: ours, for suspensions, not for wells)",
+    )
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
     add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
     add("--coco", type=Path, metavar="JSON", help="write boxes and outlines as COCO annotations")
@@ -86,7 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _search(arguments: argparse.Namespace) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    model = in_role(read_model(arguments.model), CrystalCard)
+    named: Path | None = arguments.model
+    model = in_role(read_model(named), CrystalCard) if named else default_model(CrystalCard)
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")

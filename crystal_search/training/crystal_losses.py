@@ -1,7 +1,7 @@
 """What a detector of crystals is charged for: heat, what crystals cover, and box, angle and outline of each crystal.
 
-Crystals of a view count the same, however many cells they have. One of a view with few counts for more, up to four
-times, and so do false ones there: else the few crystals of a drop would not matter beside the many of a suspension.
+Crystals of a view count the same, however many cells they have. One of a view with few counts for more, up to
+twice as much, and so do false ones there: else the few of a drop would not matter beside the many of a suspension.
 """
 
 import math
@@ -17,7 +17,7 @@ from crystal_search.training.task import Losses
 SIDES_BETA, TURN_BETA, OFFSET_BETA, OUTLINE_BETA = 0.03, 0.04, 0.03, 0.03  #: where absolute errors become squared ones
 CLEAR_ASPECT = 4.0  #: of the sides, from which on an angle counts fully
 ANGLE_SPREAD = 0.8  #: of the classes that are right, standard deviation in classes
-USUAL_CRYSTALS, MOST_COUNT = 50, 4.0  #: in a view where each counts once; what one counts for at most
+USUAL_CRYSTALS, MOST_COUNT = 50, 2.0  #: in a view where each counts once; what one counts for at most
 WEIGHTS = {
     "heat": 1.0,
     "covered": 0.5,

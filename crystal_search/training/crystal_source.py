@@ -26,9 +26,9 @@ from crystal_search.training.crystal_targets import KnownCrystals, target
 from crystal_search.training.mask_source import at_size
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
-WELL_SHARE = 0.4  #: of views that show drops, where there are images of drops and of suspensions
+WELL_SHARE = 0.2  #: of views that show drops, where there are images of drops and of suspensions
 AIMED_SHARE = 0.6  #: of views in larger images that hold a certain crystal
-SCALED_SHARE, SCALE_RANGE = 0.5, (0.6, 1.6)  #: of views of images that are reduced or enlarged first
+SCALED_SHARE, SCALE_RANGE = 0.1, (0.6, 1.6)  #: of views of images that are reduced or enlarged first
 GAMMA_LOG_RANGE, CONTRAST_RANGE, BRIGHTNESS_RANGE = 0.35, (0.6, 1.3), 20.0  #: brightness in grey levels
 BLURRED_SHARE, BLUR_RANGE_PX = 0.15, (0.3, 1.2)
 NOISY_SHARE, NOISE_RANGE = 0.3, (0.5, 8.0)  #: standard deviations in grey levels

@@ -86,6 +86,7 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
         title=f"{request.network}, crystals of {request.data}",
         build=partial(architecture.build, len(classes), 1),
         begin=_beginning(request, source),
+        prepare=_steadied if request.steady else None,
         source=source,
         losses=learning.losses,
         judge=_judge(dataset, request, learning, machine),
@@ -105,7 +106,15 @@ def _kept(request: CrystalRequest) -> dict[str, object]:
         "side": request.side_px,
         "normalisation": request.normalisation,
         "drops": request.drops,
+        "steady": request.steady or None,
     }
+
+
+def _steadied(network: nn.Module, _step: int) -> None:
+    """Have batch normalisation use its statistics as they are: those of a few views depend on what these show."""
+    for each in network.modules():
+        if isinstance(each, nn.BatchNorm2d):
+            each.eval()
 
 
 def _check(request: CrystalRequest, architecture: Detector) -> None:

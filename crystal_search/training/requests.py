@@ -197,6 +197,9 @@ class CrystalRequest(Request):
             *(MANNER, "DECAY", decay),
         ),
     ] = 0.998
+    steady: Annotated[
+        bool, Option("keep the statistics of batch normalisation with which it begins; with --start-from", MANNER)
+    ] = False
     batch_size: Annotated[int, Option(f"views {TOGETHER}", MANNER, reading=count)] = 4
     side_px: Annotated[int, Option("of views (default: %(default)s)", MANNER, "PX", square_side)] = 384
     width_px: Annotated[int, Option("to which wider images are reduced (default: %(default)s)", metavar="PX")] = (

@@ -23,6 +23,7 @@ from crystal_search.model import (
     in_role,
     read_model,
     sha256_of,
+    write_model,
 )
 from crystal_search.model_card import ROLES, ModelCard, Output
 from crystal_search.result import ImageResult, Result, write_result
@@ -143,12 +144,10 @@ def test_it_is_used_where_there_is_one_and_missed_nowhere(tmp_path: Path) -> Non
 
 
 def all_three(folder: Path) -> Path:
-    """Return a folder with the shipped models and one that finds crumbs."""
-    folder.mkdir()
-    for path in default_models_folder().iterdir():
-        shutil.copy(path, folder)
+    """Return a folder with the models that score images unasked, and one that finds crumbs."""
+    for model in default_models(default_models_folder()):
+        write_model(model.onnx, model.card, folder)
     crumbs(folder)
-    (folder / IN_USE).unlink()
     return folder
 
 

@@ -1,0 +1,75 @@
+"""The crystal detector that comes with the program: what it is, that it finds crystals, and where it is not used."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from crystal_search.crystals.boxes import overlaps
+from crystal_search.crystals.finding import find_crystals
+from crystal_search.exit_codes import OK
+from crystal_search.images import DecodedImage, decode, picture_file
+from crystal_search.inference import OnnxNetwork
+from crystal_search.main import main
+from crystal_search.model import Model, default_model, default_models, default_models_folder
+from crystal_search.model_card import CrystalCard
+from crystal_search.synthesis.suspension.scene import Settings, suspension_images
+from tests.unit.crystal_dataset import write_crystals
+
+Seen = tuple[bytes, NDArray[np.float64]]
+FIRST = 20_000  #: of rendered suspensions that nothing was trained or chosen on
+
+
+@pytest.fixture(scope="module")
+def model() -> Model[CrystalCard]:
+    return default_model(CrystalCard)
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    """Return a suspension as a PNG, and the boxes of the crystals that can be seen in it."""
+    made = next(suspension_images("test", FIRST, 1, settings=Settings(noise=False, fewest=20, most=40)))
+    boxes = made.crystals.boxes[made.crystals.image == 0].numpy()
+    return picture_file(Pillow.fromarray(made.images[0].numpy())), boxes
+
+
+def test_its_card_says_what_it_learnt_from_and_how_well_it_does(model: Model[CrystalCard]) -> None:
+    assert model.card.name == "dense-crystals-1"
+    assert "rendered" in model.card.training_data
+    assert model.card.training_command
+    assert {each.data for each in model.card.measured} >= {"rendered suspensions", "rendered suspensions, no noise"}
+    assert len(model.onnx) < 7_000_000
+
+
+def test_it_finds_most_crystals_of_a_suspension(model: Model[CrystalCard], seen: Seen) -> None:
+    content, boxes = seen
+    found = np.array([each.box for each in find_crystals(decode(content), OnnxNetwork(model))])
+    pairs = overlaps(np.repeat(boxes, len(found), axis=0), np.tile(found, (len(boxes), 1)))
+    met = pairs.reshape(len(boxes), len(found)) > 0.3
+    assert met.any(axis=1).mean() > 0.6
+    assert met.any(axis=0).mean() > 0.6
+
+
+def test_nothing_is_found_in_a_field_without_anything(model: Model[CrystalCard]) -> None:
+    grey = np.random.default_rng(0).normal(150, 2, (384, 384, 1)).repeat(3, axis=2)
+    image = DecodedImage(np.clip(grey, 0, 255).astype(np.uint8), height_px=384, width_px=384)
+    assert not find_crystals(image, OnnxNetwork(model))
+
+
+def test_it_is_asked_where_no_other_is_named(seen: Seen, tmp_path: Path) -> None:
+    (tmp_path / "suspension.png").write_bytes(seen[0])
+    assert main(["crystals", str(tmp_path / "suspension.png"), "--csv", str(tmp_path / "found.csv")]) == OK
+    with (tmp_path / "found.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) > 10
+
+
+def test_no_client_runs_it_unasked() -> None:
+    assert [each.card.role for each in default_models(default_models_folder())] == ["classifier", "drop"]
+
+
+def test_a_training_may_begin_with_it(tmp_path: Path) -> None:
+    words = ["--data", str(write_crystals(tmp_path)), "--out", str(tmp_path / "run"), "--side", "64"]
+    assert main(["train", "crystals", *words, "--start-from", "shipped", "--steps", "1", "--batch-size", "2"]) == OK
