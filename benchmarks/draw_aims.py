@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from crystal_search.crystal import Crystal
-from crystal_search.crystals.dispensing import Dispense, where_to_dispense
+from crystal_search.crystals.dispensing import Dispense, DispensingUm, where_to_dispense
 from crystal_search.crystals.targets import targets_of
-from crystal_search.direct.aiming import DispensingUm, ShootingUm
+from crystal_search.direct.aiming import ShootingUm
 from crystal_search.direct.crystal_pictures import drawn
 from crystal_search.files import write_whole
 from crystal_search.images import decode, to_grey

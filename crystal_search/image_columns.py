@@ -48,7 +48,8 @@ IMAGE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "position_from",
             "text",
-            "what it is the centre of: `pick mark`, `dispense mark`, `crystal`, `best chop`, `drop`",
+            "what it is the centre of: `pick mark`, `dispense mark`, `crystal`, `best chop`, `drop`; "
+            "or `farthest from crystals`",
         ),
         Column("marked_by", "text", "who marked the position; empty for the machine"),
     ),

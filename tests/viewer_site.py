@@ -104,7 +104,7 @@ def crystal_at(row: float, column: float, long_px: float, short_px: float, proba
 CRYSTALS = (crystal_at(100, 140, 80, 20, 0.93), crystal_at(100, 160, 12, 8, 0.71), crystal_at(150, 12, 24, 16, 0.6))
 
 
-def crystal_score(image_id: int, crystals: tuple[Crystal, ...] = CRYSTALS, *, minute: int = 0) -> AutoScore:
+def crystal_score(image_id: int, crystals: tuple[Crystal, ...] | None = CRYSTALS, *, minute: int = 0) -> AutoScore:
     """Return a machine's score with crystals one by one."""
     score = auto_score(image_id, "crystal_harvestable", minute=minute)
     return replace(score, found=replace(score.found, crystals=crystals))

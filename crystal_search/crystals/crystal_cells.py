@@ -49,6 +49,18 @@ def lengths_in_um(crystal: Crystal, um_per_px: float) -> dict[str, Cell]:
     }
 
 
+def length_cells(name: str, px: float, um_per_px: float | None) -> dict[str, Cell]:
+    """Return the columns of a length, in micrometres where the scale is known; none of one that is infinite.
+
+    >>> length_cells("gap", 4, 2.5)
+    {'gap_px': 4, 'gap_um': 10.0}
+    """
+    if not math.isfinite(px):
+        return {}
+    cells: dict[str, Cell] = {f"{name}_px": round(px, 1)}
+    return cells | ({f"{name}_um": round(px * um_per_px, 1)} if um_per_px else {})
+
+
 def longest_px(crystals: Sequence[Crystal]) -> float | None:
     """Return the long side of the longest of these crystals; None where there is none."""
     return max((round(each.long_px, 2) for each in crystals), default=None)

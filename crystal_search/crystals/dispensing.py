@@ -5,7 +5,7 @@ Needs scipy, so that nothing which every client runs imports it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,27 @@ class Dispensing:
     least_px: float  #: to crystals and to the drop's border, at least, stored pixels
     spacing_px: float  #: between two places, at least
     most: int = 1  #: places, the one that is farthest from everything first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispensingUm:
+    """What a place to dispense at must have, in micrometres."""
+
+    least_um: float = DROPLET_UM
+    most: int = 1
+
+    def in_px(self, um_per_px: float) -> Dispensing:
+        """Return the same in pixels; places are as far apart as two droplets that touch."""
+        return Dispensing(least_px=self.least_um / um_per_px, spacing_px=2 * self.least_um / um_per_px, most=self.most)
+
+    def why_not(self, found: "Dispense", um_per_px: float) -> str:
+        """Return why there is no place in a drop, for people."""
+        if found.best is None:
+            return "crystals cover the whole drop"
+        best = found.best
+        crystal = f"{best.to_crystal_px * um_per_px:.0f} um from a crystal and " if isfinite(best.to_crystal_px) else ""
+        border = f"{best.to_border_px * um_per_px:.0f} um from the drop's border"
+        return f"the best place is {crystal}{border}; wanted are {self.least_um:g} um"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +104,12 @@ def where_to_dispense(
     free = liquid & ~_taken(crystals, liquid.shape, cell_px)
     if not free.any():
         return Dispense(refused="covered")
-    clearance = distances(free)
-    places = _local_maxima(clearance)
-    border = distances(liquid)
+    (top, left), reach = _reach(liquid)
+    places = _local_maxima(distances(free[reach]))
+    border = distances(liquid[reach])
     found: list[DispensePoint] = []
     for row, column in places:
-        at = ((row + 0.5) * cell_px, (column + 0.5) * cell_px)
+        at = ((top + row + 0.5) * cell_px, (left + column + 0.5) * cell_px)
         if any(np.hypot(at[0] - each.row, at[1] - each.column) < rule.spacing_px for each in found):
             continue
         point = _point(at, float(border[row, column]) * cell_px, crystals)
@@ -134,6 +155,13 @@ def finer(mask: Mask, size_px: tuple[int, int]) -> Mask:
         return mask
     grey = Pillow.fromarray(mask.astype(np.uint8) * 255)
     return np.asarray(grey.resize((width, height), Pillow.Resampling.BILINEAR)) >= 128
+
+
+def _reach(mask: Mask) -> tuple[tuple[int, int], tuple[slice, slice]]:
+    """Return the first row and column of a mask that is not empty, and its part of the array: outside is nothing."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    corner = int(rows[0]), int(columns[0])
+    return corner, (slice(corner[0], int(rows[-1]) + 1), slice(corner[1], int(columns[-1]) + 1))
 
 
 def _taken(crystals: Sequence[Crystal], shape: tuple[int, ...], cell_px: float) -> Mask:

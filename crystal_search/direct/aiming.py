@@ -1,8 +1,7 @@
-"""How to aim at crystals and drops, in micrometres as people say it, and in pixels as it is done."""
+"""How to aim at crystals, in micrometres as people say it, and in pixels as it is done."""
 
 from dataclasses import dataclass
 
-from crystal_search.crystals.dispensing import DROPLET_UM, Dispensing
 from crystal_search.crystals.targets import Shooting
 
 
@@ -21,15 +20,3 @@ class ShootingUm:
             return Shooting() if lengths == (None, None, None) else None
         spacing, margin, apart = (None if each is None else each / um_per_px for each in lengths)
         return Shooting(spacing_px=spacing, margin_px=margin or 0.0, apart_px=apart)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DispensingUm:
-    """What a place to dispense at must have, in micrometres."""
-
-    least_um: float = DROPLET_UM
-    most: int = 1
-
-    def in_px(self, um_per_px: float) -> Dispensing:
-        """Return the same in pixels; places are as far apart as two droplets that touch."""
-        return Dispensing(least_px=self.least_um / um_per_px, spacing_px=2 * self.least_um / um_per_px, most=self.most)

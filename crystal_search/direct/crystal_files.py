@@ -10,10 +10,10 @@ from crystal_search.columns import Cell
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.coco import CATEGORY, measured
 from crystal_search.crystals.crystal_cells import PLACE_COLUMNS, crystal_cells
-from crystal_search.crystals.dispensing import Dispense, where_to_dispense
+from crystal_search.crystals.dispensing import Dispense, DispensingUm, where_to_dispense
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.crystals.targets import Target, targets_of
-from crystal_search.direct.aiming import DispensingUm, ShootingUm
+from crystal_search.direct.aiming import ShootingUm
 from crystal_search.direct.crystal_pictures import drawn
 from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in

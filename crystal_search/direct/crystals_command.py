@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from crystal_search.arguments import count, length
 from crystal_search.columns import csv_text
-from crystal_search.crystals.dispensing import DROPLET_UM, distances
+from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
-from crystal_search.direct.aiming import DispensingUm, ShootingUm
+from crystal_search.direct.aiming import ShootingUm
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, rows_of, searched
 from crystal_search.direct.crystal_stacks import Scale, stacked_rows
 from crystal_search.direct.file_scales import scales_of

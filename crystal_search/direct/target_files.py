@@ -1,12 +1,11 @@
 """Where to shoot at the crystals of image files, and where to dispense: rows of CSV files."""
 
 from collections.abc import Iterator
-from math import isfinite
 
 from crystal_search.columns import Cell
-from crystal_search.crystals.dispensing import DispensePoint
+from crystal_search.crystals.crystal_cells import length_cells
+from crystal_search.crystals.dispensing import DispensePoint, DispensingUm
 from crystal_search.crystals.targets import Target
-from crystal_search.direct.aiming import DispensingUm
 from crystal_search.direct.crystal_files import SearchedFile
 
 _PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px")
@@ -30,8 +29,8 @@ def target_rows(found: SearchedFile) -> Iterator[dict[str, Cell]]:
             "point": number,
             "crystal": target.crystal + 1,
             **place_cells(target, found),
-            **_length("to_outline", target.depth_px, found),
-            **_length("gap", target.gap_px, found),
+            **length_cells("to_outline", target.depth_px, found.um_per_px),
+            **length_cells("gap", target.gap_px, found.um_per_px),
             "alone": target.is_alone,
         }
 
@@ -46,8 +45,8 @@ def dispense_rows(found: SearchedFile, rule: DispensingUm) -> Iterator[dict[str,
             "path": str(found.path),
             "candidate": number,
             **place_cells(point, found),
-            **_length("to_crystal", point.to_crystal_px, found),
-            **_length("to_border", point.to_border_px, found),
+            **length_cells("to_crystal", point.to_crystal_px, found.um_per_px),
+            **length_cells("to_border", point.to_border_px, found.um_per_px),
         }
 
 
@@ -59,12 +58,7 @@ def why_not(found: SearchedFile, rule: DispensingUm) -> str:
         return NO_SCALE
     if found.dispense is None:
         return "no drop was found"
-    if found.dispense.best is None:
-        return "crystals cover the whole drop"
-    best, scale = found.dispense.best, found.um_per_px
-    crystal = f"{best.to_crystal_px * scale:.0f} um from a crystal and " if isfinite(best.to_crystal_px) else ""
-    border = f"{best.to_border_px * scale:.0f} um from the drop's border"
-    return f"the best place is {crystal}{border}; wanted are {rule.least_um:g} um"
+    return rule.why_not(found.dispense, found.um_per_px)
 
 
 def place_cells(place: Target | DispensePoint, found: SearchedFile) -> dict[str, Cell]:
@@ -78,10 +72,3 @@ def place_cells(place: Target | DispensePoint, found: SearchedFile) -> dict[str,
     scale = found.um_per_px
     in_um = {name: round(scale * px, 1) for name, px in lengths.items()} if scale else {}
     return {"x_px": round(place.column, 1), "y_px": round(place.row, 1), **in_um, "um_per_px": scale}
-
-
-def _length(name: str, px: float, found: SearchedFile) -> dict[str, Cell]:
-    if not isfinite(px):
-        return {}
-    cells: dict[str, Cell] = {f"{name}_px": round(px, 1)}
-    return cells | ({f"{name}_um": round(px * found.um_per_px, 1)} if found.um_per_px else {})

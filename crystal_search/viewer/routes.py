@@ -109,7 +109,7 @@ PAGES = (
     Address(
         path="/picks/{format}.csv",
         endpoint=picks_page.get_pick_file,
-        says="a pick list as a file: `harvest`, `echo`, `soakdb` or `shifter`",
+        says="a pick list as a file: `harvest`, `dispense`, `echo`, `soakdb` or `shifter`",
         gives="text/csv",
         asks=picks_page.ASKED,
     ),

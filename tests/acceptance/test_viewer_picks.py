@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.acceptance.browser import needs_chromium
 from tests.acceptance.viewer_pages import Site, as_person, shown, tile
+from tests.viewer_site import crystal_score
 
 pytestmark = needs_chromium
 
@@ -45,6 +46,7 @@ def test_drops_of_two_plates_become_one_list(page: Page, site: Site) -> None:
 
 def test_a_dispenser_s_file_waits_for_what_it_needs(page: Page, site: Site) -> None:
     ids = [drop.image.id for drop in site.plate("Ticks3", CRYSTALS, rows=1)[:2]]
+    site.imaging.add_auto_scores([crystal_score(each, minute=1) for each in ids])
     page.goto(f"/picks?ids={','.join(map(str, ids))}")
     echo = page.locator("#format-echo")
     expect(echo).to_contain_text("Say first: kind of plate, micrometres a pixel, volume, source plate, source well.")
@@ -59,7 +61,7 @@ def test_a_dispenser_s_file_waits_for_what_it_needs(page: Page, site: Site) -> N
     expect(echo).not_to_contain_text("Say first")
     with page.expect_download() as saved:
         echo.get_by_role("link").click()
-    assert saved.value.path().read_text(encoding="utf-8").splitlines()[1] == "Lib,A1,Ticks3,A1,25,-113,57"
+    assert saved.value.path().read_text(encoding="utf-8").splitlines()[1] == "Lib,A1,Ticks3,A1,25,118,-61"
     page.reload()
     expect(page.get_by_label("Source plate")).to_have_value("Lib")
     page.get_by_role("button", name="Take Ticks3 A01 drop 1 off the list").click()

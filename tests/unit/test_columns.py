@@ -35,6 +35,7 @@ FILES: dict[str, Sequence[str]] = {
     "finalize": score_csv.COLUMNS,
     "viewer": score_table.COLUMNS,
     "pick list": pick_formats.COLUMNS,
+    "pick list for dispensing": pick_formats.DISPENSE_COLUMNS,
     "render": (*well_writing.TRUTH_FIELDS, *well_writing.SERIES_FIELDS, *CHANNELS[1:]),
     "suspension": histograms.COLUMNS,
     "masks": mask_table.COLUMNS,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from crystal_search.columns import Cell, csv_text, harmless
-from crystal_search.crystals.crystal_cells import crystal_cells
+from crystal_search.crystals.crystal_cells import crystal_cells, length_cells
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.server.imaging.marks import DISPENSE, PICK
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, about_cells
@@ -21,16 +21,21 @@ from crystal_search.viewer.picking.crystal_plates import (
     dispenser_well,
     lettered_well,
 )
+from crystal_search.viewer.picking.dispensing_places import places_to_dispense
 from crystal_search.viewer.picking.picks import Pick, Position, drops_in, plates_in
 from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, image_cells, manual_cells, said_cells
+from crystal_search.wells import WellKey
 
 DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
-TO_HARVEST, TO_DISPENSE = (PICK, DISPENSE), (DISPENSE, PICK)  #: kinds of marks, those that are wanted first
+TO_HARVEST = (PICK, DISPENSE)  #: kinds of marks, those that are wanted first
+MOST_TOLD = 5  #: drops that a message names
 SHIFTER_PLACE = "AM"  #: where on the Shifter the plate lies
 _SCORES = ("auto_outcome", "auto_probability", "manual_outcome", "manual_person", "opinions", "comments")
 _PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px", "position_from", "marked_by")
 _CRYSTAL = ("crystal", "long_px", "short_px", "long_um", "short_um", "cut_off")
+_CLEAR = ("to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um")
 COLUMNS = (*KEY_COLUMNS, *_PLACE, *_CRYSTAL, *_SCORES, *FACT_COLUMNS, *CONDITION_COLUMNS)
+DISPENSE_COLUMNS = (*KEY_COLUMNS, *_PLACE, *_CLEAR, "refused")
 ECHO = (
     "Source Plate Name",
     "Source Well",
@@ -91,17 +96,33 @@ class PickOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PickFile:
+    """What a list became."""
+
+    text: str
+    left_out: int = 0  #: drops of the list that are not in it, since it is not known where to dispense into them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """Where a dispenser is to hit a drop."""
+
+    key: WellKey
+    offsets_um: tuple[tuple[float, float], ...]  #: down and to the right of the image's centre
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PickFormat:
     """A kind of file."""
 
     title: str
     meaning: str
-    write: Callable[[Sequence[Pick], PickOptions], str]
+    write: Callable[[Sequence[Pick], PickOptions], PickFile]
     needs: tuple[str, ...] = ()  #: names of options without which there is no such file
     one_plate: bool = False  #: whether a file has the drops of one plate only
 
-    def text(self, picks: Sequence[Pick], options: PickOptions) -> str:
-        """Return the text of the file, which holds each drop once: a robot is to go there once.
+    def file(self, picks: Sequence[Pick], options: PickOptions) -> PickFile:
+        """Return the file, which holds each drop at most once: a robot is to go there once.
 
         Raises
         ------
@@ -113,13 +134,13 @@ class PickFormat:
         return self.write(drops_in(picks), options)
 
 
-def _harvest(picks: Sequence[Pick], options: PickOptions) -> str:
+def _harvest(picks: Sequence[Pick], options: PickOptions) -> PickFile:
     rows = [
         _harvest_row(pick, position, options.scale_of(pick))
         for pick in picks
         for position in pick.positions(TO_HARVEST) or (None,)
     ]
-    return csv_text(COLUMNS, rows)
+    return PickFile(text=csv_text(COLUMNS, rows))
 
 
 def _harvest_row(pick: Pick, position: Position | None, um_per_px: float | None) -> dict[str, Cell]:
@@ -143,30 +164,50 @@ def _place_cells(pick: Pick, position: Position, um_per_px: float | None) -> dic
     return cells | {"um_per_px": um_per_px} | {name: round(um_per_px * px, 1) for name, px in lengths.items()}
 
 
-def _echo(picks: Sequence[Pick], options: PickOptions) -> str:
+def _dispense(picks: Sequence[Pick], options: PickOptions) -> PickFile:
+    rows: list[dict[str, Cell]] = []
+    for pick in picks:
+        scale, cells = options.scale_of(pick), image_cells(pick.drop.image)
+        places = places_to_dispense(pick, scale)
+        if places.refused:
+            rows.append(cells | {"refused": places.refused})
+        for position in places.positions:
+            rows.append(cells | _place_cells(pick, position, scale) | _clear_cells(position, scale))
+    return PickFile(text=csv_text(DISPENSE_COLUMNS, rows))
+
+
+def _clear_cells(position: Position, um_per_px: float | None) -> dict[str, Cell]:
+    if (clear := position.clear) is None:
+        return {}
+    to_crystal = length_cells("to_crystal", clear.to_crystal_px, um_per_px)
+    return to_crystal | length_cells("to_border", clear.to_border_px, um_per_px)
+
+
+def _echo(picks: Sequence[Pick], options: PickOptions) -> PickFile:
     if options.volume_nl is None or options.volume_nl % DROPLET_NL:
         raise UserError(f"say by volume_nl= how much to dispense, a multiple of {DROPLET_NL:g} nl")
     if not (options.source_plate and options.source_well):
         raise UserError("say by source_plate= and source_well= what to dispense from")
     source = (options.source_plate, options.source_well)
+    aims = _aims(picks, options)
     rows: list[tuple[Cell, ...]] = []
-    for pick in picks:
-        key = pick.drop.image.key
-        target = (key.plate, dispenser_well(options.plate, key))
-        for down, right in _offsets_um(pick, options):
+    for aim in aims:
+        target = (aim.key.plate, dispenser_well(options.plate, aim.key))
+        for down, right in aim.offsets_um:
             rows.append((*source, *target, f"{options.volume_nl:g}", round(right), -round(down)))
-    return _table([ECHO, *rows])
+    return PickFile(text=_table([ECHO, *rows]), left_out=len(picks) - len(aims))
 
 
-def _soakdb(picks: Sequence[Pick], options: PickOptions) -> str:
+def _soakdb(picks: Sequence[Pick], options: PickOptions) -> PickFile:
+    aims = _aims(picks, options)
     rows: list[tuple[Cell, ...]] = []
-    for pick in picks:
-        down, right = _offsets_um(pick, options)[0]
-        rows.append((lettered_well(options.plate, pick.drop.image.key), round(right), round(down)))
-    return _table(rows)
+    for aim in aims:
+        down, right = aim.offsets_um[0]
+        rows.append((lettered_well(options.plate, aim.key), round(right), round(down)))
+    return PickFile(text=_table(rows), left_out=len(picks) - len(aims))
 
 
-def _shifter(picks: Sequence[Pick], options: PickOptions) -> str:
+def _shifter(picks: Sequence[Pick], options: PickOptions) -> PickFile:
     plate = options.plate
     if not plate.shifter:
         raise UserError(f"what the Shifter calls a plate of the kind {plate.title!r} is not known; take the CSV table")
@@ -177,27 +218,37 @@ def _shifter(picks: Sequence[Pick], options: PickOptions) -> str:
         letters = key.well.rstrip("0123456789")
         place = (letters, key.column + 1, plate.letters[key.drop - 1])
         rows.append((plate.shifter, key.plate, SHIFTER_PLACE, *place, *[""] * (len(SHIFTER) - 6)))
-    return _table([SHIFTER, *rows])
+    return PickFile(text=_table([SHIFTER, *rows]))
 
 
-def _offsets_um(pick: Pick, options: PickOptions) -> list[tuple[float, float]]:
-    """Return how far down and to the right of the image's centre a drop is to be hit, in micrometres.
+def _aims(picks: Sequence[Pick], options: PickOptions) -> list[Aim]:
+    """Return where to hit those drops of which it is known.
 
-    Of the crystals that the machine found only the first counts: each position gets the volume that was asked for.
+    Raises
+    ------
+    UserError
+        If it is known of none, or a scale is not.
     """
-    positions = pick.positions(TO_DISPENSE)
-    marked = [position for position in positions if position.person]
-    offsets = [pick.offset_px(position) for position in marked or positions[:1]]
-    found = [offset for offset in offsets if offset is not None]
-    if not found:
-        unknown = (
-            f"{pick.name}: it is not known where in it to go: nothing scored it, or nothing in it is marked or found"
-        )
-        raise UserError(f"{unknown}; leave it out, or have it scored and marked first")
-    scale = options.scale_of(pick)
-    if scale is None:
-        raise UserError("the scale of the images is not known: say by um_per_px= how many micrometres a pixel is")
-    return [(scale * down, scale * right) for down, right in found]
+    for pick in picks:
+        check_drop(options.plate, pick.drop.image.key)
+    aims: list[Aim] = []
+    refused: list[str] = []
+    for pick in picks:
+        scale = options.scale_of(pick)
+        if scale is None:
+            raise UserError("the scale of the images is not known: say by um_per_px= how many micrometres a pixel is")
+        places = places_to_dispense(pick, scale)
+        if places.refused:
+            refused.append(f"{pick.name}: {places.refused}")
+        else:
+            offsets_px = filter(None, map(pick.offset_px, places.positions))
+            offsets_um = tuple((scale * down, scale * right) for down, right in offsets_px)
+            aims.append(Aim(key=pick.drop.image.key, offsets_um=offsets_um))
+    if not aims:
+        more = [f"and {len(refused) - MOST_TOLD} more"] if len(refused) > MOST_TOLD else []
+        told = "; ".join([*refused[:MOST_TOLD], *more])
+        raise UserError(f"there is no place to dispense at in any of these drops: {told}")
+    return aims
 
 
 def _table(rows: Iterable[Sequence[Cell]]) -> str:
@@ -212,6 +263,11 @@ PICK_FORMATS: dict[str, PickFormat] = {
         title="CSV table",
         meaning="well, drop, position, scores, owner and condition, in the words of all our tables",
         write=_harvest,
+    ),
+    "dispense": PickFormat(
+        title="Places to dispense at",
+        meaning="CSV table: where Echo and SoakDB are sent, how far that is from crystals, or why a drop is left out",
+        write=_dispense,
     ),
     "echo": PickFormat(
         title="Echo transfer list",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from crystal_search.crystal import Crystal
+from crystal_search.crystals.dispensing import DispensePoint
 from crystal_search.geometry import Box
 from crystal_search.polygons import depths
 from crystal_search.result import ImageScore
@@ -16,7 +17,7 @@ from crystal_search.wells import CHANNELS, WellKey
 
 MOST_DIGITS = 15  #: of an image's number
 MOST_PICKS = 500  #: of a list: its address must fit into the head of a request
-Origin = Literal["pick mark", "dispense mark", "crystal", "best chop", "drop"]  #: what a position is the centre of
+Origin = Literal["pick mark", "dispense mark", "farthest from crystals", "crystal", "best chop", "drop"]
 BORDER_PX = 1.0  #: how far outside of an outline a mark is still of the crystal: marks are of whole pixels
 _MARKS: dict[str, Origin] = {PICK: "pick mark", DISPENSE: "dispense mark"}
 
@@ -27,10 +28,11 @@ class Position:
 
     row_px: float
     column_px: float
-    origin: Origin
+    origin: Origin  #: what it is the centre of, or why it is there
     person: str = ""  #: who marked it; empty for the machine
     crystal: Crystal | None = None  #: that the machine found there
     number: int = 0  #: of that crystal among those of the image, from 1
+    clear: DispensePoint | None = None  #: how far a place to dispense at, that the machine found, is from everything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +62,16 @@ class Pick:
         one, the most probable first, and where there is none at one place.
         """
         for kind in kinds:
-            marked = [_of_mark(mark) for mark in self.drop.marks if mark.kind == kind]
-            if inside := list(filter(self._may_hold, marked)):
-                return [self._with_crystal(each) for each in inside]
+            if marked := self.marked(kind):
+                return [self._with_crystal(each) for each in marked]
         if self._crystals:
             return [_of_crystal(each, number) for number, each in enumerate(self._crystals, start=1)]
         pointed = position_in(self.drop.current.found) if self.drop.current else None
         return [pointed] if pointed else []
+
+    def marked(self, kind: str) -> list[Position]:
+        """Return the marks of a kind, but for those that lie outside the image."""
+        return list(filter(self._may_hold, (_of_mark(mark) for mark in self.drop.marks if mark.kind == kind)))
 
     @property
     def _crystals(self) -> tuple[Crystal, ...]:

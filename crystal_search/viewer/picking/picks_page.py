@@ -9,6 +9,7 @@ from crystal_search.viewer.context import page, viewer_of
 from crystal_search.viewer.json_records import Record, Version, drop_record
 from crystal_search.viewer.parameters import Parameter, amount, choice, words
 from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
+from crystal_search.viewer.picking.dispensing_places import why_unknown
 from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_HARVEST, PickOptions, pick_format
 from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, Position, drops_in, numbers_in, picks_of, plates_in
 
@@ -64,16 +65,18 @@ def get_pick_file(request: Request) -> Response:
     try:
         kind = pick_format(name)
         picks = _picks(request)
-        text = kind.text(picks, _options(request))
+        written = kind.file(picks, _options(request))
     except UnknownNameError as error:
         raise HTTPException(404, str(error)) from error
     except UserError as error:
         raise HTTPException(400, str(error)) from error
     plates = plates_in(picks)
     plate = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plates[0])
-    file = f"picks-{name}-{plate if len(plates) == 1 else f'{len(plates)}-plates'}.csv"
+    drops = len(drops_in(picks))
+    part = f"-{drops - written.left_out}-of-{drops}" if written.left_out else ""
+    file = f"picks-{name}-{plate if len(plates) == 1 else f'{len(plates)}-plates'}{part}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{file}"', "Cache-Control": "no-cache"}
-    return Response(text, headers=headers, media_type="text/csv; charset=utf-8")
+    return Response(written.text, headers=headers, media_type="text/csv; charset=utf-8")
 
 
 def _picks(request: Request) -> list[Pick]:
@@ -108,4 +111,5 @@ def _pick_record(pick: Pick, version: Version) -> Record:
         | {"size": _size_text(each, pick.um_per_px)}
         for each in pick.positions(TO_HARVEST)
     ]
+    told |= {"not_dispensed": why_unknown(pick)}
     return told | {"positions": positions, "people": [f"{each.person}: {each.outcome}" for each in pick.drop.people]}
