@@ -1,6 +1,5 @@
 """A detector seen as a whole: tiles, sizes, export, card."""
 
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from crystal_search.exporting.export import export
 from crystal_search.images import from_array
 from crystal_search.inference import Maps, OnnxNetwork
 from crystal_search.model import (
-    IN_USE,
     Model,
     default_model,
     default_models,
@@ -112,8 +110,9 @@ def test_a_card_whose_tiles_would_begin_between_cells_is_refused() -> None:
 
 def test_a_folder_that_has_it_scores_with_it(model: Model[ModelCard], tmp_path: Path) -> None:
     check_usable(site_at(tmp_path), model)
-    folder = Path(shutil.copytree(default_models_folder(), tmp_path / "models"))
-    (folder / IN_USE).unlink()
+    folder = tmp_path / "models"
+    for each in default_models(default_models_folder()):
+        write_model(each.onnx, each.card, folder)
     write_model(model.onnx, model.card, folder)
     assert [each.card.role for each in default_models(folder)] == ["classifier", "drop", "crystals"]
     assert default_model(CrystalCard, folder).card.name == "mine"
