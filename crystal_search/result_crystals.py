@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal, Outline
 from crystal_search.hostile_json import Reader
@@ -112,6 +113,8 @@ def _is_place(point: Any, size: Size) -> bool:
 def is_convex(outline: Outline, *, within_px: float = ROUNDED_PX) -> bool:
     """Tell whether no corner lies on the wrong side of an edge, apart from what rounding moves both by.
 
+    An outline that goes around twice has every corner on the right side, and is refused for how far it turns.
+
     >>> is_convex(((0.0, 0.0), (0.0, 9.0), (9.0, 9.0), (9.0, 0.0)))
     True
     >>> is_convex(((0.0, 0.0), (0.0, 9.0), (9.0, 0.0), (9.0, 9.0)))  # crosses itself
@@ -122,4 +125,12 @@ def is_convex(outline: Outline, *, within_px: float = ROUNDED_PX) -> bool:
     away = corners[None] - corners[:, None]  # (edges, corners, 2)
     turned = edges[:, None, 0] * away[..., 1] - edges[:, None, 1] * away[..., 0]
     allowed = within_px * (np.hypot(*edges.T)[:, None] + np.hypot(away[..., 0], away[..., 1]) + within_px)
-    return bool((turned >= -allowed).all() or (turned <= allowed).all())
+    on_one_side = (turned >= -allowed).all() or (turned <= allowed).all()
+    return bool(on_one_side and _turns(edges[edges.any(axis=1)]) < 1.5)
+
+
+def _turns(edges: NDArray[np.float64]) -> float:
+    """Return how many full circles an outline turns by from edge to edge; edges are (N, 2), none of length 0."""
+    following = np.roll(edges, -1, axis=0)
+    across = edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0]
+    return float(abs(np.arctan2(across, (edges * following).sum(axis=1)).sum()) / math.tau)

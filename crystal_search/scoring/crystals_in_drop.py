@@ -38,5 +38,6 @@ def _is_inside(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) 
     if drop is None:
         return True
     rows, columns = drop.mask.shape
-    row, column = crystal.row * rows / image.height_px, crystal.column * columns / image.width_px
-    return bool(drop.mask[min(int(row), rows - 1), min(int(column), columns - 1)])
+    scale = columns / image.width_px  # of rows, too: what is told of the drop is made of the mask like that
+    row, column = int(crystal.row * scale), int(crystal.column * scale)
+    return bool(drop.mask[min(row, rows - 1), min(column, columns - 1)])

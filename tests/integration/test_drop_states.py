@@ -80,6 +80,41 @@ def test_what_was_added_is_read_of_its_images_alone_and_everything_else_anew(ima
     assert imaging.images_added_to("P1", since=state, inspection=1) == {other.id}
 
 
+def test_what_happens_beside_an_added_score_is_never_overlooked(imaging: ImagingDatabase) -> None:
+    image = stored(imaging, key())
+    other = stored(imaging, replace(image.key, drop=5))
+    imaging.add_auto_scores([auto(other, "unit-1")])
+    beside: dict[str, Callable[[str], object]] = {
+        "a readout": lambda turn: imaging.add_auto_scores([auto(other, f"r-{turn}", recipe=by_readout(RECIPE))]),
+        "a machine": lambda turn: imaging.add_auto_scores([auto(other, f"unit-{turn}", recipe=OTHER_RECIPE)]),
+        "a person": lambda turn: imaging.add_manual_score(manual(other, person=f"Person {turn}")),
+        "nobody": lambda turn: None,
+    }
+    for turn, (name, write) in enumerate(writes(imaging, image).items()):
+        for who, add in beside.items():
+            drops, state = imaging.drops("P1", inspection=1), imaging.state_of_drops("P1", inspection=1)
+            add(f"{turn}-{who}")
+            if who == list(beside)[turn % len(beside)]:
+                write()
+            added = imaging.images_added_to("P1", since=state, inspection=1)
+            now = imaging.drops("P1", inspection=1)
+            if added is not None:
+                new = {each.image.id: each for each in imaging.drops("P1", inspection=1, images=added)}
+                assert [new.get(each.image.id, each) for each in drops] == now, (name, who)
+
+
+def test_a_score_taken_back_beside_one_by_a_readout_is_read_anew(imaging: ImagingDatabase) -> None:
+    image, other = stored(imaging, key()), stored(imaging, replace(key(), drop=5))
+    imaging.add_manual_score(manual(image))
+    (given,) = imaging.ledger(image.id)
+    state = imaging.state_of_drops("P1", inspection=1)
+    imaging.add_auto_scores([auto(other, "r", recipe=by_readout(RECIPE))])
+    assert imaging.images_added_to("P1", since=state, inspection=1) == {other.id}
+    imaging.take_back(getattr(given, "id", 0), person="Zoë", at=NOON)
+    added = imaging.images_added_to("P1", since=state, inspection=1)
+    assert added is None or image.id in added
+
+
 def test_of_a_state_that_is_none_everything_is_read_anew(imaging: ImagingDatabase) -> None:
     stored(imaging, key())
     assert imaging.images_added_to("P1", since=None, inspection=1) is None

@@ -155,6 +155,14 @@ def test_a_star_that_winds_twice_is_not_convex() -> None:
     assert not is_convex(star)
 
 
+def test_a_rectangle_told_twice_is_not_convex() -> None:
+    once = ((80.0, 60.0), (80.0, 140.0), (120.0, 140.0), (120.0, 60.0))
+    assert is_convex(once)
+    assert is_convex((*once, once[0]))
+    assert not is_convex(once + once)
+    assert not is_convex(once + tuple((row + 0.1, column) for row, column in once))
+
+
 def test_the_most_that_may_be_told_fits_into_the_file(unit: WorkUnit) -> None:
     around = np.linspace(0, 2 * np.pi, MAX_CORNERS, endpoint=False)
     outline = tuple(

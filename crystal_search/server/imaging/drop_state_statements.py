@@ -41,12 +41,15 @@ def state_of_drops(barcode: str, number: int, channel: str) -> Rows:
 def added_since(barcode: str, number: int, channel: str) -> Rows:
     """Select the state of an inspection, and the image and id of each row beyond ``last_0``, ``last_1`` and so on.
 
-    It is one statement, so that rows are counted and read at one moment.
+    Of a machine's score also its recipe. It is one statement, so that rows are counted and read at one moment.
     """
-    counts = [each.add_columns(literal(COUNT).label("what")) for each in _state(barcode, number, channel)]
+    counts = [
+        each.add_columns(literal(COUNT).label("what"), literal(0).label("recipe_id"))
+        for each in _state(barcode, number, channel)
+    ]
     where = of_inspection(barcode, number, channel)
     new = (_new(place, *table).where(*where) for place, table in enumerate(ADDED_TO))
-    return union_all(*counts, *(each.add_columns(literal(NEW)) for each in new))
+    return union_all(*counts, *new)
 
 
 def _state(barcode: str, number: int, channel: str) -> list[Query]:
@@ -62,7 +65,8 @@ def _added(place: int, table: FromClause, key: Column[Any]) -> Query:
 
 
 def _new(place: int, table: FromClause, key: Column[Any]) -> Query:
-    new = select(literal(place), image.c.id, key).select_from(_with_plates(table))
+    recipe_id = score.c.recipe_id if table is score else literal(0)
+    new = select(literal(place), image.c.id, key, literal(NEW), recipe_id).select_from(_with_plates(table))
     return new.where(key > bindparam(f"last_{place}"))
 
 

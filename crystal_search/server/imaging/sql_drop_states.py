@@ -1,7 +1,7 @@
 """The state of an inspection's drops in SQL."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Container
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Executable
 
 from crystal_search.server.imaging import drop_state_statements as statements
 from crystal_search.server.imaging.sql_rows import AnyRow
-from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions
+from crystal_search.server.imaging.sql_transactions import BATCH, SqlTransactions, readouts_among_recipes
 from crystal_search.server.imaging.waiting_statements import postponements_of_inspection
 
 KEPT_QUERIES = 256  #: inspections whose statements are kept: to make them takes longer than to run them
@@ -48,22 +48,23 @@ class SqlDropStates(SqlTransactions):
             rows = connection.execute(queries.added, last).all()
             if _waiting(connection, queries.waiting) != since.waiting:
                 return None
-            return _only_added(rows, since)
+            return _only_added(rows, since, readouts_among_recipes(connection))
 
         return self._read(f"look what was added to plate {plate}", work)
 
 
-def _only_added(rows: Collection[AnyRow], since: _State) -> Collection[int] | None:
+def _only_added(rows: Collection[AnyRow], since: _State, readouts: Container[int]) -> Collection[int] | None:
     """Return the images of new rows, if these are all that makes the state another one.
 
     A row with a lower id than what was there is none of them: then there are more rows than were found. Whoever adds
-    scores notes one change; with more of them noted something else may have happened, too.
+    scores notes one change, but for scores by readouts; where others are noted something else happened, too.
     """
     now = _counts([row for row in rows if row.what == statements.COUNT])
     new = [row for row in rows if row.what == statements.NEW]
     found = Counter(row.place for row in new)
+    noting = any(row.place == SCORES and row.recipe_id not in readouts for row in new)
     images, changes = since.counts.get(NOTED, (0, 0))
-    if now.get(NOTED, (0, 0)) not in [(images, changes), (images, changes + bool(found[SCORES]))]:
+    if now.get(NOTED, (0, 0)) != (images, changes + noting):
         return None
     if any(now[place][0] - since.counts[place][0] != found[place] for place in range(len(statements.ADDED_TO))):
         return None
