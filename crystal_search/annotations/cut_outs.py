@@ -23,7 +23,8 @@ def write_cut_outs(images: Sequence[AnnotatedImage], folder: Path, options: Writ
     Raises
     ------
     UserError
-        If an image is missing or cannot be read, or a class has no name that a folder can have.
+        If an image is missing, cannot be read or has another size than its annotation, or a class has no name that a
+        folder can have.
     """
     for place, image in enumerate(images, start=1):
         pixels = _pixels(image, options) if image.objects else None
@@ -43,9 +44,20 @@ def _pixels(image: AnnotatedImage, options: WriteOptions) -> Colour:
             f"the image {image.name} is not in {options.images}; say --images with the folder where it lies"
         )
     try:
-        return decode(picture.read_bytes()).colour
+        pixels = decode(picture.read_bytes()).colour
     except (OSError, ImageError) as error:
         raise UserError(f"cannot read the image {picture}: {error}") from error
+    _check_size(image, pixels, picture)
+    return pixels
+
+
+def _check_size(image: AnnotatedImage, pixels: Colour, picture: Path) -> None:
+    height, width = pixels.shape[:2]
+    if (image.height_px or height, image.width_px or width) != (height, width):
+        raise UserError(
+            f"the image {picture} has {height} x {width} px (height, width), its annotation {image.height_px} x "
+            f"{image.width_px}; name by --images the folder with the images that were annotated"
+        )
 
 
 def _box(image: AnnotatedImage, found: AnnotatedObject, pixels: Colour) -> Box | None:

@@ -43,6 +43,7 @@ from crystal_search.annotations.keys_beside import beside_in, people_in, told_be
 from crystal_search.annotations.png_numbers import mask_png, numbers_in
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.geometry import Box
 from crystal_search.unet_drop.regions import box_around
 
 SUFFIX = ".json"
@@ -160,11 +161,13 @@ def _pasted(mask: Any, corners: Ring, size: Size) -> Painted:
     """Return a mask that is told as a picture and where its upper left pixel is; what is outside is cut off."""
     if not isinstance(mask, str):
         raise UserError("a mask without a picture; save it again with labelme")
-    patch = numbers_in(base64.b64decode(mask, validate=True)) > 0
+    patch = numbers_in(base64.b64decode(mask, validate=True), within_px=size) > 0
     whole = np.zeros(size, np.bool_)
-    rows, columns = np.nonzero(patch) + np.round(corners[0]).astype(int)[:, None]
-    there = (rows >= 0) & (rows < size[0]) & (columns >= 0) & (columns < size[1])
-    whole[rows[there], columns[there]] = True
+    top, left = map(round, corners[0])
+    there = Box(top, left, top + patch.shape[0], left + patch.shape[1]).clipped(*size)
+    if there.area:
+        inside = Box(there.top - top, there.left - left, there.bottom - top, there.right - left)
+        whole[there.slices] = patch[inside.slices]
     return painted(whole)
 
 

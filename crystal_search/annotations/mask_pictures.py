@@ -45,11 +45,11 @@ def read_instances(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]
             AnnotatedObject(label=options.label, shape=painted(numbers == number))
             for number in np.unique(numbers[numbers > 0])
         ]
-        yield _image(_name(file, path, options), objects, numbers)
+        yield _image(_name(file, path, options), objects, numbers.shape)
 
 
-def _image(name: str, objects: Sequence[AnnotatedObject], numbers: Numbers) -> AnnotatedImage:
-    height, width = numbers.shape
+def _image(name: str, objects: Sequence[AnnotatedObject], size: tuple[int, ...]) -> AnnotatedImage:
+    height, width = size
     return AnnotatedImage(name=name, height_px=height, width_px=width, objects=tuple(objects))
 
 
@@ -91,7 +91,7 @@ def write_instances(images: Sequence[AnnotatedImage], folder: Path, options: Wri
     """
     masks = {}
     for place, image in enumerate(images):
-        numbers = np.zeros(size_of(image), np.int64)
+        numbers = np.zeros(size_of(image), np.uint32)
         file = new_file(folder, image.name, SUFFIX)
         for number, each in enumerate(image.objects):
             if not isinstance(each.shape, Placed):
@@ -114,14 +114,14 @@ def read_masks(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]:
         return
     for folder in sorted(each for each in path.iterdir() if each.is_dir() and _is_image(each.name)):
         files = files_ending_in(folder, SUFFIX, but_in=PICTURES)
-        pictures = [_picture(each) for each in files]
-        if len({each.shape for each in pictures}) > 1:
-            raise UserError(f"{folder}: its masks have different sizes; each must have that of the image")
-        objects = [
-            AnnotatedObject(label=_class(file, folder, options), shape=painted(picture > 0))
-            for file, picture in zip(files, pictures, strict=True)
-        ]
-        yield _image(_image_of(folder, options), objects, pictures[0])
+        objects, sizes = [], set()
+        for file in files:  # one picture at a time is in memory
+            there = _picture(file) > 0
+            sizes.add(there.shape)
+            if len(sizes) > 1:
+                raise UserError(f"{folder}: its masks have different sizes; each must have that of the image")
+            objects.append(AnnotatedObject(label=_class(file, folder, options), shape=painted(there)))
+        yield _image(_image_of(folder, options), objects, sizes.pop())
 
 
 def _is_image(name: str) -> bool:
@@ -179,7 +179,7 @@ def read_semantic(path: Path, options: ReadOptions) -> Iterator[AnnotatedImage]:
             label = names[number] if names else options.label if number in (1, 255) else f"class {number}"
             parts, sizes = labelled(numbers == number)
             objects += [AnnotatedObject(label=label, shape=painted(parts == each + 1)) for each in range(len(sizes))]
-        yield _image(_name(file, path, options), objects, numbers)
+        yield _image(_name(file, path, options), objects, numbers.shape)
 
 
 def _classes(path: Path) -> list[str]:
@@ -203,7 +203,7 @@ def write_semantic(images: Sequence[AnnotatedImage], folder: Path, options: Writ
     for image in images:
         if PurePosixPath(image.name).parts[0] in PICTURES:
             raise UserError(f"the mask of {image.name} would lie in a folder of images; call that folder otherwise")
-        numbers = np.zeros(size_of(image), np.int64)
+        numbers = np.zeros(size_of(image), np.uint32)
         for each in image.objects:
             numbers[pixels_of(image, each)] = labels.index(each.label) + 1
         write_whole(new_file(folder, image.name, SUFFIX), numbers_png(numbers))

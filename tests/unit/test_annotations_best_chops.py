@@ -124,6 +124,9 @@ def test_cut_outs_are_the_pixels_of_boxes_and_an_archive_of_chops(tmp_path: Path
     bad = [replace(drawn[0], objects=(replace(objects[0], label="a/../b"),))]
     with pytest.raises(UserError, match="a class becomes the name of a folder"):
         write_annotations(bad, tmp_path / "more", "cut-outs", WriteOptions(images=tmp_path))
+    other = [replace(drawn[0], height_px=100, width_px=150)]
+    with pytest.raises(UserError, match=r"a\.png has 200 x 300 px \(height, width\), its annotation 100 x 150"):
+        write_annotations(other, tmp_path / "more", "cut-outs", WriteOptions(images=tmp_path))
     assert not (tmp_path / "more").exists()
 
 

@@ -1,6 +1,10 @@
 """Every format of annotations: what is written comes back, what is lost is said, what is hostile is refused."""
 
+import base64
 import json
+import struct
+import tracemalloc
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from crystal_search.annotations.annotated_image import (
     AnnotatedImage,
@@ -24,7 +29,9 @@ from crystal_search.annotations.annotation_format import Trait, WriteOptions, lo
 from crystal_search.annotations.converting import write_annotations
 from crystal_search.annotations.drawn_shapes import edges_of, mask_in, outlined, painted, pixels_of
 from crystal_search.annotations.format_kinds import FORMATS, format_at, format_named, read_annotations
+from crystal_search.annotations.png_numbers import mask_png, numbers_in
 from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.images import picture_file
 from tests.unit.annotation_strategies import HEIGHT, SHAPES, WIDTH, boxes, images, objects, outlines, painted_shapes
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "annotations"
@@ -319,6 +326,60 @@ def test_a_huge_picture_of_masks_is_refused_before_it_is_decoded(tmp_path: Path)
     (tmp_path / "a.png").write_bytes(header + bytes(100))
     with pytest.raises(UserError, match=r"a\.png: it (has 100000 x 100000 px|is no PNG)"):
         list(read_annotations(tmp_path, "instances"))
+
+
+def png_header(width: int, height: int) -> bytes:
+    ihdr = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    first = struct.pack(">I", 13) + ihdr + struct.pack(">I", zlib.crc32(ihdr))
+    return b"\x89PNG\r\n\x1a\n" + first + struct.pack(">I", 100) + b"IDAT" + bytes(104)
+
+
+def test_a_picture_of_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png_header(9400, 9400))
+    with pytest.raises(UserError, match=r"a\.png: it has 9400 x 9400 px; .* both together 64000000"):
+        list(read_annotations(tmp_path, "instances"))
+
+
+def test_a_mask_of_labelme_that_is_larger_than_its_image_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    mask = base64.b64encode(png_header(7, 4)).decode()
+    (tmp_path / "a.json").write_text(_shape(shape_type="mask", points=[[0, 0], [1, 1]], mask=mask))
+    with pytest.raises(UserError, match="it has 7 x 4 px, its image 6 x 4"):
+        list(read_annotations(tmp_path, "labelme"))
+
+
+@pytest.mark.parametrize("corner", [(-1, -2), (0, 0), (2, 3), (9, 9)])
+def test_of_a_mask_of_labelme_what_is_outside_of_the_image_is_cut_off(corner: tuple[int, int], tmp_path: Path) -> None:
+    patch = np.arange(12).reshape(3, 4) % 5 > 0
+    mask = base64.b64encode(mask_png(patch)).decode()
+    points = [corner[::-1], corner[::-1]]
+    (tmp_path / "a.json").write_text(_shape(shape_type="mask", points=points, mask=mask))
+    (image,) = read_annotations(tmp_path, "labelme")
+    wide = np.zeros((40, 40), np.bool_)
+    wide[10 + corner[0] : 13 + corner[0], 10 + corner[1] : 14 + corner[1]] = patch
+    np.testing.assert_array_equal(pixels_of(image, image.objects[0]), wide[10:14, 10:16])
+
+
+def test_the_number_of_a_pixel_in_colour_is_that_of_24_bits(tmp_path: Path) -> None:
+    colours = np.array([[(1, 2, 3), (255, 255, 255), (0, 0, 0)]], np.uint8)
+    found = numbers_in(picture_file(Pillow.fromarray(colours)))
+    assert found.tolist() == [[1 + 2 * 256 + 3 * 65536, 2**24 - 1, 0]]
+    assert found.dtype == np.uint32
+
+
+def test_of_the_masks_of_an_image_one_at_a_time_is_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    mask = np.zeros((500, 500), np.bool_)
+    mask[100:200, 100:200] = True
+    for number in range(40):
+        (tmp_path / "a" / f"{number}.png").write_bytes(mask_png(mask))
+    tracemalloc.start()
+    try:
+        (image,) = read_annotations(tmp_path, "masks")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(image.objects) == 40
+    assert most < 20 * 4 * mask.size
 
 
 def unwritable() -> list[tuple[str, Callable[[AnnotatedImage], Sequence[AnnotatedImage]], str]]:
