@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import isfinite, radians
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ SIZE = ("image_height_px", "image_width_px")
 COLUMNS = {name: (name,) for name in ("path", "crystal", *BOX, "um_per_px", *SIZE, "error")}
 BORDER_PX = 2.0  #: a box that comes so near to the border may be that of a crystal that goes on behind it
 LARGEST_PX = 1e6  #: a number beyond is none of an image
+Time = TypeVar("Time", float, datetime)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,7 +105,7 @@ def _same(path: str, lines: Sequence[tuple[str, TableRow]], name: str) -> float 
     return told.pop() if told else None
 
 
-def found_frames(files: Iterable[SearchedFile], um_per_px: float | None) -> Iterator[Frame | str]:
+def found_frames(files: Iterable[SearchedFile]) -> Iterator[Frame | str]:
     """Yield a frame for each file that was searched, or what is wrong with it."""
     for each in files:
         if each.error is not None:
@@ -110,10 +113,10 @@ def found_frames(files: Iterable[SearchedFile], um_per_px: float | None) -> Iter
             continue
         boxes = np.array([crystal.box for crystal in each.crystals], np.float64).reshape(-1, 5)
         size = {"height_px": float(each.height_px), "width_px": float(each.width_px)}
-        yield Frame(path=str(each.path), boxes=boxes, um_per_px=um_per_px, **size)
+        yield Frame(path=str(each.path), boxes=boxes, um_per_px=each.um_per_px, **size)
 
 
-def by_path(frames: Sequence[Frame], table: Mapping[str, float], where: Path) -> list[float]:
+def by_path(frames: Sequence[Frame], table: Mapping[str, Time], where: Path) -> list[Time]:
     """Return what a table says of each frame, by its path, else by its name alone where that is there once.
 
     Raises
@@ -121,7 +124,7 @@ def by_path(frames: Sequence[Frame], table: Mapping[str, float], where: Path) ->
     UserError
         If it says nothing of a frame.
     """
-    names: dict[str, list[float]] = {}
+    names: dict[str, list[Time]] = {}
     for path, value in table.items():
         names.setdefault(path.replace("\\", "/").rpartition("/")[2], []).append(value)
     found = []

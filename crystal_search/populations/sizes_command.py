@@ -11,6 +11,7 @@ import numpy as np
 from crystal_search.arguments import count, length
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_place, searched_files
+from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import inputs
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
@@ -49,7 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--csv", type=Path, required=True, help="one row for every time")
     add("--trends", type=Path, metavar="CSV", help="one row for every trend")
     add("--page", type=Path, metavar="HTML", help="page with plots and tests")
-    add("--um-per-px", type=length, metavar="UM", help="micrometres a pixel (default: as the CSV tells, else pixels)")
+    add(
+        "--um-per-px",
+        type=length,
+        metavar="UM",
+        help="micrometres a pixel (default: as CSV or images tell, or px)",
+    )
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
 
 
@@ -71,18 +77,22 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError(f"there is no crystal in {len(frames)} images of {arguments.source}; there is nothing to tell")
     timed = _times(frames, arguments)
     if len(set(timed.hours)) < 2:
-        raise UserError(f"all {len(frames)} images are of one time ({timed.said}); name images of two times or more")
+        raise UserError(
+            " ".join((f"all {len(frames)} images are of one time ({timed.said}); name two or more.", *timed.warnings))
+        )
     told = read_concentrations(arguments.concentrations, timed.began) if arguments.concentrations else None
     scale, unit = _scale(frames, arguments.um_per_px)
     found = experiment(populations_of(frames, timed.hours, scale), unit, told)
+    warnings = [*timed.warnings, *_warnings(frames, wrong)]
     write_whole(arguments.csv, csv_of(time_table(found)))
     if arguments.trends:
         write_whole(arguments.trends, csv_of(trend_table(found)))
     if arguments.page:
         command = shlex.join(["crystal-search", *sys.argv[1:]])
         about = f"{len(frames)} images of {arguments.source}; {timed.said}."
-        page = population_page(found, about=about, warnings=_warnings(frames, wrong), command=command)
+        page = population_page(found, about=about, warnings=warnings, command=command)
         write_whole(arguments.page, page)
+    sys.stderr.writelines(f"warning: {each}\n" for each in timed.warnings)
     sys.stdout.writelines(f"{sentence}\n" for sentence in said(found))
 
 
@@ -97,9 +107,10 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     if not arguments.model:
         raise UserError(f"{arguments.source} is a folder of images; name a detector with --model CARD")
     model = in_role(read_model(arguments.model), CrystalCard)
-    search = Search(network=OnnxNetwork(model, threads=arguments.threads))
+    scales = scales_of(arguments.um_per_px, home=None)
+    search = Search(network=OnnxNetwork(model, threads=arguments.threads), scales=scales)
     files = searched_files(inputs([arguments.source]), search, None)
-    found = list(found_frames(files, arguments.um_per_px))
+    found = list(found_frames(files))
     frames = [each for each in found if isinstance(each, Frame)]
     if not frames:
         raise UserError(f"none of {len(found)} images of {arguments.source} can be read; name another folder")
@@ -120,13 +131,17 @@ def _scale(frames: Sequence[Frame], um_per_px: float | None) -> tuple[float, str
     Raises
     ------
     UserError
-        If images are of several scales.
+        If images are of several scales, or only some with crystals tell one.
     """
     told = np.array([each.um_per_px for each in frames if each.um_per_px])
     if um_per_px:
         return um_per_px, "um"
     if not len(told):
         return 1.0, "px"
+    if silent := [each.path for each in frames if len(each.boxes) and not each.um_per_px]:
+        raise UserError(
+            f"{len(silent)} images with crystals tell no scale, as {silent[0]}, and others do; say --um-per-px for all"
+        )
     if np.ptp(told) > 0.02 * told.mean():
         raise UserError(
             f"images have {told.min():.4g} to {told.max():.4g} micrometres a pixel; tell of one scale at a time"

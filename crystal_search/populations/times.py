@@ -1,9 +1,10 @@
 """When frames were taken: from a table, from their names as robots write them, or from the files if asked for."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Timed:
     hours: tuple[float, ...]  #: of each frame
     began: datetime | None  #: what hours count from; None where the table tells hours
     said: str  #: where times are from, in words
+    warnings: tuple[str, ...] = ()  #: what a reader of the times must know
 
 
 def times_of_table(frames: Sequence[Frame], table: Path) -> Timed:
@@ -39,22 +41,29 @@ def times_of_table(frames: Sequence[Frame], table: Path) -> Timed:
     Raises
     ------
     UserError
-        If it cannot be read, says nothing of a frame, or a time is none.
+        If it cannot be read, says nothing of a frame or two times of one image, or a time is none.
     """
-    rows = list(read_rows(table, TIMES, ("path", "time")))
-    told = {row["path"]: read_time(row["time"], f"{table} line {row.line}") for row in rows}
-    hours, began = _hours(told, table)
-    return Timed(hours=tuple(by_path(frames, hours, table)), began=began, said=f"times of {table.name}")
-
-
-def _hours(told: dict[str, float | datetime], table: Path) -> tuple[dict[str, float], datetime | None]:
+    told = _told(table)
+    said = f"times of {table.name}"
     clocks = {name: each for name, each in told.items() if isinstance(each, datetime)}
-    if not clocks:
-        return {name: each for name, each in told.items() if not isinstance(each, datetime)}, None
-    if len(clocks) < len(told):
+    if clocks and len(clocks) < len(told):
         raise UserError(f"{table} tells some times in hours and some as dates; write all in one way")
-    began = min(clocks.values())
-    return {name: _since(began, each) for name, each in clocks.items()}, began
+    if not clocks:
+        hours = {name: each for name, each in told.items() if not isinstance(each, datetime)}
+        return Timed(hours=tuple(by_path(frames, hours, table)), began=None, said=said)
+    moments = by_path(frames, clocks, table)
+    began = min(moments)
+    return Timed(hours=tuple(_since(began, each) for each in moments), began=began, said=said)
+
+
+def _told(table: Path) -> Mapping[str, float | datetime]:
+    told: dict[str, float | datetime] = {}
+    for row in read_rows(table, TIMES, ("path", "time")):
+        where = f"{table} line {row.line}"
+        found = read_time(row["time"], where)
+        if told.setdefault(row["path"], found) != found:
+            raise UserError(f"{where}: {row['path']} has two times; tell each image once")
+    return told
 
 
 def _since(began: datetime, moment: datetime) -> float:
@@ -140,7 +149,21 @@ def _together(moments: Sequence[datetime], gap_minutes: float, said: str) -> Tim
         if _since(last, moment) * 60 > gap_minutes:
             start = moment
         starts[moment], last = start, moment
-    return Timed(hours=tuple(_since(began, starts[each]) for each in moments), began=began, said=said)
+    hours = tuple(_since(began, starts[each]) for each in moments)
+    return Timed(hours=hours, began=began, said=said, warnings=_long_ones(starts, gap_minutes))
+
+
+def _long_ones(starts: Mapping[datetime, datetime], gap_minutes: float) -> tuple[str, ...]:
+    """Return a warning where the moments of one time, by when that starts, lie further apart than the gap."""
+    longest = max(_since(start, moment) * 60 for moment, start in starts.items())
+    if longest <= gap_minutes:
+        return ()
+    there = sorted(starts)
+    widest = max(_since(*pair) * 60 for pair in pairwise(there) if starts[pair[0]] == starts[pair[1]])
+    return (
+        f"Images of up to {longest:.0f} minutes count as one time, since each follows within {gap_minutes:g} minutes "
+        f"of another; a --gap-minutes below {widest:g} takes them apart.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -89,6 +90,44 @@ def test_what_tells_nothing_is_refused_and_nothing_is_written(
     assert main(["crystals", "sizes", *named, "--csv", str(tmp_path / "out.csv")]) == USAGE
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def scaled(folder: Path, *scales: str) -> list[str]:
+    """Return the words of a command on frames of these scales, each with a crystal, and one without."""
+    head = "path,crystal,centre_row_px,centre_column_px,long_px,short_px,angle_degrees,um_per_px,image_height_px"
+    lines = [f"{n}.png,1,50,60,20,10,90,{scale},100,200," for n, scale in enumerate(scales)]
+    text = "\n".join((f"{head},image_width_px,error", *lines, "empty.png,,,,,,,,100,200,")) + "\n"
+    (folder / "crystals.csv").write_text(text)
+    times = [f"{n}.png,{n}" for n in range(len(scales))]
+    (folder / "times.csv").write_text("\n".join(("path,time", "empty.png,0", *times)) + "\n")
+    words = ["crystals", "sizes", str(folder / "crystals.csv"), "--times", str(folder / "times.csv")]
+    return [*words, "--csv", str(folder / "out.csv")]
+
+
+def test_where_only_some_images_tell_a_scale_none_is_taken_for_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = scaled(tmp_path, ".5", "", "")
+    assert main(words) == USAGE
+    assert "2 images with crystals tell no scale, as 1.png" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert main([*words, "--um-per-px", "0.5"]) == OK
+    assert main(scaled(tmp_path, ".5", ".5", ".5")) == OK
+    assert [row["long_um_median"] for row in rows(tmp_path / "out.csv")] == ["10.0"] * 3
+
+
+def test_images_that_follow_each_other_too_closely_for_two_times_are_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = scaled(tmp_path, *[".5"] * 3)
+    for n, name in enumerate(("empty", "0", "1", "2")):
+        (tmp_path / f"{name}.png").touch()
+        os.utime(tmp_path / f"{name}.png", (1_700_000_000 + 1200 * n,) * 2)
+    monkeypatch.chdir(tmp_path)
+    words = [*words[:3], "--file-times", *words[5:]]
+    assert main(words) == USAGE
+    assert "--gap-minutes below 20" in capsys.readouterr().err
+    assert main([*words, "--gap-minutes", "19"]) == OK
 
 
 def test_a_place_that_is_not_there_is_told_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import theilslopes
 
+from crystal_search.direct.crystal_files import SearchedFile
+from crystal_search.direct.file_scales import FileScale
 from crystal_search.errors import UserError
 from crystal_search.populations import population
-from crystal_search.populations.crystal_frames import BORDER_PX, Frame, read_frames
+from crystal_search.populations.crystal_frames import BORDER_PX, Frame, found_frames, read_frames
 from crystal_search.populations.population import Population, populations_of, weighted_quantile
 from crystal_search.populations.times import (
     Concentrations,
@@ -240,12 +242,26 @@ def test_times_of_a_table_are_hours_or_dates_by_path_or_name(tmp_path: Path) -> 
         ("path,time\na.png,noon\n", "line 2: 'noon' is no time"),
         ("path,time\na.png,1\nb.png,2026-01-05\n", "some times in hours and some as dates"),
         ("path,when\na.png,1\n", "no column time"),
+        ("path,time\na.png,1\na.png,1\na.png,2\n", "line 4: a.png has two times"),
     ],
 )
 def test_a_table_of_times_that_does_not_tell_them_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "times.csv").write_text(text)
     with pytest.raises(UserError, match=message):
         times_of_table(frames_called("a.png"), tmp_path / "times.csv")
+
+
+def test_dates_count_from_the_first_image_that_is_there(tmp_path: Path) -> None:
+    table = tmp_path / "times.csv"
+    table.write_text("path,time\ngone.png,2026-01-01\na.png,2026-01-05T10:00\nb.png,2026-01-05T08:30\n")
+    found = times_of_table(frames_called("a.png", "b.png"), table)
+    assert (found.hours, found.began) == ((1.5, 0), datetime(2026, 1, 5, 8, 30, tzinfo=UTC))
+
+
+def test_files_that_were_searched_are_frames_of_the_scale_that_was_found() -> None:
+    scale = FileScale(um_per_px=0.5, said_by="file")
+    files = [SearchedFile(path=Path("a.png"), scale=scale), SearchedFile(path=Path("b.png"))]
+    assert [each.um_per_px for each in found_frames(files) if isinstance(each, Frame)] == [0.5, None]
 
 
 def test_times_of_names_are_those_of_inspections() -> None:
@@ -264,7 +280,14 @@ def test_times_of_files_are_taken_together_until_a_gap(tmp_path: Path) -> None:
     for minute, path in zip((0, 20, 40, 100), paths, strict=True):
         path.touch()
         os.utime(path, (1_700_000_000 + 60 * minute,) * 2)
-    assert times_of_files(frames_called(*map(str, paths)), 30).hours == pytest.approx((0, 0, 0, 100 / 60))
+    found = times_of_files(frames_called(*map(str, paths)), 30)
+    assert found.hours == pytest.approx((0, 0, 0, 100 / 60))
+    (warning,) = found.warnings
+    assert "up to 40 minutes count as one time" in warning
+    assert "--gap-minutes below 20" in warning
+    assert times_of_files(frames_called(*map(str, paths)), 40).warnings == ()
+    apart = times_of_files(frames_called(*map(str, paths)), 19)
+    assert (len(set(apart.hours)), apart.warnings) == (4, ())
     with pytest.raises(UserError, match="No such file"):
         times_of_files(frames_called(str(tmp_path / "gone.png")), 30)
 
