@@ -25,7 +25,7 @@ def whole_folder(out: Path, *, replace: bool = False) -> Iterator[Path]:
         If `out` holds something already that is not to be replaced, or the disk is full.
     """
     if not replace and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out} is there already; name another --out, or remove it first")
+        raise UserError(f"{out} is there already; name another place, or remove it first")
     try:
         with _part(out.absolute()) as part:
             yield part

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,8 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise UserError("--z asks for volumes, and these need the size of a pixel; give --um-per-px too")
     search = _search(arguments)
     paths = inputs(arguments.images)
-    for place in filter(None, (arguments.csv, arguments.coco, arguments.targets, arguments.dispense)):
-        check_place(place)
+    check_places((arguments.csv, arguments.coco, arguments.targets, arguments.dispense), but=paths)
     if arguments.overlays:
         make_folder(arguments.overlays)
     found = list(searched_files(paths, search, arguments.overlays))
@@ -136,7 +135,18 @@ def _table(found: Sequence[SearchedFile], um_per_px: float | None, section_um: f
     return csv_text(COLUMNS, [row for each in found for row in rows_of(each)])
 
 
-def check_place(path: Path) -> None:
-    """Refuse a file in a folder that is not there before anything is searched."""
-    if not path.parent.is_dir():
-        raise UserError(f"there is no folder {path.parent} for {path.name}; make it, or name another place")
+def check_places(places: Iterable[Path | None], *, but: Iterable[Path | None]) -> None:
+    """Refuse, before anything is searched, files that could not be written, or that would replace what is read.
+
+    Raises
+    ------
+    UserError
+        If there is no folder for one of `places`, or one of them is named twice, or is one of `but`.
+    """
+    taken = {each.resolve() for each in but if each}
+    for path in filter(None, places):
+        if not path.parent.is_dir():
+            raise UserError(f"there is no folder {path.parent} for {path.name}; make it, or name another place")
+        if path.resolve() in taken:
+            raise UserError(f"{path} is to be written, and is read or written already; name another place")
+        taken.add(path.resolve())

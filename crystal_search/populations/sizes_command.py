@@ -10,7 +10,7 @@ import numpy as np
 
 from crystal_search.arguments import count, length
 from crystal_search.direct.crystal_files import Search
-from crystal_search.direct.crystals_command import check_place, searched_files
+from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import inputs
 from crystal_search.errors import UserError
@@ -70,8 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
         If the model cannot be used.
     """
     check_libraries()
-    for place in filter(None, (arguments.csv, arguments.trends, arguments.page)):
-        check_place(place)
+    read = (arguments.source, arguments.times, arguments.concentrations)
+    check_places((arguments.csv, arguments.trends, arguments.page), but=read)
     frames, wrong = _frames(arguments)
     if not any(len(each.boxes) for each in frames):
         raise UserError(f"there is no crystal in {len(frames)} images of {arguments.source}; there is nothing to tell")

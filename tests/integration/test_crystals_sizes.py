@@ -135,6 +135,18 @@ def test_a_place_that_is_not_there_is_told_first(tmp_path: Path, capsys: pytest.
     assert "there is no folder" in capsys.readouterr().err
 
 
+def test_nothing_that_is_read_or_written_already_is_replaced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "crystals.csv"
+    table.write_text("path\n", encoding="utf-8")
+    for words in (["--csv", str(table)], ["--csv", str(tmp_path / "a.csv"), "--page", str(tmp_path / "a.csv")]):
+        assert main(["crystals", "sizes", str(table), *words]) == USAGE
+        assert "is read or written already; name another place" in capsys.readouterr().err
+    assert table.read_text(encoding="utf-8") == "path\n"
+    assert not (tmp_path / "a.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
