@@ -133,6 +133,11 @@ def test_a_mark_on_a_crystal_has_its_size_and_one_beside_it_has_none() -> None:
     ]
 
 
+def test_a_mark_where_crystals_lie_on_each_other_is_of_the_smallest() -> None:
+    (row,) = harvest(with_crystals(2, marks=[mark(PICK, Point(100, 160))]))
+    assert (row["crystal"], row["long_px"]) == ("2", "12")
+
+
 def test_a_drop_in_which_no_crystal_was_found_is_gone_to_by_its_best_chop() -> None:
     assert [each.origin for each in pick(2).positions(TO_HARVEST)] == ["best chop"]
 

@@ -97,8 +97,10 @@ class CrystalWriter:
         return found
 
     def _add(self, image: ImageThere, wanted: Sequence[Corners], there: list[Corners]) -> None:
+        """Add the crystals of an image that were not there before; those that cross each other are two."""
+        before = tuple(there)
         for corners in wanted:
-            if any(_same(corners, each) for each in there):
+            if any(_same(corners, each) for each in before):
                 continue
             with nullcontext() if self.by_procedure else self.connection.begin_nested():
                 self._add_one(image, corners)

@@ -78,12 +78,16 @@ class Pick:
         return (self.drop.current.found.crystals or ()) if self.drop.current else ()
 
     def _with_crystal(self, position: Position) -> Position:
-        """Return a marked position with the most probable of the machine's crystals in which it lies, if any."""
+        """Return a marked position with the smallest of the machine's crystals in which it lies, if any.
+
+        It may lie on a larger one; the drop page shows the same one there.
+        """
         at = (position.row_px, position.column_px)
-        for number, crystal in enumerate(self._crystals, start=1):
-            if holds(crystal, at):
-                return replace(position, crystal=crystal, number=number)
-        return position
+        holding = [(number, each) for number, each in enumerate(self._crystals, start=1) if holds(each, at)]
+        if not holding:
+            return position
+        number, crystal = min(holding, key=lambda each: each[1].area_px2)
+        return replace(position, crystal=crystal, number=number)
 
     def _may_hold(self, position: Position) -> bool:
         """Tell whether a position lies in the image, or its size is not known."""

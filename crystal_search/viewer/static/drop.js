@@ -2,7 +2,7 @@
 import { CommentField, showComments } from "./comments.js";
 import { showCondition } from "./condition.js";
 import { showCourse } from "./course.js";
-import { countText, CrystalList, holds } from "./crystals.js";
+import { countText, crystalAt, CrystalList } from "./crystals.js";
 import { byId, el, isTyping, pageData, press, say } from "./dom.js";
 import { byHand, giveScore, outcomeOfKey, person, showPerson, takeBack } from "./hand.js";
 import { setUpHelp } from "./help.js";
@@ -107,8 +107,10 @@ const written = (write) => inTurn(async () => {
   take(answer);
 });
 
-/** One's own mark that lies in a crystal. */
-const markIn = (crystal) => drop.marks.find(({ kind, person: name, place }) => kind === "pick" && name === person() && place && holds(crystal, middleOf(place)));
+/** One's own mark of a crystal: a mark where crystals lie on each other is of the smallest. */
+const markIn = (crystal) => drop.marks.find(({ kind, person: name, place }) => kind === "pick" && name === person() && place && isSame(crystalAt(shownCrystals, middleOf(place)), crystal));
+const isSame = (one, other) => one !== null && one.area_px2 === other.area_px2 && one.middle_row_px === other.middle_row_px && one.middle_column_px === other.middle_column_px;
+let shownCrystals = [];
 const middleOf = ([top, left, bottom = top + 1, right = left + 1]) => ({ row: (top + bottom) / 2, column: (left + right) / 2 });
 
 /** Mark a crystal as one to pick, in its middle, or take one's mark back. */
@@ -120,6 +122,7 @@ function pickCrystal(crystal) {
 
 /** List the crystals that the machine found, if it looked for them. */
 function showCrystals(auto) {
+  shownCrystals = auto?.crystals ?? [];
   byId("crystals-found").hidden = !auto?.crystals;
   byId("show-crystals").hidden = !auto?.crystals;
   byId("crystals-count").textContent = auto ? countText(auto.crystals_found, auto.longest_px, drop.um_per_px) : "";
