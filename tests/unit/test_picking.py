@@ -158,7 +158,7 @@ def test_a_mark_outside_the_image_counts_for_nothing(place: Point | Box) -> None
         2 * ["pick mark"],
         ["dispense mark"],
     ]
-    assert [each.column_px for each in marked[2]] == [80]
+    assert [each.column_px for each in marked[2]] == [80.5]
     for name in ("echo", "soakdb"):
         assert text_of(name, [pick(2, marks=[off])], OPTIONS) == text_of(name, [pick(2)], OPTIONS)
 
@@ -168,7 +168,7 @@ def test_a_mark_on_an_image_that_nobody_scored_has_pixels_but_no_offset() -> Non
     header, *lines = text_of("harvest", [marked], OPTIONS).splitlines()
     rows = [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
     assert [(row["x_px"], row["y_px"], row["offset_up_um"]) for row in rows] == [
-        ("200.0", "60.0", ""),
+        ("200.5", "60.5", ""),
         ("220.0", "110.0", ""),
     ]
     with pytest.raises(UserError, match="its size is not known"):

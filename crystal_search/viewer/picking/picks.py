@@ -127,7 +127,8 @@ def _of_mark(mark: Mark) -> Position:
         return _centre(mark.place, origin, mark.person)
     if mark.place is None:
         raise ValueError(f"a mark {mark.kind!r} has a place")
-    return Position(row_px=float(mark.place.row), column_px=float(mark.place.column), origin=origin, person=mark.person)
+    row_px, column_px = mark.place.row + 0.5, mark.place.column + 0.5  # the middle of the pixel
+    return Position(row_px=row_px, column_px=column_px, origin=origin, person=mark.person)
 
 
 def _centre(box: Box, origin: Origin, person: str = "") -> Position:
