@@ -6,7 +6,7 @@ stands beside its own keys: ``annotator``, ``too_faint``, ``oriented_box`` of an
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,11 @@ from crystal_search.files import write_whole
 FILE = "annotations.json"
 MISSING = "hotcoco, which knows compressed run lengths, is missing: pip install 'crystal-search[annotations]'"
 LONGEST_RUN = 10**8  #: px; the largest image has as many
+IMAGE_KEYS = ("id", "file_name", "height", "width", "annotators")
+OBJECT_KEYS = (
+    *("id", "image_id", "category_id", "segmentation", "bbox", "area", "iscrowd", "num_keypoints"),
+    *("annotator", "too_faint", "oriented_box", "score"),
+)
 Size = tuple[int, int]  #: height and width, px
 Class = tuple[str, str]  #: name and supercategory
 
@@ -107,15 +112,20 @@ def _image(
             objects.append(replace(object_in(each, label, size), supercategory=supercategory))
             size = size or _size_told(each)
         people = people_in(told)
-    keypoints = any(each.get("keypoints") for each in annotations)
     return AnnotatedImage(
         name=name,
         height_px=size[0] if size else 0,
         width_px=size[1] if size else 0,
         objects=tuple(objects),
         annotators=people,
-        passed_over=("keypoints",) if keypoints else (),
+        passed_over=tuple(sorted({key for each in annotations for key in _beside(each, OBJECT_KEYS)}))
+        + tuple(sorted(_beside(told, IMAGE_KEYS))),
     )
+
+
+def _beside(record: Mapping[str, Any], read: Collection[str]) -> set[str]:
+    """Return which keys of a record say something, beside those that are read."""
+    return {key for key, value in record.items() if key not in read and value not in (None, "", [], {})}
 
 
 def object_in(annotation: Mapping[str, Any], label: str, size: Size | None = None) -> AnnotatedObject:
