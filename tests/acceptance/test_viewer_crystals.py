@@ -102,6 +102,22 @@ def test_a_crystal_is_picked_and_taken_back_and_goes_into_the_list(site: Site, p
     assert site.imaging.marks([found.image.id]) == []
 
 
+def test_of_crystals_on_each_other_each_is_picked_by_itself(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "NESTED")
+    as_person(page)
+    shown(page, f"/drop/{found.image.id}")
+    large, small = (page.get_by_role("button", name=f"Pick crystal {number}") for number in (1, 2))
+    small.click()
+    expect(small).to_have_text("Picked")
+    expect(large).to_have_text("Pick")
+    large.click()
+    expect(large).to_have_text("Picked")
+    expect(page.locator("#stage .mark.pick")).to_have_count(2)
+    small.click()
+    expect(small).to_have_text("Pick")
+    expect(large).to_have_text("Picked")
+
+
 def test_crystals_are_hidden_by_key_and_stay_so_and_with_all_that_the_machine_says(site: Site, page: Page) -> None:
     found, *_ = plate(site, "HIDDEN")
     shown(page, f"/drop/{found.image.id}")

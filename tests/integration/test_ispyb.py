@@ -512,6 +512,16 @@ def test_crystals_go_with_scores_those_that_are_sure_once_each(site: PlayedIspyb
     assert len(crystals(site)) == 2 + MOST_CRYSTALS
 
 
+def test_crystals_that_cross_each_other_are_both_given_and_once_each(site: PlayedIspyb) -> None:
+    site.add_images(plate((0, 0, 1)))
+    imaging, database = pulled(site), site.database()
+    scored(imaging)
+    one, other = box_of(100, 100, 60, 40), box_of(102, 101, 60, 40)  # upright boxes that share nearly all
+    for _ in range(2):
+        assert database.push(found_in(imaging, one, other)) == ()
+        assert len(crystals(site)) == 2
+
+
 def test_crystals_that_are_not_taken_leave_the_score_there_and_are_given_again(site: PlayedIspyb) -> None:
     site.add_images(plate((0, 0, 1)))
     imaging, database = pulled(site), site.database()
