@@ -1,10 +1,14 @@
 """The columns that tell an outcome and a machine's score, wherever they stand (docs/columns.md)."""
 
+from collections.abc import Sequence
+
 from crystal_search.columns import Cell
+from crystal_search.crystal import Crystal
 from crystal_search.group_rule import group_probabilities
 from crystal_search.outcomes import BY_NAME, GROUPS
 from crystal_search.result import ImageScore
 
+COUNT_COLUMNS = ("crystals_found", "longest_px")
 _PEAKS = tuple(f"p_{group}" for group in GROUPS)
 
 
@@ -29,6 +33,21 @@ def ranked_cells(found: ImageScore) -> dict[str, Cell]:
     return cells
 
 
+def count_cells(crystals: Sequence[Crystal] | None) -> dict[str, Cell]:
+    """Return how many crystals there are, and how long the longest is; None for what nobody looked for.
+
+    >>> count_cells(None), count_cells(())
+    ({'crystals_found': None, 'longest_px': None}, {'crystals_found': 0, 'longest_px': None})
+    """
+    count = None if crystals is None else len(crystals)
+    return {"crystals_found": count, "longest_px": longest_px(crystals or ())}
+
+
+def longest_px(crystals: Sequence[Crystal]) -> float | None:
+    """Return the long side of the longest of these crystals; None where there is none."""
+    return max((round(each.long_px, 2) for each in crystals), default=None)
+
+
 def score_cells(found: ImageScore) -> dict[str, Cell]:
     """Return the columns that tell what was found in an image; those that would say nothing are missing or None."""
     cells = ranked_cells(found) | {"drop_found": found.drop is not None}
@@ -36,6 +55,5 @@ def score_cells(found: ImageScore) -> dict[str, Cell]:
         cells |= {"second_group": str(found.second_group)}
         cells |= {"second_probability": max(group_probabilities(found.second_opinion))}
     if found.crystals is not None:
-        cells |= {"crystals_found": len(found.crystals)}
-        cells |= {"longest_px": max((each.long_px for each in found.crystals), default=None)}
+        cells |= count_cells(found.crystals)
     return cells | ({f"drop_{side}": edge for side, edge in found.drop.box._asdict().items()} if found.drop else {})

@@ -1,7 +1,6 @@
 """The columns that tell a crystal, wherever it stands: rows of files, records for programs (docs/columns.md)."""
 
 import math
-from collections.abc import Sequence
 
 from crystal_search.columns import PLACES, Cell
 from crystal_search.crystal import Crystal
@@ -59,8 +58,3 @@ def length_cells(name: str, px: float, um_per_px: float | None) -> dict[str, Cel
         return {}
     cells: dict[str, Cell] = {f"{name}_px": round(px, 1)}
     return cells | ({f"{name}_um": round(px * um_per_px, 1)} if um_per_px else {})
-
-
-def longest_px(crystals: Sequence[Crystal]) -> float | None:
-    """Return the long side of the longest of these crystals; None where there is none."""
-    return max((round(each.long_px, 2) for each in crystals), default=None)

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
-from crystal_search.crystals.crystal_cells import longest_px
 from crystal_search.errors import ImageError
+from crystal_search.score_cells import longest_px
 from crystal_search.server.imaging.imaging_database import DropScores, ManualScore
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import facts_record, full_condition_record

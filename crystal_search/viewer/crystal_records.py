@@ -1,11 +1,8 @@
 """What pages and programs get of the crystals that the machine found in an image, one by one."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from crystal_search.columns import Cell
-from crystal_search.crystal import Crystal
-from crystal_search.crystals.crystal_cells import crystal_cells, longest_px
+from crystal_search.crystals.crystal_cells import crystal_cells
 from crystal_search.result import ImageScore
 
 #: What is told of each, beside its outline.
@@ -13,7 +10,6 @@ TOLD = (
     *("crystal", "probability", "centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees"),
     *("area_px2", "middle_row_px", "middle_column_px", "cut_off", "faint", "long_um", "short_um"),
 )
-COUNT_COLUMNS = ("crystals_found", "longest_px")
 
 
 def crystal_records(found: ImageScore, um_per_px: float | None) -> list[dict[str, Any]] | None:
@@ -26,13 +22,3 @@ def crystal_records(found: ImageScore, um_per_px: float | None) -> list[dict[str
         {name: row.get(name) for name in TOLD} | {"outline": each.outline}
         for row, each in zip(rows, found.crystals, strict=True)
     ]
-
-
-def count_cells(crystals: Sequence[Crystal] | None) -> dict[str, Cell]:
-    """Return how many crystals there are, and how long the longest is; None for what nobody looked for.
-
-    >>> count_cells(None), count_cells(())
-    ({'crystals_found': None, 'longest_px': None}, {'crystals_found': 0, 'longest_px': None})
-    """
-    count = None if crystals is None else len(crystals)
-    return {"crystals_found": count, "longest_px": longest_px(crystals or ())}

@@ -21,12 +21,13 @@ from crystal_search.outcomes import (
     Outcome,
 )
 from crystal_search.result import ImageScore
+from crystal_search.score_cells import count_cells
 from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary
 from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.stored_images import Postponement, StoredImage
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
-from crystal_search.viewer.crystal_records import count_cells, crystal_records
+from crystal_search.viewer.crystal_records import crystal_records
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.made_once import made_once
 from crystal_search.viewer.reading import Before, Board, place_of
@@ -43,7 +44,7 @@ KEY_OF = dict(zip(BY_HAND, (*KEYS, NO_DROP_KEY), strict=True))
 DARK_INK, LIGHT_INK = "#000000", "#ffffff"
 NO_DROP_FRAME, UNREADABLE_FRAME, UNSCORED_FRAME = "#8c8c8c", "#e8b33c", "#4a4f57"
 CLASS_DIGITS, GROUP_DIGITS = 3, 4  #: of probabilities in the overview, which has hundreds of drops
-KEPT_RECORDS = 20_000  #: of scores, about 1 kB each: of the plates that are open
+KEPT_RECORDS = 6_000  #: of scores, each held with all that it says: of some 20 plates that are open
 KEY_FIELDS = tuple(each.name for each in fields(WellKey))
 NO_FRAMES: Frames = MappingProxyType({})
 

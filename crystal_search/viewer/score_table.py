@@ -5,11 +5,10 @@ from types import MappingProxyType
 
 from crystal_search.columns import Cell, csv_text
 from crystal_search.outcomes import GROUPS
-from crystal_search.score_cells import outcome_cells, ranked_cells
+from crystal_search.score_cells import COUNT_COLUMNS, count_cells, outcome_cells, ranked_cells
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, Recipe
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, AboutPlate, about_cells
-from crystal_search.viewer.crystal_records import COUNT_COLUMNS, count_cells
 from crystal_search.viewer.json_records import moment, taken
 from crystal_search.viewer.made_once import made_once
 from crystal_search.viewer.reading import Promised

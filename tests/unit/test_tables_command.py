@@ -72,6 +72,14 @@ def test_images_are_of_the_robots_time(site: Installation, name: str) -> None:
     assert {row["imaged_at"] for row in WHOLE_TABLES[name].rows(abroad)} == {"2025-11-21T07:00:00-05:00"}
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_cell_of_a_column_that_the_table_has_not_is_no_row(tmp_path: Path, name: str) -> None:
+    rows: list[Row] = [{"well": "A01"}, {"well": "A02", "misspelt": 1}]
+    with pytest.raises(ValueError, match="a row has misspelt, which the table has not"):
+        write_table(tmp_path / name, ["well"], rows)
+    assert not (tmp_path / name).exists()
+
+
 def test_the_ledger_has_what_was_taken_back(
     site: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

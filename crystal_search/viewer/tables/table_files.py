@@ -3,7 +3,7 @@
 import csv
 import gc
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
@@ -39,15 +39,24 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> int:
     ------
     UserError
         If the suffix is neither, the file cannot be written, or it would be Parquet and pyarrow is not installed.
+    ValueError
+        If a row has a cell of none of the columns.
     """
     if path.suffix not in WRITERS:
         raise UserError(f"{path}: end the file's name in one of {', '.join(WRITERS)}")
     write = WRITERS[path.suffix]
     try:
         with whole_file(path) as file, seldom_collected():
-            return write(file, columns, rows)
+            return write(file, columns, _of_columns(rows, frozenset(columns)))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}; name a file in a folder that is there") from error
+
+
+def _of_columns(rows: Iterable[Row], columns: Collection[str]) -> Iterator[Row]:
+    for row in rows:
+        if unknown := row.keys() - columns:
+            raise ValueError(f"a row has {', '.join(sorted(unknown))}, which the table has not; name its columns")
+        yield row
 
 
 @contextmanager

@@ -6,13 +6,12 @@ from functools import partial
 
 from crystal_search.columns import Cell
 from crystal_search.outcomes import GROUPS
-from crystal_search.score_cells import outcome_cells, score_cells
+from crystal_search.score_cells import COUNT_COLUMNS, outcome_cells, score_cells
 from crystal_search.server.imaging.imaging_database import AutoScore, LedgerEntry, ManualScore
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.shown_scores import shown_in
 from crystal_search.server.services.triage_states import triage_states
 from crystal_search.viewer import score_table
-from crystal_search.viewer.crystal_records import COUNT_COLUMNS, count_cells
 from crystal_search.viewer.json_records import moment
 from crystal_search.viewer.reading import PlateReader
 from crystal_search.viewer.score_table import KEY_COLUMNS, image_cells, recipe_cells, score_rows
@@ -109,7 +108,6 @@ def entry_row(entry: LedgerEntry, reader: PlateReader) -> dict[str, Cell]:
 
 def _machine_cells(score: AutoScore) -> dict[str, Cell]:
     found = {name: cell for name, cell in score_cells(score.found).items() if name in _FOUND}
-    found |= count_cells(score.found.crystals)
     return found | recipe_cells(score.recipe) | {"work_unit": score.work_unit, "error": score.found.error}
 
 
