@@ -72,6 +72,10 @@ AMONG_FILES: dict[str, tuple[str, str]] = {
         "populations.sizes_command",
         "tell how crystals of an experiment become more and larger over time",
     ),
+    "crystals in-cells": (
+        "in_cells.in_cells_command",
+        "tell how many crystals insect cells hold, and what a well yields",
+    ),
 }
 
 

@@ -59,6 +59,28 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         ),
         Column("mean_iou", "share", "mean intersection over union of those that are the same", "Mean IoU", 3),
     ),
+    "Crystals in insect cells": (
+        Column("cells", "count", "cells that lie wholly in the image, with their crystals"),
+        Column("cells_with_crystals", "count", "how many of these hold a crystal"),
+        Column("crystals_in_cells", "count", "crystals that they hold"),
+        Column("cells_cut_off", "count", "cells left out, since the border cuts them or one of their crystals"),
+        Column("crystals_of_cut_cells", "count", "crystals that these hold"),
+        Column("crystals_outside", "count", "crystals that lie in no cell"),
+        Column(
+            "with_crystals_percent",
+            "percent",
+            "cells with a crystal or more, of all cells, corrected for those that are cut off",
+            "Cells with crystals (%)",
+        ),
+        Column("crystals_a_cell", "number", "crystals over cells, corrected likewise", "", 2),
+        Column(
+            "crystal_area_percent",
+            "percent",
+            "pixels of crystals over pixels of cells, corrected likewise",
+            "Area of crystals (% of cells)",
+        ),
+        Column("interval_from", "text", "what intervals are of: `images` of wells, or `cells` as if each were alone"),
+    ),
     "Crystals over time": (
         Column("time", "text", "when an image was taken or a sample was: hours, or ISO 8601"),
         Column("hours", "number", "time, since the first image or as a table tells it", "Time (h)", 2),

@@ -1,6 +1,7 @@
 """Crystals found in image files, one by one: rows of a CSV file, COCO annotations, pictures with boxes."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,12 +120,26 @@ def rows_of(found: SearchedFile) -> Iterator[dict[str, Cell]]:
         yield nothing | {"crystal": number} | told
 
 
+def coco_names(paths: Sequence[Path]) -> list[str]:
+    """Return what COCO calls image files: as they are named, or from the folder that they share if that leads outside.
+
+    >>> coco_names([Path("day 1/a.png")]), coco_names([Path("/x/day 1/a.png"), Path("/x/day 2/a.png")])
+    (['day 1/a.png'], ['day 1/a.png', 'day 2/a.png'])
+    """
+    if not any(each.is_absolute() or ".." in each.parts for each in paths):
+        return [each.as_posix() for each in paths]
+    whole = [each.absolute() for each in paths]
+    shared = os.path.commonpath([each.parent for each in whole])
+    return [each.relative_to(shared).as_posix() for each in whole]
+
+
 def coco_text(found: Sequence[SearchedFile]) -> str:
     """Return the annotations file of what was found; files that could not be read are not in it."""
     there = [each for each in found if each.error is None]
+    names = coco_names([each.path for each in there])
     images = [
-        {"id": number, "file_name": str(each.path), "height": each.height_px, "width": each.width_px}
-        for number, each in enumerate(there, start=1)
+        {"id": number, "file_name": name, "height": each.height_px, "width": each.width_px}
+        for number, (name, each) in enumerate(zip(names, there, strict=True), start=1)
     ]
     crystals = (
         measured(each, number, (file.height_px, file.width_px))

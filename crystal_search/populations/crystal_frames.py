@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.archives.csv_rows import TableRow, read_rows
+from crystal_search.crystals.border_weights import border_weights
 from crystal_search.crystals.boxes import corners
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.errors import UserError
@@ -35,20 +36,12 @@ class Frame:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """How many crystals each stands for, (N,): 0 where the border may cut it, more than 1 elsewhere.
-
-        A large crystal is cut by the border more often than a small one, so that those that lie wholly in the frame are
-        too few and too small. Each counts by how many places of a frame it could lie at, of those at which it would
-        be wholly inside (Miles 1974; Lantuejoul 1978). All count once where the size of the image is not known.
-        """
+        """How many crystals each stands for, (N,), see `border_weights`; all once where the size is not known."""
         if self.height_px is None or self.width_px is None or not len(self.boxes):
             return np.ones(len(self.boxes))
-        size = np.array([self.height_px, self.width_px])
         points = corners(self.boxes)
-        low, high = points.min(axis=1), points.max(axis=1)
-        inside = ((low >= BORDER_PX) & (high <= size - BORDER_PX)).all(axis=1)
-        free = np.maximum(size - 2 * BORDER_PX - (high - low), 1.0).prod(axis=1)
-        return np.asarray(np.where(inside, size.prod() / free, 0.0))
+        size_px = self.height_px, self.width_px
+        return border_weights(points.min(axis=1), points.max(axis=1), size_px, BORDER_PX)
 
 
 def read_frames(table: Path) -> tuple[list[Frame], list[str]]:

@@ -16,6 +16,7 @@ from crystal_search.datasets.packed import ChopRow, WellRow
 from crystal_search.demo.truth import TRUTH_FILE, plate_folder
 from crystal_search.direct import crystal_files, crystal_stacks, rescored_files, scored_files, target_files
 from crystal_search.errors import UnknownNameError
+from crystal_search.in_cells import yield_tables
 from crystal_search.populations import population_tables
 from crystal_search.review import corrections
 from crystal_search.server.services import score_csv
@@ -43,6 +44,7 @@ FILES: dict[str, Sequence[str]] = {
     "agreement": annotator_agreement.COLUMNS,
     "growth": (*growth_writing.CRYSTAL_COLUMNS, *growth_writing.TRUTH_COLUMNS, "time", "concentration_unit"),
     **{f"populations in {unit}": population_tables.time_columns(unit) for unit in ("px", "um")},
+    "in cells": (*yield_tables.IMAGE_COLUMNS, *yield_tables.WELL_COLUMNS),
     "trends": (*population_tables.TREND_COLUMNS, *population_tables.CHANGE_COLUMNS),
     "corrections": corrections.COLUMNS,
     "demo plate": (plate_folder() / TRUTH_FILE).read_text(encoding="utf-8").splitlines()[0].split(","),
