@@ -15,7 +15,7 @@ from crystal_search.server.engines.boinc.project import Project
 from crystal_search.server.imaging.sql_imaging import parsed
 from crystal_search.server.settings import Settings
 from tests.boinc_site import made_project
-from tests.integration.conftest import _on_server
+from tests.integration.scratch_databases import on_server, usual_server
 
 TABLES = (
     "CREATE TABLE app (id INT PRIMARY KEY, name VARCHAR(254), target_nresults INT DEFAULT 0, "
@@ -44,8 +44,10 @@ AN_HOUR_AGO = "NOW() - INTERVAL 4000 SECOND"
 def server(tmp_path: Path) -> Iterator[tuple[Connection, Project]]:
     """A database with a BOINC server's tables, and the project that names it."""
     name = f"boinc_{tmp_path.name[-12:].replace('-', '_')}"
-    _on_server("mariadb", f"DROP DATABASE IF EXISTS {name}")
-    url = parsed(_on_server("mariadb", f"CREATE DATABASE {name}"))
+    usual = usual_server("mariadb")
+    on_server("mariadb", usual, f"DROP DATABASE IF EXISTS {name}")
+    on_server("mariadb", usual, f"CREATE DATABASE {name}")
+    url = parsed(usual)
     project = replace(
         made_project(tmp_path / "project"),
         db_name=name,
@@ -60,7 +62,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Connection, Project]]:
         connection.execute(text("INSERT INTO app (id, name) VALUES (1, 'crystal_search'), (2, 'another')"))
         yield connection, project
     engine.dispose()
-    _on_server("mariadb", f"DROP DATABASE {name}")
+    on_server("mariadb", usual, f"DROP DATABASE {name}")
 
 
 @pytest.mark.database

@@ -1,5 +1,6 @@
 """ISPyB as a facility's database: the tables that we use in SQLite, and the real schema in MariaDB."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,8 +22,8 @@ from crystal_search.server.imaging.imaging_database import Recipe, ScoredImage
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.services.facility_exchange import pull, push
 from crystal_search.wells import WellKey
-from tests.integration.conftest import _empty_database
 from tests.integration.imaging_nouns import FOUND, NO_DROP, NOON, RECIPE, auto, key, manual, new_image
+from tests.integration.scratch_databases import ScratchDatabases
 from tests.ispyb_sites import PlayedIspyb, emptied, in_mariadb, in_sqlite
 from tests.memory_imaging import MemoryImaging
 
@@ -33,12 +34,13 @@ POINT = FoundCrystal(row_px=10, column_px=20)
 
 
 @pytest.fixture(scope="module")
-def real_site(scratch_urls: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedIspyb]:
+def real_site(scratch: ScratchDatabases) -> Iterator[PlayedIspyb]:
     """All tables of ISPyB, made once for it takes long."""
-    site = in_mariadb(_empty_database("mariadb", tmp_path_factory.mktemp("ispyb"), scratch_urls))
+    name = f"ispyb_{uuid.uuid4().hex[:12]}"
+    site = in_mariadb(scratch.made("mariadb", name))
     yield site
-    site.run("SET FOREIGN_KEY_CHECKS = 0")
     site.close()
+    scratch.drop("mariadb", name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.database)])

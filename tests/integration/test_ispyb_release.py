@@ -22,8 +22,8 @@ from crystal_search.server.facility.ispyb_database import IspybDatabase, open_is
 from crystal_search.server.facility.ispyb_schema import SCHEMA
 from crystal_search.server.imaging.sql_imaging import parsed
 from crystal_search.server.services.facility_exchange import pull, push
-from tests.integration.conftest import SERVERS
 from tests.integration.imaging_nouns import auto, key, new_image
+from tests.integration.scratch_databases import usual_server
 from tests.ispyb_sites import PlayedIspyb, registered
 from tests.memory_imaging import MemoryImaging
 
@@ -40,8 +40,7 @@ pytestmark = [
 
 
 def server() -> URL:
-    variable, default = SERVERS["mariadb"]
-    return parsed(os.environ.get(variable, default))
+    return parsed(usual_server("mariadb"))
 
 
 def load(database: str, files: list[Path]) -> None:

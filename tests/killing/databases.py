@@ -1,8 +1,12 @@
-"""Database servers of our own, which may be stopped and killed: nobody else uses them."""
+"""Database servers of our own, which may be stopped and killed: nobody else uses them.
+
+One that is not lasting keeps its files in memory where it can, and waits for no disk: it loses them with the machine.
+"""
 
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import tempfile
@@ -18,6 +22,7 @@ from crystal_search.server.imaging.sql_imaging import parsed
 from tests.killing.robot import Act
 
 PATIENCE_S = 60.0
+MEMORY = "/dev/shm"  #: whose files are never written to a disk
 PLACES = ("/usr/local/bin", "/usr/sbin", *map(str, Path("/usr/lib/postgresql").glob("*/bin")))  #: beside the PATH's
 
 
@@ -28,7 +33,8 @@ class MissingError(Exception):
 class Sqlite:
     """A file of each round's own; what can happen to it is that another program holds it."""
 
-    _away = False
+    def __init__(self, *, lasting: bool) -> None:
+        self._away = False
 
     def database(self, home: Path, name: str) -> str:
         """Return the URL of a new database."""
@@ -55,8 +61,8 @@ class Server:
     in_order = signal.SIGTERM  #: ends it as an administrator does
     at_once = signal.SIGKILL  #: ends it as a crash does
 
-    def __init__(self, url: str, command: list[str], user: str | None, folder: Path) -> None:
-        self._url, self._command, self._user, self._folder = url, command, user, folder
+    def __init__(self, url: str, place: str, command: list[str], user: str | None, folder: Path) -> None:
+        self._url, self._place, self._command, self._user, self._folder = url, place, command, user, folder
         self._away = False
         self._process = self._started()
 
@@ -94,15 +100,21 @@ class Server:
         self._process.send_signal(self.in_order if in_order else self.at_once)
         self._process.wait(PATIENCE_S)
 
+    def _listens(self) -> bool:
+        if self._process.poll() is not None:
+            raise MissingError(f"{self._command[0]} ended; see {self._folder / 'server.log'}")
+        with socket.socket(socket.AF_UNIX) as probe:  # PyMySQL leaves one open that finds nobody
+            return probe.connect_ex(self._place) == 0
+
     def _answers(self, statement: str = "SELECT 1") -> bool:
         """Run a statement, if the server takes one yet."""
+        if not self._listens():
+            return False
         engine = create_engine(parsed(self._url), isolation_level="AUTOCOMMIT")
         try:
             with engine.connect() as connection:
                 connection.execute(text(statement))
         except OperationalError:
-            if self._process.poll() is not None:
-                raise
             return False
         finally:
             engine.dispose()
@@ -113,23 +125,28 @@ class Postgresql(Server):
     """PostgreSQL, as a user that is not root, which it refuses."""
 
     in_order, at_once = signal.SIGINT, signal.SIGQUIT  # SIGKILL would leave its other processes behind
+    hasty = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 
-    def __init__(self) -> None:
+    def __init__(self, *, lasting: bool) -> None:
         user = "postgres" if os.getuid() == 0 else None
-        folder = _folder(user)
+        folder = _folder(user, lasting=lasting)
         data = folder / "data"
-        _run([_program("initdb"), "-D", str(data), "-U", "postgres", "-A", "trust"], user, folder)
+        _run([_program("initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-sync"], user, folder)
         words = [_program("postgres"), "-D", str(data), "-k", str(folder), "-c", "listen_addresses="]
-        super().__init__(f"postgresql://postgres@/postgres?host={folder}", words, user, folder)
+        words += () if lasting else self.hasty
+        url = f"postgresql://postgres@/postgres?host={folder}"
+        super().__init__(url, str(folder / ".s.PGSQL.5432"), words, user, folder)
 
 
 class Mariadb(Server):
     """MariaDB."""
 
-    def __init__(self) -> None:
+    hasty = ("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--sync-frm=0")
+
+    def __init__(self, *, lasting: bool) -> None:
         user = "mysql" if os.getuid() == 0 else None
-        folder = _folder(user)
-        data, socket = folder / "data", folder / "socket"
+        folder = _folder(user, lasting=lasting)
+        data, place = folder / "data", folder / "socket"
         install = [
             _program("mariadb-install-db"),
             "--no-defaults",
@@ -137,15 +154,22 @@ class Mariadb(Server):
             "--auth-root-authentication-method=normal",
         ]
         _run([*install, "--skip-test-db"], user, folder)
-        words = [_program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}", "--skip-networking"]
-        super().__init__(f"mariadb://root@localhost/mysql?unix_socket={socket}", words, user, folder)
+        words = [_program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={place}", "--skip-networking"]
+        words += ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]  # as Debian sets it up
+        words += () if lasting else self.hasty
+        url = f"mariadb://root@localhost/mysql?unix_socket={place}"
+        super().__init__(url, str(place), words, user, folder)
 
 
-DATABASES: dict[str, Callable[[], Sqlite | Server]] = {"sqlite": Sqlite, "postgresql": Postgresql, "mariadb": Mariadb}
+DATABASES: dict[str, Callable[..., Sqlite | Server]] = {
+    "sqlite": Sqlite,
+    "postgresql": Postgresql,
+    "mariadb": Mariadb,
+}
 
 
 @contextmanager
-def database_server(kind: str) -> Iterator[Sqlite | Server]:
+def database_server(kind: str, *, lasting: bool = True) -> Iterator[Sqlite | Server]:
     """Run a server of a kind, as long as the block.
 
     Raises
@@ -153,7 +177,7 @@ def database_server(kind: str) -> Iterator[Sqlite | Server]:
     MissingError
         If it cannot be run here.
     """
-    with closing(DATABASES[kind]()) as server:
+    with closing(DATABASES[kind](lasting=lasting)) as server:
         yield server
 
 
@@ -164,9 +188,10 @@ def _program(name: str) -> str:
     return found
 
 
-def _folder(user: str | None) -> Path:
+def _folder(user: str | None, *, lasting: bool) -> Path:
     """Return a new folder with a short path, since a socket's may have 107 characters."""
-    folder = Path(tempfile.mkdtemp(prefix="kills-"))
+    memory = None if lasting or not os.access(MEMORY, os.W_OK) else MEMORY
+    folder = Path(tempfile.mkdtemp(prefix="kills-", dir=memory))
     if user:
         try:
             shutil.chown(folder, user)
