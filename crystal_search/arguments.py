@@ -49,3 +49,22 @@ def length(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
     return value
+
+
+def micrometres(text: str) -> float:
+    """Return a length that a microscope tells apart, in micrometres: the size of a pixel, the step of a stack.
+
+    >>> micrometres("0.59")
+    0.59
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    from crystal_search.formats.scale import PIXEL_UM
+
+    (low, high), value = PIXEL_UM, float(text)
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g} micrometres, got {text}")
+    return value

@@ -9,10 +9,13 @@ from pathlib import Path
 from crystal_search.columns import Cell
 from crystal_search.crystals.stacks import StackedCrystal, joined
 from crystal_search.direct.crystal_files import SearchedFile
+from crystal_search.direct.target_files import NO_SCALE
+from crystal_search.formats.scale import UNEQUAL
 
 COLUMNS = (
     *("path", "crystal", "probability", "first_section", "sections", "centre_row_px", "centre_column_px"),
-    *("long_um", "short_um", "angle_degrees", "height_um", "volume_um3", "cut_off", "um_per_px", "section_um", "error"),
+    *("long_um", "short_um", "angle_degrees", "height_um", "volume_um3", "cut_off", "um_per_px", "scale_from"),
+    *("section_um", "error"),
 )
 
 
@@ -24,32 +27,34 @@ class Scale:
     section_um: float
 
 
-def stacked_rows(found: Iterable[SearchedFile], scale: Scale) -> Iterator[dict[str, Cell]]:
+def stacked_rows(found: Iterable[SearchedFile], section_um: float) -> Iterator[dict[str, Cell]]:
     """Yield a row for each crystal of each stack, or one for a stack without any, by the names of `COLUMNS`.
 
     Parameters
     ----------
     found
         Files in order: those of one folder, one after the other, are the sections of a stack from the bottom upwards.
-        One that could not be read leaves its stack without volumes, and the row says so.
+        One that could not be read, or whose scale nobody says, leaves its stack without volumes; the row says so.
+    section_um
+        From section to section.
     """
     for folder, files in groupby(found, key=lambda each: each.path.parent):
-        yield from _rows_of(folder, tuple(files), scale)
+        yield from _rows_of(folder, tuple(files), section_um)
 
 
-def _rows_of(folder: Path, sections: Sequence[SearchedFile], scale: Scale) -> Iterator[dict[str, Cell]]:
-    nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {
-        "path": str(folder),
-        "um_per_px": scale.um_per_px,
-        "section_um": scale.section_um,
-    }
-    error = _error_of(sections)
-    crystals = () if error else joined([each.crystals for each in sections])
+def _rows_of(folder: Path, sections: Sequence[SearchedFile], section_um: float) -> Iterator[dict[str, Cell]]:
+    nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {"path": str(folder), "section_um": section_um}
+    error, said = _error_of(sections), sections[0].scale
+    if error or said is None:
+        yield nothing | {"error": error or NO_SCALE}
+        return
+    nothing |= {"um_per_px": said.um_per_px, "scale_from": said.said_by}
+    crystals = joined([each.crystals for each in sections])
     if not crystals:
-        yield nothing | {"error": error}
+        yield nothing
     size_px = sections[0].height_px, sections[0].width_px
     for number, crystal in enumerate(crystals, start=1):
-        yield nothing | {"crystal": number} | _cells_of(crystal, size_px, scale)
+        yield nothing | {"crystal": number} | _cells_of(crystal, size_px, Scale(said.um_per_px, section_um))
 
 
 def _error_of(sections: Sequence[SearchedFile]) -> str | None:
@@ -60,6 +65,12 @@ def _error_of(sections: Sequence[SearchedFile]) -> str | None:
     sizes = {(each.height_px, each.width_px) for each in sections}
     if len(sizes) > 1:
         return f"sections of {len(sizes)} different sizes; a stack has one, keep each in a folder of its own"
+    scales = [each.um_per_px for each in sections]
+    if None in scales:
+        return NO_SCALE
+    told = sorted(filter(None, scales))
+    if told[-1] > told[0] * (1 + UNEQUAL):
+        return f"sections have {told[0]:.4g} to {told[-1]:.4g} micrometres a pixel; say --um-per-px for all"
     return None
 
 

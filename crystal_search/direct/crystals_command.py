@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from crystal_search.arguments import count, length
+from crystal_search.arguments import count, length, micrometres
 from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, rows_of, searched
-from crystal_search.direct.crystal_stacks import Scale, stacked_rows
+from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS, dispense_rows, target_rows
@@ -40,9 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
     add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
     add("--coco", type=Path, metavar="JSON", help="write boxes and outlines as COCO annotations")
-    add("--um-per-px", type=length, metavar="UM", help="micrometres a stored pixel (default: settings, else the file)")
     add(
-        "--z", type=length, metavar="UM", help="images of a folder are sections so far apart: one row for every crystal"
+        "--um-per-px",
+        type=micrometres,
+        metavar="UM",
+        help="micrometres a stored pixel (default: settings, else the file)",
+    )
+    add(
+        "--z",
+        type=micrometres,
+        metavar="UM",
+        help="images of a folder are sections so far apart: one row for every crystal",
     )
     add("--home", type=Path, metavar="DIR", help="installation whose settings say the scale by imager (default: none)")
     _add_aims(parser)
@@ -71,15 +79,13 @@ def run(arguments: argparse.Namespace) -> None:
     ModelError
         If the model cannot be used.
     """
-    if arguments.z and not arguments.um_per_px:
-        raise UserError("--z asks for volumes, and these need the size of a pixel; give --um-per-px too")
     search = _search(arguments)
     paths = inputs(arguments.images)
     check_places((arguments.csv, arguments.coco, arguments.targets, arguments.dispense), but=paths)
     if arguments.overlays:
         make_folder(arguments.overlays)
     found = list(searched_files(paths, search, arguments.overlays))
-    write_whole(arguments.csv, _table(found, arguments.um_per_px, arguments.z))
+    write_whole(arguments.csv, _table(found, arguments.z))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
     _write_aims(found, search, arguments)
@@ -128,11 +134,14 @@ def searched_files(paths: Sequence[Path], search: Search, overlays: Path | None)
         yield replace(found, picture=b"")
 
 
-def _table(found: Sequence[SearchedFile], um_per_px: float | None, section_um: float | None) -> str:
+def _table(found: Sequence[SearchedFile], section_um: float | None) -> str:
     """Return the CSV file of what was found: image by image, or joined over sections."""
-    if um_per_px and section_um:
-        return csv_text(crystal_stacks.COLUMNS, stacked_rows(found, Scale(um_per_px, section_um)))
-    return csv_text(COLUMNS, [row for each in found for row in rows_of(each)])
+    if section_um is None:
+        return csv_text(COLUMNS, [row for each in found for row in rows_of(each)])
+    rows = list(stacked_rows(found, section_um))
+    if wrong := [row for row in rows if row["error"]]:
+        sys.stderr.write(f"warning: {len(wrong)} stacks have no volumes, as {wrong[0]['path']}: {wrong[0]['error']}\n")
+    return csv_text(crystal_stacks.COLUMNS, rows)
 
 
 def check_places(places: Iterable[Path | None], *, but: Iterable[Path | None]) -> None:

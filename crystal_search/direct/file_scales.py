@@ -35,13 +35,19 @@ class FileScales:
     imagers: Imagers = field(default_factory=Imagers)
     by_imager: Mapping[str, float] = field(default_factory=dict)
 
-    def of(self, path: Path, data: bytes) -> FileScale | None:
-        """Return the scale of a file with these bytes; None where nobody says one, for it is never guessed."""
+    def said_of(self, path: Path) -> FileScale | None:
+        """Return the scale of a file that is not read; None where neither somebody nor the settings say one."""
         if self.told is not None:
             return FileScale(um_per_px=self.told, said_by=TOLD)
         imager = self.imagers.of(FilePath(str(path.absolute())))
         if imager in self.by_imager:
             return FileScale(um_per_px=self.by_imager[imager], said_by=SETTINGS)
+        return None
+
+    def of(self, path: Path, data: bytes) -> FileScale | None:
+        """Return the scale of a file with these bytes; None where nobody says one, for it is never guessed."""
+        if known := self.said_of(path):
+            return known
         said = um_per_px_in(data)
         return None if said is None else FileScale(um_per_px=said, said_by=FILE)
 

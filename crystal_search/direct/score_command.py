@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crystal_search.adaptation.rescoring import NOTHING
-from crystal_search.arguments import count, fraction, length
+from crystal_search.arguments import count, fraction, micrometres
 from crystal_search.columns import plain
 from crystal_search.direct.rescored_files import READOUT_COLUMNS, rescored_rows, used_readout
 from crystal_search.direct.scored_files import (
@@ -61,7 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PROBABILITY",
         help="of the crystal group in the best chop, from which crystals are searched for (default: %(default)s)",
     )
-    parser.add_argument("--um-per-px", type=length, metavar="UM", help="micrometres a pixel of the images as stored")
+    parser.add_argument(
+        "--um-per-px", type=micrometres, metavar="UM", help="micrometres a pixel of the images as stored"
+    )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
 
 

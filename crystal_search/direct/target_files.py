@@ -15,7 +15,7 @@ TARGET_COLUMNS = (
 DISPENSE_COLUMNS = (
     *("path", "candidate", *_PLACE, "to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um", "refused"),
 )
-NO_SCALE = "the scale of the image is not known: say by --um-per-px how many micrometres a pixel is"
+NO_SCALE = "the scale of the image is not known: say by --um-per-px, or in settings, how many micrometres a pixel is"
 
 
 def target_rows(found: SearchedFile) -> Iterator[dict[str, Cell]]:

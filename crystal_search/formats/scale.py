@@ -10,6 +10,8 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from crystal_search.formats.picture import kind_of
 
+#: The smallest and the largest size of a pixel that people and settings may say, micrometres.
+PIXEL_UM = (0.01, 1000.0)
 #: Micrometres a pixel that a microscope for drops may have. Files that say 72 to 1200 dots an inch, 353 to 21 um, say
 #: how they are to be printed.
 MICROSCOPE_UM = (0.01, 20.0)

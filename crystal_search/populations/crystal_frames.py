@@ -15,6 +15,7 @@ from crystal_search.crystals.border_weights import border_weights
 from crystal_search.crystals.boxes import corners
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.errors import UserError
+from crystal_search.formats.scale import PIXEL_UM
 
 BOX = ("centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees")
 SIZE = ("image_height_px", "image_width_px")
@@ -70,8 +71,15 @@ def _frame(path: str, lines: Sequence[tuple[str, TableRow]]) -> Frame:
         boxes=np.array(boxes, np.float64).reshape(-1, 5),
         height_px=height,
         width_px=width,
-        um_per_px=_same(path, lines, "um_per_px"),
+        um_per_px=_scale(path, lines),
     )
+
+
+def _scale(path: str, lines: Sequence[tuple[str, TableRow]]) -> float | None:
+    told, (low, high) = _same(path, lines, "um_per_px"), PIXEL_UM
+    if told and not low <= told <= high:
+        raise UserError(f"{lines[0][0]}: um_per_px is {told:g}, expected {low:g} to {high:g}; correct the lines")
+    return told
 
 
 def _box(where: str, row: TableRow) -> tuple[float, ...]:
@@ -87,7 +95,7 @@ def _number(where: str, row: TableRow, name: str) -> float:
     except ValueError:
         value = float("nan")
     if not isfinite(value) or abs(value) > LARGEST_PX:
-        raise UserError(f"{where}: {name} is {row[name]!r}, expected a number; correct the line")
+        raise UserError(f"{where}: {name} is {row[name]!r}, expected a number up to {LARGEST_PX:g}; correct the line")
     return value
 
 

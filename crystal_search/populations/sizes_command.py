@@ -4,14 +4,15 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from crystal_search.arguments import count, length
+from crystal_search.arguments import count, length, micrometres
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
-from crystal_search.direct.file_scales import scales_of
+from crystal_search.direct.file_scales import FileScales, scales_of
 from crystal_search.direct.scored_files import inputs
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
@@ -52,10 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--page", type=Path, metavar="HTML", help="page with plots and tests")
     add(
         "--um-per-px",
-        type=length,
+        type=micrometres,
         metavar="UM",
-        help="micrometres a pixel (default: as CSV or images tell, or px)",
+        help="micrometres a pixel (default: as CSV, settings or images tell, or px)",
     )
+    add("--home", type=Path, metavar="DIR", help="installation whose settings say the scale by imager (default: none)")
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
 
 
@@ -98,16 +100,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     """Return the frames, and what is wrong with images that are none."""
+    scales = scales_of(arguments.um_per_px, arguments.home)
     if not arguments.source.is_dir():
         if arguments.model:
             raise UserError(
                 f"{arguments.source} is no folder of images; --model is for one: leave it out for a CSV file"
             )
-        return read_frames(arguments.source)
+        told, wrong = read_frames(arguments.source)
+        return [_scaled(each, scales) for each in told], wrong
     if not arguments.model:
         raise UserError(f"{arguments.source} is a folder of images; name a detector with --model CARD")
     model = in_role(read_model(arguments.model), CrystalCard)
-    scales = scales_of(arguments.um_per_px, home=None)
     search = Search(network=OnnxNetwork(model, threads=arguments.threads), scales=scales)
     files = searched_files(inputs([arguments.source]), search, None)
     found = list(found_frames(files))
@@ -115,6 +118,12 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     if not frames:
         raise UserError(f"none of {len(found)} images of {arguments.source} can be read; name another folder")
     return frames, [each for each in found if isinstance(each, str)]
+
+
+def _scaled(frame: Frame, scales: FileScales) -> Frame:
+    """Return a frame of a table with the scale that is said of its path, where the table tells none."""
+    said = None if frame.um_per_px else scales.said_of(Path(frame.path))
+    return replace(frame, um_per_px=said.um_per_px) if said else frame
 
 
 def _times(frames: Sequence[Frame], arguments: argparse.Namespace) -> Timed:

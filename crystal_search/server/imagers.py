@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from crystal_search.errors import ConfigError
+from crystal_search.formats.scale import PIXEL_UM
 
 WHOLE = "all images"  #: the imager, where nothing tells one
 ROCK_IMAGER = re.compile(r"(?<![A-Za-z])RI\d{1,4}-\d{2,6}")  #: serial numbers, as Formulatrix' folders have them
 WILDCARD = re.compile(r"[*?\[]")
 UNCLOSED = re.compile(r"\[(?!!?\]?[^\]]*\])")  #: of `fnmatch`, for which it is a letter then
 LONGEST_NAME = 100
-PIXEL_UM = (0.01, 1000)  #: the smallest and the largest size of a pixel, in micrometres
 
 
 class Photograph(Protocol):
@@ -94,7 +94,7 @@ def calibration_in(table: Any, imagers: Imagers, where: Path) -> dict[str, float
         low, high = PIXEL_UM
         if not isinstance(size, int | float) or isinstance(size, bool) or not low <= size <= high:
             raise ConfigError(
-                f"{where}: micrometres_per_pixel: {name!r} must be a number from {low} to {high}, got {size!r}"
+                f"{where}: micrometres_per_pixel: {name!r} must be a number from {low:g} to {high:g}, got {size!r}"
             )
     return {name: float(size) for name, size in table.items()}
 

@@ -64,15 +64,24 @@ def test_it_is_judged_on_a_folder_of_annotated_images(
     assert "Crystals</h2>" in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_sections_are_joined_to_crystals_with_a_volume(card: Path, tmp_path: Path) -> None:
+def test_sections_are_joined_to_crystals_with_a_volume(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "stack").mkdir()
     for number in range(2):
         (tmp_path / "stack" / f"{number}.png").write_bytes(picture(0))
     words = ["crystals", str(tmp_path / "stack"), "--model", str(card), "--csv", str(tmp_path / "stack.csv")]
-    assert main([*words, "--z", "2", "--um-per-px", "0.5"]) == OK
-    with (tmp_path / "stack.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["path"] for row in rows} == {str(tmp_path / "stack")}
+    assert main([*words, "--z", "2"]) == OK
+    (row,) = rows_in(tmp_path / "stack.csv")
+    assert row["error"].startswith("the scale of the image is not known")
+    assert "1 stacks have no volumes" in capsys.readouterr().err
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text('[micrometres_per_pixel]\n"all images" = 0.5\n')
+    assert main([*words, "--z", "2", "--home", str(home.path)]) == OK
+    rows = rows_in(tmp_path / "stack.csv")
+    assert {(row["path"], row["um_per_px"], row["scale_from"]) for row in rows} == {
+        (str(tmp_path / "stack"), "0.5", "settings")
+    }
     for row in rows:
         assert not row["crystal"] or (row["sections"], float(row["volume_um3"]) > 0) == ("2", True)
 
@@ -249,6 +258,11 @@ def test_a_folder_of_images_is_searched_for_crystals_over_time(card: Path, tmp_p
     write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="eager", least_probability=0.01), tmp_path)
     words = ["crystals", "sizes", str(images), "--model", str(tmp_path / "eager.card.json"), "--times", str(times)]
     assert main([*words, "--csv", str(out), "--page", str(tmp_path / "page.html")]) == OK
+    assert "long_px_median" in rows_in(out)[0]
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text('[micrometres_per_pixel]\n"all images" = 0.5\n')
+    assert main([*words, "--csv", str(out), "--home", str(home.path)]) == OK
+    assert "long_um_median" in rows_in(out)[0]
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert [row["hours"] for row in rows] == ["1.0", "2.5"]

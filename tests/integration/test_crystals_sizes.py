@@ -11,6 +11,7 @@ import pytest
 from crystal_search.archives.set_hash import set_hash
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
+from crystal_search.server.home import Home
 
 HOURS = ("0", "4", "6", "8", "10")
 
@@ -112,6 +113,10 @@ def test_where_only_some_images_tell_a_scale_none_is_taken_for_all(
     assert "2 images with crystals tell no scale, as 1.png" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
     assert main([*words, "--um-per-px", "0.5"]) == OK
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text('[micrometres_per_pixel]\n"all images" = 0.5\n')
+    assert main([*words, "--home", str(home.path)]) == OK
+    assert [row["long_um_median"] for row in rows(tmp_path / "out.csv")] == ["10.0"] * 3
     assert main(scaled(tmp_path, ".5", ".5", ".5")) == OK
     assert [row["long_um_median"] for row in rows(tmp_path / "out.csv")] == ["10.0"] * 3
 

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from crystal_search.arguments import count, fraction
+from crystal_search.arguments import count, fraction, micrometres
 
 
 @pytest.mark.parametrize("text", ["0", "1.01", "-0.5", "nan"])
@@ -21,3 +21,9 @@ def test_the_ends_of_what_is_allowed() -> None:
 def test_what_is_no_count_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=r"at least 1"):
         count(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-2", "1e9", "nan", "inf", "0.009"])
+def test_a_scale_that_no_microscope_has_is_refused_with_the_range(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=rf"must be from 0.01 to 1000 micrometres, got {text}"):
+        micrometres(text)

@@ -15,8 +15,8 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import areas, corners, outline_of, overlaps, reaches, smallest_around, within_outline
 from crystal_search.crystals.stacks import StackedCrystal, joined
 from crystal_search.direct.crystal_files import SearchedFile
-from crystal_search.direct.crystal_stacks import COLUMNS, Scale, stacked_rows
-from crystal_search.exit_codes import USAGE
+from crystal_search.direct.crystal_stacks import COLUMNS, stacked_rows
+from crystal_search.direct.file_scales import FileScale
 from crystal_search.main import main
 from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.insect_cells.cell_crystals import drawn_crystals
@@ -119,7 +119,7 @@ def few_cells(target: str, side_px: int) -> Stage:
 
 
 def file(name: str, *crystals: Crystal, **more: object) -> SearchedFile:
-    known = {"height_px": 100, "width_px": 100} | more
+    known = {"height_px": 100, "width_px": 100, "scale": FileScale(um_per_px=0.5, said_by="told")} | more
     return SearchedFile(path=Path(name), crystals=crystals, **known)  # type: ignore[arg-type]
 
 
@@ -129,7 +129,7 @@ def test_a_row_for_each_crystal_of_each_folder() -> None:
         *(file("b/0.png"), file("c/0.png", error="no image"), file("c/1.png", square(20, 20))),
         *(file("d/0.png", square(20, 20)), file("d/1.png", square(20, 20), height_px=90)),
     ]
-    rows = list(stacked_rows(files, Scale(0.5, 2.0)))
+    rows = list(stacked_rows(files, 2.0))
     assert [list(row) for row in rows] == [list(COLUMNS)] * 5
     told = [[row[name] for name in ("path", "crystal", "first_section", "sections", "volume_um3")] for row in rows]
     assert told == [
@@ -144,11 +144,29 @@ def test_a_row_for_each_crystal_of_each_folder() -> None:
     assert str(rows[4]["error"]).startswith("sections of 2 different sizes")
 
 
-def test_volumes_need_the_size_of_a_pixel(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["crystals", str(tmp_path), "--model", "x.card.json", "--csv", str(tmp_path / "x.csv"), "--z", "2"]
-    assert main(words) == USAGE
-    assert "give --um-per-px too" in capsys.readouterr().err
-    assert not (tmp_path / "x.csv").exists()
+@pytest.mark.parametrize(
+    ("scales", "said"),
+    [
+        ((None, None), "the scale of the image is not known"),
+        ((0.5, None), "the scale of the image is not known"),
+        ((0.5, 0.6), "sections have 0.5 to 0.6 micrometres a pixel"),
+    ],
+)
+def test_volumes_need_the_one_size_of_a_pixel(scales: tuple[float | None, ...], said: str) -> None:
+    told = [None if each is None else FileScale(um_per_px=each, said_by="file") for each in scales]
+    files = [file(f"a/{number}.png", square(20, 20), scale=scale) for number, scale in enumerate(told)]
+    (row,) = stacked_rows(files, 2.0)
+    assert str(row["error"]).startswith(said)
+    assert row["volume_um3"] is None
+
+
+@pytest.mark.parametrize("words", [["--z", "0"], ["--z", "2", "--um-per-px", "nan"], ["--um-per-px", "1e9"]])
+def test_scales_that_cannot_be_are_refused_before_anything_is_searched(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["crystals", str(tmp_path), "--csv", str(tmp_path / "x.csv"), *words])
+    assert "must be from 0.01 to 1000 micrometres" in capsys.readouterr().err
 
 
 def _alone(places: NDArray[np.int64], all_places: Sequence[NDArray[np.int64]], side_px: int) -> bool:
