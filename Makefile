@@ -29,22 +29,28 @@ TORCH ?= torch==2.13.0
 # Which torch and torchvision fit each other; with a GPU's libraries.
 MASK_RCNN ?= torch==2.14.1 torchvision==0.29.1
 
-.PHONY: run test lint unit unit-inside unit-services bench compare freeze volunteer wheel docker boinc-docs fuzz fuzz-api kill mask-rcnn mitsuba pictures clean
+.PHONY: run test lint unit unit-inside unit-services unit-pages bench compare freeze volunteer wheel docker boinc-docs fuzz fuzz-api kill mask-rcnn mitsuba pictures clean
 
 run: $(VENV)/run.stamp
 	$(BIN)/crystal-search run --serve $(SERVE) --port $(PORT)
 
 test: $(VENV)/test.stamp lint unit
 
-# Two processes side by side, for a machine of two cores; what each says comes when it is done.
+# Two processes side by side, for a machine of two cores, and the third when one is done; what each says comes then.
 unit: $(VENV)/test.stamp
-	$(MAKE) --jobs 2 --keep-going --output-sync=target --no-print-directory unit-inside unit-services
+	$(MAKE) --jobs 2 --keep-going --output-sync=target --no-print-directory unit-inside unit-services unit-pages
+
+# Programs that tests start are compiled once, also where the environment forbids that: Python takes "" for no.
+unit-inside unit-services unit-pages: export PYTHONDONTWRITEBYTECODE :=
 
 unit-inside:
 	$(BIN)/python -m pytest --ignore tests/integration --ignore tests/acceptance
 
 unit-services:
-	$(BIN)/python -m pytest tests/integration tests/acceptance
+	$(BIN)/python -m pytest tests/integration
+
+unit-pages:
+	$(BIN)/python -m pytest tests/acceptance
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
