@@ -94,7 +94,7 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("EXTENT_median", "number", "half of the crystals are smaller", "", 2),
         Column("EXTENT_upper_quartile", "number", "three quarters of the crystals are smaller", "", 2),
         Column("growth_UNIT_an_hour", "number", "of the long side of the same crystals, since the time before", "", 2),
-        Column("times", "count", "times that a trend is of"),
+        Column("times", "count", "times that have such a figure"),
         Column(
             "change_an_hour", "number", "Theil-Sen slope; of the same crystals, the median of pairs of times", "", 3
         ),
@@ -102,7 +102,7 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "mann_kendall_p",
             "share",
-            "probability of a trend as clear as this where there is none",
+            "probability of a trend as clear as this where there is none, of one figure a time",
             "Mann-Kendall p",
             4,
         ),

@@ -4,7 +4,7 @@ What is drawn is frames, since crystals of one frame share its light and focus. 
 crystals are drawn, as many as a Poisson process gives.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +38,11 @@ class Population:
     def area(self) -> Floats:
         """Areas of their boxes, (N,)."""
         return self.long * self.short
+
+    @property
+    def units(self) -> int:
+        """How many are drawn again: frames, or the crystals of the one frame."""
+        return self.frames if self.frames > 1 else len(self.long)
 
     @cached_property
     def _drawn(self) -> tuple[Labels, Floats]:
@@ -80,10 +85,6 @@ class Population:
         summed = (np.cumsum(each * self.long[order], axis=1) for each in self._weights(order))
         rows = (pair for both in zip(counted, summed, strict=True) for pair in zip(*both, strict=True))
         return np.stack([_mean_of_first(*pair, self.frames * n) for pair, n in zip(rows, a_frame, strict=True)])
-
-    def of_frames(self, statistic: Callable[[Floats, Floats], float], values: Floats) -> Floats:
-        """Return a statistic of weights and values of each frame's crystals, (frames,)."""
-        return np.array([statistic(self.weight[self.frame == n], values[self.frame == n]) for n in range(self.frames)])
 
 
 def _mean_of_first(counted: Floats, summed: Floats, wanted: Floats) -> Floats:

@@ -15,7 +15,8 @@ from crystal_search.populations.population_plots import (
     over_time_plot,
 )
 from crystal_search.populations.population_tables import Experiment, change_table, sizes_in, time_table, trend_table
-from crystal_search.populations.trends import AREA, COUNT, FEWEST_CRYSTALS, interpolated
+from crystal_search.populations.trend_tests import least_p
+from crystal_search.populations.trends import AREA, COUNT, FEWEST_CRYSTALS, Trend, interpolated
 
 LIBRARIES = ("scipy", "matplotlib")
 SIGNIFICANT = 0.05
@@ -25,15 +26,18 @@ HOW = (
     "cut off more often, so each of the others counts by the inverse of the part of the frame in which its box "
     "would lie wholly inside (Miles and Lantuejoul). Where the size of the images is not known all count once.",
     "Numbers in brackets are 95 % intervals: frames of each time were drawn again 1000 times; where a time has "
-    "one frame alone, its crystals were. They tell what other frames of the same suspension would have given, not "
-    "what another experiment would.",
+    "one frame alone, its crystals were. Few frames scatter too little when they are drawn again, and tell little of "
+    "how much they do: both is made up for (Student's t). They tell what other frames of the same suspension would "
+    "have given, not what another experiment would. Where all draws are alike there is no interval.",
     "Growth of the same crystals: of two times the one with fewer crystals a frame has the same as the largest of "
     "the other, as many of them, since crystals that come later are smaller. The growth is the median, over all "
     "pairs of times, of the change of their mean long side an hour. The median of all crystals grows slower while "
     "new ones come. A detector that misses small crystals, or is unsure of their sides, makes the growth too "
     "large.",
     "Other changes an hour are Theil-Sen slopes, the median of the slopes between all pairs of times. The Mann- "
-    "Kendall test is Kendall's tau-b of the frames' values against time. Neighbouring times are compared by the "
+    "Kendall test is Kendall's tau-b of the figure of each time against time: frames of one time are no times of "
+    "their own. Its p is at least 2 over the number of orders that so many times can have: 0.33 with three times, "
+    "0.083 with four, 0.017 with five. Neighbouring times are compared by the "
     "two-sided test of Kolmogorov and Smirnov, of the crystals that are not cut off, each once, where both times "
     f"have {FEWEST_CRYSTALS} or more. It takes crystals to be independent of each other; frames with light and "
     "focus of their own make it find differences too easily.",
@@ -42,7 +46,7 @@ HOW = (
     "none.",
     "Concentrations are those on straight lines between measurements; times before the first or after the last "
     "one count for no correlation. A correlation is over times: with few of them nearly all that only rises or "
-    "falls correlates.",
+    "falls correlates. Its interval is Fisher's, of four times or more, and none where the order agrees wholly.",
 )
 
 
@@ -102,15 +106,18 @@ def said(found: Experiment) -> Iterator[str]:
         yield f"The same crystals grow by {_bracketed(found.growth.a_hour)} {unit} an hour along their long side."
     counts = found.trend(COUNT)
     ends = f"{_bracketed(counts.figures[0])} at first, {_bracketed(counts.figures[-1])} at last"
-    yield f"Crystals a frame: {ends}; {_trend(counts.tau, counts.p_corrected)}."
+    yield f"Crystals a frame: {ends}; {_trend(counts)}."
     if not math.isnan((pearson := found.trend(AREA).pearson).value):
         yield f"What crystals cover correlates with the concentration by {_bracketed(pearson)} (Pearson)."
 
 
-def _trend(tau: float, p: float) -> str:
+def _trend(counts: Trend) -> str:
+    p = counts.p_corrected
     if math.isnan(p):
         return "too few times for a test of a trend"
-    way = "rise" if tau > 0 else "fall"
+    if (least := least_p(counts.times)) >= SIGNIFICANT:
+        return f"{counts.times} times are too few to prove a trend (p is {least:.2g} at least)"
+    way = "rise" if counts.tau > 0 else "fall"
     return (
         f"they {way} (Mann-Kendall, corrected p {p:.2g})"
         if p < SIGNIFICANT

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crystal_search.bootstrap import Interval, interval
 from crystal_search.evaluation.tables import Cell, Table, table
+from crystal_search.populations.draw_intervals import drawn_interval
 from crystal_search.populations.population import Population
 from crystal_search.populations.times import Concentrations
+from crystal_search.populations.trend_tests import NOTHING
 from crystal_search.populations.trends import (
     AREA,
     COUNT,
@@ -90,7 +91,7 @@ def _time_rows(found: Experiment) -> Iterator[tuple[Cell, ...]]:
         yield (
             *(each.hours, each.frames, len(each.long), each.cut_off),
             *(found.trend(name).figures[place] for name in (COUNT, AREA)),
-            *(interval(float(values[0]), values[1:]) for values in sizes),
+            *(drawn_interval(values, [each.units], least=0.0) for values in sizes),
             *(found.growth.since_before[place], dissolved),
         )
 
@@ -101,12 +102,11 @@ def trend_table(found: Experiment) -> Table:
 
 
 def _trend_rows(found: Experiment) -> Iterator[tuple[Cell, ...]]:
-    nothing = Interval(float("nan"), float("nan"), float("nan"))
-    yield (SAME, found.unit, len(found.populations), found.growth.a_hour, *(None,) * 3, nothing, nothing)
+    yield (SAME, found.unit, len(found.populations), found.growth.a_hour, *(None,) * 3, NOTHING, NOTHING)
     for each in found.trends:
         tested = (each.tau, each.p, each.p_corrected)
         unit = found.unit_of[each.measure]
-        yield (each.measure, unit, len(each.hours), each.a_hour, *tested, each.pearson, each.spearman)
+        yield (each.measure, unit, each.times, each.a_hour, *tested, each.pearson, each.spearman)
 
 
 def change_table(found: Experiment) -> Table:

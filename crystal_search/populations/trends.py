@@ -1,8 +1,9 @@
 """What becomes of a population over time: rates, tests, correlations with a concentration.
 
 A rate is the Theil-Sen slope, the median of the slopes between all pairs of times (Theil 1950, Sen 1968). The
-Mann-Kendall test is Kendall's tau of values against time (Mann 1945), of each frame's values: tau-b allows for ties.
-Probabilities of several tests are corrected by Benjamini and Hochberg (1995). SciPy reckons all of them.
+Mann-Kendall test is Kendall's tau against time (Mann 1945) of the figure of each time: frames of one time tell the
+same moment, and would make any difference between two moments a trend. Probabilities of several tests are corrected by
+Benjamini and Hochberg (1995).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,10 +12,18 @@ from itertools import pairwise
 
 import numpy as np
 
-from crystal_search.bootstrap import Interval, interval
+from crystal_search.bootstrap import Interval
 from crystal_search.metrics import Floats
-from crystal_search.populations.population import Population, weighted_quantile
+from crystal_search.populations.draw_intervals import count_interval, drawn_interval
+from crystal_search.populations.population import Population
 from crystal_search.populations.times import Concentrations
+from crystal_search.populations.trend_tests import (
+    FEWEST_TIMES,
+    NOTHING,
+    corrected_for_many,
+    correlations,
+    mann_kendall,
+)
 
 COUNT, AREA = "crystals a frame", "crystal area a frame"
 MEDIANS: dict[str, Callable[[Population], Floats]] = {
@@ -22,7 +31,7 @@ MEDIANS: dict[str, Callable[[Population], Floats]] = {
     "short side, median": lambda each: each.short,
     "aspect, median": lambda each: each.aspect,
 }
-FEWEST_TIMES, FEWEST_CRYSTALS = 3, 5  #: for a rate or a correlation; of a time, for a test
+FEWEST_CRYSTALS = 5  #: of a time, for a test
 EXACT_UP_TO = 1000  #: crystals of both times, for an exact test of Kolmogorov and Smirnov
 
 
@@ -32,7 +41,7 @@ class Trend:
 
     measure: str
     hours: Floats  #: (T,)
-    drawn: Floats  #: (1 + DRAWS, T), the figure itself first; NaN where there is nothing to measure
+    figures: tuple[Interval, ...]  #: at each time; NaN where there is nothing to measure
     a_hour: Interval  #: Theil-Sen slope
     tau: float  #: Kendall's, NaN where there are too few
     p: float
@@ -41,9 +50,9 @@ class Trend:
     spearman: Interval
 
     @property
-    def figures(self) -> list[Interval]:
-        """The figure at each time."""
-        return [interval(float(column[0]), column[1:]) for column in self.drawn.T]
+    def times(self) -> int:
+        """How many times have such a figure."""
+        return sum(not np.isnan(each.value) for each in self.figures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,20 +97,22 @@ def growth(populations: Sequence[Population]) -> Growth:
     means = np.stack([each.mean_of_largest(common[:, place]) for place, each in enumerate(populations)], axis=1)
     first, second = np.triu_indices(len(hours), 1)
     slopes = (means[:, second, first] - means[:, first, second]) / (hours[second] - hours[first])  # (draws, pairs)
-    neighbours = {int(after): slopes[:, pair] for pair, after in enumerate(second) if after == first[pair] + 1}
-    nothing = np.full(len(slopes), np.nan)
-    since = [neighbours.get(place, nothing) for place in range(len(hours))]
-    return Growth(a_hour=_median_of(slopes), since_before=tuple(interval(float(each[0]), each[1:]) for each in since))
+    units = [each.units for each in populations]
+    since = [NOTHING for _ in populations]
+    for pair, (before, after) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        if after == before + 1:
+            since[after] = drawn_interval(slopes[:, pair], units[before : after + 1])
+    all_units = [each for each, counts_too in zip(units, enough, strict=True) if counts_too]
+    return Growth(a_hour=_median_of(slopes, all_units), since_before=tuple(since))
 
 
-def _median_of(slopes: Floats) -> Interval:
+def _median_of(slopes: Floats, units: Sequence[int]) -> Interval:
     """Return the median of slopes (draws, pairs), of those that are known; NaN where too few times have crystals."""
     known = ~np.isnan(slopes[0])
     if known.sum() < FEWEST_TIMES:
-        return Interval(float("nan"), float("nan"), float("nan"))
+        return NOTHING
     rows = slopes[:, known]
-    medians = np.median(rows[~np.isnan(rows).any(axis=1)], axis=1)
-    return interval(float(medians[0]), medians[1:])
+    return drawn_interval(np.median(rows[~np.isnan(rows).any(axis=1)], axis=1), units)
 
 
 def trends(populations: Sequence[Population], concentrations: Concentrations | None) -> list[Trend]:
@@ -109,18 +120,27 @@ def trends(populations: Sequence[Population], concentrations: Concentrations | N
     hours = np.array([each.hours for each in populations])
     dissolved = None if concentrations is None else interpolated(concentrations, hours)
     drawn = series_of(populations)
-    tests = {name: _mann_kendall(name, populations) for name in drawn}
+    tests = {name: mann_kendall(hours, values[0]) for name, values in drawn.items()}
     corrected = corrected_for_many([p for _, p in tests.values()])
     found = []
     for (name, values), p_corrected in zip(drawn.items(), corrected, strict=True):
-        pearson, spearman = _correlations(values, dissolved)
-        figures = {"a_hour": _rate(hours, values), "pearson": pearson, "spearman": spearman}
-        tau, p = tests[name]
-        found.append(Trend(measure=name, hours=hours, drawn=values, tau=tau, p=p, p_corrected=p_corrected, **figures))
+        pearson, spearman = (NOTHING, NOTHING) if dissolved is None else correlations(values[0], dissolved)
+        told = {"a_hour": _rate(hours, values, populations), "pearson": pearson, "spearman": spearman}
+        figures, (tau, p) = _figures(name, values, populations), tests[name]
+        found.append(Trend(measure=name, hours=hours, figures=figures, tau=tau, p=p, p_corrected=p_corrected, **told))
     return found
 
 
-def _rate(hours: Floats, values: Floats) -> Interval:
+def _figures(measure: str, values: Floats, populations: Sequence[Population]) -> tuple[Interval, ...]:
+    """Return a figure (1 + DRAWS, T) at each time with its interval."""
+    if measure == COUNT:
+        told = zip(values.T, populations, strict=True)
+        return tuple(count_interval(drawn, each.units, len(each.long), each.frames) for drawn, each in told)
+    pairs = zip(values.T, populations, strict=True)
+    return tuple(drawn_interval(drawn, [each.units], least=0.0) for drawn, each in pairs)
+
+
+def _rate(hours: Floats, values: Floats, populations: Sequence[Population]) -> Interval:
     from scipy.stats import theilslopes
 
     slopes = np.full(len(values), np.nan)
@@ -128,63 +148,14 @@ def _rate(hours: Floats, values: Floats) -> Interval:
         known = ~np.isnan(row)
         if known.sum() >= FEWEST_TIMES:
             slopes[number] = theilslopes(row[known], hours[known]).slope
-    return interval(float(slopes[0]), slopes[1:])
-
-
-def _mann_kendall(measure: str, populations: Sequence[Population]) -> tuple[float, float]:
-    """Return Kendall's tau against time and its probability, of frames where a frame has such a figure."""
-    from scipy.stats import kendalltau
-
-    hours = np.repeat([each.hours for each in populations], [each.frames for each in populations])
-    values = np.concatenate([_of_frames(measure, each) for each in populations])
-    known = ~np.isnan(values)
-    if len(set(hours[known])) < FEWEST_TIMES or len(set(values[known])) < 2:
-        return float("nan"), float("nan")
-    found = kendalltau(hours[known], values[known])
-    return float(found.statistic), float(found.pvalue)
-
-
-def _of_frames(measure: str, population: Population) -> Floats:
-    if measure == COUNT:
-        return population.of_frames(lambda weights, _: float(weights.sum()), population.long)
-    if measure == AREA:
-        return population.of_frames(lambda weights, values: float(weights @ values), population.area)
-    return population.of_frames(_median, MEDIANS[measure](population))
-
-
-def _median(weights: Floats, values: Floats) -> float:
-    order = np.argsort(values, kind="stable")
-    return float(weighted_quantile(values[order], weights[None, order], 0.5)[0]) if len(order) else float("nan")
+    there = ~np.isnan(values[0])
+    return drawn_interval(slopes, [each.units for each, known in zip(populations, there, strict=True) if known])
 
 
 def interpolated(concentrations: Concentrations, hours: Floats) -> Floats:
     """Return the concentration at `hours` (T,) on straight lines between measurements; NaN before and after them."""
     outside = {"left": float("nan"), "right": float("nan")}
     return np.asarray(np.interp(hours, concentrations.hours, concentrations.values, **outside))
-
-
-def _correlations(values: Floats, dissolved: Floats | None) -> tuple[Interval, Interval]:
-    """Return Pearson's and Spearman's correlation, over times, of figures (draws, T) with a concentration (T,)."""
-    from scipy.stats import rankdata
-
-    nothing = Interval(float("nan"), float("nan"), float("nan"))
-    if dissolved is None:
-        return nothing, nothing
-    known = ~np.isnan(dissolved) & ~np.isnan(values[0])
-    if known.sum() < FEWEST_TIMES:
-        return nothing, nothing
-    rows, others = values[:, known], dissolved[known]
-    rows = rows[~np.isnan(rows).any(axis=1)]
-    linear = _correlation(rows, others)
-    ranked = _correlation(rankdata(rows, axis=1), rankdata(others))
-    return interval(float(linear[0]), linear[1:]), interval(float(ranked[0]), ranked[1:])
-
-
-def _correlation(rows: Floats, others: Floats) -> Floats:
-    """Return the correlation of each row (R, T) with others (T,), NaN where either does not change."""
-    away, other_away = rows - rows.mean(axis=1, keepdims=True), others - others.mean()
-    size = np.sqrt((away**2).sum(axis=1) * (other_away**2).sum())
-    return np.asarray((away @ other_away) / np.where(size > 0, size, np.nan))
 
 
 def changes(populations: Sequence[Population]) -> list[Change]:
@@ -208,14 +179,3 @@ def changes(populations: Sequence[Population]) -> list[Change]:
         Change(before=before, after=after, measure=name, distance=distance, p=p, p_corrected=p_corrected)
         for (before, after, name, distance, p), p_corrected in zip(found, corrected, strict=True)
     ]
-
-
-def corrected_for_many(probabilities: Sequence[float]) -> list[float]:
-    """Return probabilities as Benjamini and Hochberg correct them; those of tests that were not made stay NaN."""
-    from scipy.stats import false_discovery_control
-
-    values = np.array(probabilities, np.float64)
-    known = ~np.isnan(values)
-    if known.any():
-        values[known] = false_discovery_control(values[known], method="bh")
-    return [float(each) for each in values]

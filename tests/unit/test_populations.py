@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from crystal_search.direct.file_scales import FileScale
 from crystal_search.errors import UserError
 from crystal_search.populations import population
 from crystal_search.populations.crystal_frames import BORDER_PX, Frame, found_frames, read_frames
+from crystal_search.populations.draw_intervals import count_interval, drawn_interval
 from crystal_search.populations.population import Population, populations_of, weighted_quantile
 from crystal_search.populations.times import (
     Concentrations,
@@ -23,12 +25,12 @@ from crystal_search.populations.times import (
     times_of_names,
     times_of_table,
 )
+from crystal_search.populations.trend_tests import corrected_for_many, correlations, least_p, mann_kendall
 from crystal_search.populations.trends import (
     AREA,
     COUNT,
     FEWEST_CRYSTALS,
     changes,
-    corrected_for_many,
     growth,
     interpolated,
     trends,
@@ -109,7 +111,7 @@ def test_what_does_not_change_has_no_trend_and_no_difference() -> None:
     corrected = [*(each.p_corrected for each in trends(there, None)), *(each.p_corrected for each in changes(there))]
     assert min(corrected) > 0.005
     a_hour = growth(there).a_hour
-    assert a_hour.low <= 0 <= a_hour.high
+    assert abs(a_hour.value) < 2 * (a_hour.high - a_hour.value)
 
 
 def test_neighbouring_times_of_fast_growth_differ_in_length_and_not_in_aspect() -> None:
@@ -151,6 +153,78 @@ def test_probabilities_are_corrected_by_hand() -> None:
     found = corrected_for_many([0.01, float("nan"), 0.04, 0.03, 0.5])
     np.testing.assert_allclose(found, [0.04, np.nan, 0.16 / 3, 0.16 / 3, 0.5])
     assert np.isnan(corrected_for_many([float("nan")])).all()
+
+
+def test_a_trend_is_of_times_and_not_of_frames() -> None:
+    course = law(50, "burst")
+    rng = np.random.default_rng(1)
+    frames = [frame for hour in (2.0, 4.0, 6.0) for frame in seen(course, rng, hour)]
+    found = {
+        each.measure: each for each in trends(populations_of(frames, np.repeat((2, 4, 6), FRAMES).tolist(), 1.0), None)
+    }
+    assert (found[COUNT].tau, found[COUNT].p) == pytest.approx((1, 1 / 3))
+    assert all(each.p >= least_p(3) for each in found.values())
+    assert [least_p(times) for times in (3, 4, 5)] == pytest.approx([1 / 3, 1 / 12, 1 / 60])
+
+
+@given(st.lists(st.integers(0, 4), min_size=3, max_size=6))
+def test_no_trend_is_surer_than_times_allow_and_its_p_is_that_of_all_orders(figures: list[int]) -> None:
+    values = np.array(figures, np.float64)
+    _, p = mann_kendall(np.arange(len(values), dtype=float), values)
+    if len(set(figures)) == 1:
+        assert np.isnan(p)
+        return
+    assert least_p(len(figures)) <= p + 1e-12 <= 1 + 1e-12
+    scores = [
+        abs(sum(np.sign(later - one) for place, one in enumerate(order) for later in order[place + 1 :]))
+        for order in permutations(figures)
+    ]
+    assert p == pytest.approx(np.mean(np.array(scores) >= scores[0]))
+
+
+def test_intervals_of_draws_by_hand() -> None:
+    found = drawn_interval(np.array([5.0, 4, 6, np.nan]), [3, 3])
+    half = 2.7764451 * np.sqrt(6 / 4)  # t of four degrees of freedom, draws that scatter by 1
+    assert found == pytest.approx((5, 5 - half, 5 + half))
+    assert drawn_interval(np.array([5.0, 4, 6]), [2], least=0.0).low == 0
+    for alike_or_alone in (np.array([5.0, 5, 5]), np.array([np.nan, 4, 6])):
+        assert np.isnan(drawn_interval(alike_or_alone, [3])[1:]).all()
+    assert np.isnan(drawn_interval(np.array([5.0, 4, 6]), [1, 1])[1:]).all()
+
+
+def test_no_crystals_in_some_frames_are_not_none_in_all() -> None:
+    assert count_interval(np.zeros(9), 10, 0, 10) == pytest.approx((0, 0, 3.6888795 / 10))
+    alike = count_interval(np.full(9, 2.0), 4, 8, 4)
+    assert (alike.low, alike.high) == pytest.approx((3.4538 / 4, 15.7632 / 4), abs=1e-3)
+
+
+def test_correlations_have_fishers_bounds_or_none() -> None:
+    one, other = np.array([1.0, 2, 3, 4, 6]), np.array([1.0, 3, 2, 5, 4])
+    pearson, spearman = correlations(one, other)
+    assert pearson.value == pytest.approx(np.corrcoef(one, other)[0, 1])
+    wide = 1.959964 / np.sqrt(2)
+    assert pearson[1:] == pytest.approx(np.tanh(np.arctanh(pearson.value) + np.array([-wide, wide])))
+    wide *= np.sqrt(1 + 0.8**2 / 2)
+    assert spearman == pytest.approx((0.8, *np.tanh(np.arctanh(0.8) + np.array([-wide, wide]))))
+    assert np.isnan(correlations(one[:3], other[:3])[0][1:]).all()
+    assert np.isnan(correlations(one, -one)[1][1:]).all()
+
+
+@pytest.mark.parametrize("frames", [2, 3, 10])
+def test_intervals_hold_what_many_frames_would_tell(frames: int) -> None:
+    course, rng, held, away = law(20, "seeded"), np.random.default_rng(frames), [], np.array([1e3, 1e3, 0, 0, 0])
+    true = [len(frame.boxes) for frame in seen(course, rng, 6.0, frames=400)]
+    lengths = np.concatenate([frame.boxes[:, 2] for frame in seen(course, rng, 6.0, frames=400)])
+    for _ in range(60):
+        there = [
+            Frame(path="", boxes=each.boxes + away, height_px=3e3, width_px=3e3)
+            for each in seen(course, rng, 6.0, frames=frames)
+        ]
+        (one,) = populations_of(there, [6.0] * frames, 1.0)
+        count = count_interval(one.a_frame(np.ones_like(one.long)), one.units, len(one.long), one.frames)
+        median = drawn_interval(one.quantile(one.long, 0.5), [one.units])
+        held += [count.low / 1.03 <= np.mean(true) <= count.high, median.low <= np.median(lengths) <= median.high]
+    assert np.mean(held) >= 0.9
 
 
 def test_growth_of_a_few_crystals_by_hand() -> None:
