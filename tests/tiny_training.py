@@ -1,9 +1,15 @@
-"""``crystal-search`` with tiny networks beside its own: a program for tests that start and kill trainings."""
+"""``crystal-search`` with tiny networks beside its own: a program for tests that start and kill trainings.
+
+``python -m tests.tiny_training train ... AND train ...`` runs one after the other, until one fails.
+"""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import count, groupby
 
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.functional import adaptive_avg_pool2d
 
 from crystal_search.main import main
@@ -82,8 +88,35 @@ TINY_IMAGE = Architecture(
     name="random-image", build=random_of_images, tasks=("images",), paper="none", weight_layers=3, padded=True
 )
 
+AND = "AND"  #: between the words of one command and those of the next
+
+
+def in_turn(*commands: Sequence[str]) -> list[str]:
+    """Return the words of commands as `main_of_each` takes them."""
+    return [word for command in commands for word in (AND, *command)][1:]
+
+
+def main_of_each(words: Sequence[str]) -> int:
+    """Run commands until one fails, and return its exit code."""
+    groups = [list(group) for different, group in groupby(words, key=AND.__ne__) if different]
+    if len(groups) > 1:
+        join_again_and_again()
+    return next(filter(None, map(main, groups)), 0)
+
+
+def join_again_and_again() -> None:
+    """Let processes that ``torchrun`` started join for each training anew: what they told each other then is over."""
+    (store, rank, size), join, number = next(rendezvous("env://")), distributed.init_process_group, count()
+
+    def joined(backend: str) -> None:
+        told_apart = PrefixStore(f"training {next(number)}", store)
+        join(backend, store=told_apart, rank=rank, world_size=size)
+
+    distributed.init_process_group = joined  # type: ignore[assignment]
+
+
 if __name__ == "__main__":
     CLASSIFIERS.update(TINY)
     IMAGE_CLASSIFIERS[TINY_IMAGE.name] = TINY_IMAGE
     DROP_LOCATORS[TINY_LOCATOR.name] = TINY_LOCATOR
-    sys.exit(main())
+    sys.exit(main_of_each(sys.argv[1:]))

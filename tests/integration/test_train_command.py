@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from crystal_search.main import main
 from crystal_search.networks.network_kinds import CLASSIFIERS, DROP_LOCATORS, IMAGE_CLASSIFIERS
 from crystal_search.training.checkpoints import BEST, CHECKPOINT
 from crystal_search.training.learning_curve import CURVE, PICTURE
-from tests.tiny_training import TINY, TINY_IMAGE, TINY_LOCATOR
+from tests.tiny_training import TINY, TINY_IMAGE, TINY_LOCATOR, in_turn
 from tests.unit.dataset_files import write_dataset, write_rendered
 from tests.unit.networks_fakes import fake_well
 
@@ -48,11 +50,12 @@ def typed(task: str, network: str, data: Path, out: Path, *options: str) -> list
     return ["train", task, *folders, "--device", "cpu", "--batch-size", "4", *options]
 
 
-def words(network: str, data: Path, out: Path, *options: str) -> list[str]:
-    return ["-m", "tests.tiny_training", *typed("chops", network, data, out, *options)]
+def program(*commands: list[str], python: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """Start a process, or several by `python`, that run commands one after the other."""
+    return start([*python, "-m", "tests.tiny_training", *in_turn(*commands)])
 
 
-def start(python: list[str]) -> "subprocess.Popen[str]":
+def start(python: Sequence[str]) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, *python], env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
 
 
@@ -93,7 +96,7 @@ def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 #: By task, a tiny network and how long it learns.
 KILLED = {
-    "chops": ("random", "--epochs", "6"),
+    "chops": ("random", "--epochs", "4"),
     "cells": ("random", "--steps", "12", "--validate-every", "4"),
     "drops": (TINY_LOCATOR.name, "--steps", "12", "--validate-every", "4", "--start-from", "nothing"),
     "images": (
@@ -112,7 +115,7 @@ def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(
         typed(task, network, folders[task], tmp_path / name, *options, "--checkpoint-minutes", "0")
         for name in ("whole", "killed")
     )
-    killed = start(["-m", "tests.tiny_training", *out])
+    killed = program(out)
     kill_after_rows(killed, tmp_path / "killed", 1)
     step = torch.load(tmp_path / "killed" / CHECKPOINT, weights_only=True)["step"]
     assert main([*out, "--resume"]) == 0
@@ -126,36 +129,57 @@ def test_a_training_that_is_killed_and_resumed_ends_as_one_that_was_not(
     assert list((tmp_path / "killed" / "tensorboard").iterdir())
 
 
-def test_two_processes_train_as_one_with_the_same_batches(data: Path, tmp_path: Path) -> None:
-    options = ("--steps", "6", "--schedule", "steps", "--label-smoothing", "0", "--precision", "float32")
-    finish(start([*TORCHRUN, *words("plain", data, tmp_path / "two", *options)]))
-    assert main(typed("chops", "plain", data, tmp_path / "one", *options)) == 0
-    one, two = (torch.load(tmp_path / name / CHECKPOINT, weights_only=True)["network"] for name in ("one", "two"))
+#: How a network learns that is to be the same whether two processes train it or one.
+SAME = ("--steps", "6", "--schedule", "steps", "--label-smoothing", "0", "--precision", "float32")
+
+
+@dataclass(frozen=True, slots=True)
+class InTwo:
+    """What two processes trained, one network after the other, for starting them takes longest."""
+
+    learnt: Path  #: of images, by one process
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def in_two(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> InTwo:
+    learnt, out = tmp_path_factory.mktemp("learnt"), tmp_path_factory.mktemp("two")
+    image, *options = KILLED["images"]
+    finish(program(typed("images", image, folders["images"], learnt, *options[4:], "--steps", "1")))
+    commands = [typed("chops", "plain", folders["chops"], out / "chops", *SAME)]
+    for task in ("cells", "drops", "images"):
+        network, *long = KILLED[task]
+        commands.append(typed(task, network, folders[task], out / task, *long, "--steps", "4", "--validate-every", "2"))
+    alone = ("--start-from", str(learnt), "--steps", "3", "--head-epochs", "1", *options[6:])
+    commands.append(typed("images", image, folders["images"], out / "alone", *alone))
+    finish(program(*commands, python=TORCHRUN))
+    return InTwo(learnt, out)
+
+
+def test_two_processes_train_as_one_with_the_same_batches(data: Path, in_two: InTwo, tmp_path: Path) -> None:
+    assert main(typed("chops", "plain", data, tmp_path, *SAME)) == 0
+    one, two = (
+        torch.load(folder / CHECKPOINT, weights_only=True)["network"] for folder in (tmp_path, in_two.folder / "chops")
+    )
     torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-6)
-    for row, other in zip(curve(tmp_path / "two"), curve(tmp_path / "one"), strict=True):
+    for row, other in zip(curve(in_two.folder / "chops"), curve(tmp_path), strict=True):
         assert {name: float(number) for name, number in row.items()} == pytest.approx(
             {name: float(number) for name, number in other.items()}, rel=1e-3
         )
 
 
 @pytest.mark.parametrize("task", ["cells", "drops", "images"])
-def test_two_processes_train_every_task(task: str, folders: dict[str, Path], tmp_path: Path) -> None:
-    network, *options = KILLED[task]
-    finish(start([*TORCHRUN, "-m", "tests.tiny_training", *typed(task, network, folders[task], tmp_path, *options)]))
-    assert [row["step"] for row in curve(tmp_path)] == ["4", "8", "12"]  # one of them writes
-    assert all(math.isfinite(float(row["train_loss"])) for row in curve(tmp_path))
-    assert (tmp_path / BEST).exists()
+def test_two_processes_train_every_task(task: str, in_two: InTwo) -> None:
+    rows = curve(in_two.folder / task)
+    assert [row["step"] for row in rows] == ["2", "4"]  # one of them writes
+    assert all(math.isfinite(float(row["train_loss"])) for row in rows)
+    assert (in_two.folder / task / BEST).exists()
 
 
-def test_of_two_processes_as_well_the_head_may_learn_alone_at_first(folders: dict[str, Path], tmp_path: Path) -> None:
-    network, *options = KILLED["images"]
-    learnt, alone = tmp_path / "learnt", tmp_path / "alone"
-    assert main(typed("images", network, folders["images"], learnt, *options[4:], "--steps", "1")) == 0
-    more = ("--start-from", str(learnt), "--steps", "3", "--head-epochs", "1", *options[6:])
-    finish(start([*TORCHRUN, "-m", "tests.tiny_training", *typed("images", network, folders["images"], alone, *more)]))
+def test_of_two_processes_as_well_the_head_may_learn_alone_at_first(in_two: InTwo) -> None:
     begun, ended = (
         torch.load(folder / name, weights_only=True)["network"]
-        for folder, name in ((learnt, BEST), (alone, CHECKPOINT))
+        for folder, name in ((in_two.learnt, BEST), (in_two.folder / "alone", CHECKPOINT))
     )
     assert all(torch.equal(ended[name], begun[name]) for name in begun if name.startswith("features."))
     assert not torch.equal(ended["head.weight"], begun["head.weight"])
@@ -168,7 +192,7 @@ def test_a_disk_that_is_full_is_said_and_nothing_half_written_is_left(data: Path
         "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)); "
         "from tests.tiny_training import CLASSIFIERS, TINY, main; CLASSIFIERS.update(TINY); sys.exit(main())"
     )
-    python = ["-c", program, *words("plain", data, tmp_path / "run")[2:]]
+    python = ["-c", program, *typed("chops", "plain", data, tmp_path / "run")]
     process = start(python)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 2
@@ -177,9 +201,8 @@ def test_a_disk_that_is_full_is_said_and_nothing_half_written_is_left(data: Path
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [CURVE, "run.json"]
 
 
-def test_a_refusal_is_one_line(data: Path, tmp_path: Path) -> None:
-    process = start(words("plain", tmp_path, tmp_path / "run"))
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 2
+def test_a_refusal_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(typed("chops", "plain", tmp_path, tmp_path / "run")) == 2
+    said = capsys.readouterr().err
     assert said.startswith("crystal-search train: no dataset in")
     assert said.count("\n") == 1
