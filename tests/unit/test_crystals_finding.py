@@ -63,15 +63,16 @@ def detector() -> InTorch:
     return InTorch(network, CARD, [])
 
 
-def test_tiles_answer_what_one_pass_answers(detector: InTorch) -> None:
-    view = np.random.default_rng(0).normal(size=(700, 590)).astype(np.float32)
+@pytest.mark.parametrize(("rows", "columns", "tiles"), [(700, 150, 6 * 2), (150, 590, 2 * 5)])
+def test_tiles_answer_what_one_pass_answers(detector: InTorch, rows: int, columns: int, tiles: int) -> None:
+    view = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
     whole = dense_maps(view, detector)
     detector.seen.clear()
     tiled = dense_maps(view, detector, tile_px=128)
-    assert len(detector.seen) == 6 * 5
+    assert len(detector.seen) == tiles
     assert max(max(each) for each in detector.seen) == 128 + 2 * CARD.margin_px
     for name, each in whole.items():
-        assert each.shape[2:] == (700 // STRIDE_PX, -(-590 // STRIDE_PX))
+        assert each.shape[2:] == (-(-rows // STRIDE_PX), -(-columns // STRIDE_PX))
         np.testing.assert_allclose(tiled[name], each, rtol=0, atol=2e-5)
 
 
