@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import areas, outline_of, reaches, within_outline
+from crystal_search.crystals.section_areas import SectionArea, around_edge
 
 LEAST_OVERLAP = 0.4  #: area that two outlines share, over that of the smaller, from which on they are one crystal's
 
@@ -32,13 +33,19 @@ class StackedCrystal:
         """How high it is, as far as sections a step apart tell."""
         return len(self.parts) * step_um
 
-    def volume_um3(self, um_per_px: float, step_um: float) -> float:
+    def volume_um3(
+        self, um_per_px: float, step_um: float, *, area: SectionArea = around_edge, pixel_px: float = 1.0
+    ) -> float:
         """Its volume: areas times the step.
 
-        The area of an outline, at most that of its box: outlines of long crystals, told in few directions, are wide.
+        Parameters
+        ----------
+        um_per_px, step_um
+            How large a pixel is, and how far it is to the next section.
+        area, pixel_px
+            How areas are read from what a detector tells, and how large a pixel that it saw is, in stored ones.
         """
-        areas_px2 = [min(each.area_px2, each.long_px * each.short_px) for each in self.parts]
-        return sum(areas_px2) * um_per_px**2 * step_um
+        return sum(area(each, pixel_px) for each in self.parts) * um_per_px**2 * step_um
 
 
 def joined(

@@ -7,10 +7,12 @@ from itertools import groupby
 from pathlib import Path
 
 from crystal_search.columns import Cell
+from crystal_search.crystals.section_areas import SECTION_AREAS
 from crystal_search.crystals.stacks import StackedCrystal, joined
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.direct.target_files import NO_SCALE
 from crystal_search.formats.scale import UNEQUAL
+from crystal_search.model_card import CrystalCard
 
 COLUMNS = (
     *("path", "crystal", "probability", "first_section", "sections", "centre_row_px", "centre_column_px"),
@@ -27,7 +29,7 @@ class Scale:
     section_um: float
 
 
-def stacked_rows(found: Iterable[SearchedFile], section_um: float) -> Iterator[dict[str, Cell]]:
+def stacked_rows(found: Iterable[SearchedFile], section_um: float, card: CrystalCard) -> Iterator[dict[str, Cell]]:
     """Yield a row for each crystal of each stack, or one for a stack without any, by the names of `COLUMNS`.
 
     Parameters
@@ -37,12 +39,16 @@ def stacked_rows(found: Iterable[SearchedFile], section_um: float) -> Iterator[d
         One that could not be read, or whose scale nobody says, leaves its stack without volumes; the row says so.
     section_um
         From section to section.
+    card
+        Of the detector that found them, which says how areas are read.
     """
     for folder, files in groupby(found, key=lambda each: each.path.parent):
-        yield from _rows_of(folder, tuple(files), section_um)
+        yield from _rows_of(folder, tuple(files), section_um, card)
 
 
-def _rows_of(folder: Path, sections: Sequence[SearchedFile], section_um: float) -> Iterator[dict[str, Cell]]:
+def _rows_of(
+    folder: Path, sections: Sequence[SearchedFile], section_um: float, card: CrystalCard
+) -> Iterator[dict[str, Cell]]:
     nothing: dict[str, Cell] = dict.fromkeys(COLUMNS) | {"path": str(folder), "section_um": section_um}
     error, said = _error_of(sections), sections[0].scale
     if error or said is None:
@@ -54,7 +60,7 @@ def _rows_of(folder: Path, sections: Sequence[SearchedFile], section_um: float) 
         yield nothing
     size_px = sections[0].height_px, sections[0].width_px
     for number, crystal in enumerate(crystals, start=1):
-        yield nothing | {"crystal": number} | _cells_of(crystal, size_px, Scale(said.um_per_px, section_um))
+        yield nothing | {"crystal": number} | _cells_of(crystal, size_px, Scale(said.um_per_px, section_um), card)
 
 
 def _error_of(sections: Sequence[SearchedFile]) -> str | None:
@@ -74,8 +80,10 @@ def _error_of(sections: Sequence[SearchedFile]) -> str | None:
     return None
 
 
-def _cells_of(crystal: StackedCrystal, size_px: tuple[int, int], scale: Scale) -> dict[str, Cell]:
+def _cells_of(crystal: StackedCrystal, size_px: tuple[int, int], scale: Scale, card: CrystalCard) -> dict[str, Cell]:
     largest, section_um = crystal.largest, scale.section_um
+    area, pixel_px = SECTION_AREAS[card.decoding], max(1.0, size_px[1] / card.working_width_px)
+    volume_um3 = crystal.volume_um3(scale.um_per_px, section_um, area=area, pixel_px=pixel_px)
     return {
         "probability": round(max(each.probability for each in crystal.parts), 4),
         "first_section": crystal.first + 1,
@@ -86,6 +94,6 @@ def _cells_of(crystal: StackedCrystal, size_px: tuple[int, int], scale: Scale) -
         "short_um": round(largest.short_px * scale.um_per_px, 2),
         "angle_degrees": round(math.degrees(largest.angle_rad), 1),
         "height_um": round(crystal.height_um(section_um), 2),
-        "volume_um3": round(crystal.volume_um3(scale.um_per_px, section_um), 2),
+        "volume_um3": round(volume_um3, 2),
         "cut_off": any(each.is_cut_off(*size_px) for each in crystal.parts),
     }

@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.overlays:
         make_folder(arguments.overlays)
     found = list(searched_files(paths, search, arguments.overlays))
-    write_whole(arguments.csv, _table(found, arguments.z))
+    write_whole(arguments.csv, _table(found, arguments.z, search.network.card))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
     _write_aims(found, search, arguments)
@@ -134,11 +134,11 @@ def searched_files(paths: Sequence[Path], search: Search, overlays: Path | None)
         yield replace(found, picture=b"")
 
 
-def _table(found: Sequence[SearchedFile], section_um: float | None) -> str:
+def _table(found: Sequence[SearchedFile], section_um: float | None, card: CrystalCard) -> str:
     """Return the CSV file of what was found: image by image, or joined over sections."""
     if section_um is None:
         return csv_text(COLUMNS, [row for each in found for row in rows_of(each)])
-    rows = list(stacked_rows(found, section_um))
+    rows = list(stacked_rows(found, section_um, card))
     if wrong := [row for row in rows if row["error"]]:
         sys.stderr.write(f"warning: {len(wrong)} stacks have no volumes, as {wrong[0]['path']}: {wrong[0]['error']}\n")
     return csv_text(crystal_stacks.COLUMNS, rows)
