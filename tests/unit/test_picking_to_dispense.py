@@ -66,7 +66,7 @@ def test_a_mark_to_dispense_at_counts_alone_and_also_in_a_drop_that_was_not_sear
     marks = [mark(DISPENSE, Point(100, 140)), mark(PICK, Point(60, 200))]
     for crystals in (CRYSTALS, None):
         (told,) = rows_of([pick(2, marks=marks, crystals=crystals)])
-        assert (told["x_px"], told["position_from"], told["marked_by"]) == ("140.0", "dispense mark", "Zoë")
+        assert (told["x_px"], told["position_from"], told["marked_by"]) == ("140.5", "dispense mark", "Zoë")
         assert (told["to_crystal_px"], told["refused"]) == ("", "")
 
 
@@ -137,5 +137,5 @@ def test_without_scipy_marks_are_places_and_the_others_say_what_to_install(monke
     monkeypatch.setitem(sys.modules, "scipy.ndimage", None)
     picks = [pick(1, column=1), pick(2, marks=[mark(DISPENSE, Point(60, 200))])]
     file = PICK_FORMATS["soakdb"].file(picks, OPTIONS)
-    assert (file.text, file.left_out) == ("C01a,100,-150\n", 1)
+    assert (file.text, file.left_out) == ("C01a,101,-149\n", 1)
     assert "pip install 'crystal-search[crystals]'" in rows_of(picks)[0]["refused"]
