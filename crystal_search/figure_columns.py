@@ -33,6 +33,7 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("to_border_px", "number", "from there to the border of the drop, stored pixels"),
         Column("to_border_um", "number", "the same, micrometres"),
         Column("refused", "text", "why there is no such point"),
+        Column("left_out", "text", "why lists for dispensers do not go by this image"),
         Column("area_um2", "number", "what its outline encloses, square micrometres"),
         Column("first_section", "count", "lowest section of a stack that shows it, from 1"),
         Column("sections", "count", "how many sections show it, one upon the other"),

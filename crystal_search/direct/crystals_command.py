@@ -16,7 +16,9 @@ from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, rows_of, searched
 from crystal_search.direct.crystal_stacks import stacked_rows
+from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
+from crystal_search.direct.named_drops import NamedDrops
 from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import UserError
@@ -67,6 +69,7 @@ def _add_aims(parser: argparse.ArgumentParser) -> None:
     add("--dispense", type=Path, metavar="CSV", help="write the places in drops that are farthest from everything")
     add("--clearance", type=length, metavar="UM", default=DROPLET_UM, help="at least (default: %(default)g)")
     add("--candidates", type=count, default=1, help="places for a drop, at most (default: 1)")
+    add_lists(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -81,17 +84,21 @@ def run(arguments: argparse.Namespace) -> None:
     """
     search = _search(arguments)
     paths = inputs(arguments.images)
-    check_places((arguments.csv, arguments.coco, arguments.targets, arguments.dispense), but=paths)
+    aims = (arguments.targets, arguments.dispense, *places_of(arguments).values())
+    check_places((arguments.csv, arguments.coco, *aims), but=paths)
+    lists = lists_of(arguments, paths)
     if arguments.overlays:
         make_folder(arguments.overlays)
     found = list(searched_files(paths, search, arguments.overlays))
     write_whole(arguments.csv, _table(found, arguments.z, search.network.card))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
-    _write_aims(found, search, arguments)
+    _write_aims(found, search, arguments, lists.drops if lists else None)
     crystals, wrong = sum(len(each.crystals) for each in found), sum(each.error is not None for each in found)
     unread = f"; {wrong} could not be read, and it says why" if wrong else ""
     sys.stdout.write(f"{crystals} crystals in {len(found) - wrong} images are in {arguments.csv}{unread}\n")
+    if lists and search.dispensing:
+        write_lists(lists, found, search.dispensing)
 
 
 def _search(arguments: argparse.Namespace) -> Search:
@@ -107,7 +114,7 @@ def _search(arguments: argparse.Namespace) -> Search:
         shooting=ShootingUm(**said) if arguments.targets else None,
         picture=arguments.overlays is not None,
     )
-    if arguments.dispense is None:
+    if arguments.dispense is None and not places_of(arguments):
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so
     return replace(
@@ -117,11 +124,13 @@ def _search(arguments: argparse.Namespace) -> Search:
     )
 
 
-def _write_aims(found: Sequence[SearchedFile], search: Search, arguments: argparse.Namespace) -> None:
+def _write_aims(
+    found: Sequence[SearchedFile], search: Search, arguments: argparse.Namespace, drops: NamedDrops | None
+) -> None:
     if search.shooting:
         write_whole(arguments.targets, csv_text(TARGET_COLUMNS, [row for each in found for row in target_rows(each)]))
-    if rule := search.dispensing:
-        rows = [row for each in found for row in dispense_rows(each, rule)]
+    if arguments.dispense and (rule := search.dispensing):
+        rows = [row for each in found for row in dispense_rows(each, rule, drops)]
         write_whole(arguments.dispense, csv_text(DISPENSE_COLUMNS, rows))
 
 

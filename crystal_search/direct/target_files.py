@@ -7,13 +7,15 @@ from crystal_search.crystals.crystal_cells import length_cells
 from crystal_search.crystals.dispensing import DispensePoint, DispensingUm
 from crystal_search.crystals.targets import Target
 from crystal_search.direct.crystal_files import SearchedFile
+from crystal_search.direct.named_drops import NamedDrops
 
 _PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px")
 TARGET_COLUMNS = (
     *("path", "point", "crystal", *_PLACE, "to_outline_px", "to_outline_um", "gap_px", "gap_um", "alone", "refused"),
 )
 DISPENSE_COLUMNS = (
-    *("path", "candidate", *_PLACE, "to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um", "refused"),
+    *("path", "plate", "well", "drop", "candidate", *_PLACE),
+    *("to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um", "refused", "left_out"),
 )
 NO_SCALE = "the scale of the image is not known: say by --um-per-px, or in settings, how many micrometres a pixel is"
 
@@ -35,14 +37,21 @@ def target_rows(found: SearchedFile) -> Iterator[dict[str, Cell]]:
         }
 
 
-def dispense_rows(found: SearchedFile, rule: DispensingUm) -> Iterator[dict[str, Cell]]:
-    """Yield a row for each place to dispense at in a file, or one that says why there is none."""
+def dispense_rows(
+    found: SearchedFile, rule: DispensingUm, drops: NamedDrops | None = None
+) -> Iterator[dict[str, Cell]]:
+    """Yield a row for each place to dispense at in a file, or one that says why there is none.
+
+    `drops` are those that lists for dispensers may have, where some were asked for.
+    """
     points = found.dispense.points if found.dispense else ()
+    image: dict[str, Cell] = {"path": str(found.path)}
+    if drops:
+        image |= drops.cells_of(found.path)
     if not points:
-        yield {"path": str(found.path), "refused": why_not(found, rule)}
+        yield image | {"refused": why_not(found, rule)}
     for number, point in enumerate(points, start=1):
-        yield {
-            "path": str(found.path),
+        yield image | {
             "candidate": number,
             **place_cells(point, found),
             **length_cells("to_crystal", point.to_crystal_px, found.um_per_px),

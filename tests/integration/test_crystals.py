@@ -203,6 +203,44 @@ def test_in_a_drop_it_says_where_to_dispense_or_how_near_everything_is(card: Pat
     assert "--um-per-px" in refused["refused"]
 
 
+def test_a_folder_of_a_robot_becomes_lists_for_dispensers(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo_2026-01-05_RI1000"
+    folder.mkdir()
+    for name in ("demo_01A_1.jpg", "demo_02A_1.jpg"):
+        (folder / name).write_bytes((plate_folder() / name).read_bytes())
+    (folder / "whole plate.jpg").write_bytes((plate_folder() / "demo_01A_1.jpg").read_bytes())
+    model = read_model(card)
+    write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="shy", least_probability=1.0), tmp_path)
+    words = ["crystals", str(folder), "--model", str(tmp_path / "shy.card.json"), "--csv", str(tmp_path / "found.csv")]
+    echo = ["--echo", str(tmp_path / "echo.csv"), "--volume-nl", "25", "--source-plate", "DMSO", "--source-well", "A1"]
+    asked = [*words, *echo, "--soakdb", str(tmp_path / "soakdb.csv"), "--plate-kind", "swissci-3"]
+    assert main([*asked, "--dispense", str(tmp_path / "dispense.csv"), "--um-per-px", "2", "--clearance", "5"]) == OK
+    told = capsys.readouterr()
+    assert f"2 of 2 drops are in {tmp_path / 'echo.csv'}" in told.out
+    assert "whole plate.jpg: not like PLATE_01A_1.jpg" in told.err
+    *drops, other = rows_in(tmp_path / "dispense.csv")
+    assert [(row["plate"], row["well"], row["drop"], row["left_out"]) for row in drops] == [
+        ("demo", "A01", "1", ""),
+        ("demo", "A02", "1", ""),
+    ]
+    assert (other["well"], other["left_out"]) == ("", "not like PLATE_01A_1.jpg")
+    targets = [line.split(",") for line in (tmp_path / "soakdb.csv").read_text().splitlines()]
+    assert [target[0] for target in targets] == ["A01a", "A02a"]
+    for row, (_, right, down) in zip(drops, targets, strict=True):
+        assert float(right) == pytest.approx(float(row["offset_right_um"]), abs=0.6)
+        assert float(down) == pytest.approx(-float(row["offset_up_um"]), abs=0.6)
+    assert [(row["Destination Plate Name"], row["Destination Well"]) for row in rows_in(tmp_path / "echo.csv")] == [
+        ("demo", "A1"),
+        ("demo", "A3"),
+    ]
+    (tmp_path / "echo.csv").unlink()
+    assert main(asked) == USAGE
+    assert "--um-per-px" in capsys.readouterr().err
+    assert not (tmp_path / "echo.csv").exists()
+
+
 def test_the_settings_say_the_scale_before_the_file_does(card: Path, tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     image = Pillow.open(io.BytesIO(picture(0)))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crystal_search.crystal import Crystal
+from crystal_search.dispensers.crystal_plates import CRYSTAL_PLATES
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box, Point
 from crystal_search.result import ImageScore
@@ -22,7 +23,6 @@ from crystal_search.server.installation import Installation
 from crystal_search.server.settings import Settings
 from crystal_search.viewer.about_plates import AboutPlate
 from crystal_search.viewer.app import viewer_app
-from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
 from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_HARVEST, PickOptions
 from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, position_in
 from crystal_search.wells import WellKey

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.images import SUFFIXES
-from crystal_search.naming import CONVENTION_NAMES, Naming, barcode_of, plate_format_of, profile_of
+from crystal_search.naming import Naming
+from crystal_search.naming_arguments import add_names, names_of
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Images
 from crystal_search.server.importing.import_images import (
@@ -46,22 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_naming_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how names are read."""
-    names = ("auto", *CONVENTION_NAMES, "any")
-
-    def several(option: str, metavar: str, purpose: str) -> None:
-        parser.add_argument(option, action="append", default=[], metavar=metavar, help=purpose)
-
-    parser.add_argument("--names", choices=names, help="how names are read (default: auto, or pattern with --pattern)")
-    parser.add_argument("--pattern", default="", metavar="REGEX", help="your own names, with (?P<row>...) and so on")
-    several("--plate-format", "[BARCODE=]WELLS", "where names count wells: of all plates, or of one")
-    several("--channel", "[PROFILE=]CHANNEL", "of a RockImager profile, or of names that tell none")
-    parser.add_argument("--profile", default="", metavar="N", help="the RockImager profile that is visible light")
-    parser.add_argument("--plate", default="", metavar="BARCODE", help="the plate, where names do not tell it")
-    parser.add_argument("--drops", default="acd", metavar="LETTERS", help="of drops 1, 2, 3 (default: %(default)s)")
+    """Add the options that say how the names in a folder are read, and which are passed over."""
+    add_names(parser, more=("any",))
     gap = "between two inspections, where each image has its time (default: %(default)g)"
     parser.add_argument("--gap", type=float, default=30.0, metavar="MINUTES", help=gap)
-    several("--exclude", "GLOB", "files and folders that are passed over")
+    exclude = "files and folders that are passed over"
+    parser.add_argument("--exclude", action="append", default=[], metavar="GLOB", help=exclude)
 
 
 def naming_of(arguments: argparse.Namespace) -> Naming:
@@ -72,22 +63,7 @@ def naming_of(arguments: argparse.Namespace) -> Naming:
     UserError
         If they do not go together.
     """
-    formats = dict(map(plate_format_of, arguments.plate_format))
-    channels = dict(map(profile_of, arguments.channel))
-    if arguments.profile:
-        channels[arguments.profile.casefold()] = "visible"
-    return Naming(
-        convention=arguments.names or ("pattern" if arguments.pattern else "auto"),
-        pattern=arguments.pattern,
-        plate_format=formats.pop("", None),
-        plate_formats=tuple(formats.items()),
-        plate=barcode_of(arguments.plate),
-        channel=channels.pop("", ""),
-        profiles=tuple(channels.items()),
-        drops=arguments.drops.lower(),
-        gap_minutes=arguments.gap,
-        exclude=tuple(arguments.exclude),
-    )
+    return replace(names_of(arguments), gap_minutes=arguments.gap, exclude=tuple(arguments.exclude))
 
 
 def naming_at(site: Installation, naming: Naming) -> Naming:

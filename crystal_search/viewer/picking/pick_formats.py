@@ -4,31 +4,29 @@ Ours takes its columns from `columns`; the others are named, ordered and counted
 them.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from crystal_search.columns import Cell, csv_text, harmless
+from crystal_search.columns import Cell, csv_text
 from crystal_search.crystals.crystal_cells import crystal_cells, length_cells
+from crystal_search.dispensers.crystal_plates import check_drop
+from crystal_search.dispensers.transfer_lists import (
+    TRANSFER_LISTS,
+    Aim,
+    ListOptions,
+    TransferList,
+    check_one_plate,
+    nowhere,
+    robot_table,
+)
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.server.imaging.marks import DISPENSE, PICK
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, about_cells
-from crystal_search.viewer.picking.crystal_plates import (
-    CRYSTAL_PLATES,
-    CrystalPlate,
-    check_drop,
-    dispenser_well,
-    lettered_well,
-)
 from crystal_search.viewer.picking.dispensing_places import places_to_dispense
-from crystal_search.viewer.picking.picks import Pick, Position, drops_in, plates_in
+from crystal_search.viewer.picking.picks import Pick, Position, drops_in
 from crystal_search.viewer.score_table import KEY_COLUMNS, auto_cells, image_cells, manual_cells, said_cells
-from crystal_search.wells import WellKey
 
-DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
 TO_HARVEST = (PICK, DISPENSE)  #: kinds of marks, those that are wanted first
-MOST_TOLD = 5  #: drops that a message names
 SHIFTER_PLACE = "AM"  #: where on the Shifter the plate lies
 _SCORES = ("auto_outcome", "auto_probability", "manual_outcome", "manual_person", "opinions", "comments")
 _PLACE = ("x_px", "y_px", "x_um", "y_um", "offset_right_um", "offset_up_um", "um_per_px", "position_from", "marked_by")
@@ -36,15 +34,6 @@ _CRYSTAL = ("crystal", "long_px", "short_px", "long_um", "short_um", "cut_off")
 _CLEAR = ("to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um")
 COLUMNS = (*KEY_COLUMNS, *_PLACE, *_CRYSTAL, *_SCORES, *FACT_COLUMNS, *CONDITION_COLUMNS)
 DISPENSE_COLUMNS = (*KEY_COLUMNS, *_PLACE, *_CLEAR, "refused")
-ECHO = (
-    "Source Plate Name",
-    "Source Well",
-    "Destination Plate Name",
-    "Destination Well",
-    "Transfer Volume",
-    "Destination Well X Offset",
-    "Destination Well Y Offset",
-)
 SHIFTER = (
     ";PlateType",
     "PlateID",
@@ -65,34 +54,14 @@ SHIFTER = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PickOptions:
+class PickOptions(ListOptions):
     """What somebody says of a list beside its drops; a format asks for what it needs."""
 
-    plate_kind: str = ""  #: a name in ``crystal_plates.CRYSTAL_PLATES``
     um_per_px: float | None = None  #: micrometres a stored pixel, for imagers of which the settings say none
-    volume_nl: float | None = None  #: to dispense into each drop
-    source_plate: str = ""
-    source_well: str = ""
 
     def scale_of(self, pick: Pick) -> float | None:
         """Return how many micrometres a pixel of an image is; None where nobody says so."""
         return self.um_per_px if pick.um_per_px is None else pick.um_per_px
-
-    @property
-    def plate(self) -> CrystalPlate:
-        """The kind of plate.
-
-        Raises
-        ------
-        UserError
-            If none was said, or one that is not known.
-        """
-        if not self.plate_kind:
-            raise UserError(f"say by plate= which kind of plate it is: {', '.join(CRYSTAL_PLATES)}")
-        if self.plate_kind not in CRYSTAL_PLATES:
-            known = ", ".join(CRYSTAL_PLATES)
-            raise UnknownNameError(f"no kind of plate {self.plate_kind!r:.40}; choose from {known}")
-        return CRYSTAL_PLATES[self.plate_kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +70,6 @@ class PickFile:
 
     text: str
     left_out: int = 0  #: drops of the list that are not in it, since it is not known where to dispense into them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aim:
-    """Where a dispenser is to hit a drop."""
-
-    key: WellKey
-    offsets_um: tuple[tuple[float, float], ...]  #: down and to the right of the image's centre
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +90,8 @@ class PickFormat:
         UserError
             If the drops or the options cannot become such a file.
         """
-        if self.one_plate and len(plates := plates_in(picks)) > 1:
-            raise UserError(f"{self.title} has the drops of one plate; ask once for each of {', '.join(plates)}")
+        if self.one_plate:
+            check_one_plate(self.title, (pick.drop.image.key for pick in picks))
         return self.write(drops_in(picks), options)
 
 
@@ -183,28 +144,13 @@ def _clear_cells(position: Position, um_per_px: float | None) -> dict[str, Cell]
     return to_crystal | length_cells("to_border", clear.to_border_px, um_per_px)
 
 
-def _echo(picks: Sequence[Pick], options: PickOptions) -> PickFile:
-    if options.volume_nl is None or options.volume_nl % DROPLET_NL:
-        raise UserError(f"say by volume_nl= how much to dispense, a multiple of {DROPLET_NL:g} nl")
-    if not (options.source_plate and options.source_well):
-        raise UserError("say by source_plate= and source_well= what to dispense from")
-    source = (options.source_plate, options.source_well)
-    aims = _aims(picks, options)
-    rows: list[tuple[Cell, ...]] = []
-    for aim in aims:
-        target = (aim.key.plate, dispenser_well(options.plate, aim.key))
-        for down, right in aim.offsets_um:
-            rows.append((*source, *target, f"{options.volume_nl:g}", round(right), -round(down)))
-    return PickFile(text=_table([ECHO, *rows]), left_out=len(picks) - len(aims))
+def _transfers(kind: TransferList) -> PickFormat:
+    def write(picks: Sequence[Pick], options: PickOptions) -> PickFile:
+        kind.check([pick.drop.image.key for pick in picks], options)
+        aims = _aims(picks, options)
+        return PickFile(text=kind.write(aims, options), left_out=len(picks) - len(aims))
 
-
-def _soakdb(picks: Sequence[Pick], options: PickOptions) -> PickFile:
-    aims = _aims(picks, options)
-    rows: list[tuple[Cell, ...]] = []
-    for aim in aims:
-        down, right = aim.offsets_um[0]
-        rows.append((lettered_well(options.plate, aim.key), round(right), round(down)))
-    return PickFile(text=_table(rows), left_out=len(picks) - len(aims))
+    return PickFormat(title=kind.title, meaning=kind.meaning, write=write, needs=kind.needs, one_plate=kind.one_plate)
 
 
 def _shifter(picks: Sequence[Pick], options: PickOptions) -> PickFile:
@@ -218,7 +164,7 @@ def _shifter(picks: Sequence[Pick], options: PickOptions) -> PickFile:
         letters = key.well.rstrip("0123456789")
         place = (letters, key.column + 1, plate.letters[key.drop - 1])
         rows.append((plate.shifter, key.plate, SHIFTER_PLACE, *place, *[""] * (len(SHIFTER) - 6)))
-    return PickFile(text=_table([SHIFTER, *rows]))
+    return PickFile(text=robot_table([SHIFTER, *rows]))
 
 
 def _aims(picks: Sequence[Pick], options: PickOptions) -> list[Aim]:
@@ -229,8 +175,6 @@ def _aims(picks: Sequence[Pick], options: PickOptions) -> list[Aim]:
     UserError
         If it is known of none, or a scale is not.
     """
-    for pick in picks:
-        check_drop(options.plate, pick.drop.image.key)
     aims: list[Aim] = []
     refused: list[str] = []
     for pick in picks:
@@ -245,17 +189,8 @@ def _aims(picks: Sequence[Pick], options: PickOptions) -> list[Aim]:
             offsets_um = tuple((scale * down, scale * right) for down, right in offsets_px)
             aims.append(Aim(key=pick.drop.image.key, offsets_um=offsets_um))
     if not aims:
-        more = [f"and {len(refused) - MOST_TOLD} more"] if len(refused) > MOST_TOLD else []
-        told = "; ".join([*refused[:MOST_TOLD], *more])
-        raise UserError(f"there is no place to dispense at in any of these drops: {told}")
+        raise nowhere(refused)
     return aims
-
-
-def _table(rows: Iterable[Sequence[Cell]]) -> str:
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerows([harmless(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
-    return text.getvalue()
 
 
 PICK_FORMATS: dict[str, PickFormat] = {
@@ -269,19 +204,7 @@ PICK_FORMATS: dict[str, PickFormat] = {
         meaning="CSV table: where Echo and SoakDB are sent, how far that is from crystals, or why a drop is left out",
         write=_dispense,
     ),
-    "echo": PickFormat(
-        title="Echo transfer list",
-        meaning="for acoustic dispensing: offsets from the image's centre in micrometres, right and up",
-        write=_echo,
-        needs=("plate", "um_per_px", "volume_nl", "source_plate", "source_well"),
-    ),
-    "soakdb": PickFormat(
-        title="XChem targets",
-        meaning="for SoakDB, as echolocator writes them: sub-well, and micrometres right and down",
-        write=_soakdb,
-        needs=("plate", "um_per_px"),
-        one_plate=True,
-    ),
+    **{name: _transfers(kind) for name, kind in TRANSFER_LISTS.items()},
     "shifter": PickFormat(
         title="Shifter list",
         meaning="for the Crystal Shifter: which sub-wells to go to",

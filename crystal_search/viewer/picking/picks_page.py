@@ -4,11 +4,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from crystal_search.dispensers.crystal_plates import CRYSTAL_PLATES
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.viewer.context import page, viewer_of
 from crystal_search.viewer.json_records import Record, Version, drop_record
 from crystal_search.viewer.parameters import Parameter, amount, choice, words
-from crystal_search.viewer.picking.crystal_plates import CRYSTAL_PLATES
 from crystal_search.viewer.picking.dispensing_places import why_unknown
 from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, TO_HARVEST, PickOptions, pick_format
 from crystal_search.viewer.picking.picks import MOST_PICKS, Pick, Position, drops_in, numbers_in, picks_of, plates_in

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from crystal_search.errors import UserError
-from crystal_search.wells import WellKey, well_name
+from crystal_search.wells import PLATE_FORMATS, WellKey, well_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +20,7 @@ class CrystalPlate:
     letters: str  #: of its sub-wells, drop by drop; empty: each well is one drop, without a letter
     places: tuple[tuple[int, int], ...]  #: row and column of each drop among those that a dispenser gives its well
     grid: tuple[int, int]  #: rows and columns that a dispenser gives each well
+    wells: int = 0  #: a key of `PLATE_FORMATS`; 0: any number
     shifter: str = ""  #: what the Shifter calls the plate; empty: not known
 
 
@@ -29,6 +30,7 @@ CRYSTAL_PLATES: Mapping[str, CrystalPlate] = {
         letters="acd",
         places=((0, 0), (1, 0), (1, 1)),
         grid=(2, 2),
+        wells=96,
         shifter="SwissCI-MRC-3d",
     ),
     "mrc-2": CrystalPlate(
@@ -36,6 +38,7 @@ CRYSTAL_PLATES: Mapping[str, CrystalPlate] = {
         letters="ab",
         places=((0, 0), (1, 0)),
         grid=(2, 1),
+        wells=96,
         shifter="SwissCI-MRC-2d",
     ),
     "one-drop": CrystalPlate(title="one drop a well", letters="", places=((0, 0),), grid=(1, 1)),
@@ -50,6 +53,12 @@ def check_drop(plate: CrystalPlate, key: WellKey) -> None:
     UserError
         That says so.
     """
+    rows, columns = PLATE_FORMATS.get(plate.wells, (key.row + 1, key.column + 1))
+    if key.row >= rows or key.column >= columns:
+        raise UserError(
+            f"{key.plate} has a well {key.well}, and plates of the kind {plate.title!r} have {rows} rows of {columns}; "
+            "choose the kind of plate that it is"
+        )
     if key.drop > len(plate.places):
         raise UserError(
             f"{key.plate} {key.well} has a drop {key.drop}, and plates of the kind {plate.title!r} have only "
