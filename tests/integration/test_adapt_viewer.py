@@ -99,7 +99,7 @@ def test_models_in_use_stay_in_use(home: Path, capsys: pytest.CaptureFixture[str
         assert site.models == default_models_folder()
     assert main(["models", "list", "--home", str(home)]) == OK
     in_use = {line.split()[1]: "in use" in line for line in capsys.readouterr().out.splitlines()}
-    assert [in_use[role] for role in ("drop", "chops", "readout")] == [True, True, False]
+    assert [in_use[role] for role in ("drop", "classifier", "readout")] == [True, True, False]
 
 
 def test_one_that_is_not_proven_better_is_not_written(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
