@@ -72,12 +72,14 @@ class Found:
     pearson_error: float  #: of the area with the concentration, less that of a thousand times as many crystals
 
 
-def experiment(law: GrowthLaw, detector: Played, seed: int, frames: int = FRAMES) -> list[population.Population]:
-    """Return the populations that a played detector tells of an experiment."""
+def experiment(
+    law: GrowthLaw, detector: Played, seed: int, frames: int = FRAMES, *, always: float | None = None
+) -> list[population.Population]:
+    """Return the populations that a played detector tells of an experiment, or of its course at one hour `always`."""
     rng = np.random.default_rng(seed)
     told, hours = [], []
     for hour in HOURS:
-        there = law.population(rng, hour, frames)
+        there = law.population(rng, hour if always is None else always, frames)
         for number in range(frames):
             which = (there.frame == number) & (there.area_px2 >= SEEN_PX2)
             long = there.long_px[which]
@@ -111,11 +113,25 @@ def judged(law: GrowthLaw, detector: Played, seed: int, expected: float) -> Foun
     return Found(trends.growth(there).a_hour.value / true - 1, median / true - 1, correlation - expected)
 
 
+def print_how_often_intervals_hold(experiments: int) -> None:
+    """Print how often the interval of the growth holds 0 where nothing grows, by frames a time."""
+    population.DRAWS = 100
+    law = GrowthLaw(hours=HOURS[-1], crystals=30, growth_px_per_hour=5, nucleation="seeded")
+    for frames in (2, 10):
+        found = [trends.growth(experiment(law, perfect, n, frames, always=6.0)).a_hour for n in range(experiments)]
+        held = np.mean([each.low <= 0 <= each.high for each in found])
+        print(f"{frames} frames a time: {held:.2f} of {experiments} intervals of the growth hold 0")
+
+
 def main() -> int:
     """Print a row for each kind of experiment and detector."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=30, help="of each kind (default: 30)")
+    parser.add_argument("--intervals", action="store_true", help="tell how often intervals hold what is true")
     arguments = parser.parse_args()
+    if arguments.intervals:
+        print_how_often_intervals_hold(arguments.experiments)
+        return 0
     population.DRAWS = 1  # figures alone are wanted, no intervals
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")
     for nucleation in NUCLEATIONS:
