@@ -68,6 +68,15 @@ def _sheet(text: str) -> Sheet:
     return Sheet(header, lines, delimiter)
 
 
+def with_point(number: str, delimiter: str) -> str:
+    """Return a number with its decimal point, which is a comma where columns may be divided by something else.
+
+    >>> with_point("0,25", ";"), with_point("0.25", ","), with_point("1,000", ",")
+    ('0.25', '0.25', '1,000')
+    """
+    return number if delimiter == "," else number.replace(",", ".")
+
+
 def decoded(data: bytes) -> str:
     r"""Return the text of a file that says nothing about its encoding, as most do, or begins with a mark.
 

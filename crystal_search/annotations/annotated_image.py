@@ -83,6 +83,7 @@ class AnnotatedImage:
     height_px: int = 0  #: 0 where nobody tells
     width_px: int = 0
     objects: tuple[AnnotatedObject, ...] = ()
+    um_per_px: float | None = None  #: size of a pixel, micrometres, where the file tells
     annotators: tuple[str, ...] = ()  #: who looked, also those who drew nothing; empty where the file does not tell
     passed_over: tuple[str, ...] = ()  #: what its file says beside, and no such record holds
 

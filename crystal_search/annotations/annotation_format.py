@@ -42,6 +42,7 @@ class Trait(StrEnum):
     ORIENTED_BOXES = "oriented boxes"
     PROBABILITIES = "probabilities"
     EMPTY = "images in which nothing was drawn"
+    SCALES = "images whose scale is known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,7 @@ def lost(images: Iterable[AnnotatedImage], target: AnnotationFormat) -> list[str
     for image in images:
         people = {each.annotator for each in image.objects}
         counts[Trait.EMPTY] += not image.objects
+        counts[Trait.SCALES] += image.um_per_px is not None
         counts[Trait.BLANKS] += len(set(image.annotators) - people)
         counts.update(trait for each in image.objects for trait in traits_of(each))
         counts.update({trait: count(image) for trait, count in _BY_PIXELS.items() if trait in target.instead})

@@ -67,6 +67,7 @@ def _both(one: AnnotatedImage, other: AnnotatedImage) -> AnnotatedImage:
         one,
         height_px=height,
         width_px=width,
+        um_per_px=one.um_per_px or other.um_per_px,
         objects=one.objects + other.objects,
         annotators=tuple(dict.fromkeys(one.annotators + other.annotators)),
     )

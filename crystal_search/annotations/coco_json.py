@@ -1,7 +1,8 @@
 """Annotations of COCO (https://cocodataset.org/#format-data), columns before rows.
 
 A mask is polygons, run lengths, or run lengths as a text, which hotcoco reads and writes. What COCO has no word for
-stands beside its own keys: ``annotator``, ``too_faint``, ``oriented_box`` of an annotation, ``annotators`` of an image.
+stands beside its own keys: ``annotator``, ``too_faint``, ``oriented_box`` of an annotation, ``annotators`` and
+``um_per_px`` of an image.
 """
 
 import json
@@ -36,7 +37,7 @@ from crystal_search.annotations.foreign_values import (
     whole_number_in,
     within,
 )
-from crystal_search.annotations.keys_beside import beside_in, people_in, told_beside
+from crystal_search.annotations.keys_beside import SCALE, beside_in, people_in, scale_in, told_beside, told_of_image
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 
@@ -112,14 +113,16 @@ def _image(
             objects.append(replace(object_in(each, label, size), supercategory=supercategory))
             size = size or _size_told(each)
         people = people_in(told)
+    scale = scale_in(told)
     return AnnotatedImage(
         name=name,
         height_px=size[0] if size else 0,
         width_px=size[1] if size else 0,
         objects=tuple(objects),
+        um_per_px=scale,
         annotators=people,
         passed_over=tuple(sorted({key for each in annotations for key in _beside(each, OBJECT_KEYS)}))
-        + tuple(sorted(_beside(told, IMAGE_KEYS))),
+        + tuple(sorted(_beside(told, IMAGE_KEYS if scale is None else (*IMAGE_KEYS, SCALE)))),
     )
 
 
@@ -241,7 +244,7 @@ def _image_record(image: AnnotatedImage, number: int) -> dict[str, Any]:
     record: dict[str, Any] = {"id": number, "file_name": image.name}
     if image.height_px:
         record |= {"height": image.height_px, "width": image.width_px}
-    return record | ({"annotators": list(image.annotators)} if image.annotators else {})
+    return record | told_of_image(image)
 
 
 def annotation_of(image: AnnotatedImage, found: AnnotatedObject, options: WriteOptions) -> dict[str, Any]:

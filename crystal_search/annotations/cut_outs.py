@@ -96,5 +96,6 @@ CUT_OUTS = AnnotationFormat(
         Trait.CROWDS: "that they are many is not kept",
         Trait.ORIENTED_BOXES: "not kept",
         Trait.PROBABILITIES: "not kept",
+        Trait.SCALES: "not kept",
     },
 )

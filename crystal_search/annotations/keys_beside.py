@@ -1,13 +1,15 @@
-"""What JSON files tell of an object that neither COCO nor labelme has a word for, under the same keys in both."""
+"""What JSON files tell that neither COCO nor labelme has a word for, under the same keys in both."""
 
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from crystal_search.annotations.annotated_image import AnnotatedObject
+from crystal_search.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from crystal_search.annotations.foreign_values import list_in, number_in, text_in
 from crystal_search.errors import UserError
+from crystal_search.formats.scale import PIXEL_UM
 
 BOX_NUMBERS = 5
+SCALE = "um_per_px"
 
 
 class Beside(TypedDict):
@@ -61,3 +63,17 @@ def told_beside(found: AnnotatedObject) -> dict[str, Any]:
 def people_in(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Return who looked at an image."""
     return tuple(text_in(each, "an annotator") for each in list_in(record.get("annotators") or [], "annotators"))
+
+
+def scale_in(record: Mapping[str, Any]) -> float | None:
+    """Return micrometres a pixel of an image; None where nothing is told, or what no microscope has."""
+    told, (low, high) = record.get(SCALE), PIXEL_UM
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return float(told) if low <= told <= high else None
+
+
+def told_of_image(image: AnnotatedImage) -> dict[str, Any]:
+    """Return the keys of a record that tell what is known of an image beside its name and size."""
+    told: dict[str, Any] = {} if image.um_per_px is None else {SCALE: image.um_per_px}
+    return told | ({"annotators": list(image.annotators)} if image.annotators else {})

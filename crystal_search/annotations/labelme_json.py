@@ -1,7 +1,7 @@
 """Files of labelme (https://github.com/wkentaro/labelme): one beside each image, columns before rows.
 
 What labelme has no word for stands beside its own keys, which it keeps when it saves a file again: ``annotator``,
-``too_faint``, ``crowd``, ``oriented_box`` and ``score`` of a shape, ``annotators`` of a file.
+``too_faint``, ``crowd``, ``oriented_box`` and ``score`` of a shape, ``annotators`` and ``um_per_px`` of a file.
 """
 
 import base64
@@ -39,7 +39,7 @@ from crystal_search.annotations.foreign_values import (
     text_in,
     within,
 )
-from crystal_search.annotations.keys_beside import beside_in, people_in, told_beside
+from crystal_search.annotations.keys_beside import SCALE, beside_in, people_in, scale_in, told_beside, told_of_image
 from crystal_search.annotations.png_numbers import mask_png, numbers_in
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
@@ -96,12 +96,14 @@ def image_in(told: Any, name: str = "") -> AnnotatedImage:
     beside = {
         "flags": record.get("flags") or any(each.get("flags") for each in shapes),
         "descriptions": any(each.get("description") for each in shapes),
+        SCALE: record.get(SCALE) is not None and scale_in(record) is None,
     }
     return AnnotatedImage(
         name=last_name_in(record["imagePath"]) if record.get("imagePath") else name,
         height_px=size[0],
         width_px=size[1],
         objects=_objects(shapes, size),
+        um_per_px=scale_in(record),
         annotators=people_in(record),
         passed_over=tuple(what for what, there in beside.items() if there),
     )
@@ -202,8 +204,7 @@ def write_labelme(images: Sequence[AnnotatedImage], folder: Path, options: Write
             "imageHeight": height,
             "imageWidth": width,
         }
-        people = {"annotators": list(image.annotators)} if image.annotators else {}
-        text = json.dumps(record | people, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        text = json.dumps(record | told_of_image(image), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
         write_whole(new_file(folder, image.name, SUFFIX), text)
 
 

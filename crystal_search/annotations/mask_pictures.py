@@ -216,6 +216,7 @@ _PAINTED = {
     Trait.PLACES: "left out",
     Trait.SUPERCATEGORIES: "not kept",
     Trait.ORIENTED_BOXES: "not kept",
+    Trait.SCALES: "not kept",
 }
 MASKS = AnnotationFormat(
     meaning="a folder for each image with a PNG of each object",

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Shape
-from crystal_search.annotations.foreign_values import name_in, number_in, side_in, text_in, within
+from crystal_search.annotations.foreign_values import name_in, number_in, side_in, text_in, whole_number_in, within
 from crystal_search.columns import Cell, csv_text, plain
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
-from crystal_search.spreadsheets import read_sheet
+from crystal_search.spreadsheets import read_sheet, with_point
 
 COLUMNS = (
     *("image", "height_px", "width_px", "mask", "object", "class"),
     *("annotator", "too_faint", "crowd", "probability"),
 )
 NEEDED = ("image", "mask", "object", "class")
+NUMBERS = ("height_px", "width_px", "object", "probability")
+MOST_OBJECTS = 2**24  #: as many as colours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,23 @@ def read_table(path: Path) -> Iterator[tuple[str, list[MaskRow]]]:
             raise UserError(f"it has no column {', '.join(missing)}; write the annotations again")
         for line, cells in sheet.lines:
             with within(f"line {line}"):
-                row = _row(dict(zip(names, (plain(each.strip()) for each in cells), strict=True)))
+                row = _row(_cells(names, cells, sheet.delimiter))
             rows.setdefault(row.image, []).append(row)
     yield from rows.items()
+
+
+def _cells(names: Sequence[str], cells: Sequence[str], delimiter: str) -> dict[str, str]:
+    if len(cells) != len(names):
+        raise UserError(f"it has {len(cells)} cells, expected {len(names)} as in the first line; correct it")
+    told = dict(zip(names, (plain(each.strip()) for each in cells), strict=True))
+    return told | {name: with_point(told[name], delimiter) for name in NUMBERS if name in told}
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UserError(f"{what} must be a number, got {text!r:.50}") from error
 
 
 def _row(cells: Mapping[str, str]) -> MaskRow:
@@ -71,15 +87,15 @@ def _row(cells: Mapping[str, str]) -> MaskRow:
     probability, annotator = cells.get("probability"), cells.get("annotator")
     return MaskRow(
         image=name_in(cells["image"]),
-        height_px=side_in(float(height), "height_px") if height else 0,
-        width_px=side_in(float(width), "width_px") if width else 0,
+        height_px=side_in(_number(height, "height_px"), "height_px") if height else 0,
+        width_px=side_in(_number(width, "width_px"), "width_px") if width else 0,
         mask=name_in(cells["mask"]) if there else "",
-        number=int(cells["object"]) if there else 0,
+        number=whole_number_in(_number(cells["object"], "object"), "object", 1, MOST_OBJECTS) if there else 0,
         label=text_in(cells["class"], "a class") if there else "",
         annotator=text_in(annotator, "an annotator") if annotator else "",
         too_faint=cells.get("too_faint") == "yes",
         crowd=cells.get("crowd") == "yes",
-        probability=number_in(float(probability), "probability", 0, 1) if probability else None,
+        probability=number_in(_number(probability, "probability"), "probability", 0, 1) if probability else None,
     )
 
 

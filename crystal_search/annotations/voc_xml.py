@@ -148,5 +148,6 @@ VOC = AnnotationFormat(
         Trait.SUPERCATEGORIES: "not kept",
         Trait.ORIENTED_BOXES: "not kept",
         Trait.PROBABILITIES: "not kept",
+        Trait.SCALES: "not kept",
     },
 )

@@ -41,6 +41,7 @@ COLUMNS = (
 NAMED = ("filename", "file_name", "file", "image", "image_name", "name")  #: facts that may name the file, best first
 CREATED_AT = "1970-01-01 00:00:00 UTC"  #: of rows that we write: nobody knows when a person looked
 TASK = "T0"
+NATURAL = ("naturalHeight", "naturalWidth")  #: sides of the image, px
 NOBODY = "not-logged-in"  #: of rows that we write: nobody knows who looked; names of Zooniverse go on after it
 
 Look = tuple[str, str]  #: a person and a workflow
@@ -165,9 +166,10 @@ def _size(cells: Cells) -> tuple[int, int]:
         return 0, 0
     told = record_in(_json(cells, "metadata"), "metadata").get("subject_dimensions")
     first = told[0] if isinstance(told, list) and told else None
-    if not isinstance(first, dict) or not first.get("naturalWidth"):
+    if not isinstance(first, dict) or not all(map(first.get, NATURAL)):  # 0 where the browser had no picture yet
         return 0, 0
-    return side_in(first.get("naturalHeight"), "naturalHeight"), side_in(first["naturalWidth"], "naturalWidth")
+    height, width = (side_in(first[each], each) for each in NATURAL)
+    return height, width
 
 
 def write_zooniverse(images: Sequence[AnnotatedImage], path: Path, options: WriteOptions) -> None:
@@ -232,5 +234,6 @@ ZOONIVERSE = AnnotationFormat(
         Trait.SUPERCATEGORIES: "not kept",
         Trait.ORIENTED_BOXES: "not kept",
         Trait.PROBABILITIES: "not kept",
+        Trait.SCALES: "not kept",
     },
 )

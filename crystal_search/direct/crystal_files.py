@@ -139,6 +139,7 @@ def coco_text(found: Sequence[SearchedFile]) -> str:
     names = coco_names([each.path for each in there])
     images = [
         {"id": number, "file_name": name, "height": each.height_px, "width": each.width_px}
+        | ({"um_per_px": each.um_per_px} if each.um_per_px else {})
         for number, (name, each) in enumerate(zip(names, there, strict=True), start=1)
     ]
     crystals = (

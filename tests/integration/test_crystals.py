@@ -145,6 +145,7 @@ def test_images_are_searched_without_a_database(card: Path, tmp_path: Path, caps
     assert all(float(row["area_um2"]) == pytest.approx(4 * float(row["area_px2"]), abs=0.3) for row in boxes)
     assert {row["cut_off"] for row in boxes} <= {"yes", "no"}
     annotations = json.loads(coco.read_text())["annotations"]
+    assert {each["um_per_px"] for each in json.loads(coco.read_text())["images"]} == {2.0}
     assert [round(each["area"], 1) for each in annotations] == [float(row["area_px2"]) for row in boxes]
     assert [each["too_faint"] for each in annotations] == [row["faint"] == "yes" for row in boxes]
     assert sorted(each.name for each in overlays.iterdir()) == ["00000_0.jpg", "00001_1.jpg"]

@@ -82,7 +82,11 @@ def objects(draw: st.DrawFn, shapes: st.SearchStrategy[Shape] = SHAPES) -> Annot
 
 @st.composite
 def images(
-    draw: st.DrawFn, drawn: st.SearchStrategy[AnnotatedObject] | None = None, *, blank: bool = True
+    draw: st.DrawFn,
+    drawn: st.SearchStrategy[AnnotatedObject] | None = None,
+    *,
+    blank: bool = True,
+    scaled: bool = False,
 ) -> list[AnnotatedImage]:
     found = draw(st.lists(st.lists(drawn if drawn is not None else objects(), max_size=3), min_size=1, max_size=2))
     idle = draw(st.sampled_from(((), ("Cy",)))) if blank else ()
@@ -92,6 +96,7 @@ def images(
             height_px=HEIGHT,
             width_px=WIDTH,
             objects=tuple(each),
+            um_per_px=draw(st.sampled_from((None, 0.59))) if scaled else None,
             annotators=tuple(dict.fromkeys([*(one.annotator for one in each if one.annotator), *idle])),
         )
         for number, each in enumerate(found)

@@ -1,6 +1,7 @@
 """Every format of annotations: what is written comes back, what is lost is said, what is hostile is refused."""
 
 import base64
+import csv
 import json
 import struct
 import tracemalloc
@@ -25,10 +26,10 @@ from crystal_search.annotations.annotated_image import (
     Painted,
     Placed,
 )
-from crystal_search.annotations.annotation_format import Trait, WriteOptions, lost, traits_of
+from crystal_search.annotations.annotation_format import ReadOptions, Trait, WriteOptions, lost, traits_of
 from crystal_search.annotations.converting import write_annotations
 from crystal_search.annotations.drawn_shapes import edges_of, mask_in, outlined, painted, pixels_of
-from crystal_search.annotations.format_kinds import FORMATS, format_at, format_named, read_annotations
+from crystal_search.annotations.format_kinds import FORMATS, WRITTEN, format_at, format_named, read_annotations
 from crystal_search.annotations.png_numbers import mask_png, numbers_in
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.images import picture_file
@@ -64,7 +65,7 @@ def by_person(drawn: Sequence[AnnotatedImage]) -> list[AnnotatedImage]:
 
 
 @settings(max_examples=25)  # each is written to the disk
-@given(drawn=images())
+@given(drawn=images(scaled=True))
 def test_labelme_and_coco_hold_all_but_what_they_say(drawn: list[AnnotatedImage]) -> None:
     for name in ("labelme", "coco"):
         kept = [
@@ -87,6 +88,26 @@ def _but_for_holes(found: AnnotatedObject, image: AnnotatedImage, name: str) -> 
     if Trait.HOLES in set(traits_of(found)):
         return replace(found, shape=painted(pixels_of(image, found)))
     return found
+
+
+@pytest.mark.parametrize("told", [0, 0.001, 1e9, True, "0.5", [0.5], 10**400])
+def test_a_scale_that_no_microscope_has_is_not_taken_over_and_said(told: object, tmp_path: Path) -> None:
+    image = {"id": 1, "file_name": "a.png", "height": 3, "width": 4, "um_per_px": told}
+    record = {"images": [image], "categories": [], "annotations": []}
+    (tmp_path / "annotations.json").write_text(json.dumps(record))
+    (tmp_path / "labelme").mkdir()
+    shape = {"shapes": [], "imageHeight": 3, "imageWidth": 4, "imagePath": "a.png", "um_per_px": told}
+    (tmp_path / "labelme" / "a.json").write_text(json.dumps(shape))
+    for name, place in (("coco", tmp_path), ("labelme", tmp_path / "labelme")):
+        (read,) = read_annotations(place, name)
+        assert (read.um_per_px, read.passed_over) == (None, ("um_per_px",))
+
+
+@pytest.mark.parametrize("target", [name for name in WRITTEN if name not in ("coco", "labelme", "cut-outs")])
+def test_a_format_that_holds_no_scale_says_so(target: str, tmp_path: Path) -> None:
+    image = AnnotatedImage(name="a.png", height_px=3, width_px=4, um_per_px=0.59)
+    done = write_annotations([image], tmp_path / "out", target, WriteOptions())
+    assert "1 images whose scale is known: not kept" in done.lost
 
 
 @settings(max_examples=25)  # each is written to the disk
@@ -301,7 +322,50 @@ HOSTILE: list[tuple[str, str, str, str]] = [
     ("masks", "masks.csv", "image,mask,object,class\na.png,m.png,1,crystal\n", "cannot read the file"),
     ("masks", "masks.csv", "image,mask,object,class\na.png,masks.csv,1,crystal\n", "it is no PNG"),
     ("instances", "objects.csv", "image,mask\na.png,m.png\n", "it has no column object, class"),
+    ("instances", "objects.csv", "image,mask,object,class\na.png,m.png,0,5,c\n", "line 2: it has 5 cells, expected 4"),
+    ("instances", "objects.csv", "image;mask;object;class\na.png;m.png;1,5;c\n", "object must be a whole number"),
+    (
+        "masks",
+        "masks.csv",
+        "image,mask,object,class,probability\na.png,m.png,1,c,high\n",
+        "probability must be a number",
+    ),
 ]
+
+
+def test_a_table_that_was_saved_with_decimal_commas_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(mask_png(np.ones((4, 6), np.bool_)))
+    header = "image;height_px;width_px;mask;object;class;annotator;probability"
+    (tmp_path / "masks.csv").write_text(f"{header}\na.png;4,0;6,0;m.png;1,0;0,5;Ada, Ben;0,25\n", encoding="utf-8-sig")
+    (image,) = read_annotations(tmp_path, "masks")
+    (found,) = image.objects
+    assert (found.label, found.annotator, found.probability) == ("0,5", "Ada, Ben", 0.25)
+    assert (image.height_px, image.width_px) == (4, 6)
+
+
+ZERO = {"naturalWidth": 0, "naturalHeight": 0}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, "", "{}", '{"subject_dimensions": null}', '{"subject_dimensions": [null]}']
+    + [json.dumps({"subject_dimensions": [each]}) for each in (ZERO, {"naturalWidth": 6}, {"naturalHeight": 4})],
+)
+def test_a_look_without_the_size_of_the_image_takes_it_from_the_picture(metadata: str | None, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    Pillow.new("L", (6, 4)).save(tmp_path / "pictures" / "a.png")
+    mark = [{"task": "T0", "value": [{"tool": 0, "x": 1, "y": 1, "width": 2, "height": 2, "tool_label": "crystal"}]}]
+    cells = {"user_name": "ann", "annotations": json.dumps(mark), "subject_data": '{"1": {"Filename": "a.png"}}'}
+    cells |= {} if metadata is None else {"metadata": metadata}
+    with (tmp_path / "classifications.csv").open("w", newline="") as file:
+        csv.writer(file).writerows((cells.keys(), cells.values()))
+    (image,) = read_annotations(tmp_path, "zooniverse", ReadOptions(images=tmp_path / "pictures"))
+    assert (image.height_px, image.width_px) == (4, 6)
+    (image,) = read_annotations(tmp_path, "zooniverse")
+    assert (image.height_px, image.width_px) == (0, 0)
+    write_annotations([image], tmp_path / "coco", "coco", WriteOptions())
+    with pytest.raises(UserError, match=r"nobody tells how large a\.png is; say --images"):
+        write_annotations([image], tmp_path / "labelme", "labelme", WriteOptions())
 
 
 @pytest.mark.parametrize(("name", "file", "content", "message"), HOSTILE)

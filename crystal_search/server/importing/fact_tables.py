@@ -9,7 +9,7 @@ from pathlib import Path
 from crystal_search.columns import plain
 from crystal_search.errors import UserError
 from crystal_search.naming import barcode_of, is_barcode
-from crystal_search.spreadsheets import read_sheet
+from crystal_search.spreadsheets import read_sheet, with_point
 
 SHOWN = 20  #: lines that are named
 #: What people write above columns, beside the words of docs/columns.md.
@@ -91,7 +91,7 @@ def rows_of(path: Path, known: frozenset[str], trouble: Trouble) -> Iterator[tup
                 trouble.at(line, f"it has {len(cells)} cells, the header {len(header)}")
             texts = (plain(cell.strip()) for cell in cells)
             row = {name: text for name, text in zip(header, texts, strict=False) if text}
-            yield line, row if sheet.delimiter == "," else _with_points(row)
+            yield line, _with_points(row, sheet.delimiter)
 
 
 def column_of(heading: str) -> str:
@@ -105,9 +105,10 @@ def column_of(heading: str) -> str:
     return OTHER_WORDS.get(word, word) + (f"_{number.lstrip('_')}" if number else "")
 
 
-def _with_points(row: Mapping[str, str]) -> dict[str, str]:
+def _with_points(row: Mapping[str, str], delimiter: str) -> dict[str, str]:
     return {
-        name: text.replace(",", ".") if name.startswith(("concentration", "ph")) else text for name, text in row.items()
+        name: with_point(text, delimiter) if name.startswith(("concentration", "ph")) else text
+        for name, text in row.items()
     }
 
 
