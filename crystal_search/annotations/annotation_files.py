@@ -61,8 +61,10 @@ def new_file(folder: Path, name: str, suffix: str) -> Path:
     Raises
     ------
     UserError
-        If there is one already.
+        If there is one already, or it would be passed over where annotations are read.
     """
+    if any(map(is_housekeeping, PurePosixPath(name).parts)):
+        raise UserError(f"nobody would find what belongs to {name}, which is hidden or a file server's own; rename it")
     path = folder / PurePosixPath(name).with_suffix(suffix)
     if path.exists():
         raise UserError(f"two images would both be told in {path.name}; give {name} another name")

@@ -1,5 +1,7 @@
-"""Spoiling an input where its form is kept: one value of a JSON text; checksums that fit what was changed."""
+"""Spoiling an input where its form is kept: a value of JSON, also in a table; checksums that fit what was changed."""
 
+import csv
+import io
 import json
 import struct
 import zlib
@@ -45,6 +47,22 @@ def mutated_json(data: bytes, random: Random) -> bytes:
     elif isinstance(holder[key], int | float) and abs(holder[key]) < LARGEST:
         holder[key] = holder[key] * random.choice((-1, 0, 2, 10, 0.1)) + random.choice((-1, 0, 1, 1e-6))
     return json.dumps(value).replace("Infinity", "1e999").encode()
+
+
+def mutated_cells(data: bytes, random: Random) -> bytes:
+    """Return the CSV text with one value changed in a cell that is JSON; `data` where it has none."""
+    try:
+        rows = list(csv.reader(io.StringIO(data.decode()), strict=True))
+    except (ValueError, csv.Error):
+        return data
+    cells = [(row, at) for row in rows[1:] for at, cell in enumerate(row) if cell[:1] in ("{", "[")]
+    if not cells:
+        return data
+    row, at = random.choice(cells)
+    row[at] = mutated_json(row[at].encode("utf-8", "surrogatepass"), random).decode("utf-8", "surrogatepass")
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _places(value: Any) -> list[tuple[Any, Any]]:

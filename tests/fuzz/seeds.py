@@ -4,6 +4,7 @@ Each is taken by its reader; the fuzzer finds by itself what is refused. What it
 as ``found-...``.
 """
 
+import csv
 import io
 import json
 import struct
@@ -37,6 +38,15 @@ SCREEN = (
     "<type>Buffer</type><stockLocalID>1</stockLocalID></conditionIngredient></condition></conditions>"
     "<ingredients><ingredient><name>PEG</name><stocks><stock><localID>1</localID><units>%</units></stock></stocks>"
     "</ingredient></ingredients></screen>"
+)
+VOC = (
+    "<annotation><folder>P1</folder><filename>a.jpg</filename><size><width>48</width><height>32</height>"
+    "<depth>3</depth></size><object><name>crystal</name><truncated>1</truncated><difficult>1</difficult>"
+    "<bndbox><xmin>3</xmin><ymin>4</ymin><xmax>9.5</xmax><ymax>8</ymax></bndbox></object></annotation>"
+)
+OBJECTS = (
+    "image,height_px,width_px,mask,object,class,annotator,too_faint,crowd,probability\n"
+    "a.jpg,,,a.png,1,crystal,ann,yes,no,0.5\nb.jpg,30,40,,,,ben,,,\n"
 )
 SETTINGS = 'threshold = 0.9\nengine = "local"\nimages_per_unit = 4\ndatabase_url = "sqlite://"\nmodels = "m"\n'
 INIT_DATA = (
@@ -76,6 +86,11 @@ def seeds() -> dict[str, dict[str, bytes]]:
         "tables": {"images.csv": TABLE.encode(), "corrections.csv": CORRECTIONS.encode(), "vmxi.csv": VMXI},
         "coco": {"annotations.json": json.dumps(_annotations()).encode()},
         "labelme": {"a.json": json.dumps(_shapes()).encode()},
+        "convert": {"annotations.json": json.dumps(_annotations()).encode(), "a.json": json.dumps(_shapes()).encode()},
+        "zooniverse": {"classifications.csv": _looks()},
+        "voc": {"a.xml": VOC.encode()},
+        "mask_pictures": _masks() | {"numbers.png": _golden("annotations/instances/a.png")},
+        "mask_tables": {"objects.csv": OBJECTS.encode()},
         "drawn_mask": _masks(),
         "tfrecord": {"a.tfrecord": _records()},
         "recordio": {"a.rec": _packed((3.0,), b"abc") + _packed((4.0,), b"defgh"), "split.rec": _split()},
@@ -110,6 +125,32 @@ def _shapes() -> dict[str, Any]:
         {"label": "crystal 2", "points": square[:2], "shape_type": "circle"},
     ]
     return {"shapes": shapes, "imageHeight": 8, "imageWidth": 10, "imagePath": "a.jpg"}
+
+
+def _looks() -> bytes:
+    """Return the classifications of two people, with a mark of every kind."""
+    points = [{"x": 9, "y": 9}, {"x": 12.5, "y": 9}, {"x": 12, "y": 12}]
+    marks: list[dict[str, Any]] = [
+        {"tool": 0, "points": points, "tool_label": "Crystal", "details": [{"value": 0}]},
+        {"tool": 1, "pathX": [1, 5, 5, 1], "pathY": [1, 1, 4, 1]},
+        {"tool": 2, "x": 24, "y": 16, "rx": 6, "ry": 4, "angle": 30},
+        {"tool": 3, "x": 3, "y": 2, "width": 4, "height": 6.5},
+        {"toolIndex": 4, "x_center": 20, "y_center": 20, "width": 8, "height": 3, "angle": 45},
+        {"toolIndex": 5, "x_center": 20, "y_center": 20, "rx": 8, "ry": 3},
+        {"toolIndex": 6, "x_center": 9, "y_center": 9, "r": 2},
+        {"tool": 7, "x1": 1, "y1": 1, "x2": 9, "y2": 9},
+        {"tool": 8, "x": 1, "y": 1},
+    ]
+    size = json.dumps({"subject_dimensions": [{"naturalWidth": 48, "naturalHeight": 32}]})
+    subject = json.dumps({"7": {"Filename": "day 3/a.jpg"}})
+    rows = [
+        ("user_name", "workflow_id", "metadata", "annotations", "subject_data"),
+        ("ann", "1", size, json.dumps([{"task": "T0", "value": marks}, {"task": "T1", "value": "Yes"}]), subject),
+        ("not-logged-in-ab", "1", "{}", "[]", subject),
+    ]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _masks() -> dict[str, bytes]:

@@ -16,7 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from crystal_search.annotations.annotated_image import AnnotatedImage
+from crystal_search.annotations.annotation_format import WriteOptions
 from crystal_search.annotations.coco_json import FILE as ANNOTATIONS
+from crystal_search.annotations.converting import write_annotations
+from crystal_search.annotations.format_kinds import WRITTEN, format_at, read_annotations
+from crystal_search.annotations.mask_pictures import INSTANCE_TABLE, MASK_TABLE
 from crystal_search.archives.archive import ArchiveImage, ArchiveOptions
 from crystal_search.archives.coco_folder import open_coco
 from crystal_search.archives.image_table import open_csv
@@ -60,12 +65,14 @@ from crystal_search.server.services.score_csv import read_csv
 from crystal_search.server.settings import read_settings
 from crystal_search.viewer.hand_scores import ScoreRequestError, read_comment, read_score, read_taking_back
 from crystal_search.work_unit import image_bytes, manifest_from_json, manifest_to_json, read_work_unit
-from tests.fuzz.mutations import Mutation, mutated_json, with_png_checksums, with_record_checksums
+from tests.fuzz.mutations import Mutation, mutated_cells, mutated_json, with_png_checksums, with_record_checksums
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 CORPUS = Path(__file__).parent / "corpus"
 HDF5_MAGIC = b"\x89HDF"
 REDUCED_PX = 100  #: to which pictures are reduced while they are decoded
+CONVERTED_PX = 20_000  #: of images whose annotations are written as masks, too; each object of a large one takes long
+KEEPS_NAMES = ("labelme", "zooniverse", "coco")  #: formats that an image's name survives
 MAX_PATH = 300  #: characters of a name that is matched with a pattern somebody else invented
 
 
@@ -200,6 +207,67 @@ def labelme(data: bytes) -> object:
     found = read_outlines(_file("a.json", data))
     check(all(each.mask.any() or not sum(each.runs[1::2]) for each in found.objects or ()), "a mask is where it says")
     return found if found.drop_mask or found.objects else None
+
+
+def convert(data: bytes) -> object:
+    """Read JSON that people drew with labelme or COCO, and write it in every format."""
+    path = _file("drawn.json", data)
+    return _converted(list(read_annotations(path, format_at(path))))
+
+
+def zooniverse(data: bytes) -> object:
+    """Read the classifications of a Zooniverse project, and write what was drawn in every format."""
+    return _converted(list(read_annotations(_file("classifications.csv", data), "zooniverse")))
+
+
+def voc(data: bytes) -> object:
+    """Read boxes of Pascal VOC, and write them in every format."""
+    return _converted(list(read_annotations(_file("drawn.xml", data), "voc")))
+
+
+def mask_pictures(data: bytes) -> object:
+    """Read a picture of classes, of the numbers of objects, of one object, and write what is in it in every format."""
+    folder = _folder() / "masks of one"
+    (folder / "a").mkdir(parents=True, exist_ok=True)
+    path, found = _file(f"{folder.name}/a/1.png", data), []
+    for place, name in ((path, "semantic"), (path, "instances"), (folder, "masks")):
+        with suppress(UserError):
+            found.append(_converted(list(read_annotations(place, name))))
+    return found or None
+
+
+def mask_tables(data: bytes) -> object:
+    """Read a table beside masks, and write what is in these in every format."""
+    found = []
+    for file in (INSTANCE_TABLE, MASK_TABLE):
+        folder = _folder() / file.replace(".", " ")
+        folder.mkdir(exist_ok=True)
+        (folder / "a.png").write_bytes(_two_objects())
+        path = _file(f"{folder.name}/{file}", data)
+        with suppress(UserError):
+            found.append(_converted(list(read_annotations(path.parent, format_at(path.parent)))))
+    return found or None
+
+
+@lru_cache
+def _two_objects() -> bytes:
+    return (GOLDEN / "annotations" / "instances" / "a.png").read_bytes()
+
+
+def _converted(images: list[AnnotatedImage]) -> object:
+    """Write images in every format; a format may refuse them, but what it writes it reads."""
+    is_small = all(0 < each.height_px * each.width_px <= CONVERTED_PX for each in images)
+    for name in WRITTEN if is_small else KEEPS_NAMES:
+        with TemporaryDirectory(dir=_folder()) as folder:
+            out = Path(folder) / "out"
+            try:
+                write_annotations(images, out, name, WriteOptions())
+            except UserError:
+                continue
+            if name in KEEPS_NAMES:
+                again = {each.name for each in read_annotations(out, name)}
+                check(again == {each.name for each in images}, f"{name} keeps the names of images")
+    return images or None
 
 
 def drawn_mask(data: bytes) -> object:
@@ -342,6 +410,11 @@ TARGETS: dict[str, Target] = {
     "screen": Target(screen, (UserError,)),
     "coco": Target(coco, (UserError,), mutated_json),
     "labelme": Target(labelme, (UserError,), mutated_json),
+    "convert": Target(convert, (UserError,), mutated_json),
+    "zooniverse": Target(zooniverse, (UserError,), mutated_cells),
+    "voc": Target(voc, (UserError,)),
+    "mask_pictures": Target(mask_pictures, (), mended=with_png_checksums),
+    "mask_tables": Target(mask_tables, ()),
     "drawn_mask": Target(drawn_mask, (ImageError,), mended=with_png_checksums),
     "tfrecord": Target(tfrecord, (UserError,), mended=with_record_checksums),
     "recordio": Target(recordio, (UserError,)),

@@ -343,6 +343,14 @@ def test_a_table_that_was_saved_with_decimal_commas_is_read(tmp_path: Path) -> N
     assert (image.height_px, image.width_px) == (4, 6)
 
 
+@pytest.mark.parametrize("name", [".a.png", "day 3/.a.png", "@eaDir/a.png"])
+@pytest.mark.parametrize("target", ["labelme", "voc", "semantic"])
+def test_a_file_that_no_reader_would_see_is_not_written(name: str, target: str, tmp_path: Path) -> None:
+    image = AnnotatedImage(name=name, height_px=3, width_px=4)
+    with pytest.raises(UserError, match="nobody would find what belongs to"):
+        write_annotations([image], tmp_path / "out", target, WriteOptions())
+
+
 ZERO = {"naturalWidth": 0, "naturalHeight": 0}
 
 
