@@ -1,5 +1,6 @@
 """What is fuzzed, over the inputs that are kept: seeds are read, findings of old stay mended."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -12,7 +13,7 @@ from crystal_search.errors import ImageError
 from crystal_search.images import decode
 from tests.fuzz.__main__ import Fuzzed, table
 from tests.fuzz.keep import ROOM_BYTES, chosen
-from tests.fuzz.mutations import mutated_json, with_png_checksums, with_record_checksums
+from tests.fuzz.mutations import mutated_cells, mutated_json, with_png_checksums, with_record_checksums
 from tests.fuzz.seeds import SEED, seeds
 from tests.fuzz.targets import CORPUS, TARGETS, Target, check, inputs
 
@@ -51,6 +52,21 @@ def test_one_value_of_a_json_text_is_changed() -> None:
         json.loads(each)
     assert mutated_json(b"{", Random(0)) == b"{"
     assert mutated_json(b"1", Random(0)) == b"[1]"
+
+
+def test_one_value_in_one_cell_of_a_table_is_changed() -> None:
+    table = b'name,told,more\nann,"{""a"": 1}","[2, 3]"\nben,no,\n'
+    found = {mutated_cells(table, Random(seed)) for seed in range(200)}
+    assert len(found) > 50
+    rows = [rows_of(each) for each in found]
+    assert all((each[0], each[1][0], each[2]) == (["name", "told", "more"], "ann", ["ben", "no", ""]) for each in rows)
+    assert all((each[1][1] == '{"a": 1}') != (each[1][2] == "[2, 3]") for each in rows if each != rows_of(table))
+    assert mutated_cells(b"name\nann\n", Random(0)) == b"name\nann\n"
+    assert mutated_cells(b"\xff", Random(0)) == b"\xff"
+
+
+def rows_of(table: bytes) -> list[list[str]]:
+    return list(csv.reader(table.decode().splitlines()))
 
 
 def test_checksums_are_set_right(tmp_path: Path) -> None:
