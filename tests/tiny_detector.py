@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from crystal_search.crystals.boxes import DIRECTIONS
-from crystal_search.crystals.decoding import ANGLES, BOXES, HEAT, OUTLINES, STRIDE_PX, TURNS
+from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, STRIDE_PX
 from crystal_search.model import write_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.networks.network_kinds import crystal_detector_card
 
 LONG_PX, SHORT_PX, REACH_PX = 24.0, 12.0, 11.5  #: of every crystal, in pixels that the network sees
-ALONG = 9  #: class of every angle, an eighth of a turn
 Weights = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -28,14 +27,10 @@ def tiny_card(name: str = "tiny-crystals", *, working_width_px: int = 1224) -> C
 
 def tiny_weights() -> Weights:
     """Return by output how the mean of a cell becomes its numbers: weights (N,) and constants (N,)."""
-    nothing = np.zeros(ANGLES, np.float32)
-    along = nothing.copy()
-    along[ALONG] = 9
     sides = np.array([0, 0, np.log(LONG_PX), np.log(SHORT_PX), 0, 1], np.float32)
     return {
         HEAT: (np.array([4], np.float32), np.array([-1], np.float32)),
         BOXES: (np.zeros(6, np.float32), sides),
-        TURNS: (nothing, along),
         OUTLINES: (np.zeros(DIRECTIONS, np.float32), np.full(DIRECTIONS, np.log(REACH_PX), np.float32)),
     }
 

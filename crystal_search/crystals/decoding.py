@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal, Floats
-from crystal_search.crystals.boxes import circle_of_directions, outline_of, overlaps
+from crystal_search.crystals.boxes import circle_of_directions, corners, outline_of, overlaps, reaches
 from crystal_search.inference import Maps
 
 STRIDE_PX = 4  #: between cells of a map; a cell's middle lies half of it behind its first pixel's edge
-ANGLES = 36  #: classes of the angle of the long side, evenly over half a turn, the first at 0
+BOX_NUMBERS = 6  #: offset of the centre, logarithms of the sides, cosine and sine of twice the angle
 OFFSET_PX = 16.0  #: unit of the offsets from a cell's middle to the centre of its box
-HEAT, BOXES, TURNS, OUTLINES = "heat", "boxes", "angles", "outlines"  #: a detector's outputs
+HEAT, BOXES, OUTLINES = "heat", "boxes", "outlines"  #: a detector's outputs
 LARGEST_PX = 8192.0  #: a side, before a number that is none becomes one
 MOST_PEAKS = 2000  #: that are looked at, the hottest
 _AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
@@ -68,11 +68,13 @@ def candidates(maps: Maps, decoding: Decoding) -> Candidates:
     boxes = _weighed(maps[BOXES][0], middles, weights)  # (N, channels)
     offset = OFFSET_PX * boxes[:, :2] + STRIDE_PX * (_mean_place(middles, weights) + 0.5)
     sides = np.minimum(np.exp(np.minimum(boxes[:, 2:4], 20.0)), LARGEST_PX)
-    turns = _mode(_weighed(maps[TURNS][0], middles, weights))
+    turns = (np.arctan2(boxes[:, 5], boxes[:, 4]) / 2) % np.pi
     reach = np.minimum(np.exp(np.minimum(_weighed(maps[OUTLINES][0], middles, weights), 20.0)), LARGEST_PX)
     reach += np.abs(circle_of_directions()).sum(axis=1) / 2  # from the centres of the outermost pixels to their corners
     long, short = sides.max(axis=1), sides.min(axis=1)
-    return Candidates(heat[rows, columns], np.column_stack((offset, long, short, turns)), reach)
+    told = np.column_stack((offset, long, short, turns))
+    within = np.minimum(reach, reaches(corners(told), told[:, :2]))  # an outline lies in its box, which is told better
+    return Candidates(heat[rows, columns], told, within)
 
 
 def peaks(heat: Floats, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -127,12 +129,3 @@ def _weighed(field: Floats, middles: NDArray[np.intp], weights: NDArray[np.float
 
 def _mean_place(middles: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((middles * weights).sum(axis=1).T)
-
-
-def _mode(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the most probable angle of each row of logits (N, ANGLES), between classes by a parabola."""
-    best = logits.argmax(axis=1)
-    numbers = np.arange(len(logits))
-    before, here, after = (logits[numbers, (best + step) % ANGLES] for step in (-1, 0, 1))
-    bent = np.maximum(2 * here - before - after, 1e-9)
-    return np.asarray(((best + np.clip((after - before) / (2 * bent), -0.5, 0.5)) * (np.pi / ANGLES)) % np.pi)

@@ -1,43 +1,58 @@
 """A dense detector of single crystals: each cell says whether it is the middle of one, and its box and outline.
 
-One stage and no anchors, as in Tian et al. (2019), FCOS, arXiv:1904.01355, and Zhou, Wang and Kraehenbuehl (2019),
-Objects as Points, arXiv:1904.07850. The angle of the box is told as classes, as in Yang and Yan (2020),
-arXiv:2003.05597, since the smallest rectangle around a crystal often has two likely angles, of which a mean is none;
-the outline is told by how far it reaches in directions that do not turn with the box, its support function.
+Without anchors, as in Tian et al. (2019), FCOS, arXiv:1904.01355, and Zhou, Wang and Kraehenbuehl (2019),
+Objects as Points, arXiv:1904.07850. The outline is told by how far it reaches in directions that do not turn with the
+box, its support function. Where a crystal may have its middle, heat, box and outline get
+further looks (`networks.box_refinement`).
 
 Convolutions are padded. What lies farther than `MARGIN_PX` from the border of a tile is as in one pass over the whole
 image, if the tile begins at multiples of `SIDE_MULTIPLE_PX`.
 """
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from crystal_search.crystals.boxes import DIRECTIONS
-from crystal_search.crystals.decoding import ANGLES, BOXES, HEAT, OUTLINES, STRIDE_PX, TURNS
+from crystal_search.crystals.decoding import BOX_NUMBERS, BOXES, HEAT, OUTLINES, STRIDE_PX
 from crystal_search.model_card import Output
+from crystal_search.networks.box_refinement import REACH_PX, BoxRefinement, Cells, Refined
 from crystal_search.networks.convolutions import convolution
 
 WIDTHS = (24, 48, 96, 128, 160)  #: channels at strides of 2, 4, 8, 16 and 32 px
 CONVOLUTIONS = (1, 2, 2, 3, 3)  #: at each of these; the first alone costs as much as two farther down
 DECODED = (48, 96, 96)  #: channels of the decoder at strides of 4, 8 and 16 px
 SIDE_MULTIPLE_PX = 2 ** len(WIDTHS)
-BOX_NUMBERS = 6  #: offset of the centre, logarithms of the sides, cosine and sine of twice the angle
-MARGIN_PX = 224  #: of its surroundings that a tile needs, so that its answers are those of one pass
+HIDDEN = 128  #: numbers of a cell between the features and what is told of it
+MARGIN_PX = 224 + REACH_PX  #: of its surroundings that a tile needs, so that its answers are those of one pass
 OUTPUTS = (
     Output(name=HEAT, classes=("crystal",), stride_px=STRIDE_PX),
     Output(name=BOXES, numbers=BOX_NUMBERS, stride_px=STRIDE_PX),
-    Output(name=TURNS, numbers=ANGLES, stride_px=STRIDE_PX),
     Output(name=OUTLINES, numbers=DIRECTIONS, stride_px=STRIDE_PX),
 )
 RARE = -4.0  #: first bias of the heat, so that the many cells without a crystal do not swamp the first steps
+LOOKED_AT, LOOKS = 0.15, 2  #: heat from which on a cell gets further looks; and how many
+FADED_IN = 0.05  #: heat above that, at which they count fully; so that a rounding error decides on nothing
+
+
+class First(NamedTuple):
+    """What is told at first sight of images (N, 1, H, W), one cell for every `STRIDE_PX`."""
+
+    heat: Tensor  #: (N, 1, h, w), logits
+    boxes: Tensor  #: (N, `BOX_NUMBERS`, h, w)
+    outlines: Tensor  #: (N, `DIRECTIONS`, h, w)
+    coarse: Tensor  #: features of it, (N, channels, h, w)
+    fine: Tensor  #: features at twice its resolution, (N, channels, 2 h, 2 w)
 
 
 class DenseCrystals(nn.Module):
-    """Maps grey images to heat, boxes, angles and outlines, one cell for every `STRIDE_PX`."""
+    """Maps grey images to heat, boxes and outlines, one cell for every `STRIDE_PX`; after so many further looks."""
 
-    def __init__(self) -> None:
+    def __init__(self, further: int = LOOKS) -> None:
         super().__init__()
+        self.further = further
         narrower = (1, *WIDTHS[:-1])
         self.levels = nn.ModuleList(map(_level, narrower, WIDTHS, CONVOLUTIONS))
         wider = (*DECODED[1:], WIDTHS[-1])
@@ -46,31 +61,44 @@ class DenseCrystals(nn.Module):
         self.joined = nn.ModuleList(convolution(each, each, 3, padding=1) for each in DECODED)
         width = DECODED[0]
         self.shared = convolution(width, width, 3, padding=1)
-        self.heat, self.covered = nn.Conv2d(width, 1, 1), nn.Conv2d(width, 1, 1)
-        self.boxes, self.angles = nn.Conv2d(width, BOX_NUMBERS, 1), nn.Conv2d(width, ANGLES, 1)
-        self.outlines = nn.Conv2d(width, DIRECTIONS, 1)
-        nn.init.constant_(self.heat.bias, RARE)  # type: ignore[arg-type]
+        self.heat, self.boxes, self.outlines = (_head(width, each) for each in (1, BOX_NUMBERS, DIRECTIONS))
+        self.covered = nn.Conv2d(width, 1, 1)
+        self.refinement = BoxRefinement(width, WIDTHS[0])
+        nn.init.constant_(self.heat[-1].get_parameter("bias"), RARE)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what a model answers for images (N, 1, H, W), whose sides are multiples of `SIDE_MULTIPLE_PX`.
 
         Returns
         -------
         tuple of Tensor
-            Logits of the heat (N, 1, h, w), boxes (N, `BOX_NUMBERS`, h, w), logits of the angles (N, `ANGLES`, h, w)
-            and outlines (N, `DIRECTIONS`, h, w); h and w are H and W over `STRIDE_PX`.
+            Logits of the heat (N, 1, h, w), boxes (N, `BOX_NUMBERS`, h, w) and outlines (N, `DIRECTIONS`, h, w); h and
+            w are H and W over `STRIDE_PX`.
         """
-        features = self.features(x)
-        return self.heat(features), self.boxes(features), self.angles(features), self.outlines(features)
+        first = self.first(x)
+        heat = first.heat[:, 0].sigmoid()
+        cells = Cells(*torch.nonzero(heat > LOOKED_AT, as_tuple=True))
+        counts = ((cells.of(heat[:, None]) - LOOKED_AT) / FADED_IN).clamp(max=1.0)
+        looks = self.looks(first, cells)
+        better = (old + counts * (new - old) for old, new in zip(looks[0], looks[-1], strict=True))
+        maps = (first.heat, first.boxes, first.outlines)
+        heat, boxes, outlines = (cells.into(each, numbers) for each, numbers in zip(maps, better, strict=True))
+        return heat, boxes, outlines
 
-    def taught(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return what `forward` does, and logits of whether a cell is covered by a crystal, (N, 1, h, w)."""
-        features = self.features(x)
-        answers = (self.heat, self.boxes, self.angles, self.outlines, self.covered)
-        return tuple(answer(features) for answer in answers)
+    def looks(self, first: First, cells: Cells) -> list[Refined]:
+        """Return what is told of cells at first sight and after each further look.
 
-    def features(self, x: Tensor) -> Tensor:
-        """Return what all answers are read from, (N, 48, h, w)."""
+        By a further look, what was told before learns nothing.
+        """
+        looks = [Refined(*(cells.of(each) for each in (first.heat, first.boxes, first.outlines)))]
+        maps = self.refinement.readable(first.coarse, first.fine)
+        for _ in range(self.further):
+            before = Refined(*(each.detach() for each in looks[-1]))
+            looks.append(self.refinement(maps, before, cells))
+        return looks
+
+    def first(self, x: Tensor) -> First:
+        """Return what is told at first sight of images (N, 1, H, W)."""
         maps = []
         for level in self.levels:
             x = level(x)
@@ -78,8 +106,12 @@ class DenseCrystals(nn.Module):
         for number in reversed(range(len(DECODED))):
             lifted = interpolate(self.upward[number](x), scale_factor=2.0, mode="nearest")
             x = self.joined[number](torch.relu(self.lateral[number](maps[number + 1]) + lifted))
-        features: Tensor = self.shared(x)  # (N, 48, H / 4, W / 4)
-        return features
+        features = self.shared(x)  # (N, 48, H / 4, W / 4)
+        return First(self.heat(features), self.boxes(features), self.outlines(features), features, maps[0])
+
+
+def _head(channels: int, numbers: int) -> nn.Sequential:
+    return nn.Sequential(convolution(channels, HIDDEN, 1), nn.Conv2d(HIDDEN, numbers, 1))
 
 
 def _level(channels_in: int, channels: int, count: int) -> nn.Sequential:

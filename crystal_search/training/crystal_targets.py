@@ -10,13 +10,14 @@ from crystal_search.crystals.boxes import DIRECTIONS, reaches, unit_vectors
 from crystal_search.crystals.decoding import OFFSET_PX, STRIDE_PX
 
 #: Channels of a target: how much a cell is the middle of a crystal, whether that counts, what part of it is covered,
-#: how much its box counts; then of the crystal that is there the offset, logarithms of the sides, angle, outline.
-HEAT, HEAT_COUNTS, COVERED, BOX_COUNTS, OFFSET, SIDES, ANGLE, OUTLINE = 0, 1, 2, 3, 4, 6, 8, 9
+#: how much its box counts at first sight and at the second; then of the crystal that is there the offset, logarithms of
+#: the sides, angle, outline.
+HEAT, HEAT_COUNTS, COVERED, BOX_COUNTS, BETTER_COUNTS, OFFSET, SIDES, ANGLE, OUTLINE = 0, 1, 2, 3, 4, 5, 7, 9, 10
 CHANNELS = OUTLINE + DIRECTIONS
 SPREAD = 0.15  #: of the heat, standard deviation in sides of the box
 LEAST_SPREAD_PX = 1.6  #: of the heat: some cell's middle is never farther away than 2.8 px
 LEAST_AREA_PX2 = 20.0  #: of the box of a crystal in a reduced image; smaller ones need not be found
-TAUGHT = 0.05  #: heat above which a cell is taught the box
+TAUGHT, TAUGHT_BETTER = 0.05, 0.3  #: heat above which a cell is taught the box, at first sight and at the second
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,11 +77,12 @@ def target(crystals: KnownCrystals, covered: Floats) -> Floats:
     ignored = crystals.ignored[owner]
     answer[HEAT] = np.where(ignored, 0, hottest)
     answer[HEAT_COUNTS] = ~(ignored & (hottest > TAUGHT))
-    taught = (hottest > TAUGHT) & ~ignored
-    cells = np.bincount(owner[taught], minlength=len(crystals.boxes))
-    rows, columns = np.nonzero(taught)
-    mine = owner[taught]
-    answer[BOX_COUNTS, rows, columns] = 1 / cells[mine]
+    for channel, least in ((BOX_COUNTS, TAUGHT), (BETTER_COUNTS, TAUGHT_BETTER)):
+        taught = (hottest > least) & ~ignored
+        cells = np.bincount(owner[taught], minlength=len(crystals.boxes))
+        answer[channel, taught] = 1 / cells[owner[taught]]
+    rows, columns = np.nonzero(answer[BOX_COUNTS])
+    mine = owner[rows, columns]
     middles = STRIDE_PX * (np.stack((rows, columns), axis=1) + 0.5)
     answer[OFFSET:SIDES, rows, columns] = ((crystals.boxes[mine, :2] - middles) / OFFSET_PX).T
     answer[SIDES:ANGLE, rows, columns] = np.log(np.maximum(crystals.boxes[mine, 2:4], 1)).T

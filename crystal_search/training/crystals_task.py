@@ -1,7 +1,7 @@
 """The task ``crystals``: a detector learns crystals one by one, in suspensions and in drops."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -16,7 +16,7 @@ from crystal_search.networks.dense_crystals import DenseCrystals
 from crystal_search.networks.mask_rcnn import MaskRcnn
 from crystal_search.networks.network_kinds import CRYSTAL, DROP, Detector, detector_named, network_for
 from crystal_search.networks.pretrained_detectors import check_published, take_published
-from crystal_search.training.crystal_losses import WEIGHTS, crystal_losses
+from crystal_search.training.crystal_losses import FIRST_PARTS, FURTHER_PARTS, dense_losses
 from crystal_search.training.crystal_source import CrystalSource, Target, dense_target
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.instance_targets import instance_target
@@ -32,9 +32,8 @@ HELD_VIEWS = 64  #: at most, that a network is judged by
 STEPS = 6000  #: where nothing else is asked for
 
 
-def dense_losses(network: nn.Module, views: Tensor, truth: Tensor) -> Losses:
-    """Return the losses of views (N, 1, side, side) by name."""
-    return crystal_losses(cast(DenseCrystals, network).taught(views), truth)
+def _dense_losses(network: nn.Module, views: Tensor, truth: Tensor) -> Losses:
+    return dense_losses(cast(DenseCrystals, network), views, truth)
 
 
 def instance_losses(network: nn.Module, views: Tensor, truth: Tensor) -> Losses:
@@ -49,13 +48,15 @@ class Learning:
 
     target: Target
     losses: LossFunction
-    parts: tuple[str, ...]  #: names of the losses that are added
+    parts: Mapping[str, tuple[str, ...]]  #: names of the losses that are added, by what they have in common
 
 
 #: By how crystals are read from their answers (`crystals.finding.DECODINGS`).
 LEARNING: dict[str, Learning] = {
-    DENSE: Learning(dense_target, dense_losses, tuple(WEIGHTS)),
-    INSTANCES: Learning(instance_target, instance_losses, tuple(mask_rcnn.LOSSES.values())),
+    DENSE: Learning(
+        *(dense_target, _dense_losses), {"loss at first sight": FIRST_PARTS, "loss of further looks": FURTHER_PARTS}
+    ),
+    INSTANCES: Learning(instance_target, instance_losses, {"parts of the loss": tuple(mask_rcnn.LOSSES.values())}),
 }
 
 
@@ -90,7 +91,7 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
         source=source,
         losses=learning.losses,
         judge=_judge(dataset, request, learning, machine),
-        panels={"loss": ("loss",), "parts of it": learning.parts},
+        panels={"loss": ("loss",), **learning.parts},
         usual_steps=STEPS,
         peak_rate=architecture.peak_rate,
         grows=dataset.rendered,

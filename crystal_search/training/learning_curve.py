@@ -10,6 +10,7 @@ from crystal_search.files import write_whole
 
 CURVE, PICTURE, EVENTS = "learning-curve.csv", "learning-curve.png", "tensorboard"
 PARTS = ("train", "validation")  #: of a column's name, before that of its figure
+MANY = 8  #: lines of a panel, from which on their names stand in two columns
 
 
 def append_row(curve: Path, row: Mapping[str, float]) -> None:
@@ -47,17 +48,18 @@ def draw_curve(folder: Path, title: str, panels: Mapping[str, Sequence[str]]) ->
         for name, figures in panels.items()
     }
     shown = {name: there for name, there in columns.items() if there}
-    picture = Figure(figsize=(10, 4), layout="constrained")
+    picture = Figure(figsize=(5 * max(2, len(shown)), 5), layout="constrained")
     picture.suptitle(title)
     for axes, (name, there) in zip(picture.subplots(1, len(shown), squeeze=False)[0], shown.items(), strict=True):
+        steps = [int(row["step"]) for row in rows]
         for column in there:
-            points = [(int(row["step"]), float(row[column])) for row in rows]
-            axes.plot(*zip(*points, strict=True), marker=".", label=column.replace("_", " ").replace("top5", "top-5"))
+            label = column.replace("_", " ").replace("top5", "top-5")
+            axes.plot(steps, [float(row[column]) for row in rows], marker=".", label=label)
         axes.set(xlabel="step", ylabel=name)
-        axes.set_ylim(bottom=0, top=None if name == "loss" else 1)
+        axes.set_ylim(bottom=0, top=None if "loss" in name else 1)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, fontsize="small", ncols=2 if len(there) > MANY else 1)
     stream = io.BytesIO()
     picture.savefig(stream, format="png", dpi=100)
     write_whole(folder / PICTURE, stream.getvalue())

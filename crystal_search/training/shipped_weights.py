@@ -21,7 +21,7 @@ from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.requests import SHIPPED
 from crystal_search.training.task import Source
 
-Convolution = nn.Conv2d | nn.ConvTranspose2d
+Layer = nn.Conv2d | nn.ConvTranspose2d | nn.Linear  #: what has weights that a file holds
 STEADYING = 32  #: samples from which the shipped weights get their statistics
 
 
@@ -67,7 +67,7 @@ def begin_with(model: Model[ModelCard], network: nn.Module, views: Tensor) -> No
     ModelError
         If the file is of another network.
     """
-    weights = _convolutions(model)
+    weights = _layers(model)
     layers = _in_order(network, views[:1])
     shapes = [tuple(layer.weight.shape) for layer, _ in layers]
     if [weight.shape for weight, _ in weights] != shapes:
@@ -91,31 +91,31 @@ def _of_another(model: Model[ModelCard]) -> str:
     )
 
 
-def _empty_others(network: nn.Module, known: list[Convolution]) -> None:
-    """Set the weights of all convolutions but the `known` ones to zero."""
+def _empty_others(network: nn.Module, known: list[Layer]) -> None:
+    """Set the weights of all layers but the `known` ones to zero."""
     for layer in network.modules():
-        if isinstance(layer, Convolution) and layer not in known:
+        if isinstance(layer, Layer) and layer not in known:
             for weights in layer.parameters():
                 weights.zero_()
 
 
-def _convolutions(model: Model[ModelCard]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Return weights and constants of the convolutions of a file, in the order in which they are computed."""
+def _layers(model: Model[ModelCard]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Return weights and constants of the layers of a file, in the order in which they are computed."""
     graph = onnx.load_model_from_string(model.onnx).graph
     arrays = {each.name: np.array(numpy_helper.to_array(each)) for each in graph.initializer}
-    nodes = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose")]
+    nodes = [node for node in graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm")]
     try:
         return [(arrays[node.input[1]], arrays[node.input[2]]) for node in nodes]
     except (KeyError, IndexError) as error:
         raise ModelError(_of_another(model)) from error
 
 
-def _in_order(network: nn.Module, view: Tensor) -> list[tuple[Convolution, nn.BatchNorm2d | None]]:
-    """Return the network's convolutions in the order in which they are computed, with what normalises each."""
-    met: list[tuple[Convolution, nn.BatchNorm2d | None]] = []
+def _in_order(network: nn.Module, view: Tensor) -> list[tuple[Layer, nn.BatchNorm2d | None]]:
+    """Return the network's layers in the order in which they are computed, with what normalises each."""
+    met: list[tuple[Layer, nn.BatchNorm2d | None]] = []
 
     def meet(module: nn.Module, _inputs: object, _output: object) -> None:
-        if isinstance(module, Convolution):
+        if isinstance(module, Layer):
             met.append((module, None))
         elif isinstance(module, nn.BatchNorm2d):
             met[-1] = (met[-1][0], module)
@@ -138,7 +138,7 @@ def _undo(normalisation: nn.BatchNorm2d, mean: Tensor, variance: Tensor, constan
     normalisation.bias.copy_(mean + constant)
 
 
-def _settle(network: nn.Module, layers: list[tuple[Convolution, nn.BatchNorm2d | None]], views: Tensor) -> None:
+def _settle(network: nn.Module, layers: list[tuple[Layer, nn.BatchNorm2d | None]], views: Tensor) -> None:
     """Take the statistics of all normalisations from `views`; what the network answers stays the same."""
     statistics: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
 

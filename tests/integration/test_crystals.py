@@ -41,7 +41,7 @@ def card(run: Path) -> Path:
 
 def test_a_training_becomes_a_model_that_says_from_when_on_crystals_count(card: Path) -> None:
     found = in_role(read_model(card), CrystalCard).card
-    assert [output.name for output in found.outputs] == ["heat", "boxes", "angles", "outlines"]
+    assert [output.name for output in found.outputs] == ["heat", "boxes", "outlines"]
     assert 0 < found.least_probability < 1
 
 

@@ -26,6 +26,7 @@ from crystal_search.model import (
     write_model,
 )
 from crystal_search.model_card import CrystalCard, ModelCard
+from crystal_search.networks.dense_crystals import DenseCrystals
 from crystal_search.networks.network_kinds import build, crystal_detector_card
 from crystal_search.server.models_in_use import check_usable
 from crystal_search.training.shipped_weights import begin_with
@@ -60,10 +61,14 @@ def detector() -> InTorch:
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.uniform_(layer.weight, 0.8, 1.6)  # so that what is far away matters, as after training
             nn.init.normal_(layer.bias, std=0.1)
+    assert isinstance(network, DenseCrystals)
+    nn.init.zeros_(network.heat[-1].get_parameter("bias"))  # half of all cells get further looks
+    nn.init.constant_(network.boxes[-1].get_parameter("bias"), 6.5)  # which go as far as they may
+    nn.init.normal_(network.refinement.answer[-1].get_parameter("weight"), std=0.02)
     return InTorch(network, CARD, [])
 
 
-@pytest.mark.parametrize(("rows", "columns", "tiles"), [(700, 150, 6 * 2), (150, 590, 2 * 5)])
+@pytest.mark.parametrize(("rows", "columns", "tiles"), [(1600, 60, 13), (60, 1600, 13)])
 def test_tiles_answer_what_one_pass_answers(detector: InTorch, rows: int, columns: int, tiles: int) -> None:
     view = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
     whole = dense_maps(view, detector)

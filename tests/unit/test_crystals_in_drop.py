@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import DIRECTIONS, areas, outline_of
-from crystal_search.crystals.decoding import ANGLES, BOXES, HEAT, OUTLINES, STRIDE_PX, TURNS
+from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, STRIDE_PX
 from crystal_search.crystals.told_outlines import AS_GOOD_PX, simplified, within
 from crystal_search.direct.scored_files import Scored, row
 from crystal_search.errors import ModelError, ModelMismatchError
@@ -53,10 +53,9 @@ class CellDetector:
         for number, cell in enumerate(self.cells):
             maps[HEAT][(0, 0, *cell)] = 5 - 0.01 * number
         maps[BOXES][0, 2], maps[BOXES][0, 3] = np.log(8), np.log(4)
-        maps[TURNS][0, 0] = 9
+        maps[BOXES][0, 4] = 1
         maps[OUTLINES][:] = np.log(3)
         assert {name: each.shape[1] for name, each in maps.items()}[OUTLINES] == DIRECTIONS
-        assert maps[TURNS].shape[1] == ANGLES
         return maps
 
 

@@ -9,21 +9,25 @@ from hypothesis import given, settings
 from hypothesis.strategies import floats, integers
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from torch import Tensor
 
 from crystal_search.archives.seen_objects import SeenObject, objects_json, of_mask
-from crystal_search.crystals.boxes import corners, overlaps
-from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, TURNS, Decoding, crystals_in, distinct
+from crystal_search.crystals.boxes import DIRECTIONS, corners, overlaps
+from crystal_search.crystals.decoding import BOX_NUMBERS, BOXES, HEAT, OUTLINES, Decoding, crystals_in, distinct
 from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS, PackedDataset, open_dataset
 from crystal_search.images import picture_file
 from crystal_search.inference import Maps
+from crystal_search.networks.box_refinement import Refined
+from crystal_search.networks.dense_crystals import First
 from crystal_search.training import crystal_targets as told
-from crystal_search.training.crystal_losses import angle_classes, crystal_losses, divergence
+from crystal_search.training.crystal_losses import crystal_losses, divergence, looked_at
 from crystal_search.training.crystal_source import CrystalSource, KnownImage, truth_of
 from crystal_search.training.crystal_targets import KnownCrystals, heats, target
 from crystal_search.training.crystals_task import opened
 from crystal_search.training.distributed import Group
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import CrystalRequest
+from crystal_search.training.task import Losses
 from tests.unit.dataset_files import write_about, write_shard
 
 SIDE_PX, CELLS = 128, 32
@@ -39,10 +43,17 @@ def known(*boxes: tuple[float, ...], ignored: tuple[bool, ...] = ()) -> KnownCry
 def answers(truth: NDArray[np.float32]) -> Maps:
     """Return the maps of a detector that answers what it was taught."""
     heat, turn = np.clip(truth[told.HEAT], 1e-6, 1 - 1e-6), truth[told.ANGLE]
-    classes = angle_classes(torch.from_numpy(turn.ravel())).reshape(*turn.shape, -1).permute(2, 0, 1)
     boxes = np.concatenate((truth[told.OFFSET : told.ANGLE], [np.cos(2 * turn), np.sin(2 * turn)]))
-    maps = {HEAT: np.log(heat / (1 - heat))[None], BOXES: boxes, TURNS: (classes + 1e-9).log().numpy()}
-    return {name: each[None].astype(np.float32) for name, each in (maps | {OUTLINES: truth[told.OUTLINE :]}).items()}
+    maps = {HEAT: np.log(heat / (1 - heat))[None], BOXES: boxes, OUTLINES: truth[told.OUTLINE :]}
+    return {name: each[None].astype(np.float32) for name, each in maps.items()}
+
+
+def losses(heat: Tensor, boxes: Tensor, outlines: Tensor, truth: Tensor) -> Losses:
+    """Return what such maps (N, channels, h, w) cost, of which two further looks say the same."""
+    first = First(heat, boxes, outlines, torch.zeros(0), torch.zeros(0))
+    looked = looked_at(first, truth)
+    look = Refined(looked.of(heat), looked.of(boxes), looked.of(outlines))
+    return crystal_losses(first, torch.full_like(heat, -20.0), looked, [look, look], truth)
 
 
 @given(
@@ -63,6 +74,14 @@ def test_a_crystal_comes_back_from_a_perfect_answer(
     assert overlaps(np.array([found[0].box]), np.array([box]))[0] > 0.85
     assert found[0].box[:2] == pytest.approx(box[:2], abs=0.05)
     assert len(found[0].outline) >= 3
+
+
+def test_an_outline_lies_in_its_box() -> None:
+    truth = target(known((64, 64, 60, 12, 0.0)), NOTHING_COVERED)
+    truth[told.OUTLINE :] += np.log(2)
+    (found,) = crystals_in(answers(truth), Decoding())
+    outline = np.array(found.outline)
+    np.testing.assert_allclose([outline.min(axis=0), outline.max(axis=0)], [[58, 34], [70, 94]], atol=0.1)
 
 
 def test_crystals_beside_each_other_come_back_one_by_one() -> None:
@@ -111,39 +130,63 @@ def test_turned_crystals_lie_where_the_turned_picture_has_them(turn: int, angle:
 
 def test_a_perfect_answer_costs_almost_nothing_and_a_wrong_angle_something() -> None:
     truth = target(known((64, 64, 60, 12, 0.5)), NOTHING_COVERED)
-    maps = answers(truth)
-    given_ = [torch.from_numpy(maps[name]) for name in (HEAT, BOXES, TURNS, OUTLINES)]
-    covered = torch.full((1, 1, CELLS, CELLS), -20.0)
-    right = crystal_losses((*given_, covered), torch.from_numpy(truth)[None])
-    assert all(float(right[name]) < 1e-3 for name in right if name not in ("loss", "angle"))
-    given_[1][:, 4:] *= -1
-    wrong = crystal_losses((*given_, covered), torch.from_numpy(truth)[None])
+    heat, boxes, outlines = (torch.from_numpy(maps) for maps in answers(truth).values())
+    right = losses(heat, boxes, outlines, torch.from_numpy(truth)[None])
+    assert all(float(right[name]) < 2e-3 for name in right if name != "loss")
+    boxes[:, 4:] *= -1
+    wrong = losses(heat, boxes, outlines, torch.from_numpy(truth)[None])
     assert float(wrong["gauss"]) > 0.5
     assert float(wrong["turn"]) > 1
+    assert float(wrong["better gauss"]) == pytest.approx(2 * float(wrong["gauss"]), rel=1e-3)
+
+
+def test_after_a_further_look_a_box_that_fits_badly_shall_be_less_probable() -> None:
+    truth = target(known((64, 64, 60, 12, 0.5)), NOTHING_COVERED)
+    heat, boxes, outlines = (torch.from_numpy(maps) for maps in answers(truth).values())
+    boxes[:, 4:] *= -1  # turned
+    heat.requires_grad_()
+    losses(heat, boxes, outlines, torch.from_numpy(truth)[None])["better heat"].backward()  # type: ignore[no-untyped-call]
+    assert heat.grad is not None
+    assert bool((heat.grad[0, 0][torch.from_numpy(truth[told.BETTER_COUNTS]) > 0] > 0).all())
+
+
+def test_further_looks_are_taught_at_peaks_of_the_heat_and_near_the_middle_of_a_crystal() -> None:
+    truth = target(known((8, 8, 12, 12, 0)), np.zeros((4, 4), np.float32))
+    heat = torch.full((1, 1, 4, 4), -9.0)
+    heat[0, 0, 3, 0] = 0
+    first = First(heat, heat, heat, heat, heat)
+    looked = looked_at(first, torch.from_numpy(truth)[None])
+    assert list(zip(looked.row.tolist(), looked.column.tolist(), strict=True)) == [
+        (1, 1),
+        (1, 2),
+        (2, 1),
+        (2, 2),
+        (3, 0),
+    ]
+    np.testing.assert_array_equal(truth[told.BETTER_COUNTS, 1:3, 1:3], np.full((2, 2), 0.25))
 
 
 def test_a_view_without_crystals_can_be_learnt_from() -> None:
     truth = torch.from_numpy(target(known(), NOTHING_COVERED))[None]
-    cells = (1, 1, CELLS, CELLS)
-    heat = torch.zeros(cells, requires_grad=True)
-    others = [torch.zeros(1, count, CELLS, CELLS) for count in (6, 36, 32, 1)]
-    loss = crystal_losses((heat, *others), truth)["loss"]
-    loss.backward()  # type: ignore[no-untyped-call]
+    heat = torch.zeros((1, 1, CELLS, CELLS), requires_grad=True)
+    boxes, outlines = (torch.zeros(1, count, CELLS, CELLS) for count in (BOX_NUMBERS, DIRECTIONS))
+    losses(heat, boxes, outlines, truth)["loss"].backward()  # type: ignore[no-untyped-call]
     assert heat.grad is not None
     assert bool((heat.grad > 0).all())
 
 
 def test_a_crystal_counts_for_more_where_there_are_few_and_so_does_a_false_one() -> None:
     few, none = (torch.from_numpy(target(known(*boxes), NOTHING_COVERED)) for boxes in (((64, 64, 60, 12, 0.5),), ()))
-    boxes = [(8.0 + 15 * row, 8.0 + 15 * column, 12, 2.4, 0.0) for row in range(8) for column in range(8)]
-    many = torch.from_numpy(target(known(*boxes), NOTHING_COVERED))  # 64, for 50 of which each counts once
-    zeros = [torch.zeros(2, count, CELLS, CELLS, requires_grad=True) for count in (1, 6, 36, 32, 1)]
-    crystal_losses(tuple(zeros), torch.stack((few, many)))["loss"].backward()  # type: ignore[no-untyped-call]
-    grad = zeros[2].grad
+    small = [(8.0 + 15 * row, 8.0 + 15 * column, 12, 2.4, 0.0) for row in range(8) for column in range(8)]
+    many = torch.from_numpy(target(known(*small), NOTHING_COVERED))  # 64, for 50 of which each counts once
+    heat, boxes, outlines = (torch.zeros(2, count, CELLS, CELLS) for count in (1, BOX_NUMBERS, DIRECTIONS))
+    outlines.requires_grad_()
+    losses(heat, boxes, outlines, torch.stack((few, many)))["outline"].backward()  # type: ignore[no-untyped-call]
+    grad = outlines.grad
     assert grad is not None
     one, another = (grad[view].abs().sum() / each[told.BOX_COUNTS].sum() for view, each in enumerate((few, many)))
     assert float(one / another) == pytest.approx(2 / (50 / 64) ** 0.5, rel=0.1)
-    alone = crystal_losses(tuple(each[:1].detach() for each in zeros), none[None])["heat"]
+    alone = losses(heat[:1], boxes[:1], outlines[:1].detach(), none[None])["heat"]
     assert float(alone) == pytest.approx(2 * 0.25 * np.log(2) * CELLS**2, rel=1e-4)
 
 
