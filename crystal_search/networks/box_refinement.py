@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample
 
 from crystal_search.crystals.boxes import DIRECTIONS
 from crystal_search.crystals.decoding import BOX_NUMBERS, OFFSET_PX, STRIDE_PX
@@ -130,12 +129,32 @@ def _turned(steps: Tensor, turns: Tensor) -> Tensor:
 def _read(maps: Tensor, places: Tensor, image: Tensor) -> Tensor:
     """Return maps (N, channels, h, w) at places (M, points, 2), between cells linearly, as (M, points * channels).
 
-    All images are read at once, one below the other; what lies outside of an image is read at its edge.
+    What lies outside of an image is read at its edge. Cells are picked by their number, since that costs ONNX Runtime
+    half of what its GridSample does.
     """
-    count, channels, height, width = maps.shape
-    below = maps.movedim(0, 1).reshape(1, channels, count * height, width)
-    last = (height - 0.5) * torch.ones_like(places[..., 0])
-    rows = places[..., 0].clamp(min=0.5).minimum(last) + (image * height)[:, None]
-    grid = torch.stack((2 * places[..., 1] / width - 1, 2 * rows / (count * height) - 1), dim=-1)
-    found = grid_sample(below, grid[None], padding_mode="border", align_corners=False)[0]  # (channels, M, points)
-    return found.permute(1, 2, 0).flatten(1)
+    height, width = maps.shape[2:]
+    cells = maps.permute(0, 2, 3, 1).flatten(0, 2)  # (N * h * w, channels)
+    (top, bottom, down), (left, right, along) = (
+        _between(places[..., axis] - 0.5, side) for axis, side in enumerate((height, width))
+    )
+    starts = (image * height)[:, None]
+
+    def picked(row: Tensor, column: Tensor) -> Tensor:
+        return cells.index_select(0, ((starts + row) * width + column).flatten()).view(*places.shape[:2], maps.shape[1])
+
+    upper = _mixed(picked(top, left), picked(top, right), along)
+    lower = _mixed(picked(bottom, left), picked(bottom, right), along)
+    return _mixed(upper, lower, down).view(len(places), places.shape[1] * maps.shape[1])
+
+
+def _mixed(one: Tensor, other: Tensor, part: Tensor) -> Tensor:
+    return one + part * (other - one)  # torch.lerp has a branch, which costs ONNX Runtime twice as much
+
+
+def _between(position: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return between which of `side` cells a position (M, points) lies, and what part of the way, (M, points, 1)."""
+    last = (side - 1) * torch.ones_like(position)
+    position = position.clamp(min=0.0).minimum(last)
+    before = position.floor()
+    after = (before + 1).minimum(last)
+    return before.long(), after.long(), (position - before)[..., None]
