@@ -144,7 +144,7 @@ def _read(maps: Tensor, places: Tensor, image: Tensor) -> Tensor:
 
     upper = _mixed(picked(top, left), picked(top, right), along)
     lower = _mixed(picked(bottom, left), picked(bottom, right), along)
-    return _mixed(upper, lower, down).view(len(places), places.shape[1] * maps.shape[1])
+    return _mixed(upper, lower, down).flatten(1)
 
 
 def _mixed(one: Tensor, other: Tensor, part: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crystal_search.card_file import card_from_json, card_to_json
-from crystal_search.crystals.decoding import HEAT, STRIDE_PX
+from crystal_search.crystals.decoding import BOXES, HEAT, STRIDE_PX
 from crystal_search.crystals.finding import dense_maps, find_crystals
 from crystal_search.errors import ModelCardError
 from crystal_search.exporting.export import export
@@ -26,7 +26,7 @@ from crystal_search.model import (
     write_model,
 )
 from crystal_search.model_card import CrystalCard, ModelCard
-from crystal_search.networks.dense_crystals import DenseCrystals
+from crystal_search.networks.dense_crystals import LOOKED_AT, DenseCrystals
 from crystal_search.networks.network_kinds import build, crystal_detector_card
 from crystal_search.server.models_in_use import check_usable
 from crystal_search.training.shipped_weights import begin_with
@@ -122,6 +122,16 @@ def test_a_folder_that_has_it_scores_with_it(model: Model[ModelCard], tmp_path: 
     write_model(model.onnx, model.card, folder)
     assert [each.card.role for each in default_models(folder)] == ["classifier", "drop", "crystals"]
     assert default_model(CrystalCard, folder).card.name == "mine"
+
+
+def test_its_file_answers_where_no_cell_gets_further_looks(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build("dense-crystals", 1).eval()  # its heat begins below that
+    network_model = read_model(export(network, CARD, tmp_path))
+    view = np.random.default_rng(0).normal(size=(1, 1, 64, 96)).astype(np.float32)
+    answers = OnnxNetwork(network_model).maps(view)
+    assert 1 / (1 + np.exp(-answers[HEAT].max())) < LOOKED_AT
+    assert answers[BOXES].shape == (1, 6, 16, 24)
 
 
 def test_a_training_may_go_on_from_its_file(detector: InTorch, model: Model[ModelCard]) -> None:
