@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from crystal_search.hostile_json import printable
 from crystal_search.images import DecodedImage, decode, to_grey
 from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard, DropCard
-from crystal_search.unet_drop.locate import locate_drop
+from crystal_search.scoring.crystals_in_drop import is_in_drop
+from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 
 COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "scale_from", "error")
 
@@ -56,7 +58,9 @@ class Search:
     scales: FileScales = field(default_factory=FileScales)
     shooting: ShootingUm | None = None  #: None: no targets are asked for
     dispensing: DispensingUm | None = None  #: None: no places to dispense at are asked for
-    drop: Network[DropCard] | None = None  #: finds the drop to dispense into
+    drop: Network[DropCard] | None = None  #: finds the drop to dispense into, or to look in
+    in_drops: bool = False  #: whether only crystals in a drop count, where one is found
+    least_probability: float | None = None  #: of a crystal; None: what the detector's card says
     picture: bool = False  #: whether to draw what was found
 
     @property
@@ -79,17 +83,23 @@ def searched(path: Path, search: Search) -> SearchedFile:
     except (OSError, ImageError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         return SearchedFile(path=path, error=printable(said or type(error).__name__))
+    drop = locate_drop(to_grey(image.colour), search.drop) if search.drop else None
     found = SearchedFile(
         path=path,
         height_px=image.height_px,
         width_px=image.width_px,
-        crystals=find_crystals(image, search.network),
+        crystals=_crystals(image, drop, search),
         scale=search.scales.of(path, data),
     )
-    found = replace(found, targets=_targets(found, search), dispense=_dispense(found, image, search))
+    found = replace(found, targets=_targets(found, search), dispense=_dispense(found, drop, search))
     return replace(
         found, picture=drawn(image, found.crystals, found.targets or (), found.dispense) if search.picture else b""
     )
+
+
+def _crystals(image: DecodedImage, drop: LocatedDrop | None, search: Search) -> tuple[Crystal, ...]:
+    wanted = partial(is_in_drop, image=image, drop=drop) if search.in_drops else lambda _: True
+    return find_crystals(image, search.network, least_probability=search.least_probability, counts=wanted)
 
 
 def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:
@@ -97,11 +107,8 @@ def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:
     return None if shooting is None else targets_of(found.crystals, shooting)
 
 
-def _dispense(found: SearchedFile, image: DecodedImage, search: Search) -> Dispense | None:
-    if search.dispensing is None or search.drop is None or found.um_per_px is None:
-        return None
-    drop = locate_drop(to_grey(image.colour), search.drop)
-    if drop is None:
+def _dispense(found: SearchedFile, drop: LocatedDrop | None, search: Search) -> Dispense | None:
+    if search.dispensing is None or drop is None or found.um_per_px is None:
         return None
     rule = search.dispensing.in_px(found.um_per_px)
     return where_to_dispense(drop.mask, found.crystals, rule, size_px=(found.height_px, found.width_px))

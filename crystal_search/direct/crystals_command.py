@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from crystal_search.arguments import count, length, micrometres
+from crystal_search.arguments import count, fraction, length, micrometres
 from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
@@ -37,8 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="CARD",
-        help="card of a crystal detector (default: ours, for suspensions, not for wells)",
+        help="card of a crystal detector (default: ours, for suspensions and drops)",
     )
+    add("--in-drops", action="store_true", help="images are of wells: find the drop, and count what lies in it")
+    add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal (default: what the card says)")
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
     add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
     add("--coco", type=Path, metavar="JSON", help="write boxes and outlines as COCO annotations")
@@ -113,15 +115,23 @@ def _search(arguments: argparse.Namespace) -> Search:
         scales=scales_of(arguments.um_per_px, arguments.home),
         shooting=ShootingUm(**said) if arguments.targets else None,
         picture=arguments.overlays is not None,
+        in_drops=arguments.in_drops,
+        least_probability=arguments.least,
     )
+    if arguments.in_drops:
+        search = replace(search, drop=_drop_locator(arguments))
     if arguments.dispense is None and not places_of(arguments):
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so
     return replace(
         search,
         dispensing=DispensingUm(least_um=arguments.clearance, most=arguments.candidates),
-        drop=OnnxNetwork(default_model(DropCard), threads=arguments.threads),
+        drop=_drop_locator(arguments),
     )
+
+
+def _drop_locator(arguments: argparse.Namespace) -> OnnxNetwork[DropCard]:
+    return OnnxNetwork(default_model(DropCard), threads=arguments.threads)
 
 
 def _write_aims(

@@ -27,12 +27,12 @@ def crystals_in_drop(
     The detector sees the whole image: images are normalised whole. Of more than `MAX_CRYSTALS` the most probable are
     told, and the most probable first.
     """
-    found = find_crystals(image, detector, counts=partial(_is_inside, image=image, drop=drop), most=MAX_CRYSTALS)
+    found = find_crystals(image, detector, counts=partial(is_in_drop, image=image, drop=drop), most=MAX_CRYSTALS)
     return tuple(rounded(within(each, image.height_px, image.width_px)) for each in found)
 
 
-def _is_inside(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) -> bool:
-    """Tell whether the centre of a crystal lies in the image, and in any part of its drop."""
+def is_in_drop(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) -> bool:
+    """Tell whether the centre of a crystal lies in the image, and in any part of its drop if one was found."""
     if not (0 <= crystal.row < image.height_px and 0 <= crystal.column < image.width_px):
         return False
     if drop is None:

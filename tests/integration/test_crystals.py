@@ -13,11 +13,14 @@ from PIL import Image as Pillow
 from crystal_search.datasets.packed import IMAGE, IMAGES
 from crystal_search.demo.truth import plate_folder
 from crystal_search.exit_codes import OK, USAGE
+from crystal_search.images import decode, to_grey
+from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
-from crystal_search.model import default_models_folder, in_role, read_model, write_model
-from crystal_search.model_card import CrystalCard
+from crystal_search.model import default_model, default_models_folder, in_role, read_model, write_model
+from crystal_search.model_card import CrystalCard, DropCard
 from crystal_search.server.home import Home
 from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
+from crystal_search.unet_drop.locate import locate_drop
 from tests.unit.crystal_dataset import SIDE_PX, crystal, picture, sample, write_crystals
 from tests.unit.dataset_files import write_about, write_shard
 
@@ -202,6 +205,28 @@ def test_in_a_drop_it_says_where_to_dispense_or_how_near_everything_is(card: Pat
     assert main([*words, *asked]) == OK
     (refused,) = rows_in(tmp_path / "dispense.csv")
     assert "--um-per-px" in refused["refused"]
+
+
+def test_of_a_well_only_what_lies_in_the_drop_counts_where_that_is_asked(eager: Path, tmp_path: Path) -> None:
+    well = next(plate_folder().glob("*.jpg"))
+    image = decode(well.read_bytes())
+    drop = locate_drop(to_grey(image.colour), OnnxNetwork(default_model(DropCard)))
+    assert drop is not None
+    scale = drop.mask.shape[1] / image.width_px
+
+    def centres() -> set[tuple[float, float]]:
+        rows = rows_in(tmp_path / "found.csv")
+        return {(float(row["centre_row_px"]), float(row["centre_column_px"])) for row in rows if row["crystal"]}
+
+    words = ["crystals", str(well), "--model", str(eager), "--csv", str(tmp_path / "found.csv")]
+    assert main(words) == OK
+    everywhere = centres()
+    assert main([*words, "--in-drops"]) == OK
+    in_drop = centres()
+    assert in_drop < everywhere
+    assert all(drop.mask[int(row * scale), int(column * scale)] for row, column in in_drop)
+    assert main([*words, "--in-drops", "--least", "1"]) == OK
+    assert not centres()
 
 
 def test_a_folder_of_a_robot_becomes_lists_for_dispensers(
