@@ -17,25 +17,28 @@ BOX, SHOOT, DISPENSE, CASING = "#f0a000", "#40e0ff", "#60ff60", "#000000"
 LINES = (4, 2)  #: widths of the casing and of the line in it, px
 CROSS_PX, DOT_PX = 5, 3  #: half the length of a target's strokes; half the width of the place to dispense at
 JPEG_QUALITY = 85
+CLEAR_PX = 1000  #: width of a picture, at least
 
 
 def drawn(
     image: DecodedImage, crystals: Sequence[Crystal], targets: Sequence[Target] = (), dispense: Dispense | None = None
 ) -> bytes:
-    """Return a JPEG of an image, as large as it was decoded.
+    """Return a JPEG of an image, as large as it was decoded; a small one is enlarged, so that no line hides a crystal.
 
     It has a box around each crystal, a cross on each target, and around each place to dispense at the circle in which
     nothing must be hit. The best of these is drawn thick.
     """
     picture = Pillow.fromarray(image.colour)
-    draw = ImageDraw.Draw(picture)
+    times = -(-CLEAR_PX // picture.width)
+    picture = picture.resize((times * picture.width, times * picture.height), Pillow.Resampling.BICUBIC)
+    draw, scale = ImageDraw.Draw(picture), image.scale / times  # stored pixels for each of the picture
     for crystal in crystals:
-        points = [(column / image.scale, row / image.scale) for row, column in corners(np.array([crystal.box]))[0]]
+        points = [(column / scale, row / scale) for row, column in corners(np.array([crystal.box]))[0]]
         _line(draw, [*points, points[0]], BOX)
     for target in targets:
-        _cross(draw, target.column / image.scale, target.row / image.scale)
+        _cross(draw, target.column / scale, target.row / scale)
     for number, point in enumerate(dispense.points if dispense else ()):
-        _circle(draw, point, image.scale, width=4 if number == 0 else 1)
+        _circle(draw, point, scale, width=4 if number == 0 else 1)
     return bytes(simplejpeg.encode_jpeg(np.asarray(picture), quality=JPEG_QUALITY, colorspace="RGB"))
 
 

@@ -1,0 +1,50 @@
+"""Draw what a detector finds in images, side by side.
+
+``python -m benchmarks.draw_found IMAGE... --model CARD --out PICTURE``; of wells, ``--in-drops`` looks in the drop.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+from PIL import Image as Pillow
+
+from crystal_search.direct.crystal_files import Search, searched
+from crystal_search.files import write_whole
+from crystal_search.inference import OnnxNetwork
+from crystal_search.model import default_model, in_role, read_model
+from crystal_search.model_card import CrystalCard, DropCard
+
+HEIGHT_PX, GAP_PX, QUALITY = 720, 12, 82
+
+
+def side_by_side(pictures: list[Pillow.Image]) -> Pillow.Image:
+    """Return pictures of one height in a row on white."""
+    widths = [round(each.width * HEIGHT_PX / each.height) for each in pictures]
+    row = Pillow.new("RGB", (sum(widths) + GAP_PX * (len(widths) - 1), HEIGHT_PX), "white")
+    left = 0
+    for picture, width in zip(pictures, widths, strict=True):
+        row.paste(picture.resize((width, HEIGHT_PX), Pillow.Resampling.LANCZOS), (left, 0))
+        left += width + GAP_PX
+    return row
+
+
+def main() -> None:
+    """Draw one picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, nargs="+")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--in-drops", action="store_true")
+    parser.add_argument("--out", type=Path, required=True)
+    asked = parser.parse_args()
+    model = in_role(read_model(asked.model), CrystalCard) if asked.model else default_model(CrystalCard)
+    drop = OnnxNetwork(default_model(DropCard)) if asked.in_drops else None
+    search = Search(network=OnnxNetwork(model), drop=drop, in_drops=asked.in_drops, picture=True)
+    found = [searched(path, search) for path in asked.images]
+    stream = io.BytesIO()
+    side_by_side([Pillow.open(io.BytesIO(each.picture)) for each in found]).save(stream, "JPEG", quality=QUALITY)
+    write_whole(asked.out, stream.getvalue())
+
+
+if __name__ == "__main__":
+    main()
