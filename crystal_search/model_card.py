@@ -218,8 +218,14 @@ class CrystalCard(ModelCard):
     side_multiple_px: int  #: inputs are padded to a multiple of it, and tiles begin at one
     margin_px: int  #: of its surroundings that a tile is seen with; a multiple of the former
     least_probability: float = 0.3  #: of a crystal that counts
+    least_in_drops: float | None = None  #: of one that counts in the drop of a well; None: the same
     most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
     decoding: str = DENSE  #: how crystals are read from its answers, a key of `crystals.finding.DECODINGS`
+
+    @property
+    def counts_in_drops(self) -> float:
+        """The probability from which on a crystal in a drop counts."""
+        return self.least_probability if self.least_in_drops is None else self.least_in_drops
 
     @property
     def trial_side_px(self) -> int:
@@ -240,6 +246,7 @@ class CrystalCard(ModelCard):
             side_multiple_px=read.integer("side_multiple_px", 1, 4096),
             margin_px=read.integer("margin_px", 0, 4096),
             least_probability=read.number("least_probability", 0, 1),
+            least_in_drops=read.optional_number("least_in_drops", 0, 1) if version > 4 else None,
             most_overlap=read.number("most_overlap", 0, 1),
             decoding=read.choice("decoding", (DENSE, INSTANCES)) if version > 3 else DENSE,
             **told,

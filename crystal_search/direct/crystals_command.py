@@ -110,13 +110,16 @@ def _search(arguments: argparse.Namespace) -> Search:
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
+    least: float | None = arguments.least
+    if arguments.in_drops and least is None:
+        least = model.card.counts_in_drops
     search = Search(
         network=OnnxNetwork(model, threads=arguments.threads),
         scales=scales_of(arguments.um_per_px, arguments.home),
         shooting=ShootingUm(**said) if arguments.targets else None,
         picture=arguments.overlays is not None,
         in_drops=arguments.in_drops,
-        least_probability=arguments.least,
+        least_probability=least,
     )
     if arguments.in_drops:
         search = replace(search, drop=_drop_locator(arguments))

@@ -27,7 +27,12 @@ def crystals_in_drop(
     The detector sees the whole image: images are normalised whole. Of more than `MAX_CRYSTALS` the most probable are
     told, and the most probable first.
     """
-    found = find_crystals(image, detector, counts=partial(is_in_drop, image=image, drop=drop), most=MAX_CRYSTALS)
+    found = find_crystals(
+        *(image, detector),
+        least_probability=detector.card.counts_in_drops,
+        counts=partial(is_in_drop, image=image, drop=drop),
+        most=MAX_CRYSTALS,
+    )
     return tuple(rounded(within(each, image.height_px, image.width_px)) for each in found)
 
 

@@ -76,8 +76,8 @@ def _too_doubtful(found: ImageScore, detector: ModelCard | None) -> str:
     if not isinstance(detector, CrystalCard) or not found.crystals:
         return ""
     least = found.crystals[-1].probability
-    counts = least >= detector.least_probability - ROUNDED
-    return "" if counts else f"a crystal of {least:g}, {detector.name} counts them from {detector.least_probability:g}"
+    counts = least >= detector.counts_in_drops - ROUNDED
+    return "" if counts else f"a crystal of {least:g}, {detector.name} counts them from {detector.counts_in_drops:g}"
 
 
 def _other_features(found: ImageScore, classifier: ClassifierCard) -> str:

@@ -76,7 +76,7 @@ def seeds() -> dict[str, dict[str, bytes]]:
         "result": {f"{n}.json": _golden(f"result-{n}.json") for n in (1, 2, 3, "3-crystals")},
         "work_unit": {f"{n}.json": _golden(f"work-unit-{n}.manifest.json") for n in (1, 2, "2-crystals")}
         | {"2.zip": _golden("work-unit-2.zip")},
-        "model_card": {f"{n}.json": _golden(f"model-card-{n}.json") for n in (1, 2, 3, 4)},
+        "model_card": {f"{n}.json": _golden(f"model-card-{n}.json") for n in (1, 2, 3, 4, 5)},
         "in_use": {"2.json": (default_models_folder() / IN_USE).read_bytes()},
         "score_request": {"score.json": json.dumps(SCORE).encode()},
         "settings": {"settings.toml": SETTINGS.encode()},

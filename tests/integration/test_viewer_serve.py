@@ -177,12 +177,12 @@ def test_peers_that_say_nothing_are_given_up_and_keep_nobody_out(
             try:
                 for peer in peers[-5:]:
                     peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-a: ")
-                statuses.append(httpx.get(address, timeout=20).status_code)
+                statuses.append(httpx.get(address, timeout=120).status_code)
                 for _ in range(3):
                     time.sleep(0.3)
                     peers[-1].sendall(b"b")
                 ended.extend(is_ended(peer) for peer in peers)
-                statuses.append(httpx.get(address, timeout=20).status_code)
+                statuses.append(httpx.get(address, timeout=120).status_code)
             finally:
                 os.kill(os.getpid(), signal.SIGTERM)
 
@@ -213,7 +213,7 @@ def test_more_peers_than_a_process_may_have_files_open_keep_nobody_out(tmp_path:
                 with suppress(ConnectionError):
                     peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             for path in ("", "api/plates"):
-                assert httpx.get(address + path, timeout=20).status_code == 200
+                assert httpx.get(address + path, timeout=120).status_code == 200
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

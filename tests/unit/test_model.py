@@ -23,22 +23,35 @@ def installed(folder: Path, content: bytes = b"weights") -> Path:
 
 
 def test_the_golden_card_is_still_written_and_read() -> None:
-    golden = (GOLDEN / "model-card-4.json").read_text()
+    golden = (GOLDEN / "model-card-5.json").read_text()
     assert card_to_json(featured_card()) == golden
     assert card_from_json(golden.encode()) == featured_card()
-    assert card_from_json((GOLDEN / "model-card-3.json").read_bytes()) == featured_card()
+    for version in (3, 4):
+        assert card_from_json((GOLDEN / f"model-card-{version}.json").read_bytes()) == featured_card()
 
 
 def test_before_version_4_every_detector_was_read_as_maps() -> None:
     card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
     content = json.loads(card_to_json(card))
     assert content["decoding"] == "dense"
-    del content["decoding"]
+    del content["decoding"], content["least_in_drops"]
     assert card_from_json(json.dumps(content | {"version": 3}).encode()) == card
     with pytest.raises(ModelCardError, match="decoding"):
-        card_from_json(json.dumps(content).encode())
+        card_from_json(json.dumps(content | {"version": 4}).encode())
     with pytest.raises(ModelCardError, match="one of dense, instances"):
-        card_from_json(json.dumps(content | {"decoding": "guessed"}).encode())
+        card_from_json(json.dumps(content | {"version": 4, "decoding": "guessed"}).encode())
+
+
+def test_before_version_5_crystals_in_drops_counted_as_all_do() -> None:
+    card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+    shy = replace(card, least_in_drops=0.7)
+    assert (card.counts_in_drops, shy.counts_in_drops) == (card.least_probability, 0.7)
+    content = json.loads(card_to_json(shy))
+    assert card_from_json(json.dumps(content).encode()) == shy
+    del content["least_in_drops"]
+    assert card_from_json(json.dumps(content | {"version": 4}).encode()) == card
+    with pytest.raises(ModelCardError, match="least_in_drops"):
+        card_from_json(json.dumps(content).encode())
 
 
 def test_a_card_of_version_1_is_read_as_well() -> None:
@@ -141,7 +154,7 @@ def test_features_that_would_depend_on_the_way_of_scoring_are_refused(changes: d
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 5),
+        ("version", 6),
         ("role", "oracle"),
         ("file", "../weights.onnx"),
         ("sha256", "short"),
