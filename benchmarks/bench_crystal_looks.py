@@ -1,22 +1,16 @@
 """What further looks at crystals bring: boxes as they are told first, after one look and after two.
 
 Run with ``python -m benchmarks.bench_crystal_looks RUN --coco FOLDER``, RUN the folder of a training. All answers are
-of one network that was taught all of them at once. Beside them stands the smallest rectangle around the outline that
-is told last.
+of one network that was taught all of them at once.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, content_of
 from crystal_search.archives.coco_folder import open_coco
-from crystal_search.crystal import Crystal
-from crystal_search.crystals.boxes import smallest_around
 from crystal_search.crystals.decoding import Decoding, crystals_in
 from crystal_search.crystals.finding import dense_maps, not_wider
 from crystal_search.evaluation.crystal_figures import crystal_figures
@@ -33,22 +27,10 @@ from crystal_search.training.checkpoints import load_trained
 SHOWN = ("AP of oriented boxes", "AP50 of oriented boxes", "AP75 of oriented boxes")
 
 
-def around_outline(crystal: Crystal) -> Crystal:
-    """Return the crystal with the smallest rectangle around its outline."""
-    row, column, long, short, angle = smallest_around(np.array(crystal.outline))
-    return replace(crystal, row=row, column=column, long_px=long, short_px=short, angle_rad=angle)
+READINGS = {"at first sight": 0, "after one look": 1, "after two looks": 2}  #: how many further looks there were
 
 
-#: After how many further looks boxes are read, and how.
-READINGS: dict[str, tuple[int, Callable[[Crystal], Crystal]]] = {
-    "at first sight": (0, lambda crystal: crystal),
-    "after one look": (1, lambda crystal: crystal),
-    "after two looks": (2, lambda crystal: crystal),
-    "around the outline": (2, around_outline),
-}
-
-
-def verdict_of(image: ArchiveImage, detector: DetectorInTorch, read: Callable[[Crystal], Crystal]) -> CrystalVerdict:
+def verdict_of(image: ArchiveImage, detector: DetectorInTorch) -> CrystalVerdict:
     """Return what a detector says of an image whose crystals are known."""
     card = detector.card
     grey = not_wider(to_grey(decode(content_of(image.content)).colour), card.working_width_px)
@@ -58,7 +40,7 @@ def verdict_of(image: ArchiveImage, detector: DetectorInTorch, read: Callable[[C
         height_px=grey.shape[0],
         width_px=grey.shape[1],
         objects=image.objects or (),
-        found=tuple(map(read, found)),
+        found=found,
         least_probability=card.least_probability,
     )
 
@@ -86,9 +68,9 @@ def main() -> None:
     )
     items = [each for each in open_coco(arguments.coco, ArchiveOptions()).images() if isinstance(each, ArchiveImage)]
     detector = DetectorInTorch(network, card)
-    for name, (further, read) in READINGS.items():
+    for name, further in READINGS.items():
         network.further = further
-        verdicts = [verdict_of(image, detector, read) for image in items[: arguments.images]]
+        verdicts = [verdict_of(image, detector) for image in items[: arguments.images]]
         sys.stdout.write(f"{name}: {told(verdicts)}\n")
 
 

@@ -39,7 +39,10 @@ def main() -> None:
     asked = parser.parse_args()
     model = in_role(read_model(asked.model), CrystalCard) if asked.model else default_model(CrystalCard)
     drop = OnnxNetwork(default_model(DropCard)) if asked.in_drops else None
-    search = Search(network=OnnxNetwork(model), drop=drop, in_drops=asked.in_drops, picture=True)
+    least = model.card.counts_in_drops if asked.in_drops else None
+    search = Search(
+        network=OnnxNetwork(model), drop=drop, in_drops=asked.in_drops, least_probability=least, picture=True
+    )
     found = [searched(path, search) for path in asked.images]
     stream = io.BytesIO()
     side_by_side([Pillow.open(io.BytesIO(each.picture)) for each in found]).save(stream, "JPEG", quality=QUALITY)

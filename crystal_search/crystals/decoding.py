@@ -68,7 +68,8 @@ def candidates(maps: Maps, decoding: Decoding) -> Candidates:
     boxes = _weighed(maps[BOXES][0], middles, weights)  # (N, channels)
     offset = OFFSET_PX * boxes[:, :2] + STRIDE_PX * (_mean_place(middles, weights) + 0.5)
     sides = np.minimum(np.exp(np.minimum(boxes[:, 2:4], 20.0)), LARGEST_PX)
-    turns = (np.arctan2(boxes[:, 5], boxes[:, 4]) / 2) % np.pi
+    along_second = np.where(sides[:, 1] > sides[:, 0], np.pi / 2, 0.0)  # then the second side is the long one
+    turns = (np.arctan2(boxes[:, 5], boxes[:, 4]) / 2 + along_second) % np.pi
     reach = np.minimum(np.exp(np.minimum(_weighed(maps[OUTLINES][0], middles, weights), 20.0)), LARGEST_PX)
     reach += np.abs(circle_of_directions()).sum(axis=1) / 2  # from the centres of the outermost pixels to their corners
     long, short = sides.max(axis=1), sides.min(axis=1)

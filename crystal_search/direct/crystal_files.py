@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
-from crystal_search.images import DecodedImage, decode, to_grey
+from crystal_search.images import decode, to_grey
 from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard, DropCard
 from crystal_search.scoring.crystals_in_drop import is_in_drop
@@ -42,7 +41,7 @@ class SearchedFile:
     targets: tuple[Target, ...] | None = None  #: where to shoot; None where nobody asked, or it needs the scale
     dispense: Dispense | None = None  #: where to dispense; None where nobody asked, without scale or drop
     picture: bytes = b""  #: JPEG with a box around each crystal, where one is wanted
-    error: str | None = None  #: why it could not be read
+    error: str | None = None  #: why it could not be read, or looked at
 
     @property
     def um_per_px(self) -> float | None:
@@ -84,22 +83,23 @@ def searched(path: Path, search: Search) -> SearchedFile:
         said = error.strerror if isinstance(error, OSError) else str(error)
         return SearchedFile(path=path, error=printable(said or type(error).__name__))
     drop = locate_drop(to_grey(image.colour), search.drop) if search.drop else None
+    everywhere = find_crystals(image, search.network, least_probability=search.least_probability)
     found = SearchedFile(
         path=path,
         height_px=image.height_px,
         width_px=image.width_px,
-        crystals=_crystals(image, drop, search),
+        crystals=everywhere,
         scale=search.scales.of(path, data),
     )
-    found = replace(found, targets=_targets(found, search), dispense=_dispense(found, drop, search))
+    if search.in_drops and drop is None:
+        return replace(found, crystals=(), error="no drop was found to look in")
+    dispense = _dispense(found, drop, search)  # away from crystals beside the drop, too, which may reach into it
+    if search.in_drops:
+        found = replace(found, crystals=tuple(each for each in everywhere if is_in_drop(each, image, drop)))
+    found = replace(found, targets=_targets(found, search), dispense=dispense)
     return replace(
         found, picture=drawn(image, found.crystals, found.targets or (), found.dispense) if search.picture else b""
     )
-
-
-def _crystals(image: DecodedImage, drop: LocatedDrop | None, search: Search) -> tuple[Crystal, ...]:
-    wanted = partial(is_in_drop, image=image, drop=drop) if search.in_drops else lambda _: True
-    return find_crystals(image, search.network, least_probability=search.least_probability, counts=wanted)
 
 
 def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
         write_whole(arguments.coco, coco_text(found))
     _write_aims(found, search, arguments, lists.drops if lists else None)
     crystals, wrong = sum(len(each.crystals) for each in found), sum(each.error is not None for each in found)
-    unread = f"; {wrong} could not be read, and it says why" if wrong else ""
+    unread = f"; {wrong} could not be looked at, and it says why" if wrong else ""
     sys.stdout.write(f"{crystals} crystals in {len(found) - wrong} images are in {arguments.csv}{unread}\n")
     if lists and search.dispensing:
         write_lists(lists, found, search.dispensing)

@@ -135,7 +135,7 @@ def robot_table(rows: Iterable[Sequence[Cell]]) -> str:
 
 def _check_echo(options: ListOptions) -> None:
     said = options.said_by
-    if options.volume_nl is None or options.volume_nl % DROPLET_NL:
+    if options.volume_nl is None or options.volume_nl <= 0 or options.volume_nl % DROPLET_NL:
         raise UserError(f"say by {said('volume_nl')} how much to dispense, a multiple of {DROPLET_NL:g} nl")
     if not (options.source_plate and options.source_well):
         raise UserError(f"say by {said('source_plate')} and {said('source_well')} what to dispense from")

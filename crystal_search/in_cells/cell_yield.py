@@ -158,7 +158,7 @@ def _a_cell(crystals: Floats, weight: Floats, cells: float) -> Interval:
 
 
 def _area(crystal_px2: Floats, cell_px2: Floats, weight: Floats, cells: float) -> Interval:
-    """Return a ratio of sums; no interval where there is no crystal, or one cell alone."""
+    """Return a ratio of sums; no interval where there is no crystal, one cell alone, or no difference."""
     from scipy.stats import t
 
     ratio, others = float(weight @ crystal_px2) / float(weight @ cell_px2), len(cell_px2) - 1
@@ -166,5 +166,7 @@ def _area(crystal_px2: Floats, cell_px2: Floats, weight: Floats, cells: float) -
         return Interval(ratio, nan, nan)
     off = np.average((crystal_px2 - ratio * cell_px2) ** 2, weights=weight) * len(cell_px2) / others
     error = sqrt(float(off) / cells) / float(np.average(cell_px2, weights=weight))
+    if not error:
+        return Interval(ratio, nan, nan)
     half = float(t.ppf((1 + LEVEL) / 2, others)) * error
     return Interval(ratio, max(0.0, ratio - half), ratio + half)

@@ -48,6 +48,13 @@ def is_crystal(found: AnnotatedObject) -> bool:
     return _kind(found) == CRYSTAL
 
 
+def is_doubtful(found: AnnotatedObject) -> bool:
+    """Tell whether what an object is called names both."""
+    called = (found.supercategory.casefold(), found.label.casefold())
+    telling = next((each for each in called if CRYSTAL in each or CELL in each), "")
+    return CRYSTAL in telling and CELL in telling
+
+
 def _kind(found: AnnotatedObject) -> str:
     called = (found.supercategory.casefold(), found.label.casefold())
     return next((kind for each in called for kind in (CRYSTAL, CELL) if kind in each), "")

@@ -12,7 +12,14 @@ from crystal_search.annotations.what_most_drew import agreed
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.errors import UserError
 from crystal_search.hostile_json import printable
-from crystal_search.in_cells.cells_of_images import LEAST_SHARE, CellsOfImage, cells_of, is_cell, is_crystal
+from crystal_search.in_cells.cells_of_images import (
+    LEAST_SHARE,
+    CellsOfImage,
+    cells_of,
+    is_cell,
+    is_crystal,
+    is_doubtful,
+)
 from crystal_search.synthesis.rendered_folder import CELL
 
 
@@ -44,10 +51,15 @@ def check_called(images: Sequence[AnnotatedImage], path: Path, what: str) -> Non
     Raises
     ------
     UserError
-        If there are only things of other names.
+        If there are only things of other names, or one whose name has both words in it.
     """
     asked: Callable[[AnnotatedObject], bool] = is_cell if what == CELL else is_crystal
     objects = [each for image in images for each in image.objects]
+    if doubtful := sorted({printable(each.label) for each in objects if is_doubtful(each)}):
+        raise UserError(
+            f"objects of {path} are called {doubtful[0]!r}, which may be a cell or a crystal; call them one of both, "
+            f"as with crystal-search annotations convert {path} TO --rename OLD={what}"
+        )
     if any(map(asked, objects)) or (what != CELL and not objects):
         return
     called = ", ".join(map(printable, labels_in(images)))[:200] or "nothing is drawn there"

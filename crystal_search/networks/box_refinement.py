@@ -22,7 +22,7 @@ HIDDEN = 128
 ABOUT_THE_BOX = 4  #: numbers of the box that it is told: cosine and sine of twice the angle, both sides
 CENTRE_UNIT, SIDES_UNIT, ANGLE_UNIT = 0.25, 0.5, 0.25  #: of its answers: sides, logarithms of them, radians
 LONGEST_PX, FARTHEST_PX = 384.0, 96.0  #: a side, and from a cell to the centre along an axis; it looks no farther
-REACH_PX = 416  #: from a cell to the farthest place that is looked at
+REACH_PX = 416  #: from a cell to the farthest place that is looked at, but for a pixel
 
 
 class Cells(NamedTuple):
@@ -100,11 +100,11 @@ class BoxRefinement(nn.Module):
         centres = OFFSET_PX * boxes[:, :2] + cells.middles_px
         seen_from = (OFFSET_PX * boxes[:, :2]).clamp(-FARTHEST_PX, FARTHEST_PX) + cells.middles_px
         sides, turns = boxes[:, 2:4].exp().clamp(1.0, LONGEST_PX), 0.5 * torch.atan2(boxes[:, 5], boxes[:, 4])
-        places = seen_from[:, None] + _turned(self.points * sides[:, None], turns)  # (M, points, 2)
-        strides_px = STRIDE_PX, FINE_STRIDE_PX
-        read = [_read(each, places / stride_px, cells.image) for each, stride_px in zip(maps, strides_px, strict=True)]
+        places = seen_from[:, None] + turned(self.points * sides[:, None], turns)  # (M, points, 2)
+        coarse, fine = maps
+        read = read_at(coarse, places / STRIDE_PX, cells.image), read_at(fine, places / FINE_STRIDE_PX, cells.image)
         change = self.answer(torch.cat((*read, _doubled(turns), sides.log() / 3), dim=1)).float()
-        moved = centres + _turned(CENTRE_UNIT * change[:, :2] * sides, turns)
+        moved = centres + turned(CENTRE_UNIT * change[:, :2] * sides, turns)
         better = (
             (moved - cells.middles_px) / OFFSET_PX,
             boxes[:, 2:4] + SIDES_UNIT * change[:, 2:4],
@@ -119,14 +119,14 @@ def _doubled(turns: Tensor) -> Tensor:
     return torch.stack((torch.cos(2 * turns), torch.sin(2 * turns)), dim=1)
 
 
-def _turned(steps: Tensor, turns: Tensor) -> Tensor:
+def turned(steps: Tensor, turns: Tensor) -> Tensor:
     """Return steps (M, ..., 2) along and across boxes that are turned by (M,) as steps of rows and columns."""
     sine, cosine = (each.view(-1, *[1] * (steps.ndim - 2)) for each in (turns.sin(), turns.cos()))
     along, across = steps[..., 0], steps[..., 1]
     return torch.stack((along * sine + across * cosine, along * cosine - across * sine), dim=-1)
 
 
-def _read(maps: Tensor, places: Tensor, image: Tensor) -> Tensor:
+def read_at(maps: Tensor, places: Tensor, image: Tensor) -> Tensor:
     """Return maps (N, channels, h, w) at places (M, points, 2), between cells linearly, as (M, points * channels).
 
     What lies outside of an image is read at its edge. Cells are picked by their number, since that costs ONNX Runtime

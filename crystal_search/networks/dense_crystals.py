@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, max_pool2d
 
 from crystal_search.crystals.boxes import DIRECTIONS
 from crystal_search.crystals.decoding import BOX_NUMBERS, BOXES, HEAT, OUTLINES, STRIDE_PX
@@ -35,6 +35,7 @@ OUTPUTS = (
 RARE = -4.0  #: first bias of the heat, so that the many cells without a crystal do not swamp the first steps
 LOOKED_AT, LOOKS = 0.15, 2  #: heat from which on a cell gets further looks; and how many
 FADED_IN = 0.05  #: heat above that, at which they count fully; so that a rounding error decides on nothing
+BESIDE_PEAKS = 0.05  #: heat below the hottest neighbour's, from which on a cell is no peak, and grows no hotter
 
 
 class First(NamedTuple):
@@ -80,7 +81,9 @@ class DenseCrystals(nn.Module):
         cells = Cells(*torch.nonzero(heat > LOOKED_AT, as_tuple=True))
         counts = ((cells.of(heat[:, None]) - LOOKED_AT) / FADED_IN).clamp(max=1.0)
         looks = self.looks(first, cells)
-        better = (old + counts * (new - old) for old, new in zip(looks[0], looks[-1], strict=True))
+        hotter, *others = (counts * (new - old) for old, new in zip(looks[0], looks[-1], strict=True))
+        changes = torch.minimum(hotter, hotter * cells.of(_peaked(heat[:, None]))), *others
+        better = (old + change for old, change in zip(looks[0], changes, strict=True))
         maps = (first.heat, first.boxes, first.outlines)
         heat, boxes, outlines = (cells.into(each, numbers) for each, numbers in zip(maps, better, strict=True))
         return heat, boxes, outlines
@@ -108,6 +111,14 @@ class DenseCrystals(nn.Module):
             x = self.joined[number](torch.relu(self.lateral[number](maps[number + 1]) + lifted))
         features = self.shared(x)  # (N, 48, H / 4, W / 4)
         return First(self.heat(features), self.boxes(features), self.outlines(features), features, maps[0])
+
+
+def _peaked(heat: Tensor) -> Tensor:
+    """Return how much each cell is a peak of the heat (N, 1, h, w) at first sight, from 0 to 1.
+
+    Further looks are taught at peaks and near middles of crystals; elsewhere they cannot tell crystals from nothing.
+    """
+    return (1 - (max_pool2d(heat, 3, 1, 1) - heat) / BESIDE_PEAKS).clamp(min=0.0)
 
 
 def _head(channels: int, numbers: int) -> nn.Sequential:

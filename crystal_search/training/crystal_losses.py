@@ -19,7 +19,7 @@ from crystal_search.training.task import Losses
 SIDES_BETA, TURN_BETA, OFFSET_BETA, OUTLINE_BETA = 0.03, 0.04, 0.03, 0.03  #: where absolute errors become squared ones
 CLEAR_ASPECT = 4.0  #: of the sides, from which on an angle counts fully
 USUAL_CRYSTALS, MOST_COUNT = 50, 2.0  #: in a view where each counts once; what one counts for at most
-BETTER = "better "  #: before the names of what is charged after the second look
+BETTER = "better "  #: before the names of what is charged after further looks, of all together
 FIRST_WEIGHTS = {"heat": 1.0, "covered": 0.5, "gauss": 4.0, "offset": 1.0, "sides": 1.0, "turn": 0.5, "outline": 1.0}
 FURTHER_WEIGHTS = {"heat": 1.0, "gauss": 4.0, "offset": 2.0, "sides": 1.0, "turn": 0.5, "outline": 1.0}
 WEIGHTS = FIRST_WEIGHTS | {BETTER + name: weight for name, weight in FURTHER_WEIGHTS.items()}

@@ -9,14 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import DIRECTIONS, areas, outline_of
 from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, STRIDE_PX
+from crystal_search.crystals.dispensing import DispensingUm
 from crystal_search.crystals.told_outlines import AS_GOOD_PX, simplified, within
+from crystal_search.direct.crystal_files import Search, searched
+from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import Scored, row
 from crystal_search.errors import ModelError, ModelMismatchError
 from crystal_search.geometry import Box
+from crystal_search.images import picture_file
 from crystal_search.inference import Maps
 from crystal_search.model import default_model, default_models_folder, read_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
@@ -92,6 +97,24 @@ def test_only_what_has_its_centre_in_the_drop_counts() -> None:
     assert found
     assert [(each.row, each.column) for each in found] == [(404, 484), (220, 324)]
     assert [each.probability for each in found] == sorted((each.probability for each in found), reverse=True)
+
+
+def test_a_file_is_looked_at_in_its_drop_and_what_lies_beside_that_is_not_dispensed_onto(tmp_path: Path) -> None:
+    paths = tmp_path / "well.png", tmp_path / "dry.png"
+    for path, drop in zip(paths, (True, False), strict=True):
+        path.write_bytes(picture_file(Pillow.fromarray(well_image(drop=drop).colour)))
+    rule = DispensingUm(least_um=1, most=1)
+    everywhere = Search(
+        network=CellDetector(OUTSIDE, INSIDE), scales=scales_of(1.0, None), dispensing=rule, drop=DropNetwork()
+    )
+    in_drop = replace(everywhere, in_drops=True)
+    found, counted, dry = searched(paths[0], everywhere), searched(paths[0], in_drop), searched(paths[1], in_drop)
+    assert (len(found.crystals), len(counted.crystals)) == (2, 1)
+    assert counted.dispense == found.dispense
+    assert counted.dispense
+    assert counted.dispense.best
+    assert np.isfinite(counted.dispense.best.to_crystal_px)
+    assert (dry.crystals, dry.error) == ((), "no drop was found to look in")
 
 
 def test_nothing_found_is_not_the_same_as_not_searched() -> None:

@@ -188,7 +188,7 @@ def test_intervals_hold_the_truth_where_images_of_a_well_differ(seed: int) -> No
 def coco(folder: Path, *objects: dict[str, Any], names: tuple[str, ...] = ("a.png",)) -> Path:
     """Write annotations of images of 200 x 200 px; each object has an image, a class and a box."""
     folder.mkdir(exist_ok=True)
-    classes = ("cell", "crystal", "nucleus")
+    classes = ("cell", "crystal", "nucleus", "cell crystal")
     told = {
         "images": [{"id": name, "file_name": name, "height": SIDE, "width": SIDE} for name in names],
         "categories": [{"id": each, "name": each} for each in classes],
@@ -257,6 +257,7 @@ def test_wells_are_those_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
         ((drawn("a.png", "nucleus", 9, 9),), (), "is called cell (nucleus); call them so"),
         ((), (), "is called cell (nothing is drawn there)"),
         ((drawn("a.png", "cell", 9, 9),), (drawn("a.png", "nucleus", 9, 9),), "is called crystal (nucleus)"),
+        ((drawn("a.png", "cell crystal", 9, 9),), (), "called 'cell crystal', which may be a cell or a crystal"),
         ((drawn("a.png", "cell", 9, 9) | {"iscrowd": 1},), (), "none of 1 images can be counted; a.png: an outline"),
     ],
 )

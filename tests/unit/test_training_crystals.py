@@ -17,7 +17,7 @@ from crystal_search.crystals.decoding import BOX_NUMBERS, BOXES, HEAT, OUTLINES,
 from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS, PackedDataset, open_dataset
 from crystal_search.images import picture_file
 from crystal_search.inference import Maps
-from crystal_search.networks.box_refinement import Refined
+from crystal_search.networks.box_refinement import Refined, read_at, turned
 from crystal_search.networks.dense_crystals import First
 from crystal_search.training import crystal_targets as told
 from crystal_search.training.crystal_losses import crystal_losses, divergence, looked_at
@@ -74,6 +74,31 @@ def test_a_crystal_comes_back_from_a_perfect_answer(
     assert overlaps(np.array([found[0].box]), np.array([box]))[0] > 0.85
     assert found[0].box[:2] == pytest.approx(box[:2], abs=0.05)
     assert len(found[0].outline) >= 3
+
+
+def test_the_long_side_is_told_by_its_length_not_by_its_place() -> None:
+    maps = answers(target(known((64, 64, 60, 12, 0.5)), NOTHING_COVERED))
+    maps[BOXES][:, [2, 3]] = maps[BOXES][:, [3, 2]]  # the same box, its short side told first, a quarter turn on
+    maps[BOXES][:, 4:] *= -1
+    (found,) = crystals_in(maps, Decoding())
+    assert found.box == pytest.approx((64, 64, 60, 12, 0.5), abs=0.2)
+
+
+def test_places_are_read_between_cells_of_their_own_image() -> None:
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(9.0), indexing="ij")
+    maps = torch.stack([torch.stack((rows + 0.5, columns + 0.5, torch.full((6, 9), each))) for each in (0.0, 1.0)])
+    places = torch.tensor([[[0.5, 0.5], [2.25, 7.75]], [[5.9, 3.0], [-3.0, 4.5]]])
+    read = read_at(maps, places, torch.tensor([0, 1])).view(2, 2, 3)
+    torch.testing.assert_close(read[0], torch.tensor([[0.5, 0.5, 0], [2.25, 7.75, 0]]))
+    torch.testing.assert_close(read[1], torch.tensor([[5.5, 3.0, 1], [0.5, 4.5, 1]]))  # at the edge beyond it
+
+
+def test_points_of_a_box_lie_where_its_corners_do() -> None:
+    boxes = np.array([(20.0, 30.0, 40.0, 10.0, 0.7), (5.0, 6.0, 8.0, 4.0, 2.9)])
+    centres, sides, turns = (torch.from_numpy(each) for each in (boxes[:, None, :2], boxes[:, None, 2:4], boxes[:, 4]))
+    halves = torch.tensor([(0.5, 0.5), (0.5, -0.5), (-0.5, -0.5), (-0.5, 0.5)])
+    found = centres + turned(halves * sides, turns)
+    np.testing.assert_allclose(found.numpy(), corners(boxes))
 
 
 def test_an_outline_lies_in_its_box() -> None:
