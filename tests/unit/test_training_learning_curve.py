@@ -39,7 +39,7 @@ def test_the_picture_shows_both_panels(tmp_path: Path) -> None:
         append_row(tmp_path / CURVE, ROW | {"step": step, "train_loss": 30 / step})
     draw_curve(tmp_path, "squeezenet, 13 classes, 12 chops", {"loss": ("loss",), "accuracy": ("accuracy", "top5")})
     pixels = np.asarray(Pillow.open(tmp_path / PICTURE).convert("RGB"))
-    assert pixels.shape == (400, 1000, 3)
+    assert pixels.shape == (500, 1000, 3)
     blue = (pixels == (31, 119, 180)).all(axis=2)  # the first line of each panel
     assert blue[:, :500].sum() > 300
     assert blue[:, 500:].sum() > 300
