@@ -66,7 +66,7 @@ class Attached:
         )
         return done.stdout + done.stderr
 
-    def until(self, true: Callable[[], object], seconds: float = 120) -> None:
+    def until(self, true: Callable[[], object], seconds: float = 900) -> None:
         deadline = time.monotonic() + seconds
         while not true():
             if time.monotonic() > deadline:
