@@ -58,7 +58,7 @@ class Search:
     shooting: ShootingUm | None = None  #: None: no targets are asked for
     dispensing: DispensingUm | None = None  #: None: no places to dispense at are asked for
     drop: Network[DropCard] | None = None  #: finds the drop to dispense into, or to look in
-    in_drops: bool = False  #: whether only crystals in a drop count, where one is found
+    in_drops: bool = False  #: whether only crystals in the drop count, and an image without one is not looked at
     least_probability: float | None = None  #: of a crystal; None: what the detector's card says
     picture: bool = False  #: whether to draw what was found
 
