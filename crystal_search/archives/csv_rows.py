@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crystal_search.columns import plain
 from crystal_search.errors import UserError
-from crystal_search.spreadsheets import Sheet, read_sheet
+from crystal_search.spreadsheets import Sheet, read_sheet, with_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,9 +15,18 @@ class TableRow:
 
     line: int  #: number in the file, the header is 1
     cells: Mapping[str, str]  #: by our names of columns; empty where the table has none
+    delimiter: str = ","  #: what divides columns
 
     def __getitem__(self, column: str) -> str:
         return self.cells.get(column, "")
+
+    def pointed(self, column: str) -> str:
+        """Return a cell that should hold a number, a decimal comma as a point (`spreadsheets.with_point`).
+
+        >>> TableRow(2, {"time": "2,5"}, ";").pointed("time"), TableRow(2, {"time": "2,5"}).pointed("time")
+        ('2.5', '2,5')
+        """
+        return with_point(self[column], self.delimiter)
 
 
 def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Iterator[TableRow]:
@@ -45,7 +54,8 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
                 raise UserError(
                     f"{path} line {line} has {len(cells)} cells, expected {len(names)} as in the first line; correct it"
                 )
-            yield TableRow(line, {column: plain(cells[at].strip()) for column, at in positions.items()})
+            told = {column: plain(cells[at].strip()) for column, at in positions.items()}
+            yield TableRow(line, told, sheet.delimiter)
 
 
 def column_names(path: Path) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def _box(where: str, row: TableRow) -> tuple[float, ...]:
 
 def _number(where: str, row: TableRow, name: str) -> float:
     try:
-        value = float(row[name])
+        value = float(row.pointed(name))
     except ValueError:
         value = float("nan")
     if not isfinite(value) or abs(value) > LARGEST_PX:

@@ -60,7 +60,7 @@ def _told(table: Path) -> Mapping[str, float | datetime]:
     told: dict[str, float | datetime] = {}
     for row in read_rows(table, TIMES, ("path", "time")):
         where = f"{table} line {row.line}"
-        found = read_time(row["time"], where)
+        found = read_time(row.pointed("time"), where)
         if told.setdefault(row["path"], found) != found:
             raise UserError(f"{where}: {row['path']} has two times; tell each image once")
     return told
@@ -198,12 +198,12 @@ def read_concentrations(table: Path, began: datetime | None) -> Concentrations:
 
 
 def _pair(row: TableRow, where: str, began: datetime | None) -> tuple[float, float]:
-    told = read_time(row["time"], where)
+    told = read_time(row.pointed("time"), where)
     if isinstance(told, datetime) != (began is not None):
         ours = "hours" if began is None else "dates"
         raise UserError(f"{where}: the time {row['time']!r} is of another kind than those of images, which are {ours}")
     try:
-        value = float(row["concentration"])
+        value = float(row.pointed("concentration"))
     except ValueError:
         value = float("nan")
     if not isfinite(value):

@@ -326,6 +326,36 @@ def test_a_table_of_times_that_does_not_tell_them_is_refused(text: str, message:
         times_of_table(frames_called("a.png"), tmp_path / "times.csv")
 
 
+def test_tables_have_decimal_commas_where_commas_divide_no_columns(tmp_path: Path) -> None:
+    """As spreadsheets save them in Germany and France, and as text with tabs."""
+    times, concentrations = tmp_path / "times.csv", tmp_path / "c.csv"
+    times.write_text("path;time\r\na.png;0,5\r\nb.png;2.25\r\n")
+    concentrations.write_bytes("time\tconcentration\r\n0,5\t10,25\r\n3\t9\r\n".encode("utf-16"))
+    assert times_of_table(frames_called("a.png", "b.png"), times).hours == (0.5, 2.25)
+    found = read_concentrations(concentrations, None)
+    assert (found.hours, found.values) == ((0.5, 3), (10.25, 9))
+    table = crystals_table(tmp_path, "a.png,1,50.5,60,20,10.25,90,0.5,100,200,")
+    text = table.read_text().replace(",", ";").replace(".5", ",5").replace(".25", ",25")
+    table.write_text(text)
+    ((frame,), _) = read_frames(table)
+    assert frame.boxes[0].tolist() == pytest.approx([50.5, 60, 20, 10.25, np.pi / 2])
+    assert frame.um_per_px == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('path,time\na.png,"1,234"\n', "line 2: '1,234' is no time"),
+        ("path,time\na.png,1,234\n", "line 2 has 3 cells, expected 2"),
+        ("path;time\na.png;1.234,5\n", "is no time"),
+    ],
+)
+def test_a_comma_that_may_be_no_decimal_one_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "times.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        times_of_table(frames_called("a.png"), tmp_path / "times.csv")
+
+
 def test_dates_count_from_the_first_image_that_is_there(tmp_path: Path) -> None:
     table = tmp_path / "times.csv"
     table.write_text("path,time\ngone.png,2026-01-01\na.png,2026-01-05T10:00\nb.png,2026-01-05T08:30\n")
