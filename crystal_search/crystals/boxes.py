@@ -85,6 +85,18 @@ def outline_of(reach: NDArray[np.floating[Any]], centre: NDArray[np.floating[Any
     return np.asarray(corners[apart > little] + np.asarray(centre, np.float64))
 
 
+def outline_in_box(reach: NDArray[np.floating[Any]], box: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the outline (P, 2) that reaches so far (DIRECTIONS,) from the centre of a box (5,), cut off at the box.
+
+    A box says better than a few directions how wide a long crystal is.
+
+    >>> float(areas(outline_in_box(np.full(DIRECTIONS, 50.0), np.array([9.0, 9.0, 8.0, 4.0, 0.3])))).__round__(6)
+    32.0
+    """
+    outline = outline_of(reach, np.asarray(box, np.float64)[:2])
+    return within_outline(outline, corners(np.asarray(box)[None])[0]) if len(outline) > 2 else outline
+
+
 @cache
 def _crossings() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Return which pairs of directions (N, 2) cross, and what makes of their two reaches the place (N, 2, 2)."""

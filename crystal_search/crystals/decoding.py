@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal, Floats
-from crystal_search.crystals.boxes import circle_of_directions, corners, outline_of, overlaps, reaches
+from crystal_search.crystals.boxes import outline_in_box, overlaps
 from crystal_search.inference import Maps
 
 STRIDE_PX = 4  #: between cells of a map; a cell's middle lies half of it behind its first pixel's edge
 BOX_NUMBERS = 6  #: offset of the centre, logarithms of the sides, cosine and sine of twice the angle
 OFFSET_PX = 16.0  #: unit of the offsets from a cell's middle to the centre of its box
 HEAT, BOXES, OUTLINES = "heat", "boxes", "outlines"  #: a detector's outputs
+#: How far an outline is drawn around the middles of the outermost pixels, which is what a detector tells: so far that
+#: in the mean it encloses as much as the crystal covers, however it lies. Their corners would be too far out.
+EDGE_PX = 0.4
 LARGEST_PX = 8192.0  #: a side, before a number that is none becomes one
 MOST_PEAKS = 2000  #: that are looked at, the hottest
 _AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
@@ -32,7 +35,7 @@ class Candidates:
 
     probability: Floats  #: (N,)
     boxes: NDArray[np.float64]  #: (N, 5), see `crystals.boxes`
-    reach: NDArray[np.float64]  #: (N, directions), of the outline, px
+    reach: NDArray[np.float64]  #: (N, directions), of the outline, px; what lies beyond the box is cut off
 
     def of(self, which: NDArray[np.intp]) -> "Candidates":
         """Return those at positions `which`."""
@@ -48,7 +51,7 @@ class Candidates:
                 long_px=float(box[2]),
                 short_px=float(box[3]),
                 angle_rad=float(box[4]),
-                outline=tuple((float(row), float(column)) for row, column in outline_of(reach, box[:2])),
+                outline=tuple((float(row), float(column)) for row, column in outline_in_box(reach, box)),
             )
             for probability, box, reach in zip(self.probability, self.boxes, self.reach, strict=True)
         )
@@ -71,11 +74,8 @@ def candidates(maps: Maps, decoding: Decoding) -> Candidates:
     along_second = np.where(sides[:, 1] > sides[:, 0], np.pi / 2, 0.0)  # then the second side is the long one
     turns = (np.arctan2(boxes[:, 5], boxes[:, 4]) / 2 + along_second) % np.pi
     reach = np.minimum(np.exp(np.minimum(_weighed(maps[OUTLINES][0], middles, weights), 20.0)), LARGEST_PX)
-    reach += np.abs(circle_of_directions()).sum(axis=1) / 2  # from the centres of the outermost pixels to their corners
-    long, short = sides.max(axis=1), sides.min(axis=1)
-    told = np.column_stack((offset, long, short, turns))
-    within = np.minimum(reach, reaches(corners(told), told[:, :2]))  # an outline lies in its box, which is told better
-    return Candidates(heat[rows, columns], told, within)
+    told = np.column_stack((offset, sides.max(axis=1), sides.min(axis=1), turns))
+    return Candidates(heat[rows, columns], told, reach + EDGE_PX)
 
 
 def peaks(heat: Floats, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

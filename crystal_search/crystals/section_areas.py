@@ -1,9 +1,8 @@
 """How large a crystal is in a section, by its outline and its box.
 
-What a dense detector tells is drawn around whole pixels: its outline goes through the corners of the outermost pixels,
-and its box around them. A crystal covers less: on the whole as many pixels as have their middle in it. Of one that is
-four pixels wide outline and box are a third too large, the more so as an outline of few directions is wide where the
-crystal is long.
+A dense detector that learnt from masks, as those of sections are, tells boxes around whole pixels. A crystal covers
+less: on the whole as many pixels as have their middle in it. So its outline, which such a box does not cut off where
+the crystal is long, is too large as well.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal
-from crystal_search.crystals.boxes import areas, circle_of_directions, corners, outline_of, reaches, within_outline
+from crystal_search.crystals.boxes import areas, corners, outline_of, reaches, within_outline
+from crystal_search.crystals.decoding import EDGE_PX
 from crystal_search.model_card import DENSE, INSTANCES
 
 #: How far middles of outermost pixels lie within the edge of a crystal, pixels; along a long straight side some come
@@ -29,7 +29,7 @@ def around_edge(crystal: Crystal, _: float) -> float:
 
 
 def around_pixels(crystal: Crystal, pixel_px: float) -> float:
-    """Return the area of a crystal whose outline and box are drawn around whole pixels, px².
+    """Return the area of a crystal whose box is drawn around whole pixels, and its outline as a dense detector's, px².
 
     Both are drawn in to the middles of the outermost pixels; what lies in both is the crystal without its edge.
 
@@ -44,8 +44,7 @@ def around_pixels(crystal: Crystal, pixel_px: float) -> float:
     if len(points) < 3:
         return 0.0
     middle = points.mean(axis=0)
-    half = pixel_px * np.abs(circle_of_directions()).sum(axis=1) / 2
-    inner = outline_of(reaches(points[None], middle[None])[0] - half, middle)
+    inner = outline_of(reaches(points[None], middle[None])[0] - pixel_px * EDGE_PX, middle)
     box = np.array(crystal.box)
     box[2:4] -= pixel_px * (abs(cos(crystal.angle_rad)) + abs(sin(crystal.angle_rad)))
     long, short = (max(float(side), 0.0) for side in box[2:4])

@@ -1,5 +1,6 @@
 """What a detector is taught, what it is charged, and that a perfect answer is read back as the crystals themselves."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from crystal_search.archives.seen_objects import SeenObject, objects_json, of_mask
-from crystal_search.crystals.boxes import DIRECTIONS, corners, overlaps
+from crystal_search.crystals.boxes import DIRECTIONS, areas, corners, overlaps
 from crystal_search.crystals.decoding import BOX_NUMBERS, BOXES, HEAT, OUTLINES, Decoding, crystals_in, distinct
 from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS, PackedDataset, open_dataset
 from crystal_search.images import picture_file
 from crystal_search.inference import Maps
 from crystal_search.networks.box_refinement import Refined, read_at, turned
 from crystal_search.networks.dense_crystals import First
+from crystal_search.polygons import covered
 from crystal_search.training import crystal_targets as told
 from crystal_search.training.crystal_losses import crystal_losses, divergence, looked_at
 from crystal_search.training.crystal_source import CrystalSource, KnownImage, truth_of
@@ -107,6 +109,34 @@ def test_an_outline_lies_in_its_box() -> None:
     (found,) = crystals_in(answers(truth), Decoding())
     outline = np.array(found.outline)
     np.testing.assert_allclose([outline.min(axis=0), outline.max(axis=0)], [[58, 34], [70, 94]], atol=0.1)
+
+
+def hexagon(box: tuple[float, ...]) -> NDArray[np.float64]:
+    """Return the corners (6, 2) of a hexagon that touches all sides of its box, the long ones along half of them."""
+    ((first, second, third, fourth),) = corners(np.array([box]))
+    ends = [(first + second) / 2, (third + fourth) / 2]
+    along, back = (fourth - first) / 4, (third - second) / 4
+    return np.array([ends[0], second + back, third - back, ends[1], fourth - along, first + along])
+
+
+@pytest.mark.parametrize("sides", [(12, 4), (24, 8), (40, 5), (14, 12), (60, 30)])
+@pytest.mark.parametrize("shape", [hexagon, lambda box: corners(np.array([box]))[0]])
+def test_outlines_of_perfect_answers_are_as_large_as_the_crystals_however_they_lie(
+    sides: tuple[float, float], shape: Callable[[tuple[float, ...]], NDArray[np.float64]]
+) -> None:
+    rng = np.random.default_rng(3)  # the places are of this seed
+    known_px2, told_px2 = 0.0, 0.0
+    for _ in range(20):
+        box = (*rng.uniform(60, 68, 2).tolist(), *sides, rng.uniform(0, np.pi))
+        outline = shape(box)
+        mask = covered([[(float(row), float(column)) for row, column in outline]], SIDE_PX, SIDE_PX)
+        crystal = KnownCrystals(
+            np.array([box]), np.asarray(np.argwhere(mask)[None] + 0.5, np.float64), np.array([False])
+        )
+        (found,) = crystals_in(answers(target(crystal, NOTHING_COVERED)), Decoding())
+        known_px2, told_px2 = known_px2 + float(areas(outline)), told_px2 + found.area_px2
+        assert found.area_px2 <= found.long_px * found.short_px * 1.0001
+    assert told_px2 == pytest.approx(known_px2, rel=0.06)
 
 
 def test_crystals_beside_each_other_come_back_one_by_one() -> None:
