@@ -9,11 +9,11 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
-from crystal_search.direct.crystal_files import Search, searched
+from crystal_search.direct.crystal_files import Search, in_drops, searched
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model, in_role, read_model
-from crystal_search.model_card import CrystalCard, DropCard
+from crystal_search.model_card import CrystalCard
 
 HEIGHT_PX, GAP_PX, QUALITY = 720, 12, 82
 
@@ -38,11 +38,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     model = in_role(read_model(asked.model), CrystalCard) if asked.model else default_model(CrystalCard)
-    drop = OnnxNetwork(default_model(DropCard)) if asked.in_drops else None
-    least = model.card.counts_in_drops if asked.in_drops else None
-    search = Search(
-        network=OnnxNetwork(model), drop=drop, in_drops=asked.in_drops, least_probability=least, picture=True
-    )
+    search = Search(network=OnnxNetwork(model), picture=True)
+    search = in_drops(search) if asked.in_drops else search
     found = [searched(path, search) for path in asked.images]
     stream = io.BytesIO()
     side_by_side([Pillow.open(io.BytesIO(each.picture)) for each in found]).save(stream, "JPEG", quality=QUALITY)

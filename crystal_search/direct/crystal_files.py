@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,15 @@ from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
-from crystal_search.images import decode, to_grey
-from crystal_search.inference import Network
-from crystal_search.model_card import CrystalCard, DropCard
-from crystal_search.scoring.crystals_in_drop import is_in_drop
+from crystal_search.images import DecodedImage, Grey, decode, to_grey
+from crystal_search.inference import Network, OnnxNetwork
+from crystal_search.model import default_model
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
+from crystal_search.scoring.chops_around import ChopsAround
+from crystal_search.scoring.crystals_in_drop import counts
+from crystal_search.scoring.pipeline import around, scored_chops, view_for
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
+from crystal_search.work_unit import CRYSTALS_FROM, Parameters
 
 COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "scale_from", "error")
 
@@ -58,14 +63,33 @@ class Search:
     shooting: ShootingUm | None = None  #: None: no targets are asked for
     dispensing: DispensingUm | None = None  #: None: no places to dispense at are asked for
     drop: Network[DropCard] | None = None  #: finds the drop to dispense into, or to look in
-    in_drops: bool = False  #: whether only crystals in the drop count, and an image without one is not looked at
+    classifier: Network[ClassifierCard] | None = None  #: crystals in the drop count where it sees some; None: all do
+    crystals_from: float = CRYSTALS_FROM  #: what it must say of the chops around a crystal
     least_probability: float | None = None  #: of a crystal; None: what the detector's card says
     picture: bool = False  #: whether to draw what was found
 
     @property
     def decode_width_px(self) -> int:
         """How wide an image must at least be decoded."""
-        return max(each.card.working_width_px for each in (self.network, self.drop) if each)
+        return max(each.card.working_width_px for each in (self.network, self.drop, self.classifier) if each)
+
+
+def in_drops(search: Search, *, threads: int = 1, crystals_from: float | None = None) -> Search:
+    """Return a search that counts crystals as clients do: in drops, where the classifier in use sees some.
+
+    Raises
+    ------
+    ModelError
+        If one of the models cannot be used.
+    """
+    card = search.network.card
+    return replace(
+        search,
+        drop=OnnxNetwork(default_model(DropCard), threads=threads),
+        classifier=OnnxNetwork(default_model(ClassifierCard), threads=threads),
+        crystals_from=CRYSTALS_FROM if crystals_from is None else crystals_from,
+        least_probability=card.counts_in_drops if search.least_probability is None else search.least_probability,
+    )
 
 
 def searched(path: Path, search: Search) -> SearchedFile:
@@ -82,7 +106,8 @@ def searched(path: Path, search: Search) -> SearchedFile:
     except (OSError, ImageError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         return SearchedFile(path=path, error=printable(said or type(error).__name__))
-    drop = locate_drop(to_grey(image.colour), search.drop) if search.drop else None
+    grey = to_grey(image.colour)
+    drop = locate_drop(grey, search.drop) if search.drop else None
     everywhere = find_crystals(image, search.network, least_probability=search.least_probability)
     found = SearchedFile(
         path=path,
@@ -91,15 +116,22 @@ def searched(path: Path, search: Search) -> SearchedFile:
         crystals=everywhere,
         scale=search.scales.of(path, data),
     )
-    if search.in_drops and drop is None:
+    if search.classifier and drop is None:
         return replace(found, crystals=(), error="no drop was found to look in")
     dispense = _dispense(found, drop, search)  # away from crystals beside the drop, too, which may reach into it
-    if search.in_drops:
-        found = replace(found, crystals=tuple(each for each in everywhere if is_in_drop(each, image, drop)))
+    if search.classifier and drop:
+        chops = _chops(image, grey, drop, search.classifier)
+        wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=search.crystals_from)
+        found = replace(found, crystals=tuple(filter(wanted, everywhere)))
     found = replace(found, targets=_targets(found, search), dispense=dispense)
     return replace(
         found, picture=drawn(image, found.crystals, found.targets or (), found.dispense) if search.picture else b""
     )
+
+
+def _chops(image: DecodedImage, grey: Grey, drop: LocatedDrop, classifier: Network[ClassifierCard]) -> ChopsAround:
+    view = view_for(image, grey, classifier.card)
+    return around(scored_chops(view, drop, classifier, Parameters()), image, view)
 
 
 def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:

@@ -14,7 +14,7 @@ from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
-from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, rows_of, searched
+from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, in_drops, rows_of, searched
 from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
@@ -27,6 +27,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model, in_role, read_model
 from crystal_search.model_card import CrystalCard, DropCard
 from crystal_search.processes import processors
+from crystal_search.work_unit import CRYSTALS_FROM
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CARD",
         help="card of a crystal detector (default: ours, for suspensions and drops)",
     )
-    add("--in-drops", action="store_true", help="images are of wells: find the drop, and count what lies in it")
+    add(
+        "--in-drops",
+        action="store_true",
+        help="images are of wells: count what lies in the drop, where the classifier sees crystals, too",
+    )
+    add(
+        "--crystals-from",
+        type=fraction,
+        metavar="PROBABILITY",
+        help=f"what the chops around a crystal must say, with --in-drops (default: {CRYSTALS_FROM})",
+    )
     add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal (default: what the card says)")
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
     add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
@@ -110,19 +121,17 @@ def _search(arguments: argparse.Namespace) -> Search:
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
-    least: float | None = arguments.least
-    if arguments.in_drops and least is None:
-        least = model.card.counts_in_drops
+    if arguments.crystals_from is not None and not arguments.in_drops:
+        raise UserError("--crystals-from is of what is found in drops; say --in-drops as well")
     search = Search(
         network=OnnxNetwork(model, threads=arguments.threads),
         scales=scales_of(arguments.um_per_px, arguments.home),
         shooting=ShootingUm(**said) if arguments.targets else None,
         picture=arguments.overlays is not None,
-        in_drops=arguments.in_drops,
-        least_probability=least,
+        least_probability=arguments.least,
     )
     if arguments.in_drops:
-        search = replace(search, drop=_drop_locator(arguments))
+        search = in_drops(search, threads=arguments.threads, crystals_from=arguments.crystals_from)
     if arguments.dispense is None and not places_of(arguments):
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so

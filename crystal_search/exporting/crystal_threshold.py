@@ -1,4 +1,4 @@
-"""From which probability on crystals count, so that as many are counted as there are, and few in drops without."""
+"""From which probability on crystals count, so that as many are counted as there are."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,13 @@ from torch import nn
 
 from crystal_search.crystal import Crystal
 from crystal_search.crystals.finding import crystals_in_view
-from crystal_search.datasets.packed import OBJECTS, PackedDataset, WellRow, sampled
+from crystal_search.datasets.packed import OBJECTS, PackedDataset, sampled
 from crystal_search.images import normalised
 from crystal_search.inference import Maps
 from crystal_search.model_card import CrystalCard
 from crystal_search.training.crystal_source import KnownImage, known_image
 
-MOST_IMAGES = 50  #: of the validation split that are looked at, and drops without crystals
-FEW = 20  #: of so many drops without crystals one may have a false one
-HALF = 127  #: of a pixel that is drop, of 255
+MOST_IMAGES = 50  #: of the validation split that are looked at
 LEAST_PROBABILITY, USUAL = 0.05, 0.3  #: of a crystal that is looked at; of one that counts where nothing is known
 
 
@@ -41,12 +39,8 @@ class DetectorInTorch:
         return {output.name: each.numpy() for output, each in zip(self.card.outputs, answers, strict=True)}
 
 
-def thresholds(network: nn.Module, card: CrystalCard, dataset: PackedDataset) -> tuple[float, float]:
-    """Return from which probabilities on crystals count: anywhere, and in drops.
-
-    Of the first, as many are found in validation images as they hold. Of the second, at most one in twenty validation
-    drops without crystals has one; it is at least the first.
-    """
+def least_probability(network: nn.Module, card: CrystalCard, dataset: PackedDataset) -> float:
+    """Return the probability from which on as many crystals are found in validation images as they hold."""
     rows = [row for row in dataset.wells("validation") if row.part(OBJECTS)]
     detector, there = DetectorInTorch(network.eval(), card), 0
     probabilities: list[float] = []
@@ -54,41 +48,12 @@ def thresholds(network: nn.Module, card: CrystalCard, dataset: PackedDataset) ->
         known = known_image(dataset, row, card.working_width_px)
         probabilities += [each.probability for each in _found(known, detector)]
         there += int((~known.crystals.ignored).sum())
-    least = threshold_for(probabilities, there)
-    drops = sampled([row for row in rows if row.knows_drop and not dataset.objects(row)], MOST_IMAGES)
-    return least, max(least, threshold_in_drops([_falsest(dataset, row, detector) for row in drops]))
+    return threshold_for(probabilities, there)
 
 
 def _found(known: KnownImage, detector: DetectorInTorch) -> tuple[Crystal, ...]:
     view = normalised(known.grey, detector.card.normalisation)
     return crystals_in_view(view, detector, least_probability=LEAST_PROBABILITY)
-
-
-def _falsest(dataset: PackedDataset, row: WellRow, detector: DetectorInTorch) -> float:
-    """Return the highest probability of a crystal in a drop that has none; 0 where nothing is found."""
-    known = known_image(dataset, row, detector.card.working_width_px, with_drop=True)
-    height, width = known.grey.shape
-    inside = (
-        each.probability
-        for each in _found(known, detector)
-        if known.drop is not None
-        and 0 <= each.row < height
-        and 0 <= each.column < width
-        and known.drop[int(each.row), int(each.column)] > HALF
-    )
-    return max(inside, default=0.0)
-
-
-def threshold_in_drops(falsest: Sequence[float]) -> float:
-    """Return a probability that at most one in twenty of these reaches; 0 where there are none.
-
-    >>> threshold_in_drops([0.2, 0.61234, 0.4]), threshold_in_drops([0.1] * 38 + [0.8, 0.9]), threshold_in_drops([])
-    (0.6124, 0.1001, 0.0)
-    """
-    if not falsest:
-        return 0.0
-    highest = sorted(falsest, reverse=True)[len(falsest) // FEW]
-    return min(1.0, math.floor(highest * 1e4 + 1) / 1e4)
 
 
 def threshold_for(probabilities: Iterable[float], there: int) -> float:

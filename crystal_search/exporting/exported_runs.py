@@ -13,7 +13,7 @@ from crystal_search.crystals.finding import padded
 from crystal_search.datasets.packed import OBJECTS, open_dataset, sampled
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.exporting.calibration import calibrated, shift_logits, well_accuracy
-from crystal_search.exporting.crystal_threshold import thresholds
+from crystal_search.exporting.crystal_threshold import least_probability
 from crystal_search.exporting.export import export
 from crystal_search.exporting.fitted_temperature import figure, fitted_to, learnt_from
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
@@ -161,8 +161,7 @@ def export_crystal_detector(order: Order) -> tuple[nn.Module, CrystalCard]:
         training_data=f"crystals of {Path(order.record.data).name}",
         training_command=order.record.command,
     )
-    least, in_drops = thresholds(network, card, dataset)
-    return network, replace(card, least_probability=least, least_in_drops=in_drops)
+    return network, replace(card, least_probability=least_probability(network, card, dataset))
 
 
 def export_image_classifier(order: Order) -> tuple[nn.Module, ImageCard]:

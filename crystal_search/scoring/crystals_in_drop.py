@@ -1,4 +1,4 @@
-"""Which images are searched for crystals, and which crystals of them count: those whose centre lies in the drop."""
+"""Which images are searched for crystals, and which of them count: in the drop, where the classifier sees some, too."""
 
 from functools import partial
 
@@ -11,6 +11,7 @@ from crystal_search.model_card import CrystalCard
 from crystal_search.outcomes import GROUPS, Group
 from crystal_search.result import ImageScore
 from crystal_search.result_crystals import MAX_CRYSTALS, rounded
+from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.unet_drop.locate import LocatedDrop
 
 
@@ -20,7 +21,12 @@ def is_searched(score: ImageScore, crystals_from: float) -> bool:
 
 
 def crystals_in_drop(
-    image: DecodedImage, detector: Network[CrystalCard], drop: LocatedDrop | None
+    image: DecodedImage,
+    detector: Network[CrystalCard],
+    drop: LocatedDrop | None,
+    chops: ChopsAround,
+    *,
+    crystals_from: float,
 ) -> tuple[Crystal, ...]:
     """Return the crystals of a drop, or of the whole image without one, as results tell them, in stored pixels.
 
@@ -30,10 +36,18 @@ def crystals_in_drop(
     found = find_crystals(
         *(image, detector),
         least_probability=detector.card.counts_in_drops,
-        counts=partial(is_in_drop, image=image, drop=drop),
+        counts=partial(counts, image=image, drop=drop, chops=chops, crystals_from=crystals_from),
         most=MAX_CRYSTALS,
     )
     return tuple(rounded(within(each, image.height_px, image.width_px)) for each in found)
+
+
+def counts(
+    crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None, chops: ChopsAround, *, crystals_from: float
+) -> bool:
+    """Tell whether a crystal lies in the drop, and chops around it speak for crystals with `crystals_from`, 0 to 1."""
+    said = chops.speak_for_crystals(crystal.row, crystal.column)
+    return said >= crystals_from and is_in_drop(crystal, image, drop)
 
 
 def is_in_drop(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) -> bool:

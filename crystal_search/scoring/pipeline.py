@@ -14,11 +14,12 @@ from crystal_search.class_schemes import in_outcomes, scheme_of
 from crystal_search.errors import ImageError, ModelMismatchError
 from crystal_search.geometry import Box
 from crystal_search.hostile_json import printable
-from crystal_search.images import IN_COLOUR, DecodedImage, decode, normalised, resized, to_grey
+from crystal_search.images import IN_COLOUR, DecodedImage, Grey, decode, normalised, resized, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import Model, in_role
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, ModelCard
 from crystal_search.result import DropRegion, ImageScore
+from crystal_search.scoring.chops_around import ChopsAround, chops_around
 from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
 from crystal_search.scoring.feature_cells import FeatureCells, mean_over_drop
@@ -120,7 +121,7 @@ def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> 
     """Score one decoded image: locate the drop, score its chops, rank the outcome; then ask the models beside these.
 
     A second opinion is of the whole image, also where no drop was found. Crystals are searched for where the best chop
-    speaks for some. Neither changes anything in the score.
+    speaks for some, and count where the chops around them do. Neither changes anything in the score.
 
     Parameters
     ----------
@@ -132,40 +133,50 @@ def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> 
         Threshold, number of best chops, kind of scoring, from when on crystals are searched for.
     """
     watch = Stopwatch()
-    score, drop = _first_opinion(image, models, parameters, watch)
+    score, drop, chops = _first_opinion(image, models, parameters, watch)
     if models.image is not None:
         with watch.step("second_opinion"):
             score = replace(score, second_opinion=tuple(class_opinion(image, models.image).tolist()))
-    if models.crystals is not None and is_searched(score, parameters.crystals_from):
+    if models.crystals is not None and chops is not None and is_searched(score, parameters.crystals_from):
         with watch.step("crystals"):
-            score = replace(score, crystals=crystals_in_drop(image, models.crystals, drop))
+            found = crystals_in_drop(image, models.crystals, drop, chops, crystals_from=parameters.crystals_from)
+        score = replace(score, crystals=found)
     return replace(score, seconds=watch.seconds)
 
 
 def first_opinion(image: DecodedImage, models: Models, parameters: Parameters) -> ImageScore:
     """Return the score of one decoded image by its chops; the arguments are those of `score_image`."""
     watch = Stopwatch()
-    score, _ = _first_opinion(image, models, parameters, watch)
+    score, _, _ = _first_opinion(image, models, parameters, watch)
     return replace(score, seconds=watch.seconds)
 
 
 def _first_opinion(
     image: DecodedImage, models: Models, parameters: Parameters, watch: Stopwatch
-) -> tuple[ImageScore, LocatedDrop | None]:
-    """Return the score of one image by its chops, and its drop."""
+) -> tuple[ImageScore, LocatedDrop | None, ChopsAround | None]:
+    """Return the score of one image by its chops, its drop, and what chops say of places; None where there is none."""
     with watch.step("drop"):
         grey = to_grey(image.colour)
         drop = locate_drop(grey, models.drop)
     if drop is None and parameters.no_drop == "stop":
-        return ImageScore(height_px=image.height_px, width_px=image.width_px), None
+        return ImageScore(height_px=image.height_px, width_px=image.width_px), None, None
     with watch.step("normalise"):
-        card = models.classifier.card
-        pixels = image.colour if card.normalisation in IN_COLOUR else grey
-        view = normalised(resized(pixels, card.working_width_px), card.normalisation)
+        view = view_for(image, grey, models.classifier.card)
     with watch.step("classify"):
         chops = scored_chops(view, drop, models.classifier, parameters)
     found = summary(chops, image, view.shape[1], parameters)
-    return replace(found, drop=_region(drop, image)), drop
+    return replace(found, drop=_region(drop, image)), drop, around(chops, image, view)
+
+
+def view_for(image: DecodedImage, grey: Grey, card: ClassifierCard) -> NDArray[np.float32]:
+    """Return an image, whose luma is `grey`, as a classifier sees it: (rows, columns), in colour (rows, columns, 3)."""
+    pixels = image.colour if card.normalisation in IN_COLOUR else grey
+    return normalised(resized(pixels, card.working_width_px), card.normalisation)
+
+
+def around(chops: Chops, image: DecodedImage, view: NDArray[np.float32]) -> ChopsAround:
+    """Return what chops, found in a view of an image, say of places in it."""
+    return chops_around(chops.boxes, chops.probabilities, image.width_px / view.shape[1])
 
 
 def scored_chops(

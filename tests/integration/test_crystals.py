@@ -221,12 +221,15 @@ def test_of_a_well_only_what_lies_in_the_drop_counts_where_that_is_asked(eager: 
     words = ["crystals", str(well), "--model", str(eager), "--csv", str(tmp_path / "found.csv")]
     assert main(words) == OK
     everywhere = centres()
-    assert main([*words, "--in-drops"]) == OK
+    assert main([*words, "--in-drops", "--crystals-from", "1e-9"]) == OK
     in_drop = centres()
     assert in_drop < everywhere
     assert all(drop.mask[int(row * scale), int(column * scale)] for row, column in in_drop)
+    assert main([*words, "--in-drops", "--crystals-from", "0.5"]) == OK
+    assert centres() < in_drop
     assert main([*words, "--in-drops", "--least", "1"]) == OK
     assert not centres()
+    assert main([*words, "--crystals-from", "0.5"]) == 2
 
 
 def test_a_folder_of_a_robot_becomes_lists_for_dispensers(

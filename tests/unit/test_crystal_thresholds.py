@@ -1,4 +1,4 @@
-"""From which probabilities on crystals count: anywhere, and in drops, where what lies beside them is nothing."""
+"""From which probability on crystals count."""
 
 import math
 from pathlib import Path
@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from crystal_search.archives.seen_objects import objects_json, of_mask
 from crystal_search.crystals.boxes import DIRECTIONS
 from crystal_search.crystals.decoding import BOX_NUMBERS
-from crystal_search.datasets.packed import IMAGE, IMAGES, MASK, OBJECTS, open_dataset
-from crystal_search.exporting.crystal_threshold import thresholds
+from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS, open_dataset
+from crystal_search.exporting.crystal_threshold import least_probability
 from crystal_search.images import picture_file
 from tests.tiny_detector import tiny_card
 from tests.unit.dataset_files import write_about, write_shard
 
 SIDE_PX = 160
-INSIDE, BESIDE = (10, 10), (30, 30)  #: cells of the crystals that are found in every image
+ONE, OTHER = (10, 10), (30, 30)  #: cells of the crystals that are found in every image
 
 
 class TwoCrystals(nn.Module):
@@ -28,7 +28,7 @@ class TwoCrystals(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows, columns = (side // 4 for side in x.shape[2:])
         heat = torch.full((1, 1, rows, columns), -9.0)
-        for cell, probability in ((INSIDE, 0.6), (BESIDE, 0.9)):
+        for cell, probability in ((ONE, 0.6), (OTHER, 0.9)):
             heat[0, 0, cell[0], cell[1]] = math.log(probability / (1 - probability))
         boxes = torch.zeros(1, BOX_NUMBERS, rows, columns)
         boxes[:, 2], boxes[:, 3], boxes[:, 4] = math.log(8), math.log(4), 1
@@ -48,15 +48,11 @@ def crystals(count: int) -> bytes:
     return objects_json([of_mask(mask, "crystal_harvestable") for mask in masks])
 
 
-def test_false_crystals_beside_a_drop_do_not_raise_what_counts_in_drops(tmp_path: Path) -> None:
-    drop = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
-    drop[20:80, 20:80] = 255
-    samples = [
-        sample(0, {OBJECTS: crystals(4)}),
-        sample(1, {OBJECTS: crystals(0), MASK: picture_file(Pillow.fromarray(drop))}),
-    ]
+def test_as_many_count_as_there_are(tmp_path: Path) -> None:
+    samples = [sample(number, {OBJECTS: crystals(count)}) for number, count in enumerate((1, 1, 0))]
     write_about(tmp_path, [write_shard(tmp_path, IMAGES, "validation", samples)])
-    least, in_drops = thresholds(TwoCrystals(), tiny_card(), open_dataset(tmp_path))
-    assert least == pytest.approx(0.6, abs=2e-4)
-    assert in_drops == pytest.approx(0.6001, abs=2e-4)
-    assert in_drops > least
+    found = [least_probability(TwoCrystals(), tiny_card(), open_dataset(tmp_path))]
+    samples = [sample(number, {OBJECTS: crystals(count)}) for number, count in enumerate((4, 1, 0))]
+    write_about(tmp_path, [write_shard(tmp_path, IMAGES, "validation", samples)])
+    found.append(least_probability(TwoCrystals(), tiny_card(), open_dataset(tmp_path)))
+    assert found == pytest.approx([0.9, 0.6], abs=2e-4)

@@ -21,16 +21,18 @@ from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import Scored, row
 from crystal_search.errors import ModelError, ModelMismatchError
 from crystal_search.geometry import Box
-from crystal_search.images import picture_file
+from crystal_search.images import normalised, picture_file, to_grey
 from crystal_search.inference import Maps
 from crystal_search.model import default_model, default_models_folder, read_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.result import ImageResult, ImageScore, image_result_to_json
 from crystal_search.result_crystals import MAX_CORNERS, MAX_CRYSTALS, is_convex, plain_crystals, rounded
 from crystal_search.result_reader import image_result_from_json
+from crystal_search.scoring.chops_around import ChopsAround, chops_around
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
-from crystal_search.scoring.pipeline import Models, loaded, score_data, score_image
-from crystal_search.unet_drop.locate import LocatedDrop
+from crystal_search.scoring.pipeline import Models, loaded, score_data, score_image, scored_chops
+from crystal_search.scoring.ranking import group_columns
+from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import Parameters
 from tests.tiny_detector import tiny_card, tiny_detector
 from tests.unit.builders import CRYSTALS, crystal_score
@@ -107,7 +109,7 @@ def test_a_file_is_looked_at_in_its_drop_and_what_lies_beside_that_is_not_dispen
     everywhere = Search(
         network=CellDetector(OUTSIDE, INSIDE), scales=scales_of(1.0, None), dispensing=rule, drop=DropNetwork()
     )
-    in_drop = replace(everywhere, in_drops=True)
+    in_drop = replace(everywhere, classifier=models(None).classifier, crystals_from=0.0)
     found, counted, dry = searched(paths[0], everywhere), searched(paths[0], in_drop), searched(paths[1], in_drop)
     assert (len(found.crystals), len(counted.crystals)) == (2, 1)
     assert counted.dispense == found.dispense
@@ -115,6 +117,7 @@ def test_a_file_is_looked_at_in_its_drop_and_what_lies_beside_that_is_not_dispen
     assert counted.dispense.best
     assert np.isfinite(counted.dispense.best.to_crystal_px)
     assert (dry.crystals, dry.error) == ((), "no drop was found to look in")
+    assert searched(paths[0], replace(in_drop, crystals_from=1.0)).crystals == ()
 
 
 def test_nothing_found_is_not_the_same_as_not_searched() -> None:
@@ -125,7 +128,8 @@ def test_nothing_found_is_not_the_same_as_not_searched() -> None:
     not_searched = score_image(well_image(drop=True), models(detector), asked(np.nextafter(peak, 1)))
     assert (not_searched.crystals, detector.asked) == (None, 0)
     assert "crystals" not in not_searched.seconds
-    assert score_image(well_image(drop=True), models(detector), asked(peak)).crystals
+    assert score_image(well_image(drop=True), models(detector), asked(peak)).crystals is not None
+    assert detector.asked == 1
 
 
 def test_an_image_without_a_drop_is_searched_only_where_it_is_scored_as_a_whole() -> None:
@@ -157,8 +161,48 @@ def test_every_part_of_a_drop_counts() -> None:
     mask[20:40, 20:40] = mask[70:80, 90:100] = True
     drop = LocatedDrop(mask, Box(20, 20, 80, 100), ((20, 20), (20, 40), (40, 40)))
     cells = (30, 30), (75, 95), (50, 60)
-    found = crystals_in_drop(well_image(drop=True), CellDetector(*cells), drop)
+    anywhere = ChopsAround(np.zeros((1, 2)), 1.0, np.zeros(1))
+    found = crystals_in_drop(well_image(drop=True), CellDetector(*cells), drop, anywhere, crystals_from=0.0)
     assert [(each.row, each.column) for each in found] == [(244, 244), (604, 764)]
+
+
+def test_crystals_count_where_the_chops_around_them_speak_for_some() -> None:
+    cells = (30, 30), (30, 70), (70, 30)
+    middles = np.array([[244.0, 200.0], [244.0, 288.0], [244.0, 564.0], [500.0, 244.0]])
+    chops = ChopsAround(middles, 64.0, np.array([0.9, 0.5, 0.6, 0.8]))
+    for least, expected in ((0.6, [(244, 244), (244, 564), (564, 244)]), (0.65, [(244, 244), (564, 244)]), (0.9, [])):
+        found = crystals_in_drop(well_image(drop=True), CellDetector(*cells), None, chops, crystals_from=least)
+        assert [(each.row, each.column) for each in found] == expected
+
+
+def test_the_pipeline_asks_the_chops_around_each_crystal() -> None:
+    image = well_image(drop=True)
+    image.colour[230:290, 280:340] = 255
+    networks = models(CellDetector(CORNER, (65, 77)))
+    grey = to_grey(image.colour)
+    drop = locate_drop(grey, networks.drop)
+    chops = scored_chops(normalised(grey, "centred-1"), drop, networks.classifier, asked())
+    around = chops_around(chops.boxes, chops.probabilities, scale=2.0)
+    far, near = around.speak_for_crystals(220, 324), around.speak_for_crystals(524, 620)
+    assert far < near
+    for least, expected in ((far, [(220, 324), (524, 620)]), ((far + near) / 2, [(524, 620)])):
+        found = score_image(image, networks, asked(least)).crystals
+        assert found
+        assert [(each.row, each.column) for each in found] == expected
+
+
+@given(
+    boxes=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 900)), min_size=1, max_size=20),
+    seed=st.integers(0, 2**32 - 1),
+    place=st.tuples(st.floats(-100, 2000), st.floats(-100, 2000)),
+)
+def test_no_place_speaks_more_for_crystals_than_the_best_chop(
+    boxes: list[tuple[int, int]], seed: int, place: tuple[float, float]
+) -> None:
+    shares = np.random.default_rng(seed).dirichlet(np.full(13, 0.3), len(boxes))
+    around = chops_around([Box(row, column, row + 256, column + 256) for row, column in boxes], shares, 2.0)
+    peak = group_columns(shares)[:, 0].max()
+    assert shares[:, :3].sum(axis=1).min() - 1e-9 <= around.speak_for_crystals(*place) <= peak + 1e-9
 
 
 @pytest.mark.parametrize(("peaks", "least", "searched"), [((), 0.0, False), ((0.3, 1, 1, 1), 0.3, True)])
