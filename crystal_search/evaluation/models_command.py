@@ -204,5 +204,10 @@ def _bounded(found: Bounds | None) -> str:
 def _forget(site: Installation, arguments: argparse.Namespace) -> None:
     model = model_called(arguments.model, known_models(site))
     check_not_used(site.home, model.card.sha256, model.card.name)
-    forget(site, model)
-    say(f"{model.card.name} ({model.short_hash}) is gone from {site.home.models}; its scores stay in the ledger")
+    if waiting := forget(site, model):
+        say(
+            f"{model.card.name} ({model.short_hash}) is no longer in use; {waiting} open work units name it, for "
+            "which its files stay: forget it once more when they are over"
+        )
+    else:
+        say(f"{model.card.name} ({model.short_hash}) is gone from {site.home.models}; its scores stay in the ledger")

@@ -174,6 +174,8 @@ def _write_in_use(home: Home, chosen: Iterable[ModelInUse]) -> None:
 
 def _replaced(kind: type[ModelCard], folder: Path) -> list[Model[ModelCard]]:
     """Return the model that was used in a role until now, to be kept for work in flight; none if it is lost."""
+    if not kind.needed and kind.role not in models_in_use(folder):
+        return []
     try:
         return [default_model(kind, folder)]
     except ModelError as error:
@@ -271,13 +273,17 @@ def check_answer(model: Model[ModelCard]) -> None:
             )
 
 
-def forget(site: Installation, model: KnownModel) -> None:
+def forget(site: Installation, model: KnownModel) -> int:
     """Take a model out of the home, card first; one in a role that need not have any is no longer used then.
+
+    While open work units name one that was used until now, its files stay for them: it is to be forgotten once more
+    when they are over. Return how many they are, 0 when its files are gone.
 
     Raises
     ------
     UserError
-        If it is in use in a role that needs one, an open work unit names it, or it does not lie in the home.
+        If it is in use in a role that needs one, it does not lie in the home, or it is not in use and an open work unit
+        names it.
     """
     if model.path.parent != site.home.models:
         raise UserError(f"{model.card.name} lies in {model.path.parent}, not in {site.home.models}; nothing to forget")
@@ -288,9 +294,11 @@ def forget(site: Installation, model: KnownModel) -> None:
         for name, recipe in site.imaging.unit_recipes("open").items()
         if model.card.sha256 in hashes_of(recipe.models).values()
     ]
-    if waiting:
+    if waiting and not model.in_use:
         raise UserError(f"{len(waiting)} open work units name {model.card.name}, as {waiting[0]}; wait for them")
     if model.in_use and (chosen := models_in_use(site.home.models)):
         _write_in_use(site.home, [each for each in chosen.values() if each.role != model.card.role])
-    model.path.unlink()
-    (model.path.parent / model.card.file).unlink(missing_ok=True)
+    if not waiting:
+        model.path.unlink()
+        (model.path.parent / model.card.file).unlink(missing_ok=True)
+    return len(waiting)

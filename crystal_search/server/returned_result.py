@@ -1,12 +1,13 @@
 """Reading a returned result against the very work unit that it is about: its pictures, and the models that it names."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
 from crystal_search.card_file import card_from_json
 from crystal_search.errors import ConfigError, ResultError
-from crystal_search.model import cards_in, default_models_folder
+from crystal_search.model import ModelRef, cards_in, default_models_folder
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ModelCard
 from crystal_search.result import ImageResult, ImageScore, Result
 from crystal_search.result_reader import ROUNDED, read_result
@@ -32,7 +33,7 @@ def read_returned(path: Path, packed: Path, home: Home) -> Result:
     """
     unit, sizes = _packed(packed, *_identity(packed))
     result = read_result(path, unit)
-    cards = _cards_of(unit, home)
+    cards = cards_of(unit.models, home)
     for image in result.images:
         if trouble := _trouble(image, sizes.get(image.id), cards):
             raise ResultError(f"{unit.name}: image {image.id}: {trouble}")
@@ -87,12 +88,12 @@ def _other_features(found: ImageScore, classifier: ClassifierCard) -> str:
     return "" if got == expected else f"{got} features, {classifier.name} gives {expected}"
 
 
-def _cards_of(unit: WorkUnit, home: Home) -> dict[str, ModelCard]:
-    """Return by role the cards of a work unit's models, as far as they are still here."""
+def cards_of(models: Iterable[ModelRef], home: Home) -> dict[str, ModelCard]:
+    """Return by role the cards of models that a work unit names, as far as they are still here."""
     folders = [default_models_folder(), home.models]
     with suppress(ConfigError):  # who looks at a result must not depend on what somebody types meanwhile
         if named := read_settings(home.settings).models:
             folders.append(Path(named))
     there = {sha256: path for folder in folders for sha256, path in cards_in(folder).items()}
-    named_there = {model.role: there[model.sha256] for model in unit.models if model.sha256 in there}
+    named_there = {model.role: there[model.sha256] for model in models if model.sha256 in there}
     return {role: card_from_json(path.read_bytes()) for role, path in named_there.items()}

@@ -161,6 +161,29 @@ def test_the_client_imports_neither_torch_nor_a_database() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+#: Scores a well with crystals by all models that come with the package, and names the packages that it took.
+SEARCHES_A_WELL = """
+import sys
+from pathlib import Path
+from crystal_search.client.volunteer import main
+from crystal_search.demo.truth import plate_folder
+from crystal_search.model import default_model, default_models, default_models_folder
+from crystal_search.model_card import CrystalCard
+from crystal_search.scoring.pipeline import loaded, score_data
+from crystal_search.work_unit import Parameters
+models = loaded([*default_models(default_models_folder()), default_model(CrystalCard)])
+found, _ = score_data((plate_folder() / "demo_06G_1.jpg").read_bytes(), models, Parameters())
+assert found.crystals
+files = [(name, getattr(each, "__file__", None) or "") for name, each in sys.modules.items()]
+print(*sorted({name.partition(".")[0] for name, file in files if "site-packages" in file}))
+"""
+
+
+def test_a_client_that_searches_for_crystals_takes_what_every_client_takes() -> None:
+    done = subprocess.run([sys.executable, "-c", SEARCHES_A_WELL], check=True, capture_output=True, text=True)
+    assert set(done.stdout.split()) <= {"PIL", "numpy", "onnxruntime", "simplejpeg"}
+
+
 def test_importing_any_module_does_nothing(tmp_path: Path) -> None:
     code = (
         "import crystal_search, importlib, pkgutil;"

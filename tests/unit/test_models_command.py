@@ -171,6 +171,28 @@ def test_what_is_forgotten_is_gone_and_what_is_needed_is_not(
     assert "no model 'ours-1'" in capsys.readouterr().err
 
 
+def test_a_detector_is_no_longer_used_at_once_and_its_files_stay_for_work_in_flight(
+    home: Home, site: Installation, tmp_path: Path, capsys: Told
+) -> None:
+    assert models("use", "dense-crystals-2", home=home) == 0
+    add_images(site, tmp_path / "images", 1)
+    create_work(site, recipe_of(site))
+    assert models("forget", "dense-crystals-2", home=home) == 0
+    assert "is no longer in use; 1 open work units name it" in capsys.readouterr().out
+    assert [each.role for each in recipe_of(site).models] == ["classifier", "drop"]
+    assert list(home.models.glob("dense-crystals-2-*.onnx"))
+    assert models("forget", "dense-crystals-2", home=home) == 2
+    assert "1 open work units name dense-crystals-2" in capsys.readouterr().err
+    create_work(site, recipe_of(site))  # nobody has begun it: it is packed anew
+    assert models("forget", "dense-crystals-2", home=home) == 0
+    assert not list(home.models.glob("dense-crystals-2-*"))
+
+
+def test_a_detector_that_nobody_used_is_not_installed_with_another(home: Home, tmp_path: Path) -> None:
+    assert models("use", other_model(tmp_path / "out", "ours-1", role="crystals"), home=home) == 0
+    assert not list(home.models.glob("dense-crystals-2-*"))
+
+
 def test_what_comes_with_the_package_is_not_forgotten(home: Home, capsys: Told) -> None:
     assert models("forget", "squeezenet-wells-2", home=home) == 2
     assert "nothing to forget" in capsys.readouterr().err

@@ -21,11 +21,13 @@ from crystal_search.result import ImageScore, Result, image_score_of, result_to_
 from crystal_search.result_reader import check_against, result_from_json
 from crystal_search.scoring.pipeline import Models, score_data, score_image
 from crystal_search.server.engines.boinc.agreement import score_disagreement
+from crystal_search.server.engines.boinc.crystal_agreement import Tolerance
 from crystal_search.server.imaging.sql_rows import _found, _json
 from crystal_search.work_unit import Parameters, WorkUnit
 from tests.unit.builders import MODELS, crystal_score, packed, result_for
 from tests.unit.test_classify import BrightnessNetwork, DropNetwork, classifier, well_image
 
+TOLERANCE = Tolerance(probability=0.02)
 OPINION = tuple({"clear": 0.75, "crystal_harvestable": 0.25}.get(name, 0.0) for name in OUTCOME_NAMES)
 
 
@@ -162,9 +164,9 @@ def test_an_unreadable_image_has_none(unit: WorkUnit) -> None:
 def test_two_hosts_must_agree_on_it() -> None:
     one = replace(crystal_score(), second_opinion=OPINION)
     near, far = (tuple(np.array(OPINION) + shift * np.eye(13)[3] - shift * np.eye(13)[10]) for shift in (0.01, 0.03))
-    assert score_disagreement(one, replace(one, second_opinion=near), 0.02) == ""
-    assert "second opinions differ by 0.0300" in score_disagreement(one, replace(one, second_opinion=far), 0.02)
-    assert "13 and 0 second opinions" in score_disagreement(one, crystal_score(), 0.02)
+    assert score_disagreement(one, replace(one, second_opinion=near), TOLERANCE) == ""
+    assert "second opinions differ by 0.0300" in score_disagreement(one, replace(one, second_opinion=far), TOLERANCE)
+    assert "13 and 0 second opinions" in score_disagreement(one, crystal_score(), TOLERANCE)
 
 
 def test_the_ledger_keeps_it_and_reads_what_it_kept_before() -> None:

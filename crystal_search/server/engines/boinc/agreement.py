@@ -9,11 +9,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from crystal_search.crystal import Crystal
-from crystal_search.crystals.boxes import overlaps, reaches
 from crystal_search.features import Features
 from crystal_search.model import hashes_of
 from crystal_search.result import BestChop, DropRegion, ImageScore, Result
+from crystal_search.server.engines.boinc.crystal_agreement import Tolerance, other_crystals
 
 RASTER_PX = 256  #: of an image's longer side, where outlines are compared; about what a drop locator reads
 REACH_PX = 4  #: of these, by which edges of drops may differ
@@ -24,23 +23,11 @@ FEATURES_APART = 0.01  #: and this share of the number: by which one of the feat
 #: drop: half a step between the chops of shipped models is 0.094. Over one and the same box frames are the same.
 FRAME_REACH = 0.1
 
-LEAST_OVERLAP = 0.8  #: intersection over union of the boxes of one crystal
-REACH_APART = 0.1  #: of a crystal's long side, and a pixel: by which its outlines may differ
-CONTRAST_APART = 0.05  #: and this share of the contrast: by which contrasts may differ
-CRYSTALS_APART = 0.05  #: of all crystals, that only one host found: where there are less than 20, none
-
 Size = tuple[int, int]
-Crystals = tuple[Crystal, ...]
 
 
-def disagreement(one: Result, other: Result, tolerance: float) -> str:
-    """Return in what two valid results of one work unit differ, nothing when they agree.
-
-    Parameters
-    ----------
-    tolerance
-        By which probabilities may differ.
-    """
+def disagreement(one: Result, other: Result, tolerance: Tolerance) -> str:
+    """Return in what two valid results of one work unit differ, nothing when they agree."""
     if one.work_unit != other.work_unit or hashes_of(one.models) != hashes_of(other.models):
         return f"they are about work units {one.work_unit} and {other.work_unit}, or of different models"
     for a, b in zip(one.images, other.images, strict=False):
@@ -53,12 +40,12 @@ def disagreement(one: Result, other: Result, tolerance: float) -> str:
     return ""
 
 
-def score_disagreement(one: ImageScore, other: ImageScore, tolerance: float) -> str:
-    """Return in what two scores of one image differ, nothing when they agree; `tolerance` as of `disagreement`."""
+def score_disagreement(one: ImageScore, other: ImageScore, tolerance: Tolerance) -> str:
+    """Return in what two scores of one image differ, nothing when they agree."""
     return next(_differences(one, other, tolerance), "")
 
 
-def _differences(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[str]:
+def _differences(a: ImageScore, b: ImageScore, tolerance: Tolerance) -> Iterator[str]:
     """Yield in what two scores differ; wall times and the version of the program are nobody's concern."""
     if (a.error is None) != (b.error is None):
         yield "one could read it, the other could not"
@@ -74,11 +61,11 @@ def _differences(a: ImageScore, b: ImageScore, tolerance: float) -> Iterator[str
         yield f"{a.outcome} and {b.outcome}, or not the same about the threshold"
     if min(a.chops, b.chops) < LEAST_CHOPS * max(a.chops, b.chops):
         yield f"{a.chops} and {b.chops} chops"
-    yield from _other_numbers(a, b, tolerance)
+    yield from _other_numbers(a, b, tolerance.probability)
     reach = FRAME_REACH if a.drop and b.drop and a.drop.box != b.drop.box else 0.0
-    yield from _other_frames(a.best_chops, b.best_chops, tolerance, reach)
+    yield from _other_frames(a.best_chops, b.best_chops, tolerance.probability, reach)
     yield from _other_features(a.features, b.features)
-    yield from _other_crystals(a.crystals, b.crystals, tolerance)
+    yield from other_crystals(a, b, tolerance)
 
 
 def _other_drop(one: DropRegion, other: DropRegion, size: Size) -> Iterator[str]:
@@ -162,42 +149,3 @@ def _is_same(one: BestChop, other: BestChop, tolerance: float, reach: float) -> 
         and abs(one.probability - other.probability) <= tolerance
         and apart_px <= reach * max(one.box.height, one.box.width)
     )
-
-
-def _other_crystals(one: Crystals | None, other: Crystals | None, tolerance: float) -> Iterator[str]:
-    """Yield what crystals differ in, told in whatever order; few must all be the other's, of many nearly all."""
-    if one is None or other is None:
-        if one is not other:
-            yield "only one searched for crystals"
-        return
-    most = max(len(one), len(other))
-    if (alone := most - _found_by_both(one, other, tolerance)) > CRYSTALS_APART * most:
-        yield f"of {len(one)} and {len(other)} crystals {alone} are of one alone"
-
-
-def _found_by_both(one: Crystals, other: Crystals, tolerance: float) -> int:
-    """Return how many crystals of one are the other's too, each counted once."""
-    if not one or not other:
-        return 0
-    mine, its = (np.array([each.box for each in crystals]) for crystals in (one, other))
-    apart = np.hypot(*(mine[:, None, axis] - its[None, :, axis] for axis in (0, 1)))
-    first, second = np.nonzero(apart < np.maximum(mine[:, None, 2], its[None, :, 2]))
-    alike = overlaps(mine[first], its[second]) >= LEAST_OVERLAP
-    matched: dict[int, int] = {}
-    for number, its_number in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
-        free = its_number not in matched and number not in matched.values()
-        if free and _is_crystal(one[number], other[its_number], tolerance):
-            matched[its_number] = number
-    return len(matched)
-
-
-def _is_crystal(one: Crystal, other: Crystal, tolerance: float) -> bool:
-    """Tell whether two crystals whose boxes are alike are one: as probable and as dark, with outlines as far out."""
-    if (one.contrast is None) != (other.contrast is None):
-        return False
-    contrasts = one.contrast or 0.0, other.contrast or 0.0
-    if abs(contrasts[0] - contrasts[1]) > CONTRAST_APART * (1 + max(contrasts)):
-        return False
-    centre = np.array([one.box[:2]])
-    apart = np.abs(reaches(np.array([one.outline]), centre) - reaches(np.array([other.outline]), centre)).max()
-    return abs(one.probability - other.probability) <= tolerance and apart <= 1 + REACH_APART * one.long_px

@@ -7,7 +7,7 @@ for ours: a result that makes the reader stumble would be asked about again and 
 
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,14 @@ from typing import Literal
 
 from crystal_search.errors import ResultError, WorkUnitError
 from crystal_search.hostile_json import printable
+from crystal_search.model_card import CrystalCard
 from crystal_search.result import Result
 from crystal_search.result_reader import MAX_BYTES_PER_IMAGE, result_from_json
 from crystal_search.server.engines.boinc.agreement import disagreement
+from crystal_search.server.engines.boinc.crystal_agreement import Tolerance
 from crystal_search.server.engines.boinc.project import unit_of
 from crystal_search.server.home import Home
-from crystal_search.server.returned_result import read_returned
+from crystal_search.server.returned_result import cards_of, read_returned
 from crystal_search.server.settings import Settings
 from crystal_search.server.unit_states import State, place_of
 from crystal_search.work_unit import MAX_IMAGES
@@ -53,8 +55,11 @@ def answer(words: Sequence[str]) -> Answer:
     Scripts of former versions say no tolerance; theirs is the default.
     """
     (what, _, tolerance), home, paths = words[0].partition("="), Path(words[1]), [Path(word) for word in words[2:]]
-    asked = {"check": partial(check, Home(home)), "compare": partial(compare, float(tolerance or TOLERANCE))}[what]
-    return asked(paths)
+    questions: dict[str, Callable[[Home, Sequence[Path]], Answer]] = {
+        "check": check,
+        "compare": partial(compare, tolerance=float(tolerance or TOLERANCE)),
+    }
+    return questions[what](Home(home), paths)
 
 
 def check(home: Home, paths: Sequence[Path]) -> Answer:
@@ -82,17 +87,34 @@ def check(home: Home, paths: Sequence[Path]) -> Answer:
     return VALID
 
 
-def compare(tolerance: float, paths: Sequence[Path]) -> Answer:
-    """Return whether two results, of one uploaded file each, say the same."""
+def compare(home: Home, paths: Sequence[Path], *, tolerance: float) -> Answer:
+    """Return whether two results, of one uploaded file each, say the same.
+
+    Parameters
+    ----------
+    home
+        Where the card of their crystal detector is, if it is still there.
+    tolerance
+        By which probabilities may differ.
+    """
     if len(paths) != 2:
         return Answer("refused", f"{len(paths)} files, expected two")
     try:
         one, other = (_result_in(path) for path in paths)
     except ResultError as error:
         return Answer("refused", str(error))
-    if trouble := disagreement(one, other, tolerance):
+    tolerated = Tolerance(probability=tolerance, detector=_detector_of((one, other), home))
+    if trouble := disagreement(one, other, tolerated):
         return Answer("refused", f"{paths[0].name} and {paths[1].name}: {trouble}")
     return VALID
+
+
+def _detector_of(results: Sequence[Result], home: Home) -> CrystalCard | None:
+    """Return the card of the detector of results that tell of crystals."""
+    if not any(image.score.crystals for each in results for image in each.images):
+        return None
+    card = cards_of(results[0].models, home).get(CrystalCard.role)
+    return card if isinstance(card, CrystalCard) else None
 
 
 def _result_in(path: Path) -> Result:
