@@ -59,7 +59,7 @@ def build(archives: Sequence[Archive], out: Path, recipe: Recipe, plan: Plan) ->
             records = without_duplicates(read)
             division = division_of(records, plan)
             by_split = sorted_out(records, division, read.left_out)
-            check_classes(by_split, scheme, read.left_out)
+            check_classes(by_split, scheme, read.left_out, plan.shares)
             shards = write_chops(folder, by_split, spool, plan.seed)
         shards += write_images(folder, by_split, archives)
         built = Built(
@@ -173,18 +173,26 @@ def sorted_out(
     return by_split
 
 
-def check_classes(by_split: Mapping[str, Sequence[ImageRecord]], scheme: str, left_out: Sequence[LeftOut]) -> None:
+def check_classes(
+    by_split: Mapping[str, Sequence[ImageRecord]],
+    scheme: str,
+    left_out: Sequence[LeftOut],
+    shares: Mapping[str, float],
+) -> None:
     """Refuse what no network can learn from.
 
     Raises
     ------
     UserError
-        If a split has no chops, or the training chops are all of one class.
+        If a split has no chops, but for one that was to have no share and has none, or the training chops are all of
+        one class.
     """
     columns = columns_by_outcome(scheme_named(scheme))
     if not any(by_split.values()):
         raise UserError(f"no image could be used{_why(left_out)}; see that the archive's folder and --from are right")
     for split, records in by_split.items():
+        if not records and not shares[split]:
+            continue
         outcomes = {kept.chop.outcome for record in records for kept in record.chops}
         if not outcomes and any(record.has_objects for record in records):
             continue

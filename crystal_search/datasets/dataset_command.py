@@ -93,7 +93,9 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
 
 def _add_division(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split-by", choices=("plate", "well"), help="what splits are made of (default: plates)")
-    parser.add_argument("--shares", default="80/10/10", help="of train, validation, test (default: %(default)s)")
+    parser.add_argument(
+        "--shares", default="80/10/10", help="of train, validation, test; 0 leaves one out (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another gives other splits (default: 0)")
     parser.add_argument(
         "--splits-of", type=Path, metavar="DATASET", help="wells of an earlier dataset stay in the split they were in"
@@ -200,10 +202,10 @@ def shares_of(text: str) -> dict[str, float]:
     Raises
     ------
     UserError
-        If it is not written so, or leaves a split without anything.
+        If it is not written so, or leaves nothing for any split.
 
-    >>> shares_of("8/1/1")["train"]
-    0.8
+    >>> shares_of("8/1/1")["train"], shares_of("0/1/0")
+    (0.8, {'train': 0.0, 'validation': 1.0, 'test': 0.0})
     """
     from crystal_search.wells import SPLITS
 
@@ -211,8 +213,10 @@ def shares_of(text: str) -> dict[str, float]:
         parts = [float(part) for part in text.split("/")]
     except ValueError:
         parts = []
-    if len(parts) != len(SPLITS) or not all(0 < part < float("inf") for part in parts):
-        raise UserError(f"--shares {text}: expected three numbers above 0, for {', '.join(SPLITS)}, as in 80/10/10")
+    if len(parts) != len(SPLITS) or not all(0 <= part < float("inf") for part in parts) or not any(parts):
+        raise UserError(
+            f"--shares {text}: expected three numbers from 0 on, not all 0, for {', '.join(SPLITS)}, as in 80/10/10"
+        )
     return {split: part / sum(parts) for split, part in zip(SPLITS, parts, strict=True)}
 
 

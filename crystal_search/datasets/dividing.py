@@ -77,14 +77,15 @@ def divided(
     by
         ``plate`` or ``well``; if None, plates where there are at least five and every image has one.
     shares
-        Of the images in each split; they need not add up to 1.
+        Of the images in each split; they need not add up to 1. One without a share gets what its publisher put there.
     seed
         Another seed gives other splits.
     earlier
         Splits of wells in an earlier dataset, which they keep, so that no network meets wells that it was trained on
         among those that judge it.
     """
-    shares = shares if all(member.split != TEST for member in members) else {**shares, TEST: 0.0}
+    if any(member.split == TEST for member in members) and shares[TRAIN] + shares[VALIDATION] > 0:
+        shares = {**shares, TEST: 0.0}
     members = [replace(each, split=earlier.get(each.well, each.split)) for each in members] if earlier else members
     plates = {member.plate for member in members}
     by = by or ("plate" if "" not in plates and len(plates) >= FEWEST_PLATES else "well")
@@ -176,13 +177,17 @@ def _split_at(place: float, shares: Mapping[str, float]) -> str:
         left -= shares[split]
         if left < 0:
             return split
-    return TRAIN
+    return max(SPLITS, key=lambda split: shares[split])
 
 
 def _none_empty(chosen: dict[str, str], shares: Mapping[str, float], published: set[str], seed: int) -> dict[str, str]:
-    """Give a training group to a split that should have some and has none, as long as there are two."""
+    """Give a group to a split that should have some and has none, as long as there are two where it is taken from.
+
+    It is taken from the training groups; where these have no share, from those to validate on or to test on.
+    """
     for split in (VALIDATION, TEST):
-        training = [group for group, at in chosen.items() if at == TRAIN]
-        if shares[split] and split not in published and split not in chosen.values() and len(training) > 1:
-            chosen[max(training, key=lambda each: _fraction(f"{seed} {each}"))] = split
+        giver = TRAIN if shares[TRAIN] else ({VALIDATION, TEST} - {split}).pop()
+        there = [group for group, at in chosen.items() if at == giver]
+        if shares[split] and split not in published and split not in chosen.values() and len(there) > 1:
+            chosen[max(there, key=lambda each: _fraction(f"{seed} {each}"))] = split
     return chosen

@@ -6,7 +6,7 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_dataset
+from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_to_train
 from crystal_search.errors import UserError
 from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION, Architecture, network_for
@@ -46,7 +46,7 @@ def opened(request: CellRequest, machine: Machine) -> Task:
         If there are no rendered wells, or the network does not learn cells.
     """
     architecture = network_for("cells", request.network)
-    dataset = open_dataset(request.data)
+    dataset = open_to_train(request.data)
     if not any(row.part(OUTCOMES) for row in dataset.wells("train")):
         raise UserError(f"no wells known place by place in {request.data}; render some (crystal-search dataset render)")
     device = machine.group.device

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crystal_search.class_schemes import TRAINABLE, scheme_named
-from crystal_search.datasets.packed import PackedDataset, open_dataset
+from crystal_search.datasets.packed import PackedDataset, open_to_train
 from crystal_search.errors import UserError
 from crystal_search.images import channels_of
 from crystal_search.networks.network_kinds import classifier_named, network_for
@@ -40,7 +40,7 @@ def opened(request: ChopRequest, machine: Machine) -> Task:
     """
     group = machine.group
     network_for("chops", request.network)
-    dataset = open_dataset(request.data)
+    dataset = open_to_train(request.data)
     log.info("%s learns from %s", request.network, "; ".join(dataset.about.sources))
     classes = classes_for(request.classes, dataset)
     _check_fit(request, dataset, machine)

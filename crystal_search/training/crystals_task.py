@@ -8,7 +8,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from crystal_search.datasets.packed import PackedDataset, open_dataset
+from crystal_search.datasets.packed import PackedDataset, open_to_train
 from crystal_search.errors import UserError
 from crystal_search.model_card import DENSE, INSTANCES, CrystalCard
 from crystal_search.networks import mask_rcnn
@@ -72,7 +72,7 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
     network_for("crystals", request.network)
     architecture = detector_named(request.network)
     _check(request, architecture)
-    dataset, classes = open_dataset(request.data), (CRYSTAL, DROP) if request.drops else (CRYSTAL,)
+    dataset, classes = open_to_train(request.data), (CRYSTAL, DROP) if request.drops else (CRYSTAL,)
     learning = LEARNING[architecture.decoding]
     source = _learnt_from(request, dataset, learning)
     return Task(

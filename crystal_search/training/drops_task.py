@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from crystal_search.datasets.packed import PackedDataset, open_dataset, sampled
+from crystal_search.datasets.packed import PackedDataset, open_to_train, sampled
 from crystal_search.inference import Maps
 from crystal_search.model_card import DropCard
 from crystal_search.networks.network_kinds import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card, network_for
@@ -81,7 +81,7 @@ def opened(request: DropRequest, machine: Machine) -> Task:
         If there is no dataset, or it has no image whose drop is known.
     """
     architecture = network_for("drops", request.network)
-    dataset, device = open_dataset(request.data), machine.group.device
+    dataset, device = open_to_train(request.data), machine.group.device
     source, held = MaskSource(dataset, request.seed, device), held_images(dataset)
     if not held:
         log.warning(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crystal_search.class_schemes import TRAINABLE, scheme_named
-from crystal_search.datasets.packed import PackedDataset, open_dataset
+from crystal_search.datasets.packed import PackedDataset, open_to_train
 from crystal_search.errors import UserError
 from crystal_search.images import channels_of
 from crystal_search.networks.image_classifier import ImageClassifier
@@ -46,7 +46,7 @@ def opened(request: ImageRequest, machine: Machine) -> Task:
         If the data do not suffice, or the ImageNet weights that were asked for cannot be had.
     """
     network_for("images", request.network)
-    dataset = open_dataset(request.data)
+    dataset = open_to_train(request.data)
     classes = scheme_named(TRAINABLE[request.classes]).class_names
     check_labels(classes, dataset)
     _check_batch(machine)

@@ -21,8 +21,9 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets import building, chopping
 from crystal_search.datasets.building import DUPLICATE, Plan, build
 from crystal_search.datasets.chop_recipe import Recipe
+from crystal_search.datasets.dataset_command import shares_of
 from crystal_search.datasets.dataset_report import Built
-from crystal_search.datasets.packed import PackedDataset, open_dataset
+from crystal_search.datasets.packed import PackedDataset, open_dataset, open_to_train
 from crystal_search.datasets.packing_shards import ShardWriter
 from crystal_search.errors import UserError
 from crystal_search.main import main
@@ -357,6 +358,22 @@ def test_a_split_without_chops_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing is left for test, of 1 images"):
         built(items, tmp_path / "out")
     assert nothing_left(tmp_path)
+
+
+def test_a_dataset_may_have_validation_images_alone_and_is_not_trained_on(
+    images: list[ArchiveImage | LeftOut], tmp_path: Path
+) -> None:
+    dataset = built(images, tmp_path / "out", shares={"train": 0.0, "validation": 1.0, "test": 0.0})
+    assert {shard.split for shard in dataset.about.shards} == {"validation"}
+    assert len(dataset.wells("validation")) == len(images)
+    with pytest.raises(UserError, match="has nothing to train on, only validation; name a dataset with a part"):
+        open_to_train(dataset.folder)
+
+
+@pytest.mark.parametrize("text", ["0/0/0", "80/-10/10", "80/10", "a/b/c", "nan/1/1", "inf/1/1"])
+def test_shares_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="three numbers from 0 on, not all 0"):
+        shares_of(text)
 
 
 def shrinking(items: list[ArchiveImage | LeftOut]) -> Archive:

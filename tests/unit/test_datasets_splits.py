@@ -84,6 +84,28 @@ def test_new_wells_beside_earlier_ones_are_shared_out() -> None:
     assert [splits[100:].count(split) for split in DEFAULT_SHARES] == pytest.approx([160, 20, 20], abs=1)
 
 
+@given(MEMBERS, st.tuples(*[st.sampled_from([0.0, 1.0, 3.0])] * 3).filter(any), st.integers(0, 5))
+def test_a_split_without_a_share_has_nothing_that_no_publisher_put_there(
+    members: list[Member], parts: tuple[float, float, float], seed: int
+) -> None:
+    unpublished = [replace(member, split=None) for member in members]
+    shares = dict(zip(DEFAULT_SHARES, parts, strict=True))
+    assert all(shares[str(split)] for split in divided(unpublished, [], shares=shares, seed=seed).splits)
+
+
+@pytest.mark.parametrize("parts", [(0, 1, 1), (1, 0, 1), (1, 1, 0), (0, 1, 0), (0, 0, 1), (0, 99, 1)])
+def test_few_groups_leave_no_split_empty_that_has_a_share(parts: tuple[int, int, int]) -> None:
+    shares = dict(zip(DEFAULT_SHARES, parts, strict=True))
+    for seed in range(20):
+        assert set(divided(wells(3), [], shares=shares, seed=seed).splits) == {key for key in shares if shares[key]}
+
+
+def test_where_only_tests_are_wanted_a_publishers_tests_change_nothing() -> None:
+    members = [*wells(3), Member("clear", "z", "", "test")]
+    shares = {"train": 0.0, "validation": 0.0, "test": 1.0}
+    assert divided(members, [], shares=shares).splits == ("test",) * 4
+
+
 def test_another_seed_gives_other_splits() -> None:
     assert divided(wells(50), [], seed=0).splits != divided(wells(50), [], seed=1).splits
 
