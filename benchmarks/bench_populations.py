@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import theilslopes
+from scipy.stats import ks_2samp, theilslopes
 
 from crystal_search.metrics import Floats
 from crystal_search.populations import population, trends
 from crystal_search.populations.crystal_frames import Frame
+from crystal_search.populations.frame_tests import FEWEST_CRYSTALS, kolmogorov_smirnov
 from crystal_search.populations.times import Concentrations
 from crystal_search.synthesis.suspension.growth_law import NUCLEATIONS, GrowthLaw
 
@@ -107,7 +108,7 @@ def pearson(there: Sequence[population.Population], law: GrowthLaw) -> tuple[flo
 def judged(law: GrowthLaw, detector: Played, seed: int, expected: float) -> Found:
     """Return how far what is found of an experiment is from the truth."""
     there = experiment(law, detector, seed)
-    known = [each.hours for each in there if len(each.long) >= trends.FEWEST_CRYSTALS]
+    known = [each.hours for each in there if len(each.long) >= FEWEST_CRYSTALS]
     true = theilslopes(law.grown_px(np.array(known)), known).slope
     correlation, median = pearson(there, law)
     return Found(trends.growth(there).a_hour.value / true - 1, median / true - 1, correlation - expected)
@@ -123,12 +124,34 @@ def print_how_often_intervals_hold(experiments: int) -> None:
         print(f"{frames} frames a time: {held:.2f} of {experiments} intervals of the growth hold 0")
 
 
+def print_how_often_one_population_differs(pairs: int = 300, crystals: int = 30, scatter: float = 0.1) -> None:
+    """Print how often two times of one population are told to differ, whose frames scatter, by frames and crystals."""
+    for frames in (3, 4, 5, 10):
+        rng, found = np.random.default_rng(1), []
+        for _ in range(pairs):
+            one, other = (_scattering(rng, frames, crystals, scatter) for _ in range(2))
+            by_frames = kolmogorov_smirnov(one, other, one.long, other.long)[1]
+            found.append((by_frames, ks_2samp(one.long, other.long, method="asymp").pvalue))
+        by_frames, by_crystals = (np.array(found) < 0.05).mean(axis=0).tolist()
+        print(f"{frames} frames: p < 0.05 in {by_frames:.1%} by frames, {by_crystals:.1%} by crystals", flush=True)
+
+
+def _scattering(rng: np.random.Generator, frames: int, crystals: int, scatter: float) -> population.Population:
+    long = np.concatenate([rng.lognormal(3, 0.3, crystals) * np.exp(rng.normal(0, scatter)) for _ in range(frames)])
+    frame, ones = np.repeat(np.arange(frames), crystals), np.ones(frames * crystals)
+    return population.Population(hours=0.0, frames=frames, cut_off=0, frame=frame, weight=ones, long=long, short=ones)
+
+
 def main() -> int:
     """Print a row for each kind of experiment and detector."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--experiments", type=int, default=30, help="of each kind (default: 30)")
     parser.add_argument("--intervals", action="store_true", help="tell how often intervals hold what is true")
+    parser.add_argument("--differences", action="store_true", help="tell how often one population seems two")
     arguments = parser.parse_args()
+    if arguments.differences:
+        print_how_often_one_population_differs()
+        return 0
     if arguments.intervals:
         print_how_often_intervals_hold(arguments.experiments)
         return 0

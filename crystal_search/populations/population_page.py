@@ -8,6 +8,7 @@ from crystal_search.bootstrap import Interval
 from crystal_search.errors import UserError
 from crystal_search.evaluation.page_parts import Part, Plot, Section
 from crystal_search.evaluation.report_page import Report, report_page
+from crystal_search.populations.frame_tests import FEWEST_CRYSTALS
 from crystal_search.populations.population_plots import (
     box_plot,
     concentration_plot,
@@ -16,7 +17,7 @@ from crystal_search.populations.population_plots import (
 )
 from crystal_search.populations.population_tables import Experiment, change_table, sizes_in, time_table, trend_table
 from crystal_search.populations.trend_tests import least_p
-from crystal_search.populations.trends import AREA, COUNT, FEWEST_CRYSTALS, Trend, interpolated
+from crystal_search.populations.trends import AREA, COUNT, Trend, interpolated
 
 LIBRARIES = ("scipy", "matplotlib")
 SIGNIFICANT = 0.05
@@ -39,8 +40,9 @@ HOW = (
     "their own. Its p is at least 2 over the number of orders that so many times can have: 0.33 with three times, "
     "0.083 with four, 0.017 with five. Neighbouring times are compared by the "
     "two-sided test of Kolmogorov and Smirnov, of the crystals that are not cut off, each once, where both times "
-    f"have {FEWEST_CRYSTALS} or more. It takes crystals to be independent of each other; frames with light and "
-    "focus of their own make it find differences too easily.",
+    f"have {FEWEST_CRYSTALS} or more. Frames have light and focus of their own, so that p is the share of the ways to "
+    "divide all frames among the two times in which they are as far apart: at least 0.1 with three frames each, 0.03 "
+    "with four. Where both times have one frame, crystals count as independent, and p is too small.",
     "Probabilities are corrected for how many tests there are by Benjamini and Hochberg, those of each table "
     f"together: of all differences called with a corrected p below {SIGNIFICANT}, one in twenty is expected to be "
     "none.",

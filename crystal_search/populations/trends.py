@@ -15,6 +15,7 @@ import numpy as np
 from crystal_search.bootstrap import Interval
 from crystal_search.metrics import Floats
 from crystal_search.populations.draw_intervals import count_interval, drawn_interval
+from crystal_search.populations.frame_tests import FEWEST_CRYSTALS, kolmogorov_smirnov
 from crystal_search.populations.population import Population
 from crystal_search.populations.times import Concentrations
 from crystal_search.populations.trend_tests import (
@@ -31,8 +32,6 @@ MEDIANS: dict[str, Callable[[Population], Floats]] = {
     "short side, median": lambda each: each.short,
     "aspect, median": lambda each: each.aspect,
 }
-FEWEST_CRYSTALS = 5  #: of a time, for a test
-EXACT_UP_TO = 1000  #: crystals of both times, for an exact test of Kolmogorov and Smirnov
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,20 +159,11 @@ def interpolated(concentrations: Concentrations, hours: Floats) -> Floats:
 
 def changes(populations: Sequence[Population]) -> list[Change]:
     """Return Kolmogorov-Smirnov tests of the sizes of neighbouring times, of crystals wholly in a frame, each once."""
-    from scipy.stats import ks_2samp
-
-    found = []
-    for before, after in pairwise(populations):
-        for name, of in MEDIANS.items():
-            one, other = of(before), of(after)
-            fewest, most = sorted((len(one), len(other)))
-            tested = (
-                ks_2samp(one, other, method="exact" if most <= EXACT_UP_TO else "asymp")
-                if fewest >= FEWEST_CRYSTALS
-                else None
-            )
-            distance, p = (float(tested.statistic), float(tested.pvalue)) if tested else (float("nan"),) * 2
-            found.append((before.hours, after.hours, name, distance, p))
+    found = [
+        (before.hours, after.hours, name, *kolmogorov_smirnov(before, after, of(before), of(after)))
+        for before, after in pairwise(populations)
+        for name, of in MEDIANS.items()
+    ]
     corrected = corrected_for_many([each[-1] for each in found])
     return [
         Change(before=before, after=after, measure=name, distance=distance, p=p, p_corrected=p_corrected)
