@@ -9,7 +9,7 @@ of crystals Garwood's (1936), widened where cells differ more than by chance; ne
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import nan, sqrt
+from math import exp, log, nan, sqrt
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Alike:
         return FROM_IMAGES if self.more else FROM_CELLS
 
 
+MOST_TIMES = 1000.0  #: an area between bounds farther off than so many times is not known
 NOT_KNOWN = Alike(effects=dict.fromkeys(MEASURES, 1.0), more=0)
 
 
@@ -158,7 +159,10 @@ def _a_cell(crystals: Floats, weight: Floats, cells: float) -> Interval:
 
 
 def _area(crystal_px2: Floats, cell_px2: Floats, weight: Floats, cells: float) -> Interval:
-    """Return a ratio of sums; no interval where there is no crystal, one cell alone, or no difference."""
+    """Return a ratio of sums; no interval where there is no crystal, one cell alone, no difference, or no bound.
+
+    The interval is Student's of the logarithm: areas are skewed, most of all where few cells have crystals.
+    """
     from scipy.stats import t
 
     ratio, others = float(weight @ crystal_px2) / float(weight @ cell_px2), len(cell_px2) - 1
@@ -168,5 +172,7 @@ def _area(crystal_px2: Floats, cell_px2: Floats, weight: Floats, cells: float) -
     error = sqrt(float(off) / cells) / float(np.average(cell_px2, weights=weight))
     if not error:
         return Interval(ratio, nan, nan)
-    half = float(t.ppf((1 + LEVEL) / 2, others)) * error
-    return Interval(ratio, max(0.0, ratio - half), ratio + half)
+    half = float(t.ppf((1 + LEVEL) / 2, others)) * error / ratio
+    if half > log(MOST_TIMES):
+        return Interval(ratio, nan, nan)
+    return Interval(ratio, ratio / exp(half), ratio * exp(half))

@@ -185,6 +185,22 @@ def test_intervals_hold_the_truth_where_images_of_a_well_differ(seed: int) -> No
     assert held >= 0.9 * 150  # of 0.95, three standard errors below
 
 
+@pytest.mark.parametrize("infected", [0.05, 0.3])
+def test_intervals_of_areas_hold_the_truth_where_few_cells_have_crystals(infected: float) -> None:
+    rng, held = np.random.default_rng(7), 0  # the wells are of this seed
+    for _ in range(150):
+        images = [plain(rng.binomial(1, rng.beta(20 * infected, 20 * (1 - infected)), 40).tolist()) for _ in range(6)]
+        found = yield_of(images, alike([images])).area
+        held += not (found.low > infected * 0.05 or found.high < infected * 0.05)  # or has no bounds
+    assert held >= 0.88 * 150
+
+
+def test_an_area_whose_bounds_say_nothing_has_none() -> None:
+    found = yield_of([plain([1, 0])]).area
+    assert found.value == pytest.approx(0.025)
+    assert np.isnan(found.high)
+
+
 def coco(folder: Path, *objects: dict[str, Any], names: tuple[str, ...] = ("a.png",)) -> Path:
     """Write annotations of images of 200 x 200 px; each object has an image, a class and a box."""
     folder.mkdir(exist_ok=True)
