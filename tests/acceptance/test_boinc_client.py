@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.model import default_models, default_models_folder
+from crystal_search.demo.truth import plate_folder
+from crystal_search.model import default_model, default_models, default_models_folder, references
+from crystal_search.model_card import CrystalCard
 from crystal_search.result_reader import read_result
 from crystal_search.server.engines.boinc.staging import model_files, program_at
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 from tests.fake_boinc_server import FakeServer, serving
 from tests.integration.pictures import encoded, well
-from tests.integration.test_client import models
 
 CLIENT, COMMAND = shutil.which("boinc"), shutil.which("boinccmd")
 FROZEN = sorted((Path(__file__).parents[2] / "dist").glob("crystal-search-client_*-linux-gnu"))
@@ -31,6 +32,7 @@ PREFERENCES = """<global_preferences>
 </global_preferences>
 """
 LONG = 150  #: images of a work unit that takes some seconds
+WELL = "demo_06G_1.jpg"  #: the first of them, with crystals; the others are drawn, and have none
 
 pytestmark = [
     pytest.mark.skipif(not (CLIENT and COMMAND), reason="no BOINC client (apt-get install boinc-client)"),
@@ -91,15 +93,17 @@ class Attached:
 
 @pytest.fixture
 def attached(tmp_path: Path) -> Iterator[Attached]:
-    images = [(str(number), ".jpg", encoded(well(height=1028, width=1226, seed=number % 4))) for number in range(LONG)]
+    drawn = [encoded(well(height=1028, width=1226, seed=number % 4)) for number in range(LONG - 1)]
+    images = [(str(number), ".jpg", data) for number, data in enumerate([(plate_folder() / WELL).read_bytes(), *drawn])]
+    used = [*default_models(default_models_folder()), default_model(CrystalCard)]
     unit = write_work_unit(
         tmp_path / "unit.zip",
         name=JOB.removesuffix("_a1"),
-        models=models(),
+        models=references(used),
         parameters=Parameters(no_drop="whole_image", overlays=False),
         images=images,
     )
-    files = [*program_at(FROZEN[-1]).files, *model_files(default_models(default_models_folder()))]
+    files = [*program_at(FROZEN[-1]).files, *model_files(used)]
     folder = tmp_path / "boinc"
     folder.mkdir()
     (folder / "global_prefs_override.xml").write_text(PREFERENCES)
@@ -132,7 +136,9 @@ def assert_reported(found: Attached) -> None:
     assert "<exit_status>0</exit_status>" in report
     path = found.folder / "uploaded.json"
     path.write_bytes(found.server.uploads[f"{JOB}_0_r1_0"])
-    assert len(read_result(path, found.unit).images) == LONG
+    images = read_result(path, found.unit).images
+    assert len(images) == LONG
+    assert images[0].score.crystals
     assert json.loads(path.read_text())["work_unit"] == found.unit.name
 
 
