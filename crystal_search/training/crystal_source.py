@@ -26,7 +26,7 @@ from crystal_search.training.crystal_targets import KnownCrystals, target
 from crystal_search.training.mask_source import at_size
 
 SURROUNDINGS_PX = 64  #: what the local mean of ``local-contrast-1`` reaches
-DROP_EVERY = 4  #: so many views, always the same of a batch, one shows a drop, where there are suspensions too
+DROP_EVERY = 2  #: so many views, always the same of a batch, one shows a drop, where there are suspensions too
 AIMED_SHARE = 0.6  #: of views in larger images that hold a certain crystal
 SCALED_SHARE, SCALE_RANGE = 0.1, (0.6, 1.6)  #: of views of images that are reduced or enlarged first
 GAMMA_LOG_RANGE, CONTRAST_RANGE, BRIGHTNESS_RANGE = 0.35, (0.6, 1.3), 20.0  #: brightness in grey levels
