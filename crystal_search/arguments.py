@@ -20,6 +20,23 @@ def fraction(text: str) -> float:
     return value
 
 
+def probability(text: str) -> float:
+    """Return a number from 0 to 1, of which 0 lets everything through.
+
+    >>> probability("0")
+    0.0
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
+    return value
+
+
 def count(text: str) -> int:
     """Return a whole number from 1.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from crystal_search.arguments import count, fraction, length, micrometres
+from crystal_search.arguments import count, fraction, length, micrometres, probability
 from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
@@ -40,18 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CARD",
         help="card of a crystal detector (default: ours, for suspensions and drops)",
     )
-    add(
-        "--in-drops",
-        action="store_true",
-        help="images are of wells: count what lies in the drop, where the classifier sees crystals, too",
-    )
-    add(
-        "--crystals-from",
-        type=fraction,
-        metavar="PROBABILITY",
-        help=f"what the chops around a crystal must say, with --in-drops (default: {CRYSTALS_FROM})",
-    )
-    add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal (default: what the card says)")
+    _add_limits(parser)
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
     add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
     add("--coco", type=Path, metavar="JSON", help="write boxes and outlines as COCO annotations")
@@ -70,6 +59,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--home", type=Path, metavar="DIR", help="installation whose settings say the scale by imager (default: none)")
     _add_aims(parser)
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("what counts").add_argument
+    add(
+        "--in-drops",
+        action="store_true",
+        help="images are of wells: count what lies in the drop, where the classifier sees crystals, too",
+    )
+    add(
+        "--crystals-from",
+        type=probability,
+        metavar="PROBABILITY",
+        help=f"what the chops around a crystal must say, with --in-drops (default: {CRYSTALS_FROM}; 0: anything)",
+    )
+    add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal (default: what the card says)")
 
 
 def _add_aims(parser: argparse.ArgumentParser) -> None:

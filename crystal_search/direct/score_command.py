@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from crystal_search.adaptation.rescoring import NOTHING
-from crystal_search.arguments import count, fraction, micrometres
+from crystal_search.arguments import count, fraction, micrometres, probability
 from crystal_search.columns import plain
 from crystal_search.direct.rescored_files import READOUT_COLUMNS, rescored_rows, used_readout
 from crystal_search.direct.scored_files import (
@@ -56,10 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crystals", type=Path, metavar="CARD", help="of a crystal detector: counts crystals, too")
     parser.add_argument(
         "--crystals-from",
-        type=fraction,
+        type=probability,
         default=CRYSTALS_FROM,
         metavar="PROBABILITY",
-        help="of the crystal group in the best chop, from which crystals are searched for (default: %(default)s)",
+        help="of the crystal group, in the best chop to search, around a crystal to count it (default: %(default)s)",
     )
     parser.add_argument(
         "--um-per-px", type=micrometres, metavar="UM", help="micrometres a pixel of the images as stored"

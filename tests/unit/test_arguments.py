@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from crystal_search.arguments import count, fraction, micrometres
+from crystal_search.arguments import count, fraction, micrometres, probability
 
 
 @pytest.mark.parametrize("text", ["0", "1.01", "-0.5", "nan"])
@@ -13,8 +13,15 @@ def test_what_is_no_fraction_is_refused(text: str) -> None:
         fraction(text)
 
 
+@pytest.mark.parametrize("text", ["-0.01", "1.01", "nan"])
+def test_what_is_no_probability_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=f"must be from 0 to 1, got {text}"):
+        probability(text)
+
+
 def test_the_ends_of_what_is_allowed() -> None:
     assert (fraction("1"), fraction("1e-9"), count("1")) == (1.0, 1e-9, 1)
+    assert (probability("0"), probability("1")) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize("text", ["0", "-3"])
