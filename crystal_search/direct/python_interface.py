@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.columns import Cell
-from crystal_search.direct.scored_files import inputs, models_in, row, score_file, to_use
+from crystal_search.direct.scored_files import inputs, least_for_crystals, models_in, row, score_file, to_use
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import from_array
 from crystal_search.processes import processors
@@ -45,7 +45,8 @@ def load(
     folder
         Of models; by default those that come with the package.
     home
-        The folder of an installation: its models in use and its threshold, so that scores are those it would give.
+        The folder of an installation: its models in use, its threshold and its ``crystals_from``, so that scores are
+        those it would give.
     threshold
         The probability that a group must reach in a chop to count for the image, in (0, 1]; by default the
         installation's, else 0.85.
@@ -67,8 +68,10 @@ def load(
         raise UserError("got a folder of models and a home; give one of them")
     if threshold is not None and not 0 < threshold <= 1:
         raise UserError(f"the threshold must be above 0 and at most 1, got {threshold}")
-    models, least = to_use(Path(folder) if folder else None, Path(home) if home else None, threshold)
-    return LoadedModels(models_in(models), Parameters(threshold=least))
+    place = Path(home) if home else None
+    models, least = to_use(Path(folder) if folder else None, place, threshold)
+    parameters = Parameters(threshold=least, crystals_from=least_for_crystals(place, None))
+    return LoadedModels(models_in(models), parameters)
 
 
 _usual = cache(load)

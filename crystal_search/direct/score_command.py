@@ -25,6 +25,7 @@ from crystal_search.direct.scored_files import (
     Scored,
     csv_row,
     inputs,
+    least_for_crystals,
     make_folder,
     models_in,
     scored,
@@ -57,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--crystals-from",
         type=probability,
-        default=CRYSTALS_FROM,
         metavar="PROBABILITY",
-        help="of the crystal group, in the best chop to search, around a crystal to count it (default: %(default)s)",
+        help="of the crystal group, in the best chop to search, around a crystal to count it (default: the "
+        f"installation's, else {CRYSTALS_FROM})",
     )
     parser.add_argument(
         "--um-per-px", type=micrometres, metavar="UM", help="micrometres a pixel of the images as stored"
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
         threshold=threshold,
         scoring=arguments.scoring,
         no_drop=arguments.no_drop,
-        crystals_from=arguments.crystals_from,
+        crystals_from=least_for_crystals(arguments.home, arguments.crystals_from),
     )
     job = Job(models=models, parameters=parameters, overlays=arguments.overlays, detector=arguments.crystals)
     classifier = models_in(job.models, job.detector).classifier.card  # an error here, not in each worker

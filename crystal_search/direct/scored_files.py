@@ -113,6 +113,19 @@ def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> t
     return folder or default_models_folder(), threshold or settings.threshold
 
 
+def least_for_crystals(home: Path | None, said: float | None) -> float:
+    """Return `said`, else the ``crystals_from`` of an installation, else the usual one.
+
+    Raises
+    ------
+    UserError
+        If `home` is no installation, or its settings cannot be used.
+    """
+    if said is not None:
+        return said
+    return (read_settings(Home(home).found().settings) if home else Settings()).crystals_from
+
+
 def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:
     """Score one image file, and write its picture with frames to `overlay` if one is wanted.
 

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from crystal_search.direct import scored_files
-from crystal_search.direct.scored_files import COLUMNS, Job, Scored, inputs, scored, to_use
+from crystal_search.direct.python_interface import load
+from crystal_search.direct.scored_files import COLUMNS, Job, Scored, inputs, least_for_crystals, scored, to_use
 from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.model import IN_USE, default_models_folder
@@ -105,6 +106,14 @@ def test_models_put_to_use_are_those_of_the_installation(tmp_path: Path) -> None
     home.settings.write_text('models = "ours"\nthreshold = 0.7\n')
     assert to_use(None, home.path, None) == (home.path / "ours", 0.7)
     assert to_use(tmp_path, None, None) == (tmp_path, 0.85)
+
+
+def test_crystals_are_searched_for_from_when_on_the_installation_says(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text("crystals_from = 0.1\n")
+    assert [least_for_crystals(home.path, said) for said in (None, 0.0, 0.6)] == [0.1, 0.0, 0.6]
+    assert least_for_crystals(None, None) == 0.3
+    assert load(home=home.path).parameters.crystals_from == 0.1
 
 
 def test_no_installation_is_made_by_scoring(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
