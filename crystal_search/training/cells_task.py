@@ -6,7 +6,8 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset, open_to_train
+from crystal_search.datasets.packed import IMAGES, OUTCOMES, PackedDataset
+from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
 from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.network_kinds import CLASSIFIER_NORMALISATION, Architecture, network_for

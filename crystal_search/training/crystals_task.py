@@ -8,7 +8,8 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from crystal_search.datasets.packed import PackedDataset, open_to_train
+from crystal_search.datasets.packed import PackedDataset
+from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
 from crystal_search.model_card import DENSE, INSTANCES, CrystalCard
 from crystal_search.networks import mask_rcnn

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from crystal_search.datasets.packed import PackedDataset, open_to_train, sampled
+from crystal_search.datasets.packed import PackedDataset, sampled
+from crystal_search.datasets.training_part import open_to_train
 from crystal_search.inference import Maps
 from crystal_search.model_card import DropCard
 from crystal_search.networks.network_kinds import DROP_NORMALISATION, DROP_WIDTH_PX, drop_locator_card, network_for

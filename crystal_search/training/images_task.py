@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from crystal_search.class_schemes import TRAINABLE, scheme_named
-from crystal_search.datasets.packed import PackedDataset, open_to_train
+from crystal_search.datasets.packed import PackedDataset
+from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
 from crystal_search.images import channels_of
 from crystal_search.networks.image_classifier import ImageClassifier

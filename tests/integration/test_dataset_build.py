@@ -23,8 +23,9 @@ from crystal_search.datasets.building import DUPLICATE, Plan, build
 from crystal_search.datasets.chop_recipe import Recipe
 from crystal_search.datasets.dataset_command import shares_of
 from crystal_search.datasets.dataset_report import Built
-from crystal_search.datasets.packed import PackedDataset, open_dataset, open_to_train
+from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.datasets.packing_shards import ShardWriter
+from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.outcomes import OUTCOME_NAMES
