@@ -75,7 +75,9 @@ class Search:
 
 
 def in_drops(search: Search, *, threads: int = 1, crystals_from: float | None = None) -> Search:
-    """Return a search that counts crystals as clients do: in drops, where the classifier in use sees some.
+    """Return a search that counts crystals as clients do: in drops, where a classifier sees some.
+
+    Drop locator and classifier are those that come with the program.
 
     Raises
     ------
