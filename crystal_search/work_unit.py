@@ -33,7 +33,7 @@ MAX_UNIT_BYTES = 2 * 1024 * 1024 * 1024
 MAX_MANIFEST_BYTES = 10_000_000
 HEAD_BYTES, LONG_HEAD_BYTES = 4_096, 65_536  #: of a picture, in which its size mostly stands; nearly always
 SCORINGS = ("dense", "windowed")
-CRYSTALS_FROM = 0.3  #: probability of the crystal group in an image's best chop, from which crystals are searched for
+CRYSTALS_FROM = 0.6  #: probability of the crystal group, from which crystals are searched for and count
 NO_DROP_RULES = ("stop", "whole_image")
 
 

@@ -4,10 +4,11 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from crystal_search.arguments import fraction
 from crystal_search.card_file import card_from_json
 from crystal_search.errors import ModelError, UserError
-from crystal_search.model import CARD_SUFFIX, in_role, read_model, write_model
-from crystal_search.model_card import ROLES, ClassifierCard, ImageCard, ModelCard
+from crystal_search.model import CARD_SUFFIX, in_role, read_model, write_card, write_model
+from crystal_search.model_card import ROLES, ClassifierCard, CrystalCard, ImageCard, ModelCard
 from crystal_search.server.installation import say
 
 
@@ -19,6 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="of the model (default: the folder's; of an int8 model: that with -int8)")
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is)")
     parser.add_argument("--data", type=Path, help="dataset to calibrate on (default: what RUN learnt from)")
+    parser.add_argument(
+        "--least-in-drops",
+        type=fraction,
+        metavar="PROBABILITY",
+        help="of a crystal that counts in a drop (default: the same as anywhere)",
+    )
     parser.add_argument("--int8", action="store_true", help="write an int8 model as well, if it is as accurate")
     parser.add_argument("--features", action="store_true", help="add features to a classifier that has none")
     parser.add_argument("--replace", action="store_true", help="write over models of the same name")
@@ -54,9 +61,14 @@ def _export_training(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"{arguments.source} trained a {ROLES[record.role].title}; only classifiers become int8: leave out --int8"
         )
+    if arguments.least_in_drops is not None and record.role != CrystalCard.role:
+        raise UserError(f"{arguments.source} trained a {ROLES[record.role].title}: leave out --least-in-drops")
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
     card = export_run(arguments.source, name, folder, arguments.data)
+    if arguments.least_in_drops is not None:
+        found = in_role(read_model(card), CrystalCard).card
+        write_card(replace(found, least_in_drops=arguments.least_in_drops), folder)
     _tell(card)
     if arguments.int8:
         say("making an int8 version takes some minutes")

@@ -32,7 +32,7 @@ PREFERENCES = """<global_preferences>
 </global_preferences>
 """
 LONG = 150  #: images of a work unit that takes some seconds
-WELL = "demo_06G_1.jpg"  #: the first of them, with crystals; the others are drawn, and have none
+WELL = "demo_01D_1.jpg"  #: the first of them, with crystals; the others are drawn, and have none
 
 pytestmark = [
     pytest.mark.skipif(not (CLIENT and COMMAND), reason="no BOINC client (apt-get install boinc-client)"),

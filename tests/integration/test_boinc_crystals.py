@@ -37,8 +37,8 @@ from tests.boinc_site import BoincSite, Server, call, frozen, made_project, uplo
 from tests.integration.test_volunteer import PROGRAMS
 from tests.service_site import PATIENCE_S, auto_scores
 
-NAME = "dense-crystals-2"
-WELLS = ("demo_06G_1.jpg", "demo_12D_1.jpg")  #: with crystals
+NAME = "dense-crystals-3"
+WELLS = ("demo_01D_1.jpg", "demo_12D_1.jpg")  #: with crystals
 Crystals = tuple[Crystal, ...]
 
 

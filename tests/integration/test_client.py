@@ -172,10 +172,11 @@ from crystal_search.model_card import CrystalCard
 from crystal_search.scoring.pipeline import loaded, score_data
 from crystal_search.work_unit import Parameters
 models = loaded([*default_models(default_models_folder()), default_model(CrystalCard)])
-found, _ = score_data((plate_folder() / "demo_06G_1.jpg").read_bytes(), models, Parameters())
+found, _ = score_data((plate_folder() / "demo_01D_1.jpg").read_bytes(), models, Parameters())
 assert found.crystals
 files = [(name, getattr(each, "__file__", None) or "") for name, each in sys.modules.items()]
-print(*sorted({name.partition(".")[0] for name, file in files if "site-packages" in file}))
+taken = {name.partition(".")[0] for name, file in files if "site-packages" in file}
+print(*sorted(each for each in taken if not each.startswith(("_distutils_hack", "__editable__"))))
 """
 
 

@@ -37,7 +37,7 @@ def seen() -> Seen:
 
 
 def test_its_card_says_what_it_learnt_from_and_how_well_it_does(model: Model[CrystalCard]) -> None:
-    assert model.card.name == "dense-crystals-2"
+    assert model.card.name == "dense-crystals-3"
     assert "rendered" in model.card.training_data
     assert model.card.training_command
     judged_on = {each.data.split(" (")[0] for each in model.card.measured}

@@ -80,7 +80,7 @@ def test_a_threshold_that_is_none_is_refused(text: str) -> None:
         thresholds_with([text])
 
 
-@pytest.mark.parametrize("text", ["80/20", "a/b/c", "100/0/0", "80/10/10/10", "8/1/-1", "nan/1/1"])
+@pytest.mark.parametrize("text", ["80/20", "a/b/c", "0/0/0", "80/10/10/10", "8/1/-1", "nan/1/1"])
 def test_shares_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="three numbers"):
         shares_of(text)

@@ -174,23 +174,23 @@ def test_what_is_forgotten_is_gone_and_what_is_needed_is_not(
 def test_a_detector_is_no_longer_used_at_once_and_its_files_stay_for_work_in_flight(
     home: Home, site: Installation, tmp_path: Path, capsys: Told
 ) -> None:
-    assert models("use", "dense-crystals-2", home=home) == 0
+    assert models("use", "dense-crystals-3", home=home) == 0
     add_images(site, tmp_path / "images", 1)
     create_work(site, recipe_of(site))
-    assert models("forget", "dense-crystals-2", home=home) == 0
+    assert models("forget", "dense-crystals-3", home=home) == 0
     assert "is no longer in use; 1 open work units name it" in capsys.readouterr().out
     assert [each.role for each in recipe_of(site).models] == ["classifier", "drop"]
-    assert list(home.models.glob("dense-crystals-2-*.onnx"))
-    assert models("forget", "dense-crystals-2", home=home) == 2
-    assert "1 open work units name dense-crystals-2" in capsys.readouterr().err
+    assert list(home.models.glob("dense-crystals-3-*.onnx"))
+    assert models("forget", "dense-crystals-3", home=home) == 2
+    assert "1 open work units name dense-crystals-3" in capsys.readouterr().err
     create_work(site, recipe_of(site))  # nobody has begun it: it is packed anew
-    assert models("forget", "dense-crystals-2", home=home) == 0
-    assert not list(home.models.glob("dense-crystals-2-*"))
+    assert models("forget", "dense-crystals-3", home=home) == 0
+    assert not list(home.models.glob("dense-crystals-3-*"))
 
 
 def test_a_detector_that_nobody_used_is_not_installed_with_another(home: Home, tmp_path: Path) -> None:
     assert models("use", other_model(tmp_path / "out", "ours-1", role="crystals"), home=home) == 0
-    assert not list(home.models.glob("dense-crystals-2-*"))
+    assert not list(home.models.glob("dense-crystals-3-*"))
 
 
 def test_what_comes_with_the_package_is_not_forgotten(home: Home, capsys: Told) -> None:
