@@ -88,7 +88,9 @@ def searched_unit(path: Path) -> WorkUnit:
     """Write a work unit of two images that names a crystal detector, too."""
     contents = [(str(number + 1), ".jpg", jpeg(100 + number)) for number in range(2)]
     models = (MODELS[0], DETECTOR, MODELS[1])
-    return write_work_unit(path, name="demo-1", models=models, parameters=Parameters(crystals_from=0.3), images=contents)
+    return write_work_unit(
+        path, name="demo-1", models=models, parameters=Parameters(crystals_from=0.3), images=contents
+    )
 
 
 def searched_result(unit: WorkUnit) -> Result:
