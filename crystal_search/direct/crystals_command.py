@@ -143,12 +143,8 @@ def _search(arguments: argparse.Namespace) -> Search:
     return replace(
         search,
         dispensing=DispensingUm(least_um=arguments.clearance, most=arguments.candidates),
-        drop=_drop_locator(arguments),
+        drop=search.drop or OnnxNetwork(default_model(DropCard), threads=arguments.threads),
     )
-
-
-def _drop_locator(arguments: argparse.Namespace) -> OnnxNetwork[DropCard]:
-    return OnnxNetwork(default_model(DropCard), threads=arguments.threads)
 
 
 def _write_aims(
