@@ -392,7 +392,7 @@ def test_tables_have_decimal_commas_where_commas_divide_no_columns(tmp_path: Pat
     [
         ('path,time\na.png,"1,234"\n', "line 2: '1,234' is no time"),
         ("path,time\na.png,1,234\n", "line 2 has 3 cells, expected 2"),
-        ("path;time\na.png;1.234,5\n", "is no time"),
+        ("path;time\na.png;1.234,5\n", "line 2: '1.234,5' is no time"),
     ],
 )
 def test_a_comma_that_may_be_no_decimal_one_is_refused(text: str, message: str, tmp_path: Path) -> None:
