@@ -18,7 +18,7 @@ from crystal_search.main import main
 from crystal_search.model import IN_USE, default_models_folder
 from crystal_search.result import ImageScore
 from crystal_search.server.home import Home
-from crystal_search.work_unit import Parameters
+from crystal_search.work_unit import CRYSTALS_FROM, Parameters
 from tests.integration.pictures import encoded, well
 
 
@@ -112,7 +112,7 @@ def test_crystals_are_searched_for_from_when_on_the_installation_says(tmp_path: 
     home = Home(tmp_path / "home").made()
     home.settings.write_text("crystals_from = 0.1\n")
     assert [least_for_crystals(home.path, said) for said in (None, 0.0, 0.6)] == [0.1, 0.0, 0.6]
-    assert least_for_crystals(None, None) == 0.3
+    assert least_for_crystals(None, None) == CRYSTALS_FROM
     assert load(home=home.path).parameters.crystals_from == 0.1
 
 
