@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="UM",
         help="images of a folder are sections so far apart: one row for every crystal",
     )
-    add("--home", type=Path, metavar="DIR", help="installation whose settings say the scale by imager (default: none)")
+    add("--home", type=Path, metavar="DIR", help="installation: its scales, its models with --in-drops (default: none)")
     _add_aims(parser)
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
 
@@ -136,7 +136,8 @@ def _search(arguments: argparse.Namespace) -> Search:
         least_probability=arguments.least,
     )
     if arguments.in_drops:
-        search = in_drops(search, threads=arguments.threads, crystals_from=arguments.crystals_from)
+        said = arguments.crystals_from
+        search = in_drops(search, home=arguments.home, threads=arguments.threads, crystals_from=said)
     if arguments.dispense is None and not places_of(arguments):
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so

@@ -228,6 +228,10 @@ def test_of_a_well_only_what_lies_in_the_drop_counts_where_that_is_asked(eager: 
     assert all(drop.mask[int(row * scale), int(column * scale)] for row, column in in_drop)
     assert main([*words, "--in-drops", "--crystals-from", "0.5"]) == OK
     assert centres() < in_drop
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text("crystals_from = 0.0\n")
+    assert main([*words, "--in-drops", "--home", str(home.path)]) == OK
+    assert centres() == in_drop
     assert main([*words, "--in-drops", "--least", "1"]) == OK
     assert not centres()
     assert main([*words, "--crystals-from", "0.5"]) == 2

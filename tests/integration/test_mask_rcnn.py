@@ -89,7 +89,8 @@ def test_it_learns_crystals_and_drops_and_views_without_any(name: str) -> None:
     planes = torch.zeros(2, 2, 64, 64, dtype=torch.uint8)
     planes[0, 0, 8:24, 8:40], planes[0, 1, 4:60, 4:60] = 1, 2
     found = LEARNING["instances"].losses(network, torch.randn(2, 1, 64, 64), planes)
-    assert set(found) == {"loss", *LEARNING["instances"].parts}
+    (parts,) = LEARNING["instances"].parts.values()
+    assert set(found) == {"loss", *parts}
     found["loss"].backward()  # type: ignore[no-untyped-call]
     assert all(bool(torch.isfinite(each)) for each in found.values())
     with torch.no_grad():
