@@ -69,6 +69,18 @@ class Search:
     picture: bool = False  #: whether to draw what was found
 
     @property
+    def counted_from(self) -> float:
+        """The probability from which on a crystal counts."""
+        card = self.network.card
+        return card.least_probability if self.least_probability is None else self.least_probability
+
+    @property
+    def avoided_from(self) -> float:
+        """The probability from which on nothing is dispensed onto a crystal: a false one costs less than a true one."""
+        least = self.network.card.least_probability
+        return min(least, self.counted_from) if self.dispensing else self.counted_from
+
+    @property
     def decode_width_px(self) -> int:
         """How wide an image must at least be decoded."""
         return max(each.card.working_width_px for each in (self.network, self.drop, self.classifier) if each)
@@ -115,7 +127,8 @@ def searched(path: Path, search: Search) -> SearchedFile:
         return SearchedFile(path=path, error=printable(said or type(error).__name__))
     grey = to_grey(image.colour)
     drop = locate_drop(grey, search.drop) if search.drop else None
-    everywhere = find_crystals(image, search.network, least_probability=search.least_probability)
+    avoided = find_crystals(image, search.network, least_probability=search.avoided_from)
+    everywhere = tuple(each for each in avoided if each.probability >= search.counted_from)
     found = SearchedFile(
         path=path,
         height_px=image.height_px,
@@ -125,7 +138,7 @@ def searched(path: Path, search: Search) -> SearchedFile:
     )
     if search.classifier and drop is None:
         return replace(found, crystals=(), error="no drop was found to look in")
-    dispense = _dispense(found, drop, search)  # away from crystals beside the drop, too, which may reach into it
+    dispense = _dispense(found, drop, avoided, search)  # also away from those beside the drop, and doubtful ones
     if search.classifier and drop:
         chops = _chops(image, grey, drop, search.classifier)
         wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=search.crystals_from)
@@ -146,11 +159,13 @@ def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:
     return None if shooting is None else targets_of(found.crystals, shooting)
 
 
-def _dispense(found: SearchedFile, drop: LocatedDrop | None, search: Search) -> Dispense | None:
+def _dispense(
+    found: SearchedFile, drop: LocatedDrop | None, avoided: Sequence[Crystal], search: Search
+) -> Dispense | None:
     if search.dispensing is None or drop is None or found.um_per_px is None:
         return None
     rule = search.dispensing.in_px(found.um_per_px)
-    return where_to_dispense(drop.mask, found.crystals, rule, size_px=(found.height_px, found.width_px))
+    return where_to_dispense(drop.mask, avoided, rule, size_px=(found.height_px, found.width_px))
 
 
 def rows_of(found: SearchedFile) -> Iterator[dict[str, Cell]]:
