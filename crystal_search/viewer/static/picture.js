@@ -179,6 +179,7 @@ export class Picture {
 
   placed() {
     const { scale, x, y, isWhole } = this.lens;
+    if (!scale) return; // the picture has no place yet, as where it is shown before the page is laid out
     this.sheet.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
     for (const layer of [this.overlay, this.marks]) layer.style.setProperty("--unit", String(1 / scale));
     this.stage.classList.toggle("magnified", scale >= MAGNIFIED);
