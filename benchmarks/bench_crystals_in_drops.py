@@ -27,10 +27,9 @@ from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model, in_role, read_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.scoring.crystals_in_drop import is_in_drop
-from crystal_search.scoring.pipeline import Models, around, scored_chops, view_for
+from crystal_search.scoring.pipeline import Models, chops_in_drop
 from crystal_search.training.crystal_source import truth_of
 from crystal_search.unet_drop.locate import locate_drop
-from crystal_search.work_unit import Parameters
 
 SAME = 0.5  #: intersection over union of boxes from which on two are one crystal's
 
@@ -63,8 +62,7 @@ def well_of(image: ArchiveImage, models: Models, detector: Network[CrystalCard],
     there, boxes = int((~truth.ignored).sum()), truth.boxes
     if drop is None:
         return Well(there, np.zeros(0), np.zeros(0), np.zeros((0, len(boxes))), truth.ignored)
-    view = view_for(seen, grey, models.classifier.card)
-    chops = around(scored_chops(view, drop, models.classifier, Parameters()), seen, view)
+    chops = chops_in_drop(seen, grey, drop, models.classifier)
     found = [each for each in find_crystals(seen, detector, least_probability=least) if is_in_drop(each, seen, drop)]
     mine = np.array([each.box for each in found]).reshape(-1, 5)
     pairs = np.repeat(mine, len(boxes), axis=0), np.tile(boxes, (len(mine), 1))

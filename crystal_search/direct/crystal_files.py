@@ -21,15 +21,14 @@ from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in, least_for_crystals, to_use
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
-from crystal_search.images import DecodedImage, Grey, decode, to_grey
+from crystal_search.images import decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
-from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.scoring.crystals_in_drop import counts
-from crystal_search.scoring.pipeline import around, scored_chops, view_for
+from crystal_search.scoring.pipeline import chops_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
-from crystal_search.work_unit import CRYSTALS_FROM, Parameters
+from crystal_search.work_unit import CRYSTALS_FROM
 
 COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "scale_from", "error")
 
@@ -140,18 +139,13 @@ def searched(path: Path, search: Search) -> SearchedFile:
         return replace(found, crystals=(), error="no drop was found to look in")
     dispense = _dispense(found, drop, avoided, search)  # also away from those beside the drop, and doubtful ones
     if search.classifier and drop:
-        chops = _chops(image, grey, drop, search.classifier)
+        chops = chops_in_drop(image, grey, drop, search.classifier)
         wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=search.crystals_from)
         found = replace(found, crystals=tuple(filter(wanted, everywhere)))
     found = replace(found, targets=_targets(found, search), dispense=dispense)
     return replace(
         found, picture=drawn(image, found.crystals, found.targets or (), found.dispense) if search.picture else b""
     )
-
-
-def _chops(image: DecodedImage, grey: Grey, drop: LocatedDrop, classifier: Network[ClassifierCard]) -> ChopsAround:
-    view = view_for(image, grey, classifier.card)
-    return around(scored_chops(view, drop, classifier, Parameters()), image, view)
 
 
 def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:

@@ -161,21 +161,28 @@ def _first_opinion(
     if drop is None and parameters.no_drop == "stop":
         return ImageScore(height_px=image.height_px, width_px=image.width_px), None, None
     with watch.step("normalise"):
-        view = view_for(image, grey, models.classifier.card)
+        view = _view_for(image, grey, models.classifier.card)
     with watch.step("classify"):
         chops = scored_chops(view, drop, models.classifier, parameters)
     found = summary(chops, image, view.shape[1], parameters)
-    return replace(found, drop=_region(drop, image)), drop, around(chops, image, view)
+    return replace(found, drop=_region(drop, image)), drop, _around(chops, image, view)
 
 
-def view_for(image: DecodedImage, grey: Grey, card: ClassifierCard) -> NDArray[np.float32]:
+def chops_in_drop(
+    image: DecodedImage, grey: Grey, drop: LocatedDrop, classifier: Network[ClassifierCard]
+) -> ChopsAround:
+    """Return what the chops of a drop say of places in it, given the luma of its image."""
+    view = _view_for(image, grey, classifier.card)
+    return _around(scored_chops(view, drop, classifier, Parameters()), image, view)
+
+
+def _view_for(image: DecodedImage, grey: Grey, card: ClassifierCard) -> NDArray[np.float32]:
     """Return an image, whose luma is `grey`, as a classifier sees it: (rows, columns), in colour (rows, columns, 3)."""
     pixels = image.colour if card.normalisation in IN_COLOUR else grey
     return normalised(resized(pixels, card.working_width_px), card.normalisation)
 
 
-def around(chops: Chops, image: DecodedImage, view: NDArray[np.float32]) -> ChopsAround:
-    """Return what chops, found in a view of an image, say of places in it."""
+def _around(chops: Chops, image: DecodedImage, view: NDArray[np.float32]) -> ChopsAround:
     return chops_around(chops.boxes, chops.probabilities, image.width_px / view.shape[1])
 
 
