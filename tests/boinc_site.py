@@ -12,13 +12,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from crystal_search.card_file import card_to_json
 from crystal_search.errors import EngineError
 from crystal_search.model import CARD_SUFFIX, ModelRef, default_model
 from crystal_search.model_card import ROLES, ModelCard
 from crystal_search.result import result_to_json
 from crystal_search.server.engines.boinc.app_versions import AppVersion, VolunteersModel
-from crystal_search.server.engines.boinc.boinc_database import Job
+from crystal_search.server.engines.boinc.boinc_database import BoincDatabase, Job
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.boinc_failures import CLIENT_ERROR, FailedCopy
 from crystal_search.server.engines.boinc.install import install
@@ -221,6 +223,15 @@ class Server:
 
     def highest_version(self) -> int:
         return max((each.number for each in known_versions(self.project)), default=0)
+
+
+def used_server(root: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Return a server of a new project that commands ask in place of a database."""
+    found = Server(made_project(root))
+    monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: found.jobs(names))
+    monkeypatch.setattr(BoincDatabase, "versions", lambda _: found.versions())
+    monkeypatch.setattr(BoincDatabase, "highest_version", lambda _: found.highest_version())
+    return found
 
 
 @dataclass

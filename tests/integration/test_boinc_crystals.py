@@ -23,7 +23,6 @@ from crystal_search.model_card import CrystalCard
 from crystal_search.result import Result, result_to_json
 from crystal_search.result_reader import read_result
 from crystal_search.server.engines.boinc.app_versions import Stock
-from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.boinc_engine import BoincEngine
 from crystal_search.server.engines.boinc.install import install
 from crystal_search.server.engines.boinc.scripts import ASSIMILATE, CHECK, COMPARE
@@ -33,7 +32,7 @@ from crystal_search.server.installation import Installation, opened, recipe_of
 from crystal_search.server.services.cycle import cycle
 from crystal_search.wells import WellKey
 from crystal_search.work_unit import read_work_unit
-from tests.boinc_site import BoincSite, Server, call, frozen, made_project, uploaded, versions_of
+from tests.boinc_site import BoincSite, Server, call, frozen, uploaded, used_server, versions_of
 from tests.integration.test_volunteer import PROGRAMS
 from tests.service_site import PATIENCE_S, auto_scores
 
@@ -71,11 +70,7 @@ class Volunteer:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    found = Server(made_project(tmp_path / "project"))
-    monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: found.jobs(names))
-    monkeypatch.setattr(BoincDatabase, "versions", lambda _: found.versions())
-    monkeypatch.setattr(BoincDatabase, "highest_version", lambda _: found.highest_version())
-    return found
+    return used_server(tmp_path / "project", monkeypatch)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from tests.boinc_site import (
     boinc_site,
     frozen,
     know,
-    made_project,
     step,
+    used_server,
     versions_of,
 )
 from tests.recipes import made_by, other_model
@@ -115,10 +115,7 @@ def test_a_unit_that_is_damaged_is_packed_again(tmp_path: Path) -> None:
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A project that commands use."""
-    found = Server(made_project(tmp_path / "project"))
-    monkeypatch.setattr(BoincDatabase, "jobs", lambda _, names: found.jobs(names))
-    monkeypatch.setattr(BoincDatabase, "versions", lambda _: found.versions())
-    monkeypatch.setattr(BoincDatabase, "highest_version", lambda _: found.highest_version())
+    found = used_server(tmp_path / "project", monkeypatch)
     monkeypatch.setattr(BoincDatabase, "load", lambda _: dict.fromkeys(MEASURED, 0))
     return found
 
