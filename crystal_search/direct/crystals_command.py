@@ -21,7 +21,7 @@ from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_drops import NamedDrops
 from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS, dispense_rows, target_rows
-from crystal_search.errors import UserError
+from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model, in_role, read_model
@@ -99,6 +99,8 @@ def run(arguments: argparse.Namespace) -> None:
         If there is nothing to search, or no folder for what is found.
     ModelError
         If the model cannot be used.
+    ImageError
+        If not one image could be read; what is asked for is written all the same.
     """
     search = _search(arguments)
     paths = inputs(arguments.images)
@@ -117,6 +119,8 @@ def run(arguments: argparse.Namespace) -> None:
     sys.stdout.write(f"{crystals} crystals in {len(found) - wrong} images are in {arguments.csv}{unread}\n")
     if lists and search.dispensing:
         write_lists(lists, found, search.dispensing)
+    if not any(each.height_px for each in found):
+        raise ImageError(f"not one image could be read; {arguments.csv} says why")
 
 
 def _search(arguments: argparse.Namespace) -> Search:

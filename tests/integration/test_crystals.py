@@ -237,6 +237,15 @@ def test_of_a_well_only_what_lies_in_the_drop_counts_where_that_is_asked(eager: 
     assert main([*words, "--crystals-from", "0.5"]) == 2
 
 
+def test_where_not_one_image_can_be_read_the_command_fails_and_the_table_says_why(
+    card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "found.csv"
+    assert main(["crystals", str(tmp_path / "nowhere"), "--model", str(card), "--csv", str(table)]) == 1
+    assert f"not one image could be read; {table} says why" in capsys.readouterr().err
+    assert [row["error"] for row in rows_in(table)] == ["No such file or directory"]
+
+
 def test_a_folder_of_a_robot_becomes_lists_for_dispensers(
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
