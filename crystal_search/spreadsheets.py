@@ -14,6 +14,7 @@ DELIMITERS = ",;\t"
 MAX_BYTES = 500_000_000
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  #: how xlsx, ods and xls begin
 _SEPARATOR = re.compile(r'"?sep=(.)"?[;,\t]*\r?\n', re.IGNORECASE)  #: a first line that Excel reads and writes
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+")
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -69,12 +70,19 @@ def _sheet(text: str) -> Sheet:
 
 
 def with_point(number: str, delimiter: str) -> str:
-    """Return a number with its decimal point, which is a comma where columns may be divided by something else.
+    r"""Return a number with its decimal point, which is a comma where columns may be divided by something else.
+
+    What may be thousands stays, and is no number of Python's: spreadsheets divide columns with tabs whatever their
+    decimal mark is, and with semicolons where that is a comma.
 
     >>> with_point("0,25", ";"), with_point("0.25", ","), with_point("1,000", ",")
     ('0.25', '0.25', '1,000')
+    >>> with_point("1,234", ";"), with_point("1,234", "\t"), with_point("0,125", "\t")
+    ('1.234', '1,234', '0.125')
     """
-    return number if delimiter == "," else number.replace(",", ".")
+    if delimiter == "," or (delimiter == "\t" and _THOUSANDS.fullmatch(number)):
+        return number
+    return number.replace(",", ".")
 
 
 def decoded(data: bytes) -> str:

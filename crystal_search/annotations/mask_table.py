@@ -78,7 +78,7 @@ def _number(text: str, what: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise UserError(f"{what} must be a number, got {text!r:.50}") from error
+        raise UserError(f"{what} must be a number, with a point and no comma, got {text!r:.50}") from error
 
 
 def _row(cells: Mapping[str, str]) -> MaskRow:

@@ -328,8 +328,9 @@ HOSTILE: list[tuple[str, str, str, str]] = [
         "masks",
         "masks.csv",
         "image,mask,object,class,probability\na.png,m.png,1,c,high\n",
-        "probability must be a number",
+        "probability must be a number, with a point",
     ),
+    ("instances", "objects.csv", "image\tmask\tobject\tclass\na.png\tm.png\t1,234\tc\n", "no comma, got '1,234'"),
 ]
 
 

@@ -183,6 +183,15 @@ def test_what_is_wrong_in_a_table_is_told_by_line(tmp_path: Path) -> None:
         conditions_of(table(tmp_path, "well,unit,units\nA1,1,2\n"))
 
 
+def test_thousands_between_tabs_are_no_concentration(tmp_path: Path) -> None:
+    """German `1,234` and English `1,234` differ a thousandfold, and tabs tell nothing of who wrote them."""
+    text = "well\tingredient\tconcentration\nA1\tPEG\t{}\n"
+    ((found,),) = [each.ingredients for each in conditions_of(table(tmp_path, text.format("0,125")))]
+    assert found.concentration == 0.125
+    with pytest.raises(UserError, match="line 2: concentration '1,234' is no number; take the comma out, or write a p"):
+        conditions_of(table(tmp_path, text.format("1,234")))
+
+
 @given(row=st.integers(0, 31), column=st.integers(0, 47))
 def test_a_well_is_found_by_its_name(row: int, column: int) -> None:
     assert place_of(well_name(row, column)) == (row, column)

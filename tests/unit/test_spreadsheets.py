@@ -14,7 +14,7 @@ from crystal_search.archives.image_table import open_csv
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import UserError
 from crystal_search.review.corrections import corrected_list, read_corrections
-from crystal_search.spreadsheets import decoded, read_sheet
+from crystal_search.spreadsheets import decoded, read_sheet, with_point
 
 ROWS = [["file", "outcome", "note"], ["für/ä b.jpg", "clear", "a,b;c"], ["x.jpg", "crystal_bad_form", ""]]
 
@@ -97,6 +97,28 @@ def test_what_is_no_table_is_refused_with_what_to_do(tmp_path: Path, content: by
     path.write_bytes(content)
     with pytest.raises(UserError, match=message), read_sheet(path) as sheet:
         list(sheet.lines)
+
+
+def number_in(text: str, delimiter: str) -> float | None:
+    with suppress(ValueError):
+        return float(with_point(text, delimiter))
+    return None
+
+
+@given(st.integers(0, 10**9), st.integers(1, 6), st.sampled_from("-+ ").map(str.strip))
+def test_a_number_with_a_decimal_comma_is_read_right_or_refused(digits: int, decimals: int, sign: str) -> None:
+    pointed = f"{sign}{digits // 10**decimals}.{digits % 10**decimals:0{decimals}d}"
+    comma = pointed.replace(".", ",")
+    assert number_in(comma, ";") == float(pointed)
+    assert number_in(comma, "\t") in (float(pointed), None)
+    assert number_in(comma, ",") is None
+    assert decimals == 3 or number_in(comma, "\t") is not None
+
+
+@given(st.integers(1000, 10**12))
+def test_thousands_between_tabs_are_never_read_as_another_number(number: int) -> None:
+    assert number_in(f"{number:,}", "\t") is None
+    assert number_in(str(number), "\t") == number
 
 
 def test_names_of_another_encoding_in_a_table_of_ours_stay_what_they_are() -> None:

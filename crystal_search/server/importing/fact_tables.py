@@ -127,7 +127,8 @@ def number_of(text: str, column: str) -> float | None:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{column} {text!r} is no number; write more than a number into ingredient")
+        instead = "take the comma out, or write a point" if "," in text else "write more than a number into ingredient"
+        raise UserError(f"{column} {text!r} is no number; {instead}")
     return number
 
 
