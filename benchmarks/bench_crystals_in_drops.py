@@ -24,7 +24,7 @@ from crystal_search.crystals.boxes import overlaps
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.images import decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import default_model, in_role, read_model
+from crystal_search.model import default_model, named_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.scoring.crystals_in_drop import is_in_drop
 from crystal_search.scoring.pipeline import Models, chops_in_drop
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--least", type=fraction, nargs="+", default=[0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6])
     parser.add_argument("--crystals-from", type=fraction, nargs="+", default=[0.01, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85])
     asked = parser.parse_args()
-    detector = in_role(read_model(asked.model), CrystalCard) if asked.model else default_model(CrystalCard)
+    detector = named_model(asked.model, CrystalCard)
     network = OnnxNetwork(detector)
     models = Models(OnnxNetwork(default_model(ClassifierCard)), OnnxNetwork(default_model(DropCard)), None, network)
     images = [each for folder in asked.folders for each in open_coco(folder, ArchiveOptions()).images()]

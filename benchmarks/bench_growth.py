@@ -15,7 +15,7 @@ from scipy.stats import theilslopes
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.images import decode
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import default_model, in_role, read_model
+from crystal_search.model import named_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.populations import population, trends
 from crystal_search.populations.crystal_frames import Frame
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--model", type=Path)
     asked = parser.parse_args()
-    model = in_role(read_model(asked.model), CrystalCard) if asked.model else default_model(CrystalCard)
+    model = named_model(asked.model, CrystalCard)
     detector = OnnxNetwork(model)
     population.DRAWS = 1  # figures alone are wanted, no intervals
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")

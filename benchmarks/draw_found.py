@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from crystal_search.direct.crystal_files import Search, in_drops, searched
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import default_model, in_role, read_model
+from crystal_search.model import named_model
 from crystal_search.model_card import CrystalCard
 
 HEIGHT_PX, GAP_PX, QUALITY = 720, 12, 82
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--in-drops", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    model = in_role(read_model(asked.model), CrystalCard) if asked.model else default_model(CrystalCard)
+    model = named_model(asked.model, CrystalCard)
     search = Search(network=OnnxNetwork(model), picture=True)
     search = in_drops(search) if asked.in_drops else search
     found = [searched(path, search) for path in asked.images]

@@ -213,6 +213,17 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
     return in_role(fitting[0], kind)
 
 
+def named_model(card_path: Path | None, kind: type[Card]) -> Model[Card]:
+    """Return the model whose card somebody named, in the role that `kind` is the card of, else that of the package.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, or plays another role.
+    """
+    return in_role(read_model(card_path), kind) if card_path else default_model(kind)
+
+
 def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
     """Return the models that score images from `folder`, in every role that has one, in no role of the name `but`.
 

@@ -24,7 +24,7 @@ from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS,
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import default_model, in_role, read_model
+from crystal_search.model import default_model, named_model
 from crystal_search.model_card import CrystalCard, DropCard
 from crystal_search.processes import processors
 from crystal_search.work_unit import CRYSTALS_FROM
@@ -125,8 +125,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _search(arguments: argparse.Namespace) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    named: Path | None = arguments.model
-    model = in_role(read_model(named), CrystalCard) if named else default_model(CrystalCard)
+    model = named_model(arguments.model, CrystalCard)
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")

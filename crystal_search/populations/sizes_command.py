@@ -18,7 +18,7 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import in_role, read_model
+from crystal_search.model import named_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.naming import Naming
 from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("source", type=Path, metavar="FOLDER_OR_CSV", help="images of an experiment, or what `crystals` wrote of them")
-    add("--model", type=Path, metavar="CARD", help="card of a crystal detector, for a folder of images")
+    add("--model", type=Path, metavar="CARD", help="card of a crystal detector, for a folder (default: ours)")
     add("--by", choices=("time",), default="time", help="what populations are told apart by (default: %(default)s)")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--times", type=Path, metavar="CSV", help="path and time of each image, in hours or as dates")
@@ -108,10 +108,8 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
             )
         told, wrong = read_frames(arguments.source)
         return [_scaled(each, scales) for each in told], wrong
-    if not arguments.model:
-        raise UserError(f"{arguments.source} is a folder of images; name a detector with --model CARD")
-    model = in_role(read_model(arguments.model), CrystalCard)
-    search = Search(network=OnnxNetwork(model, threads=arguments.threads), scales=scales)
+    network = OnnxNetwork(named_model(arguments.model, CrystalCard), threads=arguments.threads)
+    search = Search(network=network, scales=scales)
     files = searched_files(inputs([arguments.source]), search, None)
     found = list(found_frames(files))
     frames = [each for each in found if isinstance(each, Frame)]

@@ -73,13 +73,23 @@ def test_its_crystals_over_time_are_tables_and_a_page_that_needs_no_other(
     assert "Benjamini and Hochberg" in text
 
 
+def test_images_are_searched_by_the_shipped_detector(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, words = tmp_path / "times.csv", ["--times", str(rendered / "times.csv"), "--threads", "1"]
+    assert main(["crystals", "sizes", str(rendered / "images"), *words, "--csv", str(table)]) == OK
+    assert "crystals in 10 frames at 5 times" in capsys.readouterr().out
+    there = sum(bool(row["crystal"]) for row in rows(rendered / "crystals.csv"))
+    found = sum(int(row["crystals"]) + int(row["crystals_cut_off"]) for row in rows(table))
+    assert found == pytest.approx(there, rel=0.3)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (["crystals.csv"], "tell them with --times"),
         (["crystals.csv", "--times", "concentrations.csv"], "has no column path"),
         (["crystals.csv", "--times", "times.csv", "--model", "x.json"], "leave it out for a CSV file"),
-        (["images"], "name a detector with --model"),
         (["no.csv"], "cannot read"),
         (["truth.csv"], "has no column path"),
     ],
@@ -87,7 +97,7 @@ def test_its_crystals_over_time_are_tables_and_a_page_that_needs_no_other(
 def test_what_tells_nothing_is_refused_and_nothing_is_written(
     words: list[str], message: str, rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    named = [str(rendered / word) if "." in word or word == "images" else word for word in words]
+    named = [str(rendered / word) if "." in word else word for word in words]
     assert main(["crystals", "sizes", *named, "--csv", str(tmp_path / "out.csv")]) == USAGE
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
