@@ -22,7 +22,9 @@ TOP = 10  #: power of ranks: 0.9 becomes 0.35
 NUMBERS_SHARE = 0.5  #: of the inputs' square length that the classifier's numbers have, when drops are compared
 
 
-def asked_for(labelled: Labelled, others: Seen, plates: Sequence[str], count: int) -> list[int]:
+def asked_for(
+    labelled: Labelled, others: Seen, plates: Sequence[str], count: int, *, prior: Floats | None = None
+) -> list[int]:
     """Return which of N images without labels to label next, the most useful first, by a readout of the labels.
 
     Parameters
@@ -36,9 +38,11 @@ def asked_for(labelled: Labelled, others: Seen, plates: Sequence[str], count: in
         The plate of each of these.
     count
         How many are wanted.
+    prior
+        What readouts of the same classifier have in common at other imagers, where that is known (`imager_prior`).
     """
     everything = together(labelled.seen, others)
-    scale = scale_of(everything)
+    scale = scale_of(everything, prior)
     found = next_to_label(
         everything,
         learnt(labelled, scale, chosen(labelled, scale)),

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.adaptation.adapting import Adapted, adapted
-from crystal_search.adaptation.imager_prior import prior_of
+from crystal_search.adaptation.imager_prior import prior_in
 from crystal_search.adaptation.labelled import CRYSTAL
 from crystal_search.adaptation.readout_model import Origin, readout_model
 from crystal_search.adaptation.triage import Promise, counted
@@ -122,7 +122,7 @@ def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, 
     command = command_of(arguments, imager)
     classifier = default_model(ClassifierCard, models).card
     promise, numbers = Promise(missed=arguments.missed), material.everything.features.shape[1]
-    found = adapted(material.labelled, material.everything, promise, prior=prior_of(classifier.sha256, numbers))
+    found = adapted(material.labelled, material.everything, promise, prior=prior_in(models, numbers))
     lines = list(report(found, material))
     sys.stdout.writelines(f"{line}\n" for line in lines)
     if arguments.page:

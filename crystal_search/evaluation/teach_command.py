@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.adaptation.imager_prior import prior_in
 from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.teaching import asked_for
 from crystal_search.adaptation.triage import counted
@@ -82,7 +83,9 @@ def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     paths, plates = list(scores), plates_of(list(scores), files, folder)
     labelled = labelled_of((each for each in files if each.path in scores), scores)
     others = seen_of(list(scores.values())).of(np.array(new, np.int64))
-    asked = [new[at] for at in asked_for(labelled, others, [plates[at] for at in new], arguments.count)]
+    prior = prior_in(models, others.features.shape[1])
+    wanted = asked_for(labelled, others, [plates[at] for at in new], arguments.count, prior=prior)
+    asked = [new[at] for at in wanted]
     return [{"file": paths[at].relative_to(folder).as_posix(), "plate": plates[at]} for at in asked]
 
 

@@ -13,7 +13,7 @@ from markupsafe import escape
 from PIL import Image
 
 from crystal_search.demo.truth import plate_folder, read_truth
-from crystal_search.evaluation import adapt_command
+from crystal_search.evaluation import adapt_command, teach_command
 from crystal_search.evaluation.label_table import read_labels
 from crystal_search.evaluation.teach_command import plates_of
 from crystal_search.exit_codes import OK, USAGE
@@ -203,14 +203,17 @@ def test_a_readout_of_another_classifier_is_refused(
 
 
 def test_it_asks_for_images_that_have_no_label(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    priors: list[tuple[Path, int]] = []
+    monkeypatch.setattr(teach_command, "prior_in", lambda *about: priors.append(about))
     table = labels_of(folder, tmp_path / "labels.csv")
     lines = table.read_text("utf-16").splitlines(keepends=True)
     table.write_text("".join(lines[:17]), "utf-16")
     words = ["teach", "--folder", str(folder), "--labels", str(table), "--count", "6", "--workers", "1"]
     assert main([*words, "--csv", str(tmp_path / "next.csv")]) == OK
     assert "6 images of " in capsys.readouterr().out
+    assert len(priors) == 1
     with (tmp_path / "next.csv").open() as file:
         rows = list(csv.DictReader(file))
     labelled = {line.split(";")[0].replace("\\", "/") for line in lines[1:17]}

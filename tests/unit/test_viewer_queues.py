@@ -18,6 +18,7 @@ from crystal_search.server.feature_store.feature_store import store_of
 from crystal_search.server.imaging.imaging_database import AutoScore
 from crystal_search.server.imaging.stored_images import FileVersion, NewImage, Removal
 from crystal_search.server.installation import Installation
+from crystal_search.server.services import drops_to_label as drops_to_label_module
 from crystal_search.server.services import imager_features
 from crystal_search.server.services.disagreements import disagreements, people_differ
 from crystal_search.server.services.drops_to_label import drops_to_label
@@ -110,6 +111,15 @@ def test_labels_change_what_is_asked_for(site: Site) -> None:
     for image_id in before:
         site.say(image_id)
     assert not set(before) & set(site.asked(count=35))
+
+
+def test_what_is_asked_for_begins_with_the_prior_of_the_classifier_in_use(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[Path, int]] = []
+    monkeypatch.setattr(drops_to_label_module, "prior_in", lambda *about: asked.append(about))
+    site.asked()
+    assert asked == [(site.installation.models, NUMBERS)]
 
 
 def test_imagers_are_told_by_the_paths_of_what_is_stored(site: Site) -> None:

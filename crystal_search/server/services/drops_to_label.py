@@ -1,5 +1,6 @@
 """Which drops of an installation a person should score next, so that few scores teach a readout much."""
 
+from crystal_search.adaptation.imager_prior import prior_in
 from crystal_search.adaptation.teaching import asked_for
 from crystal_search.server.feature_store.feature_store import FeatureStore
 from crystal_search.server.imaging.stored_images import StoredImage
@@ -35,4 +36,5 @@ def drops_to_label(site: Installation, store: FeatureStore, imager: str, *, coun
     if not there.images:
         return []
     plates = [image.key.plate for image in there.images]
-    return [there.images[at] for at in asked_for(labels.labelled, there.seen, plates, count)]
+    prior = prior_in(site.models, there.seen.features.shape[1])
+    return [there.images[at] for at in asked_for(labels.labelled, there.seen, plates, count, prior=prior)]
