@@ -1,7 +1,7 @@
 """What a detector says of an image, crystal by crystal, and what can be measured of each."""
 
-from dataclasses import dataclass, replace
-from math import ceil, floor
+from dataclasses import dataclass, fields, replace
+from math import ceil, cos, floor, hypot, sin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,3 +82,37 @@ class Crystal:
             short_px=self.short_px * scale,
             outline=tuple((row * scale, column * scale) for row, column in self.outline),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncounted:
+    """A crystal that a detector saw but that does not count: nobody is shown it, but what must not hit it knows it."""
+
+    probability: float  #: in [0, 1]
+    row: float  #: of the box's centre, px of the image as it is stored
+    column: float
+    long_px: float  #: sides of the box
+    short_px: float
+    angle_rad: float  #: of the long side, from columns towards rows, in [0, pi)
+
+    @property
+    def reach_px(self) -> float:
+        """How far from the centre it may go: half of the box's diagonal."""
+        return hypot(self.long_px, self.short_px) / 2
+
+    @property
+    def crystal(self) -> Crystal:
+        """The same as a crystal that fills its box.
+
+        >>> seen = Uncounted(probability=0.5, row=10.0, column=20.0, long_px=8.0, short_px=4.0, angle_rad=0.0)
+        >>> seen.crystal.outline
+        ((12.0, 24.0), (8.0, 24.0), (8.0, 16.0), (12.0, 16.0))
+        """
+        along = self.long_px / 2 * sin(self.angle_rad), self.long_px / 2 * cos(self.angle_rad)
+        across = self.short_px / 2 * cos(self.angle_rad), -self.short_px / 2 * sin(self.angle_rad)
+        corners = [
+            (self.row + first * along[0] + second * across[0], self.column + first * along[1] + second * across[1])
+            for first, second in ((1, 1), (1, -1), (-1, -1), (-1, 1))
+        ]
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Crystal(**told, outline=tuple(corners))

@@ -228,6 +228,11 @@ class CrystalCard(ModelCard):
         return self.least_probability if self.least_in_drops is None else self.least_in_drops
 
     @property
+    def seen_from(self) -> float:
+        """The probability from which on nothing is dispensed onto a crystal in a drop, also where it does not count."""
+        return min(self.least_probability, self.counts_in_drops)
+
+    @property
     def trial_side_px(self) -> int:
         """The side of a square input to try the model with."""
         return 4 * self.side_multiple_px

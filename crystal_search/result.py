@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crystal_search.crystal import Crystal
+from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.features import Features, as_text, unpacked
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
 from crystal_search.model import ModelRef
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, UNSURE, Group, outcome_named
-from crystal_search.result_crystals import crystal_of, plain_crystals
+from crystal_search.result_crystals import crystal_of, plain_crystals, plain_uncounted
 
 RESULT_FORMAT, RESULT_VERSION = "crystal-search result", 3
 RESULT_FILE = "result.json"
@@ -78,6 +78,7 @@ class ImageScore:
     chops: int = 0  #: number of chops that were scored
     second_opinion: tuple[float, ...] = ()  #: of a classifier of whole images, in class order; () without one
     crystals: tuple[Crystal, ...] | None = None  #: one by one, the most probable first; None: not searched for
+    uncounted: tuple[Uncounted, ...] | None = None  #: crystals that do not count, the same way; None: not told
     packed_features: bytes = field(
         default=b"", repr=False
     )  #: as ``features.packed`` has them; b"" where there are none
@@ -151,7 +152,7 @@ class Result:
 
 def image_score_of(plain: dict[str, Any]) -> ImageScore:
     """Return the score that the ledger keeps as JSON, without features; `result_reader` reads what others wrote."""
-    drop, score, crystals = plain["drop"], plain["score"], plain.get("crystals")
+    drop, score, crystals, uncounted = plain["drop"], plain["score"], plain.get("crystals"), plain.get("uncounted")
     if drop:
         outline = tuple(map(tuple, drop["outline"]))
         drop = DropRegion(box=Box(*drop["box"]), area_fraction=drop["area_fraction"], outline=outline)
@@ -164,6 +165,7 @@ def image_score_of(plain: dict[str, Any]) -> ImageScore:
             "group_peaks": tuple(plain["group_peaks"]),
             "second_opinion": tuple(plain.get("second_opinion", ())),
             "crystals": None if crystals is None else tuple(map(crystal_of, crystals)),
+            "uncounted": None if uncounted is None else tuple([Uncounted(**each) for each in uncounted]),
             "best_chops": tuple([_best_chop(**chop) for chop in plain["best_chops"]]),
         }
     )
@@ -195,6 +197,8 @@ def _plain_image(image: ImageResult) -> dict[str, Any]:
         del told["second_opinion"]
     if told.pop("crystals") is not None:
         told["crystals"] = plain_crystals(image.score.crystals or ())
+    if told.pop("uncounted") is not None:
+        told["uncounted"] = plain_uncounted(image.score.uncounted or ())
     return plain | {"score": told | {"features": text}}
 
 

@@ -4,24 +4,27 @@ The format is described in docs/result.md.
 """
 
 import math
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict, fields, replace
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.crystal import Crystal, Outline
+from crystal_search.crystal import Crystal, Outline, Uncounted
 from crystal_search.hostile_json import Reader
 
 MAX_CRYSTALS = 100  #: of an image that a result tells, the most probable
+MAX_UNCOUNTED = 100  #: crystals that do not count, the most probable
 MAX_CORNERS = 32  #: of an outline that a result tells
-MAX_CRYSTAL_BYTES = 200_000  #: that so many, with so many corners, take in a result's file
+MAX_CRYSTAL_BYTES = 220_000  #: that so many, with so many corners, take in a result's file
 LEAST_SIDE_PX = 0.1  #: of a box
 MAX_CONTRAST = 255.0  #: light in 8 bit grey levels from surroundings of at least one
 ROUNDED_PX = 0.15  #: by which two places, each written with one decimal, are moved against each other at most
 
+Told = TypeVar("Told", Crystal, Uncounted)
 Size = tuple[int, int]  #: height and width of the image, stored pixels
 
 
@@ -54,6 +57,17 @@ def rounded(crystal: Crystal) -> Crystal:
     )
 
 
+def plain_uncounted(uncounted: tuple[Uncounted, ...]) -> list[dict[str, Any]]:
+    """Return crystals that do not count as JSON has them, as exact as others."""
+    return [asdict(uncounted_of(each.crystal)) for each in uncounted]
+
+
+def uncounted_of(crystal: Crystal) -> Uncounted:
+    """Return what is told of a crystal that does not count, as exact as it is written."""
+    written = rounded(crystal)
+    return Uncounted(**{field.name: getattr(written, field.name) for field in fields(Uncounted)})
+
+
 def crystal_of(plain: dict[str, Any]) -> Crystal:
     """Return a crystal that we ourselves wrote as JSON."""
     return Crystal(**plain | {"outline": tuple((row, column) for row, column in plain["outline"])})
@@ -66,28 +80,44 @@ def crystals_read(read: Reader, size: Size) -> tuple[Crystal, ...] | None:
     """
     if not read.has("crystals"):
         return None
-    found = read.objects("crystals", partial(_crystal, size=size), limit=MAX_CRYSTALS)
+    return _from_the_most_probable_on(read, "crystals", partial(_crystal, size=size), MAX_CRYSTALS)
+
+
+def uncounted_read(read: Reader, size: Size) -> tuple[Uncounted, ...] | None:
+    """Return the crystals of a stranger's image that do not count, None where it says nothing of any."""
+    if not read.has("uncounted"):
+        return None
+    return _from_the_most_probable_on(read, "uncounted", partial(_uncounted, size=size), MAX_UNCOUNTED)
+
+
+def _from_the_most_probable_on(read: Reader, name: str, one: Callable[[Reader], Told], limit: int) -> tuple[Told, ...]:
+    found = read.objects(name, one, limit=limit)
     if any(later.probability > former.probability for former, later in pairwise(found)):
-        read.fail("crystals", "told from the most probable on", [each.probability for each in found])
+        read.fail(name, "told from the most probable on", [each.probability for each in found])
     return found
 
 
 def _crystal(read: Reader, size: Size) -> Crystal:
+    box = _uncounted(read, size)
+    outline = _outline(read, size)
+    contrast = read.number("contrast", 0, MAX_CONTRAST) if read.has("contrast") else None
+    return replace(box.crystal, outline=outline, contrast=contrast)
+
+
+def _uncounted(read: Reader, size: Size) -> Uncounted:
     height, width = size
     longest = math.ceil(math.hypot(height, width))
-    crystal = Crystal(
+    found = Uncounted(
         probability=read.number("probability", 0, 1),
         row=read.number("row", 0, height),
         column=read.number("column", 0, width),
         long_px=read.number("long_px", LEAST_SIDE_PX, longest),
         short_px=read.number("short_px", LEAST_SIDE_PX, longest),
         angle_rad=read.number("angle_rad", 0, round(math.pi, 4)),
-        outline=_outline(read, size),
-        contrast=read.number("contrast", 0, MAX_CONTRAST) if read.has("contrast") else None,
     )
-    if crystal.short_px > crystal.long_px:
-        read.fail("short_px", f"at most long_px, {crystal.long_px:g}", crystal.short_px)
-    return crystal
+    if found.short_px > found.long_px:
+        read.fail("short_px", f"at most long_px, {found.long_px:g}", found.short_px)
+    return found
 
 
 def _outline(read: Reader, size: Size) -> Outline:

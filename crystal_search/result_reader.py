@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
-from crystal_search.crystal import Crystal
+from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.errors import ResultError, WrongWorkUnitError
 from crystal_search.features import from_text
 from crystal_search.formats.picture import JPEG_MAGIC, MAX_SIDE_PX
@@ -30,7 +30,7 @@ from crystal_search.result import (
     RankedScore,
     Result,
 )
-from crystal_search.result_crystals import MAX_CRYSTAL_BYTES, crystals_read
+from crystal_search.result_crystals import MAX_CRYSTAL_BYTES, crystals_read, uncounted_read
 from crystal_search.work_unit import IMAGE_ID, NAME, WorkUnit, WorkUnitImage
 
 MAX_BYTES_PER_IMAGE = 100_000
@@ -148,6 +148,7 @@ def _image_score(read: Reader, version: int) -> ImageScore:
         chops=read.integer("chops", 0, 10**7),
         second_opinion=_second_opinion(read) if version > 2 else (),
         crystals=crystals_read(read, size) if version > 2 else None,
+        uncounted=uncounted_read(read, size) if version > 2 else None,
         packed_features=_features(read) if version > 2 else b"",
         seconds=read.object("seconds", _seconds),
     )
@@ -231,7 +232,9 @@ def _check_score(image: ImageScore) -> None:
     if image.second_opinion and not math.isclose(sum(image.second_opinion), 1, abs_tol=SUM_TOLERANCE):
         raise ResultError(f"the second opinion adds up to {sum(image.second_opinion):g}, expected 1")
     if image.crystals is not None:
-        _check_crystals(image, image.crystals)
+        _check_crystals(image, image.crystals, image.uncounted or ())
+    elif image.uncounted is not None:
+        raise ResultError("an image that was not searched for crystals has some that do not count")
     if image.error is not None:
         size = image.height_px or image.width_px
         if image.drop or image.score or image.best_chops or image.chops or image.second_opinion or size:
@@ -246,15 +249,19 @@ def _check_score(image: ImageScore) -> None:
     _check_probabilities(image, image.score)
 
 
-def _check_crystals(image: ImageScore, crystals: tuple[Crystal, ...]) -> None:
-    """Refuse crystals of an image without a score, which nobody searches, and those that are not in its drop."""
+def _check_crystals(image: ImageScore, crystals: tuple[Crystal, ...], uncounted: tuple[Uncounted, ...]) -> None:
+    """Refuse crystals of an image without a score, which nobody searches, and those that are not in its drop.
+
+    Those that do not count need only reach into it.
+    """
     if image.score is None:
         raise ResultError("an image without a score was searched for crystals")
     box = image.drop.box if image.drop else Box(0, 0, image.height_px, image.width_px)
-    for each in crystals:
-        if not (box.top - EDGE_PX <= each.row <= box.bottom + EDGE_PX) or not (
-            box.left - EDGE_PX <= each.column <= box.right + EDGE_PX
-        ):
+    told: tuple[Crystal | Uncounted, ...] = (*crystals, *uncounted)
+    for each in told:
+        edge = EDGE_PX + (each.reach_px if isinstance(each, Uncounted) else 0)
+        inside = box.top - edge <= each.row <= box.bottom + edge and box.left - edge <= each.column <= box.right + edge
+        if not inside:
             raise ResultError(f"a crystal at ({each.row:g}, {each.column:g}) is not in the drop's box {tuple(box)}")
 
 

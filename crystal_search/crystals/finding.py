@@ -1,6 +1,7 @@
 """Finding the crystals of an image: grey at the width that the detector sees, normalised, its answers, crystals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -38,12 +39,37 @@ def find_crystals(
     most
         So many at most (default: all).
     """
+    seen = seen_crystals(image, network, least_probability=least_probability)
+    return seen.measured([number for number, each in enumerate(seen.stored) if counts(each)][:most])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """The crystals that a detector sees in an image, the most probable first, before anything is measured of them."""
+
+    crystals: tuple[Crystal, ...]  #: in pixels of `grey`
+    grey: Grey  #: the image as the detector sees it, but not normalised
+    scale: float  #: pixels as stored along a side of one of `grey`
+
+    @property
+    def stored(self) -> tuple[Crystal, ...]:
+        """All of them, in pixels as stored."""
+        return tuple(each.enlarged(self.scale) for each in self.crystals)
+
+    def measured(self, numbers: Iterable[int]) -> tuple[Crystal, ...]:
+        """Return those with these numbers, in pixels as stored, with their contrast, as if there were no others."""
+        measured = with_contrasts([self.crystals[number] for number in numbers], self.grey)
+        return tuple(each.enlarged(self.scale) for each in measured)
+
+
+def seen_crystals(
+    image: DecodedImage, network: Network[CrystalCard], *, least_probability: float | None = None
+) -> Seen:
+    """Return the crystals that a detector sees in an image; the arguments are those of `find_crystals`."""
     card = network.card
     grey = not_wider(to_grey(image.colour), card.working_width_px)
     found = crystals_in_view(normalised(grey, card.normalisation), network, least_probability=least_probability)
-    scale = image.width_px / grey.shape[1]
-    wanted = [each for each in found if counts(each.enlarged(scale))][:most]
-    return tuple(each.enlarged(scale) for each in with_contrasts(wanted, grey))
+    return Seen(found, grey, image.width_px / grey.shape[1])
 
 
 def crystals_in_view(

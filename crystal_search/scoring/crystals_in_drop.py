@@ -1,16 +1,20 @@
 """Which images are searched for crystals, and which of them count: in the drop, where the classifier sees some, too."""
 
+from dataclasses import dataclass
 from functools import partial
 
-from crystal_search.crystal import Crystal
-from crystal_search.crystals.finding import find_crystals
+import numpy as np
+
+from crystal_search.crystal import Crystal, Uncounted
+from crystal_search.crystals.finding import Seen, seen_crystals
 from crystal_search.crystals.told_outlines import within
 from crystal_search.images import DecodedImage
 from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard
 from crystal_search.outcomes import GROUPS, Group
+from crystal_search.polygons import depths
 from crystal_search.result import ImageScore
-from crystal_search.result_crystals import MAX_CRYSTALS, rounded
+from crystal_search.result_crystals import MAX_CRYSTALS, MAX_UNCOUNTED, rounded, uncounted_of
 from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.unet_drop.locate import LocatedDrop
 
@@ -20,6 +24,14 @@ def is_searched(score: ImageScore, crystals_from: float) -> bool:
     return bool(score.group_peaks) and score.group_peaks[GROUPS.index(Group.CRYSTAL)] >= crystals_from
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundInDrop:
+    """The crystals of a drop, or of the whole image without one, as results tell them, in stored pixels."""
+
+    crystals: tuple[Crystal, ...]  #: that count, the most probable `MAX_CRYSTALS`, the most probable first
+    uncounted: tuple[Uncounted, ...]  #: the others that reach into the drop, `MAX_UNCOUNTED` in the same way
+
+
 def crystals_in_drop(
     image: DecodedImage,
     detector: Network[CrystalCard],
@@ -27,19 +39,34 @@ def crystals_in_drop(
     chops: ChopsAround,
     *,
     crystals_from: float,
-) -> tuple[Crystal, ...]:
-    """Return the crystals of a drop, or of the whole image without one, as results tell them, in stored pixels.
+) -> FoundInDrop:
+    """Return which crystals of a drop, or of the whole image without one, count, and which others a detector sees.
 
-    The detector sees the whole image: images are normalised whole. Of more than `MAX_CRYSTALS` the most probable are
-    told, and the most probable first.
+    The detector sees the whole image: images are normalised whole.
     """
-    found = find_crystals(
-        *(image, detector),
-        least_probability=detector.card.counts_in_drops,
-        counts=partial(counts, image=image, drop=drop, chops=chops, crystals_from=crystals_from),
-        most=MAX_CRYSTALS,
+    seen = seen_crystals(image, detector, least_probability=detector.card.seen_from)
+    wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=crystals_from)
+    counting = [
+        number
+        for number, each in enumerate(seen.stored)
+        if each.probability >= detector.card.counts_in_drops and wanted(each)
+    ]
+    found = seen.measured(counting[:MAX_CRYSTALS])
+    return FoundInDrop(
+        crystals=tuple(rounded(within(each, image.height_px, image.width_px)) for each in found),
+        uncounted=_others(seen, set(counting), image, drop)[:MAX_UNCOUNTED],
     )
-    return tuple(rounded(within(each, image.height_px, image.width_px)) for each in found)
+
+
+def _others(seen: Seen, counting: set[int], image: DecodedImage, drop: LocatedDrop | None) -> tuple[Uncounted, ...]:
+    """Return the crystals beside those that count which may reach into the drop, that is its largest part."""
+    stored = [each for number, each in enumerate(seen.stored) if number not in counting and is_in_image(each, image)]
+    others = [uncounted_of(within(each, image.height_px, image.width_px)) for each in stored]
+    if drop is None or not others:
+        return tuple(others)
+    scale = image.width_px / drop.mask.shape[1]
+    deep = depths(scale * np.array(drop.outline), [(each.row, each.column) for each in others])
+    return tuple(each for each, depth in zip(others, deep.tolist(), strict=True) if depth >= -each.reach_px)
 
 
 def counts(
@@ -52,7 +79,7 @@ def counts(
 
 def is_in_drop(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) -> bool:
     """Tell whether the centre of a crystal lies in the image, and in any part of its drop if one was found."""
-    if not (0 <= crystal.row < image.height_px and 0 <= crystal.column < image.width_px):
+    if not is_in_image(crystal, image):
         return False
     if drop is None:
         return True
@@ -60,3 +87,8 @@ def is_in_drop(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) 
     scale = columns / image.width_px  # of rows, too: what is told of the drop is made of the mask like that
     row, column = int(crystal.row * scale), int(crystal.column * scale)
     return bool(drop.mask[min(row, rows - 1), min(column, columns - 1)])
+
+
+def is_in_image(crystal: Crystal, image: DecodedImage) -> bool:
+    """Tell whether the centre of a crystal lies in the image."""
+    return 0 <= crystal.row < image.height_px and 0 <= crystal.column < image.width_px

@@ -140,7 +140,7 @@ def score_image(image: DecodedImage, models: Models, parameters: Parameters) -> 
     if models.crystals is not None and chops is not None and is_searched(score, parameters.crystals_from):
         with watch.step("crystals"):
             found = crystals_in_drop(image, models.crystals, drop, chops, crystals_from=parameters.crystals_from)
-        score = replace(score, crystals=found)
+        score = replace(score, crystals=found.crystals, uncounted=found.uncounted)
     return replace(score, seconds=watch.seconds)
 
 

@@ -73,12 +73,14 @@ def _trouble(image: ImageResult, size: tuple[int, int] | None, cards: dict[str, 
 
 
 def _too_doubtful(found: ImageScore, detector: ModelCard | None) -> str:
-    """Return which crystal is one that the detector does not count."""
-    if not isinstance(detector, CrystalCard) or not found.crystals:
+    """Return which crystal is one that the detector does not count, or not even tell."""
+    if not isinstance(detector, CrystalCard):
         return ""
-    least = found.crystals[-1].probability
-    counts = least >= detector.counts_in_drops - ROUNDED
-    return "" if counts else f"a crystal of {least:g}, {detector.name} counts them from {detector.counts_in_drops:g}"
+    told = (found.crystals, "counts", detector.counts_in_drops), (found.uncounted, "tells", detector.seen_from)
+    for crystals, does, least in told:
+        if crystals and (got := crystals[-1].probability) < least - ROUNDED:
+            return f"a crystal of {got:g}, {detector.name} {does} them from {least:g}"
+    return ""
 
 
 def _other_features(found: ImageScore, classifier: ClassifierCard) -> str:

@@ -50,7 +50,8 @@ def test_every_client_finds_crystals_until_the_detector_is_forgotten(
         assert [model.role for model in scores[1].recipe.models] == ["classifier", "crystals", "drop"]
         assert first.crystals is None
         assert second.crystals
-        assert replace(second, crystals=None, seconds={}) == replace(first, seconds={})
+        assert second.uncounted is not None
+        assert replace(second, crystals=None, uncounted=None, seconds={}) == replace(first, seconds={})
         drop = second.drop
         assert drop
         for each in second.crystals:

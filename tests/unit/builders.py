@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crystal_search.crystal import Crystal
+from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
@@ -84,6 +84,12 @@ def searched_score() -> ImageScore:
     return replace(crystal_score(), crystals=CRYSTALS)
 
 
+UNCOUNTED = (
+    Uncounted(probability=0.7, row=60.0, column=200.3, long_px=30.0, short_px=12.0, angle_rad=0.5),
+    Uncounted(probability=0.41, row=16.0, column=120.0, long_px=16.0, short_px=4.0, angle_rad=3.1),
+)  #: the second has its centre above the drop, and reaches into it
+
+
 def searched_unit(path: Path) -> WorkUnit:
     """Write a work unit of two images that names a crystal detector, too."""
     contents = [(str(number + 1), ".jpg", jpeg(100 + number)) for number in range(2)]
@@ -93,10 +99,10 @@ def searched_unit(path: Path) -> WorkUnit:
     )
 
 
-def searched_result(unit: WorkUnit) -> Result:
-    """Return a good result for it."""
+def searched_result(unit: WorkUnit, uncounted: tuple[Uncounted, ...] | None = None) -> Result:
+    """Return a good result for it, of an older client that says nothing of crystals that do not count."""
     plain = result_for(unit)
-    images = tuple(replace(each, score=searched_score()) for each in plain.images)
+    images = tuple(replace(each, score=replace(searched_score(), uncounted=uncounted)) for each in plain.images)
     return replace(plain, models=unit.models, images=images)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.bench_quorum import demo_images, on_another_host
-from crystal_search.crystal import Crystal
+from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.inference import OnnxNetwork
@@ -23,7 +23,7 @@ from crystal_search.scoring.pipeline import Models, score_data
 from crystal_search.server.engines.boinc.agreement import disagreement, score_disagreement
 from crystal_search.server.engines.boinc.crystal_agreement import Tolerance
 from crystal_search.work_unit import Parameters
-from tests.unit.builders import CRYSTALS, crystal_score, packed, result_for
+from tests.unit.builders import CRYSTALS, UNCOUNTED, crystal_score, packed, result_for
 
 TOLERANCE = Tolerance(probability=0.02)
 SQUARE = ((20, 30), (20, 220), (180, 220), (180, 30))
@@ -36,9 +36,8 @@ def chop(top: int, left: int, probability: float = 0.97, outcome: str = "crystal
 CHOPS = (chop(20, 30), chop(20, 130, 0.96), chop(110, 30, 0.9, "crystal_bad_form"))
 REGION = DropRegion(box=Box(20, 30, 180, 220), area_fraction=0.5, outline=SQUARE)
 FEATURES = np.array([0.0, 0.5, 1.0, 8.0])
-FOUND = replace(
-    crystal_score(), drop=REGION, best_chops=CHOPS, packed_features=packed_features(FEATURES), crystals=CRYSTALS
-)
+FOUND = replace(crystal_score(), drop=REGION, best_chops=CHOPS, packed_features=packed_features(FEATURES))
+FOUND = replace(FOUND, crystals=CRYSTALS, uncounted=UNCOUNTED)
 
 
 def changed(**changes: Any) -> ImageScore:
@@ -63,6 +62,12 @@ def with_crystal(number: int, **changes: Any) -> ImageScore:
     crystals = list(CRYSTALS)
     crystals[number] = replace(crystals[number], **changes)
     return replace(FOUND, crystals=tuple(crystals))
+
+
+def with_uncounted(number: int, **changes: Any) -> ImageScore:
+    uncounted = list(UNCOUNTED)
+    uncounted[number] = replace(uncounted[number], **changes)
+    return replace(FOUND, uncounted=tuple(uncounted))
 
 
 def moved(numbers: tuple[float, ...], by: float) -> tuple[float, ...]:
@@ -116,6 +121,19 @@ OF_SCORES: dict[str, list[ImageScore]] = {
         *(with_crystal(number, outline=CRYSTALS[number].outline[:3]) for number in (0, 1)),
         with_crystal(0, outline=((76.0, 80.5), (76.0, 120.5), *CRYSTALS[0].outline[2:])),
     ],
+    "uncounted": [
+        changed(uncounted=None),
+        changed(uncounted=()),
+        changed(uncounted=UNCOUNTED[:1]),
+        changed(uncounted=UNCOUNTED[1:]),
+        changed(uncounted=(*UNCOUNTED, UNCOUNTED[1])),
+    ],
+    "uncounted.probability": [with_uncounted(0, probability=0.6), with_uncounted(1, probability=0.5)],
+    "uncounted.row": [with_uncounted(0, row=64.0), with_uncounted(1, row=19.0)],
+    "uncounted.column": [with_uncounted(0, column=206.0), with_uncounted(1, column=126.0)],
+    "uncounted.long_px": [with_uncounted(0, long_px=38.0), with_uncounted(1, long_px=12.0)],
+    "uncounted.short_px": [with_uncounted(0, short_px=8.0), with_uncounted(1, short_px=6.0)],
+    "uncounted.angle_rad": [with_uncounted(0, angle_rad=0.8), with_uncounted(1, angle_rad=2.8)],
     "packed_features": [
         changed(packed_features=b""),
         changed(packed_features=packed_features(FEATURES[:3])),
@@ -136,7 +154,8 @@ def test_a_single_field_that_differs_is_refused(field: str) -> None:
 
 
 def test_no_field_of_a_score_is_forgotten() -> None:
-    parts = {"drop": DropRegion, "score": RankedScore, "best_chops": BestChop, "crystals": Crystal}
+    parts = {"drop": DropRegion, "score": RankedScore, "best_chops": BestChop}
+    parts |= {"crystals": Crystal, "uncounted": Uncounted}
     named = {each.name for each in fields(ImageScore)}
     named |= {f"{part}.{each.name}" for part, kind in parts.items() for each in fields(kind)}
     assert OF_SCORES.keys() | NOT_COMPARED.keys() == named

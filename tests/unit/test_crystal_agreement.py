@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.crystal import Crystal
+from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.geometry import Box
 from crystal_search.networks.network_kinds import crystal_detector_card
 from crystal_search.result import DropRegion, ImageScore
-from crystal_search.result_crystals import MAX_CRYSTALS, rounded
+from crystal_search.result_crystals import MAX_CRYSTALS, MAX_UNCOUNTED, rounded, uncounted_of
 from crystal_search.server.engines.boinc.agreement import score_disagreement
 from crystal_search.server.engines.boinc.crystal_agreement import Tolerance
 from tests.unit.builders import crystal_score
@@ -158,3 +158,82 @@ def test_of_two_boxes_that_overlap_by_as_much_as_counts_the_less_probable_may_go
     """Boxes of 30 px that lie 10 px apart overlap by 0.5, which is what this detector's card says."""
     both = (crystal(500, 500), crystal(500, 500 + apart, probability))
     assert agree(told(both), told(both[:1])) is agrees
+
+
+# Those that do not count
+
+SEEN = CARD.seen_from  #: probability from which on the detector tells crystals that do not count
+
+
+def seen(crystals: Crystals) -> tuple[Uncounted, ...]:
+    """Return crystals as results have those that do not count: the most probable, from the most probable on."""
+    found = sorted(crystals, key=lambda each: -each.probability)[:MAX_UNCOUNTED]
+    return tuple(map(uncounted_of, found))
+
+
+def seen_alone(*crystals: Crystal) -> ImageScore:
+    """Return a score in which no crystal counts."""
+    return told((), uncounted=seen(crystals))
+
+
+@given(data=st.data(), crystals=clear(), limit=st.floats(LEAST - 1e-3, LEAST + 1e-3))
+def test_honest_hosts_agree_whichever_of_them_counts_a_crystal(
+    data: st.DataObject, crystals: Crystals, limit: float
+) -> None:
+    scene = (*crystals, crystal(109, 700, limit), crystal(109, 900, SEEN + data.draw(st.floats(-1e-3, 1e-3))))
+    hosts = []
+    for _ in range(2):
+        sees = [elsewhere(each, data.draw) for each in scene]
+        others = tuple(each for each in sees if SEEN <= each.probability < LEAST)
+        hosts.append(told(tuple(each for each in sees if each.probability >= LEAST), uncounted=seen(others)))
+    assert agree(hosts[0], hosts[1])
+
+
+@given(crystals=clear(), data=st.data(), probability=st.floats(SEEN + BAND + 1e-3, 1))
+def test_nobody_hides_or_makes_up_a_crystal_that_does_not_count(
+    crystals: Crystals, data: st.DataObject, probability: float
+) -> None:
+    hidden = crystal(*data.draw(st.sampled_from(PLACES)), probability)
+    others = tuple(each for each in crystals if (each.row, each.column) != (hidden.row, hidden.column))
+    assert agree(seen_alone(*others, hidden), seen_alone(hidden, *others))
+    assert not agree(seen_alone(*others, hidden), seen_alone(*others))
+
+
+def test_nobody_calls_a_clear_crystal_one_that_does_not_count() -> None:
+    clear_one = crystal(500, 500)
+    assert not agree(told((clear_one,), uncounted=()), seen_alone(clear_one))
+
+
+def test_who_tells_none_that_do_not_count_is_an_older_client() -> None:
+    assert agree(told(()), told(()))
+    assert not agree(told(()), seen_alone())
+
+
+@pytest.mark.parametrize(
+    ("row", "probability", "agrees"),
+    [(500, SEEN + 1e-3, True), (500, 0.9, False), (84, 0.9, True), (70, 0.9, False), (100, 0.9, False)],
+)
+def test_at_the_limit_and_as_far_outside_of_the_drop_as_it_reaches_rounding_may_decide(
+    row: int, probability: float, agrees: bool
+) -> None:
+    """A crystal of 30 x 12 px reaches 16 px far; the drop begins at row 100."""
+    assert agree(seen_alone(crystal(row, 600, probability)), seen_alone()) is agrees
+
+
+def test_which_is_the_hundredth_that_does_not_count_rounding_may_decide() -> None:
+    kept = [crystal(*place) for place in PLACES[: MAX_UNCOUNTED - 1]]
+    one, other = (crystal(*place, 0.8) for place in PLACES[-2:])
+    assert agree(seen_alone(*kept, one), seen_alone(*kept, other))
+    assert not agree(seen_alone(*kept, one), seen_alone(*kept))
+
+
+def test_few_that_do_not_count_are_forgiven() -> None:
+    doubtful = [crystal(*place, SEEN) for place in PLACES[:2]]
+    assert agree(seen_alone(doubtful[0]), seen_alone())
+    assert not agree(seen_alone(*doubtful), seen_alone())
+
+
+def test_a_likelier_crystal_over_it_may_take_one_away_that_does_not_count() -> None:
+    over, under = crystal(500, 500), crystal(500, 510, 0.5)
+    assert agree(told((over,), uncounted=seen((under,))), told((over,), uncounted=()))
+    assert not agree(seen_alone(under), seen_alone())

@@ -26,7 +26,15 @@ from crystal_search.inference import Maps
 from crystal_search.model import default_model, default_models_folder, read_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.result import ImageResult, ImageScore, image_result_to_json
-from crystal_search.result_crystals import MAX_CORNERS, MAX_CRYSTALS, is_convex, plain_crystals, rounded
+from crystal_search.result_crystals import (
+    MAX_CORNERS,
+    MAX_CRYSTALS,
+    MAX_UNCOUNTED,
+    is_convex,
+    plain_crystals,
+    rounded,
+    uncounted_of,
+)
 from crystal_search.result_reader import image_result_from_json
 from crystal_search.scoring.chops_around import ChopsAround, chops_around
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
@@ -83,7 +91,7 @@ def test_the_score_stays_as_it_is() -> None:
     alone = score_image(well_image(drop=True), models(None), asked())
     both = score_image(well_image(drop=True), models(CellDetector(INSIDE)), asked())
     assert alone.crystals is None
-    assert replace(both, crystals=None, seconds={}) == replace(alone, seconds={})
+    assert replace(both, crystals=None, uncounted=None, seconds={}) == replace(alone, seconds={})
     assert both.seconds.keys() == alone.seconds.keys() | {"crystals"}
 
 
@@ -165,7 +173,7 @@ def test_every_part_of_a_drop_counts() -> None:
     cells = (30, 30), (75, 95), (50, 60)
     anywhere = ChopsAround(np.zeros((1, 2)), 1.0, np.zeros(1))
     found = crystals_in_drop(well_image(drop=True), CellDetector(*cells), drop, anywhere, crystals_from=0.0)
-    assert [(each.row, each.column) for each in found] == [(244, 244), (604, 764)]
+    assert [(each.row, each.column) for each in found.crystals] == [(244, 244), (604, 764)]
 
 
 def test_crystals_count_where_the_chops_around_them_speak_for_some() -> None:
@@ -174,7 +182,9 @@ def test_crystals_count_where_the_chops_around_them_speak_for_some() -> None:
     chops = ChopsAround(middles, 64.0, np.array([0.9, 0.5, 0.6, 0.8]))
     for least, expected in ((0.6, [(244, 244), (244, 564), (564, 244)]), (0.65, [(244, 244), (564, 244)]), (0.9, [])):
         found = crystals_in_drop(well_image(drop=True), CellDetector(*cells), None, chops, crystals_from=least)
-        assert [(each.row, each.column) for each in found] == expected
+        assert [(each.row, each.column) for each in found.crystals] == expected
+        told = {(each.row, each.column) for each in found.uncounted}
+        assert told == {(244, 244), (244, 564), (564, 244)} - set(expected)
 
 
 def test_the_pipeline_asks_the_chops_around_each_crystal() -> None:
@@ -191,6 +201,46 @@ def test_the_pipeline_asks_the_chops_around_each_crystal() -> None:
         found = score_image(image, networks, asked(least)).crystals
         assert found
         assert [(each.row, each.column) for each in found] == expected
+
+
+def test_what_does_not_count_is_told_where_it_may_reach_into_the_drop() -> None:
+    """The drop begins at row 200; crystals are 16 x 8 px, and may reach 9 px far whatever way they lie."""
+    mask = np.zeros((100, 128), np.bool_)
+    mask[25:75, 37:87] = mask[0:4, 0:4] = True
+    drop = LocatedDrop(mask, Box(0, 0, 75, 87), ((25, 37), (25, 87), (75, 87), (75, 37)))
+    cells = (30, 40), (24, 60), (23, 70), (50, 60), (50, 87), (60, 88), (1, 1)
+    nowhere = ChopsAround(np.zeros((1, 2)), 1.0, np.zeros(1))
+    found = crystals_in_drop(well_image(drop=True), CellDetector(*cells), drop, nowhere, crystals_from=0.5)
+    assert found.crystals == ()
+    assert [(each.row, each.column) for each in found.uncounted] == [(244, 324), (196, 484), (404, 484), (404, 700)]
+    without = crystals_in_drop(well_image(drop=False), CellDetector(*cells), None, nowhere, crystals_from=0.5)
+    assert len(without.uncounted) == len(cells)
+
+
+def test_what_is_too_improbable_to_count_is_told_and_changes_nothing_in_what_counts() -> None:
+    """The second cell beside the first one is a crystal of 0.992 that the card of a shy detector does not count."""
+    sure, shy = CellDetector(INSIDE, CORNER), CellDetector(INSIDE, CORNER)
+    shy.card = replace(shy.card, least_in_drops=0.99325)
+    both, one = (score_image(well_image(drop=True), models(each), asked()) for each in (sure, shy))
+    assert both.crystals
+    assert one.crystals == both.crystals[:1]
+    assert one.uncounted == (uncounted_of(both.crystals[1]),)
+    assert both.uncounted == ()
+    nothing = score_image(well_image(drop=True), models(CellDetector()), asked())
+    assert (nothing.crystals, nothing.uncounted) == ((), ())
+    unsearched = score_image(well_image(drop=True), models(sure), asked(np.nextafter(both.group_peaks[0], 1)))
+    assert (unsearched.crystals, unsearched.uncounted) == (None, None)
+
+
+def test_no_more_that_do_not_count_are_told_than_a_result_holds() -> None:
+    cells = [(row, column) for row in range(27, 75, 4) for column in range(40, 86, 4)]
+    detector = CellDetector(*cells)
+    detector.card = replace(detector.card, least_in_drops=1.0)
+    found = score_image(well_image(drop=True), models(detector), asked())
+    assert found.crystals == ()
+    assert found.uncounted
+    assert len(found.uncounted) == MAX_UNCOUNTED < len(cells)
+    assert (found.uncounted[0].row, found.uncounted[0].column) == (2 * (4 * 27 + 2), 2 * (4 * 40 + 2))
 
 
 @given(
@@ -261,7 +311,8 @@ def found_crystals(draw: st.DrawFn) -> Crystal:
 @given(crystal=found_crystals())
 def test_whatever_is_found_becomes_what_the_reader_takes(crystal: Crystal) -> None:
     told = rounded(within(crystal, HEIGHT_PX, WIDTH_PX))
-    score = replace(crystal_score(), height_px=HEIGHT_PX, width_px=WIDTH_PX, drop=None, crystals=(told,))
+    score = replace(crystal_score(), height_px=HEIGHT_PX, width_px=WIDTH_PX, drop=None)
+    score = replace(score, crystals=(told,), uncounted=(uncounted_of(told),))
     result = ImageResult(id="1", sha256="a" * 64, score=score)
     assert image_result_from_json(image_result_to_json(result).encode()) == result
 

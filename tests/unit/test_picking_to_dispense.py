@@ -11,7 +11,7 @@ import pytest
 from crystal_search.crystal import Crystal
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box, Point
-from crystal_search.result_crystals import MAX_CRYSTALS
+from crystal_search.result_crystals import MAX_CRYSTALS, MAX_UNCOUNTED, uncounted_of
 from crystal_search.server.imaging.marks import DISPENSE, PICK
 from crystal_search.viewer.picking.dispensing_places import Places, places_to_dispense, why_unknown
 from crystal_search.viewer.picking.pick_formats import PICK_FORMATS, PickOptions
@@ -70,6 +70,17 @@ def test_a_mark_to_dispense_at_counts_alone_and_also_in_a_drop_that_was_not_sear
         assert (told["to_crystal_px"], told["refused"]) == ("", "")
 
 
+def test_a_crystal_that_does_not_count_is_not_hit_and_no_position_to_harvest_at() -> None:
+    doubtful = uncounted_of(crystal_at(119, 139, 20, 10, 0.45))
+    counted, seen = found_as(), found_as(uncounted=(doubtful,))
+    assert place(places_to_dispense(counted, SCALE)) == (119.5, 139.5)
+    row, column = place(places_to_dispense(seen, SCALE))
+    (told,) = rows_of([seen])
+    assert (row - 119) ** 2 + (column - 139) ** 2 > (84 / SCALE) ** 2
+    assert float(told["to_crystal_um"]) >= 84
+    assert [each.origin for each in seen.positions([PICK])] == [each.origin for each in counted.positions([PICK])]
+
+
 @pytest.mark.parametrize("to_pick", [Point(119, 139), Box(110, 130, 130, 150)])
 def test_a_crystal_that_a_person_marked_to_be_picked_is_not_hit(to_pick: Point | Box) -> None:
     alone = place(places_to_dispense(pick(2), SCALE))
@@ -87,6 +98,10 @@ def test_a_crystal_that_a_person_marked_to_be_picked_is_not_hit(to_pick: Point |
         (found_as(drop=None), "no drop was found in it"),
         (pick(2, crystals=None), "it was never searched for crystals"),
         (pick(2, crystals=MAX_CRYSTALS * CRYSTALS[:1]), "only 100 crystals of an image are told"),
+        (
+            found_as(uncounted=MAX_UNCOUNTED * (uncounted_of(CRYSTALS[0]),)),
+            "only 100 crystals that do not count are told",
+        ),
     ],
 )
 def test_what_is_not_known_is_said_and_no_drop_is_hit_by_chance(picked: Pick, message: str) -> None:

@@ -20,10 +20,12 @@ from crystal_search.result_crystals import (
     MAX_CORNERS,
     MAX_CRYSTAL_BYTES,
     MAX_CRYSTALS,
+    MAX_UNCOUNTED,
     crystals_read,
     is_convex,
     plain_crystals,
     rounded,
+    uncounted_of,
 )
 from crystal_search.result_reader import check_against, read_result, result_from_json
 from crystal_search.server.imaging.sql_rows import _found, _json
@@ -33,6 +35,7 @@ from tests.unit.builders import (
     DETECTOR,
     GOLDEN,
     MODELS,
+    UNCOUNTED,
     crystal_score,
     packed,
     result_for,
@@ -70,6 +73,12 @@ def test_the_golden_result_with_crystals_is_still_written_and_read(unit: WorkUni
     assert result_from_json(golden.encode()) == searched_result(unit)
 
 
+def test_the_golden_result_with_crystals_that_do_not_count_is_still_written_and_read(unit: WorkUnit) -> None:
+    golden = (GOLDEN / "result-3-uncounted.json").read_text()
+    assert result_to_json(searched_result(unit, UNCOUNTED)) == golden
+    assert result_from_json(golden.encode()) == searched_result(unit, UNCOUNTED)
+
+
 def test_the_golden_work_unit_that_asks_for_crystals_is_still_written_and_read(unit: WorkUnit) -> None:
     golden = (GOLDEN / "work-unit-2-crystals.manifest.json").read_text()
     assert manifest_to_json(unit) == golden
@@ -92,8 +101,11 @@ def test_the_ledger_keeps_them_and_reads_what_it_kept_before() -> None:
     kept = json.loads(_json(_found(searched_score())))
     assert image_score_of(kept).crystals == CRYSTALS
     assert image_score_of(kept | {"crystals": []}).crystals == ()
-    del kept["crystals"]
-    assert image_score_of(kept).crystals is None
+    assert image_score_of(kept).uncounted is None
+    told = json.loads(_json(_found(replace(searched_score(), uncounted=UNCOUNTED))))
+    assert image_score_of(told).uncounted == UNCOUNTED
+    del kept["crystals"], kept["uncounted"]
+    assert (image_score_of(kept).crystals, image_score_of(kept).uncounted) == (None, None)
 
 
 # Laws
@@ -169,9 +181,9 @@ def test_the_most_that_may_be_told_fits_into_the_file(unit: WorkUnit) -> None:
         zip((5000.1 + 999 * np.sin(around)).tolist(), (5000.1 + 999 * np.cos(around)).tolist(), strict=True)
     )
     large = replace(CRYSTALS[0], probability=0.123456, angle_rad=1.2345, row=5000.1, column=5000.1, outline=outline)
-    most, none = (
-        len(result_to_json(with_score(searched_result(unit), crystals=(large,) * count))) for count in (MAX_CRYSTALS, 0)
-    )
+    large = replace(large, long_px=1234.5, short_px=1234.5, contrast=0.1234)
+    told = {"crystals": (large,) * MAX_CRYSTALS, "uncounted": (uncounted_of(large),) * MAX_UNCOUNTED}
+    most, none = (len(result_to_json(with_score(searched_result(unit), **each))) for each in (told, {"crystals": ()}))
     assert most - none <= MAX_CRYSTAL_BYTES
 
 
@@ -219,6 +231,35 @@ def test_hostile_crystals_are_refused(unit: WorkUnit, kind: str) -> None:
     score["crystals"] = spoil(score["crystals"])
     with pytest.raises(ResultError, match=trouble):
         result_from_json(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "trouble"),
+    [
+        (lambda told: told[:1] * (MAX_UNCOUNTED + 1), "uncounted must be a list of at most 100"),
+        (lambda _: None, "uncounted must be a list"),
+        (lambda told: told[::-1], "uncounted must be told from the most probable on"),
+        (lambda told: [told[0] | {"outline": [[0, 0], [0, 9], [9, 9]]}], "unknown 'outline'"),
+        (lambda told: [told[0] | {"probability": 1.1}], "probability must be"),
+        (lambda told: [told[0] | {"short_px": 31.0}], "short_px must be at most long_px"),
+        (lambda told: [told[0] | {"row": 200.1}], "row must be"),
+        (lambda told: [told[1] | {"row": 10.0}], r"a crystal at \(10, 120\) is not in the drop's box"),
+    ],
+)
+def test_hostile_crystals_that_do_not_count_are_refused(
+    unit: WorkUnit, spoil: Callable[[list[dict[str, Any]]], object], trouble: str
+) -> None:
+    content = json.loads(result_to_json(searched_result(unit, UNCOUNTED)))
+    score = content["images"][0]["score"]
+    score["uncounted"] = spoil(score["uncounted"])
+    with pytest.raises(ResultError, match=trouble):
+        result_from_json(json.dumps(content).encode())
+
+
+def test_where_nobody_searched_none_does_not_count(unit: WorkUnit) -> None:
+    result = with_score(searched_result(unit, UNCOUNTED), crystals=None)
+    with pytest.raises(ResultError, match="not searched for crystals has some that do not count"):
+        result_from_json(result_to_json(result).encode())
 
 
 @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e999"])
@@ -329,8 +370,10 @@ def test_the_manifest_says_from_when_on_exactly_where_there_is_a_detector(
 
 def test_every_field_is_documented() -> None:
     docs = GOLDEN.parent.parent / "docs"
-    told = json.loads((GOLDEN / "result-3-crystals.json").read_text())["images"][0]["score"]["crystals"][0]
-    assert not [field for field in (*told, "crystals") if f"`{field}`" not in (docs / "result.md").read_text()]
+    told = json.loads((GOLDEN / "result-3-uncounted.json").read_text())["images"][0]["score"]["crystals"][0]
+    assert not [
+        field for field in (*told, "crystals", "uncounted") if f"`{field}`" not in (docs / "result.md").read_text()
+    ]
     assert "`crystals_from`" in (docs / "work-unit.md").read_text()
 
 

@@ -21,6 +21,7 @@ from tests.service_site import RECIPE, return_results, site_at
 from tests.unit.builders import (
     DETECTOR,
     MODELS,
+    UNCOUNTED,
     featured_card,
     featured_score,
     packed,
@@ -83,16 +84,25 @@ def test_features_are_as_many_as_the_classifier_gives(tmp_path: Path) -> None:
     assert check_features(nothing, tmp_path) == ""
 
 
-@pytest.mark.parametrize(("least", "said"), [(0.5, ""), (0.6, "a crystal of 0.5, tiny counts them from 0.6")])
-def test_a_crystal_is_one_that_the_detector_counts(tmp_path: Path, least: float, said: str) -> None:
+@pytest.mark.parametrize(
+    ("seen", "counted", "said"),
+    [
+        (0.5, 0.5, "a crystal of 0.41, tiny tells them from 0.5"),
+        (0.4, 0.6, "a crystal of 0.5, tiny counts them from 0.6"),
+        (0.41, 0.5, ""),
+    ],
+)
+def test_a_crystal_is_one_that_the_detector_counts_or_tells(
+    tmp_path: Path, seen: float, counted: float, said: str
+) -> None:
     home = Home(tmp_path / "home").made()
     detector = crystal_detector_card("tiny", "dense-crystals", normalisation="local-contrast-1", working_width_px=256)
     home.models.mkdir(exist_ok=True)
-    write_card(replace(detector, sha256=DETECTOR.sha256, least_probability=least), home.models)
+    write_card(replace(detector, sha256=DETECTOR.sha256, least_probability=seen, least_in_drops=counted), home.models)
     unit = searched_unit(tmp_path / "unit.zip")
-    path = write_result(searched_result(unit), tmp_path)
+    path = write_result(searched_result(unit, UNCOUNTED), tmp_path)
     if not said:
-        assert read_returned(path, tmp_path / "unit.zip", home) == searched_result(unit)
+        assert read_returned(path, tmp_path / "unit.zip", home) == searched_result(unit, UNCOUNTED)
         return
     with pytest.raises(ResultError, match=said):
         read_returned(path, tmp_path / "unit.zip", home)

@@ -1,7 +1,7 @@
 """Where to dispense into a ticked drop: where people marked it, else as far from crystals and border as can be.
 
-The place is that of King et al. (2024), section 3.2.5, in the drop and without the crystals that its score tells.
-Crystals that people marked to be picked are crystals, too.
+The place is that of King et al. (2024), section 3.2.5, in the drop and without the crystals that its score tells, also
+those that do not count. Crystals that people marked to be picked are crystals, too.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from crystal_search.crystals.dispensing import (
 from crystal_search.errors import UserError
 from crystal_search.geometry import Box
 from crystal_search.polygons import covered
-from crystal_search.result_crystals import MAX_CRYSTALS
+from crystal_search.result import ImageScore
+from crystal_search.result_crystals import MAX_CRYSTALS, MAX_UNCOUNTED
 from crystal_search.server.imaging.marks import DISPENSE, PICK, Mark
 from crystal_search.viewer.picking.picks import Pick, Position
 
@@ -68,12 +69,23 @@ def _known(pick: Pick) -> tuple[Position, ...] | _Known | str:
         return tuple(marked)
     if found.drop is None:
         return "no drop was found in it: mark a place"
+    crystals = _seen_in(found)
+    if isinstance(crystals, str):
+        return crystals
+    to_pick = tuple(_crystal_at(mark) for mark in pick.drop.marks if mark.kind == PICK)
+    return _Known(outline=found.drop.outline, crystals=(*crystals, *to_pick), size_px=pick.size_px)
+
+
+def _seen_in(found: ImageScore) -> tuple[Crystal, ...] | str:
+    """Return all crystals that a score tells, also those that do not count, else why that is too little."""
     if found.crystals is None:
         return "it was never searched for crystals: mark a place"
     if len(found.crystals) >= MAX_CRYSTALS:
         return f"only {MAX_CRYSTALS} crystals of an image are told, and it may have more: mark a place"
-    to_pick = tuple(_crystal_at(mark) for mark in pick.drop.marks if mark.kind == PICK)
-    return _Known(outline=found.drop.outline, crystals=(*found.crystals, *to_pick), size_px=pick.size_px)
+    uncounted = found.uncounted or ()
+    if len(uncounted) >= MAX_UNCOUNTED:
+        return f"only {MAX_UNCOUNTED} crystals that do not count are told, and there may be more: mark a place"
+    return (*found.crystals, *(each.crystal for each in uncounted))
 
 
 def _farthest(known: _Known, um_per_px: float | None) -> Places:

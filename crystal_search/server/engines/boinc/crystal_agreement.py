@@ -1,10 +1,11 @@
 """Whether two hosts found the same crystals in an image, in whatever order.
 
 Each crystal of one is to be one of the other's. One that only one host tells is forgiven where a rounding error may
-decide whether it is told at all, and there are few of them: nobody can make up a clear crystal, or keep one back.
+decide whether it is told at all, and there are few of them: nobody can make up a clear crystal, or keep one back. Those
+that do not count are held against all that the other host tells: whether it counts is asked of those that do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from crystal_search.crystals.boxes import overlaps, reaches
 from crystal_search.model_card import CrystalCard
 from crystal_search.polygons import depths
 from crystal_search.result import ImageScore
-from crystal_search.result_crystals import MAX_CRYSTALS
+from crystal_search.result_crystals import MAX_CRYSTALS, MAX_UNCOUNTED, uncounted_of
 
 LEAST_OVERLAP = 0.8  #: intersection over union of the boxes of one crystal
 REACH_APART = 0.1  #: of a crystal's long side, and a pixel: by which its outlines may differ
@@ -48,9 +49,42 @@ def other_crystals(a: ImageScore, b: ImageScore, tolerance: Tolerance) -> Iterat
         for each in alone:
             if not _is_doubtful(each, other, (a, b), tolerance):
                 yield f"only one has the crystal {each.probability:.2f} at ({each.row:g}, {each.column:g})"
-    count, most = max(len(here), len(there)), max(len(a.crystals), len(b.crystals))
-    if count > max(FORGIVEN, FORGIVEN_SHARE * most):
-        yield f"of {len(a.crystals)} and {len(b.crystals)} crystals {count} are of one alone"
+    yield from _too_many(here, there, (len(a.crystals), len(b.crystals)))
+    yield from _other_uncounted(a, b, tolerance)
+
+
+def _too_many(here: Sequence[Crystal], there: Sequence[Crystal], told: tuple[int, int]) -> Iterator[str]:
+    """Yield whether more crystals are of one host alone than may be forgiven."""
+    count = max(len(here), len(there))
+    if count > max(FORGIVEN, FORGIVEN_SHARE * max(told)):
+        yield f"of {told[0]} and {told[1]} crystals {count} are of one alone"
+
+
+def _other_uncounted(a: ImageScore, b: ImageScore, tolerance: Tolerance) -> Iterator[str]:
+    """Yield what the crystals that do not count differ in."""
+    if a.uncounted is None or b.uncounted is None:
+        if a.uncounted is not b.uncounted:
+            yield "only one tells crystals that do not count"
+        return
+    here, there = _of_one_alone(a, b, tolerance), _of_one_alone(b, a, tolerance)
+    for alone, other in ((here, b), (there, a)):
+        for each in alone:
+            if not _is_hardly_told(each, other, (a, b), tolerance):
+                yield f"only one sees the crystal {each.probability:.2f} at ({each.row:g}, {each.column:g})"
+    yield from _too_many(here, there, (len(a.uncounted), len(b.uncounted)))
+
+
+def _of_one_alone(host: ImageScore, other: ImageScore, tolerance: Tolerance) -> Crystals:
+    """Return the crystals that do not count for one host and that the other tells neither as such nor as others."""
+    mine = tuple(each.crystal for each in host.uncounted or ())
+    matched = _found_by_both(mine, _boxes_told(other), tolerance.probability)
+    return tuple(each for number, each in enumerate(mine) if number not in matched)
+
+
+def _boxes_told(score: ImageScore) -> Crystals:
+    """Return all crystals that a host tells, by their boxes alone."""
+    counting = (uncounted_of(each).crystal for each in score.crystals or ())
+    return (*counting, *(each.crystal for each in score.uncounted or ()))
 
 
 def _found_by_both(one: Crystals, other: Crystals, tolerance: float) -> dict[int, int]:
@@ -94,11 +128,29 @@ def _is_doubtful(
     return _is_at_border(crystal, hosts) or (detector is not None and _is_taken(crystal, its, hardly_more, detector))
 
 
-def _is_at_border(crystal: Crystal, hosts: tuple[ImageScore, ImageScore]) -> bool:
-    """Tell whether a centre lies near the border of the drop that either host found, or between the two."""
-    reach = BORDER_SHARE * max(hosts[0].height_px, hosts[0].width_px)
-    deep = np.array([_depth(crystal, host) for host in hosts])
-    return bool((np.abs(deep) <= reach).any() or deep[0] * deep[1] < 0)
+def _is_hardly_told(
+    crystal: Crystal, other: ImageScore, hosts: tuple[ImageScore, ImageScore], tolerance: Tolerance
+) -> bool:
+    """Tell whether rounding may decide that a crystal which does not count is told; it reaches into the drop."""
+    detector, its = tolerance.detector, other.uncounted or ()
+    hardly_more = crystal.probability - tolerance.probability
+    if detector is not None and hardly_more < detector.seen_from:
+        return True
+    if len(its) == MAX_UNCOUNTED and hardly_more <= its[-1].probability:
+        return True
+    if _is_at_border(crystal, hosts, outside_px=uncounted_of(crystal).reach_px):
+        return True
+    return detector is not None and _is_taken(crystal, _boxes_told(other), hardly_more, detector)
+
+
+def _is_at_border(crystal: Crystal, hosts: tuple[ImageScore, ImageScore], *, outside_px: float = 0.0) -> bool:
+    """Tell whether a centre lies near the border of the drop that either host found, or between the two.
+
+    With `outside_px` the border is so far outside of the drop.
+    """
+    near = BORDER_SHARE * max(hosts[0].height_px, hosts[0].width_px)
+    deep = np.array([_depth(crystal, host) for host in hosts]) + outside_px
+    return bool((np.abs(deep) <= near).any() or deep[0] * deep[1] < 0)
 
 
 def _depth(crystal: Crystal, host: ImageScore) -> float:

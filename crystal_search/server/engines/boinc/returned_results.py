@@ -111,7 +111,8 @@ def compare(home: Home, paths: Sequence[Path], *, tolerance: float) -> Answer:
 
 def _detector_of(results: Sequence[Result], home: Home) -> CrystalCard | None:
     """Return the card of the detector of results that tell of crystals."""
-    if not any(image.score.crystals for each in results for image in each.images):
+    scores = [image.score for each in results for image in each.images]
+    if not any(score.crystals or score.uncounted for score in scores):
         return None
     card = cards_of(results[0].models, home).get(CrystalCard.role)
     return card if isinstance(card, CrystalCard) else None
