@@ -1,13 +1,15 @@
 """Crystals one by one on the drop page: drawn, listed, pointed at both ways, picked, hidden."""
 
 import re
+from dataclasses import replace
 
 from playwright.sync_api import Page, expect
 
 from crystal_search.geometry import Point
+from crystal_search.model import ModelRef
 from crystal_search.server.imaging.imaging_database import DropScores
 from tests.acceptance.browser import needs_chromium
-from tests.acceptance.viewer_pages import Site, as_person, shown, tile
+from tests.acceptance.viewer_pages import Site, as_person, shown, tile, wait_for_image
 from tests.viewer_site import add_plate, auto_score, crystal_score
 
 pytestmark = needs_chromium
@@ -48,6 +50,8 @@ def test_crystals_are_drawn_and_listed_with_sizes(site: Site, page: Page) -> Non
         expect(page.locator("#facts")).to_contain_text(f"3 crystals, longest {longest}")
         shown(page, f"/drop/{none.image.id}")
         expect(page.locator("#crystals")).to_have_text("No crystal was found.")
+        expect(page.locator("#crystals-count")).to_have_text("none found")
+        expect(page.locator("#facts")).to_contain_text("none found")
         shown(page, f"/drop/{unsearched.image.id}")
         expect(page.locator("#crystals-found")).to_be_hidden()
         expect(page.locator("#show-crystals")).to_be_hidden()
@@ -161,3 +165,52 @@ def test_touching_a_crystal_on_a_phone_finds_it_in_the_list(site: Site, page: Pa
     expect(page.locator("#crystals li.here")).to_have_attribute("data-number", "1")
     expect(page.locator("#crystals .find").first).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#crystals li.here")).to_be_in_viewport()
+
+
+def test_all_scores_say_which_had_a_detector_and_what_that_found(site: Site, page: Page) -> None:
+    found, none, unsearched = plate(site, "DETECTED")
+    only_without = add_plate(site.imaging, site.folder, plate="PLAIN", rows=1)[0]
+    site.imaging.add_auto_scores([auto_score(only_without.image.id, "clear")])
+    detector = ModelRef(role="crystals", name="tiny-crystals", sha256="d" * 64)
+    for drop, score in (
+        (found, crystal_score(found.image.id, minute=5)),
+        (none, crystal_score(none.image.id, (), minute=5)),
+        (unsearched, auto_score(unsearched.image.id, "clear", minute=5)),
+    ):
+        recipe = replace(score.recipe, models=(*score.recipe.models, detector))
+        site.imaging.add_auto_scores([replace(score, recipe=recipe)])
+        shown(page, f"/drop/{drop.image.id}")
+        newer, older = page.locator("#ledger .who").nth(0), page.locator("#ledger .who").nth(1)
+        said = {
+            found: "found 3 crystals",
+            none: "found none",
+            unsearched: "did not look: crystals were too improbable",
+        }[drop]
+        expect(newer).to_contain_text(f"crystal detector tiny-crystals {said}")
+        expect(older).to_contain_text("without a crystal detector")
+    shown(page, f"/drop/{only_without.image.id}")
+    expect(page.locator("#ledger .who")).not_to_contain_text("detector")
+
+
+#: Holds the news back that the picture of a drop has come, as a busy browser does, until `window.tell()`.
+HELD_BACK = """
+    document.addEventListener("load", (event) => {
+      if (!event.isTrusted || !event.target.closest?.(".sheet")) return;
+      const picture = event.target;
+      event.stopImmediatePropagation();
+      window.tell = () => picture.dispatchEvent(new Event("load"));
+    }, true);
+"""
+
+
+def test_nothing_is_drawn_on_a_picture_that_has_no_place_yet(site: Site, page: Page) -> None:
+    found, *_ = plate(site, "EARLY")
+    page.add_init_script(HELD_BACK)
+    page.goto(f"/drop/{found.image.id}")
+    page.wait_for_function("window.tell && document.querySelector('#course figure')")
+    drawn = page.locator("#stage .of-machine-layer > *")
+    expect(drawn).to_have_count(0)
+    expect(page.locator(".messages")).not_to_contain_text("undefined")
+    page.evaluate("window.tell()")
+    wait_for_image(page, found.image.id)
+    expect(page.locator("#stage .crystal")).to_have_count(3)

@@ -32,10 +32,10 @@ export const sizeText = ({ long_px: long, short_px: short }, scale) => {
   return `${a.slice(0, -unit.length)} × ${b}`;
 };
 
-/** "3 crystals, longest 120 µm", "no crystal", or empty where nobody looked for them */
+/** "3 crystals, longest 120 µm", "none found", or empty where nobody looked for them */
 export function countText(found, longestPx, scale) {
   if (found === null || found === undefined) return "";
-  if (!found) return "no crystal";
+  if (!found) return "none found";
   return `${found} ${found === 1 ? "crystal" : "crystals"}, longest ${lengthText(longestPx, scale)}`;
 }
 

@@ -78,8 +78,8 @@ export class Picture {
       this.marks.replaceChildren();
       this.navigator.show(drop);
       this.image.src = address;
-    } else if (this.image.complete && this.image.naturalWidth) {
-      this.draw();
+    } else if (this.ready && this.image.naturalWidth) {
+      this.draw(); // an image that has come but was not yet told so has no place: `loaded` draws on it
     }
   }
 

@@ -72,11 +72,26 @@ export function showBars(element, auto, whyUnscored) {
   }));
 }
 
-function entry(score, counts) {
+const detectorOf = (score) => score.models?.find((each) => each.role === "crystals") ?? null;
+
+/** Say what a machine's score tells of crystals one by one; of one without a detector only if others of the image had one. */
+function searchText(score, ledger) {
+  const detector = detectorOf(score);
+  if (!detector) return ledger.some(detectorOf) ? " · without a crystal detector" : "";
+  return ` · crystal detector ${detector.name} ${foundText(score)}`;
+}
+
+function foundText({ crystals_found: found, outcome }) {
+  if (found) return found === 1 ? "found 1 crystal" : `found ${found} crystals`;
+  if (found === 0) return "found none";
+  return outcomeOf(outcome).group ? "did not look: crystals were too improbable" : "did not look: there was no drop";
+}
+
+function entry(score, counts, ledger) {
   const outcome = outcomeOf(score.outcome);
   const machine = score.by === "machine";
   const former = score.counts ? "" : machine ? "of a picture that the file held before, or taken back · " : `taken back ${momentText(score.taken_back_at)} · `;
-  const who = former + (machine ? model(score) : score.person + (score.comment ? ` · “${score.comment}”` : ""));
+  const who = former + (machine ? model(score) + searchText(score, ledger) : score.person + (score.comment ? ` · “${score.comment}”` : ""));
   return el(
     "li", { className: `${counts ? "" : "past"}${machine ? " of-machine" : ""}${score.counts ? "" : " taken-back"}`, title: machine ? [`work unit ${score.work_unit}`, ...score.models.map((each) => `${each.role} ${each.name} ${each.sha256}`)].join("\n") : "" },
     machine ? autoBadge(score) : handBadge(score),
@@ -96,7 +111,7 @@ export const ofPeople = (ledger) => {
 /** Show every score the image ever got, newest first; the newest of each kind stands out. */
 export function showLedger(element, ledger) {
   const newest = new Set([ofMachine(ledger), ...ofPeople(ledger)]);
-  if (ledger.length) element.replaceChildren(...ledger.map((score) => entry(score, newest.has(score))));
+  if (ledger.length) element.replaceChildren(...ledger.map((score) => entry(score, newest.has(score), ledger)));
   else element.replaceChildren(el("li", { className: "dim", textContent: "No scores yet." }));
 }
 
