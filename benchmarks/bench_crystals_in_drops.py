@@ -1,7 +1,7 @@
 """What the classifier's word about a crystal is worth: true and false crystals in drops, by both limits.
 
-Run with ``python -m benchmarks.bench_crystals_in_drops FOLDER... --model CARD``, folders of ``render wells``. A crystal
-counts that lies in the drop, whose probability reaches the detector's limit, and around which the chops reach
+Run with ``python -m benchmarks.bench_crystals_in_drops FOLDER... --detector CARD``, folders of ``render wells``. A
+crystal counts that lies in the drop, whose probability reaches the detector's limit, and around which the chops reach
 ``crystals_from``, as in `scoring.crystals_in_drop`. A true one is found if the oriented box of one that counts shares
 half with its own.
 """
@@ -24,8 +24,9 @@ from crystal_search.crystals.boxes import overlaps
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.images import decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import default_model, named_model
+from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
+from crystal_search.named_models import named_model
 from crystal_search.scoring.crystals_in_drop import is_in_drop
 from crystal_search.scoring.pipeline import Models, chops_in_drop
 from crystal_search.training.crystal_source import truth_of
@@ -100,11 +101,11 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--detector")
     parser.add_argument("--least", type=fraction, nargs="+", default=[0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6])
     parser.add_argument("--crystals-from", type=fraction, nargs="+", default=[0.01, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85])
     asked = parser.parse_args()
-    detector = named_model(asked.model, CrystalCard)
+    detector = named_model(asked.detector, CrystalCard)
     network = OnnxNetwork(detector)
     models = Models(OnnxNetwork(default_model(ClassifierCard)), OnnxNetwork(default_model(DropCard)), None, network)
     images = [each for folder in asked.folders for each in open_coco(folder, ArchiveOptions()).images()]

@@ -1,4 +1,4 @@
-"""What growth a detector finds in rendered experiments: ``python -m benchmarks.bench_growth FOLDER... --model CARD``.
+"""Growth that a detector finds in experiments: ``python -m benchmarks.bench_growth FOLDER... --detector CARD``.
 
 Folders are of ``render growth``. The growth is that of `populations.trends`, of the crystals that the detector finds
 in the frames and of those that can be seen; the true one is the Theil-Sen slope of what crystals have grown by the law.
@@ -15,8 +15,8 @@ from scipy.stats import theilslopes
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.images import decode
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import named_model
 from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import named_model
 from crystal_search.populations import population, trends
 from crystal_search.populations.crystal_frames import Frame
 from crystal_search.populations.frame_tests import FEWEST_CRYSTALS
@@ -75,9 +75,9 @@ def main() -> None:
     """Print a row for each experiment."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--detector")
     asked = parser.parse_args()
-    model = named_model(asked.model, CrystalCard)
+    model = named_model(asked.detector, CrystalCard)
     detector = OnnxNetwork(model)
     population.DRAWS = 1  # figures alone are wanted, no intervals
     print(f"| {' | '.join(HEADINGS)} |\n|{'---|' * len(HEADINGS)}")

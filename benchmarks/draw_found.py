@@ -1,6 +1,6 @@
 """Draw what a detector finds in images, side by side.
 
-``python -m benchmarks.draw_found IMAGE... --model CARD --out PICTURE``; of wells, ``--in-drops`` looks in the drop.
+``python -m benchmarks.draw_found IMAGE... --detector CARD --out PICTURE``; of wells, ``--in-drops`` looks in the drop.
 """
 
 import argparse
@@ -12,8 +12,8 @@ from PIL import Image as Pillow
 from crystal_search.direct.crystal_files import Search, in_drops, searched
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import named_model
 from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import named_model
 
 HEIGHT_PX, GAP_PX, QUALITY = 720, 12, 82
 
@@ -33,11 +33,11 @@ def main() -> None:
     """Draw one picture."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, nargs="+")
-    parser.add_argument("--model", type=Path)
+    parser.add_argument("--detector")
     parser.add_argument("--in-drops", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    model = named_model(asked.model, CrystalCard)
+    model = named_model(asked.detector, CrystalCard)
     search = Search(network=OnnxNetwork(model), picture=True)
     search = in_drops(search) if asked.in_drops else search
     found = [searched(path, search) for path in asked.images]

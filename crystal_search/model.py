@@ -89,6 +89,24 @@ def sha256_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def read_card(path: Path) -> ModelCard:
+    """Return the card that is the file `path`; the file that it describes may be lost.
+
+    Raises
+    ------
+    ModelCardError
+        If it breaks the format.
+    ModelError
+        If it cannot be read.
+    """
+    try:
+        return card_from_json(path.read_bytes())
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; name a card that is there") from error
+    except ModelCardError as error:
+        raise ModelCardError(f"{path}: {error}") from error
+
+
 def read_model(card_path: Path) -> Model[ModelCard]:
     """Return the model whose card is the file `card_path`.
 
@@ -211,17 +229,6 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
         names = ", ".join(model.card.name for model in fitting) or "none"
         raise ModelError(f"expected one {kind.title} in {folder}, found {names}; name a folder with one")
     return in_role(fitting[0], kind)
-
-
-def named_model(card_path: Path | None, kind: type[Card]) -> Model[Card]:
-    """Return the model whose card somebody named, in the role that `kind` is the card of, else that of the package.
-
-    Raises
-    ------
-    ModelError
-        If it cannot be read, or plays another role.
-    """
-    return in_role(read_model(card_path), kind) if card_path else default_model(kind)
 
 
 def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:

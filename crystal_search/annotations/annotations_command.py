@@ -161,7 +161,11 @@ def _add_from_scores(parser: argparse.ArgumentParser) -> None:
     add(
         "--classes", choices=(OUTCOMES, BY_GROUP), default=OUTCOMES, help="what boxes are called (default: %(default)s)"
     )
-    add("--classifier", metavar="NAME", help="of an installation: only scores by this model (default: the last ones)")
+    add(
+        "--classifier",
+        metavar="CARD_OR_NAME",
+        help="of an installation: only scores by this model, by its card, name or hash (default: the last ones)",
+    )
     add("--opinion", choices=OPINIONS, default=OPINIONS[0], help="of people, in an installation (default: %(default)s)")
     add("--workers", type=count, default=processors(), help="processes at a time")
     add_writing(parser)

@@ -12,6 +12,7 @@ from crystal_search.annotations.annotated_image import AnnotatedImage, Annotated
 from crystal_search.columns import plain
 from crystal_search.direct.scored_files import Job, inputs, scored
 from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.model import read_card
 from crystal_search.outcomes import BY_NAME
 from crystal_search.result import ImageScore
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe
@@ -104,7 +105,7 @@ def in_ledger(
     Parameters
     ----------
     classifier
-        Name or beginning of the hash of the model whose scores count; None: the scores that came last.
+        Card, name or beginning of the hash of the model whose scores count; None: the scores that came last.
     opinion
         One of `OPINIONS`.
 
@@ -135,6 +136,8 @@ def in_ledger(
 def _recipes(imaging: ImagingDatabase, classifier: str) -> list[Recipe]:
     there = [each for each in imaging.recipes() if each.readout is None]
     models = [each.model("classifier") for each in there]
+    if Path(classifier).is_file():  # its own file may be gone since
+        classifier = read_card(Path(classifier)).sha256
     chosen = [
         recipe
         for recipe, model in zip(there, models, strict=True)

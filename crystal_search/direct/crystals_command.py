@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_drops import NamedDrops
-from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
+from crystal_search.direct.scored_files import inputs, installed_at, make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import default_model, named_model
+from crystal_search.model import default_model
 from crystal_search.model_card import CrystalCard, DropCard
+from crystal_search.named_models import named_model
 from crystal_search.processes import processors
 from crystal_search.work_unit import CRYSTALS_FROM
 
@@ -35,10 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders of images")
     add(
-        "--model",
-        type=Path,
-        metavar="CARD",
-        help="card of a crystal detector (default: ours, for suspensions and drops)",
+        "--detector",
+        metavar="CARD_OR_NAME",
+        help="a crystal detector's card or name (default: ours, for suspensions and drops)",
     )
     _add_limits(parser)
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="micrometres a stored pixel (default: settings, else the file)",
     )
     add(
-        "--z",
+        "--section-um",
         type=micrometres,
         metavar="UM",
         help="images of a folder are sections so far apart: one row for every crystal",
@@ -85,7 +86,13 @@ def _add_aims(parser: argparse.ArgumentParser) -> None:
     add("--apart", type=length, metavar="UM", help="gap that makes a crystal alone (default: its own short side)")
     add = parser.add_argument_group("where to dispense").add_argument
     add("--dispense", type=Path, metavar="CSV", help="write the places in drops that are farthest from everything")
-    add("--clearance", type=length, metavar="UM", default=DROPLET_UM, help="at least (default: %(default)g)")
+    add(
+        "--least-clearance",
+        type=length,
+        metavar="UM",
+        default=DROPLET_UM,
+        help="from crystals and the drop's border (default: %(default)g)",
+    )
     add("--candidates", type=count, default=1, help="places for a drop, at most (default: 1)")
     add_lists(parser)
 
@@ -110,7 +117,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.overlays:
         make_folder(arguments.overlays)
     found = list(searched_files(paths, search, arguments.overlays))
-    write_whole(arguments.csv, _table(found, arguments.z, search.network.card))
+    write_whole(arguments.csv, _table(found, arguments.section_um, search.network.card))
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
     _write_aims(found, search, arguments, lists.drops if lists else None)
@@ -125,7 +132,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _search(arguments: argparse.Namespace) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    model = named_model(arguments.model, CrystalCard)
+    model = named_model(arguments.detector, CrystalCard, partial(installed_at, arguments.home))
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
@@ -146,7 +153,7 @@ def _search(arguments: argparse.Namespace) -> Search:
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so
     return replace(
         search,
-        dispensing=DispensingUm(least_um=arguments.clearance, most=arguments.candidates),
+        dispensing=DispensingUm(least_um=arguments.least_clearance, most=arguments.candidates),
         drop=search.drop or OnnxNetwork(default_model(DropCard), threads=arguments.threads),
     )
 

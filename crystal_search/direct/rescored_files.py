@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.readout_model import rescoring_of
@@ -11,8 +10,9 @@ from crystal_search.adaptation.rescoring import NOTHING, Rescoring, rescored
 from crystal_search.columns import Cell
 from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.direct.scored_files import COLUMNS, Scored, csv_row, written_rounded
-from crystal_search.model import CARD_SUFFIX, in_role, read_model
+from crystal_search.model import CARD_SUFFIX
 from crystal_search.model_card import ReadoutCard
+from crystal_search.named_models import Known, named_model
 from crystal_search.outcomes import GROUPS
 
 READOUT_COLUMNS = (*COLUMNS, "readout", *(f"readout_p_{group}" for group in GROUPS), "triage")
@@ -26,16 +26,19 @@ class UsedReadout:
     rescoring: Rescoring
 
 
-def used_readout(path: Path, classifier_sha256: str) -> UsedReadout:
-    """Return the readout whose card, or weights, are the file `path`.
+def used_readout(named: str, known: Known, classifier_sha256: str) -> UsedReadout:
+    """Return the readout whose card, or weights, are the file `named`, or which is called so among `known`.
 
     Raises
     ------
+    UserError
+        If there is none.
     ModelError
         If it cannot be read, is no readout, or reads the answers of another classifier than that with this hash.
     """
-    name = path.name.removesuffix(ReadoutCard.suffix)
-    model = in_role(read_model(path if name == path.name else path.with_name(name + CARD_SUFFIX)), ReadoutCard)
+    weights = named.endswith(ReadoutCard.suffix)
+    card = f"{named.removesuffix(ReadoutCard.suffix)}{CARD_SUFFIX}" if weights else named
+    model = named_model(card, ReadoutCard, known)
     return UsedReadout(name=model.card.name, rescoring=rescoring_of(model, classifier_sha256))
 
 

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -25,6 +26,7 @@ from crystal_search.direct.scored_files import (
     Scored,
     csv_row,
     inputs,
+    installed_at,
     least_for_crystals,
     make_folder,
     models_in,
@@ -34,6 +36,8 @@ from crystal_search.direct.scored_files import (
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import PART
 from crystal_search.hostile_json import printable
+from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import card_called
 from crystal_search.outcomes import THRESHOLD, UNSURE
 from crystal_search.processes import processors
 from crystal_search.work_unit import CRYSTALS_FROM, Parameters
@@ -50,11 +54,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     models = parser.add_mutually_exclusive_group()
     models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
     models.add_argument("--home", type=Path, metavar="DIR", help="an installation, to score as it does")
-    parser.add_argument("--readout", type=Path, metavar="FILE", help="of this imager, made by adapt: its scores beside")
+    parser.add_argument(
+        "--readout",
+        metavar="CARD_OR_NAME",
+        help="a readout of this imager, made by adapt: its scores beside",
+    )
     parser.add_argument("--threshold", type=fraction, help=f"default: the installation's, else {THRESHOLD}")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
-    parser.add_argument("--crystals", type=Path, metavar="CARD", help="of a crystal detector: counts crystals, too")
+    parser.add_argument(
+        "--detector", metavar="CARD_OR_NAME", help="a crystal detector's card or name: counts crystals, too"
+    )
     parser.add_argument(
         "--crystals-from",
         type=probability,
@@ -88,9 +98,11 @@ def run(arguments: argparse.Namespace) -> None:
         no_drop=arguments.no_drop,
         crystals_from=least_for_crystals(arguments.home, arguments.crystals_from),
     )
-    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, detector=arguments.crystals)
+    known = partial(installed_at, arguments.home, arguments.models)
+    detector = card_called(arguments.detector, known, CrystalCard) if arguments.detector else None
+    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, detector=detector)
     classifier = models_in(job.models, job.detector).classifier.card  # an error here, not in each worker
-    used = used_readout(arguments.readout, classifier.sha256) if arguments.readout else None
+    used = used_readout(arguments.readout, known, classifier.sha256) if arguments.readout else None
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()

@@ -16,6 +16,7 @@ from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
 from crystal_search.model import default_models, default_models_folder, in_role, read_model
 from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import ModelAtHand, models_at_hand
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
 from crystal_search.processes import in_order, pool_of
@@ -24,7 +25,7 @@ from crystal_search.score_cells import score_cells
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, first_opinion, loaded, score_data
 from crystal_search.server.home import Home
-from crystal_search.server.installation import models_folder
+from crystal_search.server.installation import model_folders, models_folder
 from crystal_search.server.settings import Settings, read_settings
 from crystal_search.work_unit import Parameters
 
@@ -86,6 +87,21 @@ def models_in(folder: Path, detector: Path | None = None) -> Models:
     if detector is None:
         return loaded(default_models(folder))
     return loaded([*default_models(folder, but=CrystalCard.role), in_role(read_model(detector), CrystalCard)])
+
+
+def installed_at(home: Path | None, folder: Path | None = None) -> list[ModelAtHand]:
+    """Return the models that can be called by their names: the package's own, those of an installation, of a folder.
+
+    Raises
+    ------
+    UserError
+        If `home` is no installation, or its settings cannot be used.
+    """
+    folders = [folder] if folder else []
+    if home:
+        there = Home(home).found()
+        folders += model_folders(there, read_settings(there.settings))
+    return models_at_hand(folders)
 
 
 def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> tuple[Path, float]:

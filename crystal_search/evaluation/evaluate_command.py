@@ -23,7 +23,13 @@ WAYS = ("data", "photographs", "coco", "demo_plate", "rendered")  #: to judge; o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the arguments of the command."""
     add = parser.add_argument
-    add("networks", nargs="*", type=Path, metavar="NETWORK", help="a training's or models' folder, or a model's card")
+    add(
+        "networks",
+        nargs="*",
+        type=Path,
+        metavar="NETWORK",
+        help="a training's or models' folder, or a model's card or name",
+    )
     add("--out", type=Path, required=True, metavar="FOLDER", help="folder for page and tables")
     add("--replace", action="store_true", help="replace the evaluation in FOLDER")
     add("--cards", action="store_true", help="write the figures into the models' cards, too")
@@ -62,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     """
     import torch
 
-    from crystal_search.evaluation.contenders import contender, names_of
+    from crystal_search.evaluation.contenders import contender, names_of, networks_called
     from crystal_search.evaluation.evaluation_report import check_cards, check_free, put_into_cards, write_evaluation
     from crystal_search.evaluation.judge import Options
     from crystal_search.evaluation.judge_kinds import evaluated
@@ -74,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     asked = {each.name: getattr(arguments, each.name) for each in fields(Options)}
     options = Options(**asked | {"thresholds": tuple(arguments.thresholds or Options().thresholds)})
-    paths = arguments.networks or [arguments.models or default_models_folder()]
+    paths = networks_called(arguments.networks) or [arguments.models or default_models_folder()]
     dataset = _dataset(arguments)
     with tempfile.TemporaryDirectory() as workshop:
         contenders = [

@@ -4,17 +4,18 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from crystal_search.card_file import card_from_json
 from crystal_search.errors import ModelError, UserError
 from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
 from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.evaluation.using_readout import put_readout_to_use
-from crystal_search.model import CARD_SUFFIX, Model, default_model, in_role, read_model
+from crystal_search.model import Model, default_model, in_role, read_card, read_model
 from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard
+from crystal_search.named_models import card_called, model_called
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
-from crystal_search.server.models_in_use import check_usable, forget, known_models, model_called, put_to_use
+from crystal_search.server.models_in_use import check_usable, forget, known_models, put_to_use
 from crystal_search.server.readouts_in_use import check_not_used, readouts_in_use, unuse_readout
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("use", _use, "install a model, and have new work units carry its hash from now on"),
         ("show", _show, "print what a model's card says"),
         ("unuse", _unuse, "have the shipped score stand again for an imager for which a readout is in use"),
-        ("forget", _forget, "take a model that is no longer in use out of the installation"),
+        (
+            "forget",
+            _forget,
+            "take a model out of the installation, and a detector or second opinion out of use",
+        ),
     ):
         command = _command(commands, name, act, what)
         if name == "unuse":
@@ -84,25 +89,8 @@ def _list(site: Installation, _: argparse.Namespace) -> None:
         say(f"{site.home.settings} says that the models are those in {site.settings.models}")
 
 
-def _path(site: Installation, named: str) -> Path:
-    """Return the card that is meant by a file's name, or by a model's name or hash.
-
-    Raises
-    ------
-    UserError
-        If it is a file or folder beside or in which there are cards, but is none.
-    """
-    path = Path(named)
-    cards = sorted(path.glob(f"*{CARD_SUFFIX}")) if path.is_dir() else [path.with_suffix(CARD_SUFFIX)]
-    if path.is_dir() and cards:
-        raise UserError(f"{path} is a folder; name a card in it: {', '.join(map(str, cards))}")
-    if path.suffix == ".onnx" and cards[0].is_file():
-        raise UserError(f"{path} is the network of a model; name its card: {cards[0]}")
-    return path if path.is_file() else model_called(named, known_models(site)).path
-
-
 def _use(site: Installation, arguments: argparse.Namespace) -> None:
-    model = read_model(_path(site, arguments.model))
+    model = read_model(card_called(arguments.model, partial(known_models, site)))
     if arguments.role not in (None, model.card.role):
         wanted = ROLES[arguments.role].title
         raise UserError(f"{model.card.name} is a {model.card.title}, not a {wanted}; name another model")
@@ -169,11 +157,7 @@ def _wanted() -> bool:
 
 
 def _show(site: Installation, arguments: argparse.Namespace) -> None:
-    path = _path(site, arguments.model)
-    try:
-        card = card_from_json(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; name a card that is there") from error
+    path, card = _card(arguments.model, site)
     say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
     calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
     if isinstance(card, ReadoutCard):
@@ -184,6 +168,12 @@ def _show(site: Installation, arguments: argparse.Namespace) -> None:
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:g} of {figure.count} ({figure.data})")
     say(f"card: {path}")
+
+
+def _card(named: str, site: Installation) -> tuple[Path, ModelCard]:
+    """Return the card that is meant and its file; the model's own file may be lost."""
+    path = card_called(named, partial(known_models, site))
+    return path, read_card(path)
 
 
 def _show_labels(card: ReadoutCard) -> None:
@@ -202,7 +192,8 @@ def _bounded(found: Bounds | None) -> str:
 
 
 def _forget(site: Installation, arguments: argparse.Namespace) -> None:
-    model = model_called(arguments.model, known_models(site))
+    _, card = _card(arguments.model, site)
+    model = model_called(card.sha256, known_models(site))
     check_not_used(site.home, model.card.sha256, model.card.name)
     if waiting := forget(site, model):
         say(

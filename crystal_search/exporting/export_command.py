@@ -5,20 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.arguments import fraction
-from crystal_search.card_file import card_from_json
-from crystal_search.errors import ModelError, UserError
-from crystal_search.model import CARD_SUFFIX, in_role, read_model, write_card, write_model
-from crystal_search.model_card import ROLES, ClassifierCard, CrystalCard, ImageCard, ModelCard
+from crystal_search.errors import UserError
+from crystal_search.model import CARD_SUFFIX, in_role, read_card, read_model, write_card, write_model
+from crystal_search.model_card import ROLES, ClassifierCard, CrystalCard, ImageCard
+from crystal_search.named_models import model_called, models_at_hand
 from crystal_search.server.installation import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this command's options."""
     parser.add_argument(
-        "source", type=Path, metavar="RUN", help="a training's folder; with --int8 or --features a model's card"
+        "source", type=Path, metavar="RUN", help="a training's folder; with --int8 or --features a model's card or name"
     )
     parser.add_argument("--name", help="of the model (default: the folder's; of an int8 model: that with -int8)")
-    parser.add_argument("--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is)")
+    parser.add_argument(
+        "--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is; here if it is a name)"
+    )
     parser.add_argument("--data", type=Path, help="dataset to calibrate on (default: what RUN learnt from)")
     parser.add_argument(
         "--least-in-drops",
@@ -41,6 +43,9 @@ def run(arguments: argparse.Namespace) -> None:
     ModelError
         If the numbers are not good enough.
     """
+    if not arguments.source.exists():
+        arguments.source = model_called(str(arguments.source), models_at_hand()).path
+        arguments.models = arguments.models or Path()
     if arguments.features:
         _add_features(arguments)
     elif arguments.source.is_dir():
@@ -107,17 +112,10 @@ def _add_features(arguments: argparse.Namespace) -> None:
 
 
 def _tell(path: Path) -> None:
-    card = _card(path)
+    card = read_card(path)
     calibrated = f", temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
     say(f"{path}: {card.title} {card.architecture}, sha256 {card.sha256[:12]}{calibrated}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:.4f} of {figure.count} ({figure.data})")
     if card.scores_images:
         say(f"put it to use with: crystal-search models use {path}")
-
-
-def _card(path: Path) -> ModelCard:
-    try:
-        return card_from_json(path.read_bytes())
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; export it again") from error

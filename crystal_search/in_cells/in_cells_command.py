@@ -21,8 +21,8 @@ from crystal_search.in_cells.cells_of_images import CRYSTAL, LEAST_SHARE, CellsO
 from crystal_search.in_cells.crystals_and_cells import Counting, check_called, counted, found_in, paired, read_drawn
 from crystal_search.in_cells.yield_tables import image_table, well_table, wells_of
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import in_role, read_model
 from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import named_model
 from crystal_search.processes import processors
 from crystal_search.synthesis.rendered_folder import CELL
 
@@ -40,8 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FROM",
         help="crystals: annotations, as crystals --coco writes them (default: those of ANNOTATIONS)",
     )
-    add("--crystals-from", choices=READ, help="format of these (default: by their names)")
-    crystals.add_argument("--model", type=Path, metavar="CARD", help="look for crystals by a crystal detector")
+    add("--crystals-format", choices=READ, help="of these (default: by their names)")
+    crystals.add_argument(
+        "--detector", metavar="CARD_OR_NAME", help="look for crystals by a crystal detector: its card or name"
+    )
     add("--csv", type=Path, required=True, help="one row for every image")
     add("--yields", type=Path, metavar="CSV", help="one row for every well")
     add("--wells", type=Path, metavar="CSV", help="path and well of each image (default: as names tell)")
@@ -83,13 +85,15 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _counted(cells: Sequence[AnnotatedImage], arguments: argparse.Namespace, counting: Counting) -> list[CellsOfImage]:
-    if arguments.model:
+    if arguments.detector:
         return _searched(cells, arguments, counting)
     if not arguments.crystals:
         if not any(is_crystal(each) for image in cells for each in image.objects):
-            sys.stderr.write(f"warning: no crystal is marked in {arguments.cells}; --crystals or --model tell others\n")
+            sys.stderr.write(
+                f"warning: no crystal is marked in {arguments.cells}; --crystals or --detector tell others\n"
+            )
         return [counted(image, image, counting) for image in cells]
-    others = read_drawn(arguments.crystals, arguments.crystals_from, ReadOptions(images=arguments.images))
+    others = read_drawn(arguments.crystals, arguments.crystals_format, ReadOptions(images=arguments.images))
     check_called(others, arguments.crystals, CRYSTAL)
     return [counted(image, other, counting) for image, other in paired(cells, others)]
 
@@ -98,7 +102,7 @@ def _searched(cells: Sequence[AnnotatedImage], arguments: argparse.Namespace, co
     """Return what images hold by a detector; one that is not there, or cannot be read, says so."""
     folder = arguments.images or (arguments.cells if arguments.cells.is_dir() else arguments.cells.parent)
     pictures = {image.name: picture_of(image.name, [folder]) for image in cells}
-    model = in_role(read_model(arguments.model), CrystalCard)
+    model = named_model(arguments.detector, CrystalCard)
     search = Search(network=OnnxNetwork(model, threads=arguments.threads))
     files = searched_files([each for each in pictures.values() if each], search, None)
     found = []

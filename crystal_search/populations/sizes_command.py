@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,13 @@ from crystal_search.arguments import count, length, micrometres
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import FileScales, scales_of
-from crystal_search.direct.scored_files import inputs
+from crystal_search.direct.scored_files import inputs, installed_at
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import named_model
 from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import named_model
 from crystal_search.naming import Naming
 from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames
 from crystal_search.populations.population import populations_of
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("source", type=Path, metavar="FOLDER_OR_CSV", help="images of an experiment, or what `crystals` wrote of them")
-    add("--model", type=Path, metavar="CARD", help="card of a crystal detector, for a folder (default: ours)")
+    add("--detector", metavar="CARD_OR_NAME", help="a crystal detector's card or name, for a folder (default: ours)")
     add("--by", choices=("time",), default="time", help="what populations are told apart by (default: %(default)s)")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--times", type=Path, metavar="CSV", help="path and time of each image, in hours or as dates")
@@ -102,14 +103,14 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     """Return the frames, and what is wrong with images that are none."""
     scales = scales_of(arguments.um_per_px, arguments.home)
     if not arguments.source.is_dir():
-        if arguments.model:
+        if arguments.detector:
             raise UserError(
-                f"{arguments.source} is no folder of images; --model is for one: leave it out for a CSV file"
+                f"{arguments.source} is no folder of images; --detector is for one: leave it out for a CSV file"
             )
         told, wrong = read_frames(arguments.source)
         return [_scaled(each, scales) for each in told], wrong
-    network = OnnxNetwork(named_model(arguments.model, CrystalCard), threads=arguments.threads)
-    search = Search(network=network, scales=scales)
+    model = named_model(arguments.detector, CrystalCard, partial(installed_at, arguments.home))
+    search = Search(network=OnnxNetwork(model, threads=arguments.threads), scales=scales)
     files = searched_files(inputs([arguments.source]), search, None)
     found = list(found_frames(files))
     frames = [each for each in found if isinstance(each, Frame)]

@@ -65,6 +65,11 @@ def models_folder(home: Home, settings: Settings) -> Path:
     return home.models if (home.models / IN_USE).exists() else default_models_folder()
 
 
+def model_folders(home: Home, settings: Settings) -> tuple[Path, ...]:
+    """Return where models of an installation lie that can be called by their names, beside the package's own."""
+    return (home.models, models_folder(home, settings))
+
+
 def recipe_of(site: Installation) -> Recipe:
     """Return what new scores are made with.
 

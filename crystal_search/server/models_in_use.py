@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crystal_search.card_file import ABOUT, card_from_json, card_to_json
-from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UnknownNameError, UserError
+from crystal_search.card_file import ABOUT, card_to_json
+from crystal_search.errors import ConfigError, ModelError, ModelMismatchError, UserError
 from crystal_search.files import write_whole
 from crystal_search.images import WITH_OPENCV, channels_of
 from crystal_search.inference import OnnxNetwork
@@ -30,69 +30,41 @@ from crystal_search.model import (
     cards_in,
     default_model,
     default_models,
-    default_models_folder,
     hashes_of,
     model_in_any,
     models_in_use,
     read_model,
 )
 from crystal_search.model_card import ModelCard
+from crystal_search.named_models import HASH_DIGITS, ModelAtHand, models_at_hand
 from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.home import Home
-from crystal_search.server.installation import Installation
+from crystal_search.server.installation import Installation, model_folders
 from crystal_search.server.unit_states import WITH_RESULT, is_in
 
 log = logging.getLogger(__name__)
 
-HASH_DIGITS = 12
 LONGEST_NAME = 70  #: of a file's name that is kept before the hash
 OF_LABELS = ("fitted_at", "labels_sha256", "held_out", "proven", "difference", "figures")  #: how a readout was made
 TOLD = ("name", "file", *ABOUT, *OF_LABELS)  #: what a card only tells people
 
 
 @dataclass(frozen=True, slots=True)
-class KnownModel:
+class KnownModel(ModelAtHand):
     """A model that can be put to use by its name."""
 
-    card: ModelCard
-    path: Path  #: of the card
     in_use: bool
     since: str  #: when it was put to use; empty where nobody did
-
-    @property
-    def short_hash(self) -> str:
-        """The first digits of its hash."""
-        return self.card.sha256[:HASH_DIGITS]
 
 
 def known_models(site: Installation) -> list[KnownModel]:
     """Return the models of the home, of the folder in use and of the package, each once, by role and name."""
     chosen = {model.card.sha256 for model in default_models(site.models)}
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
-    paths: dict[str, Path] = {}
-    for folder in (site.home.models, site.models, default_models_folder()):
-        paths = cards_in(folder) | paths
-    cards = {sha256: card_from_json(path.read_bytes()) for sha256, path in paths.items()}
-    found = [KnownModel(card, paths[sha256], sha256 in chosen, since.get(sha256, "")) for sha256, card in cards.items()]
-    return sorted(found, key=lambda each: (each.card.role, each.card.name, each.card.sha256))
-
-
-def model_called(name: str, known: Iterable[KnownModel]) -> KnownModel:
-    """Return the model of `known` that has this name, or whose hash begins so.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none, or more than one; the message lists those there are.
-    """
-    known = list(known)
-    fitting = [each for each in known if name in (each.card.name, each.short_hash, each.card.sha256)]
-    if len(fitting) == 1:
-        return fitting[0]
-    listed = ", ".join(f"{each.card.name} ({each.short_hash})" for each in fitting or known)
-    if fitting:
-        raise UnknownNameError(f"{len(fitting)} models are called {name!r}: {listed}; give the hash")
-    raise UnknownNameError(f"no model {name!r}; give a card's file, or choose from {listed}")
+    return [
+        KnownModel(each.card, each.path, each.card.sha256 in chosen, since.get(each.card.sha256, ""))
+        for each in models_at_hand(model_folders(site.home, site.settings))
+    ]
 
 
 def put_to_use(

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
     suspension = parser.add_argument_group("suspension")
-    suspension.add_argument("--crystals", type=count, default=100, help="at most in an image (default: %(default)s)")
+    suspension.add_argument("--most-crystals", type=count, default=100, help="in an image (default: %(default)s)")
     suspension.add_argument(
         "--overlap",
         type=float,
@@ -131,7 +131,7 @@ def _write_suspension(arguments: argparse.Namespace) -> str:
     from crystal_search.synthesis.suspension.suspension_writing import Which, write_set
 
     settings = Settings(
-        most=arguments.crystals,
+        most=arguments.most_crystals,
         overlap=arguments.overlap,
         across_border=arguments.border,
         noise=not arguments.no_noise,
@@ -195,7 +195,7 @@ def _write_growth(arguments: argparse.Namespace) -> str:
 
     law = GrowthLaw(
         hours=max(arguments.hours),
-        crystals=arguments.crystals,
+        crystals=arguments.most_crystals,
         growth_px_per_hour=arguments.growth,
         depletion=arguments.depletion,
         nucleation=arguments.nucleation,

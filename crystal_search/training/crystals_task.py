@@ -73,7 +73,7 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
     network_for("crystals", request.network)
     architecture = detector_named(request.network)
     _check(request, architecture)
-    dataset, classes = open_to_train(request.data), (CRYSTAL, DROP) if request.drops else (CRYSTAL,)
+    dataset, classes = open_to_train(request.data), (CRYSTAL, DROP) if request.teach_drops else (CRYSTAL,)
     learning = LEARNING[architecture.decoding]
     source = _learnt_from(request, dataset, learning)
     return Task(
@@ -107,7 +107,7 @@ def _kept(request: CrystalRequest) -> dict[str, object]:
         "width": request.width_px,
         "side": request.side_px,
         "normalisation": request.normalisation,
-        "drops": request.drops,
+        "drops": request.teach_drops,
         "steady": request.steady or None,
     }
 
@@ -120,8 +120,10 @@ def _steadied(network: nn.Module, _step: int) -> None:
 
 
 def _check(request: CrystalRequest, architecture: Detector) -> None:
-    if request.drops and architecture.classes < 2:
-        raise UserError(f"{request.network} tells no drops from crystals; leave out --drops, or name a mask-rcnn-...")
+    if request.teach_drops and architecture.classes < 2:
+        raise UserError(
+            f"{request.network} tells no drops from crystals; leave out --teach-drops, or name a mask-rcnn-..."
+        )
     if request.pretrained:
         if request.start_from is not None:
             raise UserError("--pretrained and --start-from are two beginnings; name one of them")
@@ -154,7 +156,7 @@ def _source(
         augmented=split == "train",
         normalisation=request.normalisation,
         target=learning.target,
-        with_drops=request.drops,
+        with_drops=request.teach_drops,
         split=split,
     )
     source.refresh()

@@ -208,7 +208,7 @@ class CrystalRequest(Request):
     normalisation: Annotated[
         Literal["local-contrast-1", "centred-1", "clahe-1"], Option("of images (default: local-contrast-1)")
     ] = "local-contrast-1"
-    drops: Annotated[bool, Option("teach where the drop is, too (mask-rcnn-...)")] = False
+    teach_drops: Annotated[bool, Option("teach where the drop is, too (mask-rcnn-...)")] = False
     pretrained: Annotated[bool, Option("begin with published weights of torchvision (mask-rcnn-...)")] = False
 
 

@@ -9,6 +9,7 @@ import pytest
 from crystal_search.exit_codes import BAD_MODEL
 from crystal_search.model import Model, default_models, read_model, references
 from crystal_search.model_card import ModelCard
+from crystal_search.named_models import model_called
 from crystal_search.server.engines.boinc.app_versions import AppVersion, Stock, VolunteersModel
 from crystal_search.server.engines.boinc.boinc_database import BoincDatabase
 from crystal_search.server.engines.boinc.boinc_report import held_back
@@ -17,7 +18,7 @@ from crystal_search.server.engines.boinc.supplying import UPDATE, supply
 from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.imaging.stored_images import Removal
 from crystal_search.server.installation import recipe_of
-from crystal_search.server.models_in_use import known_models, model_called, put_to_use
+from crystal_search.server.models_in_use import known_models, put_to_use
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from tests.boinc_place import FROZEN, Place
 from tests.boinc_site import LINUX, WINDOWS, frozen

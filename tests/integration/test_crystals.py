@@ -74,14 +74,14 @@ def test_sections_are_joined_to_crystals_with_a_volume(
     (tmp_path / "stack").mkdir()
     for number in range(2):
         (tmp_path / "stack" / f"{number}.png").write_bytes(picture(0))
-    words = ["crystals", str(tmp_path / "stack"), "--model", str(card), "--csv", str(tmp_path / "stack.csv")]
-    assert main([*words, "--z", "2"]) == OK
+    words = ["crystals", str(tmp_path / "stack"), "--detector", str(card), "--csv", str(tmp_path / "stack.csv")]
+    assert main([*words, "--section-um", "2"]) == OK
     (row,) = rows_in(tmp_path / "stack.csv")
     assert row["error"].startswith("the scale of the image is not known")
     assert "1 stacks have no volumes" in capsys.readouterr().err
     home = Home(tmp_path / "home").made()
     home.settings.write_text('[micrometres_per_pixel]\n"all images" = 0.5\n')
-    assert main([*words, "--z", "2", "--home", str(home.path)]) == OK
+    assert main([*words, "--section-um", "2", "--home", str(home.path)]) == OK
     rows = rows_in(tmp_path / "stack.csv")
     assert {(row["path"], row["um_per_px"], row["scale_from"]) for row in rows} == {
         (str(tmp_path / "stack"), "0.5", "settings")
@@ -136,7 +136,7 @@ def test_images_are_searched_without_a_database(card: Path, tmp_path: Path, caps
     model = read_model(card)
     write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="eager", least_probability=0.01), tmp_path)
     found, overlays, coco = tmp_path / "found.csv", tmp_path / "overlays", tmp_path / "found.json"
-    words = ["crystals", str(images), "--model", str(eager), "--csv", str(found), "--um-per-px", "2"]
+    words = ["crystals", str(images), "--detector", str(eager), "--csv", str(found), "--um-per-px", "2"]
     assert main([*words, "--overlays", str(overlays), "--coco", str(coco)]) == OK
     assert "in 2 images" in capsys.readouterr().out
     with found.open() as file:
@@ -171,7 +171,16 @@ def rows_in(path: Path) -> list[dict[str, str]]:
 def test_it_says_where_to_shoot_and_why_there_is_no_place_to_dispense_at(eager: Path, tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(picture(0))
     (tmp_path / "1.png").write_bytes(b"no picture")
-    words = ["crystals", str(tmp_path), "--model", str(eager), "--csv", str(tmp_path / "found.csv"), "--um-per-px", "2"]
+    words = [
+        "crystals",
+        str(tmp_path),
+        "--detector",
+        str(eager),
+        "--csv",
+        str(tmp_path / "found.csv"),
+        "--um-per-px",
+        "2",
+    ]
     aims = ["--targets", str(tmp_path / "targets.csv"), "--dispense", str(tmp_path / "dispense.csv")]
     assert main([*words, *aims, "--spacing", "20", "--overlays", str(tmp_path / "pictures")]) == OK
     found = [row for row in rows_in(tmp_path / "found.csv") if row["crystal"]]
@@ -193,14 +202,14 @@ def test_in_a_drop_it_says_where_to_dispense_or_how_near_everything_is(card: Pat
     well = next(plate_folder().glob("*.jpg"))
     model = read_model(card)
     write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="shy", least_probability=1.0), tmp_path)
-    words = ["crystals", str(well), "--model", str(tmp_path / "shy.card.json"), "--csv", str(tmp_path / "found.csv")]
+    words = ["crystals", str(well), "--detector", str(tmp_path / "shy.card.json"), "--csv", str(tmp_path / "found.csv")]
     asked = ["--dispense", str(tmp_path / "dispense.csv"), "--candidates", "3"]
     assert main([*words, *asked, "--um-per-px", "2", "--overlays", str(tmp_path / "pictures")]) == OK
     first, *others = rows_in(tmp_path / "dispense.csv")
     assert (first["candidate"], first["to_crystal_um"], first["refused"]) == ("1", "", "")
     assert float(first["to_border_um"]) >= 84
     assert all(float(row["to_border_um"]) <= float(first["to_border_um"]) for row in others)
-    assert main([*words, *asked, "--um-per-px", "2", "--clearance", "5000"]) == OK
+    assert main([*words, *asked, "--um-per-px", "2", "--least-clearance", "5000"]) == OK
     (refused,) = rows_in(tmp_path / "dispense.csv")
     assert f"{float(first['to_border_um']):.0f} um from the drop's border; wanted are 5000 um" in refused["refused"]
     assert main([*words, *asked]) == OK
@@ -219,7 +228,7 @@ def test_of_a_well_only_what_lies_in_the_drop_counts_where_that_is_asked(eager: 
         rows = rows_in(tmp_path / "found.csv")
         return {(float(row["centre_row_px"]), float(row["centre_column_px"])) for row in rows if row["crystal"]}
 
-    words = ["crystals", str(well), "--model", str(eager), "--csv", str(tmp_path / "found.csv")]
+    words = ["crystals", str(well), "--detector", str(eager), "--csv", str(tmp_path / "found.csv")]
     assert main(words) == OK
     everywhere = centres()
     assert main([*words, "--in-drops", "--crystals-from", "0"]) == OK
@@ -241,7 +250,7 @@ def test_where_not_one_image_can_be_read_the_command_fails_and_the_table_says_wh
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "found.csv"
-    assert main(["crystals", str(tmp_path / "nowhere"), "--model", str(card), "--csv", str(table)]) == 1
+    assert main(["crystals", str(tmp_path / "nowhere"), "--detector", str(card), "--csv", str(table)]) == 1
     assert f"not one image could be read; {table} says why" in capsys.readouterr().err
     assert [row["error"] for row in rows_in(table)] == ["No such file or directory"]
 
@@ -256,10 +265,13 @@ def test_a_folder_of_a_robot_becomes_lists_for_dispensers(
     (folder / "whole plate.jpg").write_bytes((plate_folder() / "demo_01A_1.jpg").read_bytes())
     model = read_model(card)
     write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="shy", least_probability=1.0), tmp_path)
-    words = ["crystals", str(folder), "--model", str(tmp_path / "shy.card.json"), "--csv", str(tmp_path / "found.csv")]
+    card, found = tmp_path / "shy.card.json", tmp_path / "found.csv"
+    words = ["crystals", str(folder), "--detector", str(card), "--csv", str(found)]
     echo = ["--echo", str(tmp_path / "echo.csv"), "--volume-nl", "25", "--source-plate", "DMSO", "--source-well", "A1"]
     asked = [*words, *echo, "--soakdb", str(tmp_path / "soakdb.csv"), "--plate-kind", "swissci-3"]
-    assert main([*asked, "--dispense", str(tmp_path / "dispense.csv"), "--um-per-px", "2", "--clearance", "5"]) == OK
+    assert (
+        main([*asked, "--dispense", str(tmp_path / "dispense.csv"), "--um-per-px", "2", "--least-clearance", "5"]) == OK
+    )
     told = capsys.readouterr()
     assert f"2 of 2 drops are in {tmp_path / 'echo.csv'}" in told.out
     assert "whole plate.jpg: not like PLATE_01A_1.jpg" in told.err
@@ -288,7 +300,7 @@ def test_the_settings_say_the_scale_before_the_file_does(card: Path, tmp_path: P
     (tmp_path / "images").mkdir()
     image = Pillow.open(io.BytesIO(picture(0)))
     image.save(tmp_path / "images" / "0.png", dpi=(10160, 10160))
-    words = ["crystals", str(tmp_path / "images"), "--model", str(card), "--csv", str(tmp_path / "found.csv")]
+    words = ["crystals", str(tmp_path / "images"), "--detector", str(card), "--csv", str(tmp_path / "found.csv")]
     assert main(words) == OK
     assert {(row["um_per_px"][:3], row["scale_from"]) for row in rows_in(tmp_path / "found.csv")} == {("2.5", "file")}
     home = Home(tmp_path / "home").made()
@@ -300,7 +312,7 @@ def test_the_settings_say_the_scale_before_the_file_does(card: Path, tmp_path: P
 def test_how_targets_lie_is_of_no_use_without_targets(
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["crystals", str(tmp_path), "--model", str(card), "--csv", str(tmp_path / "found.csv"), "--spacing", "5"]
+    words = ["crystals", str(tmp_path), "--detector", str(card), "--csv", str(tmp_path / "found.csv"), "--spacing", "5"]
     assert main(words) == USAGE
     assert "name a file by --targets" in capsys.readouterr().err
 
@@ -309,7 +321,7 @@ def test_an_image_without_crystals_has_a_row_too(card: Path, tmp_path: Path) -> 
     model = read_model(card)
     write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="shy", least_probability=1.0), tmp_path)
     (tmp_path / "0.png").write_bytes(picture(0))
-    words = ["crystals", str(tmp_path / "0.png"), "--model", str(tmp_path / "shy.card.json")]
+    words = ["crystals", str(tmp_path / "0.png"), "--detector", str(tmp_path / "shy.card.json")]
     assert main([*words, "--csv", str(tmp_path / "found.csv")]) == OK
     with (tmp_path / "found.csv").open() as file:
         (row,) = csv.DictReader(file)
@@ -319,11 +331,11 @@ def test_an_image_without_crystals_has_a_row_too(card: Path, tmp_path: Path) -> 
 def test_a_place_that_is_not_there_is_told_before_anything_is_searched(
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["crystals", str(tmp_path / "missing.png"), "--model", str(card), "--csv"]
+    words = ["crystals", str(tmp_path / "missing.png"), "--detector", str(card), "--csv"]
     assert main([*words, str(tmp_path / "nowhere" / "found.csv")]) == USAGE
     assert "there is no folder" in capsys.readouterr().err
     drop_locator = str(default_models_folder() / "drop-unet-2.card.json")
-    words = ["crystals", str(tmp_path), "--model", drop_locator, "--csv", str(tmp_path / "found.csv")]
+    words = ["crystals", str(tmp_path), "--detector", drop_locator, "--csv", str(tmp_path / "found.csv")]
     assert main(words) != OK
     assert "is a drop locator, expected a crystal detector" in capsys.readouterr().err
 
@@ -337,7 +349,7 @@ def test_a_folder_of_images_is_searched_for_crystals_over_time(card: Path, tmp_p
     times.write_text("path,time\n0.png,1\n1.png,2.5\n")
     model = read_model(card)
     write_model(model.onnx, replace(in_role(model, CrystalCard).card, name="eager", least_probability=0.01), tmp_path)
-    words = ["crystals", "sizes", str(images), "--model", str(tmp_path / "eager.card.json"), "--times", str(times)]
+    words = ["crystals", "sizes", str(images), "--detector", str(tmp_path / "eager.card.json"), "--times", str(times)]
     assert main([*words, "--csv", str(out), "--page", str(tmp_path / "page.html")]) == OK
     assert "long_px_median" in rows_in(out)[0]
     home = Home(tmp_path / "home").made()

@@ -69,7 +69,7 @@ def test_every_client_finds_crystals_until_the_detector_is_forgotten(
 
 def test_files_of_ones_own_are_searched_by_a_detector_that_is_named(tmp_path: Path) -> None:
     card = tiny_detector(tmp_path / "out")
-    words = ["score", str(WELL), "--crystals", str(card), "--um-per-px", "2", "--csv", str(tmp_path / "scores.csv")]
+    words = ["score", str(WELL), "--detector", str(card), "--um-per-px", "2", "--csv", str(tmp_path / "scores.csv")]
     assert main([*words, "--workers", "1"]) == OK
     (row,) = rows_in(tmp_path / "scores.csv")
     networks = loaded([*default_models(default_models_folder()), read_model(card)])
@@ -81,7 +81,7 @@ def test_files_of_ones_own_are_searched_by_a_detector_that_is_named(tmp_path: Pa
 
 def test_a_card_that_is_no_detectors_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     classifier = default_models_folder() / "squeezenet-wells-2.card.json"
-    words = ["score", str(WELL), "--crystals", str(classifier), "--csv", str(tmp_path / "scores.csv")]
+    words = ["score", str(WELL), "--detector", str(classifier), "--csv", str(tmp_path / "scores.csv")]
     assert main(words) != OK
     assert "squeezenet-wells-2 is a classifier, expected a crystal detector" in capsys.readouterr().err
     assert not (tmp_path / "scores.csv").exists()

@@ -20,7 +20,7 @@ HOURS = ("0", "4", "6", "8", "10")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a rendered experiment without a crystal at its first time."""
     folder = tmp_path_factory.mktemp("growth") / "set"
-    words = ["--crystals", "20", "--hours", *HOURS, "--frames", "2", "--no-noise", "--batch", "4"]
+    words = ["--most-crystals", "20", "--hours", *HOURS, "--frames", "2", "--no-noise", "--batch", "4"]
     assert main(["render", "growth", "--out", str(folder), *words]) == OK
     return folder
 
@@ -89,7 +89,7 @@ def test_images_are_searched_by_the_shipped_detector(
     [
         (["crystals.csv"], "tell them with --times"),
         (["crystals.csv", "--times", "concentrations.csv"], "has no column path"),
-        (["crystals.csv", "--times", "times.csv", "--model", "x.json"], "leave it out for a CSV file"),
+        (["crystals.csv", "--times", "times.csv", "--detector", "x.json"], "leave it out for a CSV file"),
         (["no.csv"], "cannot read"),
         (["truth.csv"], "has no column path"),
     ],

@@ -64,7 +64,7 @@ def test_it_becomes_a_model_that_finds_and_is_judged_as_others(
     card = in_role(read_model(tmp_path / "tiny.card.json"), CrystalCard).card
     assert (card.decoding, [each.name for each in card.outputs]) == ("instances", ["instances", "corners", "masks"])
     (tmp_path / "0.png").write_bytes(picture(0))
-    asked = ["crystals", str(tmp_path / "0.png"), "--model", str(tmp_path / "tiny.card.json")]
+    asked = ["crystals", str(tmp_path / "0.png"), "--detector", str(tmp_path / "tiny.card.json")]
     assert main([*asked, "--csv", str(tmp_path / "found.csv")]) == OK
     with (tmp_path / "found.csv").open() as file:
         assert all(row["error"] == "" for row in csv.DictReader(file))

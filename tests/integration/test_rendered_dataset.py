@@ -47,7 +47,8 @@ def test_rendered_wells_keep_all_that_is_known_of_them(wells: Path) -> None:
 
 
 def test_crystals_in_suspension_are_a_dataset_without_chops(tmp_path: Path) -> None:
-    render = ["render", "suspension", "--out", str(tmp_path / "raw"), "--count", "8", "--crystals", "6", "--no-sheet"]
+    render = ["render", "suspension", "--out", str(tmp_path / "raw"), "--count", "8", "--no-sheet"]
+    render += ["--most-crystals", "6"]
     assert main(render) == 0
     out = tmp_path / "data"
     assert main(["dataset", "build", str(tmp_path / "raw"), "--out", str(out), "--workers", "1"]) == 0

@@ -207,7 +207,9 @@ def test_volumes_need_the_one_size_of_a_pixel(scales: tuple[float | None, ...], 
     assert row["volume_um3"] is None
 
 
-@pytest.mark.parametrize("words", [["--z", "0"], ["--z", "2", "--um-per-px", "nan"], ["--um-per-px", "1e9"]])
+@pytest.mark.parametrize(
+    "words", [["--section-um", "0"], ["--section-um", "2", "--um-per-px", "nan"], ["--um-per-px", "1e9"]]
+)
 def test_scales_that_cannot_be_are_refused_before_anything_is_searched(
     words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

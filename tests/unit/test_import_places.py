@@ -125,7 +125,7 @@ def test_images_that_come_one_by_one_are_of_one_inspection(tmp_path: Path, imagi
 
 def test_the_gap_between_inspections_can_be_said(tmp_path: Path, imaging: MemoryImaging) -> None:
     made(tmp_path, *timed("01120000", "01122000", "01124000"))
-    naming = naming_of(parsed("--pattern", TIMED, "--gap", "15"))
+    naming = naming_of(parsed("--pattern", TIMED, "--gap-minutes", "15"))
     import_folder(tmp_path, imaging, naming)
     assert list(inspections(imaging).values()) == [1, 2, 3]
 

@@ -301,12 +301,11 @@ def test_a_detectors_crystals_count_alike_by_its_model_and_by_what_crystals_wrot
     (folder / "bad.png").write_bytes(b"no picture")
     card = str(tiny_detector(tmp_path))
     found, by_file, by_model = (tmp_path / name for name in ("found.json", "file.csv", "model.csv"))
-    assert (
-        main(["crystals", str(folder), "--model", card, "--csv", str(tmp_path / "c.csv"), "--coco", str(found)]) == OK
-    )
+    search = ["crystals", str(folder), "--detector", card, "--csv", str(tmp_path / "c.csv")]
+    assert main([*search, "--coco", str(found)]) == OK
     words = ["crystals", "in-cells", str(folder)]
     assert main([*words, "--crystals", str(found), "--csv", str(by_file)]) == OK
-    assert main([*words, "--model", card, "--csv", str(by_model)]) == OK
+    assert main([*words, "--detector", card, "--csv", str(by_model)]) == OK
     assert "2 images could not be counted" in capsys.readouterr().out
     first, gone, bad = rows(by_model)
     assert rows(by_file)[0] == first

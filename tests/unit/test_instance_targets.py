@@ -142,7 +142,7 @@ def test_equalised_images_have_the_contrast_that_dim_parts_lack() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--drops"], "dense-crystals tells no drops from crystals; leave out --drops"),
+        (["--teach-drops"], "dense-crystals tells no drops from crystals; leave out --teach-drops"),
         (["--pretrained"], f"no weights of dense-crystals are published, but of {', '.join(PUBLISHED)}"),
         (["--pretrained", "--start-from", "x", "--network", "mask-rcnn-light"], "are two beginnings; name one of them"),
     ],

@@ -235,7 +235,7 @@ def test_run_lengths_come_back_as_masks(bits: int) -> None:
 
 
 def test_a_set_is_written_with_its_truth(tmp_path: Path) -> None:
-    words = ("--count", "3", "--crystals", "20", "--split", "test", "--seed-start", "7", "--out", str(tmp_path))
+    words = ("--count", "3", "--most-crystals", "20", "--split", "test", "--seed-start", "7", "--out", str(tmp_path))
     assert main(["render", "suspension", *words]) == 0
     truth = json.loads((tmp_path / "annotations.json").read_text())
     assert [each["file_name"] for each in truth["images"]] == ["000007.png", "000008.png", "000009.png"]
@@ -282,7 +282,7 @@ def test_what_cannot_be_rendered_is_refused(
 
 
 def test_a_set_without_a_contact_sheet_has_none(tmp_path: Path) -> None:
-    words = ("--count", "1", "--crystals", "3", "--no-sheet", "--out", str(tmp_path))
+    words = ("--count", "1", "--most-crystals", "3", "--no-sheet", "--out", str(tmp_path))
     assert main(["render", "suspension", *words]) == 0
     names = {"images", "annotations.json", "checksums.sha256", "histograms.csv", "histograms.png"}
     assert {path.name for path in tmp_path.iterdir()} == names

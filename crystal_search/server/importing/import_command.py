@@ -50,7 +50,7 @@ def add_naming_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how the names in a folder are read, and which are passed over."""
     add_names(parser, more=("any",))
     gap = "between two inspections, where each image has its time (default: %(default)g)"
-    parser.add_argument("--gap", type=float, default=30.0, metavar="MINUTES", help=gap)
+    parser.add_argument("--gap-minutes", type=float, default=30.0, metavar="MINUTES", help=gap)
     exclude = "files and folders that are passed over"
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB", help=exclude)
 
@@ -63,7 +63,7 @@ def naming_of(arguments: argparse.Namespace) -> Naming:
     UserError
         If they do not go together.
     """
-    return replace(names_of(arguments), gap_minutes=arguments.gap, exclude=tuple(arguments.exclude))
+    return replace(names_of(arguments), gap_minutes=arguments.gap_minutes, exclude=tuple(arguments.exclude))
 
 
 def naming_at(site: Installation, naming: Naming) -> Naming:

@@ -1,0 +1,82 @@
+"""Models as people name them, in whatever option."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crystal_search.commands import AMONG_FILES, COMMANDS, CommandParser, parser_for
+from crystal_search.errors import ModelMismatchError, UnknownNameError, UserError
+from crystal_search.evaluation.contenders import networks_called
+from crystal_search.model import default_model, default_models_folder, write_model
+from crystal_search.model_card import ClassifierCard, CrystalCard, ReadoutCard
+from crystal_search.named_models import card_called, model_called, models_at_hand, named_model
+
+DETECTOR, CLASSIFIER = default_model(CrystalCard).card, default_model(ClassifierCard).card
+
+
+def test_a_shipped_model_is_called_by_name_hash_or_card() -> None:
+    card = default_models_folder() / f"{DETECTOR.name}.card.json"
+    for called in (DETECTOR.name, DETECTOR.sha256, DETECTOR.sha256[:12], str(card)):
+        assert card_called(called, models_at_hand, CrystalCard) == card
+    assert networks_called([Path(DETECTOR.name), card, default_models_folder()]) == [card, card, card.parent]
+
+
+def test_what_is_not_there_is_refused_with_the_models_of_that_role() -> None:
+    listed = rf"^no model 'dense'; give a card's file, or choose from {DETECTOR.name} \({DETECTOR.sha256[:12]}\)$"
+    with pytest.raises(UnknownNameError, match=listed):
+        named_model("dense", CrystalCard)
+    with pytest.raises(UnknownNameError, match=r"or choose from none$"):
+        named_model("RI1000-0081", ReadoutCard)
+    with pytest.raises(ModelMismatchError, match=f"{CLASSIFIER.name} is a classifier, expected a crystal detector"):
+        named_model(CLASSIFIER.name, CrystalCard)
+    with pytest.raises(UserError, match="is a folder; name a card in it"):
+        named_model(str(default_models_folder()), CrystalCard)
+
+
+def test_of_two_models_of_one_name_the_role_decides_else_the_hash(tmp_path: Path) -> None:
+    twin = write_model(b"another file", replace(CLASSIFIER, name=DETECTOR.name), tmp_path)
+    known = models_at_hand([tmp_path])
+    assert model_called(DETECTOR.name, known, CrystalCard).card == DETECTOR
+    with pytest.raises(UnknownNameError, match=f"2 models are called '{DETECTOR.name}'.*give the hash"):
+        model_called(DETECTOR.name, known)
+    (hash_of_twin,) = (each.short_hash for each in known if each.path == twin)
+    assert model_called(hash_of_twin, known).path == twin
+
+
+def parsers() -> Iterator[tuple[str, CommandParser]]:
+    waiting = [(command, parser_for(command)) for command in (*COMMANDS, *AMONG_FILES)]
+    while waiting:
+        name, parser = waiting.pop()
+        yield name, parser
+        waiting += [(f"{name} {each}", inner) for each, inner in parser.commands.items()]
+
+
+KINDS = dict.fromkeys(("int", "count", "float", "length", "micrometres", "square_side"), "a number") | {"str": "text"}
+
+
+def meaning(action: argparse.Action) -> object:
+    """Return what kind of value an option takes, as far as that can be told."""
+    kind = getattr(action.type, "__name__", "text")
+    return "no value" if action.nargs == 0 else KINDS.get(kind, kind)
+
+
+#: Commands about crystals: their options mean the same in each of them.
+ABOUT_CRYSTALS = ("score", "crystals", "crystals sizes", "crystals in-cells", "export", "render", "train crystals")
+
+
+def test_an_option_means_one_thing_in_all_commands_about_crystals() -> None:
+    meanings: dict[str, dict[object, list[str]]] = {}
+    for name, parser in parsers():
+        if name in ABOUT_CRYSTALS:
+            for option, action in parser.options.items():
+                meanings.setdefault(option, {}).setdefault(meaning(action), []).append(name)
+    assert {option: told for option, told in meanings.items() if len(told) > 1} == {}
+
+
+def test_a_detector_is_named_alike_everywhere() -> None:
+    detectors = [parser.options["--detector"] for _, parser in parsers() if "--detector" in parser.options]
+    assert len(detectors) == 4
+    assert {(each.metavar, each.type) for each in detectors} == {("CARD_OR_NAME", None)}
