@@ -42,6 +42,12 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("section_um", "number", "step from section to section, micrometres"),
         Column("image_height_px", "count", "height of the image, stored pixels"),
         Column("image_width_px", "count", "width of the image, stored pixels"),
+        Column(
+            "found_share",
+            "share",
+            "of the crystals of this size in suspensions, which share the detector finds, as its card says; empty: not "
+            "known, or less probable than those of which it says it",
+        ),
     ),
     "What was drawn in images": (
         Column("height_px", "count", "rows of the image"),

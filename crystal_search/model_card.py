@@ -209,6 +209,32 @@ class ImageCard(ModelCard):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundShare:
+    """Which share of the crystals of a size a detector finds, of the share of the largest, as it was measured."""
+
+    from_probability: float  #: crystals that are less probable are not counted as found
+    half_px2: float  #: area of the oriented box of which half are found, square pixels as the detector sees them
+    spread: float  #: of the logarithm of the area, by which the logistic curve rises
+
+    def of(self, area_px2: float) -> float:
+        """Return the share of the crystals of an area.
+
+        >>> FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5).of(120.0)
+        0.8
+        """
+        return float(1 / (1 + (self.half_px2 / area_px2) ** (1 / self.spread)))
+
+    @classmethod
+    def read(cls, read: Reader) -> "FoundShare":
+        """Return what a card says of it."""
+        return cls(
+            from_probability=read.number("from_probability", 0, 1),
+            half_px2=read.number("half_px2", 0.1, 1e6),
+            spread=read.number("spread", 0.05, 5),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CrystalCard(ModelCard):
     """The card of a detector of single crystals; an image narrower than its working width is not enlarged."""
 
@@ -221,11 +247,22 @@ class CrystalCard(ModelCard):
     least_in_drops: float | None = None  #: of one that counts in the drop of a well; None: the same
     most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
     decoding: str = DENSE  #: how crystals are read from its answers, a key of `crystals.finding.DECODINGS`
+    found_share: FoundShare | None = None  #: of crystals by their size, in suspensions; None: nobody measured it
 
     @property
     def counts_in_drops(self) -> float:
         """The probability from which on a crystal in a drop counts."""
         return self.least_probability if self.least_in_drops is None else self.least_in_drops
+
+    def share_found(self, area_px2: float, probability: float, width_px: int) -> float | None:
+        """Return which share of the crystals of a size it finds in an image of a width; None where nobody measured.
+
+        Of a crystal that is less probable than those that were counted nobody did.
+        """
+        if self.found_share is None or probability < self.found_share.from_probability:
+            return None
+        scale = min(1.0, self.working_width_px / width_px)
+        return self.found_share.of(area_px2 * scale**2)
 
     @property
     def seen_from(self) -> float:
@@ -254,6 +291,7 @@ class CrystalCard(ModelCard):
             least_in_drops=read.optional_number("least_in_drops", 0, 1) if version > 4 else None,
             most_overlap=read.number("most_overlap", 0, 1),
             decoding=read.choice("decoding", (DENSE, INSTANCES)) if version > 3 else DENSE,
+            found_share=read.optional("found_share", FoundShare.read) if version > 5 else None,
             **told,
         )
         if card.margin_px % card.side_multiple_px:

@@ -30,7 +30,7 @@ from crystal_search.scoring.pipeline import chops_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import CRYSTALS_FROM
 
-COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "scale_from", "error")
+COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "found_share", "scale_from", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class SearchedFile:
     height_px: int = 0
     width_px: int = 0
     crystals: tuple[Crystal, ...] = ()
+    detector: CrystalCard | None = None  #: whose card tells which share of them is found, see `Search`
     scale: FileScale | None = None  #: None where nobody says it
     targets: tuple[Target, ...] | None = None  #: where to shoot; None where nobody asked, or it needs the scale
     dispense: Dispense | None = None  #: where to dispense; None where nobody asked, without scale or drop
@@ -51,6 +52,11 @@ class SearchedFile:
     def um_per_px(self) -> float | None:
         """How large a stored pixel is; None where nobody says it."""
         return self.scale.um_per_px if self.scale else None
+
+    def share_found(self, crystal: Crystal) -> float | None:
+        """Return which share of the crystals of its size are found; None where nobody measured it."""
+        area_px2 = crystal.long_px * crystal.short_px
+        return self.detector.share_found(area_px2, crystal.probability, self.width_px) if self.detector else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +78,13 @@ class Search:
         """The probability from which on a crystal counts."""
         card = self.network.card
         return card.least_probability if self.least_probability is None else self.least_probability
+
+    @property
+    def telling_shares(self) -> CrystalCard | None:
+        """The detector whose card tells which share of crystals is found; None where others, or fewer, count."""
+        share = self.network.card.found_share
+        told = share and not self.classifier and self.counted_from <= share.from_probability
+        return self.network.card if told else None
 
     @property
     def avoided_from(self) -> float:
@@ -133,6 +146,7 @@ def searched(path: Path, search: Search) -> SearchedFile:
         height_px=image.height_px,
         width_px=image.width_px,
         crystals=everywhere,
+        detector=search.telling_shares,
         scale=search.scales.of(path, data),
     )
     if search.classifier and drop is None:
@@ -172,7 +186,8 @@ def rows_of(found: SearchedFile) -> Iterator[dict[str, Cell]]:
         yield nothing | {"error": found.error}
     for number, crystal in enumerate(found.crystals, start=1):
         told = crystal_cells(crystal, (found.height_px, found.width_px), found.um_per_px)
-        yield nothing | {"crystal": number} | told
+        share = found.share_found(crystal)
+        yield nothing | {"crystal": number, "found_share": None if share is None else round(share, 4)} | told
 
 
 def coco_names(paths: Sequence[Path]) -> list[str]:

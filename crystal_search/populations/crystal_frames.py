@@ -1,7 +1,7 @@
 """Frames: images of an experiment with the crystals in each, as ``crystal-search crystals`` tells them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite, radians
 from pathlib import Path
@@ -18,8 +18,10 @@ from crystal_search.errors import UserError
 from crystal_search.formats.scale import PIXEL_UM
 
 BOX = ("centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees")
+SURE = ("probability", "found_share")
 SIZE = ("image_height_px", "image_width_px")
-COLUMNS = {name: (name,) for name in ("path", "crystal", *BOX, "um_per_px", *SIZE, "error")}
+COLUMNS = {name: (name,) for name in ("path", "crystal", *SURE, *BOX, "um_per_px", *SIZE, "error")}
+SURE_FROM = 0.6  #: probability of crystals by which growth is told: false ones shift places among the largest
 BORDER_PX = 2.0  #: a box that comes so near to the border may be that of a crystal that goes on behind it
 LARGEST_PX = 1e6  #: a number beyond is none of an image
 Time = TypeVar("Time", float, datetime)
@@ -31,6 +33,9 @@ class Frame:
 
     path: str
     boxes: NDArray[np.float64]  #: (N, 5), see `crystals.boxes`
+    probabilities: NDArray[np.float64] | None = None  #: (N,); None or NaN of what a person marked
+    found_shares: NDArray[np.float64] | None = None  #: (N,), of crystals of that size; None or NaN where nobody knows
+    stands_for: NDArray[np.float64] | None = None  #: how many of its size each is, (N,); None: one
     height_px: float | None = None  #: None where nobody knows
     width_px: float | None = None
     um_per_px: float | None = None
@@ -38,11 +43,41 @@ class Frame:
     @property
     def weights(self) -> NDArray[np.float64]:
         """How many crystals each stands for, (N,), see `border_weights`; all once where the size is not known."""
+        each = np.ones(len(self.boxes)) if self.stands_for is None else self.stands_for
         if self.height_px is None or self.width_px is None or not len(self.boxes):
-            return np.ones(len(self.boxes))
+            return each
         points = corners(self.boxes)
         size_px = self.height_px, self.width_px
-        return border_weights(points.min(axis=1), points.max(axis=1), size_px, BORDER_PX)
+        return each * border_weights(points.min(axis=1), points.max(axis=1), size_px, BORDER_PX)
+
+    def sure(self, least: float | None) -> "Frame":
+        """Return the frame with those crystals alone that are so probable, or of whose size the share found is known.
+
+        Parameters
+        ----------
+        least
+            None: those of known share, each of which stands for one over it. What a person marked always counts.
+        """
+        nothing = np.full(len(self.boxes), np.nan)
+        probability = nothing if self.probabilities is None else self.probabilities
+        share = nothing if self.found_shares is None or least is not None else self.found_shares
+        counts = np.isnan(probability) | (~np.isnan(share) if least is None else probability >= least)
+        stands_for = 1 / np.where(np.isnan(share), 1.0, share)[counts]
+        boxes, probability, share = self.boxes[counts], probability[counts], share[counts]
+        return replace(self, boxes=boxes, probabilities=probability, found_shares=share, stands_for=stands_for)
+
+
+def sure_frames(frames: Sequence[Frame], least: float | None) -> list[Frame]:
+    """Return frames with those crystals alone by which growth is told.
+
+    Parameters
+    ----------
+    least
+        Of their probability. None: those of whose size the share found is known, or, where it is of none, from
+        `SURE_FROM` on.
+    """
+    known = any(each.found_shares is not None and not np.isnan(each.found_shares).all() for each in frames)
+    return [each.sure(SURE_FROM if least is None and not known else least) for each in frames]
 
 
 def read_frames(table: Path) -> tuple[list[Frame], list[str]]:
@@ -64,11 +99,15 @@ def read_frames(table: Path) -> tuple[list[Frame], list[str]]:
 
 
 def _frame(path: str, lines: Sequence[tuple[str, TableRow]]) -> Frame:
-    boxes = [_box(where, row) for where, row in lines if row["crystal"]]
+    crystals = [(where, row) for where, row in lines if row["crystal"]]
+    boxes = [_box(where, row) for where, row in crystals]
+    told = {name: np.array([_share(where, row, name) for where, row in crystals], np.float64) for name in SURE}
     height, width = _same(path, lines, SIZE[0]), _same(path, lines, SIZE[1])
     return Frame(
         path=path,
         boxes=np.array(boxes, np.float64).reshape(-1, 5),
+        probabilities=told["probability"],
+        found_shares=told["found_share"],
         height_px=height,
         width_px=width,
         um_per_px=_scale(path, lines),
@@ -87,6 +126,14 @@ def _box(where: str, row: TableRow) -> tuple[float, ...]:
     if short <= 0 or long <= 0:
         raise UserError(f"{where}: sides of {long:g} and {short:g} px; a crystal's are above 0: correct the line")
     return row_px, column_px, max(long, short), min(long, short), radians(degrees)
+
+
+def _share(where: str, row: TableRow, name: str) -> float:
+    """Return a probability or a share; NaN where the table tells none."""
+    value = _number(where, row, name) if row[name] else float("nan")
+    if value < 0 or value > 1 or (name == "found_share" and value == 0):
+        raise UserError(f"{where}: {name} is {value:g}, expected a part of 1; correct the line")
+    return value
 
 
 def _number(where: str, row: TableRow, name: str) -> float:
@@ -113,8 +160,17 @@ def found_frames(files: Iterable[SearchedFile]) -> Iterator[Frame | str]:
             yield f"{each.path}: {each.error}"
             continue
         boxes = np.array([crystal.box for crystal in each.crystals], np.float64).reshape(-1, 5)
-        size = {"height_px": float(each.height_px), "width_px": float(each.width_px)}
-        yield Frame(path=str(each.path), boxes=boxes, um_per_px=each.um_per_px, **size)
+        probabilities = np.array([crystal.probability for crystal in each.crystals], np.float64)
+        shares = np.array([each.share_found(crystal) for crystal in each.crystals], np.float64)  # None becomes NaN
+        yield Frame(
+            path=str(each.path),
+            boxes=boxes,
+            probabilities=probabilities,
+            found_shares=shares,
+            height_px=float(each.height_px),
+            width_px=float(each.width_px),
+            um_per_px=each.um_per_px,
+        )
 
 
 def by_path(frames: Sequence[Frame], table: Mapping[str, Time], where: Path) -> list[Time]:

@@ -75,25 +75,11 @@ class Population:
             return np.full(DRAWS + 1, np.nan)
         return np.concatenate([weighted_quantile(values[order], each, share) for each in self._weights(order)])
 
-    def mean_of_largest(self, a_frame: Floats) -> Floats:
-        """Return the mean long side of so many largest crystals of a frame, (1 + DRAWS, K), in every draw.
-
-        Of the smallest among them a part may count. Where there are fewer it is the mean of all; NaN without any.
-        """
+    def counts_down(self) -> Iterator[Floats]:
+        """Yield, for every draw, how many crystals a frame there are down to each of them, (N,), the longest first."""
         order = np.argsort(-self.long, kind="stable")
-        counted = (np.cumsum(each, axis=1) for each in self._weights(order))
-        summed = (np.cumsum(each * self.long[order], axis=1) for each in self._weights(order))
-        rows = (pair for both in zip(counted, summed, strict=True) for pair in zip(*both, strict=True))
-        return np.stack([_mean_of_first(*pair, self.frames * n) for pair, n in zip(rows, a_frame, strict=True)])
-
-
-def _mean_of_first(counted: Floats, summed: Floats, wanted: Floats) -> Floats:
-    """Return means (K,) of the first `wanted` (K,), given running counts (N,) and running sums (N,)."""
-    if not len(counted) or counted[-1] <= 0:
-        return np.full(len(wanted), np.nan)
-    wanted = np.minimum(wanted, counted[-1])
-    sums = np.interp(wanted, np.concatenate(([0.0], counted)), np.concatenate(([0.0], summed)))
-    return np.asarray(sums / np.where(wanted > 0, wanted, np.nan))
+        for some in self._weights(order):
+            yield from np.cumsum(some, axis=1) / self.frames
 
 
 def weighted_quantile(ordered: Floats, weights: Floats, share: float) -> Floats:

@@ -29,12 +29,15 @@ HOW = (
     "Numbers in brackets are 95 % intervals: frames of each time were drawn again 1000 times; where a time has "
     "one frame alone, its crystals were. Few frames scatter too little when they are drawn again, and tell little of "
     "how much they do: both is made up for (Student's t). They tell what other frames of the same suspension would "
-    "have given, not what another experiment would. Where all draws are alike there is no interval.",
+    "have given, not what another experiment would, nor how far the detector errs. Where all draws are alike there is "
+    "no interval.",
     "Growth of the same crystals: of two times the one with fewer crystals a frame has the same as the largest of "
-    "the other, as many of them, since crystals that come later are smaller. The growth is the median, over all "
-    "pairs of times, of the change of their mean long side an hour. The median of all crystals grows slower while "
-    "new ones come. A detector that misses small crystals, or is unsure of their sides, makes the growth too "
-    "large.",
+    "the other, as many of them, since crystals that come later are smaller. Of these, those at the same place among "
+    "the largest are compared, from a tenth to six tenths of them; the growth is the median difference of their long "
+    "sides, and of that, an hour, the median over all pairs of times. Only crystals that are probable tell it. Where "
+    "the card of the detector says which share of the crystals of a size it finds, each counts by the inverse of that. "
+    "The median of all crystals grows slower while new ones come. Small crystals that are missed make the growth too "
+    "large where nobody knows their share, and false ones too small.",
     "Other changes an hour are Theil-Sen slopes, the median of the slopes between all pairs of times. The Mann- "
     "Kendall test is Kendall's tau-b of the figure of each time against time: frames of one time are no times of "
     "their own. Its p is at least 2 over the number of orders that so many times can have: 0.33 with three times, "
@@ -105,7 +108,9 @@ def said(found: Experiment) -> Iterator[str]:
     crystals = sum(len(each.long) for each in found.populations)
     yield f"{crystals} crystals in {frames} frames at {times} times, from {first.hours:g} to {last.hours:g} h."
     if not math.isnan(found.growth.a_hour.value):
-        yield f"The same crystals grow by {_bracketed(found.growth.a_hour)} {unit} an hour along their long side."
+        since = f"from {found.growth.hours[0]:g} to {found.growth.hours[-1]:g} h"
+        a_hour = _bracketed(found.growth.a_hour)
+        yield f"The same crystals grow by {a_hour} {unit} an hour along their long side, {since}."
     counts = found.trend(COUNT)
     ends = f"{_bracketed(counts.figures[0])} at first, {_bracketed(counts.figures[-1])} at last"
     yield f"Crystals a frame: {ends}; {_trend(counts)}."
@@ -143,7 +148,8 @@ def _over_time(found: Experiment) -> Section:
         *("hours", "frames", "crystals", "crystals_cut_off", "crystals_a_frame", f"area_a_frame_{found.unit}2"),
         *(f"growth_{found.unit}_an_hour", "concentration"),
     )
-    return Section("Over time", (plot, trend_table(found).columns_but("pearson", "spearman"), counts))
+    errs = "Intervals leave out what the detector gets wrong: false crystals, missed ones, sides too long or short."
+    return Section("Over time", (plot, errs, trend_table(found).columns_but("pearson", "spearman"), counts))
 
 
 def _sizes(found: Experiment) -> Section:

@@ -52,13 +52,15 @@ class Experiment:
         return {COUNT: "", AREA: f"{self.unit}2", **dict.fromkeys(MEDIANS, ""), **lengths}
 
 
-def experiment(populations: Sequence[Population], unit: str, concentrations: Concentrations | None) -> Experiment:
-    """Return all that populations over time tell."""
+def experiment(
+    populations: Sequence[Population], sure: Sequence[Population], unit: str, concentrations: Concentrations | None
+) -> Experiment:
+    """Return all that populations over time tell, the growth of those crystals alone that are `sure`."""
     return Experiment(
         populations=tuple(populations),
         unit=unit,
         trends=tuple(trends(populations, concentrations)),
-        growth=growth(populations),
+        growth=growth(sure),
         changes=tuple(changes(populations)),
         concentrations=concentrations,
     )
@@ -102,7 +104,7 @@ def trend_table(found: Experiment) -> Table:
 
 
 def _trend_rows(found: Experiment) -> Iterator[tuple[Cell, ...]]:
-    yield (SAME, found.unit, len(found.populations), found.growth.a_hour, *(None,) * 3, NOTHING, NOTHING)
+    yield (SAME, found.unit, len(found.growth.hours), found.growth.a_hour, *(None,) * 3, NOTHING, NOTHING)
     for each in found.trends:
         tested = (each.tau, each.p, each.p_corrected)
         unit = found.unit_of[each.measure]

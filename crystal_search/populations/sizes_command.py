@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from crystal_search.arguments import count, length, micrometres
+from crystal_search.arguments import count, length, micrometres, probability
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import FileScales, scales_of
@@ -22,7 +22,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.model_card import CrystalCard
 from crystal_search.named_models import named_model
 from crystal_search.naming import Naming
-from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames
+from crystal_search.populations.crystal_frames import SURE_FROM, Frame, found_frames, read_frames, sure_frames
 from crystal_search.populations.population import populations_of
 from crystal_search.populations.population_page import check_libraries, population_page, said
 from crystal_search.populations.population_tables import experiment, time_table, trend_table
@@ -49,6 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     when.add_argument("--file-times", action="store_true", help="times when the files were written last")
     add("--gap-minutes", type=length, default=GAP_MINUTES, help="images so far apart are of two times (default: 30)")
     add("--concentrations", type=Path, metavar="CSV", help="time and concentration of what is dissolved")
+    add(
+        "--growth-from",
+        type=probability,
+        metavar="PROBABILITY",
+        help=f"of crystals that tell growth, each once (default: as the detector's card says, else {SURE_FROM})",
+    )
     add("--csv", type=Path, required=True, help="one row for every time")
     add("--trends", type=Path, metavar="CSV", help="one row for every trend")
     add("--page", type=Path, metavar="HTML", help="page with plots and tests")
@@ -85,7 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
         )
     told = read_concentrations(arguments.concentrations, timed.began) if arguments.concentrations else None
     scale, unit = _scale(frames, arguments.um_per_px)
-    found = experiment(populations_of(frames, timed.hours, scale), unit, told)
+    counted = (frames, sure_frames(frames, arguments.growth_from))
+    there, grown = (populations_of(each, timed.hours, scale) for each in counted)
+    found = experiment(there, grown, unit, told)
     warnings = [*timed.warnings, *_warnings(frames, wrong)]
     write_whole(arguments.csv, csv_of(time_table(found)))
     if arguments.trends:

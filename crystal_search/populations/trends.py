@@ -26,6 +26,9 @@ from crystal_search.populations.trend_tests import (
     mann_kendall,
 )
 
+#: Which of the crystals that two times have in common are compared, as shares of them from the longest on. The longest
+#: are often none, but a fibre, or two that touch; among the shortest some are missed.
+PLACES = np.linspace(0.1, 0.6, 21)
 COUNT, AREA = "crystals a frame", "crystal area a frame"
 MEDIANS: dict[str, Callable[[Population], Floats]] = {
     "long side, median": lambda each: each.long,
@@ -80,29 +83,46 @@ class Growth:
 
     a_hour: Interval  #: the median over all pairs of times
     since_before: tuple[Interval, ...]  #: at each time, since the one before; NaN at the first
+    hours: tuple[float, ...]  #: times with so many crystals that they tell of it
 
 
 def growth(populations: Sequence[Population]) -> Growth:
     """Return the growth of long sides, of the crystals that each pair of times has in common.
 
     New crystals are smaller than those that were there. So of two times the one with fewer crystals a frame has the
-    same as the largest of the other, as many of them: the slope of a pair is the difference of their mean long sides.
+    same as the largest of the other, as many of them. They are told apart by their places among the largest: the slope
+    of a pair is the median difference of their long sides at `PLACES`.
     """
-    hours = np.array([each.hours for each in populations])
-    counts = np.stack([each.a_frame(np.ones_like(each.long)) for each in populations], axis=1)  # (draws, T)
-    common = np.minimum(counts[:, :, None], counts[:, None, :])  # (draws, T, T)
+    hours, units = np.array([each.hours for each in populations]), [each.units for each in populations]
     enough = np.array([len(each.long) >= FEWEST_CRYSTALS for each in populations])
-    common = np.where((common > 0) & enough[:, None] & enough, common, np.nan)
-    means = np.stack([each.mean_of_largest(common[:, place]) for place, each in enumerate(populations)], axis=1)
     first, second = np.triu_indices(len(hours), 1)
-    slopes = (means[:, second, first] - means[:, first, second]) / (hours[second] - hours[first])  # (draws, pairs)
-    units = [each.units for each in populations]
+    slopes = _apart(populations)[:, first, second] / (hours[second] - hours[first])  # (draws, pairs)
+    slopes = np.where(enough[first] & enough[second], slopes, np.nan)
     since = [NOTHING for _ in populations]
-    for pair, (before, after) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        if after == before + 1:
-            since[after] = drawn_interval(slopes[:, pair], units[before : after + 1])
+    for pair in np.flatnonzero(second == first + 1).tolist():
+        since[second[pair]] = drawn_interval(slopes[:, pair], units[first[pair] : second[pair] + 1])
     all_units = [each for each, counts_too in zip(units, enough, strict=True) if counts_too]
-    return Growth(a_hour=_median_of(slopes, all_units), since_before=tuple(since))
+    a_hour = _median_of(slopes, all_units)
+    return Growth(a_hour=a_hour, since_before=tuple(since), hours=tuple(hours[enough].tolist()))
+
+
+def _apart(populations: Sequence[Population]) -> Floats:
+    """Return by how much crystals are longer at another time, (1 + DRAWS, T, T), in every draw; NaN without any."""
+    longest_first = [-np.sort(-each.long) for each in populations]
+    draws = zip(*(each.counts_down() for each in populations), strict=True)
+    return np.stack([_apart_in(counted, longest_first) for counted in draws])
+
+
+def _apart_in(counted: Sequence[Floats], longest_first: Sequence[Floats]) -> Floats:
+    """Return the same in one draw, (T, T), given counts down to each crystal, and long sides, of each time."""
+    whole = np.array([each[-1] if len(each) else 0.0 for each in counted])
+    common = np.minimum(whole[:, None], whole)
+    sides = np.zeros((*common.shape, len(PLACES)))  # of each time, where it is beside another
+    for place, (count, long) in enumerate(zip(counted, longest_first, strict=True)):
+        if len(long):
+            at = np.searchsorted(count, common[place][:, None] * PLACES)
+            sides[place] = long[np.minimum(at, len(long) - 1)]
+    return np.where(common > 0, np.median(sides.transpose(1, 0, 2) - sides, axis=2), np.nan)
 
 
 def _median_of(slopes: Floats, units: Sequence[int]) -> Interval:

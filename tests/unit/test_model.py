@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.model import default_model, in_role, model_in_any, read_model, sha256_of
-from crystal_search.model_card import ClassifierCard, DropCard, Output
+from crystal_search.model_card import ClassifierCard, DropCard, FoundShare, Output
 from crystal_search.networks.network_kinds import crystal_detector_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.builders import GOLDEN, card, featured_card
@@ -23,10 +25,10 @@ def installed(folder: Path, content: bytes = b"weights") -> Path:
 
 
 def test_the_golden_card_is_still_written_and_read() -> None:
-    golden = (GOLDEN / "model-card-5.json").read_text()
+    golden = (GOLDEN / "model-card-6.json").read_text()
     assert card_to_json(featured_card()) == golden
     assert card_from_json(golden.encode()) == featured_card()
-    for version in (3, 4):
+    for version in (3, 4, 5):
         assert card_from_json((GOLDEN / f"model-card-{version}.json").read_bytes()) == featured_card()
 
 
@@ -34,7 +36,7 @@ def test_before_version_4_every_detector_was_read_as_maps() -> None:
     card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
     content = json.loads(card_to_json(card))
     assert content["decoding"] == "dense"
-    del content["decoding"], content["least_in_drops"]
+    del content["decoding"], content["least_in_drops"], content["found_share"]
     assert card_from_json(json.dumps(content | {"version": 3}).encode()) == card
     with pytest.raises(ModelCardError, match="decoding"):
         card_from_json(json.dumps(content | {"version": 4}).encode())
@@ -48,10 +50,29 @@ def test_before_version_5_crystals_in_drops_counted_as_all_do() -> None:
     assert (card.counts_in_drops, shy.counts_in_drops) == (card.least_probability, 0.7)
     content = json.loads(card_to_json(shy))
     assert card_from_json(json.dumps(content).encode()) == shy
-    del content["least_in_drops"]
+    del content["least_in_drops"], content["found_share"]
     assert card_from_json(json.dumps(content | {"version": 4}).encode()) == card
     with pytest.raises(ModelCardError, match="least_in_drops"):
         card_from_json(json.dumps(content).encode())
+
+
+def test_before_version_6_nobody_said_which_share_of_crystals_is_found() -> None:
+    card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+    share = {"from_probability": 0.6, "half_px2": 60.0, "spread": 0.5}
+    content = json.loads(card_to_json(replace(card, found_share=FoundShare(**share))))
+    assert content["found_share"] == share
+    assert card_from_json(json.dumps(content).encode()) == replace(card, found_share=FoundShare(**share))
+    with pytest.raises(ModelCardError, match="spread"):
+        card_from_json(json.dumps(content | {"found_share": share | {"spread": 0}}).encode())
+    del content["found_share"]
+    assert card_from_json(json.dumps(content | {"version": 5}).encode()) == card
+
+
+@given(area=st.floats(1, 1e5), other=st.floats(1, 1e5))
+def test_of_larger_crystals_a_larger_share_is_found(area: float, other: float) -> None:
+    share = FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5)
+    assert share.of(60.0) == 0.5
+    assert 0 < share.of(min(area, other)) <= share.of(max(area, other)) <= 1
 
 
 def test_a_card_of_version_1_is_read_as_well() -> None:
@@ -154,7 +175,7 @@ def test_features_that_would_depend_on_the_way_of_scoring_are_refused(changes: d
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("version", 6),
+        ("version", 7),
         ("role", "oracle"),
         ("file", "../weights.onnx"),
         ("sha256", "short"),

@@ -1,6 +1,7 @@
 """Populations of crystals over time, whose course is known."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
@@ -14,8 +15,9 @@ from scipy.stats import ks_2samp, theilslopes
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.direct.file_scales import FileScale
 from crystal_search.errors import UserError
+from crystal_search.model_card import FoundShare
 from crystal_search.populations import population
-from crystal_search.populations.crystal_frames import BORDER_PX, Frame, found_frames, read_frames
+from crystal_search.populations.crystal_frames import BORDER_PX, Frame, found_frames, read_frames, sure_frames
 from crystal_search.populations.draw_intervals import count_interval, drawn_interval
 from crystal_search.populations.frame_tests import FEWEST_CRYSTALS, kolmogorov_smirnov
 from crystal_search.populations.population import Population, populations_of, weighted_quantile
@@ -285,6 +287,69 @@ def test_growth_of_a_few_crystals_by_hand() -> None:
     assert [each.value for each in found.since_before] == pytest.approx([np.nan, 4, 4], nan_ok=True)
 
 
+SHARE = FoundShare(from_probability=0.6, half_px2=57.0, spread=0.68)
+
+
+def by_a_detector(frame: Frame, rng: np.random.Generator, fibres: float) -> Frame:
+    """Return what a detector says that misses small crystals, and takes parts of fibres for long ones."""
+    shares = np.array([SHARE.of(area) for area in frame.boxes[:, 2:4].prod(axis=1)])
+    hit = rng.random(len(shares)) < shares
+    boxes, shares = frame.boxes[hit], shares[hit]
+    count = int(rng.poisson(fibres))
+    long = np.column_stack((np.full((count, 2), 192.0), rng.uniform(60, 150, count), np.full((count, 2), 7.0)))
+    boxes, shares = np.concatenate((boxes, long)), np.concatenate((shares, np.ones(count)))
+    return replace(frame, boxes=boxes, probabilities=np.full(len(boxes), 0.9), found_shares=shares)
+
+
+@pytest.mark.parametrize(("crystals", "nucleation"), [(50, "burst"), (50, "steady"), (20, "seeded")])
+def test_growth_is_that_of_all_crystals_where_small_ones_are_missed_and_some_are_fibres(
+    crystals: int, nucleation: str
+) -> None:
+    course = law(crystals, nucleation)
+    found: list[float] = []
+    alone: list[float] = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        frames = [by_a_detector(frame, rng, 0.2) for hour in HOURS for frame in seen(course, rng, hour)]
+        for least, errors in ((None, found), (0.6, alone)):
+            told = growth(populations_of(sure_frames(frames, least), np.repeat(HOURS, FRAMES).tolist(), 1.0))
+            true = theilslopes(course.grown_px(np.array(told.hours)), told.hours).slope
+            errors.append(told.a_hour.value / true - 1)
+    assert np.mean(found) == pytest.approx(0, abs=0.1)
+    assert np.mean(alone) > np.mean(found)
+
+
+@given(times=st.integers(1, 4), long=st.lists(st.floats(6, 60), min_size=5, max_size=30))
+def test_crystals_that_count_many_times_are_as_many_crystals(times: int, long: list[float]) -> None:
+    def one(hour: int, many: bool) -> Frame:
+        sides = np.repeat([each + 3.0 * hour for each in long], 1 if many else times)
+        boxes = np.column_stack((np.full((len(sides), 2), 50.0), sides, np.full((len(sides), 2), 5.0)))
+        return Frame(path=str(hour), boxes=boxes, stands_for=np.full(len(sides), float(times)) if many else None)
+
+    told = [growth(populations_of([one(hour, many) for hour in range(3)], [0, 1, 2], 1.0)) for many in (True, False)]
+    assert told[0].a_hour.value == pytest.approx(told[1].a_hour.value) == pytest.approx(3)
+
+
+def test_growth_is_told_by_sure_crystals_and_by_marked_ones() -> None:
+    boxes = np.array([[50.0, 50, side, 5, 0] for side in (10, 20, 30)])
+    told = Frame(
+        path="", boxes=boxes, probabilities=np.array([0.5, 0.7, np.nan]), found_shares=np.array([np.nan, 0.5, np.nan])
+    )
+    (by_share,), (by_probability,) = sure_frames([told], None), sure_frames([told], 0.65)
+    assert (by_share.boxes[:, 2].tolist(), by_share.weights.tolist()) == ([20, 30], [2, 1])
+    assert (by_probability.boxes[:, 2].tolist(), by_probability.weights.tolist()) == ([20, 30], [1, 1])
+    (without,) = sure_frames([replace(told, found_shares=None)], None)
+    assert (without.boxes[:, 2].tolist(), without.weights.tolist()) == ([20, 30], [1, 1])
+    (marked,) = sure_frames([Frame(path="", boxes=boxes)], None)
+    assert len(marked.boxes) == 3
+
+
+def test_growth_tells_of_which_times_it_is() -> None:
+    lengths = {1: (8.0, 9), 2: (10.0, 11, 12, 13, 14), 5: (13.0, 14, 15, 16, 17)}
+    frames = [Frame(path="", boxes=np.array([[50, 50, each, 5, 0] for each in some])) for some in lengths.values()]
+    assert growth(populations_of(frames, list(lengths), 1.0)).hours == (2, 5)
+
+
 def test_one_frame_a_time_has_intervals_too_and_none_has_nothing_to_measure() -> None:
     frames = [Frame(path=name, boxes=np.zeros((0, 5)), height_px=99, width_px=99) for name in "ab"]
     nothing = growth(populations_of(frames, [0, 1], 1.0))
@@ -338,6 +403,19 @@ def test_frames_are_read_from_what_the_command_wrote(tmp_path: Path) -> None:
 def test_a_line_that_cannot_be_is_refused(line: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         read_frames(crystals_table(tmp_path, line))
+
+
+def test_probabilities_and_shares_of_a_table_are_read_where_it_tells_them(tmp_path: Path) -> None:
+    table = tmp_path / "sure.csv"
+    head = "path,crystal,probability,centre_row_px,centre_column_px,long_px,short_px,angle_degrees,found_share"
+    table.write_text(f"{head}\na.png,1,.9,50,60,20,10,90,.8\na.png,2,,50,60,20,10,90,\n")
+    ((frame,), _) = read_frames(table)
+    np.testing.assert_equal(frame.probabilities, [0.9, np.nan])
+    np.testing.assert_equal(frame.found_shares, [0.8, np.nan])
+    for cells in ("1.1,50,60,20,10,90,.8", ".9,50,60,20,10,90,0", "-1,50,60,20,10,90,.8"):
+        table.write_text(f"{head}\na.png,1,{cells}\n")
+        with pytest.raises(UserError, match=r"line 2: .* expected a part of 1"):
+            read_frames(table)
 
 
 def frames_called(*names: str) -> list[Frame]:
