@@ -84,6 +84,23 @@ def test_images_are_searched_by_the_shipped_detector(
     assert found == pytest.approx(there, rel=0.3)
 
 
+def test_a_table_of_crystals_tells_the_growth_that_their_images_tell(rendered: Path, tmp_path: Path) -> None:
+    images, crystals = str(rendered / "images"), tmp_path / "crystals.csv"
+    assert main(["crystals", images, "--threads", "1", "--csv", str(crystals)]) == OK
+    told = [row for row in rows(crystals) if row["crystal"]]
+    assert all((row["found_share"] != "") == (float(row["probability"]) >= 0.6) for row in told)
+    sure = [row for row in told if row["found_share"]]
+    shares = {float(row["long_px"]) * float(row["short_px"]): float(row["found_share"]) for row in sure}
+    assert list(dict(sorted(shares.items())).values()) == sorted(shares.values())
+    assert 0 < min(shares.values()) < max(shares.values()) < 1
+    for name, source in (("table", str(crystals)), ("images", images)):
+        words = ["--times", str(rendered / "times.csv"), "--trends", str(tmp_path / f"{name}.csv"), "--threads", "1"]
+        assert main(["crystals", "sizes", source, *words, "--csv", str(tmp_path / "times.csv")]) == OK
+    by_table, by_images = (rows(tmp_path / f"{name}.csv")[0] for name in ("table", "images"))
+    assert by_table["measure"] == "growth of the same crystals"
+    assert float(by_table["change_an_hour"]) == pytest.approx(float(by_images["change_an_hour"]), abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
