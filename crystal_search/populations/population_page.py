@@ -38,7 +38,7 @@ HOW = (
     "the card of the detector says which share of the crystals of a size it finds, each counts by the inverse of that. "
     "The median of all crystals grows slower while new ones come. Small crystals that are missed make the growth too "
     "large where nobody knows their share, and false ones too small.",
-    "Other changes an hour are Theil-Sen slopes, the median of the slopes between all pairs of times. The Mann- "
+    "Other changes an hour are Theil-Sen slopes, the median of the slopes between all pairs of times. The Mann-"
     "Kendall test is Kendall's tau-b of the figure of each time against time: frames of one time are no times of "
     "their own. Its p is at least 2 over the number of orders that so many times can have: 0.33 with three times, "
     "0.083 with four, 0.017 with five. Neighbouring times are compared by the "
