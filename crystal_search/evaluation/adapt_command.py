@@ -39,7 +39,9 @@ MISSED = Promise().missed
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--folder", type=Path, metavar="IMAGES", help="images of one imager, without a database")
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="with --folder: file, outcome or crystal, plate")
+    parser.add_argument(
+        "--labels", type=Path, nargs="+", metavar="CSV", help="with --folder: tables of file, outcome or crystal, plate"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"card of the readout, NAME{CARD_SUFFIX}")
     parser.add_argument("--page", type=Path, metavar="FILE", help="page of the plates and of what probabilities mean")
     parser.add_argument("--imager", default="", help="whose images they are; of --home, whose labels are taken")
@@ -143,7 +145,7 @@ def command_of(arguments: argparse.Namespace, imager: str) -> str:
     words = ["crystal-search", "adapt"]
     for name in ("folder", "labels", "home", "models"):
         if value := getattr(arguments, name):
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", *map(str, value if name == "labels" else [value])]
     words += ["--imager", imager] if imager else []
     words += ["--missed", f"{arguments.missed:g}"] if arguments.missed != MISSED else []
     return shlex.join([*words, *(["--anyway"] if arguments.anyway else [])])

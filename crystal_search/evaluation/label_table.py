@@ -39,27 +39,53 @@ class LabelledFile:
     drop: str  #: inspections of one drop have the same
 
 
-def read_labels(table: Path, folder: Path) -> list[LabelledFile]:
-    """Return the labels in a table, each image once: the last line about it counts.
+def read_labels(tables: Sequence[Path], folder: Path) -> list[LabelledFile]:
+    """Return the labels in tables, each image once: the last line about it counts, of the last table that has one.
 
-    Files are looked for below `folder` as the table names them, or by their name alone where it is there once. Lines
+    Files are looked for below `folder` as a table names them, or by their name alone where it is there once. Lines
     without a label, as in a table that is not yet filled in, say nothing.
 
     Raises
     ------
     UserError
-        If the table cannot be read, has neither outcomes nor crystals, names a file that is not there, or says
+        If a table cannot be read, has neither outcomes nor crystals, names a file that is not there, or says
         something of one that nobody understands; with its line.
     """
+    names = _by_name(folder)
+    found = {each.path: each for table in tables for each in _labelled(table, _told(table), folder, names)}
+    return _on_plates(list(found.values()), folder)
+
+
+def _told(table: Path) -> list[TableRow]:
+    """Return the lines of a table that have a label."""
     rows = list(read_rows(table, COLUMNS, ("file",)))
     if not rows:
         raise UserError(f"{table} lists no image; write a line for each")
-    told = [row for row in rows if row["outcome"] or row["crystal"]]
+    told = _filled_in(rows)
     if not told:
         raise UserError(f"{table} has neither a column outcome nor a column crystal with anything in it; add one")
-    names = _by_name(folder)
-    found = {each.path: each for each in _labelled(table, told, folder, names)}
-    return _on_plates(list(found.values()), folder)
+    return told
+
+
+def _filled_in(rows: Sequence[TableRow]) -> list[TableRow]:
+    return [row for row in rows if row["outcome"] or row["crystal"]]
+
+
+def refuse_to_lose_labels(path: Path) -> None:
+    """Refuse a place for a table to fill in where there is one already that somebody has filled in.
+
+    Raises
+    ------
+    UserError
+        If there is one; the message says where to write, and what to do with it.
+    """
+    try:
+        rows = list(read_rows(path, COLUMNS, ("file",))) if path.exists() else []
+    except UserError:  # no table of images
+        return
+    if filled := len(_filled_in(rows)):
+        labels = "1 label" if filled == 1 else f"{filled} labels"
+        raise UserError(f"{path} holds {labels}, which would be lost; name it by --labels, and a new file by --csv")
 
 
 def _on_plates(files: list[LabelledFile], folder: Path) -> list[LabelledFile]:

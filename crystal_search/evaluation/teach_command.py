@@ -17,7 +17,7 @@ from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.direct.scored_files import Job, inputs, to_use
 from crystal_search.errors import UserError
 from crystal_search.evaluation.label_material import answers_to, labelled_of
-from crystal_search.evaluation.label_table import LabelledFile, read_labels
+from crystal_search.evaluation.label_table import LabelledFile, read_labels, refuse_to_lose_labels
 from crystal_search.files import write_whole
 from crystal_search.processes import processors
 from crystal_search.server.imaging.stored_images import StoredImage
@@ -33,7 +33,9 @@ HOME_COLUMNS = ("image_id", "plate", "well", "drop", "inspection", "path")  #: o
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--folder", type=Path, metavar="IMAGES", help="images of one imager, without a database")
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="with --folder: labels that there are already")
+    parser.add_argument(
+        "--labels", type=Path, nargs="+", metavar="CSV", help="with --folder: tables of labels that there are already"
+    )
     parser.add_argument("--count", type=count, default=10, help="how many to label next; default: %(default)s")
     parser.add_argument("--csv", type=Path, required=True, help="list of these images; of a folder a table to fill in")
     parser.add_argument("--imager", default="", help="of --home, whose images")
@@ -54,7 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If the labels cannot be read, no image can be scored, or the installation has no features.
+        If the labels cannot be read, the list would replace labels that somebody filled in, no image can be scored, or
+        the installation has no features.
     ModelMismatchError
         If the classifier gives no features.
     """
@@ -72,6 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     folder: Path = arguments.folder
+    refuse_to_lose_labels(arguments.csv)
     files = read_labels(arguments.labels, folder) if arguments.labels else []
     models, threshold = to_use(arguments.models, arguments.home, None)
     job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)

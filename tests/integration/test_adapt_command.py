@@ -14,7 +14,7 @@ from PIL import Image
 
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.evaluation import adapt_command, teach_command
-from crystal_search.evaluation.label_table import read_labels
+from crystal_search.evaluation.label_table import read_labels, refuse_to_lose_labels
 from crystal_search.evaluation.teach_command import plates_of
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
@@ -59,26 +59,34 @@ def readout(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_table_as_people_save_it_is_read(folder: Path, tmp_path: Path) -> None:
-    files = read_labels(labels_of(folder, tmp_path / "labels.csv"), folder)
+    files = read_labels([labels_of(folder, tmp_path / "labels.csv")], folder)
     assert len(files) == WELLS
     assert {each.plate for each in files} == {f"plate{number}" for number in range(6)}
     assert {each.group for each in files} >= set(range(4))
-    told = {each.path: each.group for each in read_labels(labels_of(folder, tmp_path / "l", yes_or_no=True), folder)}
+    told = {each.path: each.group for each in read_labels([labels_of(folder, tmp_path / "l", yes_or_no=True)], folder)}
     assert told == {each.path: 0 if each.group == 0 else -1 for each in files}
 
 
 def test_a_table_may_be_filled_in_by_and_by(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("file,outcome\ndemo_01A_1.jpg,crystal\ndemo_01A_1.jpg,\ndemo_01E_1.jpg,\n")
-    assert [(each.path.name, each.group) for each in read_labels(tmp_path / "labels.csv", folder)] == [
+    assert [(each.path.name, each.group) for each in read_labels([tmp_path / "labels.csv"], folder)] == [
         ("demo_01A_1.jpg", 0)
     ]
+
+
+def test_labels_may_be_in_several_tables_of_which_the_last_counts(folder: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("file,outcome\ndemo_01A_1.jpg,crystal\ndemo_01E_1.jpg,clear\n")
+    second.write_text("file;crystal\ndemo_01E_1.jpg;\ndemo_01A_1.jpg;no\n")
+    found = read_labels([first, second], folder)
+    assert [(each.path.name, each.group) for each in found] == [("demo_01A_1.jpg", -1), ("demo_01E_1.jpg", 3)]
 
 
 def test_files_may_be_named_from_the_root(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
     path = next(folder.rglob("demo_01A_1.jpg"))
     (tmp_path / "labels.csv").write_text(f"path,outcome\n{path},crystal\n")
-    (found,) = read_labels(tmp_path / "labels.csv", Path(folder.name))
+    (found,) = read_labels([tmp_path / "labels.csv"], Path(folder.name))
     assert found.path == path.relative_to(folder.parent)
 
 
@@ -220,7 +228,37 @@ def test_it_asks_for_images_that_have_no_label(
     assert len({row["file"] for row in rows} - labelled) == 6
     assert all(row["file"].startswith(f"{row['plate']}/") and not row["outcome"] for row in rows)
     (tmp_path / "filled.csv").write_text((tmp_path / "next.csv").read_text().replace(",\n", ",clear\n"))
-    assert len(read_labels(tmp_path / "filled.csv", folder)) == 6
+    assert len(read_labels([tmp_path / "filled.csv"], folder)) == 6
+
+
+@pytest.mark.parametrize("header", ["file,plate,outcome", "image;crystal"])
+def test_a_table_that_is_filled_in_is_never_replaced(
+    header: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "next.csv"
+    text = f"{header}\n" + ("demo_01A_1.jpg,plate0,clear\n" if "," in header else "demo_01A_1.jpg;no\n")
+    table.write_text(text)
+    words = ["teach", "--folder", str(folder), "--labels", str(table), "--csv", str(table)]
+    assert main(words) == USAGE
+    assert f"{table} holds 1 label, which would be lost" in capsys.readouterr().err
+    assert table.read_text() == text
+
+
+def test_a_table_that_nobody_filled_in_is_replaced(tmp_path: Path) -> None:
+    for text in ("file,plate,outcome\na.jpg,p,\n", "not a table", ""):
+        (tmp_path / "next.csv").write_text(text)
+        refuse_to_lose_labels(tmp_path / "next.csv")
+    refuse_to_lose_labels(tmp_path / "none.csv")
+
+
+def test_a_readout_that_was_never_written_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("ours.card.json", "ours.readout.json"):
+        words = ["score", str(folder), "--csv", str(tmp_path / "s.csv"), "--readout", str(tmp_path / name)]
+        assert main(words) == USAGE
+        told = f"there is no readout {tmp_path / 'ours.card.json'}; adapt --out writes one, if it is proven better"
+        assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -243,7 +281,7 @@ def test_folders_are_plates_where_nothing_else_tells_and_they_are_no_classes(
         (tmp_path / name).touch()
     lines = [f"{name},{label}" for name, label in named.items()]
     (tmp_path / "labels.csv").write_text("\n".join(["file,outcome", *lines]))
-    assert [each.plate for each in read_labels(tmp_path / "labels.csv", tmp_path)] == plates
+    assert [each.plate for each in read_labels([tmp_path / "labels.csv"], tmp_path)] == plates
 
 
 def test_a_folder_below_stands_for_a_plate_and_the_folder_itself_for_none() -> None:
