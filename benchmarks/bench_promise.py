@@ -9,12 +9,15 @@ from tqdm import tqdm
 
 from benchmarks.simulated_imagers import Imager
 from benchmarks.table import Row, table
-from crystal_search.adaptation.calibrating import calibrated_by, calibrated_held_out, with_calibration
+from crystal_search.adaptation.adapting import promised
+from crystal_search.adaptation.bent import Bent
+from crystal_search.adaptation.calibrating import AS_IT_IS, calibration_of, with_calibration
 from crystal_search.adaptation.held_out import CHOICES, held_out, learnt
-from crystal_search.adaptation.labelled import CRYSTAL, Labelled, kept
+from crystal_search.adaptation.labelled import CRYSTAL, Labelled
 from crystal_search.adaptation.new_plates import is_another, plate_means
 from crystal_search.adaptation.readout import scale_of
-from crystal_search.adaptation.triage import Promise, Triage, triage
+from crystal_search.adaptation.triage import Promise, Triage
+from crystal_search.outcomes import GROUPS
 
 WELLS = 48
 FRESH = 600  #: plates on which promises are tried
@@ -26,6 +29,7 @@ class Outcome:
     """What became of one imager's promise."""
 
     found: Triage
+    by_curve: bool  #: whether the readout was calibrated by a curve, not a line
     missed: float  #: share of fresh crystals below the threshold; NaN without a promise
     look: float  #: share of fresh wells to look at; 1 without a promise
     false_alarms: float  #: share of plates like the others that were called another
@@ -36,16 +40,16 @@ def outcome_of(imager: Imager, plates: int, promise: Promise) -> Outcome:
     """Return what a promise is worth that was made on labels of so many plates."""
     labelled, fresh = imager.drops(plates, WELLS, "old"), imager.drops(FRESH, WELLS, "new")
     scale = scale_of(labelled.seen)
-    found = held_out(labelled, scale, CHOICES[:1])
-    crystal = labelled.crystal
-    line = calibrated_by(found.logits[:, CRYSTAL], crystal)
-    readout = with_calibration(learnt(labelled, scale, CHOICES[0]), (line,) * found.logits.shape[1])
-    scores = calibrated_held_out(found.logits[:, CRYSTAL], labelled)
-    made = triage(scores[crystal], kept(labelled.plates, crystal), promise)
+    logits = held_out(labelled, scale, CHOICES[:1]).logits[:, CRYSTAL]
+    calibration = calibration_of(logits, labelled.crystal, labelled.plates)
+    others = (AS_IT_IS,) * (len(GROUPS) - 1)
+    readout = with_calibration(learnt(labelled, scale, CHOICES[0]), (calibration, *others))
+    made = promised(labelled, logits, calibration, promise)
     new = readout.logits(fresh.seen)[:, CRYSTAL]
     moved = imager.drops(20, WELLS, "moved", moved=MOVED)
     return Outcome(
         found=made,
+        by_curve=isinstance(calibration, Bent),
         missed=float((new[fresh.crystal] < made.threshold).mean()) if made.threshold is not None else float("nan"),
         look=float((new >= made.threshold).mean()) if made.threshold is not None else 1.0,
         false_alarms=_alarms(labelled, fresh.of(np.arange(len(fresh)) < 40 * WELLS)),
@@ -58,17 +62,18 @@ def _alarms(labelled: Labelled, others: Labelled) -> float:
     return float(np.mean([is_another(old, mean) for mean in plate_means(others.seen, others.plates).values()]))
 
 
-def rows(imagers: int, plates: int, unlike: float, promise: Promise) -> list[Row]:
-    """Return what became of the promises of many imagers."""
-    drawn = [replace(Imager(seed=seed), unlike=unlike) for seed in range(imagers)]
-    found = [outcome_of(imager, plates, promise) for imager in tqdm(drawn, disable=not sys.stderr.isatty())]
+def rows(imager: Imager, imagers: int, plates: int, promise: Promise) -> list[Row]:
+    """Return what became of the promises of many imagers that are like `imager`."""
+    drawn = [replace(imager, seed=seed) for seed in range(imagers)]
+    found = [outcome_of(each, plates, promise) for each in tqdm(drawn, disable=not sys.stderr.isatty())]
     given = [each for each in found if each.found.threshold is not None]
     broken = sum(each.missed > promise.missed for each in given)
     allowed = round((1 - promise.confidence) * imagers)
     crystals, counting = (np.mean([getattr(each.found, name) for each in found]) for name in ("crystals", "counting"))
-    head = f"{plates} plates, {unlike:g} between them, {promise.missed:.0%} missed"
+    head = f"{plates} plates, {imager.unlike:g} between them, {promise.missed:.0%} missed"
     return [
         Row(f"{head}: promises given", f"{len(given)} of {imagers}"),
+        Row("  calibrated by a curve", f"{sum(each.by_curve for each in found)} of {imagers}"),
         Row("  labelled crystals, and as how many they count", f"{crystals:.0f}, {counting:.0f}"),
         Row("  promises broken", f"{broken} of {imagers}", f"<= {allowed}", broken <= allowed),
         Row("  crystals missed, mean", f"{np.mean([each.missed for each in given]):.2%}" if given else "-"),
@@ -84,8 +89,18 @@ if __name__ == "__main__":
     parser.add_argument("--plates", type=int, default=60)
     parser.add_argument("--unlike", type=float, nargs="+", default=[0.2, 0.5, 1.0])
     parser.add_argument("--missed", type=float, nargs="+", default=[0.01, 0.05])
+    parser.add_argument(
+        "--lookalikes",
+        type=float,
+        default=0.0,
+        help="share of drops without crystals that look like some with; with 0.2 a curve is taken for most imagers",
+    )
     options = parser.parse_args()
-    cases = [(unlike, missed) for unlike in options.unlike for missed in options.missed]
-    told = [rows(options.imagers, options.plates, unlike, Promise(missed=missed)) for unlike, missed in cases]
+    cases = [
+        (Imager(seed=0, unlike=unlike, lookalikes=options.lookalikes), Promise(missed=missed))
+        for unlike in options.unlike
+        for missed in options.missed
+    ]
+    told = [rows(imager, options.imagers, options.plates, promise) for imager, promise in cases]
     print(table([row for each in told for row in each]))
     sys.exit(any(row.reached is False for each in told for row in each))

@@ -26,6 +26,8 @@ from crystal_search.adaptation.triage import Promise, Triage, triage
 from crystal_search.metrics import Floats
 from crystal_search.outcomes import GROUPS
 
+LEVEL = 1e-6  #: below its threshold a well is still looked at: where a curve is level all wells have the same logit
+
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Adapted:
@@ -65,7 +67,6 @@ def adapted(
     crystals = calibrated_held_out(found.logits[:, CRYSTAL], labelled)
     logits = np.column_stack([one.of(found.logits[:, group]) for group, one in enumerate(each)])
     logits[:, CRYSTAL] = crystals
-    truth = labelled.crystal
     more = more_labels(gain)
     return Adapted(
         readout=with_calibration(readout, tuple(each)),
@@ -73,10 +74,34 @@ def adapted(
         gain=gain,
         shipped=trust_in(labelled.seen.peaks[:, CRYSTAL], labelled),
         trust=trust_in(sigmoid(crystals), labelled),
-        triage=triage(crystals[truth], kept(labelled.plates, truth), promise or Promise()),
+        triage=promised(labelled, found.logits[:, CRYSTAL], each[CRYSTAL], promise or Promise()),
         plates=np.array(list(plate_means(labelled.seen, labelled.plates).values())),
         advice=(*missing_labels(labelled), *([more] if more else []), *_library(labelled)),
     )
+
+
+def promised(labelled: Labelled, logits: Floats, calibration: Calibration, promise: Promise) -> Triage:
+    """Return from which calibrated logit on wells must be looked at, by logits (N,) of crystals held out.
+
+    The calibration was fitted to these labels, so the threshold is sought before it, and calibrated then: a line or a
+    curve that never falls leaves every well on its side of it.
+
+    Parameters
+    ----------
+    labelled
+        The N images.
+    logits
+        Of crystals, each by a readout that never saw its plate, not calibrated.
+    calibration
+        Of the readout that is used.
+    promise
+        To give.
+    """
+    truth = labelled.crystal
+    made = triage(logits[truth], kept(labelled.plates, truth), promise)
+    if made.threshold is None:
+        return made
+    return replace(made, threshold=float(calibration.of(np.array([made.threshold]))[0]) - LEVEL)
 
 
 def _library(labelled: Labelled) -> list[str]:

@@ -251,16 +251,6 @@ def test_a_table_that_nobody_filled_in_is_replaced(tmp_path: Path) -> None:
     refuse_to_lose_labels(tmp_path / "none.csv")
 
 
-def test_a_readout_that_was_never_written_is_told(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in ("ours.card.json", "ours.readout.json"):
-        words = ["score", str(folder), "--csv", str(tmp_path / "s.csv"), "--readout", str(tmp_path / name)]
-        assert main(words) == USAGE
-        told = f"there is no readout {tmp_path / 'ours.card.json'}; adapt --out writes one, if it is proven better"
-        assert told in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("named", "plates"),
     [

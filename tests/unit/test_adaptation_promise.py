@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crystal_search.adaptation.adapting import adapted
-from crystal_search.adaptation.calibrating import calibrated_by, calibrated_held_out, trust_in, with_calibration
-from crystal_search.adaptation.labelled import seen_of
+from crystal_search.adaptation.adapting import adapted, promised
+from crystal_search.adaptation.bent import Bent
+from crystal_search.adaptation.calibrating import (
+    AS_IT_IS,
+    Straight,
+    calibrated_by,
+    calibrated_held_out,
+    trust_in,
+    with_calibration,
+)
+from crystal_search.adaptation.held_out import held_out
+from crystal_search.adaptation.labelled import kept, seen_of
 from crystal_search.adaptation.logistic import sigmoid
 from crystal_search.adaptation.new_plates import ALARM, PLATES_NEEDED, is_another, likeness, plate_means
-from crystal_search.adaptation.readout import shipped_readout
+from crystal_search.adaptation.readout import scale_of, shipped_readout
+from crystal_search.adaptation.readout_file import readout_from_json, readout_to_json
 from crystal_search.adaptation.rescoring import Rescoring, rescored
 from crystal_search.adaptation.triage import Promise, effective_count, share_between, triage, upper_bound
 from crystal_search.errors import ModelMismatchError
@@ -154,8 +164,49 @@ def test_all_that_labels_say_comes_of_one_call() -> None:
     assert found.triage.threshold is not None
     assert found.plates.shape == (8, 12 + 17)
     assert found.trust.error.value < found.shipped.error.value
-    below = labelled.crystal & (found.held_out.logits[:, 0] < found.triage.threshold)
-    assert below.sum() == found.triage.missed
+    before = held_out(labelled, scale_of(labelled.seen))
+    made = triage(before.logits[labelled.crystal, 0], kept(labelled.plates, labelled.crystal), FEW)
+    assert (made.missed, made.bound) == (found.triage.missed, found.triage.bound)
+
+
+@given(
+    values=st.lists(st.floats(-20, 20), min_size=1, max_size=8),
+    slope=st.floats(0.05, 4),
+    shift=st.floats(-5, 5),
+    seed=st.integers(0, 100),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_calibration_has_a_well_missed_that_was_looked_at_before(
+    values: list[float], slope: float, shift: float, seed: int
+) -> None:
+    labelled = an_imager(seed % 5, plates=60, drops=5)
+    logits = np.random.default_rng(seed).normal(0, 4, len(labelled))
+    plain = promised(labelled, logits, AS_IT_IS, FEW)
+    assert plain.threshold is not None
+    bent = Bent(knots=np.linspace(-6, 6, len(values)), values=np.sort(np.array(values)))
+    level = Bent(knots=np.array([-6.0, 6.0]), values=np.array([-1.0, -1.0]))
+    for calibration in (Straight(slope, shift), bent, level):
+        made = promised(labelled, logits, calibration, FEW)
+        assert made.threshold is not None
+        assert replace(made, threshold=0) == replace(plain, threshold=0)
+        look = calibration.of(logits) >= made.threshold
+        assert look[logits >= plain.threshold].all()
+        far = logits < plain.threshold - 0.1
+        assert calibration is not level or look[np.abs(logits) < 6].all()
+        assert not look[far].any() or not isinstance(calibration, Straight)
+
+
+def test_a_promise_is_the_same_after_the_file_of_a_readout_whose_curve_is_level() -> None:
+    labelled = an_imager(0, plates=60, drops=5)
+    plain = shipped_readout(12)
+    level = Bent(knots=np.array([-9.0, 9.0]), values=np.array([-1 / 3, -1 / 3]))
+    logits = plain.logits(labelled.seen)[:, 0]
+    made = promised(labelled, logits, level, FEW)
+    readout = with_calibration(plain, (level, AS_IT_IS, AS_IT_IS, AS_IT_IS))
+    means = np.array(list(plate_means(labelled.seen, labelled.plates).values()))
+    text = readout_to_json(Rescoring(readout=readout, triage=made, plates=means))
+    found = rescored(readout_from_json(text.encode(), "x"), labelled.seen, labelled.plates)
+    assert "out" not in found.answers
 
 
 def test_scores_without_features_are_refused() -> None:
