@@ -3,11 +3,11 @@
 import argparse
 
 
-def fraction(text: str) -> float:
-    """Return a number above 0 and at most 1.
+def fraction(text: str, *, or_0: bool = False) -> float:
+    """Return a number above 0, or from 0 on, and at most 1.
 
-    >>> fraction("0.85")
-    0.85
+    >>> fraction("0.85"), fraction("0", or_0=True)
+    (0.85, 0.0)
 
     Raises
     ------
@@ -15,26 +15,14 @@ def fraction(text: str) -> float:
         If it is none; argparse tells the user.
     """
     value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1, got {text}")
+    if not 0 <= value <= 1 or (value == 0 and not or_0):
+        raise argparse.ArgumentTypeError(f"must be {'from 0 to' if or_0 else 'above 0 and at most'} 1, got {text}")
     return value
 
 
 def probability(text: str) -> float:
-    """Return a number from 0 to 1, of which 0 lets everything through.
-
-    >>> probability("0")
-    0.0
-
-    Raises
-    ------
-    ValueError, argparse.ArgumentTypeError
-        If it is none; argparse tells the user.
-    """
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 1, got {text}")
-    return value
+    """Return a `fraction` that may be 0, which lets everything through."""
+    return fraction(text, or_0=True)
 
 
 def count(text: str) -> int:

@@ -21,6 +21,7 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column("long_um", "number", "long side in micrometres, where the scale of the image is known"),
         Column("short_um", "number", "short side in micrometres"),
         Column("scale_from", "text", "who says the scale: `told`, `settings`, `file`; empty: nobody"),
+        Column("none_because", "text", "why no crystal counts, in the row of an image without any"),
         Column("point", "count", "point to shoot at, from 1, on the best crystal first"),
         Column("to_outline_px", "number", "from there to the crystal's outline, stored pixels"),
         Column("to_outline_um", "number", "the same, micrometres"),

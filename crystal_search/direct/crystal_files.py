@@ -16,21 +16,24 @@ from crystal_search.crystals.dispensing import Dispense, DispensingUm, where_to_
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.crystals.targets import Target, targets_of
 from crystal_search.direct.aiming import ShootingUm
+from crystal_search.direct.counted_crystals import counted_anywhere, counted_in_drop
 from crystal_search.direct.crystal_pictures import drawn
 from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in, least_for_crystals, to_use
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
-from crystal_search.images import decode, to_grey
+from crystal_search.images import DecodedImage, decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
-from crystal_search.scoring.crystals_in_drop import counts
 from crystal_search.scoring.pipeline import chops_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import CRYSTALS_FROM
 
-COLUMNS = ("path", *PLACE_COLUMNS, "image_height_px", "image_width_px", "found_share", "scale_from", "error")
+COLUMNS = (
+    *("path", *PLACE_COLUMNS, "image_height_px", "image_width_px"),
+    *("found_share", "scale_from", "none_because", "error"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class SearchedFile:
     scale: FileScale | None = None  #: None where nobody says it
     targets: tuple[Target, ...] | None = None  #: where to shoot; None where nobody asked, or it needs the scale
     dispense: Dispense | None = None  #: where to dispense; None where nobody asked, without scale or drop
+    none_because: str | None = None  #: why no crystal counts, where none does
     picture: bytes = b""  #: JPEG with a box around each crystal, where one is wanted
     error: str | None = None  #: why it could not be read, or looked at
 
@@ -93,6 +97,11 @@ class Search:
         return min(least, self.counted_from) if self.dispensing else self.counted_from
 
     @property
+    def needs_scale(self) -> bool:
+        """Whether something is asked for that cannot be told of an image without a scale."""
+        return self.dispensing is not None or (self.shooting is not None and self.shooting.in_px(None) is None)
+
+    @property
     def decode_width_px(self) -> int:
         """How wide an image must at least be decoded."""
         return max(each.card.working_width_px for each in (self.network, self.drop, self.classifier) if each)
@@ -137,29 +146,36 @@ def searched(path: Path, search: Search) -> SearchedFile:
     except (OSError, ImageError) as error:
         said = error.strerror if isinstance(error, OSError) else str(error)
         return SearchedFile(path=path, error=printable(said or type(error).__name__))
-    grey = to_grey(image.colour)
-    drop = locate_drop(grey, search.drop) if search.drop else None
-    avoided = find_crystals(image, search.network, least_probability=search.avoided_from)
-    everywhere = tuple(each for each in avoided if each.probability >= search.counted_from)
     found = SearchedFile(
         path=path,
         height_px=image.height_px,
         width_px=image.width_px,
-        crystals=everywhere,
         detector=search.telling_shares,
         scale=search.scales.of(path, data),
     )
-    if search.classifier and drop is None:
-        return replace(found, crystals=(), error="no drop was found to look in")
-    dispense = _dispense(found, drop, avoided, search)  # also away from those beside the drop, and doubtful ones
-    if search.classifier and drop:
-        chops = chops_in_drop(image, grey, drop, search.classifier)
-        wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=search.crystals_from)
-        found = replace(found, crystals=tuple(filter(wanted, everywhere)))
-    found = replace(found, targets=_targets(found, search), dispense=dispense)
-    return replace(
-        found, picture=drawn(image, found.crystals, found.targets or (), found.dispense) if search.picture else b""
+    return _looked_at(found, image, search)
+
+
+def _looked_at(found: SearchedFile, image: DecodedImage, search: Search) -> SearchedFile:
+    grey = to_grey(image.colour)
+    drop = locate_drop(grey, search.drop) if search.drop else None
+    avoided = find_crystals(image, search.network, least_probability=search.avoided_from)
+    counted = counted_anywhere(
+        [each for each in avoided if each.probability >= search.counted_from], search.counted_from
     )
+    if (classifier := search.classifier) is not None:
+        chops = partial(chops_in_drop, image, grey, classifier=classifier)
+        counted = counted_in_drop(counted, image, drop, chops, crystals_from=search.crystals_from)
+    found = replace(
+        found,
+        crystals=counted.crystals,
+        none_because=counted.none_because,
+        dispense=_dispense(found, drop, avoided, search),  # also away from what lies beside the drop, or is doubtful
+    )
+    found = replace(found, targets=_targets(found, search))
+    if not search.picture:
+        return found
+    return replace(found, picture=drawn(image, found.crystals, found.targets or (), found.dispense, drop=drop))
 
 
 def _targets(found: SearchedFile, search: Search) -> tuple[Target, ...] | None:
@@ -183,7 +199,7 @@ def rows_of(found: SearchedFile) -> Iterator[dict[str, Cell]]:
     if found.error is None:
         nothing |= {"image_height_px": found.height_px, "image_width_px": found.width_px}
     if not found.crystals:
-        yield nothing | {"error": found.error}
+        yield nothing | {"none_because": found.none_because, "error": found.error}
     for number, crystal in enumerate(found.crystals, start=1):
         told = crystal_cells(crystal, (found.height_px, found.width_px), found.um_per_px)
         share = found.share_found(crystal)

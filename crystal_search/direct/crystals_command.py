@@ -15,13 +15,14 @@ from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
+from crystal_search.direct.counted_crystals import NO_DROP, so_many
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, in_drops, rows_of, searched
 from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_drops import NamedDrops
 from crystal_search.direct.scored_files import inputs, installed_at, make_folder, overlay_name
-from crystal_search.direct.target_files import DISPENSE_COLUMNS, TARGET_COLUMNS, dispense_rows, target_rows
+from crystal_search.direct.target_files import DISPENSE_COLUMNS, SAY_SCALE, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
@@ -103,11 +104,11 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If there is nothing to search, or no folder for what is found.
+        If there is nothing to search, no folder for what is found, or of no image the scale that this needs.
     ModelError
         If the model cannot be used.
     ImageError
-        If not one image could be read; what is asked for is written all the same.
+        If not one image could be read. What is asked for is written all the same, and says why.
     """
     search = _search(arguments)
     paths = inputs(arguments.images)
@@ -121,13 +122,33 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.coco:
         write_whole(arguments.coco, coco_text(found))
     _write_aims(found, search, arguments, lists.drops if lists else None)
-    crystals, wrong = sum(len(each.crystals) for each in found), sum(each.error is not None for each in found)
-    unread = f"; {wrong} could not be looked at, and it says why" if wrong else ""
-    sys.stdout.write(f"{crystals} crystals in {len(found) - wrong} images are in {arguments.csv}{unread}\n")
+    sys.stdout.write(f"{_said(found, arguments.csv)}\n")
     if lists and search.dispensing:
         write_lists(lists, found, search.dispensing)
-    if not any(each.height_px for each in found):
+    _check(found, arguments, needs_scale=arguments.section_um is not None or search.needs_scale)
+
+
+def _said(found: Sequence[SearchedFile], table: Path) -> str:
+    """Return how much was found, and in how many images nothing could be."""
+    read = [each for each in found if each.error is None]
+    dry, unread = sum(each.none_because == NO_DROP for each in read), len(found) - len(read)
+    crystals = so_many(sum(len(each.crystals) for each in read), "crystal")
+    said = f"{crystals} in {so_many(len(read), 'image')} are in {table}"
+    said += f"; in {dry} no drop was found" if dry else ""
+    return said + (f"; {unread} could not be looked at, and it says why" if unread else "")
+
+
+def _check(found: Sequence[SearchedFile], arguments: argparse.Namespace, *, needs_scale: bool) -> None:
+    """End with an error if no image could be read, or none has the scale that is needed; warn of some without one."""
+    read = [each for each in found if each.error is None]
+    if not read:
         raise ImageError(f"not one image could be read; {arguments.csv} says why")
+    lacking = [each for each in read if each.um_per_px is None] if needs_scale else []
+    if len(lacking) == len(read):
+        raise UserError(f"the scale of no image is known: {SAY_SCALE}; {arguments.csv} has all that needs none")
+    if lacking:
+        some = f"{len(lacking)} of {len(read)} images, as {lacking[0].path}"
+        sys.stderr.write(f"warning: the scale is not known of {some}: {SAY_SCALE}\n")
 
 
 def _search(arguments: argparse.Namespace) -> Search:

@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,8 @@ COLUMNS = (
     *("classifier", "seconds", "remarks", "error"),
 )
 NOT_SCORED = "not_scored"
+MASKS = (".mask.png", ".outcomes.png")  #: of ``NAME.mask.png``, which belongs to the image ``NAME``
+RENDERED, SHEETS = "checksums.sha256", ("contact-sheet.png", "histograms.png")  #: of a folder of `render`
 #: In the CSV file; six in all other columns.
 DECIMALS = {"probability": 4, "second_probability": 4, "seconds": 3, "longest_px": 1, "longest_um": 1}
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
@@ -279,15 +281,28 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
 def _images_in(folder: Path) -> list[Path]:
     """Return its images with what cannot be looked at: closed folders, links that lead nowhere, pipes called as images.
 
-    What file servers keep there, and what is hidden, is passed over.
+    What file servers keep there, what is hidden, and what `render` writes beside its images, is passed over.
     """
     closed: list[Path] = []
     images: list[Path] = []
     for inside, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
         folders[:] = [each for each in folders if not is_housekeeping(each)]
-        shown = (name for name in names if name.lower().endswith(SUFFIXES) and not is_housekeeping(name))
-        images += [Path(inside) / name for name in shown]
+        there = frozenset(map(str.lower, names))
+        images += [Path(inside) / name for name in names if _is_shown(name.lower(), there)]
     return sorted([*closed, *images])
+
+
+def _is_shown(name: str, names: Collection[str]) -> bool:
+    """Tell whether a file is an image of its folder, in which there are files of these names, all in small letters.
+
+    >>> [each for each in ("a.jpg", "a.mask.png", "b.mask.png") if _is_shown(each, ("a.jpg", "a.mask.png"))]
+    ['a.jpg', 'b.mask.png']
+    """
+    if not name.endswith(SUFFIXES) or is_housekeeping(name):
+        return False
+    masked = next((name.removesuffix(each) for each in MASKS if name.endswith(each)), None)
+    is_mask = masked is not None and any(f"{masked}{each}" in names for each in SUFFIXES)
+    return not (is_mask or (name in SHEETS and RENDERED in names))
 
 
 def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]:

@@ -17,13 +17,14 @@ DISPENSE_COLUMNS = (
     *("path", "plate", "well", "drop", "candidate", *_PLACE),
     *("to_crystal_px", "to_crystal_um", "to_border_px", "to_border_um", "refused", "left_out"),
 )
-NO_SCALE = "the scale of the image is not known: say by --um-per-px, or in settings, how many micrometres a pixel is"
+SAY_SCALE = "say by --um-per-px, or in settings, how many micrometres a pixel is"
+NO_SCALE = f"the scale of the image is not known: {SAY_SCALE}"
 
 
 def target_rows(found: SearchedFile) -> Iterator[dict[str, Cell]]:
     """Yield a row for each target of a file, or one that says why there is none."""
     if not found.targets:
-        why = found.error or (NO_SCALE if found.targets is None else "no crystal was found")
+        why = found.error or (NO_SCALE if found.targets is None else found.none_because)
         yield {"path": str(found.path), "refused": why}
     for number, target in enumerate(found.targets or (), start=1):
         yield {

@@ -158,7 +158,8 @@ def _wanted() -> bool:
 
 def _show(site: Installation, arguments: argparse.Namespace) -> None:
     path, card = _card(arguments.model, site)
-    say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} classes, sha256 {card.sha256}")
+    classes = "class" if len(card.classes) == 1 else "classes"
+    say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} {classes}, sha256 {card.sha256}")
     calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
     if isinstance(card, ReadoutCard):
         _show_labels(card)

@@ -21,6 +21,11 @@ class ChopsAround:
     near_px: float  #: `NEAR_SIDES`
     crystal: NDArray[np.float64]  #: (chops,), probability of the crystal group
 
+    @property
+    def best(self) -> float:
+        """The highest probability of crystals in any chop; 0 where there is none."""
+        return float(self.crystal.max(initial=0.0))
+
     def speak_for_crystals(self, row: float, column: float) -> float:
         """Return the mean probability of crystals in the chops whose middle is near a place, else in the nearest.
 

@@ -75,7 +75,7 @@ def test_sections_are_joined_to_crystals_with_a_volume(
     for number in range(2):
         (tmp_path / "stack" / f"{number}.png").write_bytes(picture(0))
     words = ["crystals", str(tmp_path / "stack"), "--detector", str(card), "--csv", str(tmp_path / "stack.csv")]
-    assert main([*words, "--section-um", "2"]) == OK
+    assert main([*words, "--section-um", "2"]) == USAGE
     (row,) = rows_in(tmp_path / "stack.csv")
     assert row["error"].startswith("the scale of the image is not known")
     assert "1 stacks have no volumes" in capsys.readouterr().err
@@ -212,9 +212,29 @@ def test_in_a_drop_it_says_where_to_dispense_or_how_near_everything_is(card: Pat
     assert main([*words, *asked, "--um-per-px", "2", "--least-clearance", "5000"]) == OK
     (refused,) = rows_in(tmp_path / "dispense.csv")
     assert f"{float(first['to_border_um']):.0f} um from the drop's border; wanted are 5000 um" in refused["refused"]
-    assert main([*words, *asked]) == OK
-    (refused,) = rows_in(tmp_path / "dispense.csv")
-    assert "--um-per-px" in refused["refused"]
+
+
+def test_without_the_scale_that_it_needs_the_command_warns_or_fails(
+    eager: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What needs no scale is written all the same."""
+    images, found = tmp_path / "images", tmp_path / "found.csv"
+    images.mkdir()
+    (images / "0.png").write_bytes(picture(0))
+    words = ["crystals", str(images), "--detector", str(eager), "--csv", str(found)]
+    shoot = ["--targets", str(tmp_path / "targets.csv")]
+    assert main([*words, *shoot]) == OK  # points without a spacing need none
+    for asked in ([*shoot, "--spacing", "20"], ["--dispense", str(tmp_path / "dispense.csv")]):
+        assert main([*words, *asked]) == USAGE
+        assert "the scale of no image is known: say by --um-per-px" in capsys.readouterr().err
+        assert rows_in(found)[0]["crystal"] == "1"
+        (row,) = rows_in(Path(asked[1]))
+        assert "--um-per-px" in row["refused"]
+    with Pillow.open(images / "0.png") as copy:
+        copy.save(images / "1.png", dpi=(25400, 25400))
+    assert main([*words, *shoot, "--spacing", "20"]) == OK
+    assert f"warning: the scale is not known of 1 of 2 images, as {images / '0.png'}: say" in capsys.readouterr().err
+    assert {row["path"] for row in rows_in(tmp_path / "targets.csv") if row["refused"]} == {str(images / "0.png")}
 
 
 def test_of_a_well_only_what_lies_in_the_drop_counts_where_that_is_asked(eager: Path, tmp_path: Path) -> None:

@@ -310,3 +310,12 @@ def test_what_file_servers_keep_is_not_scored(tmp_path: Path) -> None:
         path.write_bytes(b"any")
     assert inputs([tmp_path]) == [tmp_path / "P1" / "A01.jpg"]
     assert inputs([tmp_path / "#recycle"]) == [tmp_path / "#recycle" / "A01.jpg"]
+
+
+def test_what_render_writes_beside_its_images_is_not_scored(tmp_path: Path) -> None:
+    for name in ("A01.JPG", "A01.mask.png", "A01.outcomes.png", "contact-sheet.png", "checksums.sha256"):
+        (tmp_path / name).touch()
+    assert inputs([tmp_path]) == [tmp_path / "A01.JPG"]
+    (tmp_path / "A01.JPG").unlink()
+    (tmp_path / "checksums.sha256").unlink()
+    assert len(inputs([tmp_path])) == 3  # names alone do not make them masks, or a sheet of other images

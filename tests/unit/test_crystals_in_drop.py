@@ -124,7 +124,7 @@ def test_a_file_is_looked_at_in_its_drop_and_what_lies_beside_that_is_not_dispen
     assert counted.dispense
     assert counted.dispense.best
     assert np.isfinite(counted.dispense.best.to_crystal_px)
-    assert (dry.crystals, dry.error) == ((), "no drop was found to look in")
+    assert (dry.crystals, dry.none_because, dry.error) == ((), "no drop was found to look in", None)
     for sure in (replace(in_drop, crystals_from=1.0), replace(in_drop, least_probability=1.0)):
         doubtful = searched(paths[0], sure)
         assert (doubtful.crystals, doubtful.dispense) == ((), found.dispense)

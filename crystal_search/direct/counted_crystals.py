@@ -1,0 +1,82 @@
+"""Which crystals of an image file count that is of a well, as `scoring.crystals_in_drop` says, and why none does."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import floor
+
+from crystal_search.crystal import Crystal
+from crystal_search.images import DecodedImage
+from crystal_search.scoring.chops_around import ChopsAround
+from crystal_search.scoring.crystals_in_drop import is_in_drop
+from crystal_search.unet_drop.locate import LocatedDrop
+
+NO_DROP = "no drop was found to look in"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """The crystals that count, or why none does."""
+
+    crystals: tuple[Crystal, ...] = ()
+    none_because: str | None = None
+
+
+def counted_anywhere(found: Sequence[Crystal], least_probability: float) -> Counted:
+    """Return all that a detector found with a probability."""
+    if found:
+        return Counted(crystals=tuple(found))
+    return Counted(none_because=f"the detector finds no crystal with a probability of {least_probability:g} or more")
+
+
+def counted_in_drop(
+    found: Counted,
+    image: DecodedImage,
+    drop: LocatedDrop | None,
+    chops: Callable[[LocatedDrop], ChopsAround],
+    *,
+    crystals_from: float,
+) -> Counted:
+    """Return those crystals whose centre lies in the drop, and around which the chops speak for some.
+
+    What the chops say is asked for only where a crystal depends on it.
+
+    Parameters
+    ----------
+    crystals_from
+        What the chops around a crystal must say, 0 to 1; at 0 all in the drop count.
+    """
+    if drop is None:
+        return Counted(none_because=NO_DROP)
+    inside = [each for each in found.crystals if is_in_drop(each, image, drop)]
+    if not inside:
+        beside = len(found.crystals)
+        return Counted(none_because=f"{so_many(beside, 'crystal')} beside the drop, none in it") if beside else found
+    if crystals_from <= 0:
+        return Counted(crystals=tuple(inside))
+    around = chops(drop)
+    said = [around.speak_for_crystals(each.row, each.column) for each in inside]
+    there = tuple(each for each, says in zip(inside, said, strict=True) if says >= crystals_from)
+    return Counted(crystals=there) if there else Counted(none_because=_against(around, said, crystals_from))
+
+
+def _against(around: ChopsAround, said: Sequence[float], crystals_from: float) -> str:
+    there = f"{so_many(len(said), 'crystal')} in the drop"
+    if around.best < crystals_from:
+        says = f"the classifier sees none: the best chop says {_cut(around.best)}"
+    else:
+        says = f"the chops around say {_cut(max(said))} at most"
+    return f"{there}, but {says}, below {crystals_from:g}"
+
+
+def so_many(number: int, what: str) -> str:
+    """Return a number of things in words.
+
+    >>> so_many(1, "crystal"), so_many(0, "image")
+    ('1 crystal', '0 images')
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _cut(probability: float) -> str:
+    """Return a probability so that one which is too low looks too low."""
+    return f"{floor(100 * probability + 1e-9) / 100:.2f}"
