@@ -16,7 +16,7 @@ from crystal_search.populations.population_plots import (
     over_time_plot,
 )
 from crystal_search.populations.population_tables import Experiment, change_table, sizes_in, time_table, trend_table
-from crystal_search.populations.trend_tests import least_p
+from crystal_search.populations.trend_tests import FEWEST_TIMES, least_p
 from crystal_search.populations.trends import AREA, COUNT, Trend, interpolated
 
 LIBRARIES = ("scipy", "matplotlib")
@@ -102,20 +102,25 @@ def population_page(found: Experiment, *, about: str, warnings: Sequence[str], c
 
 def said(found: Experiment) -> Iterator[str]:
     """Yield what was found in sentences."""
-    unit = UNITS[found.unit]
     first, last = found.populations[0], found.populations[-1]
     times, frames = len(found.populations), sum(each.frames for each in found.populations)
     crystals = sum(len(each.long) for each in found.populations)
     yield f"{crystals} crystals in {frames} frames at {times} times, from {first.hours:g} to {last.hours:g} h."
-    if not math.isnan(found.growth.a_hour.value):
-        since = f"from {found.growth.hours[0]:g} to {found.growth.hours[-1]:g} h"
-        a_hour = _bracketed(found.growth.a_hour)
-        yield f"The same crystals grow by {a_hour} {unit} an hour along their long side, {since}."
+    yield _growth(found)
     counts = found.trend(COUNT)
     ends = f"{_bracketed(counts.figures[0])} at first, {_bracketed(counts.figures[-1])} at last"
     yield f"Crystals a frame: {ends}; {_trend(counts)}."
     if not math.isnan((pearson := found.trend(AREA).pearson).value):
         yield f"What crystals cover correlates with the concentration by {_bracketed(pearson)} (Pearson)."
+
+
+def _growth(found: Experiment) -> str:
+    if math.isnan(found.growth.a_hour.value):
+        needed = f"it takes {FEWEST_TIMES} times with {FEWEST_CRYSTALS} sure crystals or more"
+        return f"Growth is not told: {needed}; --growth-from PROBABILITY says which are sure."
+    since = f"from {found.growth.hours[0]:g} to {found.growth.hours[-1]:g} h"
+    a_hour = f"{_bracketed(found.growth.a_hour)} {UNITS[found.unit]} an hour"
+    return f"The same crystals grow by {a_hour} along their long side, {since}."
 
 
 def _trend(counts: Trend) -> str:

@@ -148,6 +148,21 @@ def test_where_only_some_images_tell_a_scale_none_is_taken_for_all(
     assert [row["long_um_median"] for row in rows(tmp_path / "out.csv")] == ["10.0"] * 3
 
 
+def test_growth_of_doubtful_crystals_is_told_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "path,crystal,probability,centre_row_px,centre_column_px,long_px,short_px,angle_degrees"
+    sides = {f"{hour}.png": [10 + 3 * hour + n for n in range(5)] for hour in range(3)}
+    lines = [f"{name},{n},.4,50,60,{side},5,90" for name, longs in sides.items() for n, side in enumerate(longs, 1)]
+    (tmp_path / "crystals.csv").write_text("\n".join((head, *lines)) + "\n")
+    (tmp_path / "times.csv").write_text("path,time\n0.png,0\n1.png,1\n2.png,2\n")
+    words = ["crystals", "sizes", str(tmp_path / "crystals.csv"), "--times", str(tmp_path / "times.csv")]
+    assert main([*words, "--csv", str(tmp_path / "out.csv")]) == OK
+    assert "Growth is not told: it takes 3 times with 5 sure crystals or more" in capsys.readouterr().out
+    assert main([*words, "--csv", str(tmp_path / "out.csv"), "--growth-from", "0.3"]) == OK
+    assert "The same crystals grow by 3 px an hour along their long side, from 0 to 2 h." in capsys.readouterr().out
+
+
 def test_images_that_follow_each_other_too_closely_for_two_times_are_told_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
