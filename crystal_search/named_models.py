@@ -65,10 +65,11 @@ def model_called(name: str, known: Sequence[AtHand], kind: type[ModelCard] = Mod
     fitting = [each for each in called if isinstance(each.card, kind)] or called
     if len(fitting) == 1:
         return fitting[0]
-    listed = ", ".join(f"{each.card.name} ({each.short_hash})" for each in fitting or wanted) or "none"
+    listed = ", ".join(f"{each.card.name} ({each.short_hash})" for each in fitting or wanted)
     if fitting:
         raise UnknownNameError(f"{len(fitting)} models are called {name!r}: {listed}; give the hash")
-    raise UnknownNameError(f"no model {name!r}; give a card's file, or choose from {listed}")
+    choice = f"choose from {listed}, or " if listed else ""
+    raise UnknownNameError(f"no model {name!r}, and no such file or folder; {choice}give a card's file")
 
 
 def card_called(named: str, known: Known, kind: type[ModelCard] = ModelCard) -> Path:

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +20,13 @@ from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_drops import NamedDrops
-from crystal_search.direct.scored_files import inputs, installed_at, make_folder, overlay_name
+from crystal_search.direct.scored_files import detector_called, inputs, make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, SAY_SCALE, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import CrystalCard, DropCard
-from crystal_search.named_models import named_model
 from crystal_search.processes import processors
 from crystal_search.work_unit import CRYSTALS_FROM
 
@@ -40,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--detector",
         metavar="CARD_OR_NAME",
-        help="a crystal detector's card or name (default: ours, for suspensions and drops)",
+        help="a crystal detector's card or name (default: in use at --home, else ours)",
     )
     _add_limits(parser)
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
@@ -58,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="UM",
         help="images of a folder are sections so far apart: one row for every crystal",
     )
-    add("--home", type=Path, metavar="DIR", help="installation: its scales, its models with --in-drops (default: none)")
+    add("--home", type=Path, metavar="DIR", help="installation: its scales and models (default: none)")
     _add_aims(parser)
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
 
@@ -74,9 +72,10 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--crystals-from",
         type=probability,
         metavar="PROBABILITY",
-        help=f"what the chops around a crystal must say, with --in-drops (default: {CRYSTALS_FROM}; 0: anything)",
+        help="what the chops around a crystal must say, with --in-drops (0: anything; default: the installation's, "
+        f"else {CRYSTALS_FROM})",
     )
-    add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal (default: what the card says)")
+    add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal that counts (default: what the card says)")
 
 
 def _add_aims(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +152,7 @@ def _check(found: Sequence[SearchedFile], arguments: argparse.Namespace, *, need
 
 def _search(arguments: argparse.Namespace) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    model = named_model(arguments.detector, CrystalCard, partial(installed_at, arguments.home))
+    model = detector_called(arguments.detector, arguments.home)
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")

@@ -14,9 +14,9 @@ from crystal_search.files import is_housekeeping, write_whole
 from crystal_search.formats.picture import MAX_BYTES
 from crystal_search.hostile_json import printable
 from crystal_search.images import SUFFIXES, DecodedImage
-from crystal_search.model import default_models, default_models_folder, in_role, read_model
+from crystal_search.model import Model, default_models, default_models_folder, in_role, read_model
 from crystal_search.model_card import CrystalCard
-from crystal_search.named_models import ModelAtHand, models_at_hand
+from crystal_search.named_models import ModelAtHand, models_at_hand, named_model
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
 from crystal_search.processes import in_order, pool_of
@@ -104,6 +104,23 @@ def installed_at(home: Path | None, folder: Path | None = None) -> list[ModelAtH
         there = Home(home).found()
         folders += model_folders(there, read_settings(there.settings))
     return models_at_hand(folders)
+
+
+def detector_called(named: str | None, home: Path | None) -> Model[CrystalCard]:
+    """Return the crystal detector that is named, else the one in use at an installation, else the package's own.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name, or `home` is no installation.
+    ModelError
+        If it cannot be used.
+    """
+    if home and not named:
+        used = default_models(to_use(None, home, None)[0])
+        if there := [in_role(each, CrystalCard) for each in used if isinstance(each.card, CrystalCard)]:
+            return there[0]
+    return named_model(named, CrystalCard, partial(installed_at, home))
 
 
 def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> tuple[Path, float]:

@@ -13,7 +13,8 @@ from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.model import Model, default_model, in_role, read_card, read_model
 from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard
-from crystal_search.named_models import card_called, model_called
+from crystal_search.named_models import Known, card_called, model_called, models_at_hand
+from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, put_to_use
 from crystal_search.server.readouts_in_use import check_not_used, readouts_in_use, unuse_readout
@@ -65,8 +66,11 @@ def _command(
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
+    """Run the command that was chosen; where there is no installation, models that come with the program are told."""
     act: Act = arguments.act
+    if arguments.home is None and act in TOLD_WITHOUT and not Home.at(None).is_there:
+        TOLD_WITHOUT[act](arguments)
+        return
     with opened(arguments.home, create=act is _use) as site:
         act(site, arguments)
 
@@ -87,6 +91,14 @@ def _list(site: Installation, _: argparse.Namespace) -> None:
         say(f"{each.card.name:{width}}  {each.card.role:12}  {each.short_hash}  {state}".rstrip())
     if site.settings.models:
         say(f"{site.home.settings} says that the models are those in {site.settings.models}")
+
+
+def _list_shipped(_: argparse.Namespace) -> None:
+    known = models_at_hand()
+    width = max(len(each.card.name) for each in known)
+    for each in known:
+        say(f"{each.card.name:{width}}  {each.card.role:12}  {each.short_hash}  comes with the program")
+    say(f"there is no installation in {Home.at(None).path}; `crystal-search models use MODEL` makes one")
 
 
 def _use(site: Installation, arguments: argparse.Namespace) -> None:
@@ -157,7 +169,19 @@ def _wanted() -> bool:
 
 
 def _show(site: Installation, arguments: argparse.Namespace) -> None:
-    path, card = _card(arguments.model, site)
+    _tell(arguments.model, partial(known_models, site))
+
+
+def _show_shipped(arguments: argparse.Namespace) -> None:
+    _tell(arguments.model, models_at_hand)
+
+
+#: What can be told without an installation.
+TOLD_WITHOUT: dict[Act, Callable[[argparse.Namespace], None]] = {_list: _list_shipped, _show: _show_shipped}
+
+
+def _tell(named: str, known: Known) -> None:
+    path, card = _card(named, known)
     classes = "class" if len(card.classes) == 1 else "classes"
     say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} {classes}, sha256 {card.sha256}")
     calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
@@ -171,9 +195,9 @@ def _show(site: Installation, arguments: argparse.Namespace) -> None:
     say(f"card: {path}")
 
 
-def _card(named: str, site: Installation) -> tuple[Path, ModelCard]:
+def _card(named: str, known: Known) -> tuple[Path, ModelCard]:
     """Return the card that is meant and its file; the model's own file may be lost."""
-    path = card_called(named, partial(known_models, site))
+    path = card_called(named, known)
     return path, read_card(path)
 
 
@@ -193,7 +217,7 @@ def _bounded(found: Bounds | None) -> str:
 
 
 def _forget(site: Installation, arguments: argparse.Namespace) -> None:
-    _, card = _card(arguments.model, site)
+    _, card = _card(arguments.model, partial(known_models, site))
     model = model_called(card.sha256, known_models(site))
     check_not_used(site.home, model.card.sha256, model.card.name)
     if waiting := forget(site, model):

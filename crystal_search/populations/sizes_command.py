@@ -5,7 +5,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,11 @@ from crystal_search.arguments import count, length, micrometres, probability
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import FileScales, scales_of
-from crystal_search.direct.scored_files import inputs, installed_at
+from crystal_search.direct.scored_files import detector_called, inputs
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model_card import CrystalCard
-from crystal_search.named_models import named_model
 from crystal_search.naming import Naming
 from crystal_search.populations.crystal_frames import SURE_FROM, Frame, found_frames, read_frames, sure_frames
 from crystal_search.populations.population import populations_of
@@ -42,7 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add = parser.add_argument
     add("source", type=Path, metavar="FOLDER_OR_CSV", help="images of an experiment, or what `crystals` wrote of them")
-    add("--detector", metavar="CARD_OR_NAME", help="a crystal detector's card or name, for a folder (default: ours)")
+    add(
+        "--detector",
+        metavar="CARD_OR_NAME",
+        help="a crystal detector's card or name, for a folder (default: in use at --home, else ours)",
+    )
     add("--by", choices=("time",), default="time", help="what populations are told apart by (default: %(default)s)")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--times", type=Path, metavar="CSV", help="path and time of each image, in hours or as dates")
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="UM",
         help="micrometres a pixel (default: as CSV, settings or images tell, or px)",
     )
-    add("--home", type=Path, metavar="DIR", help="installation whose settings say the scale by imager (default: none)")
+    add("--home", type=Path, metavar="DIR", help="installation: its scales and models (default: none)")
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
 
 
@@ -117,7 +118,7 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
             )
         told, wrong = read_frames(arguments.source)
         return [_scaled(each, scales) for each in told], wrong
-    model = named_model(arguments.detector, CrystalCard, partial(installed_at, arguments.home))
+    model = detector_called(arguments.detector, arguments.home)
     search = Search(network=OnnxNetwork(model, threads=arguments.threads), scales=scales)
     files = searched_files(inputs([arguments.source]), search, None)
     found = list(found_frames(files))

@@ -90,6 +90,11 @@ class Home:
         """Return everything that may be in a home."""
         return [place for place in vars(cls).values() if isinstance(place, Place)]
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an installation."""
+        return self.queue.is_dir()
+
     def found(self) -> Self:
         """Return this home if there is one, for commands that only look.
 
@@ -98,7 +103,7 @@ class Home:
         UserError
             If there is none.
         """
-        if not self.queue.is_dir():
+        if not self.is_there:
             raise UserError(
                 f"there is no Crystal Search installation in {self.path.absolute()}; say --home FOLDER, "
                 f"or set {ENVIRONMENT_VARIABLE}"

@@ -129,7 +129,8 @@ class CellRequest(Request):
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "squeezenet"
     start_from: Annotated[
-        Path | None, Option("begin with the weights of another training, or with shipped", metavar="RUN")
+        Path | None,
+        Option("begin with the weights of a training, or of a model: card, name or shipped", metavar="RUN"),
     ] = None
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
     batch_size: Annotated[int, Option(f"crops {TOGETHER}", MANNER, reading=count)] = 12
@@ -148,8 +149,8 @@ class DropRequest(Request):
     start_from: Annotated[
         Path | None,
         Option(
-            "begin with the weights of another training, or with shipped, or nothing (default: shipped where DATASET "
-            "has photographs, nothing where it is rendered)",
+            "begin with the weights of a training, of a model's card or name, shipped, or nothing (default: shipped "
+            "where DATASET has photographs, nothing where it is rendered)",
             metavar="RUN",
         ),
     ] = None
@@ -187,7 +188,8 @@ class CrystalRequest(Request):
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "dense-crystals"
     start_from: Annotated[
-        Path | None, Option("begin with the weights of another training, or with shipped", metavar="RUN")
+        Path | None,
+        Option("begin with the weights of a training, or of a model: card, name or shipped", metavar="RUN"),
     ] = None
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
     ema: Annotated[

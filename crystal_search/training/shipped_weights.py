@@ -15,8 +15,9 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 
 from crystal_search.errors import ModelError
-from crystal_search.model import Model, default_model
+from crystal_search.model import Model
 from crystal_search.model_card import ModelCard
+from crystal_search.named_models import named_model
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.requests import SHIPPED
 from crystal_search.training.task import Source
@@ -26,7 +27,9 @@ STEADYING = 32  #: samples from which the shipped weights get their statistics
 
 
 def begin(start: Path, kind: type[ModelCard], source: Source, network: nn.Module) -> None:
-    """Put the weights of the training in `start` into `network`; where it is `SHIPPED`, those of the program.
+    """Put the weights of the training in `start`, or of a model's card or name, into `network`.
+
+    Where it is `SHIPPED`, they are those of the model that comes with the program.
 
     Parameters
     ----------
@@ -37,14 +40,17 @@ def begin(start: Path, kind: type[ModelCard], source: Source, network: nn.Module
 
     Raises
     ------
+    UserError
+        If there is no such training and no such model.
     ModelError
         If there are no weights there, or they are of another network.
     """
-    if start != SHIPPED:
+    if start != SHIPPED and start.is_dir():
         load_weights(start, network)
         return
+    model = named_model(None if start == SHIPPED else str(start), kind)
     source.refresh()
-    begin_with(default_model(kind), network, source.batch(0, STEADYING)[0].cpu())
+    begin_with(model, network, source.batch(0, STEADYING)[0].cpu())
 
 
 def begin_with(model: Model[ModelCard], network: nn.Module, views: Tensor) -> None:

@@ -232,7 +232,7 @@ def unknown(card: Path) -> str:
         (
             unknown,
             2,
-            "no model 'ours-1.card.json'; give a card's file, or choose from squeezenet-wells-2 (8409dd5a108d), ",
+            "no model 'ours-1.card.json', and no such file or folder; choose from squeezenet-wells-2 (8409dd5a108d), ",
         ),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -387,3 +387,26 @@ def test_every_model_the_package_ships_answers_as_its_card_says() -> None:
         model = default_model(kind)
         module.check_answer(model)
         assert np.isfinite(getattr(model.card, "temperature", 1.0))
+
+
+def test_without_an_installation_the_shipped_models_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    monkeypatch.setenv("CRYSTAL_SEARCH_HOME", str(tmp_path / "none"))
+    assert main(["models", "list"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("comes with the program") == 3
+    assert f"there is no installation in {tmp_path / 'none'}" in told
+    assert main(["models", "show", "dense-crystals-3"]) == 0
+    assert "dense-crystals-3: crystal detector, dense-crystals, 1 class, sha256" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
+    assert main(["models", "list", "--home", str(tmp_path / "none")]) == 2
+    assert main(["models", "forget", "dense-crystals-3"]) == 2
+
+
+def test_a_model_is_forgotten_by_its_card_too(home: Home, tmp_path: Path) -> None:
+    card = other_model(tmp_path / "out")
+    assert models("use", card, home=home) == 0
+    assert models("use", "squeezenet-wells-2", home=home) == 0
+    assert models("forget", card, home=home) == 0
+    assert not list(home.models.glob("ours*"))

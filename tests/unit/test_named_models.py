@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from crystal_search.commands import AMONG_FILES, COMMANDS, CommandParser, parser_for
+from crystal_search.direct.scored_files import detector_called
 from crystal_search.errors import ModelMismatchError, UnknownNameError, UserError
 from crystal_search.evaluation.contenders import networks_called
-from crystal_search.model import default_model, default_models_folder, write_model
+from crystal_search.exit_codes import OK
+from crystal_search.main import main
+from crystal_search.model import default_model, default_models_folder, read_card, write_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, ReadoutCard
 from crystal_search.named_models import card_called, model_called, models_at_hand, named_model
+from crystal_search.server.home import Home
+from tests.tiny_detector import tiny_detector
 
 DETECTOR, CLASSIFIER = default_model(CrystalCard).card, default_model(ClassifierCard).card
 
@@ -25,10 +30,10 @@ def test_a_shipped_model_is_called_by_name_hash_or_card() -> None:
 
 
 def test_what_is_not_there_is_refused_with_the_models_of_that_role() -> None:
-    listed = rf"^no model 'dense'; give a card's file, or choose from {DETECTOR.name} \({DETECTOR.sha256[:12]}\)$"
+    listed = rf"^no model 'dense', and no .*; choose from {DETECTOR.name} \({DETECTOR.sha256[:12]}\), or give a card"
     with pytest.raises(UnknownNameError, match=listed):
         named_model("dense", CrystalCard)
-    with pytest.raises(UnknownNameError, match=r"or choose from none$"):
+    with pytest.raises(UnknownNameError, match="no model 'RI1000-0081', and no such file or folder; give a card"):
         named_model("RI1000-0081", ReadoutCard)
     with pytest.raises(ModelMismatchError, match=f"{CLASSIFIER.name} is a classifier, expected a crystal detector"):
         named_model(CLASSIFIER.name, CrystalCard)
@@ -44,6 +49,19 @@ def test_of_two_models_of_one_name_the_role_decides_else_the_hash(tmp_path: Path
         model_called(DETECTOR.name, known)
     (hash_of_twin,) = (each.short_hash for each in known if each.path == twin)
     assert model_called(hash_of_twin, known).path == twin
+
+
+def test_of_an_installation_a_detector_is_called_by_its_name_and_the_one_in_use_need_not_be(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home").made()
+    card = tiny_detector(home.models)
+    ours = read_card(card)
+    assert detector_called(None, home.path).card == DETECTOR
+    assert detector_called(ours.name, home.path).card == ours
+    assert main(["models", "use", ours.name, "--home", str(home.path)]) == OK
+    assert detector_called(None, home.path).card == ours
+    assert detector_called(DETECTOR.name, home.path).card == DETECTOR
+    with pytest.raises(UnknownNameError, match=f"{DETECTOR.name} .*, {ours.name} "):
+        detector_called("other", home.path)
 
 
 def parsers() -> Iterator[tuple[str, CommandParser]]:

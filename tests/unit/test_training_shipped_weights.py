@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from crystal_search.errors import ModelError
+from crystal_search.errors import ModelError, UserError
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
@@ -16,13 +16,29 @@ from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training import cells_task, loop
 from crystal_search.training.checkpoints import BEST
 from crystal_search.training.requests import SHIPPED, CellRequest
-from crystal_search.training.shipped_weights import begin_with
+from crystal_search.training.shipped_weights import begin, begin_with
 from crystal_search.training.train import train
 from crystal_search.unet_drop.network import UNet
 from tests.unit.dataset_files import write_rendered
 from tests.unit.networks_fakes import fake_well
 
 SIZES = {DropCard: (3, 1, 64, 96), ClassifierCard: (3, 1, 256, 272)}
+
+
+class OneBatch:
+    """A source of nothing but one batch."""
+
+    views = torch.randn(*SIZES[DropCard], generator=torch.Generator().manual_seed(2))
+
+    def names(self) -> list[str]:
+        return []
+
+    def refresh(self) -> None: ...
+
+    def use(self, names: list[str]) -> None: ...
+
+    def batch(self, step: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.views, self.views
 
 
 def classifier() -> SqueezeNet:
@@ -62,6 +78,16 @@ def test_a_file_of_another_network_is_no_beginning() -> None:
         begin_with(default_model(ClassifierCard), UNet(), torch.zeros(1, 1, 32, 32))
     with pytest.raises(ModelError, match="another network than the one to train"):
         begin_with(default_model(ClassifierCard), SqueezeNet(13), torch.zeros(1, 1, 256, 256))
+
+
+def test_a_training_begins_with_a_model_by_name_or_with_none_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no model 'drop-unet'.* choose from drop-unet-2 \("):
+        begin(Path("drop-unet"), DropCard, OneBatch(), UNet())
+    network = UNet()
+    begin(Path("drop-unet-2"), DropCard, OneBatch(), network)
+    expected = OnnxNetwork(default_model(DropCard)).logits(OneBatch.views.numpy())
+    with torch.no_grad():
+        np.testing.assert_allclose(network.eval()(OneBatch.views).numpy(), expected, rtol=0, atol=1e-4)
 
 
 def test_cells_are_learnt_from_the_shipped_classifier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
