@@ -120,6 +120,46 @@ def test_a_page_is_scrolled_by_a_picture_that_is_whole(site: Site, phone: Page) 
     expect(phone.locator("#stage")).to_have_attribute("data-shown", str(first.image.id))
 
 
+#: Where what stands on the page of a drop begins and ends, from the window's upper edge, while it says that it is not
+#: connected, and that something was done; the next answer of the viewer takes that away.
+PLACES = """() => {
+    const [trouble, done] = ["connection", "messages"].map((each) => document.getElementById(each));
+    trouble.hidden = false;
+    trouble.textContent = "Not connected: the viewer does not answer. What you see may be old.";
+    done.textContent = "Scored.";
+    return Object.fromEntries(["header", "#facts", "#connection", "#messages", ".by-hand", ".tray"].map((each) => {
+      const { top, bottom } = document.querySelector(each).getBoundingClientRect();
+      return [each, [top, bottom]];
+    }));
+}"""
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 320, "height": 640}])
+def test_on_a_phone_nothing_lies_over_what_one_presses_or_reads(site: Site, phone: Page, size: dict[str, int]) -> None:
+    first, *_ = site.plate(f"BARS-{size['width']}", ["crystal_harvestable"])
+    phone.set_viewport_size(size)  # type: ignore[arg-type]
+    shown(phone, f"/drop/{first.image.id}")
+    room = phone.locator("#stage").bounding_box()
+    assert room is not None
+    assert room["height"] > 0.75 * size["width"]
+    for ticked in (False, True):
+        if ticked:
+            phone.locator("#pick").click()
+            expect(phone.locator(".tray")).to_be_visible()
+        at_top = phone.evaluate(PLACES)
+        assert at_top["#connection"][0] > at_top["header"][1]
+        phone.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+        at_end = phone.evaluate(PLACES)
+        for at in (at_top, at_end):
+            assert at["#messages"][1] < at["#connection"][0]
+            assert at["#connection"][1] < at[".by-hand"][0]
+            assert at[".by-hand"][1] == pytest.approx(at[".tray"][0] if ticked else size["height"], abs=1)
+            if ticked:
+                assert at[".tray"][1] == pytest.approx(size["height"], abs=1)
+        assert at_end["#facts"][1] < at_end[".by-hand"][0]
+        phone.evaluate("window.scrollTo(0, 0)")
+
+
 def test_inspections_side_by_side_move_together_and_each_can_be_scored(site: Site, page: Page) -> None:
     drops = inspections(site, "BESIDE", count=6)
     as_person(page)

@@ -139,20 +139,24 @@ export class Picture {
     if (this.score?.outline?.length) {
       parts.push(svg("polygon", { class: "outline", points: this.score.outline.map(([row, column]) => `${column},${row}`).join(" ") }));
     }
-    // The best chop comes first in the score and is drawn last, on top.
-    for (const chop of [...(this.score?.best_chops ?? [])].reverse()) parts.push(this.chop(chop));
-    parts.push(...drawn(this.score?.crystals));
+    // The best chop comes first in the score and is drawn last, on top; no frame crosses a text.
+    const chops = [...(this.score?.best_chops ?? [])].reverse();
+    parts.push(...chops.map((chop) => this.frame(chop)), ...chops.map((chop) => this.said(chop)), ...drawn(this.score?.crystals));
     this.overlay.replaceChildren(...parts);
     this.placed();
     this.standOut(this.number ?? null);
     showMarks(this.marks, this.drop.marks ?? [], this.pen?.draft(this) ?? null);
   }
 
-  chop({ box: [top, left, bottom, right], outcome, probability }) {
+  frame({ box: [top, left, bottom, right], outcome }) {
     const place = { x: left, y: top, width: right - left, height: bottom - top };
-    const text = svg("text", { x: left, y: top, dx: ".4em", dy: "1.25em" });
+    return svg("g", { class: `chop is-${outcome}` }, svg("rect", { ...place, class: "halo" }), svg("rect", place));
+  }
+
+  said({ box: [top, left], outcome, probability }) {
+    const text = svg("text", { class: "chop-said", x: left, y: top, dx: ".4em", dy: "1.25em" });
     text.textContent = `${outcomeOf(outcome).letter} ${percent(probability)}`;
-    return svg("g", { class: `chop is-${outcome}` }, svg("rect", { ...place, class: "halo" }), svg("rect", place), text);
+    return text;
   }
 
   /** Have one of the crystals stand out, or none for null. */
