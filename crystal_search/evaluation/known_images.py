@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NO_CRYSTAL = "no_crystal"  #: a drop without crystals, of which no more is known
 UNKNOWN = ""  #: the label of an image of which nothing is known
 EVERYTHING = "photographs"  #: the source where the table names none
-COLUMNS = {"file": ("file",), "label": ("label",), "source": ("source",), "mask": ("mask",)}
+COLUMNS = {"file": ("file",), "label": ("label", "outcome"), "source": ("source",), "mask": ("mask",)}
 LABELS = (*IMAGE_OUTCOMES, *map(str, GROUPS), NO_CRYSTAL, NO_DROP)
 
 Content = Callable[[], bytes | Colour]  #: an image file, or its pixels

@@ -58,6 +58,10 @@ def test_labels_are_outcomes_groups_and_less(tmp_path: Path) -> None:
     assert [each.source for each in labels] == ["photographs", "imager 2", "photographs"]
     assert [each.masked for each in labels] == [False, True, True]
     assert ignored == 1
+    (tmp_path / "labels.csv").write_text(text.replace("label", "outcome"))  # as adapt and render call it
+    assert [each.label for each in labelled_photographs(tmp_path / "labels.csv", tmp_path)[0]] == [
+        each.label for each in labels
+    ]
 
 
 @pytest.mark.parametrize(
