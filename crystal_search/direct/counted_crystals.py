@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor
 
+from crystal_search.adaptation.triage import counted
 from crystal_search.crystal import Crystal
 from crystal_search.images import DecodedImage
 from crystal_search.scoring.chops_around import ChopsAround
@@ -50,7 +51,7 @@ def counted_in_drop(
     inside = [each for each in found.crystals if is_in_drop(each, image, drop)]
     if not inside:
         beside = len(found.crystals)
-        return Counted(none_because=f"{so_many(beside, 'crystal')} beside the drop, none in it") if beside else found
+        return Counted(none_because=f"{counted(beside, 'crystal')} beside the drop, none in it") if beside else found
     if crystals_from <= 0:
         return Counted(crystals=tuple(inside))
     around = chops(drop)
@@ -60,21 +61,12 @@ def counted_in_drop(
 
 
 def _against(around: ChopsAround, said: Sequence[float], crystals_from: float) -> str:
-    there = f"{so_many(len(said), 'crystal')} in the drop"
+    there = f"{counted(len(said), 'crystal')} in the drop"
     if around.best < crystals_from:
         says = f"the classifier sees none: the best chop says {_cut(around.best)}"
     else:
         says = f"the chops around say {_cut(max(said))} at most"
     return f"{there}, but {says}, below {crystals_from:g}"
-
-
-def so_many(number: int, what: str) -> str:
-    """Return a number of things in words.
-
-    >>> so_many(1, "crystal"), so_many(0, "image")
-    ('1 crystal', '0 images')
-    """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _cut(probability: float) -> str:

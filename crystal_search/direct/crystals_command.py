@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from crystal_search.adaptation.triage import counted
 from crystal_search.arguments import count, fraction, length, micrometres, probability
 from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
-from crystal_search.direct.counted_crystals import NO_DROP, so_many
+from crystal_search.direct.counted_crystals import NO_DROP
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, in_drops, rows_of, searched
 from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
@@ -131,8 +132,8 @@ def _said(found: Sequence[SearchedFile], table: Path) -> str:
     """Return how much was found, and in how many images nothing could be."""
     read = [each for each in found if each.error is None]
     dry, unread = sum(each.none_because == NO_DROP for each in read), len(found) - len(read)
-    crystals = so_many(sum(len(each.crystals) for each in read), "crystal")
-    said = f"{crystals} in {so_many(len(read), 'image')} are in {table}"
+    crystals = counted(sum(len(each.crystals) for each in read), "crystal")
+    said = f"{crystals} in {counted(len(read), 'image')} are in {table}"
     said += f"; in {dry} no drop was found" if dry else ""
     return said + (f"; {unread} could not be looked at, and it says why" if unread else "")
 

@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
     asked = {each.name: getattr(arguments, each.name) for each in fields(Options)}
     options = Options(**asked | {"thresholds": tuple(arguments.thresholds or Options().thresholds)})
-    paths = networks_called(arguments.networks) or [arguments.models or default_models_folder()]
     dataset = _dataset(arguments)
+    paths = networks_called(arguments.networks) or [arguments.models or default_models_folder()]
     with tempfile.TemporaryDirectory() as workshop:
         contenders = [
             contender(path, name, dataset, options, Path(workshop) / str(number))

@@ -186,7 +186,8 @@ def test_chops_of_a_dataset_are_drawn_by_their_seed(data: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "trouble"),
     [
-        (["nowhere"], "neither a training's folder nor a model's card"),
+        (["nowhere"], "no model 'nowhere', and no such file or folder; choose from squeezenet-wells-2"),
+        ([__file__], "neither a training's folder nor a model's card"),
         (["EMPTY"], "no training in"),
         (["OLD"], "an older version trained it"),
         ([str(CARD)], "is a model already; say --int8"),
