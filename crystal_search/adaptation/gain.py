@@ -132,4 +132,4 @@ def more_labels(gain: Gain) -> str:
     more = max(1, round(gain.labels * ((value - low) / value) ** 2 - gain.labels))
     if more > MANY:
         return f"a gain of {value:.3f} is too small for {MANY} more labels to prove it"
-    return f"about {more} more labels would prove a gain of this size, if it is there"
+    return f"about {counted(more, 'more label')} would prove a gain of this size, if it is there"

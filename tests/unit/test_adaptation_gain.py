@@ -102,6 +102,7 @@ def test_the_difference_is_paired() -> None:
 @pytest.mark.parametrize(
     ("low", "said"),
     [
+        (0.0, "about 1 more label would prove a gain of this size, if it is there"),
         (-0.01, "about 300 more labels would prove a gain of this size, if it is there"),
         (-0.09, "a gain of 0.010 is too small for 1000 more labels to prove it"),
     ],
