@@ -12,7 +12,7 @@ from pathlib import Path
 from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, content_of
 from crystal_search.archives.coco_folder import open_coco
 from crystal_search.crystals.decoding import Decoding, crystals_in
-from crystal_search.crystals.finding import dense_maps, not_wider
+from crystal_search.crystals.finding import dense_maps
 from crystal_search.evaluation.crystal_figures import crystal_figures
 from crystal_search.evaluation.crystal_judge import LEAST_PROBABILITY
 from crystal_search.evaluation.crystal_verdicts import CrystalVerdict
@@ -33,7 +33,7 @@ READINGS = {"at first sight": 0, "after one look": 1, "after two looks": 2}  #: 
 def verdict_of(image: ArchiveImage, detector: DetectorInTorch) -> CrystalVerdict:
     """Return what a detector says of an image whose crystals are known."""
     card = detector.card
-    grey = not_wider(to_grey(decode(content_of(image.content)).colour), card.working_width_px)
+    grey = card.sight.of(to_grey(decode(content_of(image.content)).colour))
     found = crystals_in(dense_maps(normalised(grey, card.normalisation), detector), Decoding(least=LEAST_PROBABILITY))
     return CrystalVerdict(
         known=KnownImage(name=image.name, label=image.outcome, content=bytes),

@@ -56,6 +56,25 @@ def length(text: str) -> float:
     return value
 
 
+def enlargement(text: str) -> float:
+    """Return how many times images are seen enlarged, from 1 to 4.
+
+    >>> enlargement("2")
+    2.0
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    from crystal_search.model_card import MOST_ENLARGED
+
+    value = float(text)
+    if not 1 <= value <= MOST_ENLARGED:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_ENLARGED:g}, got {text}")
+    return value
+
+
 def micrometres(text: str) -> float:
     """Return a length that a microscope tells apart, in micrometres: the size of a pixel, the step of a stack.
 

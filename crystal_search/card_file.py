@@ -21,6 +21,8 @@ def card_to_json(card: ModelCard) -> str:
     """Return the card as the text of its file."""
     fields = asdict(card)
     about = {name: fields.pop(name) for name in ABOUT}
+    if fields.get("enlarged") == 1:
+        del fields["enlarged"]
     content = {"format": CARD_FORMAT, "version": CARD_VERSION, "role": card.role} | fields | about
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 

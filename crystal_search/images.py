@@ -105,6 +105,31 @@ def resized(pixels: NDArray[np.uint8], width_px: int) -> NDArray[np.uint8]:
     return np.asarray(Pillow.fromarray(pixels).resize(size, Pillow.Resampling.BILINEAR))
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """How large a crystal detector sees images."""
+
+    width_px: int  #: at most; wider images are reduced to it
+    enlarged: float = 1.0  #: others so many times, as far as that width
+
+    def width_of(self, stored_px: int) -> int:
+        """Return how wide an image of a width is seen.
+
+        >>> [Sight(1224, 2.0).width_of(width) for width in (512, 1000, 2000)]
+        [1024, 1224, 1224]
+        """
+        return min(self.width_px, round(self.enlarged * stored_px))
+
+    def of(self, grey: Grey) -> Grey:
+        """Return a grey image (rows, columns) as it is seen; enlarged it is interpolated by cubic curves."""
+        height, width = grey.shape
+        seen = self.width_of(width)
+        if seen <= width:
+            return resized(grey, seen)
+        size = (seen, max(1, round(height * seen / width)))
+        return np.asarray(Pillow.fromarray(grey).resize(size, Pillow.Resampling.BICUBIC))
+
+
 def _gaussian_blurred(field: View, sigma_px: float) -> View:
     """Blur with edge values repeated outside; never reflected, which would draw shapes at the border."""
     radius = int(np.ceil(3 * sigma_px))

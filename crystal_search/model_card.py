@@ -10,12 +10,13 @@ from typing import Any, ClassVar
 from crystal_search.class_schemes import SCHEMES, TRAINABLE
 from crystal_search.errors import ModelCardError
 from crystal_search.hostile_json import Reader
-from crystal_search.images import IN_COLOUR
+from crystal_search.images import IN_COLOUR, Sight
 from crystal_search.outcomes import GROUPS
 
 LOGITS = "logits"  #: name of the first output of most networks
 FEATURES = "features"  #: name of the output whose mean over the drop travels with every score
 DENSE, INSTANCES = "dense", "instances"  #: how crystals are read from what a detector answers (`crystals.finding`)
+MOST_ENLARGED = 4.0  #: times that a crystal detector sees images enlarged
 MAX_NUMBERS = 4096  #: channels of an output that have no names
 CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
 
@@ -236,7 +237,7 @@ class FoundShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrystalCard(ModelCard):
-    """The card of a detector of single crystals; an image narrower than its working width is not enlarged."""
+    """The card of a detector of single crystals."""
 
     role: ClassVar[str] = "crystals"
     title: ClassVar[str] = "crystal detector"
@@ -248,6 +249,12 @@ class CrystalCard(ModelCard):
     most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
     decoding: str = DENSE  #: how crystals are read from its answers, a key of `crystals.finding.DECODINGS`
     found_share: FoundShare | None = None  #: of crystals by their size, in suspensions; None: nobody measured it
+    enlarged: float = 1.0  #: times, an image narrower than the working width, up to that; 1 to `MOST_ENLARGED`
+
+    @property
+    def sight(self) -> Sight:
+        """How large it sees images."""
+        return Sight(self.working_width_px, self.enlarged)
 
     @property
     def counts_in_drops(self) -> float:
@@ -261,7 +268,7 @@ class CrystalCard(ModelCard):
         """
         if self.found_share is None or probability < self.found_share.from_probability:
             return None
-        scale = min(1.0, self.working_width_px / width_px)
+        scale = self.sight.width_of(width_px) / width_px
         return self.found_share.of(area_px2 * scale**2)
 
     @property
@@ -292,6 +299,7 @@ class CrystalCard(ModelCard):
             most_overlap=read.number("most_overlap", 0, 1),
             decoding=read.choice("decoding", (DENSE, INSTANCES)) if version > 3 else DENSE,
             found_share=read.optional("found_share", FoundShare.read) if version > 5 else None,
+            enlarged=read.number("enlarged", 1, MOST_ENLARGED) if read.has("enlarged") else 1.0,
             **told,
         )
         if card.margin_px % card.side_multiple_px:

@@ -11,7 +11,7 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.contrast import with_contrasts
 from crystal_search.crystals.decoding import STRIDE_PX, Decoding, crystals_in
 from crystal_search.crystals.instances import instances_in
-from crystal_search.images import DecodedImage, Grey, View, normalised, resized, to_grey
+from crystal_search.images import DecodedImage, Grey, View, normalised, to_grey
 from crystal_search.inference import Maps, Network
 from crystal_search.model_card import DENSE, INSTANCES, CrystalCard
 
@@ -67,7 +67,7 @@ def seen_crystals(
 ) -> Seen:
     """Return the crystals that a detector sees in an image; the arguments are those of `find_crystals`."""
     card = network.card
-    grey = not_wider(to_grey(image.colour), card.working_width_px)
+    grey = card.sight.of(to_grey(image.colour))
     found = crystals_in_view(normalised(grey, card.normalisation), network, least_probability=least_probability)
     return Seen(found, grey, image.width_px / grey.shape[1])
 
@@ -94,11 +94,6 @@ DECODINGS: dict[str, Callable[[View, Network[CrystalCard], Decoding], tuple[Crys
     DENSE: _dense,
     INSTANCES: _instances,
 }
-
-
-def not_wider(grey: Grey, width_px: int) -> Grey:
-    """Return an image reduced to `width_px`, or as it is where it is no wider: enlarging shows nothing more."""
-    return resized(grey, width_px) if grey.shape[1] > width_px else grey
 
 
 def dense_maps(view: View, network: Network[CrystalCard], *, tile_px: int = TILE_PX) -> Maps:

@@ -82,7 +82,7 @@ def _error_of(sections: Sequence[SearchedFile]) -> str | None:
 
 def _cells_of(crystal: StackedCrystal, size_px: tuple[int, int], scale: Scale, card: CrystalCard) -> dict[str, Cell]:
     largest, section_um = crystal.largest, scale.section_um
-    area, pixel_px = SECTION_AREAS[card.decoding], max(1.0, size_px[1] / card.working_width_px)
+    area, pixel_px = SECTION_AREAS[card.decoding], size_px[1] / card.sight.width_of(size_px[1])
     volume_um3 = crystal.volume_um3(scale.um_per_px, section_um, area=area, pixel_px=pixel_px)
     return {
         "probability": round(max(each.probability for each in crystal.parts), 4),

@@ -15,13 +15,14 @@ from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
+from crystal_search.direct.asked_detector import add_enlarge, asked_detector, told_of_sight
 from crystal_search.direct.counted_crystals import NO_DROP
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, in_drops, rows_of, searched
 from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_drops import NamedDrops
-from crystal_search.direct.scored_files import detector_called, inputs, make_folder, overlay_name
+from crystal_search.direct.scored_files import inputs, make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, SAY_SCALE, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CARD_OR_NAME",
         help="a crystal detector's card or name (default: in use at --home, else ours)",
     )
+    add_enlarge(parser)
     _add_limits(parser)
     add("--csv", type=Path, required=True, help="one row for every crystal, and for every image without any")
     add("--overlays", type=Path, metavar="DIR", help="write a picture of what was found for each image")
@@ -153,14 +155,14 @@ def _check(found: Sequence[SearchedFile], arguments: argparse.Namespace, *, need
 
 def _search(arguments: argparse.Namespace) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    model = detector_called(arguments.detector, arguments.home)
+    network = asked_detector(arguments, arguments.home)
     said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in said.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
     if arguments.crystals_from is not None and not arguments.in_drops:
         raise UserError("--crystals-from is of what is found in drops; say --in-drops as well")
     search = Search(
-        network=OnnxNetwork(model, threads=arguments.threads),
+        network=network,
         scales=scales_of(arguments.um_per_px, arguments.home),
         shooting=ShootingUm(**said) if arguments.targets else None,
         picture=arguments.overlays is not None,
@@ -191,10 +193,10 @@ def _write_aims(
 
 def searched_files(paths: Sequence[Path], search: Search, overlays: Path | None) -> Iterator[SearchedFile]:
     """Yield what is in each file, after its picture was written where one is wanted."""
-    for number, path in enumerate(tqdm(paths, desc="images", unit="", disable=None)):
-        found = searched(path, search)
+    files = (searched(path, search) for path in tqdm(paths, desc="images", unit="", disable=None))
+    for number, found in enumerate(told_of_sight(files, search.network.card.sight)):
         if overlays and found.error is None:
-            write_whole(overlays / overlay_name(number, path), found.picture)
+            write_whole(overlays / overlay_name(number, found.path), found.picture)
         yield replace(found, picture=b"")
 
 

@@ -12,7 +12,7 @@ from crystal_search.evaluation.comparison import MEASURES, Comparison, compared,
 from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.model import Model, default_model, in_role, read_card, read_model
-from crystal_search.model_card import ROLES, Bounds, ClassifierCard, ImageCard, ModelCard, ReadoutCard
+from crystal_search.model_card import ROLES, Bounds, ClassifierCard, CrystalCard, ImageCard, ModelCard, ReadoutCard
 from crystal_search.named_models import Known, card_called, model_called, models_at_hand
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
@@ -188,7 +188,9 @@ def _tell(named: str, known: Known) -> None:
     if isinstance(card, ReadoutCard):
         _show_labels(card)
     else:
-        say(f"reads: {card.working_width_px} px wide, {card.normalisation}{calibrated}")
+        larger = card.enlarged if isinstance(card, CrystalCard) else 1
+        enlarged = f", narrower ones {larger:g} times as large" if larger > 1 else ""
+        say(f"reads: {card.working_width_px} px wide{enlarged}, {card.normalisation}{calibrated}")
     say(f"learnt from: {card.training_data or 'not said'}\ntrained by: {card.training_command or 'not said'}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:g} of {figure.count} ({figure.data})")

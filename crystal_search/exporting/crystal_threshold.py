@@ -45,7 +45,7 @@ def least_probability(network: nn.Module, card: CrystalCard, dataset: PackedData
     detector, there = DetectorInTorch(network.eval(), card), 0
     probabilities: list[float] = []
     for row in sampled(rows, MOST_IMAGES):
-        known = known_image(dataset, row, card.working_width_px)
+        known = known_image(dataset, row, card.sight)
         probabilities += [each.probability for each in _found(known, detector)]
         there += int((~known.crystals.ignored).sum())
     return threshold_for(probabilities, there)

@@ -116,7 +116,7 @@ def _examples(order: Order, card: ModelCard) -> list[NDArray[np.float32]]:
         return []
     dataset = open_dataset(order.data)
     rows = [row for row in dataset.wells("validation") if row.part(OBJECTS)]
-    greys = (known_image(dataset, row, card.working_width_px).grey for row in sampled(rows, EXAMPLES))
+    greys = (known_image(dataset, row, card.sight).grey for row in sampled(rows, EXAMPLES))
     return [padded(normalised(grey, card.normalisation), card.side_multiple_px) for grey in greys]
 
 
@@ -158,6 +158,7 @@ def export_crystal_detector(order: Order) -> tuple[nn.Module, CrystalCard]:
             working_width_px=order.record.working_width_px,
             classes=order.record.classes,
         ),
+        enlarged=order.record.enlarged,
         training_data=f"crystals of {Path(order.record.data).name}",
         training_command=order.record.command,
     )

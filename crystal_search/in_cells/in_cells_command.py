@@ -11,6 +11,7 @@ from crystal_search.annotations.annotation_files import picture_of
 from crystal_search.annotations.annotation_format import ReadOptions
 from crystal_search.annotations.format_kinds import READ
 from crystal_search.arguments import count, fraction
+from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.errors import UserError
@@ -20,9 +21,6 @@ from crystal_search.in_cells.cell_yield import check_library, yield_of
 from crystal_search.in_cells.cells_of_images import CRYSTAL, LEAST_SHARE, CellsOfImage, is_crystal
 from crystal_search.in_cells.crystals_and_cells import Counting, check_called, counted, found_in, paired, read_drawn
 from crystal_search.in_cells.yield_tables import image_table, well_table, wells_of
-from crystal_search.inference import OnnxNetwork
-from crystal_search.model_card import CrystalCard
-from crystal_search.named_models import named_model
 from crystal_search.processes import processors
 from crystal_search.synthesis.rendered_folder import CELL
 
@@ -44,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     crystals.add_argument(
         "--detector", metavar="CARD_OR_NAME", help="look for crystals by a crystal detector: its card or name"
     )
+    add_enlarge(parser)
     add("--csv", type=Path, required=True, help="one row for every image")
     add("--yields", type=Path, metavar="CSV", help="one row for every well")
     add("--wells", type=Path, metavar="CSV", help="path and well of each image (default: as names tell)")
@@ -68,6 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
         If the model cannot be used.
     """
     check_library()
+    if arguments.enlarge is not None and arguments.detector is None:
+        raise UserError("--enlarge is of images in which a detector looks; name one by --detector, or leave it out")
     check_places((arguments.csv, arguments.yields), but=(arguments.cells, arguments.crystals, arguments.wells))
     cells = read_drawn(arguments.cells, arguments.kind, ReadOptions(images=arguments.images, label=CELL))
     check_called(cells, arguments.cells, CELL)
@@ -102,8 +103,7 @@ def _searched(cells: Sequence[AnnotatedImage], arguments: argparse.Namespace, co
     """Return what images hold by a detector; one that is not there, or cannot be read, says so."""
     folder = arguments.images or (arguments.cells if arguments.cells.is_dir() else arguments.cells.parent)
     pictures = {image.name: picture_of(image.name, [folder]) for image in cells}
-    model = named_model(arguments.detector, CrystalCard)
-    search = Search(network=OnnxNetwork(model, threads=arguments.threads))
+    search = Search(network=asked_detector(arguments))
     files = searched_files([each for each in pictures.values() if each], search, None)
     found = []
     for image in cells:

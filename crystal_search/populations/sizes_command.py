@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.arguments import count, length, micrometres, probability
+from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import FileScales, scales_of
-from crystal_search.direct.scored_files import detector_called, inputs
+from crystal_search.direct.scored_files import inputs
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
-from crystal_search.inference import OnnxNetwork
 from crystal_search.naming import Naming
 from crystal_search.populations.crystal_frames import SURE_FROM, Frame, found_frames, read_frames, sure_frames
 from crystal_search.populations.population import populations_of
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CARD_OR_NAME",
         help="a crystal detector's card or name, for a folder (default: in use at --home, else ours)",
     )
+    add_enlarge(parser)
     add("--by", choices=("time",), default="time", help="what populations are told apart by (default: %(default)s)")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--times", type=Path, metavar="CSV", help="path and time of each image, in hours or as dates")
@@ -112,14 +113,13 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     """Return the frames, and what is wrong with images that are none."""
     scales = scales_of(arguments.um_per_px, arguments.home)
     if not arguments.source.is_dir():
-        if arguments.detector:
+        if said := [name for name in ("detector", "enlarge") if vars(arguments)[name] is not None]:
             raise UserError(
-                f"{arguments.source} is no folder of images; --detector is for one: leave it out for a CSV file"
+                f"{arguments.source} is no folder of images; --{said[0]} is for one: leave it out for a CSV file"
             )
         told, wrong = read_frames(arguments.source)
         return [_scaled(each, scales) for each in told], wrong
-    model = detector_called(arguments.detector, arguments.home)
-    search = Search(network=OnnxNetwork(model, threads=arguments.threads), scales=scales)
+    search = Search(network=asked_detector(arguments, arguments.home), scales=scales)
     files = searched_files(inputs([arguments.source]), search, None)
     found = list(found_frames(files))
     frames = [each for each in found if isinstance(each, Frame)]

@@ -15,11 +15,10 @@ from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.crystal import Floats
 from crystal_search.crystals.boxes import circle_of_directions
 from crystal_search.crystals.decoding import STRIDE_PX
-from crystal_search.crystals.finding import not_wider
 from crystal_search.datasets.drawn_masks import mask_over
 from crystal_search.datasets.packed import DROPS, GREY, OBJECTS, PackedDataset, ShardFile, ShardsInUse, WellRow
 from crystal_search.errors import ImageError, UserError
-from crystal_search.images import Grey, decode, normalised, to_grey
+from crystal_search.images import Grey, Sight, decode, normalised, to_grey
 from crystal_search.networks.network_kinds import CRYSTAL_NORMALISATION
 from crystal_search.synthesis.wells.crystal_truth import smallest_box
 from crystal_search.training.crystal_targets import KnownCrystals, target
@@ -83,10 +82,10 @@ class Window:
 
 
 def truth_of(objects: Sequence[SeenObject], shape: tuple[int, int]) -> Truth:
-    """Return the crystals of an image of `shape`, which may be smaller than the one they were marked in.
+    """Return the crystals of an image of `shape`, which may be smaller or larger than the one they were marked in.
 
     One without an oriented box gets the smallest around its mask. Ignored are those that are too faint, and outlines
-    around many.
+    around many. In a larger image each marked pixel is a square of several, and outermost pixels are theirs.
     """
     height, width = shape
     covered = np.zeros((height // STRIDE_PX, width // STRIDE_PX), np.uint8)
@@ -102,8 +101,11 @@ def truth_of(objects: Sequence[SeenObject], shape: tuple[int, int]) -> Truth:
     boxes[:, 4] %= np.pi
     ignored = np.array([each.too_faint or each.crowd for each in marked])
     picture = Pillow.fromarray((255 * _together(marked)).astype(np.uint8))
+    if scale > 1:  # of marked pixels that cells begin within, the box filter would take all or nothing
+        picture = picture.resize((width, height), Pillow.Resampling.NEAREST)
     covered = np.asarray(picture.resize(covered.shape[::-1], Pillow.Resampling.BOX))
-    return Truth(KnownCrystals(boxes, scale * extremes, ignored), covered, tuple(marked))
+    points = scale * extremes + max(0.0, (scale - 1) / 2) * np.sign(circle_of_directions())
+    return Truth(KnownCrystals(boxes, points, ignored), covered, tuple(marked))
 
 
 def _together(marked: Sequence[SeenObject]) -> NDArray[np.bool_]:
@@ -148,7 +150,7 @@ class CrystalSource(ShardsInUse):
 
     seed: int
     side_px: int
-    width_px: int  #: wider images are reduced to it
+    sight: Sight  #: how large the detector sees images
     augmented: bool = True
     normalisation: str = CRYSTAL_NORMALISATION
     target: Target = dense_target
@@ -180,7 +182,7 @@ class CrystalSource(ShardsInUse):
 
     def _sample(self, number: int, generator: np.random.Generator) -> tuple[Floats, NDArray[Any]]:
         row = self._row(number, generator)
-        known = known_image(self.dataset, row, self.width_px, self._truths, with_drop=self.with_drops)
+        known = known_image(self.dataset, row, self.sight, self._truths, with_drop=self.with_drops)
         if self.augmented and generator.random() < SCALED_SHARE:
             known = known.scaled(float(np.exp(generator.uniform(*np.log(SCALE_RANGE)))))
         top, left = self._corner(known, generator)
@@ -226,7 +228,7 @@ class CrystalSource(ShardsInUse):
 def known_image(
     dataset: PackedDataset,
     row: WellRow,
-    width_px: int,
+    sight: Sight,
     truths: dict[str, Truth] | None = None,
     *,
     with_drop: bool = False,
@@ -242,7 +244,7 @@ def known_image(
         stored = dataset.array(row, GREY) if row.part(GREY) else to_grey(decode(dataset.image(row)).colour)
     except ImageError as error:
         raise UserError(f"{row.image}: {error}; take it out of the archive, and build the dataset again") from error
-    grey = not_wider(np.asarray(stored), width_px)
+    grey = sight.of(np.asarray(stored))
     truths = {} if truths is None else truths
     if row.key not in truths:
         truths[row.key] = truth_of(dataset.objects(row) or (), (grey.shape[0], grey.shape[1]))

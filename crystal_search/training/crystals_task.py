@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
+from crystal_search.images import Sight
 from crystal_search.model_card import DENSE, INSTANCES, CrystalCard
 from crystal_search.networks import mask_rcnn
 from crystal_search.networks.dense_crystals import DenseCrystals
@@ -84,6 +85,7 @@ def opened(request: CrystalRequest, machine: Machine) -> Task:
             classes=classes,
             normalisation=request.normalisation,
             working_width_px=request.width_px,
+            enlarged=request.enlarge,
         ),
         title=f"{request.network}, crystals of {request.data}",
         build=partial(architecture.build, len(classes), 1),
@@ -105,6 +107,7 @@ def _kept(request: CrystalRequest) -> dict[str, object]:
     """Return what must be as it was where a training is resumed."""
     return {
         "width": request.width_px,
+        "enlarge": request.enlarge if request.enlarge != 1 else None,
         "side": request.side_px,
         "normalisation": request.normalisation,
         "drops": request.teach_drops,
@@ -152,7 +155,8 @@ def _source(
 ) -> CrystalSource:
     """Return where views come from: of training images always others, of others always the same."""
     source = CrystalSource(
-        *(dataset, request.seed if split == "train" else 0, request.side_px, request.width_px),
+        *(dataset, request.seed if split == "train" else 0, request.side_px),
+        sight=Sight(request.width_px, request.enlarge),
         augmented=split == "train",
         normalisation=request.normalisation,
         target=learning.target,

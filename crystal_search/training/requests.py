@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from crystal_search.arguments import count
+from crystal_search.arguments import count, enlargement
 from crystal_search.images import WORKING_WIDTH_PX
 
 SHIPPED, NOTHING = Path("shipped"), Path("nothing")  #: beside the folder of a training, what trainings may begin with
@@ -207,6 +207,13 @@ class CrystalRequest(Request):
     width_px: Annotated[int, Option("to which wider images are reduced (default: %(default)s)", metavar="PX")] = (
         WORKING_WIDTH_PX
     )
+    enlarge: Annotated[
+        float,
+        Option(
+            "times, 1 to 4, narrower images, for crystals of a few pixels (default: %(default)g)",
+            *("", "FACTOR", enlargement),
+        ),
+    ] = 1.0
     normalisation: Annotated[
         Literal["local-contrast-1", "centred-1", "clahe-1"], Option("of images (default: local-contrast-1)")
     ] = "local-contrast-1"

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class RunRecord:
     data: str  #: folder of the dataset, or of rendered shards
     command: str  #: as it was typed
     seed: int
+    enlarged: float = 1.0  #: times, images by a crystal detector, see `images.Sight`; in the file where it is not 1
 
 
 def recorded(request: Request, **learnt: Any) -> RunRecord:
@@ -56,7 +57,10 @@ def check_free(folder: Path) -> None:
 
 def write_run(folder: Path, record: RunRecord) -> None:
     """Write ``run.json`` to `folder`, whole or not at all."""
-    text = json.dumps({"format": RUN_FORMAT, "version": RUN_VERSION} | asdict(record), indent=1) + "\n"
+    told = asdict(record)
+    if record.enlarged == 1:
+        del told["enlarged"]
+    text = json.dumps({"format": RUN_FORMAT, "version": RUN_VERSION} | told, indent=1) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / RUN, text)
 
@@ -80,7 +84,8 @@ def read_run(folder: Path) -> RunRecord:
         raise UserError(f"{path} is no record of a training of version 1 or {RUN_VERSION}; train again")
     try:
         told = read | FIRST_VERSION[read["taught_by"]] if read["version"] == 1 else read
-        known = {field.name: told[field.name] for field in fields(RunRecord)}
+        names = [each.name for each in fields(RunRecord) if each.default is MISSING or each.name in told]
+        known = {name: told[name] for name in names}
         return RunRecord(**(known | {"classes": tuple(known["classes"])}))
     except (KeyError, TypeError) as error:
         raise UserError(f"{path} lacks or misnames {error}; train again") from error

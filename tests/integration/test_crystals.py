@@ -20,7 +20,10 @@ from crystal_search.model import default_model, default_models_folder, in_role, 
 from crystal_search.model_card import CrystalCard, DropCard
 from crystal_search.server.home import Home
 from crystal_search.synthesis.rendered_folder import RenderedFolder, annotation
+from crystal_search.training.run_record import read_run
 from crystal_search.unet_drop.locate import locate_drop
+from tests.service_site import site_at
+from tests.tiny_detector import tiny_detector
 from tests.unit.crystal_dataset import SIDE_PX, crystal, picture, sample, write_crystals
 from tests.unit.dataset_files import write_about, write_shard
 
@@ -47,6 +50,71 @@ def test_a_training_becomes_a_model_that_says_from_when_on_crystals_count(card: 
     assert [output.name for output in found.outputs] == ["heat", "boxes", "outlines"]
     assert 0 < found.least_probability <= 1
     assert found.least_in_drops is None
+
+
+def test_a_detector_that_learnt_from_enlarged_images_sees_them_enlarged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, run = write_crystals(tmp_path), tmp_path / "run"
+    words = ["train", "crystals", "--data", str(data), "--out", str(run), "--side", "64", "--batch-size", "2"]
+    assert main([*words, "--steps", "1", "--validate-every", "1", "--enlarge", "2"]) == OK
+    assert json.loads((run / "run.json").read_text())["enlarged"] == 2.0
+    more = ["--steps", "2", "--validate-every", "1", "--resume"]
+    for other, was in (([], "2.0, not None"), (["--enlarge", "3"], "2.0, not 3.0")):
+        assert main([*words, *more, *other]) == USAGE
+        assert f"began with enlarge {was}" in capsys.readouterr().err
+    assert main([*words, *more, "--enlarge", "2"]) == OK
+    assert main(["export", str(run), "--name", "twice"]) == OK
+    assert in_role(read_model(run / "twice.card.json"), CrystalCard).card.enlarged == 2.0
+    site_at(tmp_path)
+    assert main(["models", "show", str(run / "twice.card.json"), "--home", str(tmp_path / "home")]) == OK
+    assert "reads: 1224 px wide, narrower ones 2 times as large, local-contrast-1" in capsys.readouterr().out
+
+
+def test_only_a_training_on_enlarged_images_says_so(run: Path, card: Path) -> None:
+    assert "enlarged" not in json.loads((run / "run.json").read_text())
+    assert "enlarged" not in json.loads(card.read_text())
+    assert read_run(run).enlarged == 1.0
+
+
+@pytest.mark.parametrize("factor", ["0.5", "5", "nan", "two"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "crystals", "--data", "d", "--out", "r"],
+        ["crystals", "i.png", "--csv", "c.csv"],
+        ["crystals", "sizes", "images", "--csv", "c.csv"],
+        ["crystals", "in-cells", "cells", "--detector", "dense-crystals-3", "--csv", "c.csv"],
+    ],
+)
+def test_factors_that_no_detector_sees_with_are_refused(
+    words: list[str], factor: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*words, "--enlarge", factor])
+    message = "invalid enlargement value: 'two'" if factor == "two" else f"must be from 1 to 4, got {factor}"
+    assert f"argument --enlarge: {message}" in capsys.readouterr().err
+
+
+def test_images_are_searched_enlarged_as_it_is_asked_and_one_that_is_too_wide_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector, sides = str(tiny_detector(tmp_path)), {}
+    for name, width in (("small.png", 200), ("wide.png", 1224)):
+        grey = np.full((width, width), 128, np.uint8)
+        grey[60:64, 100:104] = 255
+        Pillow.fromarray(grey).save(tmp_path / name)
+    words = ["crystals", str(tmp_path), "--detector", detector, "--csv", str(tmp_path / "found.csv")]
+    for factor in ("1", "2"):
+        assert main([*words, "--enlarge", factor]) == OK
+        told = rows_in(tmp_path / "found.csv")
+        sides[factor] = [
+            {row["long_px"] for row in told if row["path"].endswith(name)} for name in ("small.png", "wide.png")
+        ]
+        said = capsys.readouterr().err
+        assert ("at most 1224 px wide" in said) == (factor == "2")
+    assert "wide.png is 1 times as large, not 2" in said
+    assert sides == {"1": [{"24.0"}, {"24.0"}], "2": [{"12.0"}, {"24.0"}]}
 
 
 def test_it_is_judged_on_a_folder_of_annotated_images(

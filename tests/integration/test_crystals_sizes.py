@@ -84,6 +84,19 @@ def test_images_are_searched_by_the_shipped_detector(
     assert found == pytest.approx(there, rel=0.3)
 
 
+def test_which_share_is_found_is_not_known_of_images_enlarged_otherwise_than_the_card_says(
+    rendered: Path, tmp_path: Path
+) -> None:
+    last, crystals = str(max((rendered / "images").iterdir())), tmp_path / "crystals.csv"
+    known = {}
+    for factor in ("1", "1.5"):
+        assert main(["crystals", last, "--threads", "1", "--enlarge", factor, "--csv", str(crystals)]) == OK
+        told = [row for row in rows(crystals) if row["crystal"]]
+        assert told
+        known[factor] = any(row["found_share"] for row in told)
+    assert known == {"1": True, "1.5": False}
+
+
 def test_a_table_of_crystals_tells_the_growth_that_their_images_tell(rendered: Path, tmp_path: Path) -> None:
     images, crystals = str(rendered / "images"), tmp_path / "crystals.csv"
     assert main(["crystals", images, "--threads", "1", "--csv", str(crystals)]) == OK
@@ -107,6 +120,7 @@ def test_a_table_of_crystals_tells_the_growth_that_their_images_tell(rendered: P
         (["crystals.csv"], "tell them with --times"),
         (["crystals.csv", "--times", "concentrations.csv"], "has no column path"),
         (["crystals.csv", "--times", "times.csv", "--detector", "x.json"], "leave it out for a CSV file"),
+        (["crystals.csv", "--times", "times.csv", "--enlarge", "2"], "--enlarge is for one: leave it out"),
         (["no.csv"], "cannot read"),
         (["truth.csv"], "has no column path"),
     ],

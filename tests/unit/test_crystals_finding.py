@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 from torch import nn
 
 from crystal_search.card_file import card_from_json, card_to_json
@@ -14,7 +15,7 @@ from crystal_search.crystals.decoding import BOXES, HEAT, STRIDE_PX
 from crystal_search.crystals.finding import dense_maps, find_crystals
 from crystal_search.errors import ModelCardError
 from crystal_search.exporting.export import export
-from crystal_search.images import from_array
+from crystal_search.images import Sight, from_array
 from crystal_search.inference import Maps, OnnxNetwork
 from crystal_search.model import (
     Model,
@@ -31,6 +32,7 @@ from crystal_search.networks.network_kinds import build, crystal_detector_card
 from crystal_search.server.models_in_use import check_usable
 from crystal_search.training.shipped_weights import begin_with
 from tests.service_site import site_at
+from tests.tiny_detector import LONG_PX, SHORT_PX, tiny_detector
 
 CARD = crystal_detector_card("mine", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
 
@@ -92,6 +94,41 @@ def test_a_wide_image_is_reduced_and_what_is_found_lies_in_its_own_pixels(detect
     narrow = replace(detector, card=replace(CARD, working_width_px=256))
     crystals = find_crystals(from_array(grey), narrow, least_probability=0.0)
     assert max(each.column for each in crystals) > 256
+
+
+def test_an_image_is_seen_as_its_enlarged_copy_and_told_in_pixels_as_stored(detector: InTorch) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (130, 160), np.uint8)
+    copy = np.asarray(Pillow.fromarray(grey).resize((320, 260), Pillow.Resampling.BICUBIC))
+    seeing = replace(detector, card=replace(CARD, enlarged=2.0))
+    found = find_crystals(from_array(grey), seeing, least_probability=0.0)
+    of_copy = find_crystals(from_array(copy), detector, least_probability=0.0)
+    assert found
+    assert found == tuple(each.enlarged(0.5) for each in of_copy)
+
+
+def test_a_crystal_of_few_pixels_is_found_where_it_lies_with_its_own_sides(tmp_path: Path) -> None:
+    model = in_role(read_model(tiny_detector(tmp_path)), CrystalCard)
+    grey = np.full((160, 200), 128, np.uint8)
+    grey[60:64, 100:104] = 255
+    sides = {}
+    for enlarged in (1.0, 2.0, 3.0):
+        network = OnnxNetwork(replace(model, card=replace(model.card, enlarged=enlarged)))
+        likeliest, *_ = find_crystals(from_array(grey), network)
+        assert (likeliest.row, likeliest.column) == pytest.approx((62, 102), abs=2)
+        assert likeliest.contrast is not None
+        sides[enlarged] = (likeliest.long_px, likeliest.short_px)
+    for enlarged, told in sides.items():
+        assert told == pytest.approx((LONG_PX / enlarged, SHORT_PX / enlarged), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("width", "enlarged", "seen"), [(512, 1, 512), (512, 2, 1024), (1000, 2, 1224), (1224, 4, 1224), (2000, 2, 1224)]
+)
+def test_an_image_is_enlarged_as_far_as_the_detector_reads(width: int, enlarged: float, seen: int) -> None:
+    sight, grey = Sight(1224, enlarged), np.zeros((128, width), np.uint8)
+    assert (sight.width_of(width), sight.of(grey).shape[1]) == (seen, seen)
+    assert sight.of(grey).shape[0] == round(128 * seen / width)
+    assert sight.of(grey) is grey or seen != width
 
 
 @pytest.fixture(scope="module")

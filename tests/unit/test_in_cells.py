@@ -316,6 +316,23 @@ def test_a_detectors_crystals_count_alike_by_its_model_and_by_what_crystals_wrot
     assert gone["cells"] == ""
 
 
+def test_images_are_enlarged_for_a_detector_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = coco(tmp_path / "cells", drawn("a.png", "cell", 20, 20, 60))
+    pixels = np.full((SIDE, SIDE), 128, np.uint8)
+    pixels[44:48, 44:48] = 255
+    Pillow.fromarray(pixels).save(folder / "a.png")
+    words, areas = ["crystals", "in-cells", str(folder), "--csv", str(tmp_path / "i.csv"), "--enlarge", "2"], []
+    assert main(words) == USAGE
+    assert "name one by --detector" in capsys.readouterr().err
+    assert not (tmp_path / "i.csv").exists()
+    words += ["--detector", str(tiny_detector(tmp_path))]
+    for factor in ("1", "2"):
+        assert main([*words, "--enlarge", factor]) == OK
+        (row,) = rows(tmp_path / "i.csv")
+        areas.append(float(row["crystal_area_percent"]))
+    assert areas[0] > 1.5 * areas[1] > 0
+
+
 def test_rendered_crystals_are_told_to_the_cells_that_they_grew_in(tmp_path: Path) -> None:
     from crystal_search.synthesis.insect_cells.cell_writing import CellSet, write_cells
 

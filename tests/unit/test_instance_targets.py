@@ -14,7 +14,7 @@ from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import UserError
 from crystal_search.exit_codes import USAGE
 from crystal_search.exporting.answer_differences import TOLERANCE, of_instances
-from crystal_search.images import NORMALISATIONS, normalised
+from crystal_search.images import NORMALISATIONS, Sight, normalised
 from crystal_search.main import main
 from crystal_search.networks.network_kinds import build
 from crystal_search.networks.pretrained_detectors import PUBLISHED
@@ -75,7 +75,7 @@ def test_masks_go_along_when_an_image_is_reduced_or_enlarged(scale: int) -> None
 
 
 def test_views_of_few_crystals_are_filled_up_with_empty_planes(tmp_path: Path) -> None:
-    source = CrystalSource(open_dataset(write_crystals(tmp_path)), 0, 64, 1224, target=instance_target)
+    source = CrystalSource(open_dataset(write_crystals(tmp_path)), 0, 64, Sight(1224), target=instance_target)
     source.refresh()
     views, planes = source.batch(0, 6)
     assert views.shape == (6, 1, 64, 64)

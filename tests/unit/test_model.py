@@ -68,6 +68,31 @@ def test_before_version_6_nobody_said_which_share_of_crystals_is_found() -> None
     assert card_from_json(json.dumps(content | {"version": 5}).encode()) == card
 
 
+def test_a_card_says_how_many_times_narrow_images_are_enlarged_where_they_are() -> None:
+    card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+    assert "enlarged" not in json.loads(card_to_json(card))
+    twice = replace(card, enlarged=2.0)
+    content = json.loads(card_to_json(twice))
+    assert content["enlarged"] == 2.0
+    assert card_from_json(json.dumps(content).encode()) == twice
+    del content["enlarged"]
+    assert card_from_json(json.dumps(content).encode()) == card
+    for wrong in (0.5, 5, "2", None, True):
+        with pytest.raises(ModelCardError, match="enlarged must be a number from 1 to 4"):
+            card_from_json(json.dumps(content | {"enlarged": wrong}).encode())
+    with pytest.raises(ModelCardError, match="NaN"):
+        card_from_json(json.dumps(content | {"enlarged": float("nan")}).encode())
+
+
+def test_of_crystals_that_are_seen_enlarged_the_share_of_larger_ones_is_found() -> None:
+    card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
+    share = FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5)
+    known = replace(card, found_share=share)
+    twice = replace(known, enlarged=2.0)
+    assert known.share_found(60.0, 0.7, 512) == twice.share_found(15.0, 0.7, 512) == 0.5
+    assert known.share_found(240.0, 0.7, 2448) == twice.share_found(240.0, 0.7, 2448) == 0.5  # halved, both
+
+
 @given(area=st.floats(1, 1e5), other=st.floats(1, 1e5))
 def test_of_larger_crystals_a_larger_share_is_found(area: float, other: float) -> None:
     share = FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5)

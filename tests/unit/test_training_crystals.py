@@ -13,17 +13,17 @@ from PIL import Image as Pillow
 from torch import Tensor
 
 from crystal_search.archives.seen_objects import SeenObject, objects_json, of_mask
-from crystal_search.crystals.boxes import DIRECTIONS, areas, corners, overlaps
+from crystal_search.crystals.boxes import DIRECTIONS, areas, corners, overlaps, reaches
 from crystal_search.crystals.decoding import BOX_NUMBERS, BOXES, HEAT, OUTLINES, Decoding, crystals_in, distinct
 from crystal_search.datasets.packed import IMAGE, IMAGES, OBJECTS, PackedDataset, open_dataset
-from crystal_search.images import picture_file
+from crystal_search.images import Sight, picture_file
 from crystal_search.inference import Maps
 from crystal_search.networks.box_refinement import Refined, read_at, turned
 from crystal_search.networks.dense_crystals import First
 from crystal_search.polygons import covered
 from crystal_search.training import crystal_targets as told
 from crystal_search.training.crystal_losses import crystal_losses, divergence, looked_at
-from crystal_search.training.crystal_source import CrystalSource, KnownImage, truth_of
+from crystal_search.training.crystal_source import CrystalSource, KnownImage, known_image, truth_of
 from crystal_search.training.crystal_targets import KnownCrystals, heats, target
 from crystal_search.training.crystals_task import opened
 from crystal_search.training.distributed import Group
@@ -289,6 +289,23 @@ def test_a_crystal_without_a_box_gets_the_smallest_around_its_mask_and_a_reduced
     assert truth.covered.sum() == 255 * 4
 
 
+def ellipse(times: int = 1) -> SeenObject:
+    """Return a turned ellipse of a few pixels, each of which is a square of `times` pixels on a side."""
+    rows, columns = np.indices((80, 80)) - np.array([30.2, 44.7])[:, None, None]
+    mask = ((rows + columns) / 6) ** 2 + ((rows - columns) / 3.5) ** 2 < 1
+    return of_mask(np.kron(mask, np.ones((times, times))) > 0, "crystal_harvestable")
+
+
+@pytest.mark.parametrize("times", [2, 3, 4])
+def test_the_truth_of_an_enlarged_image_is_that_of_its_enlarged_masks(times: int) -> None:
+    shape = (80 * times, 80 * times)
+    seen, drawn = truth_of([ellipse()], shape), truth_of([ellipse(times)], shape)
+    np.testing.assert_allclose(seen.crystals.boxes, drawn.crystals.boxes, atol=1e-9)
+    reach, expected = (reaches(each.crystals.points, each.crystals.boxes[:, :2]) for each in (seen, drawn))
+    np.testing.assert_allclose(reach, expected, atol=1e-9)
+    np.testing.assert_array_equal(seen.covered, drawn.covered)
+
+
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
     """Return a dataset of grey noise with a lighter crystal in each image."""
@@ -309,7 +326,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> PackedDataset:
 
 
 def test_the_same_step_gives_the_same_batch_and_another_step_another(dataset: PackedDataset) -> None:
-    source = CrystalSource(dataset, 0, SIDE_PX, 1224)
+    source = CrystalSource(dataset, 0, SIDE_PX, Sight(1224))
     source.refresh()
     views, targets = source.batch(3, 4)
     assert (views.shape, targets.shape) == ((4, 1, SIDE_PX, SIDE_PX), (4, told.CHANNELS, CELLS, CELLS))
@@ -319,7 +336,7 @@ def test_the_same_step_gives_the_same_batch_and_another_step_another(dataset: Pa
 
 
 def test_the_heat_lies_on_the_crystal_of_every_view(dataset: PackedDataset) -> None:
-    source = CrystalSource(dataset, 0, SIDE_PX, 1224)
+    source = CrystalSource(dataset, 0, SIDE_PX, Sight(1224))
     source.refresh()
     for step in range(4):
         views, targets = source.batch(step, 2)
@@ -344,8 +361,31 @@ def test_a_steady_training_leaves_the_statistics_of_batch_normalisation_as_they_
     assert network.training
 
 
+def test_an_image_learnt_from_enlarged_has_its_crystals_twice_as_far_apart_and_as_large(dataset: PackedDataset) -> None:
+    row = next(each for each in dataset.wells("train") if each.image == "1.png")
+    known = known_image(dataset, row, Sight(1224, 2.0))
+    assert (known.grey.shape, known.covered.shape, known.marked_scale) == ((320, 320), (80, 80), 2.0)
+    np.testing.assert_allclose(known.crystals.boxes, [[2 * 45, 2 * 76, 64, 16, 0]], atol=1e-6)
+    low, high = known.crystals.points.min(axis=(0, 1)), known.crystals.points.max(axis=(0, 1))
+    np.testing.assert_allclose((low, high), [(82.5, 120.5), (97.5, 183.5)])  # middles of pixels in rows 82 to 97
+    bright = known.grey > 130
+    assert (np.nonzero(bright)[0].mean() + 0.5, np.nonzero(bright)[1].mean() + 0.5) == pytest.approx((90, 152), abs=0.5)
+    assert bright.sum() == pytest.approx(64 * 16, rel=0.05)
+    assert known.covered.sum() / 255 * 16 == pytest.approx(64 * 16, rel=0.02)
+
+
+def test_a_source_draws_views_of_enlarged_images(dataset: PackedDataset) -> None:
+    source = CrystalSource(dataset, 0, 320, Sight(1224, 2.0), augmented=False)
+    source.refresh()
+    views, targets = source.batch(0, 1)
+    heat = targets[0, told.HEAT]
+    row, column = divmod(int(heat.argmax()), heat.shape[1])
+    assert (4 * row + 2, 4 * column + 2) == pytest.approx((90, 152), abs=6)
+    assert float(views[0, 0, 88:92, 130:170].mean()) > float(views.mean()) + 0.5
+
+
 def test_a_small_image_is_filled_up(dataset: PackedDataset, tmp_path: Path) -> None:
-    source = CrystalSource(dataset, 0, 192, 1224, augmented=False)
+    source = CrystalSource(dataset, 0, 192, Sight(1224), augmented=False)
     source.refresh()
     views, targets = source.batch(0, 1)
     assert views.shape == (1, 1, 192, 192)
