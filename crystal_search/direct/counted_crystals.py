@@ -22,6 +22,11 @@ class Counted:
     none_because: str | None = None
 
 
+def why_unsearched(error: str | None, none_because: str | None) -> str | None:
+    """Return why nobody knows whether an image has crystals, from what is told of it; None where it was searched."""
+    return error or (none_because if none_because == NO_DROP else None)
+
+
 def counted_anywhere(found: Sequence[Crystal], least_probability: float) -> Counted:
     """Return all that a detector found with a probability."""
     if found:

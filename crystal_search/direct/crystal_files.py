@@ -16,7 +16,7 @@ from crystal_search.crystals.dispensing import Dispense, DispensingUm, where_to_
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.crystals.targets import Target, targets_of
 from crystal_search.direct.aiming import ShootingUm
-from crystal_search.direct.counted_crystals import counted_anywhere, counted_in_drop
+from crystal_search.direct.counted_crystals import counted_anywhere, counted_in_drop, why_unsearched
 from crystal_search.direct.crystal_pictures import drawn
 from crystal_search.direct.file_scales import FileScale, FileScales
 from crystal_search.direct.scored_files import content_in, least_for_crystals, to_use
@@ -56,6 +56,11 @@ class SearchedFile:
     def um_per_px(self) -> float | None:
         """How large a stored pixel is; None where nobody says it."""
         return self.scale.um_per_px if self.scale else None
+
+    @property
+    def unsearched(self) -> str | None:
+        """Why nobody knows whether it has crystals; None where it was searched."""
+        return why_unsearched(self.error, self.none_because)
 
     def share_found(self, crystal: Crystal) -> float | None:
         """Return which share of the crystals of its size are found; None where nobody measured it."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.crystals.border_weights import border_weights
 from crystal_search.crystals.boxes import corners
+from crystal_search.direct.counted_crystals import why_unsearched
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.errors import UserError
 from crystal_search.formats.scale import PIXEL_UM
@@ -20,7 +21,8 @@ from crystal_search.formats.scale import PIXEL_UM
 BOX = ("centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees")
 SURE = ("probability", "found_share")
 SIZE = ("image_height_px", "image_width_px")
-COLUMNS = {name: (name,) for name in ("path", "crystal", *SURE, *BOX, "um_per_px", *SIZE, "error")}
+UNSEARCHED = ("error", "none_because")
+COLUMNS = {name: (name,) for name in ("path", "crystal", *SURE, *BOX, "um_per_px", *SIZE, *UNSEARCHED)}
 SURE_FROM = 0.6  #: probability of crystals by which growth is told: false ones shift places among the largest
 BORDER_PX = 2.0  #: a box that comes so near to the border may be that of a crystal that goes on behind it
 LARGEST_PX = 1e6  #: a number beyond is none of an image
@@ -81,21 +83,27 @@ def sure_frames(frames: Sequence[Frame], least: float | None) -> list[Frame]:
 
 
 def read_frames(table: Path) -> tuple[list[Frame], list[str]]:
-    """Return the frames in a CSV file of ``crystal-search crystals``, and what is wrong with images that have none.
+    """Return the frames in a CSV file of ``crystal-search crystals``, and why images that have none were not searched.
 
     Raises
     ------
     UserError
-        If it cannot be read, lacks a column, or a line says what cannot be.
+        If none was searched, it cannot be read, lacks a column, or a line says what cannot be.
     """
     rows: dict[str, list[tuple[str, TableRow]]] = {}
     for row in read_rows(table, COLUMNS, ("path", "crystal", *BOX)):
         rows.setdefault(row["path"], []).append((f"{table} line {row.line}", row))
-    good = {path: lines for path, lines in rows.items() if not any(row["error"] for _, row in lines)}
-    wrong = [f"{path}: {row['error']}" for path, lines in rows.items() for _, row in lines if row["error"]]
+    unsearched = {path: why for path, lines in rows.items() if (why := _why_unsearched(lines))}
+    good = [_frame(path, lines) for path, lines in rows.items() if path not in unsearched]
+    wrong = [f"{path}: {why}" for path, why in unsearched.items()]
     if not good:
-        raise UserError(f"{table} tells of no image that could be read; make it anew with crystal-search crystals")
-    return [_frame(path, lines) for path, lines in good.items()], wrong
+        as_one = f", as {wrong[0]}" if wrong else ""
+        raise UserError(f"{table} tells of no image that was searched{as_one}; make it with crystal-search crystals")
+    return good, wrong
+
+
+def _why_unsearched(lines: Sequence[tuple[str, TableRow]]) -> str | None:
+    return next(filter(None, (why_unsearched(*(row[name] for name in UNSEARCHED)) for _, row in lines)), None)
 
 
 def _frame(path: str, lines: Sequence[tuple[str, TableRow]]) -> Frame:
@@ -154,10 +162,10 @@ def _same(path: str, lines: Sequence[tuple[str, TableRow]], name: str) -> float 
 
 
 def found_frames(files: Iterable[SearchedFile]) -> Iterator[Frame | str]:
-    """Yield a frame for each file that was searched, or what is wrong with it."""
+    """Yield a frame for each file that was searched, or why it was not."""
     for each in files:
-        if each.error is not None:
-            yield f"{each.path}: {each.error}"
+        if each.unsearched:
+            yield f"{each.path}: {each.unsearched}"
             continue
         boxes = np.array([crystal.box for crystal in each.crystals], np.float64).reshape(-1, 5)
         probabilities = np.array([crystal.probability for crystal in each.crystals], np.float64)

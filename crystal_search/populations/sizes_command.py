@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from crystal_search.adaptation.triage import counted
 from crystal_search.arguments import count, length, micrometres, probability
 from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
@@ -93,8 +94,8 @@ def run(arguments: argparse.Namespace) -> None:
         )
     told = read_concentrations(arguments.concentrations, timed.began) if arguments.concentrations else None
     scale, unit = _scale(frames, arguments.um_per_px)
-    counted = (frames, sure_frames(frames, arguments.growth_from))
-    there, grown = (populations_of(each, timed.hours, scale) for each in counted)
+    kinds = (frames, sure_frames(frames, arguments.growth_from))
+    there, grown = (populations_of(each, timed.hours, scale) for each in kinds)
     found = experiment(there, grown, unit, told)
     warnings = [*timed.warnings, *_warnings(frames, wrong)]
     write_whole(arguments.csv, csv_of(time_table(found)))
@@ -105,12 +106,12 @@ def run(arguments: argparse.Namespace) -> None:
         about = f"{len(frames)} images of {arguments.source}; {timed.said}."
         page = population_page(found, about=about, warnings=warnings, command=command)
         write_whole(arguments.page, page)
-    sys.stderr.writelines(f"warning: {each}\n" for each in timed.warnings)
+    sys.stderr.writelines(f"warning: {each}\n" for each in warnings)
     sys.stdout.writelines(f"{sentence}\n" for sentence in said(found))
 
 
 def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
-    """Return the frames, and what is wrong with images that are none."""
+    """Return the frames, and why other images were not searched."""
     scales = scales_of(arguments.um_per_px, arguments.home)
     if not arguments.source.is_dir():
         if said := [name for name in ("detector", "enlarge") if vars(arguments)[name] is not None]:
@@ -169,7 +170,7 @@ def _scale(frames: Sequence[Frame], um_per_px: float | None) -> tuple[float, str
 def _warnings(frames: Sequence[Frame], wrong: Sequence[str]) -> list[str]:
     warnings = []
     if wrong:
-        warnings.append(f"{len(wrong)} images could not be read and are left out: {'; '.join(wrong[:5])}")
+        warnings.append(f"{counted(len(wrong), 'image')} left out, not searched: {'; '.join(wrong[:5])}")
     if unknown := sum(each.height_px is None or each.width_px is None for each in frames):
         warnings.append(
             f"The size of {unknown} images is not known, so that crystals which the border cuts count there as they "

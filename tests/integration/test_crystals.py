@@ -448,4 +448,4 @@ def test_a_folder_of_images_is_searched_for_crystals_over_time(card: Path, tmp_p
         rows = list(csv.DictReader(file))
     assert [row["hours"] for row in rows] == ["1.0", "2.5"]
     assert sum(int(row["crystals"]) + int(row["crystals_cut_off"]) for row in rows) > 0
-    assert "1 images could not be read" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "1 image left out, not searched" in (tmp_path / "page.html").read_text(encoding="utf-8")

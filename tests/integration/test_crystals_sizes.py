@@ -225,3 +225,16 @@ def test_an_experiment_that_cannot_be_is_refused(
     assert main(["render", "growth", "--out", str(tmp_path / "new"), *words]) == USAGE
     assert message in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_images_without_a_drop_are_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    head = "path,crystal,centre_row_px,centre_column_px,long_px,short_px,angle_degrees,image_height_px,image_width_px"
+    lines = [f"{name}.png,1,50,60,20,10,90,100,200," for name in "abc"]
+    dry = "d.png,,,,,,,100,200,no drop was found to look in"
+    (tmp_path / "in.csv").write_text("\n".join((f"{head},none_because", *lines, dry)) + "\n")
+    (tmp_path / "times.csv").write_text("path,time\na.png,1\nb.png,2\nc.png,3\nd.png,3\n")
+    words = ["crystals", "sizes", str(tmp_path / "in.csv"), "--times", str(tmp_path / "times.csv")]
+    assert main([*words, "--csv", str(tmp_path / "out.csv")]) == OK
+    assert [row["frames"] for row in rows(tmp_path / "out.csv")] == ["1", "1", "1"]
+    said = capsys.readouterr().err
+    assert said == "warning: 1 image left out, not searched: d.png: no drop was found to look in\n"

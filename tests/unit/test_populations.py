@@ -397,7 +397,7 @@ def test_frames_are_read_from_what_the_command_wrote(tmp_path: Path) -> None:
         ("a.png,1,50,60,20,10,90,5000,100,200,", "um_per_px is 5000, expected 0.01 to 1000"),
         ("a.png,1,50,60,20,0,90,,100,200,", "sides of 20 and 0 px"),
         ("a.png,1,50,60,20,10,90,,-1,200,", "image_height_px"),
-        ("c.png,,,,,,,,,,broken", "no image that could be read"),
+        ("c.png,,,,,,,,,,broken", r"no image that was searched, as c\.png: broken; make it"),
     ],
 )
 def test_a_line_that_cannot_be_is_refused(line: str, message: str, tmp_path: Path) -> None:
