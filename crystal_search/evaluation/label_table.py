@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL
-from crystal_search.archives.csv_rows import TableRow, read_rows
+from crystal_search.archives.csv_rows import TableRow, column_names, read_rows
 from crystal_search.archives.image_places import Places
 from crystal_search.archives.image_table import place_in, plain_path
 from crystal_search.archives.label_names import Labels
@@ -71,21 +71,36 @@ def _filled_in(rows: Sequence[TableRow]) -> list[TableRow]:
     return [row for row in rows if row["outcome"] or row["crystal"]]
 
 
-def refuse_to_lose_labels(path: Path) -> None:
-    """Refuse a place for a table to fill in where there is one already that somebody has filled in.
+def refuse_to_lose_labels(path: Path, lists: Sequence[Sequence[str]]) -> None:
+    """Refuse a place for a list of images where something stands that may hold labels.
+
+    Only a list that nobody filled in is replaced. What is no such list may be one that a spreadsheet saved in its own
+    way, or in which columns or lines were changed.
+
+    Parameters
+    ----------
+    path
+        Where the list is to be written.
+    lists
+        Columns of such lists.
 
     Raises
     ------
     UserError
-        If there is one; the message says where to write, and what to do with it.
+        If there is a file with something else in it; the message says where to write, and what to do with it.
     """
-    try:
-        rows = list(read_rows(path, COLUMNS, ("file",))) if path.exists() else []
-    except UserError:  # no table of images
+    if not path.exists() or (path.is_file() and not path.stat().st_size):
         return
+    may_hold = f"{path} may hold labels, which would be lost; name a new file by --csv"
+    try:
+        rows, names = list(read_rows(path, COLUMNS, ("file",))), column_names(path)
+    except UserError as error:
+        raise UserError(f"{may_hold}. What is there cannot be read: {error}") from error
     if filled := len(_filled_in(rows)):
         labels = "1 label" if filled == 1 else f"{filled} labels"
         raise UserError(f"{path} holds {labels}, which would be lost; name it by --labels, and a new file by --csv")
+    if names not in map(tuple, lists):
+        raise UserError(f"{may_hold}. It is no list that teach wrote: its columns are {', '.join(names)}")
 
 
 def _on_plates(files: list[LabelledFile], folder: Path) -> list[LabelledFile]:

@@ -28,6 +28,7 @@ from crystal_search.work_unit import Parameters
 
 COLUMNS = ("file", "plate", "outcome")  #: of the table, which `adapt` reads when outcomes are filled in
 HOME_COLUMNS = ("image_id", "plate", "well", "drop", "inspection", "path")  #: of images that are scored in the viewer
+LISTS = (COLUMNS, HOME_COLUMNS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,18 +57,20 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If the labels cannot be read, the list would replace labels that somebody filled in, no image can be scored, or
-        the installation has no features.
+        If the labels cannot be read, the list would replace what may hold labels, no image can be scored, or the
+        installation has no features.
     ModelMismatchError
         If the classifier gives no features.
     """
     columns: Sequence[str]
+    refuse_to_lose_labels(arguments.csv, LISTS)
     if arguments.folder and not arguments.imager:
         columns, rows = COLUMNS, _of_folder(arguments)
     elif arguments.home and not (arguments.folder or arguments.labels):
         columns, rows = HOME_COLUMNS, _of_home(arguments)
     else:
         raise UserError("name --folder, with --labels if there are some, or --home alone: what nobody scored there")
+    refuse_to_lose_labels(arguments.csv, LISTS)  # scoring takes minutes, in which somebody may fill it in
     write_whole(arguments.csv, csv_text(columns, rows))
     asked, of = counted(len(rows), "image"), counted(len({row["plate"] for row in rows}), "plate")
     sys.stdout.write(f"{asked} of {of} to label next: {arguments.csv}\n")
@@ -75,7 +78,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     folder: Path = arguments.folder
-    refuse_to_lose_labels(arguments.csv)
     files = read_labels(arguments.labels, folder) if arguments.labels else []
     models, threshold = to_use(arguments.models, arguments.home, None)
     job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)

@@ -21,6 +21,7 @@ from crystal_search.main import main
 from crystal_search.outcomes import GROUPS, Group, outcome_named
 
 WELLS = 24
+HOME_LIST = "image_id,plate,well,drop,inspection,path\n7,p,A01,1,1,/robot/7.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -244,11 +245,57 @@ def test_a_table_that_is_filled_in_is_never_replaced(
     assert table.read_text() == text
 
 
-def test_a_table_that_nobody_filled_in_is_replaced(tmp_path: Path) -> None:
-    for text in ("file,plate,outcome\na.jpg,p,\n", "not a table", ""):
-        (tmp_path / "next.csv").write_text(text)
-        refuse_to_lose_labels(tmp_path / "next.csv")
-    refuse_to_lose_labels(tmp_path / "none.csv")
+@pytest.mark.parametrize(
+    "text",
+    ["", "file,plate,outcome\n", "file,plate,outcome\na.jpg,p,\n", "File;Plate;Outcome\r\na.jpg;p;\r\n", HOME_LIST],
+)
+def test_a_list_that_nobody_filled_in_is_replaced(text: str, tmp_path: Path) -> None:
+    (tmp_path / "next.csv").write_text(text)
+    refuse_to_lose_labels(tmp_path / "next.csv", teach_command.LISTS)
+    refuse_to_lose_labels(tmp_path / "none.csv", teach_command.LISTS)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04", "is a workbook"),
+        (b"file,plate,outcome\na.jpg,p,\nb.jpg,p,clear,sure\n", "line 3 has 4 cells, expected 3"),
+        (b'file,plate,outcome\n"a.jpg,p,clear\n', "is no table"),
+        (b"picture,plate,outcome\na.jpg,p,clear\n", "has no column file"),
+        (b"file,plate,verdict\na.jpg,p,clear\n", "its columns are file, plate, verdict"),
+        (f"{HOME_LIST.replace('path', 'path,verdict', 1)},clear\n".encode(), "its columns are image_id"),
+        (b"not a table", "has no column file"),
+        (b" ", "has no column file"),
+        (b"file,plate,outcome\na.jpg,p,clear\n", "holds 1 label, which would be lost"),
+    ],
+    ids=("workbook", "cell too many", "lost quote", "picture", "verdict", "list of a home", "text", "space", "label"),
+)
+@pytest.mark.parametrize("whose", [["--folder", "images"], ["--home", "home"]])
+def test_what_may_hold_labels_is_never_replaced(
+    whose: list[str], content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "next.csv"
+    table.write_bytes(content)
+    assert main(["teach", *whose, "--csv", str(table)]) == USAGE
+    told = capsys.readouterr().err
+    assert said in told
+    assert "a new file by --csv" in told
+    assert table.read_bytes() == content
+
+
+def test_a_list_that_is_filled_in_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "next.csv"
+
+    def scored(_: object) -> list[dict[str, str]]:
+        table.write_text("file,plate,outcome\na.jpg,p,clear\n")
+        return [{"file": "a.jpg", "plate": "p"}]
+
+    monkeypatch.setattr(teach_command, "_of_folder", scored)
+    assert main(["teach", "--folder", str(tmp_path), "--csv", str(table)]) == USAGE
+    assert "holds 1 label" in capsys.readouterr().err
+    assert table.read_text().endswith("clear\n")
 
 
 @pytest.mark.parametrize(
