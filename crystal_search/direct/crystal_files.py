@@ -225,8 +225,8 @@ def coco_names(paths: Sequence[Path]) -> list[str]:
 
 
 def coco_text(found: Sequence[SearchedFile]) -> str:
-    """Return the annotations file of what was found; files that could not be read are not in it."""
-    there = [each for each in found if each.error is None]
+    """Return the annotations file of what was found; files that were not searched are not in it."""
+    there = [each for each in found if not each.unsearched]
     names = coco_names([each.path for each in there])
     images = [
         {"id": number, "file_name": name, "height": each.height_px, "width": each.width_px}

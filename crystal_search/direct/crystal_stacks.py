@@ -36,7 +36,7 @@ def stacked_rows(found: Iterable[SearchedFile], section_um: float, card: Crystal
     ----------
     found
         Files in order: those of one folder, one after the other, are the sections of a stack from the bottom upwards.
-        One that could not be read, or whose scale nobody says, leaves its stack without volumes; the row says so.
+        One that was not searched, or whose scale nobody says, leaves its stack without volumes; the row says so.
     section_um
         From section to section.
     card
@@ -65,9 +65,9 @@ def _rows_of(
 
 def _error_of(sections: Sequence[SearchedFile]) -> str | None:
     """Return why no stack can be made of sections; None where it can."""
-    unread = [each for each in sections if each.error is not None]
-    if unread:
-        return f"{unread[0].path.name}: {unread[0].error}"
+    unsearched = [each for each in sections if each.unsearched]
+    if unsearched:
+        return f"{unsearched[0].path.name}: {unsearched[0].unsearched}"
     sizes = {(each.height_px, each.width_px) for each in sections}
     if len(sizes) > 1:
         return f"sections of {len(sizes)} different sizes; a stack has one, keep each in a folder of its own"

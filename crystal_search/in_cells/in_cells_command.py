@@ -112,7 +112,7 @@ def _searched(cells: Sequence[AnnotatedImage], arguments: argparse.Namespace, co
             continue
         file = next(files)
         seen = counted(image, found_in(file), counting)
-        found.append(replace(seen, error=file.error) if file.error else seen)
+        found.append(replace(seen, error=file.unsearched) if file.unsearched else seen)
     return found
 
 

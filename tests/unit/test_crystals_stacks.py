@@ -1,5 +1,6 @@
 """Crystals of sections joined to bodies: by hand, and stacks whose volumes are known."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,8 @@ from crystal_search.crystals.boxes import (
 from crystal_search.crystals.decoding import EDGE_PX
 from crystal_search.crystals.section_areas import around_edge, around_pixels
 from crystal_search.crystals.stacks import StackedCrystal, joined
-from crystal_search.direct.crystal_files import SearchedFile
+from crystal_search.direct.counted_crystals import NO_DROP
+from crystal_search.direct.crystal_files import SearchedFile, coco_text
 from crystal_search.direct.crystal_stacks import COLUMNS, stacked_rows
 from crystal_search.direct.file_scales import FileScale
 from crystal_search.main import main
@@ -157,6 +159,17 @@ def test_a_row_for_each_crystal_of_each_folder() -> None:
     assert rows[2]["error"] is None
     assert rows[3]["error"] == "0.png: no image"
     assert str(rows[4]["error"]).startswith("sections of 2 different sizes")
+
+
+def test_a_section_without_a_drop_is_no_empty_one() -> None:
+    files = [file("a/0.png", square(20, 20)), file("a/1.png", none_because=NO_DROP), file("a/2.png", square(20, 20))]
+    (row,) = stacked_rows(files, 2.0, CARD)
+    assert (row["crystal"], row["volume_um3"], row["error"]) == (None, None, f"1.png: {NO_DROP}")
+    empty = replace(files[1], none_because="1 crystal beside the drop, none in it")
+    assert [row["sections"] for row in stacked_rows([files[0], empty, files[2]], 2.0, CARD)] == [1, 1]
+    listed = json.loads(coco_text([*files, replace(empty, path=Path("a/3.png")), file("a/4.png", error="no picture")]))
+    assert [each["file_name"] for each in listed["images"]] == ["a/0.png", "a/2.png", "a/3.png"]
+    assert [each["image_id"] for each in listed["annotations"]] == [1, 2]
 
 
 def pixels_of(row: float, column: float, sides: tuple[float, float], angle: float) -> NDArray[np.int64]:
