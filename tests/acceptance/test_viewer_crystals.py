@@ -192,6 +192,21 @@ def test_all_scores_say_which_had_a_detector_and_what_that_found(site: Site, pag
     expect(page.locator("#ledger .who")).not_to_contain_text("detector")
 
 
+def test_all_scores_say_why_a_detector_did_not_look(site: Site, page: Page) -> None:
+    drops = add_plate(site.imaging, site.folder, plate="UNSEEN", rows=1)
+    detector = ModelRef(role="crystals", name="tiny-crystals", sha256="d" * 64)
+    for outcome, drop, why in (
+        ("unreadable", drops[0], "the image could not be read"),
+        ("no_drop", drops[1], "there was no drop"),
+    ):
+        score = auto_score(drop.image.id, outcome)
+        recipe = replace(score.recipe, models=(*score.recipe.models, detector))
+        site.imaging.add_auto_scores([replace(score, recipe=recipe)])
+        shown(page, f"/drop/{drop.image.id}")
+        said = f"crystal detector tiny-crystals did not look: {why}"
+        expect(page.locator("#ledger .who")).to_contain_text(said)
+
+
 #: Holds the news back that the picture of a drop has come, as a busy browser does, until `window.tell()`.
 HELD_BACK = """
     document.addEventListener("load", (event) => {

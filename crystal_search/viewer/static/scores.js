@@ -84,6 +84,7 @@ function searchText(score, ledger) {
 function foundText({ crystals_found: found, outcome }) {
   if (found) return found === 1 ? "found 1 crystal" : `found ${found} crystals`;
   if (found === 0) return "found none";
+  if (outcome === "unreadable") return "did not look: the image could not be read";
   return outcomeOf(outcome).group ? "did not look: crystals were too improbable" : "did not look: there was no drop";
 }
 
