@@ -1,4 +1,4 @@
-"""Which share of the crystals of a size a detector finds: ``python -m benchmarks.bench_found_share FOLDER...``.
+"""How often a detector finds crystals of a size: ``python -m benchmarks.bench_found_share FOLDER...``.
 
 Folders are those of `bench_growth`. Printed is what a card says as `found_share`: a logistic curve of the logarithm of
 the area of boxes, fitted to all crystals wholly in a frame by the largest likelihood; beside it what share is found.
@@ -55,7 +55,12 @@ def fitted(areas: NDArray[np.float64], found: NDArray[np.bool_], least: float) -
         return float(-np.log(np.where(found, share(numbers), 1 - share(numbers))).mean())
 
     half, spread, most = minimize(unlikely, [np.log(60.0), np.log(0.6), 3.0], method="Nelder-Mead").x
-    curve = FoundShare(from_probability=least, half_px2=float(np.exp(half)), spread=float(np.exp(spread)))
+    curve = FoundShare(
+        from_probability=least,
+        from_area_px2=float(areas.min()),
+        half_px2=float(np.exp(half)),
+        spread=float(np.exp(spread)),
+    )
     return curve, float(1 / (1 + np.exp(-most)))
 
 
@@ -72,7 +77,7 @@ def main() -> None:
     print("| area, px² | crystals | found | by the curve |\n|---|---|---|---|")
     for low, high in pairwise(EDGES_PX2):
         among = (areas >= low) & (areas < high)
-        told = np.mean([most * curve.of(area) for area in areas[among]])
+        told = np.mean([most * (curve.of(area) or np.nan) for area in areas[among]])
         print(f"| {low} to {high} | {among.sum()} | {found[among].mean():.2f} | {told:.2f} |")
 
 

@@ -46,8 +46,8 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "found_share",
             "share",
-            "of the crystals of this size in suspensions, which share the detector finds, as its card says; empty: not "
-            "known, or less probable than those of which it says it",
+            "how often crystals of this size in suspensions are found, as a share of how often the largest are, as the "
+            "detector's card says; empty: not known, or less probable or smaller than those of which it says it",
         ),
     ),
     "What was drawn in images": (

@@ -17,6 +17,7 @@ LOGITS = "logits"  #: name of the first output of most networks
 FEATURES = "features"  #: name of the output whose mean over the drop travels with every score
 DENSE, INSTANCES = "dense", "instances"  #: how crystals are read from what a detector answers (`crystals.finding`)
 MOST_ENLARGED = 4.0  #: times that a crystal detector sees images enlarged
+LEAST_SHARE = 0.05  #: of the crystals of a size that must be found for a card to tell it: each stands for one over it
 MAX_NUMBERS = 4096  #: channels of an output that have no names
 CLASSIFIER_CLASSES = tuple(SCHEMES[name].class_names for name in TRAINABLE.values())
 
@@ -211,28 +212,37 @@ class ImageCard(ModelCard):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundShare:
-    """Which share of the crystals of a size a detector finds, of the share of the largest, as it was measured."""
+    """How often a detector finds crystals of a size, as a share of how often it finds the largest, as measured."""
 
     from_probability: float  #: crystals that are less probable are not counted as found
-    half_px2: float  #: area of the oriented box of which half are found, square pixels as the detector sees them
+    from_area_px2: float  #: area of the oriented box from which on it was measured, square pixels as the detector sees
+    half_px2: float  #: the area of which half are found, likewise
     spread: float  #: of the logarithm of the area, by which the logistic curve rises
 
-    def of(self, area_px2: float) -> float:
-        """Return the share of the crystals of an area.
+    def of(self, area_px2: float) -> float | None:
+        """Return the share of the crystals of an area; None below those that were measured.
 
-        >>> FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5).of(120.0)
-        0.8
+        >>> share = FoundShare(from_probability=0.6, from_area_px2=24.0, half_px2=60.0, spread=0.5)
+        >>> share.of(120.0), share.of(23.0)
+        (0.8, None)
         """
+        return self._curve(area_px2) if area_px2 >= self.from_area_px2 else None
+
+    def _curve(self, area_px2: float) -> float:
         return float(1 / (1 + (self.half_px2 / area_px2) ** (1 / self.spread)))
 
     @classmethod
     def read(cls, read: Reader) -> "FoundShare":
         """Return what a card says of it."""
-        return cls(
+        share = cls(
             from_probability=read.number("from_probability", 0, 1),
+            from_area_px2=read.number("from_area_px2", 0.1, 1e6),
             half_px2=read.number("half_px2", 0.1, 1e6),
             spread=read.number("spread", 0.05, 5),
         )
+        if share._curve(share.from_area_px2) < LEAST_SHARE:
+            read.fail("from_area_px2", f"an area of which {LEAST_SHARE:g} or more are found", share.from_area_px2)
+        return share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,9 +272,10 @@ class CrystalCard(ModelCard):
         return self.least_probability if self.least_in_drops is None else self.least_in_drops
 
     def share_found(self, area_px2: float, probability: float, width_px: int) -> float | None:
-        """Return which share of the crystals of a size it finds in an image of a width; None where nobody measured.
+        """Return how often it finds crystals of a size, as a share of how often the largest; None where not measured.
 
-        Of a crystal that is less probable than those that were counted nobody did.
+        It is of an image of a width. Of crystals that are less probable, or smaller, than those that were counted
+        nobody measured it.
         """
         if self.found_share is None or probability < self.found_share.from_probability:
             return None

@@ -44,7 +44,7 @@ class SearchedFile:
     height_px: int = 0
     width_px: int = 0
     crystals: tuple[Crystal, ...] = ()
-    detector: CrystalCard | None = None  #: whose card tells which share of them is found, see `Search`
+    detector: CrystalCard | None = None  #: whose card tells how often such are found, see `Search`
     scale: FileScale | None = None  #: None where nobody says it
     targets: tuple[Target, ...] | None = None  #: where to shoot; None where nobody asked, or it needs the scale
     dispense: Dispense | None = None  #: where to dispense; None where nobody asked, without scale or drop
@@ -63,7 +63,7 @@ class SearchedFile:
         return why_unsearched(self.error, self.none_because)
 
     def share_found(self, crystal: Crystal) -> float | None:
-        """Return which share of the crystals of its size are found; None where nobody measured it."""
+        """Return which share of the crystals of its size is found, as `CrystalCard.share_found` does."""
         area_px2 = crystal.long_px * crystal.short_px
         return self.detector.share_found(area_px2, crystal.probability, self.width_px) if self.detector else None
 
@@ -90,7 +90,7 @@ class Search:
 
     @property
     def telling_shares(self) -> CrystalCard | None:
-        """The detector whose card tells which share of crystals is found; None where others, or fewer, count."""
+        """The detector whose card tells how often crystals of a size are found; None where others, or fewer, count."""
         share = self.network.card.found_share
         told = share and not self.classifier and self.counted_from <= share.from_probability
         return self.network.card if told else None

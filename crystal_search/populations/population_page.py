@@ -35,7 +35,8 @@ HOW = (
     "the other, as many of them, since crystals that come later are smaller. Of these, those at the same place among "
     "the largest are compared, from a tenth to six tenths of them; the growth is the median difference of their long "
     "sides, and of that, an hour, the median over all pairs of times. Only crystals that are probable tell it. Where "
-    "the card of the detector says which share of the crystals of a size it finds, each counts by the inverse of that. "
+    "the card of the detector says how often it finds crystals of a size, as a share of how often it finds the "
+    "largest, each counts by the inverse of that, and smaller ones than were measured do not count. "
     "The median of all crystals grows slower while new ones come. Small crystals that are missed make the growth too "
     "large where nobody knows their share, and false ones too small.",
     "Other changes an hour are Theil-Sen slopes, the median of the slopes between all pairs of times. The Mann-"

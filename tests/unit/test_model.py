@@ -58,12 +58,15 @@ def test_before_version_5_crystals_in_drops_counted_as_all_do() -> None:
 
 def test_before_version_6_nobody_said_which_share_of_crystals_is_found() -> None:
     card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
-    share = {"from_probability": 0.6, "half_px2": 60.0, "spread": 0.5}
+    share = {"from_probability": 0.6, "from_area_px2": 24.0, "half_px2": 60.0, "spread": 0.5}
     content = json.loads(card_to_json(replace(card, found_share=FoundShare(**share))))
     assert content["found_share"] == share
     assert card_from_json(json.dumps(content).encode()) == replace(card, found_share=FoundShare(**share))
     with pytest.raises(ModelCardError, match="spread"):
         card_from_json(json.dumps(content | {"found_share": share | {"spread": 0}}).encode())
+    for wrong in ({"from_area_px2": 1.0}, {"from_area_px2": 24.0, "spread": 0.05}):  # 0.0003, and 1e-8
+        with pytest.raises(ModelCardError, match=r"from_area_px2 must be an area of which 0\.05 or more are found"):
+            card_from_json(json.dumps(content | {"found_share": share | wrong}).encode())
     del content["found_share"]
     assert card_from_json(json.dumps(content | {"version": 5}).encode()) == card
 
@@ -86,18 +89,28 @@ def test_a_card_says_how_many_times_narrow_images_are_enlarged_where_they_are() 
 
 def test_of_crystals_that_are_seen_enlarged_the_share_of_larger_ones_is_found() -> None:
     card = crystal_detector_card("d", "dense-crystals", normalisation="local-contrast-1", working_width_px=1224)
-    share = FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5)
+    share = FoundShare(from_probability=0.6, from_area_px2=10.0, half_px2=60.0, spread=0.5)
     known = replace(card, found_share=share)
     twice = replace(known, enlarged=2.0)
     assert known.share_found(60.0, 0.7, 512) == twice.share_found(15.0, 0.7, 512) == 0.5
     assert known.share_found(240.0, 0.7, 2448) == twice.share_found(240.0, 0.7, 2448) == 0.5  # halved, both
 
 
-@given(area=st.floats(1, 1e5), other=st.floats(1, 1e5))
+@given(area=st.floats(1e-9, 1e6), spread=st.floats(0.05, 5))
+def test_no_share_is_told_of_crystals_smaller_than_those_that_were_measured(area: float, spread: float) -> None:
+    share = FoundShare(from_probability=0.6, from_area_px2=24.0, half_px2=24.0, spread=spread).of(area)
+    assert (share is None) == (area < 24)
+    assert share is None or 0.5 <= share <= 1
+
+
+@given(area=st.floats(10, 1e5), other=st.floats(10, 1e5))
 def test_of_larger_crystals_a_larger_share_is_found(area: float, other: float) -> None:
-    share = FoundShare(from_probability=0.6, half_px2=60.0, spread=0.5)
+    share = FoundShare(from_probability=0.6, from_area_px2=10.0, half_px2=60.0, spread=0.5)
     assert share.of(60.0) == 0.5
-    assert 0 < share.of(min(area, other)) <= share.of(max(area, other)) <= 1
+    low, high = (share.of(which(area, other)) for which in (min, max))
+    assert low is not None
+    assert high is not None
+    assert 0 < low <= high <= 1
 
 
 def test_a_card_of_version_1_is_read_as_well() -> None:

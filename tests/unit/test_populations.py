@@ -287,7 +287,7 @@ def test_growth_of_a_few_crystals_by_hand() -> None:
     assert [each.value for each in found.since_before] == pytest.approx([np.nan, 4, 4], nan_ok=True)
 
 
-SHARE = FoundShare(from_probability=0.6, half_px2=57.0, spread=0.68)
+SHARE = FoundShare(from_probability=0.6, from_area_px2=24.0, half_px2=57.0, spread=0.68)
 
 
 def by_a_detector(frame: Frame, rng: np.random.Generator, fibres: float) -> Frame:
