@@ -28,6 +28,9 @@ DROP = DropRegion(
     box=Box(100, 100, 900, 1100), area_fraction=0.6, outline=((100, 100), (100, 1100), (900, 1100), (900, 100))
 )
 SIZE = (1024, 1280)
+DROP_TO_THE_EDGES = DropRegion(
+    box=Box(0, 0, 1024, 1280), area_fraction=1.0, outline=((0, 0), (0, 1280), (1024, 1280), (1024, 0))
+)
 NEAR_PX = 10  #: to the drop's border: 1/128 of 1280 px
 EVERY_PX = 60  #: between the places of crystals
 PLACES = [(row, column) for row in range(130, 880, EVERY_PX) for column in range(130, 1080, EVERY_PX)]
@@ -218,6 +221,18 @@ def test_at_the_limit_and_as_far_outside_of_the_drop_as_it_reaches_rounding_may_
 ) -> None:
     """A crystal of 30 x 12 px reaches 16 px far; the drop begins at row 100."""
     assert agree(seen_alone(crystal(row, 600, probability)), seen_alone()) is agrees
+
+
+@pytest.mark.parametrize(
+    ("place", "agrees"),
+    [((0.1, 600), True), ((500, 1279.9), True), ((10, 600), True), ((500, 9), True), ((500, 12), False)],
+)
+@pytest.mark.parametrize("drop", [None, DROP_TO_THE_EDGES])
+def test_whether_a_centre_lies_in_the_image_rounding_may_decide(
+    place: tuple[float, float], drop: DropRegion | None, *, agrees: bool
+) -> None:
+    one, other = (replace(each, drop=drop) for each in (seen_alone(crystal(*place)), seen_alone()))
+    assert agree(one, other) is agrees
 
 
 def test_which_is_the_hundredth_that_does_not_count_rounding_may_decide() -> None:

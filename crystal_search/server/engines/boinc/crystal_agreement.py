@@ -138,7 +138,7 @@ def _is_hardly_told(
         return True
     if len(its) == MAX_UNCOUNTED and hardly_more <= its[-1].probability:
         return True
-    if _is_at_border(crystal, hosts, outside_px=uncounted_of(crystal).reach_px):
+    if _is_at_edge(crystal, hosts[0]) or _is_at_border(crystal, hosts, outside_px=uncounted_of(crystal).reach_px):
         return True
     return detector is not None and _is_taken(crystal, _boxes_told(other), hardly_more, detector)
 
@@ -151,6 +151,12 @@ def _is_at_border(crystal: Crystal, hosts: tuple[ImageScore, ImageScore], *, out
     near = BORDER_SHARE * max(hosts[0].height_px, hosts[0].width_px)
     deep = np.array([_depth(crystal, host) for host in hosts]) + outside_px
     return bool((np.abs(deep) <= near).any() or deep[0] * deep[1] < 0)
+
+
+def _is_at_edge(crystal: Crystal, image: ImageScore) -> bool:
+    """Tell whether a centre lies near the image's border, beyond which none is told."""
+    near = BORDER_SHARE * max(image.height_px, image.width_px)
+    return min(crystal.row, image.height_px - crystal.row, crystal.column, image.width_px - crystal.column) <= near
 
 
 def _depth(crystal: Crystal, host: ImageScore) -> float:
