@@ -23,8 +23,6 @@ def find_crystals(
     network: Network[CrystalCard],
     *,
     least_probability: float | None = None,
-    counts: Callable[[Crystal], bool] = lambda _: True,
-    most: int | None = None,
 ) -> tuple[Crystal, ...]:
     """Return the crystals that a detector sees in an image, the most probable first, in pixels as stored.
 
@@ -34,13 +32,9 @@ def find_crystals(
     ----------
     least_probability
         Of a crystal (default: what the card says).
-    counts
-        Tells of a crystal whether it is wanted.
-    most
-        So many at most (default: all).
     """
     seen = seen_crystals(image, network, least_probability=least_probability)
-    return seen.measured([number for number, each in enumerate(seen.stored) if counts(each)][:most])
+    return seen.measured(range(len(seen.crystals)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

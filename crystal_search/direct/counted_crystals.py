@@ -1,14 +1,15 @@
 """Which crystals of an image file count that is of a well, as `scoring.crystals_in_drop` says, and why none does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from math import floor
 
 from crystal_search.adaptation.triage import counted
 from crystal_search.crystal import Crystal
 from crystal_search.images import DecodedImage
 from crystal_search.scoring.chops_around import ChopsAround
-from crystal_search.scoring.crystals_in_drop import is_in_drop
+from crystal_search.scoring.crystals_in_drop import counts, is_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop
 
 NO_DROP = "no drop was found to look in"
@@ -53,16 +54,16 @@ def counted_in_drop(
     """
     if drop is None:
         return Counted(none_because=NO_DROP)
+    asked = cache(partial(chops, drop))
+    wanted = partial(counts, image=image, drop=drop, chops=asked, crystals_from=crystals_from)
+    there = tuple(each for each in found.crystals if wanted(each))
+    if there or not found.crystals:
+        return replace(found, crystals=there)
     inside = [each for each in found.crystals if is_in_drop(each, image, drop)]
     if not inside:
-        beside = len(found.crystals)
-        return Counted(none_because=f"{counted(beside, 'crystal')} beside the drop, none in it") if beside else found
-    if crystals_from <= 0:
-        return Counted(crystals=tuple(inside))
-    around = chops(drop)
-    said = [around.speak_for_crystals(each.row, each.column) for each in inside]
-    there = tuple(each for each, says in zip(inside, said, strict=True) if says >= crystals_from)
-    return Counted(crystals=there) if there else Counted(none_because=_against(around, said, crystals_from))
+        return Counted(none_because=f"{counted(len(found.crystals), 'crystal')} beside the drop, none in it")
+    said = [asked().speak_for_crystals(each.row, each.column) for each in inside]
+    return Counted(none_because=_against(asked(), said, crystals_from))
 
 
 def _against(around: ChopsAround, said: Sequence[float], crystals_from: float) -> str:

@@ -1,5 +1,6 @@
 """Which images are searched for crystals, and which of them count: in the drop, where the classifier sees some, too."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -45,7 +46,7 @@ def crystals_in_drop(
     The detector sees the whole image: images are normalised whole.
     """
     seen = seen_crystals(image, detector, least_probability=detector.card.seen_from)
-    wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=crystals_from)
+    wanted = partial(counts, image=image, drop=drop, chops=lambda: chops, crystals_from=crystals_from)
     counting = [
         number
         for number, each in enumerate(seen.stored)
@@ -70,11 +71,20 @@ def _others(seen: Seen, counting: set[int], image: DecodedImage, drop: LocatedDr
 
 
 def counts(
-    crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None, chops: ChopsAround, *, crystals_from: float
+    crystal: Crystal,
+    image: DecodedImage,
+    drop: LocatedDrop | None,
+    chops: Callable[[], ChopsAround],
+    *,
+    crystals_from: float,
 ) -> bool:
-    """Tell whether a crystal lies in the drop, and chops around it speak for crystals with `crystals_from`, 0 to 1."""
-    said = chops.speak_for_crystals(crystal.row, crystal.column)
-    return said >= crystals_from and is_in_drop(crystal, image, drop)
+    """Tell whether a crystal lies in the drop, and chops around it speak for crystals with `crystals_from`, 0 to 1.
+
+    What the chops say is asked for only where the crystal depends on it: at 0 all in the drop count.
+    """
+    if not is_in_drop(crystal, image, drop):
+        return False
+    return crystals_from <= 0 or chops().speak_for_crystals(crystal.row, crystal.column) >= crystals_from
 
 
 def is_in_drop(crystal: Crystal, image: DecodedImage, drop: LocatedDrop | None) -> bool:

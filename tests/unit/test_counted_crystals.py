@@ -64,7 +64,9 @@ def test_an_image_without_crystals_says_why_and_chops_are_scored_only_where_they
     counted = counted_in_drop(found, image, drop, chops, crystals_from=crystals_from)
     assert counted.none_because == reason
     assert bool(asked_for) is chops_needed
-    expected = [each for each in found.crystals if counts(each, image, drop, around, crystals_from=crystals_from)]
+    expected = [
+        each for each in found.crystals if counts(each, image, drop, lambda: around, crystals_from=crystals_from)
+    ]
     assert list(counted.crystals) == expected
 
 
