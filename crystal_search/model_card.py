@@ -310,7 +310,7 @@ class CrystalCard(ModelCard):
             most_overlap=read.number("most_overlap", 0, 1),
             decoding=read.choice("decoding", (DENSE, INSTANCES)) if version > 3 else DENSE,
             found_share=read.optional("found_share", FoundShare.read) if version > 5 else None,
-            enlarged=read.number("enlarged", 1, MOST_ENLARGED) if read.has("enlarged") else 1.0,
+            enlarged=read.number("enlarged", 1, MOST_ENLARGED) if version > 5 and read.has("enlarged") else 1.0,
             **told,
         )
         if card.margin_px % card.side_multiple_px:

@@ -83,6 +83,10 @@ def test_a_card_says_how_many_times_narrow_images_are_enlarged_where_they_are() 
     for wrong in (0.5, 5, "2", None, True):
         with pytest.raises(ModelCardError, match="enlarged must be a number from 1 to 4"):
             card_from_json(json.dumps(content | {"enlarged": wrong}).encode())
+    old = {name: value for name, value in content.items() if name != "found_share"} | {"version": 5}
+    assert card_from_json(json.dumps(old).encode()) == card
+    with pytest.raises(ModelCardError, match="unknown 'enlarged'"):
+        card_from_json(json.dumps(old | {"enlarged": 2.0}).encode())
     with pytest.raises(ModelCardError, match="NaN"):
         card_from_json(json.dumps(content | {"enlarged": float("nan")}).encode())
 
