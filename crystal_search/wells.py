@@ -50,6 +50,18 @@ def well_name(row: int, column: int) -> str:
     return f"{letters}{column + 1:02d}"
 
 
+def is_well(name: str) -> bool:
+    """Tell whether a plate of 96, 384 or 1536 wells has a well of that name; zeros may stand before its number.
+
+    >>> [name for name in ("A1", "P024", "AF48", "AG1", "A0", "A49", "ZZ99", "a1") if is_well(name)]
+    ['A1', 'P024', 'AF48']
+    """
+    found = re.fullmatch("([A-Z]{1,2})0*([1-9][0-9]?)", name)
+    rows, columns = PLATE_FORMATS[max(PLATE_FORMATS)]
+    letters = {well_name(row, 0)[:-2] for row in range(rows)}
+    return found is not None and found[1] in letters and int(found[2]) <= columns
+
+
 def channel_named(word: str) -> str:
     """Return the channel that somebody calls `word`.
 

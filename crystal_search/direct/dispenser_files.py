@@ -12,7 +12,7 @@ from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.direct.named_drops import NamedDrops, named_drops
 from crystal_search.direct.target_files import why_not
 from crystal_search.dispensers.crystal_plates import CRYSTAL_PLATES
-from crystal_search.dispensers.transfer_lists import TRANSFER_LISTS, Aim, ListOptions, nowhere
+from crystal_search.dispensers.transfer_lists import DROPLET_NL, MOST_NL, TRANSFER_LISTS, Aim, ListOptions, nowhere
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.naming import Naming
@@ -43,7 +43,12 @@ def add_lists(parser: argparse.ArgumentParser) -> None:
     for name, kind in TRANSFER_LISTS.items():
         add(f"--{name}", type=Path, metavar="CSV", help=f"write the best place in each drop as {kind.title}")
     add("--plate-kind", choices=CRYSTAL_PLATES, default="", help="which says what dispensers call its drops")
-    add("--volume-nl", type=length, metavar="NL", help="into each drop, a multiple of 2.5 nl")
+    add(
+        "--volume-nl",
+        type=length,
+        metavar="NL",
+        help=f"into each drop, a multiple of {DROPLET_NL} nl, at most {MOST_NL}",
+    )
     add("--source-plate", default="", metavar="NAME", help="what to dispense from")
     add("--source-well", default="", metavar="WELL", help="the well of it")
     add_names(parser.add_argument_group("which drops these lists are of, by the names of images"), default="a robot's")

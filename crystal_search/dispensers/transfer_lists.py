@@ -17,9 +17,10 @@ from crystal_search.dispensers.crystal_plates import (
     lettered_well,
 )
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.wells import WellKey
+from crystal_search.wells import WellKey, is_well
 
 DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
+MOST_NL = 100_000  #: into a drop
 MOST_TOLD = 5  #: drops that a message names
 ECHO = (
     "Source Plate Name",
@@ -135,19 +136,35 @@ def robot_table(rows: Iterable[Sequence[Cell]]) -> str:
 
 def _check_echo(options: ListOptions) -> None:
     said = options.said_by
-    if options.volume_nl is None or options.volume_nl <= 0 or options.volume_nl % DROPLET_NL:
-        raise UserError(f"say by {said('volume_nl')} how much to dispense, a multiple of {DROPLET_NL:g} nl")
+    if options.volume_nl is None or not 0 < options.volume_nl <= MOST_NL or options.volume_nl % DROPLET_NL:
+        wanted = f"a multiple of {DROPLET_NL:g} nl, at most {MOST_NL}"
+        got = "" if options.volume_nl is None else f"; got {options.volume_nl}"
+        raise UserError(f"say by {said('volume_nl')} how much to dispense, {wanted}{got}")
     if not (options.source_plate and options.source_well):
         raise UserError(f"say by {said('source_plate')} and {said('source_well')} what to dispense from")
+    if not is_well(options.source_well):
+        raise UserError(
+            f"no plate of 96, 384 or 1536 wells has a well {options.source_well!r:.40}; "
+            f"say by {said('source_well')} one as A1, P24 or AF48"
+        )
+
+
+def volume_cell(volume_nl: float) -> str:
+    """Return a volume in whole droplets as robots read it, with all its digits and without an exponent.
+
+    >>> [volume_cell(volume_nl) for volume_nl in (25, 2.5, 99997.5, 1000002.5)]
+    ['25', '2.5', '99997.5', '1000002.5']
+    """
+    return f"{volume_nl:.1f}".removesuffix(".0")
 
 
 def _echo(aims: Sequence[Aim], options: ListOptions) -> str:
-    source = (options.source_plate, options.source_well)
+    source, volume = (options.source_plate, options.source_well), volume_cell(options.volume_nl or 0)
     rows: list[tuple[Cell, ...]] = []
     for aim in aims:
         target = (aim.key.plate, dispenser_well(options.plate, aim.key))
         for down, right in aim.offsets_um:
-            rows.append((*source, *target, f"{options.volume_nl:g}", round(right), -round(down)))
+            rows.append((*source, *target, volume, round(right), -round(down)))
     return robot_table([ECHO, *rows])
 
 

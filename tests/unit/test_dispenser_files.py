@@ -1,16 +1,21 @@
 """Lists for dispensers from image files: the same lists as from the viewer, with what they leave out said aloud."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crystal_search.crystals.dispensing import Dispense, DispensePoint, DispensingUm
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.direct.dispenser_files import NAMED, DispenserLists, add_lists, lists_of, write_lists
 from crystal_search.direct.file_scales import TOLD, FileScale
 from crystal_search.direct.target_files import dispense_rows
+from crystal_search.dispensers.transfer_lists import TRANSFER_LISTS, Aim, ListOptions
 from crystal_search.errors import UserError
+from crystal_search.wells import WellKey
 
 DAY = "/x/P1_2018-04-11_RI1000"
 SCALE = FileScale(um_per_px=2.5, said_by=TOLD)
@@ -61,6 +66,17 @@ def test_the_best_place_of_each_drop_is_in_both_lists(tmp_path: Path, capsys: py
     )
 
 
+@given(st.integers(1, 40_000))
+def test_a_volume_is_written_to_its_last_digit_without_an_exponent(droplets: int) -> None:
+    options = ListOptions(plate_kind="one-drop", volume_nl=2.5 * droplets, source_plate="D", source_well="A01")
+    aim = Aim(key=WellKey(plate="P1", row=0, column=0), offsets_um=((0.0, 0.0),))
+    kind = TRANSFER_LISTS["echo"]
+    kind.check([aim.key], options)
+    volume = kind.write([aim], options).splitlines()[1].split(",")[4]
+    assert re.fullmatch(r"[0-9]+(\.5)?", volume)
+    assert float(volume) == 2.5 * droplets
+
+
 def test_what_is_left_out_is_told_and_stands_in_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = [*IMAGES, *(image(f"{number}.jpg", *PLACES) for number in range(NAMED))]
     lists = written(tmp_path, "--soakdb", "FOLDER/s.csv", "--plate-kind", "swissci-3", images=images)
@@ -84,6 +100,8 @@ def test_what_is_left_out_is_told_and_stands_in_the_table(tmp_path: Path, capsys
         (("--echo", "FOLDER/e.csv", *ECHO), "say by --plate-kind which kind of plate it is"),
         (("--echo", "FOLDER/e.csv", "--plate-kind", "swissci-3"), "say by --volume-nl how much to dispense, a mult"),
         (("--echo", "FOLDER/e.csv", "--plate-kind", "swissci-3", *ECHO[:4]), "--source-plate and --source-well"),
+        (("--echo", "FOLDER/e.csv", "--plate-kind", "swissci-3", "--volume-nl", "1000002.5"), "0; got 1000002.5"),
+        (("--echo", "FOLDER/e.csv", "--plate-kind", "swissci-3", *ECHO[:5], "ZZ99"), "no plate .* has a well 'ZZ99'"),
         (("--soakdb", "FOLDER/s.csv", "--plate-kind", "mrc-2"), "P1 C11 has a drop 3"),
         (ECHO, "name a file by --echo or --soakdb"),
         (("--names", "xchem"), "name a file by --echo or --soakdb"),

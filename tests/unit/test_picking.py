@@ -292,6 +292,12 @@ def test_the_scale_that_the_settings_say_comes_before_one_that_a_person_says(tmp
         ),
         ("/picks/echo.csv?ids=1&plate=tray", 400, "plate must be one of swissci-3, mrc-2, one-drop"),
         ("/picks/echo.csv?ids=1&plate=swissci-3", 400, "volume_nl="),
+        ("/picks/echo.csv?ids=1&plate=one-drop&volume_nl=100002.5", 400, "at most 100000"),
+        (
+            "/picks/echo.csv?ids=1&plate=one-drop&volume_nl=25&source_plate=D&source_well=ZZ99",
+            400,
+            "say by source_well= one as A1",
+        ),
     ],
 )
 def test_bad_addresses_are_told_what_is_wrong(

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from crystal_search.dispensers.crystal_plates import CRYSTAL_PLATES
+from crystal_search.dispensers.transfer_lists import MOST_NL
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.viewer.context import page, viewer_of
 from crystal_search.viewer.json_records import Record, Version, drop_record
@@ -23,7 +24,7 @@ IDS: Parameter[list[int]] = Parameter(
 )
 PLATE = choice("plate", "kind of plate, which says what others call its drops", default="", of=CRYSTAL_PLATES)
 UM_PER_PX = amount("um_per_px", "micrometres a stored pixel", most=1000)
-VOLUME_NL = amount("volume_nl", "nanolitres into each drop", most=100_000)
+VOLUME_NL = amount("volume_nl", "nanolitres into each drop", most=MOST_NL)
 SOURCE_PLATE = words("source_plate", "plate to dispense from", default="", most=100)
 SOURCE_WELL = words("source_well", "well to dispense from", default="", most=100)
 ASKED = (IDS, PLATE, UM_PER_PX, VOLUME_NL, SOURCE_PLATE, SOURCE_WELL)
