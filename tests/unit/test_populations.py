@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import permutations
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,21 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, theilslopes
 
-from crystal_search.direct.crystal_files import SearchedFile
-from crystal_search.direct.file_scales import FileScale
-from crystal_search.errors import UserError
 from crystal_search.model_card import FoundShare
 from crystal_search.populations import population
-from crystal_search.populations.crystal_frames import BORDER_PX, Frame, found_frames, read_frames, sure_frames
+from crystal_search.populations.crystal_frames import BORDER_PX, Frame, sure_frames
 from crystal_search.populations.draw_intervals import count_interval, drawn_interval
 from crystal_search.populations.frame_tests import FEWEST_CRYSTALS, kolmogorov_smirnov
 from crystal_search.populations.population import Population, populations_of, weighted_quantile
 from crystal_search.populations.times import (
     Concentrations,
-    read_concentrations,
-    times_of_files,
-    times_of_names,
-    times_of_table,
 )
 from crystal_search.populations.trend_tests import corrected_for_many, correlations, least_p, mann_kendall
 from crystal_search.populations.trends import (
@@ -330,20 +321,6 @@ def test_crystals_that_count_many_times_are_as_many_crystals(times: int, long: l
     assert told[0].a_hour.value == pytest.approx(told[1].a_hour.value) == pytest.approx(3)
 
 
-def test_growth_is_told_by_sure_crystals_and_by_marked_ones() -> None:
-    boxes = np.array([[50.0, 50, side, 5, 0] for side in (10, 20, 30)])
-    told = Frame(
-        path="", boxes=boxes, probabilities=np.array([0.5, 0.7, np.nan]), found_shares=np.array([np.nan, 0.5, np.nan])
-    )
-    (by_share,), (by_probability,) = sure_frames([told], None), sure_frames([told], 0.65)
-    assert (by_share.boxes[:, 2].tolist(), by_share.weights.tolist()) == ([20, 30], [2, 1])
-    assert (by_probability.boxes[:, 2].tolist(), by_probability.weights.tolist()) == ([20, 30], [1, 1])
-    (without,) = sure_frames([replace(told, found_shares=None)], None)
-    assert (without.boxes[:, 2].tolist(), without.weights.tolist()) == ([20, 30], [1, 1])
-    (marked,) = sure_frames([Frame(path="", boxes=boxes)], None)
-    assert len(marked.boxes) == 3
-
-
 def test_growth_tells_of_which_times_it_is() -> None:
     lengths = {1: (8.0, 9), 2: (10.0, 11, 12, 13, 14), 5: (13.0, 14, 15, 16, 17)}
     frames = [Frame(path="", boxes=np.array([[50, 50, each, 5, 0] for each in some])) for some in lengths.values()]
@@ -364,178 +341,3 @@ def test_one_frame_a_time_has_intervals_too_and_none_has_nothing_to_measure() ->
 def test_concentrations_are_on_straight_lines_and_nowhere_else() -> None:
     told = Concentrations(hours=(0.0, 2.0), values=(10.0, 4.0), unit="")
     np.testing.assert_allclose(interpolated(told, np.array([-1.0, 0, 1, 2, 3])), [np.nan, 10, 7, 4, np.nan])
-
-
-HEADER = (
-    "path,crystal,centre_row_px,centre_column_px,long_px,short_px,angle_degrees,um_per_px,"
-    "image_height_px,image_width_px,error"
-)
-
-
-def crystals_table(folder: Path, *lines: str) -> Path:
-    path = folder / "crystals.csv"
-    path.write_text("\n".join((HEADER, *lines)) + "\n")
-    return path
-
-
-def test_frames_are_read_from_what_the_command_wrote(tmp_path: Path) -> None:
-    table = crystals_table(
-        tmp_path, "a.png,1,50,60,20,10,90,2,100,200,", "b.png,,,,,,,,100,200,", "c.png,,,,,,,,,,broken"
-    )
-    (a, b), wrong = read_frames(table)
-    np.testing.assert_allclose(a.boxes, [[50, 60, 20, 10, np.pi / 2]])
-    assert (a.height_px, a.width_px, a.um_per_px) == (100, 200, 2)
-    assert (len(b.boxes), b.um_per_px) == (0, None)
-    assert wrong == ["c.png: broken"]
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("a.png,1,50,60,x,10,90,,100,200,", "line 2: long_px is 'x', expected a number"),
-        ("a.png,1,50,60,nan,10,90,,100,200,", "expected a number"),
-        ("a.png,1,50,60,20,10,90,5000,100,200,", "um_per_px is 5000, expected 0.01 to 1000"),
-        ("a.png,1,50,60,20,0,90,,100,200,", "sides of 20 and 0 px"),
-        ("a.png,1,50,60,20,10,90,,-1,200,", "image_height_px"),
-        ("c.png,,,,,,,,,,broken", r"no image that was searched, as c\.png: broken; make it"),
-    ],
-)
-def test_a_line_that_cannot_be_is_refused(line: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=message):
-        read_frames(crystals_table(tmp_path, line))
-
-
-def test_probabilities_and_shares_of_a_table_are_read_where_it_tells_them(tmp_path: Path) -> None:
-    table = tmp_path / "sure.csv"
-    head = "path,crystal,probability,centre_row_px,centre_column_px,long_px,short_px,angle_degrees,found_share"
-    table.write_text(f"{head}\na.png,1,.9,50,60,20,10,90,.8\na.png,2,,50,60,20,10,90,\n")
-    ((frame,), _) = read_frames(table)
-    np.testing.assert_equal(frame.probabilities, [0.9, np.nan])
-    np.testing.assert_equal(frame.found_shares, [0.8, np.nan])
-    for cells in ("1.1,50,60,20,10,90,.8", ".9,50,60,20,10,90,0", "-1,50,60,20,10,90,.8"):
-        table.write_text(f"{head}\na.png,1,{cells}\n")
-        with pytest.raises(UserError, match=r"line 2: .* expected a part of 1"):
-            read_frames(table)
-
-
-def frames_called(*names: str) -> list[Frame]:
-    return [Frame(path=name, boxes=np.zeros((0, 5))) for name in names]
-
-
-def test_times_of_a_table_are_hours_or_dates_by_path_or_name(tmp_path: Path) -> None:
-    table = tmp_path / "times.csv"
-    table.write_text("path,time\nimages/a.png,2.5\nimages/b.png,1\n")
-    assert times_of_table(frames_called("images/a.png", "/else/b.png"), table).hours == (2.5, 1)
-    table.write_text("path;time\na.png;2026-01-05T10:00\nb.png;2026-01-05 08:30\n")
-    found = times_of_table(frames_called("a.png", "b.png"), table)
-    assert found.hours == (1.5, 0)
-    assert found.began == datetime(2026, 1, 5, 8, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("path,time\nb.png,1\n", "does not tell the time of a.png, and no line"),
-        ("path,time\nx/a.png,1\ny/a.png,2\n", "2 lines have its name"),
-        ("path,time\na.png,noon\n", "line 2: 'noon' is no time"),
-        ("path,time\na.png,1\nb.png,2026-01-05\n", "some times in hours and some as dates"),
-        ("path,when\na.png,1\n", "no column time"),
-        ("path,time\na.png,1\na.png,1\na.png,2\n", "line 4: a.png has two times"),
-    ],
-)
-def test_a_table_of_times_that_does_not_tell_them_is_refused(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "times.csv").write_text(text)
-    with pytest.raises(UserError, match=message):
-        times_of_table(frames_called("a.png"), tmp_path / "times.csv")
-
-
-def test_tables_have_decimal_commas_where_commas_divide_no_columns(tmp_path: Path) -> None:
-    """As spreadsheets save them in Germany and France, and as text with tabs."""
-    times, concentrations = tmp_path / "times.csv", tmp_path / "c.csv"
-    times.write_text("path;time\r\na.png;0,5\r\nb.png;2.25\r\n")
-    concentrations.write_bytes("time\tconcentration\r\n0,5\t10,25\r\n3\t9\r\n".encode("utf-16"))
-    assert times_of_table(frames_called("a.png", "b.png"), times).hours == (0.5, 2.25)
-    found = read_concentrations(concentrations, None)
-    assert (found.hours, found.values) == ((0.5, 3), (10.25, 9))
-    table = crystals_table(tmp_path, "a.png,1,50.5,60,20,10.25,90,0.5,100,200,")
-    text = table.read_text().replace(",", ";").replace(".5", ",5").replace(".25", ",25")
-    table.write_text(text)
-    ((frame,), _) = read_frames(table)
-    assert frame.boxes[0].tolist() == pytest.approx([50.5, 60, 20, 10.25, np.pi / 2])
-    assert frame.um_per_px == 0.5
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('path,time\na.png,"1,234"\n', "line 2: '1,234' is no time"),
-        ("path,time\na.png,1,234\n", "line 2 has 3 cells, expected 2"),
-        ("path;time\na.png;1.234,5\n", "line 2: '1.234,5' is no time"),
-    ],
-)
-def test_a_comma_that_may_be_no_decimal_one_is_refused(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "times.csv").write_text(text)
-    with pytest.raises(UserError, match=message):
-        times_of_table(frames_called("a.png"), tmp_path / "times.csv")
-
-
-def test_dates_count_from_the_first_image_that_is_there(tmp_path: Path) -> None:
-    table = tmp_path / "times.csv"
-    table.write_text("path,time\ngone.png,2026-01-01\na.png,2026-01-05T10:00\nb.png,2026-01-05T08:30\n")
-    found = times_of_table(frames_called("a.png", "b.png"), table)
-    assert (found.hours, found.began) == ((1.5, 0), datetime(2026, 1, 5, 8, 30, tzinfo=UTC))
-
-
-def test_files_that_were_searched_are_frames_of_the_scale_that_was_found() -> None:
-    scale = FileScale(um_per_px=0.5, said_by="file")
-    files = [SearchedFile(path=Path("a.png"), scale=scale), SearchedFile(path=Path("b.png"))]
-    assert [each.um_per_px for each in found_frames(files) if isinstance(each, Frame)] == [0.5, None]
-
-
-def test_times_of_names_are_those_of_inspections() -> None:
-    names = ("90j8_2018-04-11_RI1000/90j8_02C_1.jpg", "90j8_2018-04-12_RI1000/90j8_02C_1.jpg")
-    assert times_of_names(frames_called(*names), 30).hours == (0, 24)
-    with pytest.raises(UserError, match="tell them with --times"):
-        times_of_names(frames_called("image 7.jpg"), 30)
-    with pytest.raises(UserError, match="its name tells no time"):
-        times_of_names(frames_called("P1_A01.jpg"), 30)
-
-
-def test_times_of_files_are_taken_together_until_a_gap(tmp_path: Path) -> None:
-    import os
-
-    paths = [tmp_path / f"{minute}.png" for minute in (0, 20, 40, 100)]
-    for minute, path in zip((0, 20, 40, 100), paths, strict=True):
-        path.touch()
-        os.utime(path, (1_700_000_000 + 60 * minute,) * 2)
-    found = times_of_files(frames_called(*map(str, paths)), 30)
-    assert found.hours == pytest.approx((0, 0, 0, 100 / 60))
-    (warning,) = found.warnings
-    assert "up to 40 minutes count as one time" in warning
-    assert "--gap-minutes below 20" in warning
-    assert times_of_files(frames_called(*map(str, paths)), 40).warnings == ()
-    apart = times_of_files(frames_called(*map(str, paths)), 19)
-    assert (len(set(apart.hours)), apart.warnings) == (4, ())
-    with pytest.raises(UserError, match="No such file"):
-        times_of_files(frames_called(str(tmp_path / "gone.png")), 30)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("time,concentration\n1,2\n", "tells 1 times in 1 lines"),
-        ("time,concentration\n1,2\n1,3\n", "tells 1 times in 2 lines"),
-        ("time,concentration\n1,much\n2,3\n", "'much' is no number"),
-        ("time,concentration\n2026-01-05,2\n2026-01-06,3\n", "of another kind"),
-    ],
-)
-def test_concentrations_that_are_none_are_refused(text: str, message: str, tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text(text)
-    with pytest.raises(UserError, match=message):
-        read_concentrations(tmp_path / "c.csv", None)
-
-
-def test_concentrations_count_from_the_first_image(tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("time,concentration,unit\n2026-01-05T12:00,2,mg/ml\n2026-01-05T10:00,3,mg/ml\n")
-    found = read_concentrations(tmp_path / "c.csv", datetime(2026, 1, 5, 9, tzinfo=UTC))
-    assert (found.hours, found.values, found.unit) == ((1, 3), (3, 2), "mg/ml")
