@@ -78,8 +78,25 @@ def sure_frames(frames: Sequence[Frame], least: float | None) -> list[Frame]:
         Of their probability. None: those of whose size the share found is known, or, where it is of none, from
         `SURE_FROM` on.
     """
-    known = any(each.found_shares is not None and not np.isnan(each.found_shares).all() for each in frames)
-    return [each.sure(SURE_FROM if least is None and not known else least) for each in frames]
+    return [each.sure(SURE_FROM if least is None and not _tell_shares(frames) else least) for each in frames]
+
+
+def sure_said(frames: Sequence[Frame], least: float | None) -> str:
+    """Return in a sentence which crystals are those of `sure_frames`."""
+    if all(each.probabilities is None or np.isnan(each.probabilities).all() for each in frames):
+        return "Growth is told by all crystals, each once: none has a probability."
+    if least is not None:
+        return f"Growth is told by crystals of a probability of {least:g} or more, each once, as --growth-from says."
+    if _tell_shares(frames):
+        return "Growth is told by crystals of sizes of which the share found is known, each by the inverse of that."
+    return (
+        f"Growth is told by crystals of a probability of {SURE_FROM:g} or more, each once: of none it is known how "
+        "often its size is found."
+    )
+
+
+def _tell_shares(frames: Iterable[Frame]) -> bool:
+    return any(each.found_shares is not None and not np.isnan(each.found_shares).all() for each in frames)
 
 
 def read_frames(table: Path) -> tuple[list[Frame], list[str]]:

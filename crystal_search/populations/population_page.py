@@ -107,7 +107,7 @@ def said(found: Experiment) -> Iterator[str]:
     times, frames = len(found.populations), sum(each.frames for each in found.populations)
     crystals = sum(len(each.long) for each in found.populations)
     yield f"{crystals} crystals in {frames} frames at {times} times, from {first.hours:g} to {last.hours:g} h."
-    yield _growth(found)
+    yield " ".join(filter(None, (_growth(found), found.growth_by)))
     counts = found.trend(COUNT)
     ends = f"{_bracketed(counts.figures[0])} at first, {_bracketed(counts.figures[-1])} at last"
     yield f"Crystals a frame: {ends}; {_trend(counts)}."

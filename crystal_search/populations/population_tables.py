@@ -40,6 +40,7 @@ class Experiment:
     growth: Growth
     changes: tuple[Change, ...]
     concentrations: Concentrations | None
+    growth_by: str = ""  #: by which crystals growth is told, in a sentence
 
     def trend(self, measure: str) -> Trend:
         """Return the trend of a measure."""

@@ -20,7 +20,14 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
 from crystal_search.naming import Naming
-from crystal_search.populations.crystal_frames import SURE_FROM, Frame, found_frames, read_frames, sure_frames
+from crystal_search.populations.crystal_frames import (
+    SURE_FROM,
+    Frame,
+    found_frames,
+    read_frames,
+    sure_frames,
+    sure_said,
+)
 from crystal_search.populations.population import populations_of
 from crystal_search.populations.population_page import check_libraries, population_page, said
 from crystal_search.populations.population_tables import experiment, time_table, trend_table
@@ -96,7 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
     scale, unit = _scale(frames, arguments.um_per_px)
     kinds = (frames, sure_frames(frames, arguments.growth_from))
     there, grown = (populations_of(each, timed.hours, scale) for each in kinds)
-    found = experiment(there, grown, unit, told)
+    found = replace(experiment(there, grown, unit, told), growth_by=sure_said(frames, arguments.growth_from))
     warnings = [*timed.warnings, *_warnings(frames, wrong)]
     write_whole(arguments.csv, csv_of(time_table(found)))
     if arguments.trends:

@@ -12,7 +12,7 @@ from crystal_search.direct.counted_crystals import NO_DROP
 from crystal_search.direct.crystal_files import COLUMNS, SearchedFile, rows_of
 from crystal_search.direct.file_scales import FileScale
 from crystal_search.errors import UserError
-from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames, sure_frames
+from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames, sure_frames, sure_said
 
 
 def searched(name: str, *crystals: Crystal, **more: str) -> SearchedFile:
@@ -62,6 +62,20 @@ def test_growth_is_told_by_sure_crystals_and_by_marked_ones() -> None:
     assert (without.boxes[:, 2].tolist(), without.weights.tolist()) == ([20, 30], [1, 1])
     (marked,) = sure_frames([Frame(path="", boxes=boxes)], None)
     assert len(marked.boxes) == 3
+
+
+def test_by_which_crystals_growth_is_told_is_said() -> None:
+    boxes = np.array([[50.0, 50, 10, 5, 0]])
+    marked = Frame(path="", boxes=boxes)
+    told = replace(marked, probabilities=np.array([0.9]), found_shares=np.array([np.nan]))
+    known = replace(told, found_shares=np.array([0.5]))
+    for frames, least, said in (
+        ([told, known], None, "of sizes of which the share found is known, each by the inverse of that."),
+        ([told, known], 0.7, "of a probability of 0.7 or more, each once, as --growth-from says."),
+        ([told, marked], None, "of a probability of 0.6 or more, each once: of none it is known how often"),
+        ([marked, marked], None, "by all crystals, each once: none has a probability."),
+    ):
+        assert said in sure_said(frames, least)
 
 
 HEADER = (
