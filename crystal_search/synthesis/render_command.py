@@ -25,6 +25,7 @@ from crystal_search.synthesis.wells.visits import (
 )
 
 WELLS, IMAGES = 96, 48  # rendered where no --count is given
+CRYSTALS = 100  # in an image where nobody says how many
 HOURS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # of a suspension over time
 ROWS_X_COLUMNS = len(ROWS) * COLUMNS
 MOST_SECTIONS = 99
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
     suspension = parser.add_argument_group("suspension")
-    suspension.add_argument("--most-crystals", type=count, default=100, help="in an image (default: %(default)s)")
+    suspension.add_argument("--most-crystals", type=count, help=f"in an image (default: {CRYSTALS})")
     suspension.add_argument(
         "--overlap",
         type=float,
@@ -81,6 +82,7 @@ def _add_suspension_arguments(parser: argparse.ArgumentParser) -> None:
     growth.add_argument(
         "--hours", type=float, nargs="+", default=HOURS, help="when frames are taken (default: 1 to 10)"
     )
+    growth.add_argument("--mean-crystals", type=count, help=f"in a frame at the end, in the mean (default: {CRYSTALS})")
     growth.add_argument("--frames", type=count, default=10, help="at each time (default: %(default)s)")
     growth.add_argument("--growth", type=length, default=5.0, help="px an hour at the start (default: %(default)s)")
     growth.add_argument("--nucleation", default="burst", help="seeded, burst or steady (default: %(default)s)")
@@ -127,11 +129,13 @@ def _write_suspension(arguments: argparse.Namespace) -> str:
     if not 0 <= arguments.overlap <= 1:
         raise UserError(f"--overlap is {arguments.overlap}; give a part between 0 and 1")
     number = _images(arguments, "a suspension", "suspensions")
+    if arguments.mean_crystals is not None:
+        raise UserError("--mean-crystals is of growth; say --most-crystals, which no image exceeds")
     from crystal_search.synthesis.suspension.scene import Settings
     from crystal_search.synthesis.suspension.suspension_writing import Which, write_set
 
     settings = Settings(
-        most=arguments.most_crystals,
+        most=arguments.most_crystals or CRYSTALS,
         overlap=arguments.overlap,
         across_border=arguments.border,
         noise=not arguments.no_noise,
@@ -189,13 +193,15 @@ def _write_growth(arguments: argparse.Namespace) -> str:
     _images(arguments, "a suspension over time", "suspensions over time")
     if arguments.count is not None:
         raise UserError("a suspension over time has --frames at each of --hours; leave out --count")
+    if arguments.most_crystals is not None:
+        raise UserError("frames of growth have --mean-crystals at the end, some more; leave out --most-crystals")
     from crystal_search.synthesis.suspension.growth_law import GrowthLaw
     from crystal_search.synthesis.suspension.growth_writing import Experiment, write_experiment
     from crystal_search.synthesis.suspension.scene import Settings
 
     law = GrowthLaw(
         hours=max(arguments.hours),
-        crystals=arguments.most_crystals,
+        crystals=arguments.mean_crystals or CRYSTALS,
         growth_px_per_hour=arguments.growth,
         depletion=arguments.depletion,
         nucleation=arguments.nucleation,

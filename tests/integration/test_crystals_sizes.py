@@ -20,7 +20,7 @@ HOURS = ("0", "4", "6", "8", "10")
 def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a rendered experiment without a crystal at its first time."""
     folder = tmp_path_factory.mktemp("growth") / "set"
-    words = ["--most-crystals", "20", "--hours", *HOURS, "--frames", "2", "--no-noise", "--batch", "4"]
+    words = ["--mean-crystals", "20", "--hours", *HOURS, "--frames", "2", "--no-noise", "--batch", "4"]
     assert main(["render", "growth", "--out", str(folder), *words]) == OK
     return folder
 
@@ -28,6 +28,18 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("what", "option", "other"),
+    [("growth", "--most-crystals", "--mean-crystals"), ("suspension", "--mean-crystals", "--most-crystals")],
+)
+def test_crystals_at_most_and_in_the_mean_are_not_mixed_up(
+    what: str, option: str, other: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["render", what, "--out", str(tmp_path / "set"), option, "5"]) == USAGE
+    assert other in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
 
 
 def test_an_experiment_is_rendered_with_its_truth(rendered: Path) -> None:
