@@ -83,8 +83,8 @@ def adapted(
 def promised(labelled: Labelled, logits: Floats, calibration: Calibration, promise: Promise) -> Triage:
     """Return from which calibrated logit on wells must be looked at, by logits (N,) of crystals held out.
 
-    The calibration was fitted to these labels, so the threshold is sought before it, and calibrated then: a line or a
-    curve that never falls leaves every well on its side of it.
+    The calibration was fitted to these labels, so the threshold is sought before it, and calibrated then: by a line or
+    a curve that never falls, none that was to be looked at is left out. Where it is level, some more are looked at.
 
     Parameters
     ----------

@@ -37,7 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on("--data", type=Path, metavar="DATASET", help="whole images and chops of a packed dataset")
     on("--split", choices=("train", "validation", "test"), help="of the dataset (default: test)")
     on("--photographs", type=Path, metavar="FOLDER", help="photographs")
-    on("--labels", type=Path, metavar="CSV", help="what they show: columns file and label; source and mask if known")
+    on(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="what they show: columns file and label or outcome; source and mask if known",
+    )
     on(
         "--coco",
         type=Path,

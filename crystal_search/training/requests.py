@@ -85,7 +85,9 @@ class Request:
     data: Annotated[Path, Option("folder to learn from", metavar="DATASET")]
     out: Annotated[Path, Option("folder for the training", metavar="RUN")]
     resume: Annotated[bool, Option("go on from the checkpoint in RUN")] = False
-    start_from: Annotated[Path | None, Option("begin with the weights of another training", metavar="RUN")] = None
+    start_from: Annotated[
+        Path | None, Option("begin with the weights of another training: its folder", metavar="RUN")
+    ] = None
     epochs: Annotated[float | None, Option("of tasks that have epochs; parts of one too", LENGTH)] = None
     steps: Annotated[int | None, Option("batches", LENGTH)] = None
     hours: Annotated[float | None, Option("end when so much time is over; the rate follows the clock", LENGTH)] = None
