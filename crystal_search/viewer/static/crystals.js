@@ -70,7 +70,7 @@ export class CrystalList {
     const [wasOn, kind] = [focused && numberOf({ target: focused }), focused?.className];
     Object.assign(this, { id, state });
     this.element.replaceChildren(...(crystals ?? []).map((crystal) => this.row(crystal, scale, marked(crystal))));
-    if (!crystals?.length) this.element.append(el("li", { className: "dim", textContent: crystals ? "No crystal was found." : "Nobody has looked for single crystals." }));
+    if (!crystals?.length) this.element.append(el("li", { className: "dim", textContent: crystals ? "None found." : "Nobody has looked for single crystals." }));
     if (wasOn) this.rowOf(wasOn)?.getElementsByClassName(kind)[0]?.focus();
     this.mark();
   }
