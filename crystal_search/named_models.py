@@ -20,6 +20,8 @@ from crystal_search.model import (
 from crystal_search.model_card import ModelCard
 
 HASH_DIGITS = 12
+CARD = "a card's file"  #: that may be named instead of a model, in words
+CARD_OR_TRAINING = "a card's file or a training's folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,12 @@ def models_at_hand(folders: Iterable[Path] = ()) -> list[ModelAtHand]:
     return sorted(found, key=lambda each: (each.card.role, each.card.name, each.card.sha256))
 
 
-def model_called(name: str, known: Sequence[AtHand], kind: type[ModelCard] = ModelCard) -> AtHand:
+def model_called(
+    name: str, known: Sequence[AtHand], kind: type[ModelCard] = ModelCard, *, instead: str = CARD
+) -> AtHand:
     """Return the model of `known` that has this name or hash; of several one in the role that `kind` is the card of.
+
+    What else could be named is said in the message: `instead`.
 
     Raises
     ------
@@ -69,10 +75,10 @@ def model_called(name: str, known: Sequence[AtHand], kind: type[ModelCard] = Mod
     if fitting:
         raise UnknownNameError(f"{len(fitting)} models are called {name!r}: {listed}; give the hash")
     choice = f"choose from {listed}, or " if listed else ""
-    raise UnknownNameError(f"no model {name!r}, and no such file or folder; {choice}give a card's file")
+    raise UnknownNameError(f"no model {name!r}, and no such file or folder; {choice}give {instead}")
 
 
-def card_called(named: str, known: Known, kind: type[ModelCard] = ModelCard) -> Path:
+def card_called(named: str, known: Known, kind: type[ModelCard] = ModelCard, *, instead: str = CARD) -> Path:
     """Return the card that is meant by a file's name, or by the name or hash of a model of `known`.
 
     These are asked for only where it is no file: a model that is lost keeps nobody from naming another.
@@ -90,10 +96,12 @@ def card_called(named: str, known: Known, kind: type[ModelCard] = ModelCard) -> 
         raise UserError(f"{path} is a folder; name a card in it: {', '.join(map(str, cards))}")
     if path.suffix == ".onnx" and cards[0].is_file():
         raise UserError(f"{path} is the network of a model; name its card: {cards[0]}")
-    return path if path.is_file() else model_called(named, known(), kind).path
+    return path if path.is_file() else model_called(named, known(), kind, instead=instead).path
 
 
-def named_model(named: str | None, kind: type[Card], known: Known = models_at_hand) -> Model[Card]:
+def named_model(
+    named: str | None, kind: type[Card], known: Known = models_at_hand, *, instead: str = CARD
+) -> Model[Card]:
     """Return the model that is meant, in the role that `kind` is the card of; where none is named, the package's own.
 
     Raises
@@ -103,4 +111,4 @@ def named_model(named: str | None, kind: type[Card], known: Known = models_at_ha
     ModelError
         If it cannot be used, or plays another role.
     """
-    return in_role(read_model(card_called(named, known, kind)), kind) if named else default_model(kind)
+    return in_role(read_model(card_called(named, known, kind, instead=instead)), kind) if named else default_model(kind)

@@ -9,7 +9,7 @@ from crystal_search.evaluation.judge import Contender, Options
 from crystal_search.exporting.exported_runs import export_run, record_in
 from crystal_search.model import CARD_SUFFIX, default_model, read_model
 from crystal_search.model_card import ClassifierCard
-from crystal_search.named_models import model_called, models_at_hand
+from crystal_search.named_models import CARD_OR_TRAINING, model_called, models_at_hand
 from crystal_search.training.checkpoints import load_trained
 from crystal_search.training.learning_curve import effort
 from crystal_search.training.run_record import RUN
@@ -67,7 +67,7 @@ def networks_called(named: Sequence[Path]) -> list[Path]:
         If one is neither there nor a model's name.
     """
     known = models_at_hand()
-    return [each if each.exists() else model_called(str(each), known).path for each in named]
+    return [each if each.exists() else model_called(str(each), known, instead=CARD_OR_TRAINING).path for each in named]
 
 
 def names_of(folders: Sequence[Path]) -> list[str]:

@@ -8,7 +8,7 @@ from crystal_search.arguments import fraction
 from crystal_search.errors import UserError
 from crystal_search.model import CARD_SUFFIX, in_role, read_card, read_model, write_card, write_model
 from crystal_search.model_card import ROLES, ClassifierCard, CrystalCard, ImageCard
-from crystal_search.named_models import model_called, models_at_hand
+from crystal_search.named_models import CARD_OR_TRAINING, model_called, models_at_hand
 from crystal_search.server.installation import say
 
 
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         If the numbers are not good enough.
     """
     if not arguments.source.exists():
-        arguments.source = model_called(str(arguments.source), models_at_hand()).path
+        arguments.source = model_called(str(arguments.source), models_at_hand(), instead=CARD_OR_TRAINING).path
         arguments.models = arguments.models or Path()
     if arguments.features:
         _add_features(arguments)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from crystal_search.errors import ModelError
 from crystal_search.model import Model
 from crystal_search.model_card import ModelCard
-from crystal_search.named_models import named_model
+from crystal_search.named_models import CARD_OR_TRAINING, named_model
 from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.requests import SHIPPED
 from crystal_search.training.task import Source
@@ -48,7 +48,7 @@ def begin(start: Path, kind: type[ModelCard], source: Source, network: nn.Module
     if start != SHIPPED and start.is_dir():
         load_weights(start, network)
         return
-    model = named_model(None if start == SHIPPED else str(start), kind)
+    model = named_model(None if start == SHIPPED else str(start), kind, instead=CARD_OR_TRAINING)
     source.refresh()
     begin_with(model, network, source.batch(0, STEADYING)[0].cpu())
 

@@ -187,6 +187,7 @@ def test_chops_of_a_dataset_are_drawn_by_their_seed(data: Path) -> None:
     ("words", "trouble"),
     [
         (["nowhere"], "no model 'nowhere', and no such file or folder; choose from squeezenet-wells-2"),
+        (["nowhere"], "or give a card's file or a training's folder"),
         ([__file__], "neither a training's folder nor a model's card"),
         (["EMPTY"], "no training in"),
         (["OLD"], "an older version trained it"),

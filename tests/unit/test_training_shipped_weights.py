@@ -81,7 +81,7 @@ def test_a_file_of_another_network_is_no_beginning() -> None:
 
 
 def test_a_training_begins_with_a_model_by_name_or_with_none_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no model 'drop-unet'.* choose from drop-unet-2 \("):
+    with pytest.raises(UserError, match=r"no model 'drop-unet'.* choose from drop-unet-2 \(.* or a training's folder$"):
         begin(Path("drop-unet"), DropCard, OneBatch(), UNet())
     network = UNet()
     begin(Path("drop-unet-2"), DropCard, OneBatch(), network)
