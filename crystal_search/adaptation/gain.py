@@ -7,10 +7,10 @@ import numpy as np
 from crystal_search.adaptation.folds import Unit
 from crystal_search.adaptation.held_out import HeldOut
 from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL, Labelled
-from crystal_search.adaptation.triage import counted
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.metrics import Floats, auroc_by_weights
 from crystal_search.outcomes import GROUPS
+from crystal_search.plurals import counted
 
 LEAST_PLATES = 5  #: before plates are drawn again; of fewer, drops are, and the interval says less of new plates
 FEW = 5  #: labels of a group that are too few to know how it looks

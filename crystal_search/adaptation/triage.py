@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.metrics import Floats
+from crystal_search.plurals import counted as counted  # noqa: PLC0414 (populations has it from here)
 
 HALVINGS = 60
 MISSED_ALIKE = 0.5  #: how alike being missed is within plates, of how alike scores are
@@ -117,15 +118,6 @@ def triage(scores: Sequence[float] | Floats, plates: Sequence[str], promise: Pro
 
 def _bound(missed: int, total: int, counting: int, promise: Promise) -> float:
     return upper_bound(math.ceil(missed * counting / total), counting, promise.confidence)
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with what is counted.
-
-    >>> counted(1, "plate"), counted(2, "plate")
-    ('1 plate', '2 plates')
-    """
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def upper_bound(missed: int, of: int, confidence: float) -> float:

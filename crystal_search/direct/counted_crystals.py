@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from math import floor
 
-from crystal_search.adaptation.triage import counted
 from crystal_search.crystal import Crystal
 from crystal_search.images import DecodedImage
+from crystal_search.plurals import counted
 from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.scoring.crystals_in_drop import counts, is_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop

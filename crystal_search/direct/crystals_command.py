@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from crystal_search.adaptation.triage import counted
 from crystal_search.arguments import count, fraction, length, micrometres, probability
 from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
@@ -29,6 +28,7 @@ from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import CrystalCard, DropCard
+from crystal_search.plurals import counted
 from crystal_search.processes import processors
 from crystal_search.work_unit import CRYSTALS_FROM
 

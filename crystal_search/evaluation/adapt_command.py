@@ -13,7 +13,7 @@ from crystal_search.adaptation.adapting import Adapted, adapted
 from crystal_search.adaptation.imager_prior import prior_in
 from crystal_search.adaptation.labelled import CRYSTAL
 from crystal_search.adaptation.readout_model import Origin, readout_model
-from crystal_search.adaptation.triage import Promise, counted
+from crystal_search.adaptation.triage import Promise
 from crystal_search.arguments import count, fraction
 from crystal_search.bootstrap import Interval
 from crystal_search.direct.scored_files import Job, to_use
@@ -26,6 +26,7 @@ from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.files import write_whole
 from crystal_search.model import CARD_SUFFIX, Model, default_model, write_model
 from crystal_search.model_card import ClassifierCard, ReadoutCard
+from crystal_search.plurals import counted
 from crystal_search.processes import processors
 from crystal_search.server.imagers import file_name_of
 from crystal_search.server.installation import opened

@@ -14,6 +14,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP
+from crystal_search.plurals import counted
 
 COLUMNS = {
     "file": ("file", "path", "image", "filename", "file name"),
@@ -97,8 +98,8 @@ def refuse_to_lose_labels(path: Path, lists: Sequence[Sequence[str]]) -> None:
     except UserError as error:
         raise UserError(f"{may_hold}. What is there cannot be read: {error}") from error
     if filled := len(_filled_in(rows)):
-        labels = "1 label" if filled == 1 else f"{filled} labels"
-        raise UserError(f"{path} holds {labels}, which would be lost; name it by --labels, and a new file by --csv")
+        held = counted(filled, "label")
+        raise UserError(f"{path} holds {held}, which would be lost; name it by --labels, and a new file by --csv")
     if names not in map(tuple, lists):
         raise UserError(f"{may_hold}. It is no list that teach wrote: its columns are {', '.join(names)}")
 

@@ -14,6 +14,7 @@ from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.model import Model, default_model, in_role, read_card, read_model
 from crystal_search.model_card import ROLES, Bounds, ClassifierCard, CrystalCard, ImageCard, ModelCard, ReadoutCard
 from crystal_search.named_models import Known, card_called, model_called, models_at_hand
+from crystal_search.plurals import counted
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, put_to_use
@@ -182,8 +183,8 @@ TOLD_WITHOUT: dict[Act, Callable[[argparse.Namespace], None]] = {_list: _list_sh
 
 def _tell(named: str, known: Known) -> None:
     path, card = _card(named, known)
-    classes = "class" if len(card.classes) == 1 else "classes"
-    say(f"{card.name}: {card.title}, {card.architecture}, {len(card.classes)} {classes}, sha256 {card.sha256}")
+    classes = counted(len(card.classes), "class", "classes")
+    say(f"{card.name}: {card.title}, {card.architecture}, {classes}, sha256 {card.sha256}")
     calibrated = f"; temperature {card.temperature:g}" if isinstance(card, ClassifierCard | ImageCard) else ""
     if isinstance(card, ReadoutCard):
         _show_labels(card)

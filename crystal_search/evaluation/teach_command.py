@@ -10,7 +10,6 @@ import numpy as np
 from crystal_search.adaptation.imager_prior import prior_in
 from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.teaching import asked_for
-from crystal_search.adaptation.triage import counted
 from crystal_search.arguments import count
 from crystal_search.columns import Cell, csv_text
 from crystal_search.direct.plates_in_paths import plates_in
@@ -19,6 +18,7 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.label_material import answers_to, labelled_of
 from crystal_search.evaluation.label_table import LabelledFile, read_labels, refuse_to_lose_labels
 from crystal_search.files import write_whole
+from crystal_search.plurals import counted
 from crystal_search.processes import processors
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import opened

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from crystal_search.errors import UserError
+from crystal_search.plurals import counted
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.plate_facts import Condition, Noted, Source
 from crystal_search.server.importing.condition_table import conditions_of
 from crystal_search.server.importing.fact_tables import plate_of
-from crystal_search.server.importing.import_images import counted
 from crystal_search.server.importing.screen_xml import conditions_in
 from crystal_search.server.installation import add_home_argument, opened, say
 from crystal_search.wells import PLATE_FORMATS, well_name

@@ -15,6 +15,7 @@ from crystal_search.files import write_whole
 from crystal_search.images import SUFFIXES
 from crystal_search.naming import Naming
 from crystal_search.naming_arguments import add_names, names_of
+from crystal_search.plurals import counted
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Images
 from crystal_search.server.importing.import_images import (
@@ -22,7 +23,6 @@ from crystal_search.server.importing.import_images import (
     ImportReport,
     Session,
     as_text,
-    counted,
     import_settled,
 )
 from crystal_search.server.importing.plan import Plan, as_json, as_lines, planned, stay_away

@@ -355,15 +355,6 @@ def as_text(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words.
-
-    >>> counted(1, "file"), counted(2, "file")
-    ('1 file', '2 files')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def session_of(image: NewImage) -> Session:
     """Return which images it belongs to: those of its plate at its inspection in its channel."""
     return image.key.plate, image.key.inspection, image.key.channel

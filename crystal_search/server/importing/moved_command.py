@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crystal_search.errors import ImageError, UserError
+from crystal_search.plurals import counted
 from crystal_search.server.imaging.stored_images import FileVersion, StoredImage
-from crystal_search.server.importing.import_images import counted
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crystal_search.errors import UserError
+from crystal_search.plurals import counted
 from crystal_search.server.imaging.fact_rules import FACTS
 from crystal_search.server.imaging.plate_facts import PlateFacts, Source
 from crystal_search.server.importing.conditions_command import SHOWN, say_without_images, summary
 from crystal_search.server.importing.fact_tables import Trouble, plate_of, rows_of
-from crystal_search.server.importing.import_images import counted
 from crystal_search.server.installation import add_home_argument, opened, say
 
 COLUMNS = ("plate", *FACTS)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.naming import MISTAKEABLE, Naming
+from crystal_search.plurals import counted
 from crystal_search.server.imaging.adding_rules import conflict
 from crystal_search.server.imaging.imaging_database import Images
 from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.importing.folder_walk import image_files
-from crystal_search.server.importing.import_images import Remembered, Session, as_text, counted, proposed, session_of
+from crystal_search.server.importing.import_images import Remembered, Session, as_text, proposed, session_of
 from crystal_search.wells import PLATE_FORMATS, WellKey, well_name
 
 PLAN_VERSION = 1

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 from crystal_search.errors import UserError
 from crystal_search.naming import barcode_of
+from crystal_search.plurals import counted
 from crystal_search.server.imaging.stored_images import Removal, StoredImage
-from crystal_search.server.importing.import_images import account, counted
+from crystal_search.server.importing.import_images import account
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.locks import only_service
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from crystal_search.plurals import counted
 from crystal_search.server.facility.facility_database import Checked
 from crystal_search.server.imaging.facility_records import FacilityState, PushedScore
-from crystal_search.server.importing.import_images import as_text, counted
+from crystal_search.server.importing.import_images import as_text
 from crystal_search.server.services.facility_exchange import PullReport, PushReport
 
 SHOWN = 10  #: things left out, unless all are asked for

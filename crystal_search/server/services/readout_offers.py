@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from crystal_search.adaptation.gain import FEW
-from crystal_search.adaptation.triage import counted
 from crystal_search.errors import DatabaseError, ModelError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import BY_NAME, Group
+from crystal_search.plurals import counted
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.hand_labels import labels_by_imager
