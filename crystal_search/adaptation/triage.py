@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.metrics import Floats
-from crystal_search.plurals import counted as counted  # noqa: PLC0414 (populations has it from here)
+from crystal_search.plurals import counted
 
 HALVINGS = 60
 MISSED_ALIKE = 0.5  #: how alike being missed is within plates, of how alike scores are

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from crystal_search.adaptation.triage import counted
 from crystal_search.arguments import count, length, micrometres, probability
 from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
@@ -20,6 +19,7 @@ from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
 from crystal_search.naming import Naming
+from crystal_search.plurals import counted
 from crystal_search.populations.crystal_frames import (
     SURE_FROM,
     Frame,
