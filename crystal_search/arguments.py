@@ -1,6 +1,20 @@
 """Values of options that several commands read alike."""
 
 import argparse
+from pathlib import Path
+
+
+def path_named(text: str) -> Path:
+    """Return the path that is named; all options and arguments of the type `Path` are read so.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the name is empty, as that of a variable which a script did not set; argparse tells the user.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("got '', which names no file or folder; name one, or leave this out")
+    return Path(text)
 
 
 def fraction(text: str, *, or_0: bool = False) -> float:

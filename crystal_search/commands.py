@@ -5,7 +5,10 @@ import difflib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
+
+from crystal_search.arguments import path_named
 
 #: heading -> command -> (module of this package with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)
 HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
@@ -85,6 +88,7 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, *, description: str = "", **options: Any) -> None:
         """Describe the command in a sentence, whatever the purpose in a list of commands begins with."""
         super().__init__(description=description[:1].upper() + description[1:], **options)
+        self.register("type", Path, path_named)  # pathlib takes an empty name for the current folder
 
     @property
     def options(self) -> Mapping[str, argparse.Action]:

@@ -90,6 +90,8 @@ def card_called(named: str, known: Known, kind: type[ModelCard] = ModelCard, *, 
     UserError
         If it is a file or folder beside or in which there are cards, but is none.
     """
+    if not named:
+        return model_called(named, known(), kind, instead=instead).path
     path = Path(named)
     cards = sorted(path.glob(f"*{CARD_SUFFIX}")) if path.is_dir() else [path.with_suffix(CARD_SUFFIX)]
     if path.is_dir() and cards:
@@ -111,4 +113,6 @@ def named_model(
     ModelError
         If it cannot be used, or plays another role.
     """
-    return in_role(read_model(card_called(named, known, kind, instead=instead)), kind) if named else default_model(kind)
+    if named is None:
+        return default_model(kind)
+    return in_role(read_model(card_called(named, known, kind, instead=instead)), kind)

@@ -6,11 +6,12 @@ A machine drew them: they say where a classifier saw what it named, and are as r
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from crystal_search.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Boxed, Edges
 from crystal_search.columns import plain
-from crystal_search.direct.scored_files import Job, inputs, scored
+from crystal_search.direct.scored_files import Job, inputs, once, scored
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.model import read_card
 from crystal_search.outcomes import BY_NAME
@@ -80,7 +81,8 @@ def scored_now(sources: Sequence[Path], job: Job, workers: int) -> Iterator[tupl
     UserError
         If there is nothing to score, or a table has no column ``path``.
     """
-    paths = [path for source in sources for path in (_listed(source) if source.suffix == ".csv" else inputs([source]))]
+    named = (_listed(source) if source.suffix == ".csv" else inputs([source]) for source in sources)
+    paths = once(chain.from_iterable(named))
     for each in scored(paths, job, workers=min(workers, max(1, len(paths)))):
         yield each.path, each.score
 
@@ -114,14 +116,14 @@ def in_ledger(
     UnknownNameError
         If no score is by such a classifier; the message lists those there are.
     """
-    recipes = _recipes(imaging, classifier) if classifier else []
+    recipes = [] if classifier is None else _recipes(imaging, classifier)
     wanted = _AGREES[opinion]
     for plate in imaging.plates():
         for inspection in plate.inspections:
             by_recipe = [imaging.scores_by(each, plate.plate, inspection=inspection) for each in recipes]
             for drop in imaging.drops(plate.plate, inspection=inspection):
                 named = [scores[drop.image.id] for scores in by_recipe if drop.image.id in scores]
-                score = (named[-1] if named else None) if classifier else drop.current
+                score = drop.current if classifier is None else (named[-1] if named else None)
                 path = Path(drop.image.path)
                 if score is None:
                     yield path, "no score by the machine counts"
@@ -141,7 +143,7 @@ def _recipes(imaging: ImagingDatabase, classifier: str) -> list[Recipe]:
     chosen = [
         recipe
         for recipe, model in zip(there, models, strict=True)
-        if model.name == classifier or model.sha256.startswith(classifier)
+        if model.name == classifier or (classifier and model.sha256.startswith(classifier))
     ]
     if not chosen:
         names = ", ".join(sorted({each.name for each in models})) or "none"

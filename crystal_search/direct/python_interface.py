@@ -68,8 +68,10 @@ def load(
         raise UserError("got a folder of models and a home; give one of them")
     if threshold is not None and not 0 < threshold <= 1:
         raise UserError(f"the threshold must be above 0 and at most 1, got {threshold}")
-    place = Path(home) if home else None
-    models, least = to_use(Path(folder) if folder else None, place, threshold)
+    if "" in (folder, home):
+        raise UserError("got '' for a folder of models or a home; name one, or leave it out")
+    place = None if home is None else Path(home)
+    models, least = to_use(None if folder is None else Path(folder), place, threshold)
     parameters = Parameters(threshold=least, crystals_from=least_for_crystals(place, None))
     return LoadedModels(models_in(models), parameters)
 

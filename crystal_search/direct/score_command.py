@@ -30,6 +30,7 @@ from crystal_search.direct.scored_files import (
     least_for_crystals,
     make_folder,
     models_in,
+    once,
     scored,
     to_use,
 )
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
     ImageError
         If not one image could be scored, or some files could not be looked at; the CSV file tells which, and why.
     """
-    paths = inputs(arguments.images)
+    paths = once(inputs(arguments.images))
     if not arguments.csv and len(paths) > 1:
         raise UserError(f"{len(paths)} images need --csv FILE, which gets one row for each")
     models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
@@ -99,10 +100,10 @@ def run(arguments: argparse.Namespace) -> None:
         crystals_from=least_for_crystals(arguments.home, arguments.crystals_from),
     )
     known = partial(installed_at, arguments.home, arguments.models)
-    detector = card_called(arguments.detector, known, CrystalCard) if arguments.detector else None
+    detector = None if arguments.detector is None else card_called(arguments.detector, known, CrystalCard)
     job = Job(models=models, parameters=parameters, overlays=arguments.overlays, detector=detector)
     classifier = models_in(job.models, job.detector).classifier.card  # an error here, not in each worker
-    used = used_readout(arguments.readout, known, classifier.sha256) if arguments.readout else None
+    used = None if arguments.readout is None else used_readout(arguments.readout, known, classifier.sha256)
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()

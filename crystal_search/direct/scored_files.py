@@ -2,6 +2,7 @@
 
 import os
 import stat
+import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from crystal_search.model_card import CrystalCard
 from crystal_search.named_models import ModelAtHand, models_at_hand, named_model
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
+from crystal_search.plurals import counted
 from crystal_search.processes import in_order, pool_of
 from crystal_search.result import ImageScore
 from crystal_search.score_cells import score_cells
@@ -99,8 +101,8 @@ def installed_at(home: Path | None, folder: Path | None = None) -> list[ModelAtH
     UserError
         If `home` is no installation, or its settings cannot be used.
     """
-    folders = [folder] if folder else []
-    if home:
+    folders = [] if folder is None else [folder]
+    if home is not None:
         there = Home(home).found()
         folders += model_folders(there, read_settings(there.settings))
     return models_at_hand(folders)
@@ -116,7 +118,7 @@ def detector_called(named: str | None, home: Path | None) -> Model[CrystalCard]:
     ModelError
         If it cannot be used.
     """
-    if home and not named:
+    if home is not None and named is None:
         used = default_models(to_use(None, home, None)[0])
         if there := [in_role(each, CrystalCard) for each in used if isinstance(each.card, CrystalCard)]:
             return there[0]
@@ -141,7 +143,7 @@ def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> t
         If `home` is no installation, or its settings cannot be used.
     """
     settings = Settings()
-    if home:
+    if home is not None:
         there = Home(home).found()
         settings = read_settings(there.settings)
         folder = folder or models_folder(there, settings)
@@ -158,7 +160,7 @@ def least_for_crystals(home: Path | None, said: float | None) -> float:
     """
     if said is not None:
         return said
-    return (read_settings(Home(home).found().settings) if home else Settings()).crystals_from
+    return (Settings() if home is None else read_settings(Home(home).found().settings)).crystals_from
 
 
 def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:
@@ -293,6 +295,16 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
     if not found:
         raise UserError(f"no images in {', '.join(map(str, arguments))}; images end in {', '.join(SUFFIXES)}")
     return found
+
+
+def once(paths: Iterable[Path]) -> list[Path]:
+    """Return each file once, where it is named first, and warn of those that are named again, by whatever path."""
+    first: dict[str, Path] = {}
+    again = [path for path in paths if first.setdefault(os.path.realpath(path), path) is not path]
+    if again:
+        named = f"{counted(len(again), 'image')} {'was' if len(again) == 1 else 'were'} named again"
+        sys.stderr.write(f"warning: {named}, as {printable(str(again[0]))}; each is looked at once\n")
+    return list(first.values())
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _counted(cells: Sequence[AnnotatedImage], arguments: argparse.Namespace, counting: Counting) -> list[CellsOfImage]:
-    if arguments.detector:
+    if arguments.detector is not None:
         return _searched(cells, arguments, counting)
     if not arguments.crystals:
         if not any(is_crystal(each) for image in cells for each in image.objects):

@@ -97,8 +97,9 @@ def test_an_installation_tells_by_classifier_and_opinion(imaging: MemoryImaging,
     assert taken(opinion="none") == []
     name = imaging.recipes()[0].model("classifier").name
     assert taken(classifier=name) == ["0.png", "1.png"]
-    with pytest.raises(UnknownNameError, match=f"no score is by a classifier 'nobody'; there are {name}"):
-        taken(classifier="nobody")
+    for nobody in ("nobody", ""):
+        with pytest.raises(UnknownNameError, match=f"no score is by a classifier '{nobody}'; there are {name}"):
+            taken(classifier=nobody)
 
 
 def test_cut_outs_are_the_pixels_of_boxes_and_an_archive_of_chops(tmp_path: Path) -> None:

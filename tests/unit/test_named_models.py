@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crystal_search.commands import AMONG_FILES, COMMANDS, CommandParser, parser_for
+from crystal_search.demo.truth import plate_folder
 from crystal_search.direct.scored_files import detector_called
 from crystal_search.errors import ModelMismatchError, UnknownNameError, UserError
 from crystal_search.evaluation.contenders import networks_called
@@ -62,6 +63,35 @@ def test_of_an_installation_a_detector_is_called_by_its_name_and_the_one_in_use_
     assert detector_called(DETECTOR.name, home.path).card == DETECTOR
     with pytest.raises(UnknownNameError, match=f"{DETECTOR.name} .*, {ours.name} "):
         detector_called("other", home.path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("score", "DEMO", "--detector", ""),
+        ("score", "DEMO", "--readout", ""),
+        ("crystals", "DEMO", "--csv", "e.csv", "--detector", ""),
+        ("crystals", "sizes", "DEMO", "--csv", "e.csv", "--detector", ""),
+    ],
+)
+def test_an_empty_name_is_that_of_no_model(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture = plate_folder() if "sizes" in words else plate_folder() / "demo_10D_1.jpg"
+    assert main([str(picture) if word == "DEMO" else word for word in words]) != OK
+    assert "no model ''" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_no_option_of_any_command_takes_an_empty_name_for_the_current_folder() -> None:
+    asked = [(parser, action) for _, parser in parsers() for action in parser._actions if action.type is Path]
+    assert {"--home", "--models", "--csv", "--start-from"} <= {
+        name for _, each in asked for name in each.option_strings
+    }
+    for parser, action in asked:
+        with pytest.raises(argparse.ArgumentError, match="names no file or folder"):
+            parser._get_value(action, "")
 
 
 def parsers() -> Iterator[tuple[str, CommandParser]]:
