@@ -32,7 +32,8 @@ def counted_anywhere(found: Sequence[Crystal], least_probability: float) -> Coun
     """Return all that a detector found with a probability."""
     if found:
         return Counted(crystals=tuple(found))
-    return Counted(none_because=f"the detector finds no crystal with a probability of {least_probability:g} or more")
+    none = f"the detector finds no crystal with a probability of {least_probability:g} or more"
+    return Counted(none_because=f"{none}; --least says another")
 
 
 def counted_in_drop(
@@ -50,7 +51,7 @@ def counted_in_drop(
     Parameters
     ----------
     crystals_from
-        What the chops around a crystal must say, 0 to 1; at 0 all in the drop count.
+        What the chops around a crystal must say, 0 to 1; at 0 all of `found` in the drop count.
     """
     if drop is None:
         return Counted(none_because=NO_DROP)

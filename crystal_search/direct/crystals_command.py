@@ -75,10 +75,15 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
         "--crystals-from",
         type=probability,
         metavar="PROBABILITY",
-        help="what the chops around a crystal must say, with --in-drops (0: anything; default: the installation's, "
-        f"else {CRYSTALS_FROM})",
+        help="what the chops around a crystal must say, with --in-drops (0: anything, though --least holds; "
+        f"default: the installation's, else {CRYSTALS_FROM})",
     )
-    add("--least", type=fraction, metavar="PROBABILITY", help="of a crystal that counts (default: what the card says)")
+    add(
+        "--least",
+        type=fraction,
+        metavar="PROBABILITY",
+        help="of a crystal that counts (default: what the card says, for drops by its least_in_drops)",
+    )
 
 
 def _add_aims(parser: argparse.ArgumentParser) -> None:

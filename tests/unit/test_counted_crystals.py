@@ -33,7 +33,7 @@ def asking(around: ChopsAround) -> tuple[Callable[[LocatedDrop], ChopsAround], l
 @pytest.mark.parametrize(
     ("places", "crystals_from", "reason", "chops_needed"),
     [
-        ((), 0.6, "the detector finds no crystal with a probability of 0.5 or more", False),
+        ((), 0.6, "the detector finds no crystal with a probability of 0.5 or more; --least says another", False),
         (((10, 10),), 0.6, "1 crystal beside the drop, none in it", False),
         (((200, 200), (10, 10)), 0.0, None, False),
         (((200, 200), (10, 10)), 0.4, None, True),
