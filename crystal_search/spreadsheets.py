@@ -15,6 +15,8 @@ MAX_BYTES = 500_000_000
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  #: how xlsx, ods and xls begin
 _SEPARATOR = re.compile(r'"?sep=(.)"?[;,\t]*\r?\n', re.IGNORECASE)  #: a first line that Excel reads and writes
 _THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(,[0-9]{3})+")
+_DOTTED_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(\.[0-9]{3})+")
+_COMMA_CELL = re.compile(r'(?:^|;)"? *[-+]?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)? *"?(?=;|\r?$)', re.MULTILINE)
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8-sig"),
     (b"\xff\xfe\x00\x00", "utf-32"),
@@ -31,6 +33,7 @@ class Sheet:
     header: list[str]
     lines: Iterator[tuple[int, list[str]]]  #: number in the file, the first is 1, and cells; without empty lines
     delimiter: str
+    has_commas: bool = False  #: whether semicolons divide columns and a number has a decimal comma
 
 
 @contextmanager
@@ -66,20 +69,25 @@ def _sheet(text: str) -> Sheet:
     header = next(reader, [])
     before = 1 if told else 0
     lines = ((reader.line_num + before, cells) for cells in reader if any(cell.strip() for cell in cells))
-    return Sheet(header, lines, delimiter)
+    return Sheet(header, lines, delimiter, delimiter == ";" and _COMMA_CELL.search(body) is not None)
 
 
-def with_point(number: str, delimiter: str) -> str:
+def with_point(number: str, delimiter: str, *, has_commas: bool = False) -> str:
     r"""Return a number with its decimal point, which is a comma where columns may be divided by something else.
 
-    What may be thousands stays, and is no number of Python's: spreadsheets divide columns with tabs whatever their
-    decimal mark is, and with semicolons where that is a comma.
+    What may be thousands has a comma, and is no number of Python's: spreadsheets divide columns with tabs whatever
+    their decimal mark is, and with semicolons where that is a comma. Where other numbers of the table have one between
+    semicolons (`has_commas`), a point may divide thousands.
 
     >>> with_point("0,25", ";"), with_point("0.25", ","), with_point("1,000", ",")
     ('0.25', '0.25', '1,000')
     >>> with_point("1,234", ";"), with_point("1,234", "\t"), with_point("0,125", "\t")
     ('1.234', '1,234', '0.125')
+    >>> with_point("1.234", ";"), with_point("1.234", ";", has_commas=True), with_point("2.25", ";", has_commas=True)
+    ('1.234', '1,234', '2.25')
     """
+    if has_commas and _DOTTED_THOUSANDS.fullmatch(number):
+        return number.replace(".", ",")
     if delimiter == "," or (delimiter == "\t" and _THOUSANDS.fullmatch(number)):
         return number
     return number.replace(",", ".")

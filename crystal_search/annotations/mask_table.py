@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from crystal_search.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Shape
@@ -9,7 +10,7 @@ from crystal_search.annotations.foreign_values import name_in, number_in, side_i
 from crystal_search.columns import Cell, csv_text, plain
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
-from crystal_search.spreadsheets import read_sheet, with_point
+from crystal_search.spreadsheets import Sheet, read_sheet, with_point
 
 COLUMNS = (
     *("image", "height_px", "width_px", "mask", "object", "class"),
@@ -62,16 +63,17 @@ def read_table(path: Path) -> Iterator[tuple[str, list[MaskRow]]]:
             raise UserError(f"it has no column {', '.join(missing)}; write the annotations again")
         for line, cells in sheet.lines:
             with within(f"line {line}"):
-                row = _row(_cells(names, cells, sheet.delimiter))
+                row = _row(_cells(names, cells, sheet))
             rows.setdefault(row.image, []).append(row)
     yield from rows.items()
 
 
-def _cells(names: Sequence[str], cells: Sequence[str], delimiter: str) -> dict[str, str]:
+def _cells(names: Sequence[str], cells: Sequence[str], sheet: Sheet) -> dict[str, str]:
     if len(cells) != len(names):
         raise UserError(f"it has {len(cells)} cells, expected {len(names)} as in the first line; correct it")
     told = dict(zip(names, (plain(each.strip()) for each in cells), strict=True))
-    return told | {name: with_point(told[name], delimiter) for name in NUMBERS if name in told}
+    pointed = partial(with_point, delimiter=sheet.delimiter, has_commas=sheet.has_commas)
+    return told | {name: pointed(told[name]) for name in NUMBERS if name in told}
 
 
 def _number(text: str, what: str) -> float:

@@ -16,6 +16,7 @@ class TableRow:
     line: int  #: number in the file, the header is 1
     cells: Mapping[str, str]  #: by our names of columns; empty where the table has none
     delimiter: str = ","  #: what divides columns
+    has_commas: bool = False  #: see `spreadsheets.Sheet`
 
     def __getitem__(self, column: str) -> str:
         return self.cells.get(column, "")
@@ -26,7 +27,7 @@ class TableRow:
         >>> TableRow(2, {"time": "2,5"}, ";").pointed("time"), TableRow(2, {"time": "2,5"}).pointed("time")
         ('2.5', '2,5')
         """
-        return with_point(self[column], self.delimiter)
+        return with_point(self[column], self.delimiter, has_commas=self.has_commas)
 
 
 def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence[str]) -> Iterator[TableRow]:
@@ -55,7 +56,7 @@ def read_rows(path: Path, columns: Mapping[str, Sequence[str]], needed: Sequence
                     f"{path} line {line} has {len(cells)} cells, expected {len(names)} as in the first line; correct it"
                 )
             told = {column: plain(cells[at].strip()) for column, at in positions.items()}
-            yield TableRow(line, told, sheet.delimiter)
+            yield TableRow(line, told, sheet.delimiter, sheet.has_commas)
 
 
 def column_names(path: Path) -> tuple[str, ...]:

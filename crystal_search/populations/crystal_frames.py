@@ -150,7 +150,9 @@ def _box(where: str, row: TableRow) -> tuple[float, ...]:
     row_px, column_px, long, short, degrees = (_number(where, row, name) for name in BOX)
     if short <= 0 or long <= 0:
         raise UserError(f"{where}: sides of {long:g} and {short:g} px; a crystal's are above 0: correct the line")
-    return row_px, column_px, max(long, short), min(long, short), radians(degrees)
+    if long < short:
+        raise UserError(f"{where}: the long side of {long:g} px is below the short one of {short:g}; correct the line")
+    return row_px, column_px, long, short, radians(degrees)
 
 
 def _share(where: str, row: TableRow, name: str) -> float:

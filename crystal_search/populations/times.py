@@ -14,7 +14,6 @@ from crystal_search.name_parts import ReadName
 from crystal_search.naming import Naming
 from crystal_search.populations.crystal_frames import Frame, by_path
 from crystal_search.robot_names import DETECTABLE, detected, read_name
-from crystal_search.spreadsheets import with_point
 
 TIMES = {"path": ("path", "file", "image"), "time": ("time", "hours", "imaged_at")}
 CONCENTRATIONS = {
@@ -61,7 +60,7 @@ def _told(table: Path) -> Mapping[str, float | datetime]:
     told: dict[str, float | datetime] = {}
     for row in read_rows(table, TIMES, ("path", "time")):
         where = f"{table} line {row.line}"
-        found = read_time(row["time"], where, delimiter=row.delimiter)
+        found = read_time(row["time"], where, row.pointed("time"))
         if told.setdefault(row["path"], found) != found:
             raise UserError(f"{where}: {row['path']} has two times; tell each image once")
     return told
@@ -71,10 +70,10 @@ def _since(began: datetime, moment: datetime) -> float:
     return (moment - began).total_seconds() / HOUR_S
 
 
-def read_time(text: str, where: str, *, delimiter: str = ",") -> float | datetime:
+def read_time(text: str, where: str, pointed: str | None = None) -> float | datetime:
     """Return hours, or a date with its time; clocks of no time zone are taken to be of one.
 
-    Hours may have a decimal comma where columns are divided by another `delimiter`.
+    `pointed` is the same with a decimal point, where it may have a comma.
 
     >>> read_time("2.5", ""), read_time("2026-01-05T08:30", "")
     (2.5, datetime.datetime(2026, 1, 5, 8, 30, tzinfo=datetime.timezone.utc))
@@ -85,7 +84,7 @@ def read_time(text: str, where: str, *, delimiter: str = ",") -> float | datetim
         If it is neither.
     """
     try:
-        hours = float(with_point(text, delimiter))
+        hours = float(text if pointed is None else pointed)
     except ValueError:
         hours = float("nan")
     if isfinite(hours) and abs(hours) <= LONGEST_H:
@@ -201,7 +200,7 @@ def read_concentrations(table: Path, began: datetime | None) -> Concentrations:
 
 
 def _pair(row: TableRow, where: str, began: datetime | None) -> tuple[float, float]:
-    told = read_time(row["time"], where, delimiter=row.delimiter)
+    told = read_time(row["time"], where, row.pointed("time"))
     if isinstance(told, datetime) != (began is not None):
         ours = "hours" if began is None else "dates"
         raise UserError(f"{where}: the time {row['time']!r} is of another kind than those of images, which are {ours}")

@@ -108,6 +108,7 @@ def test_frames_are_read_from_what_the_command_wrote(tmp_path: Path) -> None:
         ("a.png,1,50,60,nan,10,90,,100,200,", "expected a number"),
         ("a.png,1,50,60,20,10,90,5000,100,200,", "um_per_px is 5000, expected 0.01 to 1000"),
         ("a.png,1,50,60,20,0,90,,100,200,", "sides of 20 and 0 px"),
+        ("a.png,1,50,60,10,20,90,,100,200,", "line 2: the long side of 10 px is below the short one of 20"),
         ("a.png,1,50,60,20,10,90,,-1,200,", "image_height_px"),
         ("c.png,,,,,,,,,,broken", r"no image that was searched, as c\.png: broken; make it"),
     ],

@@ -32,6 +32,7 @@ def test_times_of_a_table_are_hours_or_dates_by_path_or_name(tmp_path: Path) -> 
         ("path,time\nb.png,1\n", "does not tell the time of a.png, and no line"),
         ("path,time\nx/a.png,1\ny/a.png,2\n", "2 lines have its name"),
         ("path,time\na.png,noon\n", "line 2: 'noon' is no time"),
+        ("path;time\na.png;1.234\nb.png;0,5\n", "line 2: '1.234' is no time"),
         ("path,time\na.png,1\nb.png,2026-01-05\n", "some times in hours and some as dates"),
         ("path,when\na.png,1\n", "no column time"),
         ("path,time\na.png,1\na.png,1\na.png,2\n", "line 4: a.png has two times"),

@@ -4,12 +4,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from crystal_search.columns import plain
 from crystal_search.errors import UserError
 from crystal_search.naming import barcode_of, is_barcode
-from crystal_search.spreadsheets import read_sheet, with_point
+from crystal_search.spreadsheets import Sheet, read_sheet, with_point
 
 SHOWN = 20  #: lines that are named
 #: What people write above columns, beside the words of docs/columns.md.
@@ -91,7 +92,7 @@ def rows_of(path: Path, known: frozenset[str], trouble: Trouble) -> Iterator[tup
                 trouble.at(line, f"it has {len(cells)} cells, the header {len(header)}")
             texts = (plain(cell.strip()) for cell in cells)
             row = {name: text for name, text in zip(header, texts, strict=False) if text}
-            yield line, _with_points(row, sheet.delimiter)
+            yield line, _with_points(row, sheet)
 
 
 def column_of(heading: str) -> str:
@@ -105,11 +106,9 @@ def column_of(heading: str) -> str:
     return OTHER_WORDS.get(word, word) + (f"_{number.lstrip('_')}" if number else "")
 
 
-def _with_points(row: Mapping[str, str], delimiter: str) -> dict[str, str]:
-    return {
-        name: with_point(text, delimiter) if name.startswith(("concentration", "ph")) else text
-        for name, text in row.items()
-    }
+def _with_points(row: Mapping[str, str], sheet: Sheet) -> dict[str, str]:
+    pointed = partial(with_point, delimiter=sheet.delimiter, has_commas=sheet.has_commas)
+    return {name: pointed(text) if name.startswith(("concentration", "ph")) else text for name, text in row.items()}
 
 
 def number_of(text: str, column: str) -> float | None:
