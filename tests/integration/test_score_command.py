@@ -229,7 +229,7 @@ def test_pictures_that_could_not_be_written_are_named(
 
     monkeypatch.setattr("crystal_search.direct.score_command.scored", unwritten)
     out, frames = tmp_path / "out.csv", tmp_path / "frames"
-    paths = [str(folder / "a.jpg")] * 7
+    paths = [str(folder / f"{number}.jpg") for number in range(7)]
     assert main(["score", *paths, "--csv", str(out), "--overlays", str(frames)]) == 0
     assert [row["error"] for row in rows_of(out)] == [""] * 7
     told = capsys.readouterr().err.splitlines()
