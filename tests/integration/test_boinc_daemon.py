@@ -23,8 +23,8 @@ from crystal_search.server.engines.boinc.install import install
 from crystal_search.server.engines.boinc.project import read_project
 from crystal_search.server.engines.boinc.scripts import ALONE, ANSWER, CHECK, COMPARE
 from crystal_search.server.home import Home
+from tests.boinc_place import PATIENCE_S
 from tests.boinc_site import HOSTILE, JOB, BoincSite, boinc_site, call, good, install_into, uploaded
-from tests.service_site import PATIENCE_S
 from tests.unit.builders import packed
 
 LONG = "a-home-whose-path-is-longer-than-the-name-of-a-socket-may-be-" * 2  # 107 bytes at most

@@ -213,7 +213,7 @@ def test_more_peers_than_a_process_may_have_files_open_keep_nobody_out(tmp_path:
                 with suppress(ConnectionError):
                     peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
             for path in ("", "api/plates"):
-                assert httpx.get(address + path, timeout=120).status_code == 200
+                assert httpx.get(address + path, timeout=600).status_code == 200
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
