@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from benchmarks.bench_growth import FOUND_CSV
 from crystal_search.crystals.boxes import overlaps
-from crystal_search.model_card import FoundShare
+from crystal_search.found_share import FoundShare
 from crystal_search.populations.crystal_frames import SURE_FROM, Frame, by_path, read_frames
 from crystal_search.synthesis.suspension.growth_writing import CRYSTALS_CSV
 

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +34,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="FOLDER", help="folder for page and tables")
     add("--replace", action="store_true", help="replace the evaluation in FOLDER")
     add("--cards", action="store_true", help="write the figures into the models' cards, too")
-    on = parser.add_argument_group("judged on").add_argument
+    _add_what_is_judged_on(parser.add_argument_group("judged on").add_argument)
+    how = parser.add_argument_group("how").add_argument
+    how("--wells", type=count, help="at most so many whole images (default: all)")
+    how("--thresholds", nargs="+", type=fraction, help="of the ranked score, side by side (default: 0.5 ... 0.9)")
+    how("--threshold", type=fraction, default=THRESHOLD, help="of all else (default: %(default)s)")
+    how("--chops", type=count, default=2000, help="at most so many chops of a split (default: 2000)")
+    how("--models", type=Path, metavar="DIR", help="folder of the models that go with NETWORK (default: our own)")
+    how("--device", default="cpu", help="that scores chops of trainings: cpu or cuda (default: cpu)")
+    how("--threads", type=count, default=1, help="processor threads (default: 1)")
+    how("--workers", type=count, default=processors(), help="processes that score files (default: all processors)")
+
+
+def _add_what_is_judged_on(on: Callable[..., argparse.Action]) -> None:
     on("--data", type=Path, metavar="DATASET", help="whole images and chops of a packed dataset")
     on("--split", choices=("train", "validation", "test"), help="of the dataset (default: test)")
     on("--photographs", type=Path, metavar="FOLDER", help="photographs")
@@ -52,15 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     on("--name", help="what images of a folder are called in cards (default: the folder's name)")
     on("--demo-plate", action="store_true", help="the demo plate")
     on("--rendered", type=count, metavar="N", help="so many rendered wells")
-    how = parser.add_argument_group("how").add_argument
-    how("--wells", type=count, help="at most so many whole images (default: all)")
-    how("--thresholds", nargs="+", type=fraction, help="of the ranked score, side by side (default: 0.5 ... 0.9)")
-    how("--threshold", type=fraction, default=THRESHOLD, help="of all else (default: %(default)s)")
-    how("--chops", type=count, default=2000, help="at most so many chops of a split (default: 2000)")
-    how("--models", type=Path, metavar="DIR", help="folder of the models that go with NETWORK (default: our own)")
-    how("--device", default="cpu", help="that scores chops of trainings: cpu or cuda (default: cpu)")
-    how("--threads", type=count, default=1, help="processor threads (default: 1)")
-    how("--workers", type=count, default=processors(), help="processes that score files (default: all processors)")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
+from crystal_search.found_share import FoundShare
 from crystal_search.model import default_model, in_role, model_in_any, read_model, sha256_of
-from crystal_search.model_card import ClassifierCard, DropCard, FoundShare, Output
+from crystal_search.model_card import ClassifierCard, DropCard, Output
 from crystal_search.networks.network_kinds import crystal_detector_card
 from crystal_search.outcomes import OUTCOME_NAMES
 from tests.unit.builders import GOLDEN, card, featured_card

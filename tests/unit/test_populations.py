@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, theilslopes
 
-from crystal_search.model_card import FoundShare
+from crystal_search.found_share import FoundShare
 from crystal_search.populations import population
 from crystal_search.populations.crystal_frames import BORDER_PX, Frame, sure_frames
 from crystal_search.populations.draw_intervals import count_interval, drawn_interval
