@@ -49,7 +49,7 @@ def test_crystals_are_drawn_and_listed_with_sizes(site: Site, page: Page) -> Non
         expect(page.locator("#crystals-count")).to_have_text(f"3 crystals, longest {longest}")
         expect(page.locator("#facts")).to_contain_text(f"3 crystals, longest {longest}")
         shown(page, f"/drop/{none.image.id}")
-        expect(page.locator("#crystals")).to_have_text("No crystal was found.")
+        expect(page.locator("#crystals")).to_have_text("None found.")
         expect(page.locator("#crystals-count")).to_have_text("none found")
         expect(page.locator("#facts")).to_contain_text("none found")
         shown(page, f"/drop/{unsearched.image.id}")
