@@ -83,10 +83,7 @@ def enlargement(text: str) -> float:
     """
     from crystal_search.model_card import MOST_ENLARGED
 
-    value = float(text)
-    if not 1 <= value <= MOST_ENLARGED:
-        raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_ENLARGED:g}, got {text}")
-    return value
+    return _number_within(text, 1.0, MOST_ENLARGED)
 
 
 def micrometres(text: str) -> float:
@@ -102,7 +99,11 @@ def micrometres(text: str) -> float:
     """
     from crystal_search.formats.scale import PIXEL_UM
 
-    (low, high), value = PIXEL_UM, float(text)
+    return _number_within(text, *PIXEL_UM, unit=" micrometres")
+
+
+def _number_within(text: str, low: float, high: float, *, unit: str = "") -> float:
+    value = float(text)
     if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g} micrometres, got {text}")
+        raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g}{unit}, got {text}")
     return value

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crystal_search.crystal import Crystal
+from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.crystals.boxes import overlaps, reaches
 from crystal_search.model_card import CrystalCard
 from crystal_search.polygons import depths
@@ -121,9 +121,7 @@ def _is_doubtful(
     """Tell whether rounding may decide that a crystal is told, which the other host does not tell."""
     detector, its = tolerance.detector, other.crystals or ()
     hardly_more = crystal.probability - tolerance.probability
-    if detector is not None and hardly_more < detector.counts_in_drops:
-        return True
-    if len(its) == MAX_CRYSTALS and hardly_more <= its[-1].probability:
+    if _is_left_out(hardly_more, its, MAX_CRYSTALS, least=None if detector is None else detector.counts_in_drops):
         return True
     return _is_at_border(crystal, hosts) or (detector is not None and _is_taken(crystal, its, hardly_more, detector))
 
@@ -134,13 +132,16 @@ def _is_hardly_told(
     """Tell whether rounding may decide that a crystal which does not count is told; it reaches into the drop."""
     detector, its = tolerance.detector, other.uncounted or ()
     hardly_more = crystal.probability - tolerance.probability
-    if detector is not None and hardly_more < detector.seen_from:
-        return True
-    if len(its) == MAX_UNCOUNTED and hardly_more <= its[-1].probability:
+    if _is_left_out(hardly_more, its, MAX_UNCOUNTED, least=None if detector is None else detector.seen_from):
         return True
     if _is_at_edge(crystal, hosts[0]) or _is_at_border(crystal, hosts, outside_px=uncounted_of(crystal).reach_px):
         return True
     return detector is not None and _is_taken(crystal, _boxes_told(other), hardly_more, detector)
+
+
+def _is_left_out(probability: float, told: Sequence[Crystal | Uncounted], most: int, *, least: float | None) -> bool:
+    """Tell whether a host that tells `most` crystals, from `least` on, tells none of a probability."""
+    return (least is not None and probability < least) or (len(told) == most and probability <= told[-1].probability)
 
 
 def _is_at_border(crystal: Crystal, hosts: tuple[ImageScore, ImageScore], *, outside_px: float = 0.0) -> bool:
