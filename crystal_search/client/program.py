@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crystal_search import __version__
+from crystal_search.arguments import path_named
 from crystal_search.errors import ModelError, ResultError, WorkUnitError
 from crystal_search.exit_codes import BAD_MODEL, BAD_WORK_UNIT, FAILED, OK
 from crystal_search.files import write_whole
@@ -134,6 +135,7 @@ def _report_fraction(folder: Path, fraction: float) -> None:
 def parser() -> argparse.ArgumentParser:
     """Return the program's command line."""
     found = argparse.ArgumentParser(prog="crystal-search-client", description="Score the images of a work unit.")
+    found.register("type", Path, path_named)
     found.add_argument("work_unit", type=Path, help="the work unit, a zip file")
     found.add_argument("--out", type=Path, required=True, help="folder for the result; a restart goes on in it")
     found.add_argument("--models", type=Path, action="append", help="folder of models and cards; may be repeated")

@@ -77,8 +77,8 @@ class Home:
 
     @classmethod
     def default(cls) -> Self:
-        """Return the home that the environment names, else ``crystal-search-data`` in this folder."""
-        return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE, DEFAULT)))
+        """Return the home that the environment names, else, also by an empty name, ``crystal-search-data`` here."""
+        return cls(Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT))
 
     @classmethod
     def at(cls, path: Path | None) -> Self:

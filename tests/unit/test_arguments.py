@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from crystal_search.arguments import count, fraction, micrometres, probability
+from crystal_search.client import program
 
 
 @pytest.mark.parametrize("text", ["0", "1.01", "-0.5", "nan"])
@@ -34,3 +35,12 @@ def test_what_is_no_count_is_refused(text: str) -> None:
 def test_a_scale_that_no_microscope_has_is_refused_with_the_range(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=rf"must be from 0.01 to 1000 micrometres, got {text}"):
         micrometres(text)
+
+
+@pytest.mark.parametrize(
+    "words", [["", "--out", "out"], ["unit.zip", "--out", ""], ["unit.zip", "--out", "o", "--models", ""]]
+)
+def test_the_clients_program_refuses_empty_names(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        program.parser().parse_args(words)
+    assert "names no file or folder" in capsys.readouterr().err

@@ -410,3 +410,8 @@ def test_a_model_is_forgotten_by_its_card_too(home: Home, tmp_path: Path) -> Non
     assert models("use", "squeezenet-wells-2", home=home) == 0
     assert models("forget", card, home=home) == 0
     assert not list(home.models.glob("ours*"))
+
+
+def test_an_empty_home_in_the_environment_is_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRYSTAL_SEARCH_HOME", "")
+    assert Home.default().path.name == "crystal-search-data"
