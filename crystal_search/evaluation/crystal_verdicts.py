@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.crystal import Crystal
-from crystal_search.evaluation.known_images import NO_CRYSTAL, KnownImage
+from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.label_table import NO_CRYSTAL
 from crystal_search.training.crystal_source import Truth, truth_of
 
 

@@ -53,8 +53,9 @@ def _add_what_is_judged_on(on: Callable[..., argparse.Action]) -> None:
     on(
         "--labels",
         type=Path,
+        nargs="+",
         metavar="CSV",
-        help="what they show: columns file and label or outcome; source and mask if known",
+        help="what they show: tables of file, outcome or crystal, plate, source, mask",
     )
     on(
         "--coco",

@@ -1,7 +1,7 @@
 """Images whose truth is known: of a dataset, photographs with a table, the demo plate, rendered wells."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ import numpy as np
 
 from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOut, content_of
 from crystal_search.archives.coco_folder import open_coco
-from crystal_search.archives.csv_rows import TableRow, read_rows
 from crystal_search.archives.seen_objects import SeenObject
 from crystal_search.archives.set_hash import set_hash
 from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
@@ -18,19 +17,17 @@ from crystal_search.datasets.packed import DROPS, OBJECTS, PackedDataset, WellRo
 from crystal_search.datasets.rendering import ROTA, Rendering
 from crystal_search.demo.truth import plate_folder, read_truth
 from crystal_search.errors import ImageError, UserError
+from crystal_search.evaluation.label_table import LabelledFile, group_labelled, read_labels
 from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode
-from crystal_search.outcomes import GROUPS, IMAGE_OUTCOMES, NO_DROP, OUTCOME_NAMES, Group, outcome_named
+from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group
 from crystal_search.unet_drop.regions import Mask
 from crystal_search.wells import SPLITS
 
 if TYPE_CHECKING:
     from crystal_search.synthesis.wells.rendered_well import RenderedImage
 
-NO_CRYSTAL = "no_crystal"  #: a drop without crystals, of which no more is known
 UNKNOWN = ""  #: the label of an image of which nothing is known
 EVERYTHING = "photographs"  #: the source where the table names none
-COLUMNS = {"file": ("file",), "label": ("label", "outcome"), "source": ("source",), "mask": ("mask",)}
-LABELS = (*IMAGE_OUTCOMES, *map(str, GROUPS), NO_CRYSTAL, NO_DROP)
 
 Content = Callable[[], bytes | Colour]  #: an image file, or its pixels
 
@@ -40,7 +37,7 @@ class KnownImage:
     """An image and what is known of it."""
 
     name: str
-    label: str  #: one of `LABELS`, or `UNKNOWN`
+    label: str  #: one of `label_table.LABELS`, or `UNKNOWN`
     content: Content
     mask: Callable[[DecodedImage], Mask | None] = lambda _: None  #: where the drop is, any size; None: nobody knows
     masked: bool = False  #: whether it is known where the drop is
@@ -81,9 +78,7 @@ class KnownImage:
     @property
     def group(self) -> Group | None:
         """The group, if it is known."""
-        if self.label in map(str, GROUPS):
-            return Group(self.label)
-        return outcome_named(self.label).group if self.label in OUTCOME_NAMES else None
+        return group_labelled(self.label)
 
     @property
     def outcome(self) -> str | None:
@@ -138,23 +133,23 @@ def _masked_split(dataset: PackedDataset, asked: str | None) -> str:
     )
 
 
-def photograph_truth(folder: Path, labels: Path | None, name: str | None) -> Truth:
-    """Return the photographs in `folder` with what the table `labels` says of them; of nothing, where there is none.
+def photograph_truth(folder: Path, labels: Sequence[Path] | None, name: str | None) -> Truth:
+    """Return the photographs in `folder` with what the tables `labels` say of them; nothing, where there are none.
 
     Raises
     ------
     UserError
-        If `folder` is none, or the table cannot be used.
+        If `folder` is none, or a table cannot be used (`label_table.read_labels`).
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; name the one with the photographs")
     name = name or folder.resolve().name
-    if labels is None:
+    if not labels:
         return Truth(
             name=name, source=f"Photographs in {folder}; nobody says what they show.", images=photographs(folder)
         )
     images, ignored = labelled_photographs(labels, folder)
-    source = f"Photographs in {folder}, labels of {labels}."
+    source = f"Photographs in {folder}, labels of {' and '.join(map(str, labels))}."
     return Truth(name=name, source=source, images=images, ignored=ignored, sheets=True)
 
 
@@ -266,41 +261,24 @@ def photographs(folder: Path) -> list[KnownImage]:
     return [_file(path, path.relative_to(folder).as_posix(), UNKNOWN, folder.name) for path in files]
 
 
-def labelled_photographs(table: Path, folder: Path) -> tuple[list[KnownImage], int]:
-    """Return what `table` says of the photographs in `folder`, and how many images there it does not name.
+def labelled_photographs(tables: Sequence[Path], folder: Path) -> tuple[list[KnownImage], int]:
+    """Return what `tables` say of the photographs in `folder`, and how many images there they say nothing of.
 
     Raises
     ------
     UserError
-        If the table cannot be read, lacks a column, holds nothing, names a label that there is none, or a file that
-        is not there or that it named before.
+        If a table cannot be used (`label_table.read_labels`).
     """
-    found: dict[str, KnownImage] = {}
-    named: set[Path] = set()
-    for row in read_rows(table, COLUMNS, ("file", "label")):
-        if row["file"] in found:
-            raise UserError(f"{table} line {row.line}: {row['file']} is there twice; take one line out")
-        label, path, mask = _label(table, row), _place(table, row, folder, "file"), _place(table, row, folder, "mask")
-        found[row["file"]] = _file(folder / row["file"], row["file"], label, row["source"] or EVERYTHING, mask)
-        named |= {each.resolve() for each in (path, mask) if each}
-    if not found:
-        raise UserError(f"{table} names no photograph; add a line for each")
+    found = read_labels(tables, folder)
+    named = {path.resolve() for each in found for path in (each.path, each.mask) if path}
     there = (each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
-    return list(found.values()), sum(each.resolve() not in named for each in there)
+    return [_labelled(each, folder) for each in found], sum(each.resolve() not in named for each in there)
 
 
-def _label(table: Path, row: TableRow) -> str:
-    name = row["label"].casefold().replace("-", "_").replace(" ", "_")
-    if name not in LABELS:
-        raise UserError(f"{table} line {row.line}: no label {row['label']!r}; choose from {', '.join(LABELS)}")
-    return name
-
-
-def _place(table: Path, row: TableRow, folder: Path, column: str) -> Path | None:
-    path = folder / row[column] if row[column] else None
-    if path is not None and not path.is_file():
-        raise UserError(f"{table} line {row.line}: {path} is not there; correct the name, or the folder")
-    return path
+def _labelled(file: LabelledFile, folder: Path) -> KnownImage:
+    name = file.path.relative_to(folder).as_posix()
+    known = _file(file.path, name, file.label, file.source or EVERYTHING, file.mask)
+    return replace(known, plate=file.plate, well=file.drop)
 
 
 def _file(path: Path, name: str, label: str, source: str, mask: Path | None = None) -> KnownImage:

@@ -62,5 +62,5 @@ def labelled_of(files: Iterable[LabelledFile], scores: dict[Path, ImageScore]) -
         seen=seen_of(list(scores.values())).of(np.array([places[each.path] for each in files], np.int64)),
         groups=np.array([each.group for each in files], np.int64),
         plates=tuple(each.plate or "one plate" for each in files),
-        drops=tuple(each.drop for each in files),
+        drops=tuple(each.drop or each.path.as_posix() for each in files),
     )

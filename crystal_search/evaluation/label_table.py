@@ -1,19 +1,19 @@
-"""The table of labels that somebody gives to ``crystal-search adapt``: a file, what it shows, its plate."""
+"""The table of labels that somebody gives to adapt, teach or evaluate: a file, what it shows, its plate."""
 
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from crystal_search.adaptation.labelled import CRYSTAL, NOT_CRYSTAL
+from crystal_search.adaptation.labelled import NOT_CRYSTAL
 from crystal_search.archives.csv_rows import TableRow, column_names, read_rows
 from crystal_search.archives.image_places import Places
 from crystal_search.archives.image_table import place_in, plain_path
 from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.direct.plates_in_paths import plates_in
-from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP
+from crystal_search.errors import UserError
+from crystal_search.outcomes import BY_NAME, GROUPS, IMAGE_OUTCOMES, NO_DROP, Group
 from crystal_search.plurals import counted
 
 COLUMNS = {
@@ -25,9 +25,13 @@ COLUMNS = {
     "row": ("row",),
     "column": ("column",),
     "drop": ("drop",),
+    "source": ("source",),
+    "mask": ("mask",),
 }
 YES, NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 SCHEMES_TRIED = ("outcomes-13", "groups-4", "vmxi-10")
+NO_CRYSTAL = "no_crystal"  #: an image without crystals, of which no more is known
+LABELS = (*dict.fromkeys((*IMAGE_OUTCOMES, *map(str, GROUPS))), NO_CRYSTAL, NO_DROP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +39,28 @@ class LabelledFile:
     """One labelled image."""
 
     path: Path
-    group: int  #: position in GROUPS, or `NOT_CRYSTAL`
+    label: str  #: one of `LABELS`
     plate: str  #: empty where nobody told
-    drop: str  #: inspections of one drop have the same
+    drop: str  #: inspections of one drop have the same; empty where nobody told
+    source: str = ""  #: imager, plate or archive; empty where nobody told
+    mask: Path | None = None  #: a picture that is bright where the drop is
+
+    @property
+    def group(self) -> int:
+        """Position in GROUPS, or `NOT_CRYSTAL`."""
+        group = group_labelled(self.label)
+        return NOT_CRYSTAL if group is None else GROUPS.index(group)
+
+
+def group_labelled(label: str) -> Group | None:
+    """Return the group of one of `LABELS`; None where there is no drop, or no more is known than that no crystal is.
+
+    >>> group_labelled("spherulites"), group_labelled("no_crystal")
+    (<Group.OTHER: 'other'>, None)
+    """
+    if label in map(str, GROUPS):
+        return Group(label)
+    return BY_NAME[label].group if label in BY_NAME else None
 
 
 def read_labels(tables: Sequence[Path], folder: Path) -> list[LabelledFile]:
@@ -105,7 +128,7 @@ def refuse_to_lose_labels(path: Path, lists: Sequence[Sequence[str]]) -> None:
 
 
 def _on_plates(files: list[LabelledFile], folder: Path) -> list[LabelledFile]:
-    """Return labelled images with the plate that their path tells, where table and name tell none.
+    """Return labelled images with the plate that their path tells, and drops of it, where table and name tell none.
 
     Folders into which images were sorted by what they show are no plates: there only names count.
     """
@@ -113,7 +136,10 @@ def _on_plates(files: list[LabelledFile], folder: Path) -> list[LabelledFile]:
     if _are_classes([path.parent.as_posix() for path in inside], [each.group for each in files]):
         inside = [PurePath(path.name) for path in inside]
     plates = plates_in(inside)
-    return [replace(each, plate=each.plate or plate) for each, plate in zip(files, plates, strict=True)]
+    return [
+        each if each.plate else replace(each, plate=plate, drop=f"{plate} {each.drop}".strip() if each.drop else "")
+        for each, plate in zip(files, plates, strict=True)
+    ]
 
 
 def _are_classes(folders: Sequence[str], groups: Sequence[int]) -> bool:
@@ -125,7 +151,7 @@ def _are_classes(folders: Sequence[str], groups: Sequence[int]) -> bool:
     of_folder: dict[str, set[int]] = {}
     for folder, group in zip(folders, groups, strict=True):
         of_folder.setdefault(folder, set()).add(group)
-    called = any(_known_group(PurePath(folder).name) is not None for folder in of_folder)
+    called = any(_known_label(PurePath(folder).name) is not None for folder in of_folder)
     return called or (1 < len(of_folder) <= len(set(groups)) and all(len(each) == 1 for each in of_folder.values()))
 
 
@@ -135,8 +161,14 @@ def _labelled(table: Path, rows: list[TableRow], folder: Path, names: dict[str, 
         where = f"{table} line {row.line}"
         path = _file(folder, row["file"], names, where)
         place = place_in(row, places.of(path.as_posix()))
-        drop = place.well if place.is_known else path.relative_to(folder).as_posix()
-        yield LabelledFile(path=path, group=_group(row, where), plate=place.plate, drop=drop)
+        yield LabelledFile(
+            path=path,
+            label=_label(row, where),
+            plate=place.plate,
+            drop=place.well if place.is_known else "",
+            source=row["source"],
+            mask=_file(folder, row["mask"], names, where) if row["mask"] else None,
+        )
 
 
 def _by_name(folder: Path) -> dict[str, list[Path]]:
@@ -161,30 +193,32 @@ def _file(folder: Path, named: str, names: dict[str, list[Path]], where: str) ->
     return others[0]
 
 
-def _group(row: TableRow, where: str) -> int:
-    """Return the group that a line tells; a column of outcomes says more than one of yes and no."""
+def _label(row: TableRow, where: str) -> str:
+    """Return the label that a line tells; a column of outcomes says more than one of yes and no."""
     said = row["crystal"].casefold()
     if said not in (*YES, *NO, ""):
         raise UserError(f"{where}: crystal must be yes or no, got {row['crystal']!r}")
     if not row["outcome"]:
-        return CRYSTAL if said in YES else NOT_CRYSTAL
-    group = _known_group(row["outcome"])
-    if group is None:
-        known = f"{', '.join(BY_NAME)}, {', '.join(GROUPS)}"
-        raise UserError(f"{where}: nobody knows the outcome {row['outcome']!r}; write one of {known}")
-    if said and (said in YES) != (group == CRYSTAL):
+        return Group.CRYSTAL.value if said in YES else NO_CRYSTAL
+    label = _known_label(row["outcome"])
+    if label is None:
+        raise UserError(f"{where}: nobody knows the outcome {row['outcome']!r}; write one of {', '.join(LABELS)}")
+    if said and (said in YES) != (group_labelled(label) is Group.CRYSTAL):
         raise UserError(f"{where}: {row['outcome']!r} contradicts {row['crystal']!r} in column crystal; correct one")
-    return group
+    return label
 
 
-def _known_group(label: str) -> int | None:
-    """Return the group of what people call an outcome, a group, or yes and no; None for any other word."""
+def _known_label(said: str) -> str | None:
+    """Return what people call an outcome, a group, or yes and no, as one of `LABELS`; None for any other word."""
+    word = said.strip().casefold()
+    if (label := word.replace("-", "_").replace(" ", "_")) in LABELS:
+        return label
     for scheme in SCHEMES_TRIED:
         try:
-            outcome = Labels(SCHEMES[scheme]).outcome(label)
-        except UnknownNameError:
+            outcome = Labels(SCHEMES[scheme]).outcome(said)
+        except UserError:
             continue
-        return NOT_CRYSTAL if outcome == NO_DROP else GROUPS.index(BY_NAME[outcome].group)
-    if label.casefold() in (*YES, *NO):
-        return CRYSTAL if label.casefold() in YES else NOT_CRYSTAL
+        return BY_NAME[outcome].group.value if scheme == "groups-4" else outcome
+    if word in (*YES, *NO):
+        return Group.CRYSTAL.value if word in YES else NO_CRYSTAL
     return None

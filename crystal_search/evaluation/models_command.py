@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             command.add_argument(
                 "--photographs", type=Path, metavar="FOLDER", help="compare on these, not on the demo plate"
             )
-            command.add_argument("--labels", type=Path, metavar="CSV", help="what the photographs show")
+            command.add_argument(
+                "--labels", type=Path, nargs="+", metavar="CSV", help="tables of what the photographs show"
+            )
             command.add_argument(
                 "--no-update", action="store_true", help="with BOINC: stage it only; its files are signed elsewhere"
             )

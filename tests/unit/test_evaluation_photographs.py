@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from crystal_search.adaptation.labelled import NOT_CRYSTAL
 from crystal_search.bootstrap import Interval
 from crystal_search.errors import UserError
 from crystal_search.evaluation.image_figures import classifier_figures
 from crystal_search.evaluation.image_judge import mistakes
 from crystal_search.evaluation.image_tables import image_table, source_table
 from crystal_search.evaluation.image_verdicts import ImageVerdict
-from crystal_search.evaluation.known_images import labelled_photographs
+from crystal_search.evaluation.known_images import labelled_photographs, photograph_truth
+from crystal_search.evaluation.label_table import read_labels
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.synthesis.seeds import WellSeed
@@ -50,7 +52,7 @@ def write(folder: Path, text: str, *files: str) -> Path:
 
 def test_labels_are_outcomes_groups_and_less(tmp_path: Path) -> None:
     text = "file,label,source,mask\na.png,crystal_bad_form,,\nb.png,Crystal,imager 2,a.png\nc.png,no-drop,,\n"
-    labels, ignored = labelled_photographs(write(tmp_path, text, "a.png", "b.png", "c.png", "d.png"), tmp_path)
+    labels, ignored = labelled_photographs([write(tmp_path, text, "a.png", "b.png", "c.png", "d.png")], tmp_path)
     assert [each.label for each in labels] == ["crystal_bad_form", "crystal", "no_drop"]
     assert [each.outcome for each in labels] == ["crystal_bad_form", None, None]
     assert [each.crystal for each in labels] == [True, True, False]
@@ -58,27 +60,72 @@ def test_labels_are_outcomes_groups_and_less(tmp_path: Path) -> None:
     assert [each.source for each in labels] == ["photographs", "imager 2", "photographs"]
     assert [each.masked for each in labels] == [False, True, True]
     assert ignored == 1
-    (tmp_path / "labels.csv").write_text(text.replace("label", "outcome"))  # as adapt and render call it
-    assert [each.label for each in labelled_photographs(tmp_path / "labels.csv", tmp_path)[0]] == [
-        each.label for each in labels
-    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "group"),
+    [
+        ("file,outcome\na.png,crystal_bad_form\n", "crystal_bad_form", 0),
+        ("Path;Score\na.png;21\n", "crystal_overnucleated", 0),  # XtalTrak's number
+        ("image,class\na.png,Precipitates\n", "precipitate", 1),
+        ("filename,group\na.png,Crystals\n", "crystal", 0),  # a group: nobody knows which of its outcomes
+        ("file name,label\na.png,3D crystals\n", "crystal_harvestable", 0),  # of VMXi
+        ("file,label\na.png,no crystal\n", "no_crystal", NOT_CRYSTAL),
+        ("file,outcome\na.png,No drop\n", "no_drop", NOT_CRYSTAL),
+        ("file,outcome\na.png,yes\n", "crystal", 0),
+        ("file,is_crystal\na.png,Y\n", "crystal", 0),
+        ("file,crystals\na.png,0\n", "no_crystal", NOT_CRYSTAL),
+    ],
+)
+def test_adapt_and_evaluate_understand_the_same(text: str, label: str, group: int, tmp_path: Path) -> None:
+    table = write(tmp_path, text, "a.png")
+    (known,) = photograph_truth(tmp_path, [table], None).images
+    (file,) = read_labels([table], tmp_path)
+    assert (known.label, file.label, file.group) == (label, label, group)
+    assert known.crystal is (group == 0)
+
+
+def test_plates_and_drops_of_a_table_are_those_that_are_drawn_with(tmp_path: Path) -> None:
+    for plate in ("p1", "p2"):
+        (tmp_path / plate).mkdir()
+    text = "file,crystal,well\np1/a.png,yes,A1\np1/b.png,no,A1\np2/c.png,yes,A1\np2/d.png,no,\n"
+    images, _ = labelled_photographs([write(tmp_path, text, "p1/a.png", "p1/b.png", "p2/c.png", "p2/d.png")], tmp_path)
+    assert [each.drawn_with for each in images] == ["p1 A1", "p1 A1", "p2 A1", "p2/d.png"]
+    assert [each.plate for each in images] == ["p1", "p1", "p2", "p2"]
+
+
+def test_of_several_tables_the_last_line_with_a_label_counts(tmp_path: Path) -> None:
+    first = write(
+        tmp_path, "file,label\na.png,clear\nb.png,clear\n./a.png,crystal\nc.png,\n", "a.png", "b.png", "c.png"
+    )
+    second = tmp_path / "second.csv"
+    second.write_text("file;crystal\nb.png;yes\na.png;\n")
+    images, ignored = labelled_photographs([first, second], tmp_path)
+    assert [(each.name, each.label) for each in images] == [("a.png", "crystal"), ("b.png", "crystal")]
+    assert ignored == 1  # nobody says what c.png shows
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,truth\na.png,clear\n", "has no column label"),
-        ("file,label\na.png,salt\n", "line 2: no label 'salt'; choose from crystal_harvestable"),
-        ("file,label\na.png,rim\n", "no label 'rim'"),
-        ("file,label\nb.png,clear\n", "b.png is not there"),
-        ("file,label\na.png,clear\na.png,clear\n", "line 3: a.png is there twice"),
-        ("file,label\n", "names no photograph"),
-        ("file,label,mask\na.png,clear,m.png\n", "m.png is not there"),
+        ("file,truth\na.png,clear\n", "neither a column outcome nor a column crystal"),
+        ("file,label\na.png,salt\n", "line 2: nobody knows the outcome 'salt'; write one of crystal_harvestable"),
+        ("file,label\na.png,rim\n", "line 2: nobody knows the outcome 'rim'"),
+        ("file,label\nb.png,clear\n", "line 2: no file 'b.png' in "),
+        ("file,label\n", "lists no image"),
+        ("file,label,mask\na.png,clear,m.png\n", "line 2: no file 'm.png' in "),
+        ("file,label,crystal\na.png,no_crystal,yes\n", "line 2: 'no_crystal' contradicts 'yes' in column crystal"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
-        labelled_photographs(write(tmp_path, text, "a.png"), tmp_path)
+        labelled_photographs([write(tmp_path, text, "a.png")], tmp_path)
+
+
+def test_a_folder_named_as_what_only_chops_show_is_a_class(tmp_path: Path) -> None:
+    (tmp_path / "rim").mkdir()
+    (file,) = read_labels([write(tmp_path, "file,label\nrim/a.png,clear\n", "rim/a.png")], tmp_path)
+    assert file.label == "clear"
 
 
 def test_figures_by_source_against_a_count_by_hand() -> None:
