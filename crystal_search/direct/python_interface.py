@@ -4,6 +4,7 @@ It scores as the command ``score`` does, with the same function; only files are 
 """
 
 import os
+import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.columns import Cell
-from crystal_search.direct.scored_files import inputs, least_for_crystals, models_in, row, score_file, to_use
+from crystal_search.direct.scored_files import (
+    inputs,
+    least_for_crystals,
+    models_in,
+    row,
+    score_file,
+    to_use,
+    told_once,
+)
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import from_array
 from crystal_search.processes import processors
@@ -143,7 +152,8 @@ def score_many(
     -------
     list of dict
         One for each image in the order given, a folder's sorted by name, from column to value; None where there is
-        nothing to say. An image that cannot be read is a row, too: its column `error` tells why.
+        nothing to say. An image that cannot be read is a row, too: its column `error` tells why. One that is named
+        again, by whatever path, is scored once and has one row, where it is named first; a warning says so.
 
     Raises
     ------
@@ -160,5 +170,8 @@ def score_many(
     chosen = models or _usual()
     named = [images] if isinstance(images, str | os.PathLike) else images
     one = partial(score_file, models=chosen.networks, parameters=chosen.parameters)
+    paths, again = told_once(inputs([Path(each) for each in named]))
+    if again:
+        warnings.warn(again, stacklevel=2)
     with ThreadPoolExecutor(workers or processors()) as pool:
-        return [row(found) for found in pool.map(one, inputs([Path(each) for each in named]))]
+        return [row(found) for found in pool.map(one, paths)]

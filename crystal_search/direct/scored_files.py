@@ -299,12 +299,20 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
 
 def once(paths: Iterable[Path]) -> list[Path]:
     """Return each file once, where it is named first, and warn of those that are named again, by whatever path."""
+    files, said = told_once(paths)
+    if said:
+        sys.stderr.write(f"warning: {said}\n")
+    return files
+
+
+def told_once(paths: Iterable[Path]) -> tuple[list[Path], str]:
+    """Return each file once, where it is named first, and what is to be said of those that are named again, if any."""
     first: dict[str, Path] = {}
     again = [path for path in paths if first.setdefault(os.path.realpath(path), path) is not path]
-    if again:
-        named = f"{counted(len(again), 'image')} {'was' if len(again) == 1 else 'were'} named again"
-        sys.stderr.write(f"warning: {named}, as {printable(str(again[0]))}; each is looked at once\n")
-    return list(first.values())
+    if not again:
+        return list(first.values()), ""
+    named = f"{counted(len(again), 'image')} {'was' if len(again) == 1 else 'were'} named again"
+    return list(first.values()), f"{named}, as {printable(str(again[0]))}; each is looked at once"
 
 
 def _images_in(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, OBJECTS, PackedDataset, WellRow
 from crystal_search.datasets.rendering import ROTA, Rendering
 from crystal_search.demo.truth import plate_folder, read_truth
+from crystal_search.direct.scored_files import once
 from crystal_search.errors import ImageError, UserError
 from crystal_search.evaluation.label_table import LabelledFile, group_labelled, read_labels
 from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode
@@ -255,7 +256,7 @@ def photographs(folder: Path) -> list[KnownImage]:
     UserError
         If there are none.
     """
-    files = sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+    files = once(sorted(each for each in folder.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file()))
     if not files:
         raise UserError(f"no images in {folder}; images end in {', '.join(SUFFIXES)}")
     return [_file(path, path.relative_to(folder).as_posix(), UNKNOWN, folder.name) for path in files]

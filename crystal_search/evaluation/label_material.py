@@ -1,15 +1,16 @@
 """Images of one imager scored, with the labels that somebody gave to some of them."""
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from crystal_search.adaptation.labelled import Labelled, Seen, seen_of
-from crystal_search.direct.scored_files import Job, inputs, scored
+from crystal_search.direct.scored_files import Job, inputs, once, scored
 from crystal_search.errors import UserError
 from crystal_search.evaluation.label_table import LabelledFile
 from crystal_search.result import ImageScore
@@ -35,8 +36,10 @@ def material_of(files: Sequence[LabelledFile], folder: Path, job: Job, workers: 
     UserError
         If not one of the labelled images can be scored.
     """
-    known = {each.path for each in files}
-    others = [path for path in inputs([folder]) if path not in known]
+    images = once(inputs([folder]))
+    files = as_listed(files, images)
+    known = dict.fromkeys(each.path for each in files)
+    others = [path for path in images if path not in known]
     scores = answers_to([*known, *others[:: max(1, -(-len(others) // OTHERS))]], job, workers)
     there = [each for each in files if each.path in scores]
     if not there:
@@ -47,6 +50,12 @@ def material_of(files: Sequence[LabelledFile], folder: Path, job: Job, workers: 
         everything=seen_of(list(scores.values())),
         left_out=len(files) - len(there),
     )
+
+
+def as_listed(files: Sequence[LabelledFile], images: Iterable[Path]) -> list[LabelledFile]:
+    """Return labels by the path by which their image stands among `images`, where a table names it by another."""
+    paths = {os.path.realpath(path): path for path in images}
+    return [replace(each, path=paths.get(os.path.realpath(each.path), each.path)) for each in files]
 
 
 def answers_to(paths: Sequence[Path], job: Job, workers: int) -> dict[Path, ImageScore]:

@@ -76,7 +76,8 @@ def read_labels(tables: Sequence[Path], folder: Path) -> list[LabelledFile]:
         something of one that nobody understands; with its line.
     """
     names = _by_name(folder)
-    found = {each.path: each for table in tables for each in _labelled(table, _told(table), folder, names)}
+    labels = (each for table in tables for each in _labelled(table, _told(table), folder, names))
+    found = {os.path.realpath(each.path): each for each in labels}
     return _on_plates(list(found.values()), folder)
 
 

@@ -13,9 +13,9 @@ from crystal_search.adaptation.teaching import asked_for
 from crystal_search.arguments import count
 from crystal_search.columns import Cell, csv_text
 from crystal_search.direct.plates_in_paths import plates_in
-from crystal_search.direct.scored_files import Job, inputs, to_use
+from crystal_search.direct.scored_files import Job, inputs, once, to_use
 from crystal_search.errors import UserError
-from crystal_search.evaluation.label_material import answers_to, labelled_of
+from crystal_search.evaluation.label_material import answers_to, as_listed, labelled_of
 from crystal_search.evaluation.label_table import LabelledFile, read_labels, refuse_to_lose_labels
 from crystal_search.files import write_whole
 from crystal_search.plurals import counted
@@ -81,7 +81,9 @@ def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     files = read_labels(arguments.labels, folder) if arguments.labels else []
     models, threshold = to_use(arguments.models, arguments.home, None)
     job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
-    scores = answers_to(inputs([folder]), job, arguments.workers)
+    images = once(inputs([folder]))
+    files = as_listed(files, images)
+    scores = answers_to(images, job, arguments.workers)
     if not scores:
         raise UserError(f"no image in {folder} could be scored; name a folder of images of wells")
     known = {each.path for each in files}

@@ -14,7 +14,7 @@ from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import FileScales, scales_of
-from crystal_search.direct.scored_files import inputs
+from crystal_search.direct.scored_files import inputs, once
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
@@ -128,7 +128,7 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
         told, wrong = read_frames(arguments.source)
         return [_scaled(each, scales) for each in told], wrong
     search = Search(network=asked_detector(arguments, arguments.home), scales=scales)
-    files = searched_files(inputs([arguments.source]), search, None)
+    files = searched_files(once(inputs([arguments.source])), search, None)
     found = list(found_frames(files))
     frames = [each for each in found if isinstance(each, Frame)]
     if not frames:

@@ -97,6 +97,22 @@ def test_images_are_searched_by_the_shipped_detector(
     assert found == pytest.approx(there, rel=0.3)
 
 
+def test_an_image_with_a_link_to_it_is_one_frame(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "links").mkdir()
+    images = [rendered / row["path"] for row in rows(rendered / "times.csv")]
+    for name, image in zip((*map(str, range(10)), "again"), (*images, images[-1]), strict=True):
+        (tmp_path / "links" / f"{name}.png").symlink_to(image)
+    lines = [f"{n}.png,{row['time']}" for n, row in enumerate(rows(rendered / "times.csv"))]
+    (tmp_path / "times.csv").write_text("\n".join(("path,time", *lines)) + "\n")
+    words = ["--times", str(tmp_path / "times.csv"), "--threads", "1", "--csv", str(tmp_path / "out.csv")]
+    assert main(["crystals", "sizes", str(tmp_path / "links"), *words]) == OK
+    told = capsys.readouterr()
+    assert "1 image was named again" in told.err
+    assert "crystals in 10 frames" in told.out
+
+
 def test_which_share_is_found_is_not_known_of_images_enlarged_otherwise_than_the_card_says(
     rendered: Path, tmp_path: Path
 ) -> None:
