@@ -73,10 +73,12 @@ def _since(began: datetime, moment: datetime) -> float:
 def read_time(text: str, where: str, pointed: str | None = None) -> float | datetime:
     """Return hours, or a date with its time; clocks of no time zone are taken to be of one.
 
+    Hours may be negative: they count from a moment of somebody's choice, and images may be from before it.
+
     `pointed` is the same with a decimal point, where it may have a comma.
 
-    >>> read_time("2.5", ""), read_time("2026-01-05T08:30", "")
-    (2.5, datetime.datetime(2026, 1, 5, 8, 30, tzinfo=datetime.timezone.utc))
+    >>> read_time("-2.5", ""), read_time("2026-01-05T08:30", "")
+    (-2.5, datetime.datetime(2026, 1, 5, 8, 30, tzinfo=datetime.timezone.utc))
 
     Raises
     ------

@@ -86,6 +86,34 @@ def test_its_crystals_over_time_are_tables_and_a_page_that_needs_no_other(
     assert "Benjamini and Hochberg" in text
 
 
+def earlier(table: Path, column: str, by_hours: float, out: Path) -> Path:
+    """Write a table with all its times so many hours earlier."""
+    lines = rows(table)
+    shifted = [{**row, column: f"{float(row[column]) - by_hours:g}"} for row in lines]
+    text = [",".join(lines[0]), *(",".join(row.values()) for row in shifted)]
+    out.write_text("\n".join(text) + "\n")
+    return out
+
+
+def test_hours_may_count_from_any_moment_and_change_nothing_else(
+    rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for hours in (0, 6):
+        times = earlier(rendered / "times.csv", "time", hours, tmp_path / f"t{hours}.csv")
+        dissolved = earlier(rendered / "concentrations.csv", "time", hours, tmp_path / f"c{hours}.csv")
+        words = ["crystals", "sizes", str(rendered / "crystals.csv"), "--times", str(times)]
+        words += ["--concentrations", str(dissolved), "--page", str(tmp_path / "page.html")]
+        places = [tmp_path / f"{name}{hours}.csv" for name in ("populations", "trends")]
+        assert main([*words, "--csv", str(places[0]), "--trends", str(places[1])]) == OK
+        told.append([rows(place) for place in places])
+    assert "from -6 to 4 h" in capsys.readouterr().out
+    (populations, trends), (before, trends_before) = told
+    assert trends_before == trends
+    assert [float(row.pop("hours")) + 6 for row in before] == [float(row.pop("hours")) for row in populations]
+    assert before == populations
+
+
 def test_images_are_searched_by_the_shipped_detector(
     rendered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
