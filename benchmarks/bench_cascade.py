@@ -19,7 +19,7 @@ from benchmarks.table import Row, table
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.evaluation.known_images import KnownImage, dataset_truth
-from crystal_search.group_rule import winning_group
+from crystal_search.group_rule import doubt_of, winning_group
 from crystal_search.images import WORKING_WIDTH_PX, DecodedImage, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.metrics import Floats, auroc_by_weights
@@ -48,18 +48,8 @@ class Look:
 
     @property
     def doubt(self) -> float:
-        """How far it is from being sure, in [0, 1]: 1 where crystals are called, for whom every box matters.
-
-        Else the highest peak of those groups that would have won before, or what the winner's peak lacks to 1.
-
-        >>> Look(group=1, peaks=(0.2, 0.9, 0.4, 0.3), cpu_s=0.0).doubt
-        0.2
-        >>> round(Look(group=3, peaks=(0.2, 0.3, 0.4, 0.9), cpu_s=0.0).doubt, 6)
-        0.4
-        """
-        if self.group == CRYSTAL:
-            return 1.0
-        return max(*self.peaks[: self.group], 1 - self.peaks[self.group])
+        """How far it is from being sure, in [0, 1], as `group_rule.doubt_of`."""
+        return doubt_of(GROUPS[self.group], self.peaks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

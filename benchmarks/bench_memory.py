@@ -16,7 +16,7 @@ def peak_mb(data: bytes, *, images: int = 4, detector: Path | None = None) -> fl
 
     With the card of a crystal detector it is searched, too.
     """
-    used = default_models(default_models_folder(), but="crystals" if detector else "")
+    used = default_models(default_models_folder(), but=("crystals",) if detector else ())
     models = references([*used, *([read_model(detector)] if detector else [])])
     parameters = Parameters(no_drop="whole_image", crystals_from=0.0)
     with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,23 @@ def group_probabilities(class_probabilities: Sequence[float]) -> tuple[float, ..
     return tuple(float(sum([class_probabilities[index] for index in classes_of(group)])) for group in GROUPS)
 
 
+def doubt_of(group: Group, group_peaks: Sequence[float]) -> float:
+    """Return how far from sure it is that `group` counts for an image, in [0, 1].
+
+    It is 1 where crystals are called, for whom every chop matters. Else it is the highest peak of those groups that
+    would have won before, or what the peak of `group` lacks to 1.
+
+    >>> doubt_of(Group.PRECIPITATE, (0.2, 0.9, 0.4, 0.3))
+    0.2
+    >>> round(doubt_of(Group.CLEAR, (0.2, 0.3, 0.4, 0.5)), 6)
+    0.5
+    """
+    if group is Group.CRYSTAL:
+        return 1.0
+    at = GROUPS.index(group)
+    return max(*group_peaks[:at], 1 - group_peaks[at])
+
+
 def winning_group(
     group_peaks: Sequence[float], class_probabilities: Sequence[float], threshold: float
 ) -> tuple[Group, bool]:

@@ -83,6 +83,9 @@ IMAGE_COLUMNS: dict[str, tuple[Column, ...]] = {
     "What models say of it": (
         Column("probability", "share", "of the outcome's group in its best chop"),
         Column("above_threshold", "yes/no", "whether that reached the threshold"),
+        Column(
+            "looks", "count", "1: a first look was sure and counts, 2: the classifier looked after it; empty: neither"
+        ),
         Column("second_group", "text", "likeliest group by a classifier of whole images; empty where there is none"),
         Column("second_probability", "share", "of that group, by that classifier"),
         Column("p_GROUP", "share", "of the group in the chop that speaks most for it"),

@@ -11,7 +11,7 @@ from crystal_search.card_file import card_from_json, card_to_json, role_in
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model_card import ROLES, ModelCard
+from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, ModelCard
 
 CARD_SUFFIX = ".card.json"
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in use", 2
@@ -66,6 +66,12 @@ def references(models: "Iterable[Model[ModelCard]]") -> tuple[ModelRef, ...]:
 def hashes_of(models: Iterable[ModelRef]) -> dict[str, str]:
     """Return the models' hashes by role."""
     return {model.role: model.sha256 for model in models}
+
+
+def answering(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
+    """Return those of the models whose answers a score holds; the first is whose features it has."""
+    by_role = {model.role: model for model in models}
+    return tuple(by_role[role] for role in ANSWERING_ROLES if role in by_role)
 
 
 def models_named(read: Reader, version: int) -> tuple[ModelRef, ...]:
@@ -231,8 +237,21 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
     return in_role(fitting[0], kind)
 
 
-def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
-    """Return the models that score images from `folder`, in every role that has one, in no role of the name `but`.
+def features_model(folder: Path) -> Model[ClassifierCard]:
+    """Return the model to use from `folder` whose features scores have: a first look where there is one.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or more than one to choose from.
+    """
+    used = default_models(folder)
+    first = answering(references(used))[0]
+    return in_role(next(model for model in used if model.card.role == first.role), ClassifierCard)
+
+
+def default_models(folder: Path, *, but: Sequence[str] = ()) -> list[Model[ModelCard]]:
+    """Return the models that score images from `folder`, in every role that has one, but in none of those named.
 
     Where ``in-use.json`` names models, one in a role that is not needed is used only if it is named.
 
@@ -241,7 +260,7 @@ def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
     ModelError
         If a role that is needed has none, or one has more than one to choose from.
     """
-    kinds = [kind for role, kind in ROLES.items() if role != but and kind.scores_images]
+    kinds = [kind for role, kind in ROLES.items() if role not in but and kind.scores_images]
     chosen = models_in_use(folder)
     there = [kind for kind in kinds if kind.needed or kind.role in chosen or (not chosen and _models_in(folder, kind))]
     return [default_model(kind, folder) for kind in there]
@@ -249,5 +268,5 @@ def default_models(folder: Path, *, but: str = "") -> list[Model[ModelCard]]:
 
 def _models_in(folder: Path, kind: type[ModelCard]) -> list[Model[ModelCard]]:
     """Return the models of a kind in `folder`; of others, which may be lost, no file is read."""
-    paths = (path for path in cards_in(folder).values() if isinstance(card_from_json(path.read_bytes()), kind))
+    paths = (path for path in cards_in(folder).values() if card_from_json(path.read_bytes()).role == kind.role)
     return [read_model(path) for path in paths]

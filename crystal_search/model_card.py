@@ -5,7 +5,7 @@ role is a new card there, and the code that asks such a model.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from crystal_search.class_schemes import SCHEMES, TRAINABLE
 from crystal_search.errors import ModelCardError
@@ -136,6 +136,11 @@ class ClassifierCard(ModelCard):
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ClassifierCard":
         """Return the card with the fields `told` that all cards have, and those of a classifier."""
+        return cls.classifying(told, read)
+
+    @classmethod
+    def classifying(cls, told: dict[str, Any], read: Reader) -> Self:
+        """Return the card with the fields `told`, and those that say how chops are classified, still to read."""
         card = cls(
             side_px=read.integer("side_px", 1, 4096),
             cells_per_chop=read.integer("cells_per_chop", 1, 256),
@@ -161,6 +166,22 @@ class ClassifierCard(ModelCard):
             read.fail(FEATURES, "numbers with an offset_px, of a network that does not pad", features)
         if self.chop_stride_px % features.stride_px or not self.cells_in_trial(features) > 0:
             read.fail(FEATURES, f"in cells that chops at a stride of {self.chop_stride_px} px share", features)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstLookCard(ClassifierCard):
+    """The card of a classifier that looks at fewer pixels first, and leaves to the classifier what it doubts."""
+
+    role: ClassVar[str] = "first_look"
+    title: ClassVar[str] = "first look"
+    needed: ClassVar[bool] = False
+
+    most_doubt: float  #: up to which its score counts (`scoring.looks.doubt_of`), in [0, 1)
+
+    @classmethod
+    def of(cls, told: dict[str, Any], read: Reader, version: int) -> "FirstLookCard":
+        """Return the card with the fields `told` that all cards have, and those of a first look."""
+        return cls.classifying(told | {"most_doubt": read.number("most_doubt", 0, 0.99)}, read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,7 +369,9 @@ def _check_classes(card: ModelCard) -> None:
         raise ModelCardError(f"the {card.title}'s classes are {known}; got {', '.join(card.classes)}")
 
 
-KINDS = (ClassifierCard, DropCard, ImageCard, CrystalCard, ReadoutCard)
+KINDS = (ClassifierCard, FirstLookCard, DropCard, ImageCard, CrystalCard, ReadoutCard)
+#: Roles of the models whose answers a score holds, as far as they are used. The features are the first one's.
+ANSWERING_ROLES = (FirstLookCard.role, ClassifierCard.role, DropCard.role)
 #: The card of each role that this version knows, by the role's name in cards, work units, results and recipes.
 ROLES: dict[str, type[ModelCard]] = {kind.role: kind for kind in KINDS}
 

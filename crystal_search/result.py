@@ -13,7 +13,7 @@ from crystal_search.crystal import Crystal, Uncounted
 from crystal_search.features import Features, as_text, unpacked
 from crystal_search.files import write_whole
 from crystal_search.geometry import Box
-from crystal_search.group_rule import group_probabilities
+from crystal_search.group_rule import doubt_of, group_probabilities
 from crystal_search.model import ModelRef
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, UNSURE, Group, outcome_named
 from crystal_search.result_crystals import crystal_of, plain_crystals, plain_uncounted
@@ -76,6 +76,9 @@ class ImageScore:
     group_peaks: tuple[float, ...] = ()  #: each group's probability in its best chop, in GROUPS order
     best_chops: tuple[BestChop, ...] = ()
     chops: int = 0  #: number of chops that were scored
+    looks: int = (
+        0  #: 1: a first look's score, 2: it left the image to the classifier; 0: nobody looked first, or no score
+    )
     second_opinion: tuple[float, ...] = ()  #: of a classifier of whole images, in class order; () without one
     crystals: tuple[Crystal, ...] | None = None  #: one by one, the most probable first; None: not searched for
     uncounted: tuple[Uncounted, ...] | None = None  #: crystals that do not count, the same way; None: not told
@@ -123,6 +126,11 @@ class ImageScore:
     def above_threshold(self) -> bool:
         """Whether that probability reached the threshold."""
         return self.score is not None and self.score.above_threshold
+
+    @property
+    def doubt(self) -> float:
+        """How far from sure it is that the score's group counts, as `group_rule.doubt_of`; 1 without a score."""
+        return doubt_of(self.score.group, self.group_peaks) if self.score else 1.0
 
     @property
     def probabilities(self) -> dict[str, float]:
@@ -193,8 +201,9 @@ def _plain_image(image: ImageResult) -> dict[str, Any]:
     plain: dict[str, Any] = _plain(asdict(image))
     text = as_text(image.score.packed_features) if image.score.packed_features else None
     told = {"features" if key == "packed_features" else key: each for key, each in plain["score"].items()}
-    if not image.score.second_opinion:
-        del told["second_opinion"]
+    for optional in ("second_opinion", "looks"):
+        if not told[optional]:
+            del told[optional]
     if told.pop("crystals") is not None:
         told["crystals"] = plain_crystals(image.score.crystals or ())
     if told.pop("uncounted") is not None:

@@ -17,7 +17,7 @@ from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities, winning_group
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model import hashes_of, models_named, sha256_of
-from crystal_search.model_card import MAX_NUMBERS, CrystalCard, ImageCard
+from crystal_search.model_card import MAX_NUMBERS, CrystalCard, FirstLookCard, ImageCard
 from crystal_search.outcomes import CHOPS_ONLY, GROUPS, IMAGE_OUTCOMES, OUTCOME_NAMES, OUTCOMES, Group, outcome_named
 from crystal_search.result import (
     RESULT_FORMAT,
@@ -146,6 +146,7 @@ def _image_score(read: Reader, version: int) -> ImageScore:
         group_peaks=read.numbers("group_peaks", count=len(GROUPS) if scored else 0, low=0, high=1),
         best_chops=read.objects("best_chops", partial(_chop, size=size), limit=MAX_BEST_CHOPS),
         chops=read.integer("chops", 0, 10**7),
+        looks=read.integer("looks", 1, 2) if version > 2 and read.has("looks") else 0,
         second_opinion=_second_opinion(read) if version > 2 else (),
         crystals=crystals_read(read, size) if version > 2 else None,
         uncounted=uncounted_read(read, size) if version > 2 else None,
@@ -243,8 +244,8 @@ def _check_score(image: ImageScore) -> None:
     if not image.height_px or not image.width_px:
         raise ResultError("a readable image has no size")
     if image.score is None:
-        if image.best_chops or image.chops or image.drop:
-            raise ResultError("an image without a score has a drop or chops")
+        if image.best_chops or image.chops or image.drop or image.looks:
+            raise ResultError("an image without a score has a drop, chops or looks")
         return
     _check_probabilities(image, image.score)
 
@@ -318,6 +319,9 @@ def _of_other_models(found: ImageScore, unit: WorkUnit) -> str:
     """Return what a score says without a model that says so, or does not say though a model does."""
     if bool(found.second_opinion) != (opinions := unit.asks(ImageCard.role)):
         return f"has {'no second opinion, though a model gives one' if opinions else 'a second opinion of no model'}"
+    first = unit.asks(FirstLookCard.role) and found.score is not None
+    if bool(found.looks) != first:
+        return "does not say how often it was looked at" if first else "has looks, though no model looks first"
     searched = found.crystals is not None
     if not unit.asks(CrystalCard.role) or found.score is None:
         return "has crystals of no model" if searched else ""

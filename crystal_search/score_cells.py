@@ -51,6 +51,8 @@ def longest_px(crystals: Sequence[Crystal]) -> float | None:
 def score_cells(found: ImageScore) -> dict[str, Cell]:
     """Return the columns that tell what was found in an image; those that would say nothing are missing or None."""
     cells = ranked_cells(found) | {"drop_found": found.drop is not None}
+    if found.looks:
+        cells |= {"looks": found.looks}
     if found.second_group is not None:
         cells |= {"second_group": str(found.second_group)}
         cells |= {"second_probability": max(group_probabilities(found.second_opinion))}

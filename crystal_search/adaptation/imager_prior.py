@@ -13,8 +13,7 @@ from crystal_search.adaptation.readout import ANSWERS
 from crystal_search.errors import ModelError
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.metrics import Floats
-from crystal_search.model import default_model, default_models_folder
-from crystal_search.model_card import ClassifierCard
+from crystal_search.model import default_models_folder, features_model
 
 PRIOR_FORMAT, PRIOR_VERSION, PRIOR_SUFFIX = "crystal-search readout prior", 1, ".prior.json"
 MOST_NUMBERS, LARGEST = 4096 + ANSWERS, 1e6
@@ -28,7 +27,7 @@ def prior_in(models: Path, numbers: int) -> Floats | None:
     ModelError
         If the folder has no classifier or several to choose from, or a prior cannot be read.
     """
-    return prior_of(default_model(ClassifierCard, models).card.sha256, numbers)
+    return prior_of(features_model(models).card.sha256, numbers)
 
 
 def prior_of(classifier_sha256: str, numbers: int, folder: Path | None = None) -> Floats | None:

@@ -37,8 +37,9 @@ from crystal_search.direct.scored_files import (
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import PART
 from crystal_search.hostile_json import printable
-from crystal_search.model_card import CrystalCard
-from crystal_search.named_models import card_called
+from crystal_search.model import in_role, read_model
+from crystal_search.model_card import CrystalCard, FirstLookCard, ModelCard
+from crystal_search.named_models import Known, card_called
 from crystal_search.outcomes import THRESHOLD, UNSURE
 from crystal_search.processes import processors
 from crystal_search.work_unit import CRYSTALS_FROM, Parameters
@@ -65,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
     parser.add_argument(
         "--detector", metavar="CARD_OR_NAME", help="a crystal detector's card or name: counts crystals, too"
+    )
+    parser.add_argument(
+        "--first-look",
+        metavar="CARD_OR_NAME",
+        help="a model that looks at fewer pixels first, and leaves to the classifier what it doubts",
     )
     parser.add_argument(
         "--crystals-from",
@@ -100,10 +106,10 @@ def run(arguments: argparse.Namespace) -> None:
         crystals_from=least_for_crystals(arguments.home, arguments.crystals_from),
     )
     known = partial(installed_at, arguments.home, arguments.models)
-    detector = None if arguments.detector is None else card_called(arguments.detector, known, CrystalCard)
-    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, detector=detector)
-    classifier = models_in(job.models, job.detector).classifier.card  # an error here, not in each worker
-    used = None if arguments.readout is None else used_readout(arguments.readout, known, classifier.sha256)
+    named = tuple(_cards_named(arguments, known))
+    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, named=named)
+    reads = models_in(job.models, job.named).gives_features.card  # an error here, not in each worker
+    used = None if arguments.readout is None else used_readout(arguments.readout, known, reads.sha256)
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()
@@ -120,6 +126,19 @@ def run(arguments: argparse.Namespace) -> None:
         raise ImageError("not one image could be scored")
     if tally.not_read:
         raise ImageError(f"{tally.not_read} of {len(paths)} were not scored, since they could not be looked at")
+
+
+def _cards_named(arguments: argparse.Namespace, known: Known) -> Iterator[Path]:
+    """Yield the cards of models that are named, each of which plays the role that its option says."""
+    kinds: tuple[tuple[str | None, type[ModelCard]], ...] = (
+        (arguments.detector, CrystalCard),
+        (arguments.first_look, FirstLookCard),
+    )
+    for name, kind in kinds:
+        if name is not None:
+            path = card_called(name, known, kind)
+            in_role(read_model(path), kind)
+            yield path
 
 
 def _found(paths: list[Path], job: Job, workers: int) -> Iterable[Scored]:

@@ -35,7 +35,7 @@ COLUMNS = (
     *("path", "outcome", "score_number", "group", "probability"),
     *(f"p_{group}" for group in GROUPS),
     *("above_threshold", "drop_found", *(f"drop_{side}" for side in PLACES["SIDE"])),
-    *("second_group", "second_probability", "crystals_found", "longest_px", "longest_um"),
+    *("looks", "second_group", "second_probability", "crystals_found", "longest_px", "longest_um"),
     *("classifier", "seconds", "remarks", "error"),
 )
 NOT_SCORED = "not_scored"
@@ -54,7 +54,7 @@ class Job:
     models: Path
     parameters: Parameters
     overlays: Path | None
-    detector: Path | None = None  #: card of a crystal detector, in the place of one among the models
+    named: tuple[Path, ...] = ()  #: cards of models in the place of those that play their roles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +80,16 @@ class Scored:
 _worker: dict[str, tuple[Job, Models]] = {}  # one entry, set once in each worker process
 
 
-def models_in(folder: Path, detector: Path | None = None) -> Models:
-    """Return the networks of the models to use from `folder`, and of the detector whose card is named.
+def models_in(folder: Path, named: Sequence[Path] = ()) -> Models:
+    """Return the networks of the models to use from `folder`, those whose cards are named in their roles.
 
     Raises
     ------
     ModelError
-        If the folder does not hold one model of each kind to use, or the card is no crystal detector's.
+        If the folder does not hold one model of each kind to use, or a model cannot be read.
     """
-    if detector is None:
-        return loaded(default_models(folder))
-    return loaded([*default_models(folder, but=CrystalCard.role), in_role(read_model(detector), CrystalCard)])
+    instead = [read_model(path) for path in named]
+    return loaded([*default_models(folder, but=[each.card.role for each in instead]), *instead])
 
 
 def installed_at(home: Path | None, folder: Path | None = None) -> list[ModelAtHand]:
@@ -225,7 +224,7 @@ def _overlay_error(overlay: Path, image: DecodedImage, score: ImageScore) -> str
 
 
 def _start_worker(job: Job) -> None:
-    _worker["job"] = (job, models_in(job.models, job.detector))
+    _worker["job"] = (job, models_in(job.models, job.named))
 
 
 def _score_in_worker(entry: tuple[int, Path]) -> Scored:

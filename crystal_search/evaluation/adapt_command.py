@@ -24,8 +24,8 @@ from crystal_search.evaluation.label_material import Material, material_of
 from crystal_search.evaluation.label_table import read_labels
 from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.files import write_whole
-from crystal_search.model import CARD_SUFFIX, Model, default_model, write_model
-from crystal_search.model_card import ClassifierCard, ReadoutCard
+from crystal_search.model import CARD_SUFFIX, Model, features_model, write_model
+from crystal_search.model_card import ReadoutCard
 from crystal_search.plurals import counted
 from crystal_search.processes import processors
 from crystal_search.server.imagers import file_name_of
@@ -123,7 +123,7 @@ def _asked(question: str) -> bool:
 def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, imager: str) -> Model[ReadoutCard]:
     """Return the readout of labels, and say what it is worth."""
     command = command_of(arguments, imager)
-    classifier = default_model(ClassifierCard, models).card
+    classifier = features_model(models).card
     promise, numbers = Promise(missed=arguments.missed), material.everything.features.shape[1]
     found = adapted(material.labelled, material.everything, promise, prior=prior_in(models, numbers))
     lines = list(report(found, material))

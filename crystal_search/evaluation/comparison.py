@@ -12,12 +12,12 @@ import numpy as np
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.datasets.packed import sampled
 from crystal_search.errors import UserError
-from crystal_search.evaluation.image_verdicts import image_verdicts, located
+from crystal_search.evaluation.image_verdicts import image_verdicts, located, with_companions
 from crystal_search.evaluation.known_images import KnownImage, Truth, demo_truth
 from crystal_search.evaluation.whole_image_verdicts import whole_image_verdicts
 from crystal_search.inference import OnnxNetwork
 from crystal_search.metrics import Floats
-from crystal_search.model import Model, default_model, in_role
+from crystal_search.model import Model, in_role
 from crystal_search.model_card import DropCard, ImageCard, ModelCard
 from crystal_search.work_unit import Parameters
 
@@ -53,9 +53,8 @@ class Measure:
 
 
 def right_groups(images: Sequence[KnownImage], classifier: Model[ModelCard], companions: Path) -> Floats:
-    """Return 1 for each image that a classifier puts into its group, with the drop locator of a folder, else 0."""
-    models = (classifier, default_model(DropCard, companions))
-    verdicts = image_verdicts(images, models, Parameters())
+    """Return 1 for each image that a classifier puts into its group, with the models of a folder, else 0."""
+    verdicts = image_verdicts(images, with_companions(classifier, companions), Parameters())
     return np.array([each.called is each.known.group for each in verdicts], np.float64)
 
 
@@ -71,9 +70,11 @@ def right_groups_at_once(images: Sequence[KnownImage], classifier: Model[ModelCa
     return np.array([each.called is each.known.group for each in verdicts], np.float64)
 
 
+_GROUPS_OF_CHOPS = Measure("images in the right group of four", lambda known: known.group is not None, right_groups)
 #: By role. Models of other roles are not compared when they are put to use.
 MEASURES: dict[str, Measure] = {
-    "classifier": Measure("images in the right group of four", lambda known: known.group is not None, right_groups),
+    "classifier": _GROUPS_OF_CHOPS,
+    "first_look": _GROUPS_OF_CHOPS,
     "image": Measure("images in the right group of four", lambda known: known.group is not None, right_groups_at_once),
     "drop": Measure("mean intersection over union of drops", lambda known: known.masked, overlaps),
 }
@@ -87,7 +88,7 @@ def comparison_wells() -> Truth:
 
 
 def compared(new: Model[ModelCard], used: Model[ModelCard], companions: Path, truth: Truth) -> Comparison:
-    """Return how well two models of a role in `MEASURES` do.
+    """Return how well two models do that play a role in `MEASURES`, by what that of the new one is compared by.
 
     Parameters
     ----------

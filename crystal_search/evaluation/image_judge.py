@@ -25,7 +25,7 @@ from crystal_search.evaluation.image_tables import (
     table_3,
     table_5,
 )
-from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts
+from crystal_search.evaluation.image_verdicts import ImageVerdict, image_verdicts, with_companions
 from crystal_search.evaluation.images_to_look_at import Looking
 from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judged, Options
 from crystal_search.evaluation.known_images import Truth
@@ -35,8 +35,8 @@ from crystal_search.evaluation.plots import confusion_plot, looking_plot, succes
 from crystal_search.evaluation.tables import Table
 from crystal_search.evaluation.whole_image_verdicts import whole_image_verdicts
 from crystal_search.images import contact_sheet
-from crystal_search.model import default_model, in_role
-from crystal_search.model_card import DropCard, ImageCard
+from crystal_search.model import in_role
+from crystal_search.model_card import ImageCard
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, Group
 from crystal_search.work_unit import Parameters
 
@@ -80,13 +80,13 @@ class ImageJudge:
     """Judges classifiers on whole images, those of chops and those of whole images side by side."""
 
     def verdicts(self, contender: Contender, truth: Truth, options: Options) -> Verdicts:
-        """Return what the classifier says of each image; of chops, with the drop that the locator beside it finds."""
+        """Return what the classifier says of each image; of chops, with the models that it is used with."""
         if not truth.images:
             raise UserError(f"{truth.name} has no whole images; name something that has")
         if isinstance(contender.model.card, ImageCard):
             model = in_role(contender.model, ImageCard)
             return whole_image_verdicts(sampled(truth.images, options.wells), model, threads=options.threads)
-        models = (contender.model, default_model(DropCard, contender.companions))
+        models = with_companions(contender.model, contender.companions)
         images = sampled(truth.images, options.wells)
         parameters = Parameters(threshold=options.threshold)
         return image_verdicts(images, models, parameters, threads=options.threads, workers=options.workers)

@@ -15,8 +15,8 @@ from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.group_rule import winning_group
 from crystal_search.images import WORKING_WIDTH_PX, to_grey
 from crystal_search.inference import Network
-from crystal_search.model import Model, write_model
-from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
+from crystal_search.model import Model, default_model, write_model
+from crystal_search.model_card import ClassifierCard, DropCard, FirstLookCard, ModelCard
 from crystal_search.outcomes import BY_NAME, GROUPS, Group
 from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
@@ -74,6 +74,19 @@ class ImageVerdict:
         if not self.score.group_peaks:
             return None
         return winning_group(self.score.group_peaks, self.score.class_probabilities, threshold)[0]
+
+
+def with_companions(model: Model[ModelCard], folder: Path | None) -> tuple[Model[ModelCard], ...]:
+    """Return a classifier with the drop locator of a folder, a first look with the classifier there as well.
+
+    Raises
+    ------
+    ModelError
+        If the folder, by default the package's own, has none or several of them.
+    """
+    locator = default_model(DropCard, folder)
+    after = (default_model(ClassifierCard, folder),) if isinstance(model.card, FirstLookCard) else ()
+    return (model, *after, locator)
 
 
 def image_verdicts(

@@ -20,6 +20,7 @@ _OF_IMAGES = ImageJudge()
 #: In the order of the page. A new kind of model is a line here; roles with one judge are judged side by side.
 JUDGES: dict[str, tuple[Judge[Any], ...]] = {
     "classifier": (_OF_IMAGES, ChopJudge()),
+    "first_look": (_OF_IMAGES,),
     "image": (_OF_IMAGES,),
     "drop": (DropJudge(),),
     "crystals": (CrystalJudge(),),

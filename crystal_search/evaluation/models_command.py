@@ -11,8 +11,17 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.evaluation.comparison import MEASURES, Comparison, compared, comparison_wells
 from crystal_search.evaluation.known_images import photograph_truth
 from crystal_search.evaluation.using_readout import put_readout_to_use
-from crystal_search.model import Model, default_model, in_role, read_card, read_model
-from crystal_search.model_card import ROLES, Bounds, ClassifierCard, CrystalCard, ImageCard, ModelCard, ReadoutCard
+from crystal_search.model import Model, default_model, in_role, models_in_use, read_card, read_model
+from crystal_search.model_card import (
+    ROLES,
+    Bounds,
+    ClassifierCard,
+    CrystalCard,
+    FirstLookCard,
+    ImageCard,
+    ModelCard,
+    ReadoutCard,
+)
 from crystal_search.named_models import Known, card_called, model_called, models_at_hand
 from crystal_search.plurals import counted
 from crystal_search.server.home import Home
@@ -143,7 +152,7 @@ def _check_no_worse(site: Installation, model: Model[ModelCard], arguments: argp
         say(f"{model.card.title}s are not compared; `crystal-search evaluate CARD CARD --coco FOLDER` judges several")
         return
     try:
-        used = default_model(type(model.card), site.models)
+        used = _rival(model, site.models)
     except ModelError as error:
         log.warning("not compared with the model in use: %s", error)
         return
@@ -156,6 +165,12 @@ def _check_no_worse(site: Installation, model: Model[ModelCard], arguments: argp
     say(said)
     if found.worse and not _wanted():
         raise UserError(f"{model.card.name} is worse than {used.card.name} and not in use; --anyway takes it even so")
+
+
+def _rival(model: Model[ModelCard], folder: Path) -> Model[ModelCard]:
+    """Return the model that another would replace; where no first look is in use, the classifier that looks alone."""
+    looks_alone = model.card.role == FirstLookCard.role and FirstLookCard.role not in models_in_use(folder)
+    return default_model(ClassifierCard if looks_alone else type(model.card), folder)
 
 
 def _compared(new: str, used: str, found: Comparison) -> str:

@@ -84,9 +84,13 @@ def group_of(well: ScoredWell, temperature: float, shifts: NDArray[np.float64]) 
     shifts
         Added to the divided logits, one for each class.
     """
-    shares = probabilities(well.logits / temperature + shifts, 1.0)
-    peaks = [float(shares[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS]
-    return winning_group(peaks, shares.mean(axis=0).tolist(), THRESHOLD)[0]
+    return ranked(probabilities(well.logits / temperature + shifts, 1.0))[0]
+
+
+def ranked(shares: NDArray[np.float64]) -> tuple[Group, tuple[float, ...]]:
+    """Return the group that the ranked score gives a well, and the groups' peaks, from its chops' (chops, classes)."""
+    peaks = tuple(float(shares[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS)
+    return winning_group(peaks, shares.mean(axis=0).tolist(), THRESHOLD)[0], peaks
 
 
 def well_accuracy(wells: Sequence[ScoredWell], temperature: float, shifts: NDArray[np.float64]) -> float:

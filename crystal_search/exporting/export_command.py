@@ -8,7 +8,7 @@ from crystal_search.arguments import fraction
 from crystal_search.errors import UserError
 from crystal_search.model import CARD_SUFFIX, in_role, read_card, read_model, write_card, write_model
 from crystal_search.model_card import ROLES, ClassifierCard, CrystalCard, ImageCard
-from crystal_search.named_models import CARD_OR_TRAINING, model_called, models_at_hand
+from crystal_search.named_models import CARD_OR_TRAINING, model_called, models_at_hand, named_model
 from crystal_search.server.installation import say
 
 
@@ -27,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=fraction,
         metavar="PROBABILITY",
         help="of a crystal that counts in a drop (default: the same as anywhere)",
+    )
+    parser.add_argument(
+        "--first-look",
+        metavar="CLASSIFIER",
+        help="make a model that looks before this classifier (card or name), and leaves to it what it doubts",
     )
     parser.add_argument("--int8", action="store_true", help="write an int8 model as well, if it is as accurate")
     parser.add_argument("--features", action="store_true", help="add features to a classifier that has none")
@@ -68,16 +73,33 @@ def _export_training(arguments: argparse.Namespace) -> None:
         )
     if arguments.least_in_drops is not None and record.role != CrystalCard.role:
         raise UserError(f"{arguments.source} trained a {ROLES[record.role].title}: leave out --least-in-drops")
+    if arguments.first_look is not None and (record.role != ClassifierCard.role or arguments.int8):
+        raise UserError(
+            f"a first look is made of a classifier and in float32; {arguments.source} trained a "
+            f"{ROLES[record.role].title}: leave out {'--int8' if arguments.int8 else '--first-look'}"
+        )
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
     card = export_run(arguments.source, name, folder, arguments.data)
     if arguments.least_in_drops is not None:
         found = in_role(read_model(card), CrystalCard).card
         write_card(replace(found, least_in_drops=arguments.least_in_drops), folder)
+    if arguments.first_look is not None:
+        card = _made_first_look(card, arguments)
     _tell(card)
     if arguments.int8:
         say("making an int8 version takes some minutes")
         _tell(export_int8(card, f"{name}-int8", folder, arguments.data or Path(record.data)))
+
+
+def _made_first_look(card: Path, arguments: argparse.Namespace) -> Path:
+    """Have the model of a card look before a classifier; return the card that says so, in the place of the other."""
+    from crystal_search.exporting.exported_runs import record_in
+    from crystal_search.exporting.first_looks import first_look_card
+
+    first, classifier = in_role(read_model(card), ClassifierCard), named_model(arguments.first_look, ClassifierCard)
+    data = arguments.data or Path(record_in(arguments.source).data)
+    return write_card(first_look_card(first, classifier, data), card.parent)
 
 
 def _export_model(arguments: argparse.Namespace) -> None:

@@ -1,30 +1,19 @@
 """How one well image is scored. `score_image` is the function to read first."""
 
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from crystal_search.chopper.cutting import chops_of_drop
-from crystal_search.chopper.tiling import grid_over_drop
-from crystal_search.class_schemes import in_outcomes, scheme_of
 from crystal_search.errors import ImageError, ModelMismatchError
-from crystal_search.geometry import Box
 from crystal_search.hostile_json import printable
-from crystal_search.images import IN_COLOUR, DecodedImage, Grey, decode, normalised, resized, to_grey
+from crystal_search.images import DecodedImage, decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import Model, in_role
-from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ImageCard, ModelCard
+from crystal_search.model import Card, Model, in_role
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, FirstLookCard, ImageCard, ModelCard
 from crystal_search.result import DropRegion, ImageScore
-from crystal_search.scoring.chops_around import ChopsAround, chops_around
-from crystal_search.scoring.classify import dense_answers, probabilities, windowed_answers
+from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
-from crystal_search.scoring.feature_cells import FeatureCells, mean_over_drop
 from crystal_search.scoring.image_opinion import class_opinion
-from crystal_search.scoring.ranking import best_chops, group_columns, ranked_score
+from crystal_search.scoring.looks import LocatedImage, Stopwatch, looked
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import Parameters
 
@@ -37,6 +26,12 @@ class Models:
     drop: Network[DropCard]
     image: Network[ImageCard] | None = None  #: gives a second opinion
     crystals: Network[CrystalCard] | None = None  #: finds crystals one by one
+    first_look: Network[FirstLookCard] | None = None  #: spares the classifier what is clear to it
+
+    @property
+    def gives_features(self) -> Network[ClassifierCard]:
+        """Who looks at every image first, so that the features of all are its."""
+        return self.first_look or self.classifier
 
     @property
     def decode_width_px(self) -> int:
@@ -46,15 +41,6 @@ class Models:
         """
         asked = [self.classifier.card, self.drop.card, *([self.crystals.card] if self.crystals else [])]
         return max(card.working_width_px for card in asked)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chops:
-    """Scored chops of one image."""
-
-    boxes: list[Box]  #: in pixels of the classifier's view
-    probabilities: NDArray[np.float64]  #: (chops, 13), by outcome whatever classes the classifier has
-    packed_features: bytes = b""  #: of the drop; b"" where the classifier gives none
 
 
 def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
@@ -73,28 +59,18 @@ def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
     if len(by_role) != len(given) or not needed <= by_role.keys() <= {each.name for each in fields(Models)}:
         names = ", ".join(f"{model.card.name} ({model.card.title})" for model in given)
         raise ModelMismatchError(f"expected one classifier and one drop locator, got {names or 'none'}")
+
+    def network(kind: type[Card]) -> Network[Card] | None:
+        model = by_role.get(kind.role)
+        return None if model is None else OnnxNetwork(in_role(model, kind), threads=threads)
+
     return Models(
         classifier=OnnxNetwork(in_role(by_role["classifier"], ClassifierCard), threads=threads),
         drop=OnnxNetwork(in_role(by_role["drop"], DropCard), threads=threads),
-        image=OnnxNetwork(in_role(by_role["image"], ImageCard), threads=threads) if "image" in by_role else None,
-        crystals=(
-            OnnxNetwork(in_role(by_role["crystals"], CrystalCard), threads=threads) if "crystals" in by_role else None
-        ),
+        image=network(ImageCard),
+        crystals=network(CrystalCard),
+        first_look=network(FirstLookCard),
     )
-
-
-class Stopwatch:
-    """Wall time by step."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Add the time spent inside to `name`."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 def score_data(data: bytes, models: Models, parameters: Parameters) -> tuple[ImageScore, DecodedImage | None]:
@@ -160,80 +136,9 @@ def _first_opinion(
         drop = locate_drop(grey, models.drop)
     if drop is None and parameters.no_drop == "stop":
         return ImageScore(height_px=image.height_px, width_px=image.width_px), None, None
-    with watch.step("normalise"):
-        view = _view_for(image, grey, models.classifier.card)
-    with watch.step("classify"):
-        chops = scored_chops(view, drop, models.classifier, parameters)
-    found = summary(chops, image, view.shape[1], parameters)
-    return replace(found, drop=_region(drop, image)), drop, _around(chops, image, view)
-
-
-def chops_in_drop(
-    image: DecodedImage, grey: Grey, drop: LocatedDrop, classifier: Network[ClassifierCard]
-) -> ChopsAround:
-    """Return what the chops of a drop say of places in it, given the luma of its image."""
-    view = _view_for(image, grey, classifier.card)
-    return _around(scored_chops(view, drop, classifier, Parameters()), image, view)
-
-
-def _view_for(image: DecodedImage, grey: Grey, card: ClassifierCard) -> NDArray[np.float32]:
-    """Return an image, whose luma is `grey`, as a classifier sees it: (rows, columns), in colour (rows, columns, 3)."""
-    pixels = image.colour if card.normalisation in IN_COLOUR else grey
-    return normalised(resized(pixels, card.working_width_px), card.normalisation)
-
-
-def _around(chops: Chops, image: DecodedImage, view: NDArray[np.float32]) -> ChopsAround:
-    return chops_around(chops.boxes, chops.probabilities, image.width_px / view.shape[1])
-
-
-def scored_chops(
-    view: NDArray[np.float32], drop: LocatedDrop | None, classifier: Network[ClassifierCard], parameters: Parameters
-) -> Chops:
-    """Return the chops of the drop, or of the whole view where there is none, with their probabilities and features.
-
-    A classifier with the classes of a coarser scheme gives each to the outcome that it counts as.
-    """
-    card = classifier.card
-    height, width = view.shape[:2]
-    mask = drop.mask if drop else np.ones((height, width), dtype=np.bool_)
-    scale = width / mask.shape[1]
-    grid = grid_over_drop(
-        drop.box if drop else None,
-        mask_width=mask.shape[1],
-        view_height=height,
-        view_width=width,
-        side_px=card.side_px,
-        stride_px=card.chop_stride_px,
-    )
-    boxes = list(grid.boxes())
-    kept = chops_of_drop(mask, [box.scaled(1 / scale) for box in boxes])
-    answers_of = windowed_answers if parameters.scoring == "windowed" or card.padded else dense_answers
-    answers = answers_of(view, grid, kept, classifier)
-    shares = probabilities(answers.logits, card.temperature)  # (chops, the card's classes)
-    features, cells = b"", FeatureCells.of(grid, card)
-    if cells and answers.features is not None:
-        features = mean_over_drop(answers.features, cells.shares(mask, scale, kept))
-    return Chops([boxes[index] for index in kept], in_outcomes(shares, scheme_of(card.classes)), features)
-
-
-def summary(chops: Chops, image: DecodedImage, view_width_px: int, parameters: Parameters) -> ImageScore:
-    """Return the image's score from its scored chops, positions in stored pixels."""
-    score = ranked_score(chops.probabilities, parameters.threshold)
-    scale = image.width_px / view_width_px
-    best = best_chops(chops.probabilities, chops.boxes, score.group, parameters.best_chops)
-    peaks = group_columns(chops.probabilities).max(axis=0)
-    return ImageScore(
-        height_px=image.height_px,
-        width_px=image.width_px,
-        score=score,
-        class_probabilities=tuple(chops.probabilities.mean(axis=0).tolist()),
-        group_peaks=tuple(np.minimum(peaks, 1.0).tolist()),
-        best_chops=tuple(
-            replace(chop, box=chop.box.scaled(scale).clipped(image.height_px, image.width_px)) for chop in best
-        ),
-        chops=len(chops.boxes),
-        packed_features=chops.packed_features,
-    )
+    seen = LocatedImage(image, grey, drop)
+    counted = looked(seen, models.classifier, models.first_look, parameters, watch)
+    return replace(counted.score, drop=_region(drop, image)), drop, counted.chops
 
 
 def _region(drop: LocatedDrop | None, image: DecodedImage) -> DropRegion | None:

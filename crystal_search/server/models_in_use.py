@@ -95,7 +95,7 @@ def put_to_use(
         If the engine's clients have not all of the models; those that were in use still are.
     """
     check_usable(site, model)
-    others = default_models(site.models, but=model.card.role)
+    others = default_models(site.models, but=(model.card.role,))
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kept = (*others, *_replaced(type(model.card), site.models), model)

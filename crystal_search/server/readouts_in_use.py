@@ -13,8 +13,8 @@ from crystal_search.adaptation.readout_model import rescoring_of
 from crystal_search.errors import ModelError, UnknownNameError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import Model, default_model
-from crystal_search.model_card import ClassifierCard, ReadoutCard
+from crystal_search.model import Model, features_model
+from crystal_search.model_card import ReadoutCard
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
@@ -93,7 +93,7 @@ def use_readout(
         )
     if not (model.card.proven or anyway):
         raise UserError(f"{model.card.name} is not proven better than the shipped score; --anyway takes it even so")
-    rescoring_of(model, default_model(ClassifierCard, site.models).card.sha256)
+    rescoring_of(model, features_model(site.models).card.sha256)
     install(model, site.home)
     used = ReadoutInUse(
         imager=imager, name=model.card.name, sha256=model.card.sha256, since=datetime.now(UTC).isoformat()

@@ -8,7 +8,7 @@ from pathlib import Path
 from crystal_search.card_file import card_from_json
 from crystal_search.errors import ConfigError, ResultError
 from crystal_search.model import ModelRef, cards_in, default_models_folder
-from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, ModelCard
+from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard, FirstLookCard, ModelCard
 from crystal_search.result import ImageResult, ImageScore, Result
 from crystal_search.result_reader import ROUNDED, read_result
 from crystal_search.scoring.places import misplaced
@@ -64,12 +64,29 @@ def _trouble(image: ImageResult, size: tuple[int, int] | None, cards: dict[str, 
         return f"{found.width_px} x {found.height_px} px, the picture has {size[1]} x {size[0]}"
     if trouble := _too_doubtful(found, cards.get(CrystalCard.role)):
         return trouble
-    classifier, drop = cards.get(ClassifierCard.role), cards.get(DropCard.role)
-    if not isinstance(classifier, ClassifierCard):
-        return ""
-    if trouble := _other_features(found, classifier):
+    return _trouble_of_looks(found, cards)
+
+
+def _trouble_of_looks(found: ImageScore, cards: dict[str, ModelCard]) -> str:
+    """Return what those who looked cannot have said: in doubt, of features, of where chops are."""
+    first, classifier, drop = (cards.get(kind.role) for kind in (FirstLookCard, ClassifierCard, DropCard))
+    if trouble := _too_hasty(found, first):
         return trouble
-    return misplaced(found, classifier, drop) if isinstance(drop, DropCard) else ""
+    features_of = first if found.looks else classifier
+    if isinstance(features_of, ClassifierCard) and (trouble := _other_features(found, features_of)):
+        return trouble
+    counted = first if found.looks == 1 else classifier
+    if isinstance(counted, ClassifierCard) and isinstance(drop, DropCard):
+        return misplaced(found, counted, drop)
+    return ""
+
+
+def _too_hasty(found: ImageScore, first: ModelCard | None) -> str:
+    """Return why a first look's score cannot count: it would have left the image to the classifier."""
+    if not isinstance(first, FirstLookCard) or found.looks != 1:
+        return ""
+    hasty = found.doubt > first.most_doubt + ROUNDED
+    return f"{first.name} looked alone, with a doubt of {found.doubt:g}, above {first.most_doubt:g}" if hasty else ""
 
 
 def _too_doubtful(found: ImageScore, detector: ModelCard | None) -> str:

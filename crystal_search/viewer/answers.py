@@ -142,6 +142,7 @@ class RecipeAtPlate(TypedDict):
     id: Annotated[str, "by which it is asked for"]
     classifier: Annotated[str, "what people call the classifier"]
     sha256: Annotated[str, "hash of the classifier's file"]
+    first_look: Annotated[str | None, "what people call the model that looked before it; null: none did"]
     readout: str | None
     threshold: float
 

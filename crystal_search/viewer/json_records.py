@@ -243,7 +243,7 @@ def full_auto_record(score: AutoScore, um_per_px: float | None) -> Record:
     """Return all that a machine's score says, of an image with this scale."""
     found = asdict(score.found)
     drop = found["drop"] or {"outline": None, "area_fraction": None}
-    told = ("class_probabilities", "group_peaks", "best_chops", "height_px", "width_px", "error")
+    told = ("class_probabilities", "group_peaks", "best_chops", "looks", "height_px", "width_px", "error")
     return (
         auto_record(score)
         | {"remarks": score.version.remarks if score.version else ()}

@@ -5,6 +5,7 @@ import json
 from functools import lru_cache
 
 from crystal_search.model import hashes_of
+from crystal_search.model_card import FirstLookCard
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.viewer.parameters import key_of
 
@@ -23,10 +24,12 @@ def recipe_key(recipe: Recipe) -> str:
 def recipe_record(recipe: Recipe) -> dict[str, object]:
     """Return what people tell recipes apart by."""
     classifier, readout = recipe.model("classifier"), recipe.readout
+    first = next((each.name for each in recipe.models if each.role == FirstLookCard.role), None)
     return {
         "id": recipe_key(recipe),
         "classifier": classifier.name,
         "sha256": classifier.sha256,
+        "first_look": first,
         "readout": readout.name if readout else None,
         "threshold": recipe.threshold,
     }

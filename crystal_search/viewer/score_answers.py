@@ -62,7 +62,7 @@ class MachineScore(MachineAnswer):
 class Model(TypedDict):
     """A model that played a role."""
 
-    role: Annotated[str, "`classifier`, `drop`, `image`, `crystals` or `readout`"]
+    role: Annotated[str, "`classifier`, `first_look`, `drop`, `image`, `crystals` or `readout`"]
     name: Annotated[str, "what people call it"]
     sha256: Annotated[str, "hash of its file"]
 
@@ -101,6 +101,7 @@ class ListedMachineScore(MachineScore):
     by: Annotated[Literal["machine"], "who gave it"]
     shown: Annotated[bool, "whether it is the one that plates show"]
     counts: Annotated[bool, "whether it is of the picture that the image shows now, and was not taken back"]
+    looks: Annotated[int, "1: a first look was sure and counts, 2: the classifier looked after it, 0: neither"]
     work_unit: str
     models: Annotated[list[Model], "by role"]
     best_chops: list[BestChop]

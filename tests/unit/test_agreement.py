@@ -100,6 +100,7 @@ OF_SCORES: dict[str, list[ImageScore]] = {
     "best_chops.outcome": [with_chop(number, outcome="crystal_overnucleated") for number in range(3)],
     "best_chops.probability": [with_chop(number, probability=0.85) for number in range(3)],
     "chops": [changed(chops=20), changed(chops=41)],
+    "looks": [changed(looks=1), changed(looks=2)],
     "second_opinion": [changed(second_opinion=FOUND.class_probabilities)],
     "crystals": [
         changed(crystals=None),

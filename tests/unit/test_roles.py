@@ -109,7 +109,7 @@ def test_a_version_that_does_not_know_the_role_says_so(tmp_path: Path, monkeypat
     path = crumbs(tmp_path)
     monkeypatch.delitem(ROLES, "crumbs")
     card_from_json.cache_clear()
-    known = "classifier, drop, image, crystals, readout"
+    known = "classifier, first_look, drop, image, crystals, readout"
     with pytest.raises(ModelCardError, match=f"role must be one of {known}, got 'crumbs'"):
         card_from_json(path.read_bytes())
 

@@ -1,7 +1,7 @@
 """The features of every score, in files of fixed rows that only grow (docs/feature-store.md).
 
-A store holds what one classifier and one drop locator said. Every row names the one before of its image, so that a row
-is found by image and picture without a look at the others.
+A store holds what one classifier, perhaps after one first look, and one drop locator said. Every row names the one
+before of its image, so that a row is found by image and picture without a look at the others.
 
 Whoever appends holds the services' lock. Rows come to the disk first, then the index points to them, then they count:
 what a killed run left beyond the rows that count is undone by the next, and a reader never sees it.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from crystal_search.errors import DatabaseError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import ModelRef, models_named
+from crystal_search.model import ModelRef, answering, models_named
 from crystal_search.model_card import MAX_NUMBERS
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES
 from crystal_search.server.feature_store.feature_index import FeatureIndex
@@ -29,7 +29,6 @@ from crystal_search.server.feature_store.feature_rows import Numbers, Rows, Segm
 
 STORE_FORMAT, STORE_VERSION = "crystal-search features", 1
 ABOUT, NEWEST = "about.json", "newest"
-ROLES = ("classifier", "drop")  #: of the models that features are of
 HASH_DIGITS = 16  #: of each model, in the name of a store's folder
 
 Pictures = NDArray[np.uint64]  #: (N, 2), as `feature_rows.picture_of` names pictures
@@ -37,7 +36,7 @@ Pictures = NDArray[np.uint64]  #: (N, 2), as `feature_rows.picture_of` names pic
 
 @dataclass(frozen=True, slots=True)
 class FeatureStore:
-    """What one classifier and one drop locator said of images."""
+    """What one classifier, perhaps after one first look, and one drop locator said of images."""
 
     folder: Path
     models: tuple[ModelRef, ...]  #: by role
@@ -167,21 +166,15 @@ def stores_in(folder: Path) -> list[FeatureStore]:
 
 
 def kept_store(folder: Path, models: Iterable[ModelRef]) -> FeatureStore | None:
-    """Return the store of the classifier and drop locator among `models`; None where nothing of theirs is kept.
+    """Return the store of the answers of `models`; None where nothing of theirs is kept.
 
     Raises
     ------
     DatabaseError
         If it is damaged, or cannot be read now; the other stores are not looked at.
     """
-    place = folder / _name_of(models_used(models))
+    place = folder / _name_of(answering(models))
     return _opened(place) if (place / ABOUT).exists() else None
-
-
-def models_used(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
-    """Return those of the models of which a store is."""
-    by_role = {model.role: model for model in models}
-    return tuple(by_role[role] for role in ROLES)
 
 
 def _name_of(used: Iterable[ModelRef]) -> str:
@@ -189,7 +182,7 @@ def _name_of(used: Iterable[ModelRef]) -> str:
 
 
 def store_of(folder: Path, models: Iterable[ModelRef], numbers: int) -> FeatureStore:
-    """Return the store of the classifier and drop locator among `models`, in a home's folder of features.
+    """Return the store of the answers of `models`, in a home's folder of features.
 
     It is made where there is none.
 
@@ -198,7 +191,7 @@ def store_of(folder: Path, models: Iterable[ModelRef], numbers: int) -> FeatureS
     DatabaseError
         If it cannot be made, or the one there has another number of features.
     """
-    used = models_used(models)
+    used = answering(models)
     place = folder / _name_of(used)
     with _trouble(place):
         if not (place / ABOUT).exists():
@@ -226,7 +219,7 @@ def _opened(place: Path) -> FeatureStore:
 
 def _store(read: Reader, place: Path) -> FeatureStore:
     read.format(STORE_FORMAT, STORE_VERSION)
-    store = FeatureStore(place, models_named(read, 2), read.integer("numbers", 1, MAX_NUMBERS))
+    store = FeatureStore(place, answering(models_named(read, 2)), read.integer("numbers", 1, MAX_NUMBERS))
     expected: dict[str, Any] = {"groups": [str(each) for each in GROUPS], "outcomes": [*OUTCOME_NAMES]}
     expected["row_bytes"] = store.kind.itemsize
     for key, value in expected.items():

@@ -8,9 +8,9 @@ import numpy as np
 
 from crystal_search.adaptation.labelled import Seen
 from crystal_search.errors import UnknownNameError, UserError
-from crystal_search.model import default_models
+from crystal_search.model import default_models, references
 from crystal_search.server.feature_store.feature_rows import Rows, picture_of
-from crystal_search.server.feature_store.feature_store import FeatureStore, stores_in
+from crystal_search.server.feature_store.feature_store import FeatureStore, kept_store
 from crystal_search.server.feature_store.stored_readout import seen_in
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.stored_images import StoredImage
@@ -37,10 +37,8 @@ def store_in_use(site: Installation) -> FeatureStore:
     UserError
         If there is none: they have scored nothing yet, or give no features.
     """
-    in_use = {model.card.sha256 for model in default_models(site.models)}
-    for store in stores_in(site.home.features):
-        if {model.sha256 for model in store.models} <= in_use:
-            return store
+    if store := kept_store(site.home.features, references(default_models(site.models))):
+        return store
     raise UserError(
         f"there are no features by the models in use in {site.home.features}; they come with scores, if the classifier "
         "gives any: let images be scored first"

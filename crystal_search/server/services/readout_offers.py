@@ -16,8 +16,7 @@ from crystal_search.adaptation.gain import FEW
 from crystal_search.errors import DatabaseError, ModelError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import default_model
-from crystal_search.model_card import ClassifierCard
+from crystal_search.model import features_model
 from crystal_search.outcomes import BY_NAME, Group
 from crystal_search.plurals import counted
 from crystal_search.server.home import Home
@@ -80,7 +79,7 @@ def offers(site: Installation) -> list[Offer]:
     enough = [each for each in sorted(labels) if min(crystals[each], labels[each] - crystals[each]) >= FEW]
     if not enough:
         return []
-    fits, classifier = read_fits(site.home), default_model(ClassifierCard, site.models).card.sha256
+    fits, classifier = read_fits(site.home), features_model(site.models).card.sha256
     reasons = {imager: _why(site, fits.get(imager), imager, labels[imager], classifier) for imager in enough}
     return [
         Offer(
@@ -125,7 +124,7 @@ def note_fit(site: Installation, imager: str, labels: int) -> None:
     fit = Fit(
         imager=imager,
         labels=labels,
-        classifier_sha256=default_model(ClassifierCard, site.models).card.sha256,
+        classifier_sha256=features_model(site.models).card.sha256,
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     known = read_fits(site.home) | {imager: fit}

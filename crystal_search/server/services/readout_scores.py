@@ -22,7 +22,7 @@ from crystal_search.adaptation.rescoring import Rescoring
 from crystal_search.errors import ModelError
 from crystal_search.group_rule import winning_group
 from crystal_search.metrics import Floats
-from crystal_search.model import Model, ModelRef, hashes_of, in_role, model_in_any, references
+from crystal_search.model import Model, ModelRef, answering, hashes_of, in_role, model_in_any, references
 from crystal_search.model_card import ReadoutCard
 from crystal_search.outcomes import GROUPS, OUTCOMES
 from crystal_search.result import ImageScore, RankedScore
@@ -56,9 +56,8 @@ class ReadoutAtWork:
 
     def recipe(self, models: Iterable[ModelRef]) -> Recipe:
         """Return what its scores of those models' answers are made with."""
-        read = [model for model in models if model.role in ("classifier", "drop")]
         mine = references([Model(self.card, b"")])
-        return Recipe(models=tuple(sorted([*read, *mine], key=lambda each: each.role)), threshold=SURE)
+        return Recipe(models=tuple(sorted([*answering(models), *mine], key=lambda each: each.role)), threshold=SURE)
 
 
 def readouts_at_work(site: Installation) -> list[ReadoutAtWork]:

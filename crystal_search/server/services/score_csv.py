@@ -24,7 +24,7 @@ COLUMNS = (
     *("plate", "well", "drop", "inspection", "path"),
     *("outcome", "score_number", "group", "probability", "above_threshold"),
     *(f"p_{group}" for group in GROUPS),
-    *("second_group", "second_probability", "crystals_found", "longest_px"),
+    *("looks", "second_group", "second_probability", "crystals_found", "longest_px"),
     *("drop_found", "drop_top", "drop_left", "drop_bottom", "drop_right"),
     *("classifier", "threshold", "work_unit", "image_id", "classifier_sha256", "drop_sha256", "scored_at", "error"),
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from crystal_search.errors import ModelError
+from crystal_search.model import answering
 from crystal_search.result import RankedScore
 from crystal_search.server.home import Home
 from crystal_search.server.imagers import Imagers
@@ -65,7 +66,7 @@ class ShownScores:
 
 def reads(readout: Recipe, shipped: Recipe) -> bool:
     """Tell whether the scores of a readout's recipe are of the answers of the models of another recipe."""
-    return all(readout.model(role) == shipped.model(role) for role in ("classifier", "drop"))
+    return answering(readout.models) == answering(shipped.models)
 
 
 def _told_by(machine: Sequence[AutoScore], score: AutoScore) -> AutoScore:

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.errors import DatabaseError
-from crystal_search.model import ModelRef
+from crystal_search.model import ModelRef, answering
 from crystal_search.sentinel.strange_images import FALSE_ALARMS, ordinary
 from crystal_search.sentinel.strange_often import strange_often
 from crystal_search.server.feature_store.feature_rows import Numbers, picture_of
-from crystal_search.server.feature_store.feature_store import ROLES, FeatureStore, kept_store
-from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase, Recipe
+from crystal_search.server.feature_store.feature_store import FeatureStore, kept_store
+from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.imaging.stored_images import StoredImage
 from crystal_search.server.installation import Installation
 from crystal_search.server.services import strange_records
@@ -48,7 +48,7 @@ def compare(site: Installation, scored: Sequence[DropScores]) -> None:
     by_imager: defaultdict[str, list[tuple[tuple[ModelRef, ...], StoredImage]]] = defaultdict(list)
     for drop in scored:
         if drop.current:
-            by_imager[site.imagers.of(drop.image)].append((_models_of(drop.current.recipe), drop.image))
+            by_imager[site.imagers.of(drop.image)].append((answering(drop.current.recipe.models), drop.image))
     for imager, found in by_imager.items():
         _compare_one(site, imager, found)
 
@@ -86,10 +86,6 @@ def _noticed(kind: str, by: StrangeImage, began: StrangeImage) -> Noticed:
 
 def _distances(record: StrangeRecord) -> int:
     return len(record.learnt_ids) // 2
-
-
-def _models_of(recipe: Recipe) -> tuple[ModelRef, ...]:
-    return tuple(recipe.model(role) for role in ROLES)
 
 
 def _go_on(folder: Path, record: StrangeRecord, store: FeatureStore, images: Sequence[StoredImage]) -> None:

@@ -5,8 +5,10 @@ import { el } from "./dom.js";
 import { atThreshold, autoBadge, disagrees, groups, handBadge, momentText, outcomeOf, outcomes, peopleDiffer, percent, recipeText, shortLabel, takenText } from "./words.js";
 
 const model = (score) => {
-  const { name: classifier, sha256 } = score.models.find((each) => each.role === "classifier");
-  return recipeText({ ...score, classifier, sha256, threshold: score.setting ?? score.threshold });
+  const by = (role) => score.models.find((each) => each.role === role);
+  const alone = score.looks === 1;
+  const { name: classifier, sha256 } = by(alone ? "first_look" : "classifier");
+  return recipeText({ ...score, classifier, sha256, alone, first_look: alone ? null : by("first_look")?.name, threshold: score.setting ?? score.threshold });
 };
 
 function verdict(badge, outcome, probability, who, kind = "") {

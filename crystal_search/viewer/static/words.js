@@ -23,7 +23,7 @@ export const percent = (probability) => (probability === null || probability ===
 export const atThreshold = (threshold, settings) => `at threshold ${percent(threshold)}, the setting is ${settings.map(percent).join(" and ")}`;
 
 /** "ours-2 · 1a2b3c4d · threshold 85 %" */
-export const recipeText = ({ classifier, sha256, readout, threshold }) => `${readout ? `readout ${readout} of ` : ""}${classifier} · ${sha256.slice(0, 8)} · threshold ${percent(threshold)}`;
+export const recipeText = ({ classifier, sha256, readout, first_look: first, alone, threshold }) => `${readout ? `readout ${readout} of ` : ""}${classifier} · ${sha256.slice(0, 8)}${alone ? ", a first look that was sure" : first ? ` after a first look by ${first}` : ""} · threshold ${percent(threshold)}`;
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const twoDigits = (number) => String(number).padStart(2, "0");

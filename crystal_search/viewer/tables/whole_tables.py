@@ -26,6 +26,7 @@ _FOUND = (
     "probability",
     "above_threshold",
     *(f"p_{group}" for group in GROUPS),
+    "looks",
     "second_group",
     "second_probability",
     "drop_found",

@@ -59,6 +59,8 @@ def _differences(a: ImageScore, b: ImageScore, tolerance: Tolerance) -> Iterator
         yield from _other_drop(a.drop, b.drop, (a.height_px, a.width_px))
     if (a.outcome, a.above_threshold) != (b.outcome, b.above_threshold):
         yield f"{a.outcome} and {b.outcome}, or not the same about the threshold"
+    if a.looks != b.looks:
+        yield f"{a.looks} and {b.looks} looks"
     if min(a.chops, b.chops) < LEAST_CHOPS * max(a.chops, b.chops):
         yield f"{a.chops} and {b.chops} chops"
     yield from _other_numbers(a, b, tolerance.probability)

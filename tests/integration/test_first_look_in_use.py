@@ -1,0 +1,153 @@
+"""A first look put to use: packed, asked by the client, kept in the ledger with its features, and forgotten."""
+
+import csv
+from dataclasses import fields, replace
+from pathlib import Path
+
+import onnx
+import pytest
+
+from crystal_search.demo.truth import plate_folder
+from crystal_search.errors import ModelMismatchError
+from crystal_search.exit_codes import OK, USAGE
+from crystal_search.main import main
+from crystal_search.model import (
+    default_model,
+    default_models,
+    default_models_folder,
+    read_card,
+    read_model,
+    references,
+    sha256_of,
+    write_model,
+)
+from crystal_search.model_card import ClassifierCard, FirstLookCard
+from crystal_search.scoring.pipeline import loaded, score_data
+from crystal_search.server.engines.local_engine import LocalEngine
+from crystal_search.server.feature_store.feature_store import kept_store, stores_in
+from crystal_search.server.installation import opened, recipe_of
+from crystal_search.server.readouts_in_use import use_readout
+from crystal_search.server.services.create_work import create_work
+from crystal_search.server.services.imager_features import store_in_use
+from crystal_search.work_unit import Parameters
+from tests.integration.test_models import finish, home_with
+from tests.readout_site import OURS, readout_model
+from tests.service_site import auto_scores
+
+WELLS = [plate_folder() / name for name in ("demo_01D_1.jpg", "demo_05D_1.jpg", "demo_08B_1.jpg", "demo_11C_1.jpg")]
+
+
+def half_width(folder: Path, most_doubt: float) -> Path:
+    """Write the shipped classifier as a first look at half the width, another file; return its card's path."""
+    usual = default_model(ClassifierCard)
+    graph = onnx.load_from_string(usual.onnx)
+    graph.doc_string = "looks first"
+    told = {each.name: getattr(usual.card, each.name) for each in fields(usual.card)}
+    card = FirstLookCard(**told | {"name": "half-1", "working_width_px": 612, "most_doubt": most_doubt})
+    return write_model(graph.SerializeToString(), card, folder)
+
+
+def rows_in(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(("most_doubt", "looks"), [(0.99, 1), (0.0, 2)])
+def test_every_client_looks_first_until_the_first_look_is_forgotten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], most_doubt: float, looks: int
+) -> None:
+    home = home_with(1, tmp_path)
+    card = str(half_width(tmp_path / "out", most_doubt))
+    with opened(home) as site, LocalEngine(site.home, site.settings, site.models) as engine:
+        create_work(site, recipe_of(site))
+        finish(site, engine)
+        alone = store_in_use(site)
+        assert main(["models", "use", card, "--as", "classifier", "--home", str(home)]) == USAGE
+        assert "half-1 is a first look, not a classifier" in capsys.readouterr().err
+        assert main(["models", "use", card, "--anyway", "--home", str(home)]) == OK
+        create_work(site, recipe_of(site))
+        finish(site, engine)
+        (scores,) = auto_scores(site).values()
+        first, second = (each.found for each in scores)
+        assert [model.role for model in scores[1].recipe.models] == ["classifier", "drop", "first_look"]
+        assert (first.looks, second.looks) == (0, looks)
+        assert (second.class_probabilities == first.class_probabilities) == (looks == 2)
+        stores = stores_in(site.home.features)
+        assert [[model.role for model in each.models] for each in (alone, store_in_use(site))] == [
+            ["classifier", "drop"],
+            ["first_look", "classifier", "drop"],
+        ]
+        assert [each.count for each in stores] == [1, 1]
+        one, other = (next(each.blocks())[0] for each in (alone, store_in_use(site)))
+        assert (one["features"] != other["features"]).any()
+        assert main(["models", "forget", "half-1", "--home", str(home)]) == OK
+        assert [model.role for model in recipe_of(site).models] == ["classifier", "drop"]
+        assert store_in_use(site).folder == alone.folder
+        told = [row["looks"] for path in sorted(site.home.scored.glob("*.csv")) for row in rows_in(path)]
+        assert sorted(told) == ["", str(looks)]
+
+
+def test_files_of_ones_own_are_looked_at_as_clients_do(tmp_path: Path) -> None:
+    card, table = half_width(tmp_path / "out", 0.5), tmp_path / "scores.csv"
+    words = ["score", *map(str, WELLS), "--first-look", str(card), "--csv", str(table), "--workers", "1"]
+    assert main(words) == OK
+    told = [(row["outcome"], row["looks"]) for row in rows_in(table)]
+    both = loaded([*default_models(default_models_folder()), read_model(card)])
+    alone = replace(both, first_look=None)
+    found = [score_data(path.read_bytes(), both, Parameters())[0] for path in WELLS]
+    assert told == [(each.outcome, str(each.looks)) for each in found]
+    assert {each.looks for each in found} == {1, 2}
+    for path, each in zip(WELLS, found, strict=True):
+        by_classifier = score_data(path.read_bytes(), alone, Parameters())[0]
+        assert each.looks == 1 or each.group_peaks == by_classifier.group_peaks
+        assert each.packed_features != by_classifier.packed_features
+        assert len(each.packed_features) == len(by_classifier.packed_features)
+
+
+def test_a_card_that_is_no_first_looks_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["score", str(WELLS[0]), "--first-look", "dense-crystals-3", "--csv", str(tmp_path / "scores.csv")]
+    assert main(words) != OK
+    assert "dense-crystals-3 is a crystal detector, expected a first look" in capsys.readouterr().err
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_use_compares_both_looks_with_the_classifier_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = home_with(1, tmp_path)
+    card = half_width(tmp_path / "out", 0.05)
+    assert main(["models", "use", str(card), "--home", str(home)]) == OK
+    said = capsys.readouterr().out
+    assert "comparing it with squeezenet-wells-2 on 48 wells of the demo plate" in said
+    assert "half-1" in said
+    with opened(home) as site:
+        assert kept_store(site.home.features, references(default_models(site.models))) is None
+        assert sha256_of(read_model(card).onnx) in {model.sha256 for model in recipe_of(site).models}
+
+
+def test_a_readout_reads_who_looks_first(tmp_path: Path) -> None:
+    home = home_with(1, tmp_path)
+    card = half_width(tmp_path / "out", 0.5)
+    readouts = [readout_model(tmp_path, "ours"), readout_model(tmp_path, "other", classifier=read_card(card).sha256)]
+    assert main(["models", "use", str(card), "--anyway", "--home", str(home)]) == OK
+    with opened(home) as site:
+        with pytest.raises(ModelMismatchError, match="ours reads the answers of the classifier"):
+            use_readout(site, readouts[0], OURS)
+        assert use_readout(site, readouts[1], OURS).name == "other"
+
+
+def test_both_looks_are_evaluated_beside_the_classifier_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = half_width(tmp_path / "out", 0.5)
+    words = [
+        "evaluate",
+        str(card),
+        "squeezenet-wells-2",
+        "--demo-plate",
+        "--wells",
+        "8",
+        "--out",
+        str(tmp_path / "page"),
+    ]
+    assert main(words) == OK
+    assert "half-1" in capsys.readouterr().out
+    assert (tmp_path / "page" / "index.html").exists()
