@@ -28,7 +28,7 @@ from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.named_models import named_model
 from crystal_search.scoring.crystals_in_drop import is_in_drop
-from crystal_search.scoring.looks import chops_in_drop
+from crystal_search.scoring.looking import chops_in_drop
 from crystal_search.scoring.pipeline import Models
 from crystal_search.training.crystal_source import truth_of
 from crystal_search.unet_drop.locate import locate_drop

@@ -23,7 +23,7 @@ from crystal_search.model import default_models_folder, in_role, model_in_any, s
 from crystal_search.model_card import ROLES
 from crystal_search.result import ImageResult, Overlay, Result, image_result_to_json, write_result
 from crystal_search.result_reader import check_overlay, image_result_from_json
-from crystal_search.scoring.looks import Stopwatch
+from crystal_search.scoring.looking import Stopwatch
 from crystal_search.scoring.overlay import overlay_jpeg
 from crystal_search.scoring.pipeline import Models, loaded, score_data
 from crystal_search.work_unit import WorkUnit, WorkUnitImage, image_bytes, manifest_to_json, read_work_unit

@@ -26,7 +26,7 @@ from crystal_search.images import DecodedImage, decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
-from crystal_search.scoring.looks import chops_in_drop
+from crystal_search.scoring.looking import chops_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import CRYSTALS_FROM
 

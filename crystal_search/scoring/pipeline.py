@@ -13,7 +13,7 @@ from crystal_search.result import DropRegion, ImageScore
 from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
 from crystal_search.scoring.image_opinion import class_opinion
-from crystal_search.scoring.looks import LocatedImage, Stopwatch, looked
+from crystal_search.scoring.looking import LocatedImage, Stopwatch, looked
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import Parameters
 

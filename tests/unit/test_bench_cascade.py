@@ -12,7 +12,7 @@ from crystal_search.inference import OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard
 from crystal_search.outcomes import GROUPS
-from crystal_search.scoring.looks import scored_chops
+from crystal_search.scoring.looking import scored_chops
 from crystal_search.work_unit import Parameters
 
 CRYSTALS = Look(group=0, peaks=(0.95, 0.1, 0.1, 0.9), cpu_s=0.04)

@@ -38,7 +38,7 @@ from crystal_search.result_crystals import (
 from crystal_search.result_reader import image_result_from_json
 from crystal_search.scoring.chops_around import ChopsAround, chops_around
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
-from crystal_search.scoring.looks import scored_chops
+from crystal_search.scoring.looking import scored_chops
 from crystal_search.scoring.pipeline import Models, loaded, score_data, score_image
 from crystal_search.scoring.ranking import group_columns
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop

@@ -161,7 +161,7 @@ def test_a_drop_locator_reads_grey_images() -> None:
 
 def test_a_role_of_a_newer_version_is_refused_by_name() -> None:
     newer = card_to_json(card()).replace('"classifier"', '"oracle"').encode()
-    with pytest.raises(ModelCardError, match="classifier, drop, image, crystals, readout, got 'oracle'"):
+    with pytest.raises(ModelCardError, match="classifier, first_look, drop, image, crystals, readout, got 'oracle'"):
         card_from_json(newer)
 
 

@@ -72,7 +72,7 @@ def test_a_work_unit_of_version_1_is_read_as_well(tmp_path: Path) -> None:
         ([], "models must be one model for each role, of classifier and drop at least"),
         (
             [{"role": "oracle", "name": "", "sha256": "a" * 64}],
-            "one of classifier, drop, image, crystals, readout, got 'oracle'",
+            "one of classifier, first_look, drop, image, crystals, readout, got 'oracle'",
         ),
         ([{"role": "drop", "name": "", "sha256": "a" * 64}] * 2, "models must be one model for each role"),
         ([{"role": "drop", "name": "", "sha256": "a"}], "sha256 must be like"),
