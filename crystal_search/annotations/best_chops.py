@@ -11,7 +11,8 @@ from pathlib import Path
 
 from crystal_search.annotations.annotated_image import AnnotatedImage, AnnotatedObject, Boxed, Edges
 from crystal_search.columns import plain
-from crystal_search.direct.scored_files import Job, inputs, once, scored
+from crystal_search.direct.named_images import inputs, once
+from crystal_search.direct.scored_files import Job, scored
 from crystal_search.errors import UnknownNameError, UserError
 from crystal_search.model import read_card
 from crystal_search.outcomes import BY_NAME

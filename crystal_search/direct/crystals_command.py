@@ -21,7 +21,8 @@ from crystal_search.direct.crystal_stacks import stacked_rows
 from crystal_search.direct.dispenser_files import add_lists, lists_of, places_of, write_lists
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_drops import NamedDrops
-from crystal_search.direct.scored_files import inputs, make_folder, once, overlay_name
+from crystal_search.direct.named_images import inputs, once
+from crystal_search.direct.scored_files import make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, SAY_SCALE, TARGET_COLUMNS, dispense_rows, target_rows
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole

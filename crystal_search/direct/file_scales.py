@@ -52,6 +52,9 @@ class FileScales:
         return None if said is None else FileScale(um_per_px=said, said_by=FILE)
 
 
+UNTOLD = FileScales()  #: nobody says any; files may
+
+
 def scales_of(told: float | None, home: Path | None) -> FileScales:
     """Return the scales that an option and the settings of an installation say.
 

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,15 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.columns import Cell
-from crystal_search.direct.scored_files import (
-    inputs,
-    least_for_crystals,
-    models_in,
-    row,
-    score_file,
-    to_use,
-    told_once,
-)
+from crystal_search.direct.file_scales import FileScales, scales_of
+from crystal_search.direct.named_images import inputs, told_once
+from crystal_search.direct.scored_files import least_for_crystals, models_in, row, score_file, to_use
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import from_array
 from crystal_search.processes import processors
@@ -42,6 +36,7 @@ class LoadedModels:
 
     networks: Models
     parameters: Parameters
+    scales: FileScales = field(default_factory=FileScales)  #: what an installation says of its images' scales
 
 
 def load(
@@ -54,8 +49,8 @@ def load(
     folder
         Of models; by default those that come with the package.
     home
-        The folder of an installation: its models in use, its threshold and its ``crystals_from``, so that scores are
-        those it would give.
+        The folder of an installation: its models in use, its threshold, its ``crystals_from`` and the scales of its
+        imagers, so that scores are those it would give.
     threshold
         The probability that a group must reach in a chop to count for the image, in (0, 1]; by default the
         installation's, else 0.85.
@@ -82,7 +77,7 @@ def load(
     place = None if home is None else Path(home)
     models, least = to_use(None if folder is None else Path(folder), place, threshold)
     parameters = Parameters(threshold=least, crystals_from=least_for_crystals(place, None))
-    return LoadedModels(models_in(models), parameters)
+    return LoadedModels(models_in(models), parameters, scales_of(None, place))
 
 
 _usual = cache(load)
@@ -169,7 +164,7 @@ def score_many(
     """
     chosen = models or _usual()
     named = [images] if isinstance(images, str | os.PathLike) else images
-    one = partial(score_file, models=chosen.networks, parameters=chosen.parameters)
+    one = partial(score_file, models=chosen.networks, parameters=chosen.parameters, scales=chosen.scales)
     paths, again = told_once(inputs([Path(each) for each in named]))
     if again:
         warnings.warn(again, stacklevel=2)

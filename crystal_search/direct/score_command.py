@@ -9,7 +9,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from tqdm import tqdm
 from crystal_search.adaptation.rescoring import NOTHING
 from crystal_search.arguments import count, fraction, micrometres, probability
 from crystal_search.columns import plain
+from crystal_search.direct.file_scales import scales_of
+from crystal_search.direct.named_images import inputs, once
 from crystal_search.direct.rescored_files import READOUT_COLUMNS, rescored_rows, used_readout
 from crystal_search.direct.scored_files import (
     COLUMNS,
@@ -25,12 +26,10 @@ from crystal_search.direct.scored_files import (
     Job,
     Scored,
     csv_row,
-    inputs,
     installed_at,
     least_for_crystals,
     make_folder,
     models_in,
-    once,
     scored,
     to_use,
 )
@@ -80,7 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"installation's, else {CRYSTALS_FROM})",
     )
     parser.add_argument(
-        "--um-per-px", type=micrometres, metavar="UM", help="micrometres a pixel of the images as stored"
+        "--um-per-px",
+        type=micrometres,
+        metavar="UM",
+        help="micrometres a stored pixel (default: settings, else the file)",
     )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
 
@@ -107,14 +109,14 @@ def run(arguments: argparse.Namespace) -> None:
     )
     known = partial(installed_at, arguments.home, arguments.models)
     named = tuple(_cards_named(arguments, known))
-    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, named=named)
+    scales = scales_of(arguments.um_per_px, arguments.home)
+    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, named=named, scales=scales)
     reads = models_in(job.models, job.named).gives_features.card  # an error here, not in each worker
     used = None if arguments.readout is None else used_readout(arguments.readout, known, reads.sha256)
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()
-    told = (replace(each, um_per_px=arguments.um_per_px) for each in _found(paths, job, arguments.workers))
-    found = tally.counting(told)
+    found = tally.counting(_found(paths, job, arguments.workers))
     rows = rescored_rows(found, used, tally.answers) if used else map(csv_row, found)
     if arguments.csv:
         _write(arguments.csv, READOUT_COLUMNS if used else COLUMNS, rows)

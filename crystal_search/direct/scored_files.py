@@ -2,25 +2,24 @@
 
 import os
 import stat
-import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from crystal_search.columns import PLACES, Cell, written
+from crystal_search.direct.file_scales import UNTOLD, FileScales
 from crystal_search.errors import ImageError, UserError
-from crystal_search.files import is_housekeeping, write_whole
+from crystal_search.files import write_whole
 from crystal_search.formats.picture import MAX_BYTES
 from crystal_search.hostile_json import printable
-from crystal_search.images import SUFFIXES, DecodedImage
+from crystal_search.images import DecodedImage
 from crystal_search.model import Model, default_models, default_models_folder, in_role, read_model
 from crystal_search.model_card import CrystalCard
 from crystal_search.named_models import ModelAtHand, models_at_hand, named_model
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
-from crystal_search.plurals import counted
 from crystal_search.processes import in_order, pool_of
 from crystal_search.result import ImageScore
 from crystal_search.score_cells import score_cells
@@ -39,8 +38,6 @@ COLUMNS = (
     *("classifier", "seconds", "remarks", "error"),
 )
 NOT_SCORED = "not_scored"
-MASKS = (".mask.png", ".outcomes.png")  #: of ``NAME.mask.png``, which belongs to the image ``NAME``
-RENDERED, SHEETS = "checksums.sha256", ("contact-sheet.png", "histograms.png")  #: of a folder of `render`
 #: In the CSV file; six in all other columns.
 DECIMALS = {"probability": 4, "second_probability": 4, "seconds": 3, "longest_px": 1, "longest_um": 1}
 WITHOUT_DROP = 0.5  #: by which the whole image counts where no drop was found
@@ -55,6 +52,7 @@ class Job:
     parameters: Parameters
     overlays: Path | None
     named: tuple[Path, ...] = ()  #: cards of models in the place of those that play their roles
+    scales: FileScales = field(default_factory=FileScales)  #: what is known of them beside what files say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +66,7 @@ class Scored:
     seconds: float
     remarks: tuple[str, ...] = ()  #: what was overlooked or chosen while the picture was read
     overlay_error: str = ""  #: which picture with frames could not be written, and why
-    um_per_px: float | None = None  #: micrometres a stored pixel, where somebody told
+    um_per_px: float | None = None  #: micrometres a stored pixel; None where nobody says it, or it has no crystals
     was_read: bool = True  #: whether an error of the score is about what the file holds, and not about getting at it
 
     @property
@@ -162,7 +160,14 @@ def least_for_crystals(home: Path | None, said: float | None) -> float:
     return (Settings() if home is None else read_settings(Home(home).found().settings)).crystals_from
 
 
-def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: Path | None = None) -> Scored:
+def score_file(
+    path: Path,
+    models: Models,
+    parameters: Parameters,
+    *,
+    overlay: Path | None = None,
+    scales: FileScales = UNTOLD,
+) -> Scored:
     """Score one image file, and write its picture with frames to `overlay` if one is wanted.
 
     Whatever is wrong with the file is its score's error: one image must not take the others' rows with it. Only what
@@ -172,11 +177,13 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
     peaks: tuple[float, ...] = ()
     image = None
     remarks: tuple[str, ...] = ()
+    scale = None
     try:
         data = content_in(path)
         score, image = score_data(data, models, parameters)
         remarks = remarks_on(data, image) if image else ()
         peaks = peaks_for_ranking(score, image, models, parameters)
+        scale = scales.of(path, data) if score.crystals else None
         was_read = True
     except OSError as error:
         score = unreadable(f"cannot read the {'folder' if os.path.isdir(path) else 'file'}: {error.strerror}")
@@ -191,6 +198,7 @@ def score_file(path: Path, models: Models, parameters: Parameters, *, overlay: P
         seconds=time.perf_counter() - start,
         remarks=remarks,
         overlay_error=trouble,
+        um_per_px=scale.um_per_px if scale else None,
         was_read=was_read,
     )
 
@@ -231,7 +239,7 @@ def _score_in_worker(entry: tuple[int, Path]) -> Scored:
     number, path = entry
     job, models = _worker["job"]
     overlay = job.overlays / overlay_name(number, path) if job.overlays else None
-    return score_file(path, models, job.parameters, overlay=overlay)
+    return score_file(path, models, job.parameters, overlay=overlay, scales=job.scales)
 
 
 def overlay_name(number: int, path: Path) -> str:
@@ -276,69 +284,6 @@ def peaks_for_ranking(
 def unreadable(reason: str) -> ImageScore:
     """Return the score of an image that could not be scored."""
     return ImageScore(height_px=0, width_px=0, error=printable(reason))
-
-
-def inputs(arguments: Sequence[Path]) -> list[Path]:
-    """Return the images to score, in the order given; a folder stands for its images, sorted, at any depth.
-
-    A folder that may not be read stands for itself, so that whoever looks at the answers learns of it.
-
-    Raises
-    ------
-    UserError
-        If there is nothing to score.
-    """
-    found: list[Path] = []
-    for path in arguments:
-        found += _images_in(path) if os.path.isdir(path) else [path]
-    if not found:
-        raise UserError(f"no images in {', '.join(map(str, arguments))}; images end in {', '.join(SUFFIXES)}")
-    return found
-
-
-def once(paths: Iterable[Path]) -> list[Path]:
-    """Return each file once, where it is named first, and warn of those that are named again, by whatever path."""
-    files, said = told_once(paths)
-    if said:
-        sys.stderr.write(f"warning: {said}\n")
-    return files
-
-
-def told_once(paths: Iterable[Path]) -> tuple[list[Path], str]:
-    """Return each file once, where it is named first, and what is to be said of those that are named again, if any."""
-    first: dict[str, Path] = {}
-    again = [path for path in paths if first.setdefault(os.path.realpath(path), path) is not path]
-    if not again:
-        return list(first.values()), ""
-    named = f"{counted(len(again), 'image')} {'was' if len(again) == 1 else 'were'} named again"
-    return list(first.values()), f"{named}, as {printable(str(again[0]))}; each is looked at once"
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """Return its images with what cannot be looked at: closed folders, links that lead nowhere, pipes called as images.
-
-    What file servers keep there, what is hidden, and what `render` writes beside its images, is passed over.
-    """
-    closed: list[Path] = []
-    images: list[Path] = []
-    for inside, folders, names in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
-        folders[:] = [each for each in folders if not is_housekeeping(each)]
-        there = frozenset(map(str.lower, names))
-        images += [Path(inside) / name for name in names if _is_shown(name.lower(), there)]
-    return sorted([*closed, *images])
-
-
-def _is_shown(name: str, names: Collection[str]) -> bool:
-    """Tell whether a file is an image of its folder, in which there are files of these names, all in small letters.
-
-    >>> [each for each in ("a.jpg", "a.mask.png", "b.mask.png") if _is_shown(each, ("a.jpg", "a.mask.png"))]
-    ['a.jpg', 'b.mask.png']
-    """
-    if not name.endswith(SUFFIXES) or is_housekeeping(name):
-        return False
-    masked = next((name.removesuffix(each) for each in MASKS if name.endswith(each)), None)
-    is_mask = masked is not None and any(f"{masked}{each}" in names for each in SUFFIXES)
-    return not (is_mask or (name in SHEETS and RENDERED in names))
 
 
 def scored(paths: Iterable[Path], job: Job, *, workers: int) -> Iterator[Scored]:

@@ -16,7 +16,7 @@ from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, OBJECTS, PackedDataset, WellRow
 from crystal_search.datasets.rendering import ROTA, Rendering
 from crystal_search.demo.truth import plate_folder, read_truth
-from crystal_search.direct.scored_files import once
+from crystal_search.direct.named_images import once
 from crystal_search.errors import ImageError, UserError
 from crystal_search.evaluation.label_table import LabelledFile, group_labelled, read_labels
 from crystal_search.images import SUFFIXES, Colour, DecodedImage, decode

@@ -10,7 +10,8 @@ import numpy as np
 from tqdm import tqdm
 
 from crystal_search.adaptation.labelled import Labelled, Seen, seen_of
-from crystal_search.direct.scored_files import Job, inputs, once, scored
+from crystal_search.direct.named_images import inputs, once
+from crystal_search.direct.scored_files import Job, scored
 from crystal_search.errors import UserError
 from crystal_search.evaluation.label_table import LabelledFile
 from crystal_search.result import ImageScore

@@ -12,8 +12,9 @@ from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.teaching import asked_for
 from crystal_search.arguments import count
 from crystal_search.columns import Cell, csv_text
+from crystal_search.direct.named_images import inputs, once
 from crystal_search.direct.plates_in_paths import plates_in
-from crystal_search.direct.scored_files import Job, inputs, once, to_use
+from crystal_search.direct.scored_files import Job, to_use
 from crystal_search.errors import UserError
 from crystal_search.evaluation.label_material import answers_to, as_listed, labelled_of
 from crystal_search.evaluation.label_table import LabelledFile, read_labels, refuse_to_lose_labels

@@ -14,7 +14,7 @@ from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
 from crystal_search.direct.file_scales import FileScales, scales_of
-from crystal_search.direct.scored_files import inputs, once
+from crystal_search.direct.named_images import inputs, once
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole

@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 
+import crystal_search as cs
 from crystal_search.demo.truth import plate_folder
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
@@ -13,6 +15,7 @@ from crystal_search.model import default_models, default_models_folder, read_mod
 from crystal_search.result_crystals import MAX_CRYSTALS
 from crystal_search.scoring.pipeline import loaded, score_data
 from crystal_search.server.engines.local_engine import LocalEngine
+from crystal_search.server.home import Home
 from crystal_search.server.installation import opened, recipe_of
 from crystal_search.server.services.create_work import create_work
 from crystal_search.work_unit import Parameters
@@ -77,6 +80,26 @@ def test_files_of_ones_own_are_searched_by_a_detector_that_is_named(tmp_path: Pa
     assert found.crystals
     assert int(row["crystals_found"]) == len(found.crystals)
     assert float(row["longest_um"]) == pytest.approx(2 * float(row["longest_px"]), abs=0.1)
+
+
+def test_the_scale_of_scores_is_that_of_the_option_else_of_the_settings_else_of_the_file(tmp_path: Path) -> None:
+    card, picture = tiny_detector(tmp_path / "out"), tmp_path / "a.jpg"
+    with Pillow.open(WELL) as image:
+        image.save(picture, quality="keep", dpi=(10160, 10160))  # 2.5 um a pixel
+    home = Home(tmp_path / "home").made()
+    home.settings.write_text('[micrometres_per_pixel]\n"all images" = 4\n')
+    words = ["score", str(picture), "--detector", str(card), "--csv", str(tmp_path / "scores.csv"), "--workers", "1"]
+    for said, um_per_px in (
+        ([], 2.5),
+        (["--home", str(home.path)], 4),
+        (["--home", str(home.path), "--um-per-px", "2"], 2),
+    ):
+        assert main([*words, *said]) == OK
+        (row,) = rows_in(tmp_path / "scores.csv")
+        assert float(row["longest_um"]) == pytest.approx(um_per_px * float(row["longest_px"]), rel=1e-2)
+    assert main(["models", "use", str(card), "--home", str(home.path)]) == OK
+    (told,) = cs.score_many(picture, cs.load(home=home.path))
+    assert told["longest_um"] == pytest.approx(4 * float(told["longest_px"] or 0))
 
 
 def test_a_card_that_is_no_detectors_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

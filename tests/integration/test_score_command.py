@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from crystal_search.direct import scored_files
+from crystal_search.direct.named_images import inputs
 from crystal_search.direct.python_interface import load
-from crystal_search.direct.scored_files import COLUMNS, Job, Scored, inputs, least_for_crystals, scored, to_use
+from crystal_search.direct.scored_files import COLUMNS, Job, Scored, least_for_crystals, scored, to_use
 from crystal_search.errors import UserError
 from crystal_search.main import main
 from crystal_search.model import IN_USE, default_models_folder

@@ -6,7 +6,8 @@ import pytest
 
 import crystal_search as cs
 from crystal_search.demo.truth import plate_folder
-from crystal_search.direct.scored_files import Job, inputs, once
+from crystal_search.direct.named_images import inputs, once
+from crystal_search.direct.scored_files import Job
 from crystal_search.errors import UserError
 from crystal_search.evaluation import label_material, teach_command
 from crystal_search.evaluation.known_images import photographs
