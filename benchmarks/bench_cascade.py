@@ -2,20 +2,24 @@
 
 Rendered wells are scored twice: by a first look, and by the classifier in use. Where the first look is in doubt, the
 classifier's score would count, and its time too. One thread, CPU time from the decoded image to the score. Without CARD
-the first look is the classifier in use at half its width.
+the first look is the classifier in use at half its width. With the card of a first look its own limit of doubt comes
+first, and what an archive costs by it beside the paper's way, from the bytes of the well of `benchmarks.bench_scoring`.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.bench_scoring import DRAWN, DROP_PX
+from benchmarks.paper_way import padded_twin, paper_probabilities
 from benchmarks.table import Row, table
+from benchmarks.wells import drawn_jpeg
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.evaluation.known_images import KnownImage, dataset_truth
@@ -24,10 +28,10 @@ from crystal_search.images import WORKING_WIDTH_PX, DecodedImage, to_grey
 from crystal_search.inference import OnnxNetwork
 from crystal_search.metrics import Floats, auroc_by_weights
 from crystal_search.model import Model, default_model, in_role, read_model
-from crystal_search.model_card import ClassifierCard, DropCard
+from crystal_search.model_card import ClassifierCard, DropCard, FirstLookCard
 from crystal_search.outcomes import GROUPS, THRESHOLD, Group
 from crystal_search.result import ImageScore
-from crystal_search.scoring.pipeline import Models, first_opinion, loaded
+from crystal_search.scoring.pipeline import Models, first_opinion, loaded, score_data
 from crystal_search.unet_drop.locate import locate_drop
 from crystal_search.work_unit import Parameters
 
@@ -35,6 +39,7 @@ from crystal_search.work_unit import Parameters
 ARCHIVE = {Group.CRYSTAL: 0.07, Group.PRECIPITATE: 0.35, Group.OTHER: 0.08, Group.CLEAR: 0.5}
 LIMITS = (1.0, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.0)  #: of doubt, above which there is a second look
 WANTED_S = 0.1  #: CPU time of a well of an archive, at most
+WANTED_RATIO = 50  #: of the paper's way over that, at least
 CRYSTAL = GROUPS.index(Group.CRYSTAL)
 
 
@@ -126,6 +131,40 @@ def wells_of(images: Iterable[KnownImage], first: Models, second: Models) -> Ite
             yield Well(group=truth, first=looks[0][0], second=looks[1][0], before_s=before_s)
 
 
+def beside_the_paper(first: Model[FirstLookCard], share: float, repeats: int = 5) -> Iterator[Row]:
+    """Yield what a well of an archive costs both ways, of which `share` are looked at twice, in turns, one thread."""
+    usual, drop = default_model(ClassifierCard), default_model(DropCard)
+    alone, both = (
+        loaded([usual, drop, replace(first, card=replace(first.card, most_doubt=doubt))]) for doubt in (1.0, -1.0)
+    )
+    twins = Models(OnnxNetwork(padded_twin(usual)), both.drop)
+    data = drawn_jpeg(drop_px=DROP_PX)
+    ways: dict[str, Callable[[], object]] = {
+        "first": lambda: score_data(data, alone, Parameters()),
+        "both": lambda: score_data(data, both, Parameters()),
+        "paper": lambda: paper_probabilities(data, twins, DRAWN, width_px=None),
+    }
+    times: dict[str, list[float]] = {way: [] for way in ways}
+    for way in [*ways] * repeats:
+        start = time.process_time()
+        ways[way]()
+        times[way].append(time.process_time() - start)
+    one_s, two_s, paper_s = (float(np.median(each)) for each in times.values())
+    mean_s = (1 - share) * one_s + share * two_s
+    yield Row("one well from its bytes: first look alone, both looks, the paper's way", _seconds(one_s, two_s, paper_s))
+    yield Row("  a well of an archive", f"{mean_s:.3f}", f"<= {WANTED_S:g}", mean_s <= WANTED_S)
+    yield Row(
+        "  the paper's way over it",
+        f"{paper_s / mean_s:.1f} x",
+        f">= {WANTED_RATIO} x",
+        paper_s / mean_s >= WANTED_RATIO,
+    )
+
+
+def _seconds(*seconds: float) -> str:
+    return ", ".join(f"{each:.3f}" for each in seconds)
+
+
 def rows(wells: Sequence[Well]) -> Iterator[Row]:
     """Yield what each limit of doubt gives, and what the second look takes alone."""
     for limit in LIMITS:
@@ -177,7 +216,12 @@ def main() -> None:
     second = loaded([usual, default_model(DropCard)])
     images = dataset_truth(open_dataset(arguments.data), arguments.split, of_drops=False).images
     wells = list(wells_of(images, Models(OnnxNetwork(first), second.drop), second))
-    sys.stdout.write(f"{len(wells)} wells\n{table(list(rows(wells)))}\n")
+    found = [*rows(wells)]
+    if isinstance(first.card, FirstLookCard):
+        its_own = Cascade(wells, first.card.most_doubt)
+        share = float((in_archive(wells) * its_own.again).mean())
+        found = [*of_limit(its_own), *beside_the_paper(in_role(first, FirstLookCard), share), *found]
+    sys.stdout.write(f"{len(wells)} wells\n{table(found)}\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,29 @@
 """What the benchmark of a first look counts, on wells written by hand, without networks."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.bench_cascade import ARCHIVE, CRYSTAL, Cascade, Look, Well, half_width, in_archive, rows
+from benchmarks.bench_cascade import (
+    ARCHIVE,
+    CRYSTAL,
+    Cascade,
+    Look,
+    Well,
+    beside_the_paper,
+    half_width,
+    in_archive,
+    rows,
+)
 from benchmarks.wells import drawn_well
+from crystal_search.geometry import Box
 from crystal_search.images import normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import default_model
-from crystal_search.model_card import ClassifierCard
+from crystal_search.model import Model, default_model
+from crystal_search.model_card import ClassifierCard, FirstLookCard
 from crystal_search.outcomes import GROUPS
 from crystal_search.scoring.looking import scored_chops
 from crystal_search.work_unit import Parameters
@@ -90,6 +103,18 @@ def test_the_table_tells_the_time_of_the_second_look_alone() -> None:
     alone = {0: 0.12, 1: 0.12, 2: 0.06, 3: 0.12}
     expected = sum(ARCHIVE[group] * alone[number] for number, group in enumerate(GROUPS))
     assert float(last.figure) == pytest.approx(expected, abs=5e-4)
+
+
+def test_a_well_of_an_archive_costs_what_its_looks_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.bench_cascade.DRAWN", Box(900, 1000, 1412, 1512))
+    half = half_width(default_model(ClassifierCard))
+    told = {each.name: getattr(half.card, each.name) for each in fields(half.card)}
+    first = Model(FirstLookCard(**told | {"most_doubt": 0.3}), half.onnx)
+    times, archive, ratio = beside_the_paper(first, 0.25, repeats=1)
+    one_s, two_s, paper_s = map(float, times.figure.split(", "))
+    assert one_s < two_s < paper_s
+    assert float(archive.figure) == pytest.approx(0.75 * one_s + 0.25 * two_s, abs=1.1e-3)
+    assert float(ratio.figure.removesuffix(" x")) == pytest.approx(paper_s / float(archive.figure), rel=0.02)
 
 
 def test_half_the_width_is_the_same_file() -> None:
