@@ -153,6 +153,12 @@ def parsed(command: str, words: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def files_written(arguments: argparse.Namespace) -> list[Path]:
+    """Return the files that a command writes once its work is done, as its module says by ``writes``."""
+    told = (getattr(arguments, name) for name in getattr(arguments, "writes", ()))
+    return [path for path in told if path]
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about a word that is none of `known`.
 

@@ -6,7 +6,7 @@
     ├── UserError                the person at the keyboard: correct the call and run it again
     │   ├── UnknownNameError         a name that is in no registry
     │   ├── ConfigError              a settings file that cannot be used
-    │   └── AnotherRunningError      a second service where one must run
+    │   └── AnotherRunningError      a second service or command where one must run
     ├── ImageError               whoever made the image: it cannot be read or used
     ├── ModelError               whoever installed the model
     │   ├── ModelCardError           the card breaks the format
@@ -40,7 +40,7 @@ class ConfigError(UserError):
 
 
 class AnotherRunningError(UserError):
-    """The service runs already; stop the other one first."""
+    """It runs already; stop the other one first, or wait for it."""
 
 
 class ImageError(CrystalSearchError):

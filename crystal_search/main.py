@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from errno import EFBIG
 
 from crystal_search import __version__
-from crystal_search.commands import COMMANDS, HEADINGS, chosen, did_you_mean, parsed
+from crystal_search.commands import COMMANDS, HEADINGS, chosen, did_you_mean, files_written, parsed
 from crystal_search.errors import CrystalSearchError, UserError
 from crystal_search.exit_codes import FAILED, INTERRUPTED, OK, USAGE
 from crystal_search.files import FULL_DISK
+from crystal_search.kept_files import written_alone
 
 #: Libraries of the extra ``train``.
 TRAINING_LIBRARIES = ("torch", "onnx", "h5py", "matplotlib", "tensorboard", "google_crc32c")
@@ -54,7 +55,8 @@ def _guarded(command: str, words: Sequence[str]) -> int:
             level=logging.INFO if arguments.verbose else logging.WARNING,
             format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         )
-        arguments.run(arguments)
+        with written_alone(files_written(arguments)):
+            arguments.run(arguments)
     except CrystalSearchError as error:
         sys.stderr.write(f"crystal-search {command}: {error}\n")
         return USAGE if isinstance(error, UserError) else FAILED

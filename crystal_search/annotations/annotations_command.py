@@ -96,7 +96,7 @@ def _add_agreement(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.format_kinds import READ
     from crystal_search.annotations.what_most_drew import TOGETHER
 
-    parser.set_defaults(annotations_command=_agreement)
+    parser.set_defaults(annotations_command=_agreement, writes=("csv",))
     add = parser.add_argument
     add("sources", nargs="+", type=Path, metavar="FROM", help="folders or files of annotations")
     add("--csv", type=Path, required=True, help="a row for each pair of people and each class; must not be there yet")

@@ -24,6 +24,7 @@ from crystal_search.direct.named_drops import NamedDrops
 from crystal_search.direct.named_images import inputs, once
 from crystal_search.direct.scored_files import make_folder, overlay_name
 from crystal_search.direct.target_files import DISPENSE_COLUMNS, SAY_SCALE, TARGET_COLUMNS, dispense_rows, target_rows
+from crystal_search.dispensers.transfer_lists import TRANSFER_LISTS
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--home", type=Path, metavar="DIR", help="installation: its scales and models (default: none)")
     _add_aims(parser)
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
+    parser.set_defaults(writes=("csv", "coco", "targets", "dispense", *TRANSFER_LISTS))
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

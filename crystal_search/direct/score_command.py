@@ -4,8 +4,8 @@ A single image is told at the keyboard.
 """
 
 import argparse
+import codecs
 import csv
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ from crystal_search.direct.scored_files import (
     to_use,
 )
 from crystal_search.errors import ImageError, UserError
-from crystal_search.files import PART
+from crystal_search.files import whole_file
 from crystal_search.hostile_json import printable
 from crystal_search.model import in_role, read_model
 from crystal_search.model_card import CrystalCard, FirstLookCard, ModelCard
@@ -85,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="micrometres a stored pixel (default: settings, else the file)",
     )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
+    parser.set_defaults(writes=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -201,13 +202,11 @@ class _Tally:
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
     """Write the rows, whole or not at all."""
-    temporary = path.with_name(path.name + PART)
     try:
-        with temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            writer = csv.DictWriter(file, columns, restval="")
+        with whole_file(path) as file:
+            writer = csv.DictWriter(codecs.getwriter("utf-8")(file, "surrogateescape"), columns, restval="")
             writer.writeheader()
             writer.writerows(rows)
-        os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--missed", type=fraction, default=MISSED, help="of the crystals, at most; default: %(default)s"
     )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
+    parser.set_defaults(writes=("page",))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an installation, whose models in use are adapted; without --folder its images that nobody scored",
     )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
+    parser.set_defaults(writes=("csv",))
 
 
 def run(arguments: argparse.Namespace) -> None:

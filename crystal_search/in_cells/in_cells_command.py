@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--faint", action="store_true", help="count crystals, too, that can hardly be seen")
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
+    parser.set_defaults(writes=("csv", "yields"))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -76,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--home", type=Path, metavar="DIR", help="installation: its scales and models (default: none)")
     add("--threads", type=count, default=processors(), help="processor threads (default: all processors)")
+    parser.set_defaults(writes=("csv", "trends", "page"))
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
     parser.add_argument("--dataset", type=Path, help="after apply: the dataset, where its archive is no CSV list")
     parser.add_argument("--scheme", default="outcomes-13", help="after apply: classes of the list (outcomes-13)")
+    parser.set_defaults(writes=("out",))
 
 
 def run(arguments: argparse.Namespace) -> None:

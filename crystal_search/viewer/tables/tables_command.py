@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, help="what to write: CSV if its name ends in .csv, Parquet if in .parquet")
     add_home_argument(parser)
     parser.epilog = "See docs/columns.md for the columns."
+    parser.set_defaults(writes=("file",))
 
 
 def run(arguments: argparse.Namespace) -> None:
