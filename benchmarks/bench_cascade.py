@@ -50,11 +50,12 @@ class Look:
     group: int  #: by the ranked score, in `GROUPS` order
     peaks: tuple[float, ...]  #: of the groups
     cpu_s: float  #: the drop located before, not counted
+    above_threshold: bool = True
 
     @property
     def doubt(self) -> float:
         """How far it is from being sure, in [0, 1], as `group_rule.doubt_of`."""
-        return doubt_of(GROUPS[self.group], self.peaks)
+        return doubt_of(GROUPS[self.group], self.peaks, above_threshold=self.above_threshold)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,9 @@ def looked(image: DecodedImage, models: Models, before_s: float) -> tuple[Look, 
     cpu_s = time.process_time() - start - before_s
     if score.score is None:
         return Look(group=-1, peaks=(), cpu_s=cpu_s), score
-    group, _ = winning_group(score.group_peaks, score.class_probabilities, THRESHOLD)
-    return Look(group=GROUPS.index(group), peaks=score.group_peaks, cpu_s=cpu_s), score
+    group, above_threshold = winning_group(score.group_peaks, score.class_probabilities, THRESHOLD)
+    found = Look(group=GROUPS.index(group), peaks=score.group_peaks, cpu_s=cpu_s, above_threshold=above_threshold)
+    return found, score
 
 
 def wells_of(images: Iterable[KnownImage], first: Models, second: Models) -> Iterator[Well]:

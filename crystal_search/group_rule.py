@@ -17,18 +17,21 @@ def group_probabilities(class_probabilities: Sequence[float]) -> tuple[float, ..
     return tuple(float(sum([class_probabilities[index] for index in classes_of(group)])) for group in GROUPS)
 
 
-def doubt_of(group: Group, group_peaks: Sequence[float]) -> float:
+def doubt_of(group: Group, group_peaks: Sequence[float], *, above_threshold: bool) -> float:
     """Return how far from sure it is that `group` counts for an image, in [0, 1].
 
-    It is 1 where crystals are called, for whom every chop matters. Else it is the highest peak of those groups that
-    would have won before, or what the peak of `group` lacks to 1.
+    It is 1 where crystals are called, for whom every chop matters, and where `group` did not reach the threshold, so
+    that people are told unsure. Else it is the highest peak of those groups that would have won before, or what the
+    peak of `group` lacks to 1.
 
-    >>> doubt_of(Group.PRECIPITATE, (0.2, 0.9, 0.4, 0.3))
+    >>> doubt_of(Group.PRECIPITATE, (0.2, 0.9, 0.4, 0.3), above_threshold=True)
     0.2
-    >>> round(doubt_of(Group.CLEAR, (0.2, 0.3, 0.4, 0.5)), 6)
+    >>> round(doubt_of(Group.CLEAR, (0.2, 0.1, 0.1, 0.5), above_threshold=True), 6)
     0.5
+    >>> doubt_of(Group.CLEAR, (0.2, 0.1, 0.1, 0.5), above_threshold=False)
+    1.0
     """
-    if group is Group.CRYSTAL:
+    if group is Group.CRYSTAL or not above_threshold:
         return 1.0
     at = GROUPS.index(group)
     return max(*group_peaks[:at], 1 - group_peaks[at])

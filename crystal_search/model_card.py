@@ -176,7 +176,7 @@ class FirstLookCard(ClassifierCard):
     title: ClassVar[str] = "first look"
     needed: ClassVar[bool] = False
 
-    most_doubt: float  #: up to which its score counts (`scoring.looking.doubt_of`), in [0, 1)
+    most_doubt: float  #: up to which its score counts (`group_rule.doubt_of`), in [0, 1)
 
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "FirstLookCard":

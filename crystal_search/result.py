@@ -130,7 +130,9 @@ class ImageScore:
     @property
     def doubt(self) -> float:
         """How far from sure it is that the score's group counts, as `group_rule.doubt_of`; 1 without a score."""
-        return doubt_of(self.score.group, self.group_peaks) if self.score else 1.0
+        if self.score is None:
+            return 1.0
+        return doubt_of(self.score.group, self.group_peaks, above_threshold=self.score.above_threshold)
 
     @property
     def probabilities(self) -> dict[str, float]:

@@ -15,7 +15,7 @@ from torch import nn
 
 from crystal_search.datasets.cell_labels import IGNORED
 from crystal_search.exporting.rendered_chops import ScoredWell
-from crystal_search.group_rule import winning_group
+from crystal_search.group_rule import doubt_of, winning_group
 from crystal_search.metrics import reliability
 from crystal_search.outcomes import GROUPS, OUTCOMES, THRESHOLD, Group, classes_of
 from crystal_search.scoring.classify import probabilities
@@ -87,10 +87,11 @@ def group_of(well: ScoredWell, temperature: float, shifts: NDArray[np.float64]) 
     return ranked(probabilities(well.logits / temperature + shifts, 1.0))[0]
 
 
-def ranked(shares: NDArray[np.float64]) -> tuple[Group, tuple[float, ...]]:
-    """Return the group that the ranked score gives a well, and the groups' peaks, from its chops' (chops, classes)."""
-    peaks = tuple(float(shares[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS)
-    return winning_group(peaks, shares.mean(axis=0).tolist(), THRESHOLD)[0], peaks
+def ranked(shares: NDArray[np.float64]) -> tuple[Group, float]:
+    """Return the group that the ranked score gives a well, and the doubt in it, from its chops' (chops, classes)."""
+    peaks = [float(shares[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS]
+    group, above_threshold = winning_group(peaks, shares.mean(axis=0).tolist(), THRESHOLD)
+    return group, doubt_of(group, peaks, above_threshold=above_threshold)
 
 
 def well_accuracy(wells: Sequence[ScoredWell], temperature: float, shifts: NDArray[np.float64]) -> float:

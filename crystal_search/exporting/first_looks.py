@@ -13,7 +13,6 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.exporting.calibration import ranked
 from crystal_search.exporting.fitted_temperature import figure
 from crystal_search.exporting.rendered_chops import Cells, scored_wells
-from crystal_search.group_rule import doubt_of
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model
 from crystal_search.model_card import ClassifierCard, FirstLookCard
@@ -22,8 +21,6 @@ from crystal_search.scoring.classify import probabilities
 
 MOST_LOST = 0.01  #: of what the classifier alone has right, and of the crystals that it calls
 LIMITS = tuple(step / 20 for step in range(19, 0, -1))  #: of doubt, that which spares most first
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -116,7 +113,7 @@ def two_looks(first: Model[ClassifierCard], classifier: Model[ClassifierCard], d
     return TwoLooks(
         true=[true for true, _, _ in firsts],
         first=[group for _, group, _ in firsts],
-        doubts=np.array([doubt_of(group, peaks) for _, group, peaks in firsts]),
+        doubts=np.array([doubt for _, _, doubt in firsts]),
         second=[group for _, group, _ in seconds],
     )
 

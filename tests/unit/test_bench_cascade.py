@@ -1,6 +1,6 @@
 """What the benchmark of a first look counts, on wells written by hand, without networks."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -54,6 +54,10 @@ def test_doubt_is_what_speaks_for_another_group(look: Look, doubt: float) -> Non
 
 def test_a_group_behind_the_winner_raises_no_doubt() -> None:
     assert Look(group=1, peaks=(0.1, 0.95, 0.9, 0.9), cpu_s=0.0).doubt == pytest.approx(0.1)
+
+
+def test_what_did_not_reach_the_threshold_is_in_doubt() -> None:
+    assert replace(CLEAR, above_threshold=False).doubt == 1
 
 
 def test_doubt_above_the_limit_gets_a_second_look() -> None:

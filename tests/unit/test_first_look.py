@@ -95,8 +95,8 @@ def test_a_first_look_that_is_sure_counts_and_the_classifier_is_not_asked() -> N
 
 @pytest.mark.parametrize(
     ("most_doubt", "first"),
-    [(0.3, {"clear": 2.0}), (0.3, {"crystal_harvestable": 9.0}), (0.0, {"clear": 9.0})],
-    ids=["in doubt", "crystals", "never sure enough"],
+    [(0.3, {"clear": 2.0}), (0.3, {"crystal_harvestable": 9.0}), (0.0, {"clear": 9.0}), (0.9, {"clear": 3.0})],
+    ids=["in doubt", "crystals", "never sure enough", "unsure"],
 )
 def test_what_a_first_look_doubts_and_every_crystal_is_left_to_the_classifier(
     most_doubt: float, first: dict[str, float]
@@ -126,10 +126,10 @@ def test_an_image_without_a_drop_is_not_looked_at() -> None:
 def test_doubt_is_at_least_what_speaks_for_crystals_and_what_lacks_to_being_sure(
     peaks: list[float], group: Group
 ) -> None:
-    doubt = doubt_of(group, peaks)
+    doubt = doubt_of(group, peaks, above_threshold=True)
     assert 0 <= doubt <= 1
     assert doubt >= max(peaks[0], 1 - peaks[GROUPS.index(group)])
-    assert doubt_of(Group.CRYSTAL, peaks) == 1
+    assert doubt_of(Group.CRYSTAL, peaks, above_threshold=True) == doubt_of(group, peaks, above_threshold=False) == 1
 
 
 # Its card
@@ -267,6 +267,8 @@ def test_a_first_look_in_doubt_is_not_believed_to_have_looked_alone(tmp_path: Pa
     assert "30 chops, of 24 that the drop has" in refused(sure, tmp_path)  # in its view; places are looked at last
     doubtful = replace(clear_score((0.35, 0.15, 0.15, 0.95)), looks=1, packed_features=four)
     assert "first-1 looked alone, with a doubt of 0.35, above 0.3" in refused(doubtful, tmp_path)
+    unsure = replace(clear_score((0.1, 0.15, 0.15, 0.8)), looks=1, packed_features=four)
+    assert "first-1 looked alone, with a doubt of 1, above 0.3" in refused(unsure, tmp_path)
     called = replace(crystal_score(), looks=1, packed_features=four)
     assert "first-1 looked alone, with a doubt of 1, above 0.3" in refused(called, tmp_path)
     assert "is no chop of the drop" in refused(replace(doubtful, looks=2), tmp_path)
