@@ -19,7 +19,7 @@ from crystal_search.model_card import ClassifierCard, FirstLookCard
 from crystal_search.outcomes import Group
 from crystal_search.scoring.classify import probabilities
 
-MOST_LOST = 0.01  #: of what the classifier alone has right, and of the crystals that it calls
+MOST_LOST = 0.02  #: of what the classifier alone has right, and of the crystals that it calls
 LIMITS = tuple(step / 20 for step in range(19, 0, -1))  #: of doubt, that which spares most first
 
 

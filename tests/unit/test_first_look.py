@@ -311,13 +311,13 @@ def test_as_much_is_spared_as_costs_nothing() -> None:
     assert (wells.right(wells.counted(0.5)), wells.called(wells.counted(0.5))) == (0.75, 0.0)
 
 
-def test_a_well_of_a_hundred_may_be_lost_and_two_may_not() -> None:
+def test_two_wells_of_a_hundred_may_be_lost_and_three_may_not() -> None:
     def wells(wrong: int) -> TwoLooks:
         said = [OTHER] * wrong + [CLEAR] * (100 - wrong)
         return two([CLEAR] * 100, said, [0.2] * wrong + [0.1] * (100 - wrong), [CLEAR] * 100)
 
-    assert most_doubt(wells(1)) == LIMITS[0]
-    assert most_doubt(wells(2)) == 0.15
+    assert most_doubt(wells(2)) == LIMITS[0]
+    assert most_doubt(wells(3)) == 0.15
 
 
 def test_crystals_may_not_be_lost_for_wells_that_are_won() -> None:
