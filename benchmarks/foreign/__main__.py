@@ -14,8 +14,7 @@ from benchmarks.table import Row, table
 from crystal_search.adaptation.imager_prior import prior_of
 from crystal_search.bootstrap import Interval, drawn
 from crystal_search.metrics import Floats, auroc, mean_of
-from crystal_search.model import default_models, default_models_folder
-from crystal_search.model_card import ClassifierCard
+from crystal_search.model import default_models, default_models_folder, features_model
 
 WITHOUT, WITH_TEN, LOSS = 0.90, 0.96, 0.01  #: what should be reached: means, and the most that labels may cost
 
@@ -91,9 +90,9 @@ def main() -> None:
         return
     render(arguments.folder)
     contact_sheets(arguments.folder)
-    models = default_models(arguments.models or default_models_folder())
+    folder = arguments.models or default_models_folder()
+    models, card = default_models(folder), features_model(folder).card
     scores = scores_of(arguments.folder, models)
-    (card,) = (each.card for each in models if isinstance(each.card, ClassifierCard))
     prior = prior_of(card.sha256, card.features.channels if card.features else 0)
     curves = {name: curve_of(each, seed, prior) for seed, (name, each) in enumerate(scores.items())}
     print(table(rows_of(scores, curves)))

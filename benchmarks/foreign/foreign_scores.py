@@ -1,4 +1,4 @@
-"""What a classifier says of the foreign imagers' wells, kept beside the pictures under the classifier's hash."""
+"""What a classifier says of the foreign imagers' wells, kept beside the pictures under its hash."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from crystal_search.direct.scored_files import peaks_for_ranking
 from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.files import whole_file
 from crystal_search.metrics import Floats
-from crystal_search.model import Model
-from crystal_search.model_card import ClassifierCard, ModelCard
+from crystal_search.model import Model, answering, references
+from crystal_search.model_card import DropCard, ModelCard
 from crystal_search.outcomes import GROUPS, OUTCOMES, Group
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.work_unit import Parameters
@@ -52,8 +52,8 @@ def scores_of(folder: Path, models: Sequence[Model[ModelCard]]) -> dict[str, For
 
 def scores_at(folder: Path, imager: ForeignImager, models: Sequence[Model[ModelCard]]) -> ForeignScores:
     """Return what models say of the wells of one imager."""
-    (sha256,) = (each.card.sha256 for each in models if isinstance(each.card, ClassifierCard))
-    kept = folder / imager.name / f"scores-{sha256[:12]}.npz"
+    looking = [model.sha256[:12] for model in answering(references(models)) if model.role != DropCard.role]
+    kept = folder / imager.name / f"scores-{'-'.join(looking)}.npz"
     if not kept.exists():
         arrays = scored(known_wells(folder, imager), loaded(models))
         with whole_file(kept) as file:
@@ -78,7 +78,7 @@ def known_wells(folder: Path, imager: ForeignImager) -> list[KnownImage]:
 
 def scored(images: Sequence[KnownImage], models: Models) -> dict[str, NDArray[np.generic]]:
     """Return what models say of wells, by the names of `ForeignScores`."""
-    features = models.classifier.card.features
+    features = models.gives_features.card.features
     numbers = 0 if features is None else features.channels
     rows = [_row(each, models, numbers) for each in images]
     columns = zip(*rows, strict=True)

@@ -1,7 +1,7 @@
 """Learn what readouts of many imagers have in common: ``python -m benchmarks.foreign.learn_prior OUT``.
 
-The imagers are those of `drawn_imagers`, scored by the package's own models. One logistic regression is fitted to the
-wells of all of them, each imager's inputs standardised on their own.
+The imagers are those of `drawn_imagers`, scored by the package's own models, or those of ``--models``. One logistic
+regression is fitted to the wells of all of them, each imager's inputs standardised on their own.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from crystal_search.adaptation.readout import LEAST_SHARE, inputs, scale_of
 from crystal_search.files import write_whole
 from crystal_search.metrics import Floats
 from crystal_search.model import default_models, default_models_folder
-from crystal_search.scoring.pipeline import loaded
+from crystal_search.scoring.pipeline import Models, loaded
 
 IMAGERS = 23
 PENALTY = 0.5  #: chosen by leaving out a sixth of the imagers after the other
@@ -45,9 +45,8 @@ def prior_from(imagers: Sequence[Known]) -> Floats:
     return np.asarray(line.weights * scale.spread / divisors)  # the same shares at every imager
 
 
-def known_imagers() -> Iterator[Known]:
+def known_imagers(models: Models) -> Iterator[Known]:
     """Yield the wells of each imager in which a drop was found."""
-    models = loaded(default_models(default_models_folder()))
     for number in range(IMAGERS):
         found = ForeignScores(**scored(list(wells_of_drawn(number)), models))  # type: ignore[arg-type]
         there = found.located
@@ -61,13 +60,14 @@ def main() -> None:
     """Render, score, fit, and write the prior."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.foreign.learn_prior", description=__doc__)
     parser.add_argument("out", type=Path, help="file to write, NAME.prior.json")
+    parser.add_argument("--models", type=Path, help="folder of the models (default: the package's own)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    classifier = loaded(default_models(default_models_folder())).classifier.card
-    imagers = list(known_imagers())
+    models = loaded(default_models(arguments.models or default_models_folder()))
+    imagers = list(known_imagers(models))
     wells = sum(len(crystal) for _, crystal in imagers)
     about = f"{wells} rendered wells of {IMAGERS} drawn imagers, {PLATES} plates each"
-    write_whole(arguments.out, prior_json(classifier.sha256, prior_from(imagers), about))
+    write_whole(arguments.out, prior_json(models.gives_features.card.sha256, prior_from(imagers), about))
 
 
 if __name__ == "__main__":
