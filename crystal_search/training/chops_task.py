@@ -12,15 +12,16 @@ from crystal_search.datasets.packed import PackedDataset
 from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
 from crystal_search.images import channels_of
+from crystal_search.model_card import ClassifierCard
 from crystal_search.networks.network_kinds import classifier_named, network_for
 from crystal_search.networks.pretrained import load_imagenet
-from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.chop_source import ChopSource, validation_chops
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.losses import hits
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import ChopRequest
 from crystal_search.training.run_record import recorded
+from crystal_search.training.shipped_weights import begin
 from crystal_search.training.task import Losses, Task
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def opened(request: ChopRequest, machine: Machine) -> Task:
         ),
         title=f"{request.network}, {len(classes)} classes, {len(source.rows)} chops",
         build=partial(_network, request, dataset, len(classes)),
-        begin=partial(_begin, request) if begins else None,
+        begin=partial(_begin, request, source) if begins else None,
         source=source,
         losses=losses,
         judge=HeldLosses(held, len(held.rows), losses, machine),
@@ -138,11 +139,11 @@ def _network(request: ChopRequest, dataset: PackedDataset, classes: int) -> nn.M
     return network
 
 
-def _begin(request: ChopRequest, network: nn.Module) -> None:
+def _begin(request: ChopRequest, source: ChopSource, network: nn.Module) -> None:
     if request.pretrained:
         load_imagenet(network, request.network)
     if request.start_from is not None:
-        load_weights(request.start_from, network)
+        begin(request.start_from, ClassifierCard, source, network)
 
 
 def freeze_idle(network: nn.Module, view: Tensor) -> None:

@@ -17,10 +17,10 @@ from crystal_search.datasets.packed import PackedDataset
 from crystal_search.datasets.training_part import open_to_train
 from crystal_search.errors import UserError
 from crystal_search.images import channels_of
+from crystal_search.model_card import ImageCard
 from crystal_search.networks.image_classifier import ImageClassifier
 from crystal_search.networks.network_kinds import network_for
 from crystal_search.networks.pretrained import PretrainedUnavailableError, take_imagenet
-from crystal_search.training.checkpoints import load_weights
 from crystal_search.training.chop_scores import check_labels
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.image_source import ImageSource, PlainImages, validation_images
@@ -28,6 +28,7 @@ from crystal_search.training.losses import hits
 from crystal_search.training.machine import Machine
 from crystal_search.training.requests import ImageRequest
 from crystal_search.training.run_record import RunRecord, recorded
+from crystal_search.training.shipped_weights import begin
 from crystal_search.training.task import Losses, Task
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ def opened(request: ImageRequest, machine: Machine) -> Task:
         record=_record(request, classes),
         title=f"{request.network}, {len(classes)} classes, {images} images",
         build=partial(_network, request, len(classes)),
-        begin=partial(_begin, request) if learnt else None,
+        begin=partial(_begin, request, source) if learnt else None,
         prepare=partial(_prepare, head_steps),
         source=source,
         losses=losses,
@@ -138,14 +139,14 @@ def _network(request: ImageRequest, classes: int) -> nn.Module:
     return network_for("images", request.network).build(classes, channels_of(request.normalisation))
 
 
-def _begin(request: ImageRequest, network: nn.Module) -> None:
+def _begin(request: ImageRequest, source: ImageSource, network: nn.Module) -> None:
     if request.start_from is not None:
-        load_weights(request.start_from, network)
+        begin(request.start_from, ImageCard, source, network)
         return
     try:
         take_imagenet(network, request.network)
     except PretrainedUnavailableError as reason:
-        raise UserError(f"{reason}; or name a training to --start-from, or say --weights nothing") from reason
+        raise UserError(f"{reason}; or name a training or model to --start-from, or say --weights nothing") from reason
 
 
 def _prepare(head_steps: float, network: nn.Module, step: int) -> None:

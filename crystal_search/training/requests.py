@@ -86,7 +86,8 @@ class Request:
     out: Annotated[Path, Option("folder for the training", metavar="RUN")]
     resume: Annotated[bool, Option("go on from the checkpoint in RUN")] = False
     start_from: Annotated[
-        Path | None, Option("begin with the weights of another training: its folder", metavar="RUN")
+        Path | None,
+        Option("begin with the weights of a training, or of a model: card, name or shipped", metavar="RUN"),
     ] = None
     epochs: Annotated[float | None, Option("of tasks that have epochs; parts of one too", LENGTH)] = None
     steps: Annotated[int | None, Option("batches", LENGTH)] = None
@@ -130,10 +131,6 @@ class CellRequest(Request):
     """A classifier is to learn every cell of wells whose outcomes are known place by place."""
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "squeezenet"
-    start_from: Annotated[
-        Path | None,
-        Option("begin with the weights of a training, or of a model: card, name or shipped", metavar="RUN"),
-    ] = None
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
     batch_size: Annotated[int, Option(f"crops {TOGETHER}", MANNER, reading=count)] = 12
     width_px: Annotated[int, Option("of the images it is for (default: %(default)s)", metavar="PX")] = WORKING_WIDTH_PX
@@ -189,10 +186,6 @@ class CrystalRequest(Request):
     """A detector is to learn crystals one by one."""
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "dense-crystals"
-    start_from: Annotated[
-        Path | None,
-        Option("begin with the weights of a training, or of a model: card, name or shipped", metavar="RUN"),
-    ] = None
     patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
     ema: Annotated[
         float,

@@ -18,7 +18,8 @@ from torch.nn.functional import cross_entropy
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import ModelError, UnknownNameError, UserError
-from crystal_search.networks.network_kinds import CLASSIFIERS
+from crystal_search.exporting.export import export
+from crystal_search.networks.network_kinds import CLASSIFIERS, classifier_card
 from crystal_search.networks.pretrained import Pretrained
 from crystal_search.networks.squeezenet import SqueezeNet
 from crystal_search.outcomes import OUTCOME_NAMES
@@ -28,7 +29,7 @@ from crystal_search.training.chops_task import chop_losses, classes_for, freeze_
 from crystal_search.training.held_losses import HeldLosses
 from crystal_search.training.learning_curve import CURVE
 from crystal_search.training.machine import Machine, memory_explained
-from crystal_search.training.requests import ChopRequest
+from crystal_search.training.requests import SHIPPED, ChopRequest
 from crystal_search.training.run_record import RUN, read_run, write_run
 from crystal_search.training.schedules import OneCycle, StepwiseRates
 from crystal_search.training.task import Verdict
@@ -174,6 +175,26 @@ def test_a_training_begins_with_the_best_weights_of_another(ask: Ask, tmp_path: 
     begun = weights(train(second))
     torch.testing.assert_close(begun["first.weight"], weights(first, BEST)["first.weight"])
     assert begun["head.weight"].shape[0] == 5
+
+
+def test_a_training_begins_with_the_weights_of_a_model(ask: Ask, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    network = TINY["plain"].build(13, 1).eval()
+    card = export(network, classifier_card("ours", "plain"), tmp_path)
+    options: dict[str, Any] = {"network": "plain", "start_from": card, "steps": 1, "rate": 1e-12}
+    begun = weights(train(ask(**options)))
+    torch.testing.assert_close(begun, network.state_dict())
+    coarser = weights(train(ask(**options, classes=5, out=tmp_path / "coarser")))
+    torch.testing.assert_close(coarser["first.weight"], network.state_dict()["first.weight"])
+    assert coarser["head.weight"].shape[0] == 5
+
+
+def test_a_model_of_another_network_or_none_is_refused_before_anything_is_written(ask: Ask) -> None:
+    with pytest.raises(ModelError, match=r"squeezenet-wells-.* is of another network"):
+        train(ask(start_from=SHIPPED))
+    with pytest.raises(UserError, match="no model 'ours'"):
+        train(ask(start_from=Path("ours")))
+    assert not ask().out.exists()
 
 
 def test_imagenet_weights_are_asked_for(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

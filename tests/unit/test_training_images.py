@@ -16,6 +16,7 @@ from torch import Tensor
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import PackedDataset, open_dataset
 from crystal_search.errors import UserError
+from crystal_search.exporting.export import export
 from crystal_search.images import IN_COLOUR, decode
 from crystal_search.networks.network_kinds import IMAGE_CLASSIFIERS, image_classifier_card
 from crystal_search.networks.pretrained import PretrainedUnavailableError
@@ -30,7 +31,7 @@ from crystal_search.training.image_source import ImageSource, square_of, validat
 from crystal_search.training.images_task import opened
 from crystal_search.training.learning_curve import CURVE
 from crystal_search.training.machine import Machine
-from crystal_search.training.requests import ImageRequest, Phase
+from crystal_search.training.requests import SHIPPED, ImageRequest, Phase
 from crystal_search.training.run_record import read_run
 from crystal_search.training.train import train as train_task
 from tests.tiny_training import TINY_IMAGE, random_of_images
@@ -245,6 +246,21 @@ def test_another_training_s_head_begins_anew_for_other_classes(ask: Ask) -> None
     second = train(ask(out=first.parent / "second", start_from=first, classes=13, steps=1))
     assert read_run(second).classes == OUTCOME_NAMES
     assert weights(second)["head.weight"].shape[0] == 13
+
+
+def test_a_training_begins_with_the_weights_of_a_model(ask: Ask, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    network = random_of_images(4, 3).eval()
+    ours = image_classifier_card("ours", "random-image", classes=FOUR, normalisation="rgb-1", side_px=128)
+    card = export(network, ours, tmp_path)
+    begun = weights(train(ask(start_from=card, steps=1, head_epochs=0, rate=1e-12)))
+    for name in ("first.1.weight", "head.weight", "head.bias"):
+        torch.testing.assert_close(begun[name], network.state_dict()[name])
+    anew = weights(train(ask(start_from=card, steps=1, rate=1e-12, classes=13, out=tmp_path / "finer")))
+    torch.testing.assert_close(anew["first.1.weight"], network.state_dict()["first.1.weight"])
+    with pytest.raises(UserError, match="no whole-image classifier comes with the program"):
+        train(ask(start_from=SHIPPED, out=tmp_path / "none"))
+    assert not (tmp_path / "none").exists()
 
 
 def test_imagenet_weights_are_taken_unless_it_is_said_otherwise(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

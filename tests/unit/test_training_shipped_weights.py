@@ -7,10 +7,13 @@ import pytest
 import torch
 from torch import nn
 
+from crystal_search.class_schemes import SCHEMES
 from crystal_search.errors import ModelError, UserError
+from crystal_search.exporting.export import write_onnx
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model import default_model
-from crystal_search.model_card import ClassifierCard, DropCard, ModelCard
+from crystal_search.model import Model, default_model
+from crystal_search.model_card import ClassifierCard, DropCard, ImageCard, ModelCard
+from crystal_search.networks.network_kinds import build, classifier_card, image_classifier_card
 from crystal_search.networks.squeezenet import SqueezeNet, wide_squeezenet
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.training import cells_task, loop
@@ -19,9 +22,11 @@ from crystal_search.training.requests import SHIPPED, CellRequest
 from crystal_search.training.shipped_weights import begin, begin_with
 from crystal_search.training.train import train
 from crystal_search.unet_drop.network import UNet
+from tests.tiny_training import random_of_images
 from tests.unit.dataset_files import write_rendered
 from tests.unit.networks_fakes import fake_well
 
+FOUR = SCHEMES["groups-4"].class_names
 SIZES = {DropCard: (3, 1, 64, 96), ClassifierCard: (3, 1, 256, 272)}
 
 
@@ -71,6 +76,69 @@ def test_what_the_file_has_not_teaches_the_rest_nothing_at_first() -> None:
     assert network.texture_head.weight.grad is not None
     assert network.texture_head.weight.grad.any()
     assert all(not weights.grad.any() for weights in network.fires_4_5.parameters() if weights.grad is not None)
+
+
+def learnt(network: nn.Module, views: torch.Tensor) -> nn.Module:
+    """Return a network whose numbers differ from each other, and whose normalisations do something."""
+    generator = torch.Generator().manual_seed(3)
+    for parameter in network.parameters():
+        if parameter.ndim == 1:
+            parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    network.train()(views)
+    return network.eval()
+
+
+def exported(network: nn.Module, card: ModelCard, channels: int, folder: Path) -> Model[ModelCard]:
+    write_onnx(network, folder / card.file, [card.outputs[0].name], channels)
+    return Model(card, (folder / card.file).read_bytes())
+
+
+def of_images(name: str, classes: tuple[str, ...] = FOUR) -> ImageCard:
+    return image_classifier_card("whole", name, classes=classes, normalisation="rgb-1", side_px=64)
+
+
+@pytest.mark.parametrize(
+    ("card", "channels", "side_px"),
+    [
+        (classifier_card("chops", "alexnet", classes=FOUR), 1, 256),
+        (of_images("efficientnet-lite0"), 3, 64),
+        (of_images("resnet50-image"), 3, 64),
+        (of_images("convnext-tiny"), 3, 64),
+    ],
+    ids=lambda told: told.architecture if isinstance(told, ModelCard) else None,
+)
+def test_every_network_answers_as_the_model_with_whose_weights_it_begins(
+    card: ModelCard, channels: int, side_px: int, tmp_path: Path
+) -> None:
+    views = torch.randn(2, channels, side_px, side_px, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(1)
+    model = exported(learnt(build(card.architecture, len(FOUR), channels), views), card, channels, tmp_path)
+    network = build(card.architecture, len(FOUR), channels)
+    begin_with(model, network, views)
+    with torch.no_grad():
+        answer = network.eval()(views)
+    expected = OnnxNetwork(model).logits(views.numpy())
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(answer.numpy(), expected, rtol=0, atol=1e-4)
+
+
+def test_a_last_layer_for_other_classes_begins_anew(tmp_path: Path) -> None:
+    views = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    model = exported(random_of_images(13, 3).eval(), of_images("tiny", OUTCOME_NAMES), 3, tmp_path)
+    network = random_of_images(4, 3)
+    drawn = {name: weights.clone() for name, weights in network.state_dict().items()}
+    begin_with(model, network, views)
+    begun = network.state_dict()
+    assert torch.equal(begun["head.weight"], drawn["head.weight"])
+    assert torch.equal(begun["head.bias"], drawn["head.bias"])
+    assert not torch.equal(begun["first.1.weight"], drawn["first.1.weight"])
+    with pytest.raises(ModelError, match="another network"):
+        begin_with(model, random_of_images(13, 1), views[:, :1])
+
+
+def test_of_a_role_in_which_no_model_comes_with_the_program_none_is_shipped() -> None:
+    with pytest.raises(UserError, match=r"^no whole-image classifier comes with the program; give a card's file or a "):
+        begin(SHIPPED, ImageCard, OneBatch(), random_of_images(4, 3))
 
 
 def test_a_file_of_another_network_is_no_beginning() -> None:
