@@ -158,9 +158,7 @@ def _add_from_scores(parser: argparse.ArgumentParser) -> None:
     add("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
     add("--threshold", type=fraction, help="probability of a group (default: the installation's, else 0.85)")
     add("--least", type=fraction, help="probability of a chop, whether its image reached the threshold or not")
-    add(
-        "--classes", choices=(OUTCOMES, BY_GROUP), default=OUTCOMES, help="what boxes are called (default: %(default)s)"
-    )
+    add("--called", choices=(OUTCOMES, BY_GROUP), default=OUTCOMES, help="what boxes are called (default: %(default)s)")
     add(
         "--classifier",
         metavar="CARD_OR_NAME",
@@ -176,7 +174,7 @@ def _from_scores(arguments: argparse.Namespace) -> None:
     from crystal_search.annotations.best_chops import Choice, gathered
     from crystal_search.annotations.converting import write_annotations
 
-    target, choice = target_of(arguments), Choice(least=arguments.least, classes=arguments.classes)
+    target, choice = target_of(arguments), Choice(least=arguments.least, classes=arguments.called)
     found = gathered(_scores(arguments), choice)
     for reason, number in found.left_out.items():
         sys.stdout.write(f"left out: {number} images, {reason}\n")

@@ -63,11 +63,13 @@ def _add_archive(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the dataset; must not be there yet")
     parser.add_argument("--from", dest="kind", metavar="KIND", help="what the archives are (default: by their names)")
     parser.add_argument("--scheme", help="classes in which the archives were scored (default: that of their kind)")
-    parser.add_argument("--chops", action="store_true", help="the images are chops already")
+    parser.add_argument("--are-chops", action="store_true", help="the images are chops already")
     parser.add_argument(
         "--column", action="append", default=[], metavar="WHAT=NAME", help="csv, vmxi: name of the column of WHAT"
     )
-    parser.add_argument("--csv", type=Path, help="vmxi: the table of labels, if it lies elsewhere")
+    parser.add_argument(
+        "--label-table", type=Path, metavar="CSV", help="vmxi: the table of labels, if it lies elsewhere"
+    )
     parser.add_argument("--corrections", type=Path, help="labels that people corrected (docs/label-review.md)")
     parser.add_argument("--class-names", metavar="NAMES", help="recordio: its classes with commas between, or a file")
 
@@ -81,11 +83,11 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         "--uv", choices=UV_CHOICES, default="prefer", help="UV images of crystals must show contours (default: prefer)"
     )
     parser.add_argument(
-        "--threshold",
+        "--contours",
         action="append",
         default=[],
         metavar="OUTCOME=PX",
-        help="contours that a chop of an outcome needs; also rim, uv; may be repeated",
+        help="of these pixels that a chop of an outcome needs; also rim, uv; may be repeated",
     )
     parser.add_argument("--models", type=Path, default=default_models_folder(), help="folder of the drop locator")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: one a core)")
@@ -119,7 +121,7 @@ def _build(arguments: argparse.Namespace) -> None:
     from crystal_search.datasets.dataset_report import REPORT, SHEET
 
     recipe = Recipe(
-        thresholds=thresholds_with(arguments.threshold),
+        thresholds=thresholds_with(arguments.contours),
         uv=arguments.uv,
         in_colour=arguments.colour,
         models=arguments.models,
@@ -156,9 +158,9 @@ def _archives(arguments: argparse.Namespace) -> "list[Archive]":
 
     options = ArchiveOptions(
         scheme=arguments.scheme,
-        chops=arguments.chops,
+        chops=arguments.are_chops,
         columns=dict(_column(each) for each in arguments.column),
-        csv=arguments.csv,
+        csv=arguments.label_table,
         classes=arguments.class_names,
     )
     archives = [open_archive(arguments.kind or kind_of(path), path, options) for path in arguments.archives]

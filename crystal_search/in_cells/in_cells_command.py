@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_enlarge(parser)
     add("--csv", type=Path, required=True, help="one row for every image")
     add("--yields", type=Path, metavar="CSV", help="one row for every well")
-    add("--wells", type=Path, metavar="CSV", help="path and well of each image (default: as names tell)")
+    add("--image-wells", type=Path, metavar="CSV", help="path and well of each image (default: as names tell)")
     add(
         "--least-share",
         type=fraction,
@@ -70,19 +70,21 @@ def run(arguments: argparse.Namespace) -> None:
     check_library()
     if arguments.enlarge is not None and arguments.detector is None:
         raise UserError("--enlarge is of images in which a detector looks; name one by --detector, or leave it out")
-    check_places((arguments.csv, arguments.yields), but=(arguments.cells, arguments.crystals, arguments.wells))
+    check_places((arguments.csv, arguments.yields), but=(arguments.cells, arguments.crystals, arguments.image_wells))
     cells = read_drawn(arguments.cells, arguments.kind, ReadOptions(images=arguments.images, label=CELL))
     check_called(cells, arguments.cells, CELL)
     counting = Counting(least_share=arguments.least_share, faint=arguments.faint)
     found = _counted(cells, arguments, counting)
     if all(each.error for each in found):
         raise UserError(f"none of {len(found)} images can be counted; {found[0].name}: {found[0].error}")
-    wells = wells_of(found, arguments.wells)
+    wells = wells_of(found, arguments.image_wells)
     write_whole(arguments.csv, csv_of(image_table(found, wells)))
     if arguments.yields:
         write_whole(arguments.yields, csv_of(well_table(found, wells)))
-        if not arguments.wells and len(set(wells.values())) == len(wells) > 1:
-            sys.stderr.write("warning: by their names every image is of a well of its own; --wells tells others\n")
+        if not arguments.image_wells and len(set(wells.values())) == len(wells) > 1:
+            sys.stderr.write(
+                "warning: by their names every image is of a well of its own; --image-wells tells others\n"
+            )
     sys.stdout.write(_said(found, arguments.csv))
 
 

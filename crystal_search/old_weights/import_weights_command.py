@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="of the model (default: the first file's)")
     classifier = parser.add_argument_group("classifiers")
     classifier.add_argument(
-        "--classes", help="all 13, 5 or 4 classes in the network's order: a file, or names and commas"
+        "--class-names", help="all 13, 5 or 4 classes in the network's order: a file, or names and commas"
     )
     classifier.add_argument("--side", type=int, help="side of the images it was trained with, in px")
     classifier.add_argument("--mean", type=numbers, default=(), metavar="R,G,B", help="taken off, in [0, 255]")
@@ -76,15 +76,15 @@ def _reading(arguments: argparse.Namespace) -> "Reading":
     from crystal_search.old_weights.imported import classes_in_order
     from crystal_search.old_weights.mxnet_graph import Reading
 
-    if arguments.classes is None or arguments.side is None:
-        raise UserError("a classifier needs --classes, its outputs in order, and --side, as it was trained")
+    if arguments.class_names is None or arguments.side is None:
+        raise UserError("a classifier needs --class-names, its outputs in order, and --side, as it was trained")
     if not all(0 < deviation < float("inf") for deviation in arguments.std):
         raise UserError(f"--std must be above 0, got {arguments.std}")
     if not all(0 <= mean <= 255 for mean in arguments.mean):
         raise UserError(f"--mean must be from 0 to 255, got {arguments.mean}")
     return Reading(
         side_px=_between("side", arguments.side, 1, MAX_SIDE_PX),
-        class_positions=classes_in_order(names_listed(arguments.classes))[1],
+        class_positions=classes_in_order(names_listed(arguments.class_names))[1],
         mean=arguments.mean,
         std=arguments.std,
         channel_order=arguments.channels,
@@ -101,7 +101,7 @@ def _classifier_card(arguments: argparse.Namespace) -> ClassifierCard:
     from crystal_search.old_weights.imported import classes_in_order
 
     stride = _between("stride", arguments.stride, 1, 256)
-    scheme, _ = classes_in_order(names_listed(arguments.classes))
+    scheme, _ = classes_in_order(names_listed(arguments.class_names))
     return ClassifierCard(
         name=arguments.name or arguments.files[0].stem,
         file="",

@@ -33,11 +33,13 @@ def classes_in_order(names: list[str]) -> tuple[Scheme, tuple[int, ...]]:
     (1, 3, 2, 0)
     """
     if len(names) not in TRAINABLE:
-        raise UserError(f"--classes has {len(names)} names, expected 13, 5 or 4; name every output of the network once")
+        raise UserError(
+            f"--class-names has {len(names)} names, expected 13, 5 or 4; name every output of the network once"
+        )
     scheme = SCHEMES[TRAINABLE[len(names)]]
     known = [class_labelled(name, scheme).name for name in names]
     if missing := [name for name in scheme.class_names if name not in known]:
-        raise UserError(f"--classes leaves out {', '.join(missing)}; name each of the {len(known)} classes once")
+        raise UserError(f"--class-names leaves out {', '.join(missing)}; name each of the {len(known)} classes once")
     return scheme, tuple(known.index(name) for name in scheme.class_names)
 
 

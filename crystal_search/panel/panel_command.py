@@ -56,8 +56,8 @@ def _add_draw(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--home", type=Path, help="the installation to draw from (default: crystal-search-data)")
     source.add_argument("--scores", type=Path, nargs="+", metavar="CSV", help="lists of scores to draw from instead")
-    parser.add_argument("--images", type=count, default=IMAGES, help="how many (default: %(default)s)")
-    parser.add_argument("--inspections", default=INSPECTIONS, metavar="FROM-TO", help="default: %(default)s")
+    parser.add_argument("--count", type=count, default=IMAGES, help="how many images (default: %(default)s)")
+    parser.add_argument("--inspection-range", default=INSPECTIONS, metavar="FROM-TO", help="default: %(default)s")
     parser.add_argument("--repeats", type=int, help="how many are shown twice (default: one in ten)")
     parser.add_argument("--name", default="Expert panel", help="what the experts read above the images")
     parser.add_argument("--seed", type=int, default=0, help="of the random choice (default: %(default)s)")
@@ -70,7 +70,11 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the report; must not be there yet")
     parser.add_argument("--home", type=Path, help="the installation whose ledger has the scores of models")
     parser.add_argument(
-        "--scores", action="append", default=[], metavar="NAME=CSV", help="a model's list of scores; several times"
+        "--model-scores",
+        action="append",
+        default=[],
+        metavar="NAME=CSV",
+        help="a model's list of scores; several times",
     )
     parser.add_argument("--experts", nargs="+", metavar="NAME", help="whose answers count (default: all)")
     parser.set_defaults(panel_command=_report)
@@ -89,7 +93,7 @@ def inspections_in(text: str) -> range:
     """
     found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
     if not found or int(found[1]) > int(found[2]):
-        raise UserError(f"--inspections {text!r}: expected two numbers such as {INSPECTIONS}")
+        raise UserError(f"--inspection-range {text!r}: expected two numbers such as {INSPECTIONS}")
     return range(int(found[1]), int(found[2]) + 1)
 
 
@@ -98,8 +102,8 @@ def _draw(arguments: argparse.Namespace) -> None:
     from crystal_search.panel.experts import invite, named
 
     names = list(map(named, arguments.experts))
-    if not 0 <= (arguments.repeats or 0) <= arguments.images:
-        raise UserError(f"--repeats {arguments.repeats}: expected 0 to {arguments.images}, the number of images")
+    if not 0 <= (arguments.repeats or 0) <= arguments.count:
+        raise UserError(f"--repeats {arguments.repeats}: expected 0 to {arguments.count}, the number of images")
     drawn = _drawn(arguments)
     repeats = len(drawn.images) // REPEATED if arguments.repeats is None else arguments.repeats
     panel = make_panel(arguments.out, arguments.name, drawn.images, seed=arguments.seed, repeats=repeats)
@@ -111,13 +115,13 @@ def _draw(arguments: argparse.Namespace) -> None:
 def _drawn(arguments: argparse.Namespace) -> "Drawn":
     from crystal_search.panel.time_courses import drawn_set, in_database, in_lists
 
-    inspections = inspections_in(arguments.inspections)
+    inspections = inspections_in(arguments.inspection_range)
     if arguments.scores:
         seen = in_lists(arguments.scores)
-        return drawn_set(seen, count=arguments.images, inspections=inspections, seed=arguments.seed)
+        return drawn_set(seen, count=arguments.count, inspections=inspections, seed=arguments.seed)
     with opened(arguments.home, create=False) as installation:
         seen = in_database(installation.imaging)
-        return drawn_set(seen, count=arguments.images, inspections=inspections, seed=arguments.seed)
+        return drawn_set(seen, count=arguments.count, inspections=inspections, seed=arguments.seed)
 
 
 def _say_drawn(panel: "PanelSet", drawn: "Drawn") -> None:
@@ -181,9 +185,9 @@ def _machines(arguments: argparse.Namespace, panel: "PanelSet") -> "Sequence[Mac
     if arguments.home is not None:
         with opened(arguments.home, create=False) as installation:
             found += in_ledger(installation.imaging, panel)
-    for text in arguments.scores:
+    for text in arguments.model_scores:
         name, equals, path = text.partition("=")
         if not (name and equals and path):
-            raise UserError(f"--scores {text!r}: expected a name and a file, such as ours=scores.csv")
+            raise UserError(f"--model-scores {text!r}: expected a name and a file, such as ours=scores.csv")
         found.append(in_list(name, Path(path), arguments.folder, panel))
     return found

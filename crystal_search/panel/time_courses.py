@@ -120,7 +120,7 @@ def drawn_set(seen: Iterable[Seen], *, count: int, inspections: range, seed: int
     if not sum(available.values()):
         raise UserError(
             f"no drop has {LEAST_INSPECTIONS} inspections or more and a scored image among inspections "
-            f"{inspections.start} to {inspections.stop - 1}; score more plates, or give other --inspections"
+            f"{inspections.start} to {inspections.stop - 1}; score more plates, or give another --inspection-range"
         )
     chosen = [each for name in CLASSES for each in _sample(by_class[name], -(-count // len(CLASSES)), rng)]
     order = rng.permutation(len(chosen))[:count]

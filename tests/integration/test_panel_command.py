@@ -44,7 +44,7 @@ def folder(tmp_path: Path, scores: Path, capsys: pytest.CaptureFixture[str]) -> 
     words = [
         "--scores",
         str(scores),
-        "--images",
+        "--count",
         str(IMAGES),
         "--repeats",
         str(REPEATS),
@@ -102,7 +102,7 @@ def test_known_experts_and_models_get_known_figures(
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("path,outcome\n" + "".join(f"images/{n + 1:04d}.jpg,no_drop\n" for n in range(IMAGES)))
     (folder / "wrong.csv").write_text(wrong.read_text())
-    words = ["--scores", f"perfect={scores}", "--scores", f"blind={folder / 'wrong.csv'}"]
+    words = ["--model-scores", f"perfect={scores}", "--model-scores", f"blind={folder / 'wrong.csv'}"]
     assert main(["panel", "report", str(folder), "--out", str(out), *words]) == OK
     assert "They agree on 24 of these (75%); more than half agree on 28 (88%)" in capsys.readouterr().out
 
@@ -145,10 +145,13 @@ def test_some_of_the_experts(folder: Path, tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--inspections", "7-2"], "expected two numbers such as 2-7"),
+        (["--inspection-range", "7-2"], "expected two numbers such as 2-7"),
         (["--repeats", "2000"], "expected 0 to 1000"),
         (["--experts", ""], "a name has 1 to 60 printable characters"),
-        (["--inspections", "3-7"], "no drop has 2 inspections or more and a scored image among inspections 3 to 7"),
+        (
+            ["--inspection-range", "3-7"],
+            "no drop has 2 inspections or more and a scored image among inspections 3 to 7",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_is_said(

@@ -52,8 +52,8 @@ def test_the_same_panel_is_drawn_from_every_database(
     fill(memory, tmp_path / "images")
     expected = drawn_set(in_database(memory), count=IMAGES, inspections=range(1, 4), seed=SEED)
     out = tmp_path / "panel"
-    words = ["panel", "draw", "--home", str(home), "--out", str(out), "--inspections", "1-3"]
-    assert main([*words, "--images", str(IMAGES), "--repeats", "2", "--seed", str(SEED), "--experts", "Ada"]) == OK
+    words = ["panel", "draw", "--home", str(home), "--out", str(out), "--inspection-range", "1-3"]
+    assert main([*words, "--count", str(IMAGES), "--repeats", "2", "--seed", str(SEED), "--experts", "Ada"]) == OK
     assert f"each of another of {expected.courses} drops; 2 are shown twice" in capsys.readouterr().out
     panel = read_set(out)
     assert [(each.path, each.inspection, each.drawn_as) for each in panel.images] == [
@@ -69,6 +69,6 @@ def test_the_same_panel_is_drawn_from_every_database(
 
 
 def test_nothing_to_draw_is_said_as_with_lists(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["panel", "draw", "--home", str(home), "--out", str(tmp_path / "panel"), "--inspections", "8-9"]
+    words = ["panel", "draw", "--home", str(home), "--out", str(tmp_path / "panel"), "--inspection-range", "8-9"]
     assert main(words) == USAGE
     assert "no drop has 2 inspections or more" in capsys.readouterr().err

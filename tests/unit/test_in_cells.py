@@ -260,10 +260,10 @@ def test_wells_are_those_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "every image is of a well of its own" in (err := capsys.readouterr().err)
     assert "no crystal is marked in" in err
     told.write_text("path,well\n1.png,A1\n2.png,A1\n")
-    assert main([*words, "--wells", str(told)]) == OK
+    assert main([*words, "--image-wells", str(told)]) == OK
     assert [row["well"] for row in rows(wells)] == ["A1"]
     told.write_text("path,well\n1.png,A1\n")
-    assert main([*words, "--wells", str(told)]) == USAGE
+    assert main([*words, "--image-wells", str(told)]) == USAGE
     assert "tells no well of 1 images, as of 2.png" in capsys.readouterr().err
 
 

@@ -111,16 +111,11 @@ def meaning(action: argparse.Action) -> object:
     return "no value" if action.nargs == 0 else KINDS.get(kind, kind)
 
 
-#: Commands about crystals: their options mean the same in each of them.
-ABOUT_CRYSTALS = ("score", "crystals", "crystals sizes", "crystals in-cells", "export", "render", "train crystals")
-
-
-def test_an_option_means_one_thing_in_all_commands_about_crystals() -> None:
+def test_an_option_means_one_thing_in_all_commands() -> None:
     meanings: dict[str, dict[object, list[str]]] = {}
     for name, parser in parsers():
-        if name in ABOUT_CRYSTALS:
-            for option, action in parser.options.items():
-                meanings.setdefault(option, {}).setdefault(meaning(action), []).append(name)
+        for option, action in parser.options.items():
+            meanings.setdefault(option, {}).setdefault(meaning(action), []).append(name)
     assert {option: told for option, told in meanings.items() if len(told) > 1} == {}
 
 

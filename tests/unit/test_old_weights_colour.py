@@ -26,7 +26,7 @@ SIDE_PX = 17
 
 @pytest.fixture
 def network(tmp_path: Path) -> OnnxNetwork[ClassifierCard]:
-    import_weights(PARAMS, SYMBOL, "--classes", ",".join(OUTCOME_NAMES), "--side", str(SIDE_PX), "--out", tmp_path)
+    import_weights(PARAMS, SYMBOL, "--class-names", ",".join(OUTCOME_NAMES), "--side", str(SIDE_PX), "--out", tmp_path)
     return OnnxNetwork(in_role(read_model(tmp_path / "operators-0000.card.json"), ClassifierCard))
 
 

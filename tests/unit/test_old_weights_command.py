@@ -21,7 +21,7 @@ from tests.unit.old_weights_files import SymbolFile, params_bytes
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "old-weights"
 PARAMS, SYMBOL = GOLDEN / "operators-0000.params", GOLDEN / "operators-symbol.json"
-CLASSES = ["--classes", ",".join(OUTCOME_NAMES), "--side", "17"]
+CLASSES = ["--class-names", ",".join(OUTCOME_NAMES), "--side", "17"]
 
 
 def import_weights(*words: str | Path) -> None:
@@ -48,7 +48,7 @@ def test_a_classifier_becomes_an_onnx_file_and_a_card(tmp_path: Path) -> None:
 def test_classes_may_stand_in_a_file_and_in_any_order(tmp_path: Path) -> None:
     names = tmp_path / "classes.txt"
     names.write_text("\n".join(reversed(OUTCOME_NAMES)) + "\n")
-    import_weights(PARAMS, SYMBOL, "--classes", names, "--side", "17", "--name", "old", "--out", tmp_path)
+    import_weights(PARAMS, SYMBOL, "--class-names", names, "--side", "17", "--name", "old", "--out", tmp_path)
     import_weights(SYMBOL, PARAMS, *CLASSES, "--name", "new", "--out", tmp_path)
     answers = []
     for name in ("old", "new"):
@@ -71,7 +71,7 @@ def test_a_network_of_four_classes_keeps_their_names(tmp_path: Path) -> None:
     one = np.ones((1, 1, 1, 1), dtype=np.float32)
     params.write_bytes(params_bytes({"arg:first_weight": one, "arg:last_weight": weights}))
     symbol.write_bytes(network.text())
-    order = ["--classes", "Clear,Crystals,Other,Precipitate", "--side", "2"]
+    order = ["--class-names", "Clear,Crystals,Other,Precipitate", "--side", "2"]
     import_weights(params, symbol, *order, "--out", tmp_path / "models")
     card = card_from_json((tmp_path / "models" / "marco.card.json").read_bytes())
     assert card.classes == ("crystal", "precipitate", "other", "clear")
@@ -107,29 +107,29 @@ def test_the_cards_that_are_written_can_be_read(tmp_path: Path) -> None:
     [
         ([PARAMS], UserError, r"expected NAME.params and NAME-symbol.json, or NAME.hdf5; got operators-0000.params"),
         ([PARAMS, PARAMS], UserError, r"expected NAME.params and NAME-symbol.json"),
-        ([PARAMS, SYMBOL], UserError, r"needs --classes"),
+        ([PARAMS, SYMBOL], UserError, r"needs --class-names"),
         (
-            [PARAMS, SYMBOL, "--side", "17", "--classes", "clear,rim"],
+            [PARAMS, SYMBOL, "--side", "17", "--class-names", "clear,rim"],
             UserError,
             r"has 2 names, expected 13, 5 or 4",
         ),
         (
-            [PARAMS, SYMBOL, "--side", "17", "--classes", "Clear,Crystals,Other,Drop"],
+            [PARAMS, SYMBOL, "--side", "17", "--class-names", "Clear,Crystals,Other,Drop"],
             UnknownNameError,
             r"no class 'Drop' in the scheme groups-4; choose",
         ),
         (
-            [PARAMS, SYMBOL, "--side", "17", "--classes", "clear,crystal,other,crystals"],
+            [PARAMS, SYMBOL, "--side", "17", "--class-names", "clear,crystal,other,crystals"],
             UserError,
             r"leaves out precipitate; name each of the 4",
         ),
         (
-            [PARAMS, SYMBOL, "--side", "17", "--classes", "Clear,Crystals,Other,Precipitate"],
+            [PARAMS, SYMBOL, "--side", "17", "--class-names", "Clear,Crystals,Other,Precipitate"],
             ModelError,
             r"the class list has 4 names",
         ),
         (
-            [PARAMS, SYMBOL, "--side", "17", "--classes", ",".join([*OUTCOME_NAMES, "rim"])],
+            [PARAMS, SYMBOL, "--side", "17", "--class-names", ",".join([*OUTCOME_NAMES, "rim"])],
             UserError,
             r"has 14 names, expected 13, 5 or 4",
         ),
