@@ -11,7 +11,7 @@ from crystal_search.card_file import card_from_json, card_to_json, role_in
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, ModelCard
+from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, FirstLookCard, ModelCard
 
 CARD_SUFFIX = ".card.json"
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in use", 2
@@ -245,9 +245,7 @@ def features_model(folder: Path) -> Model[ClassifierCard]:
     ModelError
         If there is none, or more than one to choose from.
     """
-    used = default_models(folder)
-    first = answering(references(used))[0]
-    return in_role(next(model for model in used if model.card.role == first.role), ClassifierCard)
+    return default_model(FirstLookCard if _is_used(FirstLookCard, folder) else ClassifierCard, folder)
 
 
 def default_models(folder: Path, *, but: Sequence[str] = ()) -> list[Model[ModelCard]]:
@@ -261,9 +259,13 @@ def default_models(folder: Path, *, but: Sequence[str] = ()) -> list[Model[Model
         If a role that is needed has none, or one has more than one to choose from.
     """
     kinds = [kind for role, kind in ROLES.items() if role not in but and kind.scores_images]
+    return [default_model(kind, folder) for kind in kinds if _is_used(kind, folder)]
+
+
+def _is_used(kind: type[ModelCard], folder: Path) -> bool:
+    """Tell whether images are scored with a model of a kind."""
     chosen = models_in_use(folder)
-    there = [kind for kind in kinds if kind.needed or kind.role in chosen or (not chosen and _models_in(folder, kind))]
-    return [default_model(kind, folder) for kind in there]
+    return kind.needed or kind.role in chosen or bool(not chosen and _models_in(folder, kind))
 
 
 def _models_in(folder: Path, kind: type[ModelCard]) -> list[Model[ModelCard]]:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             "forget",
             _forget,
-            "take a model out of the installation, and a detector or second opinion out of use",
+            "take a model out of the installation, and a detector, second opinion or first look out of use",
         ),
     ):
         command = _command(commands, name, act, what)
@@ -209,6 +209,8 @@ def _tell(named: str, known: Known) -> None:
         larger = card.enlarged if isinstance(card, CrystalCard) else 1
         enlarged = f", narrower ones {larger:g} times as large" if larger > 1 else ""
         say(f"reads: {card.working_width_px} px wide{enlarged}, {card.normalisation}{calibrated}")
+    if isinstance(card, FirstLookCard):
+        say(f"its score counts up to a doubt of {card.most_doubt:g}, above it the classifier's does")
     say(f"learnt from: {card.training_data or 'not said'}\ntrained by: {card.training_command or 'not said'}")
     for figure in card.measured:
         say(f"  {figure.measure}: {figure.value:g} of {figure.count} ({figure.data})")

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from crystal_search.class_schemes import in_outcomes, scheme_of
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import ModelError, UserError
 from crystal_search.exporting.calibration import ranked
@@ -18,6 +19,7 @@ from crystal_search.model import Model
 from crystal_search.model_card import ClassifierCard, FirstLookCard
 from crystal_search.outcomes import Group
 from crystal_search.scoring.classify import probabilities
+from crystal_search.scoring.looking import check_sees_less
 
 MOST_LOST = 0.02  #: of what the classifier alone has right, and of the crystals that it calls
 LIMITS = tuple(step / 20 for step in range(19, 0, -1))  #: of doubt, that which spares most first
@@ -66,15 +68,11 @@ def first_look_card(first: Model[ClassifierCard], classifier: Model[ClassifierCa
     Raises
     ------
     UserError
-        If the first look would see as much as the classifier, or there are no such wells.
+        If there are no such wells.
     ModelError
-        If it spares nothing without losing more than `MOST_LOST`.
+        If the first look would see as much as the classifier, or spares nothing without losing more than `MOST_LOST`.
     """
-    if first.card.working_width_px >= classifier.card.working_width_px:
-        raise UserError(
-            f"{first.card.name} sees images {first.card.working_width_px} px wide, {classifier.card.name} "
-            f"{classifier.card.working_width_px}: a first look must see less (train cells --width)"
-        )
+    check_sees_less(first.card, classifier.card)
     wells = two_looks(first, classifier, data)
     limit = most_doubt(wells)
     alone = f"by {classifier.card.name} alone"
@@ -102,10 +100,10 @@ def two_looks(first: Model[ClassifierCard], classifier: Model[ClassifierCard], d
     dataset = open_dataset(data)
     found = [
         [
-            (well.group, *ranked(probabilities(well.logits, model.card.temperature)))
+            (well.group, *ranked(in_outcomes(probabilities(well.logits, model.card.temperature), scheme)))
             for well in scored_wells(_cells(model), model.card, dataset, "validation")
         ]
-        for model in (first, classifier)
+        for model, scheme in ((each, scheme_of(each.card.classes)) for each in (first, classifier))
     ]
     if not found[0]:
         raise UserError(f"no validation wells in {data}; render some (crystal-search dataset render)")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from crystal_search.archives.csv_rows import read_rows
 from crystal_search.direct.scored_files import NOT_SCORED
 from crystal_search.errors import UserError
+from crystal_search.model_card import FirstLookCard
 from crystal_search.outcomes import BY_NAME, NO_DROP, UNREADABLE
 from crystal_search.panel.panel_set import CLASSES, PanelSet
 from crystal_search.panel.rater_agreement import NO_ANSWER
@@ -43,7 +44,7 @@ def in_ledger(ledger: Ledger, panel: PanelSet) -> list[MachineAnswers]:
 
 
 def recipe_names(recipes: Sequence[Recipe]) -> list[str]:
-    """Return what recipes are called: by their classifier, or a readout of it, and more where that is not enough."""
+    """Return what recipes are called: by those who look, or a readout of them, and more where that is not enough."""
     called = [_called(recipe) for recipe in recipes]
     with_threshold = [f"{name}, {recipe.threshold:g}" for name, recipe in zip(called, recipes, strict=True)]
     hashes = ["-".join(model.sha256[:DIGITS] for model in recipe.models) for recipe in recipes]
@@ -55,7 +56,8 @@ def recipe_names(recipes: Sequence[Recipe]) -> list[str]:
 
 
 def _called(recipe: Recipe) -> str:
-    classifier = recipe.model("classifier").name
+    first = next((f" after {each.name}" for each in recipe.models if each.role == FirstLookCard.role), "")
+    classifier = f"{recipe.model('classifier').name}{first}"
     return f"readout {recipe.readout.name} of {classifier}" if recipe.readout else classifier
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crystal_search.chopper.cutting import chops_of_drop
 from crystal_search.chopper.tiling import grid_over_drop
 from crystal_search.class_schemes import in_outcomes, scheme_of
+from crystal_search.errors import ModelMismatchError
 from crystal_search.geometry import Box
 from crystal_search.images import IN_COLOUR, DecodedImage, Grey, normalised, resized
 from crystal_search.inference import Network
@@ -83,6 +84,21 @@ def looked(
     second = look(seen, classifier, parameters, watch)
     features = first.score.packed_features
     return replace(second, score=replace(second.score, looks=2, packed_features=features))
+
+
+def check_sees_less(first: ClassifierCard, classifier: ClassifierCard) -> None:
+    """Refuse a first look for views as wide as those of the classifier after it.
+
+    Raises
+    ------
+    ModelMismatchError
+        If it is one: it would spare nothing.
+    """
+    if first.working_width_px >= classifier.working_width_px:
+        raise ModelMismatchError(
+            f"{first.name} sees images {first.working_width_px} px wide, {classifier.name} "
+            f"{classifier.working_width_px}: a first look must see less (train cells --width)"
+        )
 
 
 def look(

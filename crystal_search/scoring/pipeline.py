@@ -13,7 +13,7 @@ from crystal_search.result import DropRegion, ImageScore
 from crystal_search.scoring.chops_around import ChopsAround
 from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searched
 from crystal_search.scoring.image_opinion import class_opinion
-from crystal_search.scoring.looking import LocatedImage, Stopwatch, looked
+from crystal_search.scoring.looking import LocatedImage, Stopwatch, check_sees_less, looked
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import Parameters
 
@@ -49,7 +49,8 @@ def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
     Raises
     ------
     ModelMismatchError
-        If a role that is needed has none, one has two, or scoring knows nothing to do with one.
+        If a role that is needed has none, one has two, scoring knows nothing to do with one, or a first look does not
+        see less than the classifier.
     ModelError
         If a model cannot be loaded.
     """
@@ -64,8 +65,11 @@ def loaded(models: Iterable[Model[ModelCard]], *, threads: int = 1) -> Models:
         model = by_role.get(kind.role)
         return None if model is None else OnnxNetwork(in_role(model, kind), threads=threads)
 
+    classifier = in_role(by_role["classifier"], ClassifierCard)
+    if (first := by_role.get(FirstLookCard.role)) is not None:
+        check_sees_less(in_role(first, FirstLookCard).card, classifier.card)
     return Models(
-        classifier=OnnxNetwork(in_role(by_role["classifier"], ClassifierCard), threads=threads),
+        classifier=OnnxNetwork(classifier, threads=threads),
         drop=OnnxNetwork(in_role(by_role["drop"], DropCard), threads=threads),
         image=network(ImageCard),
         crystals=network(CrystalCard),

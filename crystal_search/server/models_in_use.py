@@ -31,12 +31,14 @@ from crystal_search.model import (
     default_model,
     default_models,
     hashes_of,
+    in_role,
     model_in_any,
     models_in_use,
     read_model,
 )
-from crystal_search.model_card import ModelCard
+from crystal_search.model_card import ClassifierCard, FirstLookCard, ModelCard
 from crystal_search.named_models import HASH_DIGITS, ModelAtHand, models_at_hand
+from crystal_search.scoring.looking import check_sees_less
 from crystal_search.server.engines.engine import Waiting
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, model_folders
@@ -90,12 +92,13 @@ def put_to_use(
     ConfigError
         If the settings name a folder of models, which decides then.
     ModelError
-        If the model does not answer as its card says.
+        If the model does not answer as its card says, or the models in use would not go together.
     UserError, EngineError
         If the engine's clients have not all of the models; those that were in use still are.
     """
     check_usable(site, model)
     others = default_models(site.models, but=(model.card.role,))
+    _check_together([*others, model])
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     kept = (*others, *_replaced(type(model.card), site.models), model)
@@ -137,6 +140,12 @@ def check_usable(site: Installation, model: Model[ModelCard]) -> None:
             f"{site.home.settings} says models = {site.settings.models!r}, which decides; take that line out first"
         )
     check_answer(model)
+
+
+def _check_together(models: Iterable[Model[ModelCard]]) -> None:
+    by_role = {each.card.role: each for each in models}
+    if (first := by_role.get(FirstLookCard.role)) is not None:
+        check_sees_less(in_role(first, FirstLookCard).card, in_role(by_role["classifier"], ClassifierCard).card)
 
 
 def _write_in_use(home: Home, chosen: Iterable[ModelInUse]) -> None:
@@ -211,12 +220,12 @@ def _whole(path: Path) -> Model[ModelCard] | None:
 
 
 def _check_same(there: ModelCard, new: ModelCard, path: Path) -> None:
-    names = (each.name for each in fields(type(new)) if each.name not in TOLD)
+    names = ("role", *(each.name for each in fields(type(new)) if each.name not in TOLD))
     if differing := [name for name in names if getattr(there, name, None) != getattr(new, name)]:
+        first = f"put another {there.title} to use, " if there.needed else ""
         raise ModelMismatchError(
             f"{path} describes the same file as the card of {new.name}, but differs in {', '.join(differing)}; scores "
-            f"are told apart by the file's hash alone: put another {new.title} to use, forget {there.name}, and put "
-            f"{new.name} to use then"
+            f"are told apart by the file's hash alone: {first}forget {there.name}, and put {new.name} to use then"
         )
 
 

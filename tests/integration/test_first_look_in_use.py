@@ -111,6 +111,24 @@ def test_a_card_that_is_no_first_looks_is_refused(tmp_path: Path, capsys: pytest
     assert not (tmp_path / "scores.csv").exists()
 
 
+def test_what_would_not_go_together_is_not_put_to_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = str(home_with(1, tmp_path))
+    card = half_width(tmp_path / "out", 0.5)
+    first = read_model(card)
+    wide = write_model(first.onnx, replace(first.card, name="wide", working_width_px=1224), tmp_path / "wide")
+    assert main(["models", "use", str(wide), "--anyway", "--home", home]) != OK
+    assert "a first look must see less" in capsys.readouterr().err
+    assert main(["models", "use", str(card), "--anyway", "--home", home]) == OK
+    told = {each.name: getattr(first.card, each.name) for each in fields(ClassifierCard)}
+    same_file = write_model(first.onnx, ClassifierCard(**told | {"working_width_px": 1224}), tmp_path / "same")
+    assert main(["models", "use", str(same_file), "--anyway", "--home", home]) != OK
+    assert "differs in role, working_width_px" in capsys.readouterr().err
+    assert main(["models", "show", "half-1", "--home", home]) == OK
+    assert "its score counts up to a doubt of 0.5, above it the classifier's does" in capsys.readouterr().out
+    with opened(Path(home)) as site:
+        assert [each.role for each in recipe_of(site).models] == ["classifier", "drop", "first_look"]
+
+
 def test_use_compares_both_looks_with_the_classifier_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = home_with(1, tmp_path)
     card = half_width(tmp_path / "out", 0.05)

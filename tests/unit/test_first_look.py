@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.direct.scored_files import Scored, row
-from crystal_search.errors import ModelCardError, ModelError, ResultError, UserError
+from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError, ResultError
 from crystal_search.exporting.first_looks import LIMITS, MOST_LOST, TwoLooks, first_look_card, most_doubt
 from crystal_search.features import packed as packed_features
 from crystal_search.group_rule import doubt_of
@@ -35,12 +35,14 @@ from crystal_search.model import (
 from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard, DropCard, FirstLookCard, Output
 from crystal_search.networks.network_kinds import drop_locator_card
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, Group
+from crystal_search.panel.machine_answers import recipe_names
 from crystal_search.result import ImageScore, RankedScore, Result, result_to_json, write_result
 from crystal_search.result_reader import check_against, result_from_json
-from crystal_search.scoring.pipeline import Models, score_image
+from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.server.engines.boinc.agreement import score_disagreement
 from crystal_search.server.engines.boinc.crystal_agreement import Tolerance
 from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.returned_result import read_returned
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 from tests.unit.builders import MODELS, crystal_score, featured_card, jpeg, packed, result_for
@@ -168,6 +170,35 @@ def test_answers_are_of_who_looks_first_then_of_the_classifier_and_the_locator()
     assert answering(MODELS) == MODELS
     detector = ModelRef(role="crystals", sha256="c" * 64)
     assert answering([MODELS[1], detector, FIRST, MODELS[0]]) == (FIRST, *MODELS)
+
+
+def first_of_shipped(**changed: object) -> Model[FirstLookCard]:
+    """Return the shipped classifier as a first look of another file; it cannot be run."""
+    usual = default_model(ClassifierCard)
+    told = {each.name: getattr(usual.card, each.name) for each in fields(usual.card)}
+    file = b"another file"
+    card = FirstLookCard(**told | {"name": "first-1", "most_doubt": 0.3, "sha256": sha256_of(file)} | changed)
+    return Model(card, file)
+
+
+@pytest.mark.parametrize("width", [1224, 2448])
+def test_one_that_sees_as_much_as_the_classifier_is_not_loaded(width: int) -> None:
+    wide = first_of_shipped(working_width_px=width)
+    with pytest.raises(ModelMismatchError, match=f"sees images {width} px wide, .* 1224: a first look must see less"):
+        loaded([default_model(ClassifierCard), default_model(DropCard), wide])
+
+
+def test_whose_features_scores_have_is_told_though_another_model_is_lost(tmp_path: Path) -> None:
+    for model in (default_model(ClassifierCard), default_model(DropCard), first_of_shipped()):
+        write_model(model.onnx, model.card, tmp_path)
+    (tmp_path / default_model(DropCard).card.file).unlink()
+    assert features_model(tmp_path).card.role == "first_look"
+
+
+def test_a_panel_tells_a_recipe_with_a_first_look_from_that_without() -> None:
+    named = [replace(each, name=name) for each, name in zip(MODELS, ("ours-2", "drop-1"), strict=True)]
+    recipes = [Recipe(models=tuple(models), threshold=0.85) for models in (named, [*named, FIRST])]
+    assert recipe_names(recipes) == ["ours-2", "ours-2 after first-1"]
 
 
 # In results
@@ -333,6 +364,6 @@ def test_one_that_is_never_sure_is_refused() -> None:
 
 def test_a_first_look_sees_less_than_the_classifier(tmp_path: Path) -> None:
     usual = default_model(ClassifierCard)
-    with pytest.raises(UserError, match=r"sees images 1224 px wide, .* 1224: a first look must see less"):
+    with pytest.raises(ModelMismatchError, match=r"sees images 1224 px wide, .* 1224: a first look must see less"):
         first_look_card(Model(usual.card, usual.onnx), usual, tmp_path)
     assert sha256_of(usual.onnx) == usual.card.sha256
