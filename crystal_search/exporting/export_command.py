@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from crystal_search.arguments import fraction
 from crystal_search.errors import UserError
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.source.exists():
         arguments.source = model_called(str(arguments.source), models_at_hand(), instead=CARD_OR_TRAINING).path
         arguments.models = arguments.models or Path()
+    if arguments.first_look is not None and (arguments.features or not arguments.source.is_dir()):
+        raise UserError("a first look is made of a training's folder, and with its features: leave out --first-look")
     if arguments.features:
         _add_features(arguments)
     elif arguments.source.is_dir():
@@ -80,26 +83,31 @@ def _export_training(arguments: argparse.Namespace) -> None:
         )
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
+    if arguments.first_look is not None:
+        _tell(_made_first_look(arguments, name, folder))
+        return
     card = export_run(arguments.source, name, folder, arguments.data)
     if arguments.least_in_drops is not None:
         found = in_role(read_model(card), CrystalCard).card
         write_card(replace(found, least_in_drops=arguments.least_in_drops), folder)
-    if arguments.first_look is not None:
-        card = _made_first_look(card, arguments)
     _tell(card)
     if arguments.int8:
         say("making an int8 version takes some minutes")
         _tell(export_int8(card, f"{name}-int8", folder, arguments.data or Path(record.data)))
 
 
-def _made_first_look(card: Path, arguments: argparse.Namespace) -> Path:
-    """Have the model of a card look before a classifier; return the card that says so, in the place of the other."""
-    from crystal_search.exporting.exported_runs import record_in
+def _made_first_look(arguments: argparse.Namespace, name: str, folder: Path) -> Path:
+    """Write a training's model as one that looks before a classifier, or nothing; return its card's path."""
+    from crystal_search.exporting.exported_runs import export_run, record_in
     from crystal_search.exporting.first_looks import first_look_card
 
-    first, classifier = in_role(read_model(card), ClassifierCard), named_model(arguments.first_look, ClassifierCard)
+    classifier = named_model(arguments.first_look, ClassifierCard)
+    if classifier.card.role != ClassifierCard.role:
+        raise UserError(f"{classifier.card.name} is a first look itself; name the classifier after it")
     data = arguments.data or Path(record_in(arguments.source).data)
-    return write_card(first_look_card(first, classifier, data), card.parent)
+    with TemporaryDirectory() as made:
+        first = in_role(read_model(export_run(arguments.source, name, Path(made), arguments.data)), ClassifierCard)
+    return write_model(first.onnx, first_look_card(first, classifier, data), folder)
 
 
 def _export_model(arguments: argparse.Namespace) -> None:

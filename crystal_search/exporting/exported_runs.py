@@ -215,7 +215,7 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
         If it loses too much in every way that is tried; nothing is written then.
     """
     model = read_model(card_path)
-    if not isinstance(model.card, ClassifierCard):
+    if not isinstance(model.card, ClassifierCard) or model.card.role != ClassifierCard.role:
         raise UserError(f"{model.card.name} is a {model.card.title}; only classifiers become int8")
     examples = examples_in(data, model.card)
     made = quantised(in_role(model, ClassifierCard), examples)

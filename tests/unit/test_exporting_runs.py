@@ -16,7 +16,7 @@ from crystal_search.exporting.quantising import RECIPES, examples_in, quantised
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, in_role, read_model
-from crystal_search.model_card import ClassifierCard, Output
+from crystal_search.model_card import ClassifierCard, FirstLookCard, Output
 from crystal_search.networks.network_kinds import build
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.checkpoints import load_trained, save_checkpoint
@@ -230,3 +230,36 @@ def test_a_dataset_of_other_chops_is_refused(run: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(UserError, match="its chops have working_width_px 612, five reads 1224"):
         export_run(run, "five", tmp_path, other)
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> Path:
+    """Return the folder of a training for views of half the width that learnt nothing, and its rendered wells."""
+    data = write_rendered(tmp_path / "wells", validation=[[fake_well(number) for number in (0, 1)]])
+    save_checkpoint(tmp_path / "half", 1, build("squeezenet", 13), None, {})
+    record = replace(RECORD, classes=SCHEMES["outcomes-13"].class_names, task="cells", working_width_px=612)
+    write_run(tmp_path / "half", replace(record, data=str(data)))
+    return tmp_path / "half"
+
+
+def test_a_first_look_is_made_of_a_training_or_nothing_is(
+    half: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["export", str(half), "--first-look", "squeezenet-wells-2", "--models", str(tmp_path / "out")]
+    assert main(words) == 1
+    assert "a first look spares nothing" in capsys.readouterr().err
+    assert not [*tmp_path.glob("out/*")]
+    monkeypatch.setattr("crystal_search.exporting.first_looks.most_doubt", lambda wells: 0.5)
+    assert main(words) == 0
+    card = str(tmp_path / "out" / "half.card.json")
+    first = in_role(read_model(Path(card)), FirstLookCard).card
+    assert (first.most_doubt, first.working_width_px) == (0.5, 612)
+    assert "wells left to squeezenet-wells-2" in [each.measure for each in first.measured]
+    for refused, why in (
+        (["export", str(half), "--first-look", card, "--name", "x"], "half is a first look itself"),
+        (["export", card, "--first-look", "squeezenet-wells-2"], "made of a training's folder"),
+        (["export", card, "--features", "--first-look", "squeezenet-wells-2"], "made of a training's folder"),
+        (["export", card, "--int8", "--data", str(half)], "half is a first look; only classifiers become int8"),
+    ):
+        assert main(refused) == 2
+        assert why in capsys.readouterr().err
