@@ -56,7 +56,7 @@ def rows_in(path: Path) -> list[dict[str, str]]:
 def test_every_client_looks_first_until_the_first_look_is_forgotten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], most_doubt: float, looks: int
 ) -> None:
-    home = home_with(1, tmp_path)
+    home = home_with(1, tmp_path, (plate_folder() / "demo_01A_1.jpg").read_bytes())  # precipitate, at both widths
     card = str(half_width(tmp_path / "out", most_doubt))
     with opened(home) as site, LocalEngine(site.home, site.settings, site.models) as engine:
         create_work(site, recipe_of(site))

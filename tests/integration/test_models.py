@@ -101,13 +101,13 @@ def retrained(folder: Path) -> Path:
     return folder / "again.card.json"
 
 
-def home_with(images: int, folder: Path) -> Path:
-    """Return an installation's folder that knows so many images of a plate, one to a work unit."""
+def home_with(images: int, folder: Path, picture: bytes | None = None) -> Path:
+    """Return an installation's folder that knows so many images of a plate, one to a work unit; all of `picture`."""
     home, robot = folder / "home", folder / "robot"
     inspection = robot / "90j8_2018-04-11_RI1000-0081-2drop"
     inspection.mkdir(parents=True)
     for number in range(images):
-        (inspection / f"90j8_{number + 1:02d}A_1.jpg").write_bytes(encoded(well(seed=number)))
+        (inspection / f"90j8_{number + 1:02d}A_1.jpg").write_bytes(picture or encoded(well(seed=number)))
     home.mkdir()
     (home / "settings.toml").write_text("images_per_unit = 1\nworkers = 1\n")
     assert main(["import", str(robot), "--home", str(home)]) == 0
