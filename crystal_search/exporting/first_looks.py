@@ -14,6 +14,7 @@ from crystal_search.errors import ModelError, UserError
 from crystal_search.exporting.calibration import ranked
 from crystal_search.exporting.fitted_temperature import figure
 from crystal_search.exporting.rendered_chops import Cells, scored_wells
+from crystal_search.images import IN_COLOUR
 from crystal_search.inference import OnnxNetwork
 from crystal_search.model import Model
 from crystal_search.model_card import ClassifierCard, FirstLookCard
@@ -68,11 +69,12 @@ def first_look_card(first: Model[ClassifierCard], classifier: Model[ClassifierCa
     Raises
     ------
     UserError
-        If there are no such wells.
+        If there are no such wells, or one of the two sees colours or cannot be asked of whole drops at once.
     ModelError
         If the first look would see as much as the classifier, or spares nothing without losing more than `MOST_LOST`.
     """
     check_sees_less(first.card, classifier.card)
+    _check_seen_densely((first.card, classifier.card))
     wells = two_looks(first, classifier, data)
     limit = most_doubt(wells)
     alone = f"by {classifier.card.name} alone"
@@ -133,6 +135,13 @@ def most_doubt(wells: TwoLooks) -> float:
         f"a first look spares nothing: where it is sure, more than {MOST_LOST:.0%} is lost to the classifier alone; "
         "train it longer"
     )
+
+
+def _check_seen_densely(cards: Sequence[ClassifierCard]) -> None:
+    for card in cards:
+        if card.padded or card.normalisation in IN_COLOUR:
+            what = "pads with zeros" if card.padded else "sees colours"
+            raise UserError(f"{card.name} {what}, rendered wells are scored densely, in grey; name another classifier")
 
 
 def _cells(model: Model[ClassifierCard]) -> Cells:

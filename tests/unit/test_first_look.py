@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from crystal_search.card_file import card_from_json, card_to_json
 from crystal_search.direct.scored_files import Scored, row
-from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError, ResultError
+from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError, ResultError, UserError
 from crystal_search.exporting.first_looks import LIMITS, MOST_LOST, TwoLooks, first_look_card, most_doubt
 from crystal_search.features import packed as packed_features
 from crystal_search.group_rule import doubt_of
@@ -360,6 +360,15 @@ def test_crystals_may_not_be_lost_for_wells_that_are_won() -> None:
 def test_one_that_is_never_sure_is_refused() -> None:
     with pytest.raises(ModelError, match="a first look spares nothing"):
         most_doubt(two([CRYSTAL], [CRYSTAL], [1.0], [CRYSTAL]))
+
+
+@pytest.mark.parametrize(("changed", "why"), [({"padded": True}, "pads"), ({"normalisation": "rgb-1"}, "sees")])
+def test_what_rendered_wells_cannot_be_scored_with_is_no_first_look(
+    tmp_path: Path, changed: dict[str, object], why: str
+) -> None:
+    first = first_of_shipped(working_width_px=612, **changed)
+    with pytest.raises(UserError, match=f"first-1 {why}.*name another classifier"):
+        first_look_card(first, default_model(ClassifierCard), tmp_path)
 
 
 def test_a_first_look_sees_less_than_the_classifier(tmp_path: Path) -> None:
