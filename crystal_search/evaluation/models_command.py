@@ -27,7 +27,7 @@ from crystal_search.plurals import counted
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, put_to_use
-from crystal_search.server.readouts_in_use import check_not_used, readouts_in_use, unuse_readout
+from crystal_search.server.readouts_in_use import check_not_used, idle_readouts, readouts_in_use, unuse_readout
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +131,11 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
     used = put_to_use(site, model, update=not arguments.no_update, told=say)
     say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
+    for idle in idle_readouts(site):
+        say(
+            f"the readout {idle.name} of {idle.imager!r} reads the answers of another model, and scores none of these: "
+            "fit it anew, from the same labels (crystal-search adapt)"
+        )
 
 
 def _unuse(site: Installation, arguments: argparse.Namespace) -> None:

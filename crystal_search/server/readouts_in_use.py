@@ -13,7 +13,7 @@ from crystal_search.adaptation.readout_model import rescoring_of
 from crystal_search.errors import ModelError, UnknownNameError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import Model, features_model
+from crystal_search.model import Model, cards_in, features_model, read_card
 from crystal_search.model_card import ReadoutCard
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation
@@ -50,6 +50,24 @@ def readouts_in_use(home: Home) -> dict[str, ReadoutInUse]:
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}; put the readouts to use again") from error
     return {each.imager: each for each in read_whole(text, str(path), ModelError, _all_in_use)}
+
+
+def idle_readouts(site: Installation) -> list[ReadoutInUse]:
+    """Return the readouts in use that read the answers of another model than the one whose features scores have now.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read which readouts or models are in use.
+    """
+    used, cards = readouts_in_use(site.home), cards_in(site.home.models)
+    reads = features_model(site.models).card.sha256
+    found = {each.sha256: read_card(cards[each.sha256]) for each in used.values() if each.sha256 in cards}
+    return [
+        each
+        for each in used.values()
+        if isinstance(card := found.get(each.sha256), ReadoutCard) and card.classifier_sha256 != reads
+    ]
 
 
 def _all_in_use(read: Reader) -> tuple[ReadoutInUse, ...]:

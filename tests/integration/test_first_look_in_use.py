@@ -26,7 +26,7 @@ from crystal_search.scoring.pipeline import loaded, score_data
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.feature_store.feature_store import kept_store, stores_in
 from crystal_search.server.installation import opened, recipe_of
-from crystal_search.server.readouts_in_use import use_readout
+from crystal_search.server.readouts_in_use import idle_readouts, use_readout
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.imager_features import store_in_use
 from crystal_search.work_unit import Parameters
@@ -141,15 +141,19 @@ def test_use_compares_both_looks_with_the_classifier_alone(tmp_path: Path, capsy
         assert sha256_of(read_model(card).onnx) in {model.sha256 for model in recipe_of(site).models}
 
 
-def test_a_readout_reads_who_looks_first(tmp_path: Path) -> None:
+def test_a_readout_reads_who_looks_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = home_with(1, tmp_path)
     card = half_width(tmp_path / "out", 0.5)
     readouts = [readout_model(tmp_path, "ours"), readout_model(tmp_path, "other", classifier=read_card(card).sha256)]
+    with opened(home) as site:
+        use_readout(site, readouts[0], OURS)
     assert main(["models", "use", str(card), "--anyway", "--home", str(home)]) == OK
+    assert f"the readout ours of '{OURS}' reads the answers of another model" in capsys.readouterr().out
     with opened(home) as site:
         with pytest.raises(ModelMismatchError, match="ours reads the answers of the classifier"):
             use_readout(site, readouts[0], OURS)
         assert use_readout(site, readouts[1], OURS).name == "other"
+        assert idle_readouts(site) == []
 
 
 def test_both_looks_are_evaluated_beside_the_classifier_alone(
