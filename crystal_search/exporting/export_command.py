@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of a crystal that counts in a drop (default: the same as anywhere)",
     )
     parser.add_argument(
-        "--first-look",
+        "--looks-before",
         metavar="CLASSIFIER",
         help="make a model that looks before this classifier (card or name), and leaves to it what it doubts",
     )
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.source.exists():
         arguments.source = model_called(str(arguments.source), models_at_hand(), instead=CARD_OR_TRAINING).path
         arguments.models = arguments.models or Path()
-    if arguments.first_look is not None and (arguments.features or not arguments.source.is_dir()):
-        raise UserError("a first look is made of a training's folder, and with its features: leave out --first-look")
+    if arguments.looks_before is not None and (arguments.features or not arguments.source.is_dir()):
+        raise UserError("a first look is made of a training's folder, and with its features: leave out --looks-before")
     if arguments.features:
         _add_features(arguments)
     elif arguments.source.is_dir():
@@ -76,14 +76,14 @@ def _export_training(arguments: argparse.Namespace) -> None:
         )
     if arguments.least_in_drops is not None and record.role != CrystalCard.role:
         raise UserError(f"{arguments.source} trained a {ROLES[record.role].title}: leave out --least-in-drops")
-    if arguments.first_look is not None and (record.role != ClassifierCard.role or arguments.int8):
+    if arguments.looks_before is not None and (record.role != ClassifierCard.role or arguments.int8):
         raise UserError(
             f"a first look is made of a classifier and in float32; {arguments.source} trained a "
-            f"{ROLES[record.role].title}: leave out {'--int8' if arguments.int8 else '--first-look'}"
+            f"{ROLES[record.role].title}: leave out {'--int8' if arguments.int8 else '--looks-before'}"
         )
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
-    if arguments.first_look is not None:
+    if arguments.looks_before is not None:
         _tell(_made_first_look(arguments, name, folder))
         return
     card = export_run(arguments.source, name, folder, arguments.data)
@@ -101,7 +101,7 @@ def _made_first_look(arguments: argparse.Namespace, name: str, folder: Path) -> 
     from crystal_search.exporting.exported_runs import export_run, record_in
     from crystal_search.exporting.first_looks import first_look_card
 
-    classifier = named_model(arguments.first_look, ClassifierCard)
+    classifier = named_model(arguments.looks_before, ClassifierCard)
     if classifier.card.role != ClassifierCard.role:
         raise UserError(f"{classifier.card.name} is a first look itself; name the classifier after it")
     data = arguments.data or Path(record_in(arguments.source).data)

@@ -245,7 +245,7 @@ def half(tmp_path: Path) -> Path:
 def test_a_first_look_is_made_of_a_training_or_nothing_is(
     half: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["export", str(half), "--first-look", "squeezenet-wells-2", "--models", str(tmp_path / "out")]
+    words = ["export", str(half), "--looks-before", "squeezenet-wells-2", "--models", str(tmp_path / "out")]
     assert main(words) == 1
     assert "a first look spares nothing" in capsys.readouterr().err
     assert not [*tmp_path.glob("out/*")]
@@ -256,9 +256,9 @@ def test_a_first_look_is_made_of_a_training_or_nothing_is(
     assert (first.most_doubt, first.working_width_px) == (0.5, 612)
     assert "wells left to squeezenet-wells-2" in [each.measure for each in first.measured]
     for refused, why in (
-        (["export", str(half), "--first-look", card, "--name", "x"], "half is a first look itself"),
-        (["export", card, "--first-look", "squeezenet-wells-2"], "made of a training's folder"),
-        (["export", card, "--features", "--first-look", "squeezenet-wells-2"], "made of a training's folder"),
+        (["export", str(half), "--looks-before", card, "--name", "x"], "half is a first look itself"),
+        (["export", card, "--looks-before", "squeezenet-wells-2"], "made of a training's folder"),
+        (["export", card, "--features", "--looks-before", "squeezenet-wells-2"], "made of a training's folder"),
         (["export", card, "--int8", "--data", str(half)], "half is a first look; only classifiers become int8"),
     ):
         assert main(refused) == 2
