@@ -370,7 +370,7 @@ def test_a_kind_that_nobody_registered_is_refused_by_name(
     monkeypatch.delitem(JUDGES, ROLE)
     assert main(["evaluate", str(run), "--data", str(data), "--out", str(tmp_path / "out")]) == USAGE
     said = capsys.readouterr().err
-    assert "nobody judges models of the role crumbs; choose from classifier, image, drop, crystals" in said
+    assert "nobody judges models of the role crumbs; choose from classifier, first_look, image, drop, crystals" in said
     monkeypatch.delitem(EXPORTERS, ROLE)
     assert main(["export", str(run), "--name", "tiny"]) == USAGE
     said = capsys.readouterr().err
