@@ -105,9 +105,8 @@ def image_verdicts(
     paths = [each.path for each in images if each.path is not None]
     with tempfile.TemporaryDirectory() as folder:
         if len(paths) == len(images):
-            for model in models:
-                write_model(model.onnx, model.card, Path(folder))
-            job = Job(models=Path(folder), parameters=parameters, overlays=None)
+            named = tuple(write_model(each.onnx, each.card, Path(folder) / each.card.role) for each in models)
+            job = Job(models=Path(folder), parameters=parameters, overlays=None, named=named)
             found = scored(paths, job, workers=max(1, min(workers, len(paths))))
         else:
             found = (_scored(each, networks, parameters) for each in images)

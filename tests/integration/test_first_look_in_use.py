@@ -9,6 +9,8 @@ import pytest
 
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import ModelMismatchError
+from crystal_search.evaluation.image_verdicts import image_verdicts, with_companions
+from crystal_search.evaluation.known_images import KnownImage
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import (
@@ -154,6 +156,16 @@ def test_a_readout_reads_who_looks_first(tmp_path: Path, capsys: pytest.CaptureF
             use_readout(site, readouts[0], OURS)
         assert use_readout(site, readouts[1], OURS).name == "other"
         assert idle_readouts(site) == []
+
+
+def test_photographs_are_judged_by_models_of_one_name(tmp_path: Path) -> None:
+    model = read_model(half_width(tmp_path / "out", 0.5))
+    first = replace(model, card=replace(model.card, name=default_model(ClassifierCard).card.name))
+    images = [KnownImage(name=path.name, label="clear", content=path.read_bytes, path=path) for path in WELLS[:2]]
+    judged = image_verdicts(images, with_companions(first, None), Parameters())
+    both = loaded([*default_models(default_models_folder()), model])
+    found = [score_data(path.read_bytes(), both, Parameters())[0] for path in WELLS[:2]]
+    assert [(each.score.outcome, each.score.looks) for each in judged] == [(each.outcome, each.looks) for each in found]
 
 
 def test_both_looks_are_evaluated_beside_the_classifier_alone(
