@@ -92,6 +92,18 @@ def one_pass(site: Installation, server: Server) -> None:
         cycle(site, recipe_of(site), engine)
 
 
+def only_the_newest_works(slots: Path, command: list[str], versions: tuple[Path, Path], unit: Path) -> Volunteer:
+    """Return a volunteer of the newest of two versions who has done a work unit; one of the former cannot."""
+    before, now = versions
+    former = Volunteer(slots / "0", command)
+    former.download(before)  # no server would send it this work; if one did, nobody would be blamed
+    assert former.work(unit) == BAD_MODEL
+    volunteer = Volunteer(slots / "1", command)
+    volunteer.download(now)
+    assert volunteer.work(unit) == OK
+    return volunteer
+
+
 def newest(server: Server) -> Path:
     (version,) = versions_of(server.project)
     return place_of(server.project, version.number, version.platform)
@@ -129,12 +141,7 @@ def test_volunteers_get_the_detector_and_their_crystals_come_into_the_ledger(
     unit = server.project.place_of(f"{job}.zip")
     assert detector.card.sha256 in {each.sha256 for each in read_work_unit(unit).models}
 
-    former = Volunteer(tmp_path / "slots" / "0", command)
-    former.download(before)  # no server would send it this work; if one did, nobody would be blamed
-    assert former.work(unit) == BAD_MODEL
-    volunteer = Volunteer(tmp_path / "slots" / "1", command)
-    volunteer.download(newest(server))
-    assert volunteer.work(unit) == OK
+    volunteer = only_the_newest_works(tmp_path / "slots", command, (before, newest(server)), unit)
     data = (volunteer.folder / "result.json").read_bytes()
     result = read_result(volunteer.folder / "result.json", read_work_unit(unit))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crystal_search.demo.truth import plate_folder
-from crystal_search.exit_codes import BAD_MODEL, OK
+from crystal_search.exit_codes import OK
 from crystal_search.main import main
 from crystal_search.result import Result, result_to_json
 from crystal_search.result_reader import read_result
@@ -18,7 +18,7 @@ from crystal_search.server.installation import opened, recipe_of
 from crystal_search.wells import WellKey
 from crystal_search.work_unit import read_work_unit
 from tests.boinc_site import BoincSite, call, frozen, uploaded, used_server
-from tests.integration.test_boinc_crystals import Volunteer, newest, one_pass
+from tests.integration.test_boinc_crystals import newest, one_pass, only_the_newest_works
 from tests.integration.test_first_look_in_use import half_width
 from tests.integration.test_volunteer import PROGRAMS
 from tests.service_site import auto_scores
@@ -65,12 +65,7 @@ def test_volunteers_look_first_and_who_lies_about_it_is_refused(
     site, server = place.site, place.server
     before = newest(server)
     unit = put_to_work(place, tmp_path / "first")
-    former = Volunteer(tmp_path / "slots" / "0", command)
-    former.download(before)  # no server would send it this work; if one did, nobody would be blamed
-    assert former.work(unit) == BAD_MODEL
-    volunteer = Volunteer(tmp_path / "slots" / "1", command)
-    volunteer.download(newest(server))
-    assert volunteer.work(unit) == OK
+    volunteer = only_the_newest_works(tmp_path / "slots", command, (before, newest(server)), unit)
     result = read_result(volunteer.folder / "result.json", read_work_unit(unit))
     assert [each.score.looks for each in result.images] == [1, 2]
 

@@ -1,16 +1,18 @@
 """Small valid things for tests to spoil."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from crystal_search.crystal import Crystal, Uncounted
+from crystal_search.errors import ResultError
 from crystal_search.features import packed as packed_features
 from crystal_search.geometry import Box
 from crystal_search.group_rule import group_probabilities
-from crystal_search.model import ModelRef, sha256_of
-from crystal_search.model_card import FEATURES, ClassifierCard, Measurement, Output
+from crystal_search.model import ModelRef, hashes_of, sha256_of, write_card
+from crystal_search.model_card import FEATURES, ClassifierCard, Measurement, ModelCard, Output
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.result import (
     BestChop,
@@ -20,7 +22,10 @@ from crystal_search.result import (
     Overlay,
     RankedScore,
     Result,
+    write_result,
 )
+from crystal_search.server.home import Home
+from crystal_search.server.returned_result import read_returned
 from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
 
 CLASSIFIER, DROP = "a" * 64, "b" * 64
@@ -36,9 +41,9 @@ def jpeg(last: int = 120) -> bytes:
     return (GOLDEN / "well.jpg").read_bytes() + bytes([last])
 
 
-def packed(path: Path, *, name: str = "demo-1", images: int = 2) -> WorkUnit:
+def packed(path: Path, *, name: str = "demo-1", images: int = 2, models: tuple[ModelRef, ...] = MODELS) -> WorkUnit:
     contents = [(str(number + 1), ".jpg", jpeg(100 + number)) for number in range(images)]
-    return write_work_unit(path, name=name, models=MODELS, parameters=Parameters(), images=contents)
+    return write_work_unit(path, name=name, models=models, parameters=Parameters(), images=contents)
 
 
 def crystal_score() -> ImageScore:
@@ -146,3 +151,19 @@ def card() -> ClassifierCard:
         training_command="crystal-search train classifier",
         measured=(Measurement(data="rendered validation wells", measure="four-group accuracy", value=0.97, count=400),),
     )
+
+
+def refusal(score: ImageScore, folder: Path, cards: Iterable[ModelCard], models: tuple[ModelRef, ...] = MODELS) -> str:
+    """Return why a home that knows these cards, under the hashes of `models`, refuses a score; "" if it does not."""
+    home = Home(folder / "home").made()
+    home.models.mkdir(exist_ok=True)
+    for card in cards:
+        write_card(replace(card, sha256=hashes_of(models)[card.role]), home.models)
+    unit = packed(folder / "unit.zip", images=1, models=models)
+    result = replace(result_for(unit), models=models)
+    path = write_result(replace(result, images=(replace(result.images[0], score=score),)), folder)
+    try:
+        read_returned(path, folder / "unit.zip", home)
+    except ResultError as error:
+        return str(error)
+    return ""

@@ -114,9 +114,11 @@ def test_a_well_of_an_archive_costs_what_its_looks_do(monkeypatch: pytest.Monkey
     half = half_width(default_model(ClassifierCard))
     told = {each.name: getattr(half.card, each.name) for each in fields(half.card)}
     first = Model(FirstLookCard(**told | {"most_doubt": 0.3}), half.onnx)
-    times, archive, ratio = beside_the_paper(first, 0.25, repeats=1)
+    times, usual, archive, ratio = beside_the_paper(first, 0.25, repeats=1)
     one_s, two_s, paper_s = map(float, times.figure.split(", "))
     assert one_s < two_s < paper_s
+    alone_s, over_it = usual.figure.removesuffix(" x").split(", ")
+    assert float(over_it) == pytest.approx(paper_s / float(alone_s), rel=0.02)
     assert float(archive.figure) == pytest.approx(0.75 * one_s + 0.25 * two_s, abs=1.1e-3)
     assert float(ratio.figure.removesuffix(" x")) == pytest.approx(paper_s / float(archive.figure), rel=0.02)
 

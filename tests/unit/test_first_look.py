@@ -27,25 +27,21 @@ from crystal_search.model import (
     default_model,
     default_models,
     features_model,
-    hashes_of,
     sha256_of,
-    write_card,
     write_model,
 )
 from crystal_search.model_card import FEATURES, LOGITS, ClassifierCard, DropCard, FirstLookCard, Output
 from crystal_search.networks.network_kinds import drop_locator_card
 from crystal_search.outcomes import GROUPS, OUTCOME_NAMES, Group
 from crystal_search.panel.machine_answers import recipe_names
-from crystal_search.result import ImageScore, RankedScore, Result, result_to_json, write_result
+from crystal_search.result import ImageScore, RankedScore, Result, result_to_json
 from crystal_search.result_reader import check_against, result_from_json
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.server.engines.boinc.agreement import score_disagreement
 from crystal_search.server.engines.boinc.crystal_agreement import Tolerance
-from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
-from crystal_search.server.returned_result import read_returned
-from crystal_search.work_unit import Parameters, WorkUnit, write_work_unit
-from tests.unit.builders import MODELS, crystal_score, featured_card, jpeg, packed, result_for
+from crystal_search.work_unit import Parameters, WorkUnit
+from tests.unit.builders import MODELS, crystal_score, featured_card, packed, refusal, result_for
 from tests.unit.test_classify import STRIDE, DropNetwork, classifier, well_image
 
 Kind = TypeVar("Kind", bound=ClassifierCard)
@@ -264,32 +260,10 @@ def test_two_hosts_must_agree_on_who_looked() -> None:
 
 def refused(score: ImageScore, folder: Path) -> str:
     """Return what a home that knows a first look with features, and a classifier without any, says of a score."""
-    home = Home(folder / "home").made()
-    (folder / "home" / "models").mkdir(exist_ok=True)
-    hashes = hashes_of(MODELS) | {"first_look": FIRST.sha256}
-    locator = drop_locator_card("drop-unet-1")
     told = {each.name: getattr(featured_card(), each.name) for each in fields(ClassifierCard)}
     first = FirstLookCard(**told | {"most_doubt": 0.3, "name": "first-1", "working_width_px": 612})
     plain = replace(featured_card(), outputs=featured_card().outputs[:1])
-    for card in (plain, first, locator):
-        write_card(replace(card, sha256=hashes[card.role]), home.models)
-    unit = packed(folder / "unit.zip", images=1)
-    models = (MODELS[0], MODELS[1], FIRST)
-    manifest = replace(unit, models=models)
-    write_work_unit(
-        folder / "unit.zip",
-        name=unit.name,
-        models=models,
-        parameters=unit.parameters,
-        images=[("1", ".jpg", jpeg(100))],
-    )
-    result = replace(result_for(manifest), models=models)
-    path = write_result(replace(result, images=(replace(result.images[0], score=score),)), folder)
-    try:
-        read_returned(path, folder / "unit.zip", home)
-    except ResultError as error:
-        return str(error)
-    return ""
+    return refusal(score, folder, [plain, first, drop_locator_card("drop-unet-1")], models=(*MODELS, FIRST))
 
 
 def test_a_first_look_in_doubt_is_not_believed_to_have_looked_alone(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crystal_search.errors import ResultError
-from crystal_search.model import hashes_of, write_card
+from crystal_search.model import write_card
 from crystal_search.networks.network_kinds import crystal_detector_card, drop_locator_card
 from crystal_search.result import ImageScore, write_result
 from crystal_search.server.engines.attempts import failures
@@ -20,12 +20,10 @@ from crystal_search.server.unit_states import State, names_in
 from tests.service_site import RECIPE, return_results, site_at
 from tests.unit.builders import (
     DETECTOR,
-    MODELS,
     UNCOUNTED,
     featured_card,
     featured_score,
-    packed,
-    result_for,
+    refusal,
     searched_result,
     searched_unit,
 )
@@ -58,19 +56,7 @@ def test_a_client_of_this_machine_is_believed_no_more_than_a_volunteer(
 
 def check_features(score: ImageScore, folder: Path) -> str:
     """Return what is said of a result of one image by a home that knows the classifier of `featured_card`."""
-    home = Home(folder / "home").made()
-    for each in (featured_card(), drop_locator_card("drop-unet-1")):
-        known = replace(each, sha256=hashes_of(MODELS)[each.role])
-        (folder / "home" / "models").mkdir(exist_ok=True)
-        write_card(known, home.models)
-    unit = packed(folder / "unit.zip", images=1)
-    result = result_for(unit)
-    path = write_result(replace(result, images=(replace(result.images[0], score=score),)), folder)
-    try:
-        read_returned(path, folder / "unit.zip", home)
-    except ResultError as error:
-        return str(error)
-    return ""
+    return refusal(score, folder, [featured_card(), drop_locator_card("drop-unet-1")])
 
 
 def test_features_are_as_many_as_the_classifier_gives(tmp_path: Path) -> None:
