@@ -52,25 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="images, or folders of images")
     parser.add_argument("--csv", type=Path, help="where to write one row for every input; a single one can do without")
     parser.add_argument("--overlays", type=Path, metavar="DIR", help="write a picture with coloured frames for each")
-    models = parser.add_mutually_exclusive_group()
-    models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
-    models.add_argument("--home", type=Path, metavar="DIR", help="an installation, to score as it does")
-    parser.add_argument(
-        "--readout",
-        metavar="CARD_OR_NAME",
-        help="a readout of this imager, made by adapt: its scores beside",
-    )
+    _add_model_arguments(parser)
     parser.add_argument("--threshold", type=fraction, help=f"default: the installation's, else {THRESHOLD}")
     parser.add_argument("--scoring", choices=("dense", "windowed"), default="dense", help="default: %(default)s")
     parser.add_argument("--no-drop", choices=("stop", "whole_image"), default="stop", help="where no drop is found")
-    parser.add_argument(
-        "--detector", metavar="CARD_OR_NAME", help="a crystal detector's card or name: counts crystals, too"
-    )
-    parser.add_argument(
-        "--first-look",
-        metavar="CARD_OR_NAME",
-        help="a model that looks at fewer pixels first, and leaves to the classifier what it doubts",
-    )
     parser.add_argument(
         "--crystals-from",
         type=probability,
@@ -86,6 +71,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
     parser.set_defaults(writes=("csv",))
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which models score."""
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
+    models.add_argument("--home", type=Path, metavar="DIR", help="an installation, to score as it does")
+    parser.add_argument(
+        "--readout",
+        metavar="CARD_OR_NAME",
+        help="a readout of this imager, made by adapt: its scores beside",
+    )
+    parser.add_argument(
+        "--detector", metavar="CARD_OR_NAME", help="a crystal detector's card or name: counts crystals, too"
+    )
+    parser.add_argument(
+        "--first-look",
+        metavar="CARD_OR_NAME",
+        help="a model that looks at fewer pixels first, and leaves to the classifier what it doubts",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

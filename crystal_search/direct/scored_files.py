@@ -173,11 +173,9 @@ def score_file(
     Whatever is wrong with the file is its score's error: one image must not take the others' rows with it. Only what
     the decoder says of its bytes is a verdict. A picture that cannot be written takes no score away.
     """
-    start, was_read = time.perf_counter(), False
+    start, was_read, image, scale = time.perf_counter(), False, None, None
     peaks: tuple[float, ...] = ()
-    image = None
     remarks: tuple[str, ...] = ()
-    scale = None
     try:
         data = content_in(path)
         score, image = score_data(data, models, parameters)
