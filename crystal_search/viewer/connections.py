@@ -17,6 +17,7 @@ class Connection(H11Protocol):
 
     request_s = 10.0  #: within which the head of a request must be whole
     most = 256  #: below what a process may have open, files and database included
+    at_once = 64  #: that are taken before the first of them is seen and may be told to make room
 
     _deadline: asyncio.TimerHandle | None = None
     silent_since = 0.0

@@ -26,6 +26,7 @@ from crystal_search.viewer.people.opened_sign_in import opened_sign_in
 log = logging.getLogger(__name__)
 
 FRAMES_FILE = "frames.toml"  #: in the home folder
+WAITING = 2048  #: connections that the kernel may hold until they are taken
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8765
 
 
@@ -106,7 +107,13 @@ def answered_to(listener: socket.socket, host: str, allow_hosts: Collection[str]
 def serve_app(app: ASGIApp, listener: socket.socket, ready: Callable[[str], None]) -> None:
     """Serve an application on a listener until Ctrl-C or SIGTERM; `ready` is called with the address."""
     config = uvicorn.Config(
-        app, http=Connection, log_config=None, access_log=False, proxy_headers=False, timeout_graceful_shutdown=3
+        app,
+        http=Connection,
+        backlog=Connection.at_once,  # asyncio takes as many connections in one turn of its loop
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=3,
     )
     Server(config, address_of(listener), ready).run(sockets=[listener])
 
@@ -135,7 +142,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)
+        listener.listen(WAITING)
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
@@ -165,6 +172,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
         await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(WAITING)
         if self.started:
             self._ready(self._address)
 

@@ -23,6 +23,20 @@ from crystal_search.viewer.guard import SECURITY_HEADERS
 from crystal_search.viewer.serve import address_of, listen, serve
 
 PEERS = 1100
+FEW_FILES = ("bash", "-c", 'ulimit -n 1024; exec "$@"', "-")
+
+
+@contextmanager
+def many_files() -> Iterator[None]:
+    """Let this process open enough files to besiege another."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2 * PEERS:
+        pytest.skip("a process may open too few files here to besiege another")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * PEERS), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextmanager
@@ -200,22 +214,30 @@ def test_peers_that_say_nothing_are_given_up_and_keep_nobody_out(
 
 def test_more_peers_than_a_process_may_have_files_open_keep_nobody_out(tmp_path: Path) -> None:
     """Each says the beginning of a request and no more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < 2 * PEERS:
-        pytest.skip("a process may open too few files here to besiege another")
-    few_files = ("bash", "-c", 'ulimit -n 1024; exec "$@"', "-")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * PEERS), hard))
-    try:
-        with ExitStack() as stack:
-            _, address = stack.enter_context(viewer(Home(tmp_path / "home").made().path, "--port", "0", by=few_files))
-            for _ in range(PEERS):
-                peer = stack.enter_context(socket.create_connection(("127.0.0.1", httpx.URL(address).port), 20))
-                with suppress(ConnectionError):
-                    peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
-            for path in ("", "api/plates"):
-                assert httpx.get(address + path, timeout=600).status_code == 200
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with ExitStack() as stack:
+        _, address = stack.enter_context(viewer(Home(tmp_path / "home").made().path, "--port", "0", by=FEW_FILES))
+        stack.enter_context(many_files())
+        for _ in range(PEERS):
+            peer = stack.enter_context(socket.create_connection(("127.0.0.1", httpx.URL(address).port), 20))
+            with suppress(ConnectionError):
+                peer.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+        for path in ("", "api/plates"):
+            assert httpx.get(address + path, timeout=300).status_code == 200
+
+
+def test_peers_that_come_all_at_once_take_no_more_files_than_there_are(tmp_path: Path) -> None:
+    """They queue while the viewer is stopped, as on a machine that is busy with other work."""
+    with ExitStack() as stack:
+        process, address = stack.enter_context(viewer(Home(tmp_path / "home").made().path, "--port", "0", by=FEW_FILES))
+        stack.enter_context(many_files())
+        process.send_signal(signal.SIGSTOP)
+        for _ in range(PEERS):
+            stack.enter_context(socket.create_connection(("127.0.0.1", httpx.URL(address).port), 20))
+        process.send_signal(signal.SIGCONT)
+        assert httpx.get(address, timeout=300).status_code == 200
+        process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
 
 
 def test_a_head_that_grows_and_grows_is_refused(tmp_path: Path) -> None:
