@@ -191,22 +191,11 @@ def watch(
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
-    recipe, complaints = renewed(site.home, lambda: recipe_of(site)), Complaints()
-    recipe()  # trouble with the models ends the service before it begins
-    order, backlog, rounds, offered = _order(site), Backlog(), Rounds(site), OfferRounds(site)
+    complaints = Complaints()
+    one_pass = _scoring(site, engine, complaints)
+    rounds, offered = Rounds(site), OfferRounds(site)
     facility = FacilityRounds(site, read_facility_settings(site.home.settings))
     beside = [(name, process) for name, process in (("viewer", viewer), ("messages", messages)) if process]
-
-    def one_pass() -> None:
-        done, scores = cycle(site, recipe(), engine, order)
-        put_off = _complained(site, complaints)
-        if scores.new:
-            left = max(0, site.imaging.count_to_score(recipe()) - put_off)
-            say_all([backlog.said(scores.new, left)])
-        if done.created.units:
-            backlog.begins()
-        complaints.about("set", "; ".join(scores.waiting))
-
     while True:
         check()
         began = time.monotonic()
@@ -220,6 +209,30 @@ def watch(
         pause = max(LOOK_EVERY_S, 2 * (time.monotonic() - began))
         if _trouble(partial(keep_going, site, engine, until=began + pause)):
             time.sleep(LOOK_EVERY_S)
+
+
+def _scoring(site: Installation, engine: Engine, complaints: Complaints) -> Callable[[], None]:
+    """Return a pass of scoring, to be taken again and again.
+
+    Raises
+    ------
+    ModelError
+        If there is trouble with the models, so that it ends the service before it begins.
+    """
+    recipe, order, backlog = renewed(site.home, lambda: recipe_of(site)), _order(site), Backlog()
+    recipe()
+
+    def one_pass() -> None:
+        done, scores = cycle(site, recipe(), engine, order)
+        put_off = _complained(site, complaints)
+        if scores.new:
+            left = max(0, site.imaging.count_to_score(recipe()) - put_off)
+            say_all([backlog.said(scores.new, left)])
+        if done.created.units:
+            backlog.begins()
+        complaints.about("set", "; ".join(scores.waiting))
+
+    return one_pass
 
 
 def _order(site: Installation) -> Order:
