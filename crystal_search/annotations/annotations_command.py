@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.format_kinds import READ
 
-    parser.set_defaults(annotations_command=_convert)
+    parser.set_defaults(annotations_command=_convert, writes=("out",))
     add = parser.add_argument
     add("source", type=Path, metavar="FROM", help="folder or file of annotations")
     add("out", type=Path, metavar="TO", help="folder or file to write; must not be there yet")
@@ -96,7 +96,7 @@ def _add_agreement(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.format_kinds import READ
     from crystal_search.annotations.what_most_drew import TOGETHER
 
-    parser.set_defaults(annotations_command=_agreement, writes=("csv",))
+    parser.set_defaults(annotations_command=_agreement, writes=("csv", "out"))
     add = parser.add_argument
     add("sources", nargs="+", type=Path, metavar="FROM", help="folders or files of annotations")
     add("--csv", type=Path, required=True, help="a row for each pair of people and each class; must not be there yet")
@@ -150,7 +150,7 @@ def _person(source: Path) -> str:
 def _add_from_scores(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.best_chops import BY_GROUP, OPINIONS, OUTCOMES
 
-    parser.set_defaults(annotations_command=_from_scores)
+    parser.set_defaults(annotations_command=_from_scores, writes=("out",))
     add = parser.add_argument
     add("sources", nargs="*", type=Path, metavar="IMAGE_OR_FOLDER", help="to score now; or tables that score wrote")
     add("--out", type=Path, required=True, metavar="TO", help="folder or file to write; must not be there yet")

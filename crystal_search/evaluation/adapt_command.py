@@ -14,7 +14,7 @@ from crystal_search.adaptation.imager_prior import prior_in
 from crystal_search.adaptation.labelled import CRYSTAL
 from crystal_search.adaptation.readout_model import Origin, readout_model
 from crystal_search.adaptation.triage import Promise
-from crystal_search.arguments import count, fraction
+from crystal_search.arguments import count, fraction, path_named
 from crystal_search.bootstrap import Interval
 from crystal_search.direct.scored_files import Job, to_use
 from crystal_search.errors import UserError
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels", type=Path, nargs="+", metavar="CSV", help="with --folder: tables of file, outcome or crystal, plate"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help=f"card of the readout, NAME{CARD_SUFFIX}")
+    parser.add_argument("--out", type=card_named, metavar="FILE", help=f"card of the readout, NAME{CARD_SUFFIX}")
     parser.add_argument("--page", type=Path, metavar="FILE", help="page of the plates and of what probabilities mean")
     parser.add_argument("--imager", default="", help="whose images they are; of --home, whose labels are taken")
     parser.add_argument("--anyway", action="store_true", help="write the readout even if it is not proven better")
@@ -60,7 +60,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--missed", type=fraction, default=MISSED, help="of the crystals, at most; default: %(default)s"
     )
     parser.add_argument("--workers", type=count, default=processors(), help="processes at a time")
-    parser.set_defaults(writes=("page",))
+    parser.set_defaults(writes=("out", "page"))
+
+
+def card_named(text: str) -> Path:
+    """Return the card of a readout that somebody names by all of a card's suffix, part of it, or none.
+
+    >>> {card_named(f"lab/ours{suffix}").name for suffix in (".card.json", ".readout.json", ".json", "")}
+    {'ours.card.json'}
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the name is empty, or a folder's; argparse tells the user.
+    """
+    out = path_named(text)
+    if out.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder; name a card in it, as {out / f'ours{CARD_SUFFIX}'}")
+    suffixes = (each for each in (CARD_SUFFIX, ReadoutCard.suffix, ".json") if out.name.endswith(each))
+    return out.with_name((out.name.removesuffix(next(suffixes, "")) or out.name) + CARD_SUFFIX)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -133,7 +151,7 @@ def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, 
         about = f"{found.gain.labels} labels of {imager or arguments.folder}"
         write_whole(arguments.page, adaptation_page(found, about=about, said=lines, command=command))
     origin = Origin(
-        name=_name(arguments.out) if arguments.out else file_name_of(imager),
+        name=arguments.out.name.removesuffix(CARD_SUFFIX) if arguments.out else file_name_of(imager),
         imager=imager,
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         images=material.names,
@@ -151,14 +169,6 @@ def command_of(arguments: argparse.Namespace, imager: str) -> str:
     words += ["--imager", imager] if imager else []
     words += ["--missed", f"{arguments.missed:g}"] if arguments.missed != MISSED else []
     return shlex.join([*words, *(["--anyway"] if arguments.anyway else [])])
-
-
-def _name(out: Path) -> str:
-    """Return the name of the readout whose card somebody calls `out`, with all of a card's suffix or part of it."""
-    for suffix in (CARD_SUFFIX, ReadoutCard.suffix, ".json"):
-        if out.name.endswith(suffix) and out.name != suffix:
-            return out.name.removesuffix(suffix)
-    return out.name
 
 
 def _is_wanted(model: Model[ReadoutCard], arguments: argparse.Namespace) -> bool:

@@ -200,6 +200,12 @@ def test_the_page_tells_every_option_and_the_card_its_own_name(folder: Path, tmp
     assert str(escape(command)) in page.read_text()
 
 
+def test_a_folder_is_no_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["adapt", "--folder", str(tmp_path), "--labels", "labels.csv", "--out", str(tmp_path)])
+    assert f"{tmp_path} is a folder; name a card in it, as {tmp_path}/ours.card.json" in capsys.readouterr().err
+
+
 def test_a_readout_of_another_classifier_is_refused(
     folder: Path, readout: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import AnotherRunningError
+from crystal_search.evaluation.adapt_command import card_named
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.kept_files import written_alone
 from crystal_search.main import main
@@ -38,6 +39,10 @@ def another_command(path: Path) -> Iterator["subprocess.Popen[str]"]:
         ("score", PICTURE, "--csv", "TABLE"),
         ("crystals", PICTURE, "--csv", "other.csv", "--targets", "TABLE"),
         ("tables", "scores", "TABLE"),
+        ("status", "--home", "nowhere", "--out", "TABLE"),
+        ("annotations", "convert", "nowhere", "TABLE"),
+        ("annotations", "agreement", "nowhere", "--csv", "other.csv", "--consensus", "TABLE"),
+        ("annotations", "from-scores", "--home", "nowhere", "--out", "TABLE"),
     ],
 )
 def test_the_second_of_two_commands_is_refused_before_it_works(
@@ -53,6 +58,16 @@ def test_the_second_of_two_commands_is_refused_before_it_works(
         assert f"another command is about to write {table}; wait until it has ended" in capsys.readouterr().err
         assert table.read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "table.csv"]
+
+
+@pytest.mark.parametrize("named", ["ours", "ours.json", "ours.readout.json", "ours.card.json"])
+def test_two_readouts_of_one_name_are_not_fitted_at_once(
+    named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = tmp_path / "ours.card.json"
+    with another_command(card):
+        assert main(["adapt", "--home", "nowhere", "--out", str(tmp_path / named)]) == USAGE
+    assert f"another command is about to write {card}" in capsys.readouterr().err
 
 
 def test_a_command_that_has_ended_or_was_killed_keeps_nothing(tmp_path: Path) -> None:
@@ -111,8 +126,31 @@ def test_a_file_that_is_named_twice_is_no_other_commands(tmp_path: Path) -> None
         pass
 
 
-def test_every_command_keeps_the_table_that_it_writes() -> None:
-    asked = {name: parser for name, parser in parsers() if "--csv" in parser.options}
-    assert len(asked) >= 6
-    writes = {name for name, parser in asked.items() if "csv" in (parser.get_default("writes") or ())}
-    assert writes == asked.keys()
+#: What commands read at the paths that their arguments of these names take; or a folder that they fill.
+READ = {"home", "models", "source", "sources", "images", "data", "dataset", "labels", "label_table", "corrections"}
+READ |= {"archives", "splits_of", "start_from", "networks", "photographs", "cells", "crystals", "image_wells", "times"}
+READ |= {"concentrations", "scores", "program", "old", "new", "files", "folder"}
+FILLED = {"overlays"}
+#: The same, of arguments whose names are of files that other commands write.
+READ_BY = {("evaluate", "coco"), ("people password", "file"), ("owners", "file"), ("conditions", "file")}
+FILLED_BY = {(f"train {task}", "out") for task in ("cells", "chops", "crystals", "drops", "images")}
+FILLED_BY |= {("panel draw", "out"), ("panel report", "out"), ("dataset build", "out"), ("evaluate", "out")}
+FILLED_BY |= {("render", "out"), ("import-weights", "out")}
+
+
+def test_every_command_keeps_the_files_that_it_writes() -> None:
+    asked = {
+        (name, action.dest): action.dest in (parser.get_default("writes") or ())
+        for name, parser in parsers()
+        for action in parser._actions
+        if action.type in (Path, card_named)
+    }
+    others = {each for each, kept in asked.items() if not kept and each[1] not in READ | FILLED}
+    assert others == READ_BY | FILLED_BY
+    assert not {each for each, kept in asked.items() if kept and each[1] in READ}
+
+
+def test_a_command_says_only_of_arguments_that_it_writes_them() -> None:
+    for name, parser in parsers():
+        known = {action.dest for action in parser._actions}
+        assert (name, set(parser.get_default("writes") or ()) - known) == (name, set())

@@ -102,7 +102,10 @@ def parsers() -> Iterator[tuple[str, CommandParser]]:
         waiting += [(f"{name} {each}", inner) for each, inner in parser.commands.items()]
 
 
-KINDS = dict.fromkeys(("int", "count", "float", "length", "micrometres", "square_side"), "a number") | {"str": "text"}
+KINDS = dict.fromkeys(("int", "count", "float", "length", "micrometres", "square_side"), "a number") | {
+    "str": "text",
+    "card_named": "Path",
+}
 
 
 def meaning(action: argparse.Action) -> object:

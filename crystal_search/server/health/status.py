@@ -180,6 +180,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument("--json", action="store_true", help="for programs")
     form.add_argument("--metrics", action="store_true", help="for Prometheus")
     parser.add_argument("--out", type=Path, help="write into this file, whole, instead of to the screen")
+    parser.set_defaults(writes=("out",))
 
 
 def run(arguments: argparse.Namespace) -> None:
