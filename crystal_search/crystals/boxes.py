@@ -4,7 +4,6 @@ A box is (row, column, long side, short side, angle of the long side from column
 pixels; the centre of the pixel in row 0 and column 0 lies at (0.5, 0.5). A direction is an angle of the same kind.
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,8 @@ DIRECTIONS = 32  #: in which an outline is told, evenly around the full circle, 
 Points = NDArray[np.float64]  #: (..., 2), rows and columns
 STEP_DEGREES = 0.5  #: between the directions in which the sides of the smallest rectangle are looked for
 _TINY = 1e-9
+_THINNEST_PX = 1e-4
+_QUARTERS = np.arange(4) * (np.pi / 2)
 _SQUARE = np.array([(1, 1), (1, -1), (-1, -1), (-1, 1)], np.float64) / 2  #: corners along the long and short side
 
 
@@ -28,7 +29,11 @@ def unit_vectors(angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 def circle_of_directions() -> NDArray[np.float64]:
     """Return (DIRECTIONS, 2), the unit vectors of the directions in which outlines are told."""
-    return unit_vectors(np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS))
+    return unit_vectors(_angles())
+
+
+def _angles() -> NDArray[np.float64]:
+    return np.asarray(np.arange(DIRECTIONS) * (2 * np.pi / DIRECTIONS))
 
 
 def corners(boxes: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
@@ -71,39 +76,53 @@ def outline_of(reach: NDArray[np.floating[Any]], centre: NDArray[np.floating[Any
     """Return the convex outline (P, 2) that reaches so far (DIRECTIONS,) from a centre (2,) at most.
 
     Each direction allows the half of the plane that lies before its reach; what all allow is the outline. So an outline
-    that reaches nowhere farther than another one lies within it. Its corners are those crossings of two limits that all
-    others allow.
+    that reaches nowhere farther than another one lies within it.
     """
-    limits = np.asarray(reach, np.float64)
-    pairs, inverses = _crossings()
-    points = (inverses @ limits[pairs][..., None])[..., 0]  # (crossings, 2)
-    little = _TINY * (1 + float(np.abs(limits).max()))
-    corners = points[(points @ circle_of_directions().T <= limits + little).all(axis=1)]
-    away = corners - corners.mean(axis=0) if len(corners) else corners
-    corners = corners[np.argsort(np.arctan2(away[:, 0], away[:, 1]))]
-    apart = np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1)
-    return np.asarray(corners[apart > little] + np.asarray(centre, np.float64))
+    (outline,) = _within_limits(circle_of_directions()[None], np.asarray(reach, np.float64)[None])
+    return np.asarray(outline + np.asarray(centre, np.float64))
 
 
-def outline_in_box(reach: NDArray[np.floating[Any]], box: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the outline (P, 2) that reaches so far (DIRECTIONS,) from the centre of a box (5,), cut off at the box.
+def outlines_in_boxes(reach: NDArray[np.floating[Any]], boxes: NDArray[np.floating[Any]]) -> list[NDArray[np.float64]]:
+    """Return the outlines (P, 2) that reach so far (N, DIRECTIONS) from the centres of boxes (N, 5), cut off at these.
 
-    A box says better than a few directions how wide a long crystal is.
+    A box says better than a few directions how wide a long crystal is. One without a width is taken as `_THINNEST_PX`
+    wide, so that every outline has corners.
 
-    >>> float(areas(outline_in_box(np.full(DIRECTIONS, 50.0), np.array([9.0, 9.0, 8.0, 4.0, 0.3])))).__round__(6)
+    >>> (outline,) = outlines_in_boxes(np.full((1, DIRECTIONS), 50.0), np.array([[9.0, 9.0, 8.0, 4.0, 0.3]]))
+    >>> float(areas(outline[None])[0]).__round__(6)
     32.0
     """
-    outline = outline_of(reach, np.asarray(box, np.float64)[:2])
-    return within_outline(outline, corners(np.asarray(box)[None])[0]) if len(outline) > 2 else outline
+    boxes = np.asarray(boxes, np.float64)
+    half = np.maximum(boxes[:, 2:4], _THINNEST_PX) / 2
+    limits = np.concatenate((reach, half, half), axis=1)  # (N, limits)
+    turns = np.concatenate((np.broadcast_to(_angles(), reach.shape), boxes[:, 4:] + _QUARTERS), axis=1) % (2 * np.pi)
+    order = np.argsort(turns, axis=1)
+    directions = unit_vectors(np.take_along_axis(turns, order, axis=1))
+    outlines = _within_limits(directions, np.take_along_axis(limits, order, axis=1))
+    return [outline + centre for outline, centre in zip(outlines, boxes[:, :2], strict=True)]
 
 
-@cache
-def _crossings() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return which pairs of directions (N, 2) cross, and what makes of their two reaches the place (N, 2, 2)."""
-    first, second = np.triu_indices(DIRECTIONS, 1)
-    crossing = second - first != DIRECTIONS // 2  # opposite limits are parallel
-    pairs = np.stack((first[crossing], second[crossing]), axis=1)
-    return pairs, np.linalg.inv(circle_of_directions()[pairs])
+def _within_limits(directions: Points, limits: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """Return the convex outlines (P, 2) of what reaches no farther than limits (N, L) in directions (N or 1, L, 2).
+
+    Directions are told in the order of their angles. Each limit is a line, of which the others leave a stretch or
+    nothing; where the stretches begin are the corners.
+    """
+    along = directions @ np.array([(0.0, -1.0), (1.0, 0.0)])  # each turned by a quarter: rows are what columns were
+    ahead = directions @ directions.swapaxes(1, 2)  # (N, L, L): of the angle between two limits the cosine,
+    aside = along @ directions.swapaxes(1, 2)  # and the sine
+    mine, its = limits[:, :, None], limits[:, None]
+    little = _TINY * (1 + np.abs(limits).max(axis=1, keepdims=True, initial=0.0))
+    parallel = np.abs(aside) < _TINY
+    crossing = (its - ahead * mine) / np.where(parallel, 1.0, aside)  # where along the first line the second is met
+    begin = np.where(~parallel & (aside < 0), crossing, -np.inf).max(axis=2)
+    end = np.where(~parallel & (aside > 0), crossing, np.inf).min(axis=2)
+    before = np.triu(np.ones(ahead.shape[1:], np.bool_), 1)  # of two limits that are the same one goes
+    same_way = (mine > its) | ((mine == its) & before)
+    beyond = parallel & np.where(ahead > 0, same_way, mine + its < -little[:, None]) & ~np.eye(len(before), dtype=bool)
+    there = (end - begin > little) & ~beyond.any(axis=2)
+    points = limits[..., None] * directions + np.where(there, begin, 0.0)[..., None] * along
+    return [each[kept] for each, kept in zip(points, there, strict=True)]
 
 
 def cut(polygon: NDArray[np.float64], direction: NDArray[np.float64], limit: float) -> NDArray[np.float64]:

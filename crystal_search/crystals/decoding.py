@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.crystal import Crystal, Floats
-from crystal_search.crystals.boxes import outline_in_box, overlaps
+from crystal_search.crystals.boxes import outlines_in_boxes, overlaps
 from crystal_search.inference import Maps
 
 STRIDE_PX = 4  #: between cells of a map; a cell's middle lies half of it behind its first pixel's edge
@@ -43,17 +43,19 @@ class Candidates:
 
     def crystals(self) -> tuple[Crystal, ...]:
         """Return each as a crystal."""
+        outlines = outlines_in_boxes(self.reach, self.boxes)
+        told = zip(self.probability.tolist(), self.boxes.tolist(), outlines, strict=True)
         return tuple(
             Crystal(
-                probability=float(probability),
-                row=float(box[0]),
-                column=float(box[1]),
-                long_px=float(box[2]),
-                short_px=float(box[3]),
-                angle_rad=float(box[4]),
-                outline=tuple((float(row), float(column)) for row, column in outline_in_box(reach, box)),
+                probability=probability,
+                row=row,
+                column=column,
+                long_px=long_px,
+                short_px=short_px,
+                angle_rad=angle_rad,
+                outline=tuple(map(tuple, outline.tolist())),
             )
-            for probability, box, reach in zip(self.probability, self.boxes, self.reach, strict=True)
+            for probability, (row, column, long_px, short_px, angle_rad), outline in told
         )
 
 

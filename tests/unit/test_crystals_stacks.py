@@ -16,7 +16,7 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import (
     areas,
     corners,
-    outline_in_box,
+    outlines_in_boxes,
     overlaps,
     reaches,
     smallest_around,
@@ -57,7 +57,8 @@ def outlined(places: NDArray[np.int64], side_px: int) -> Crystal:
     points = np.stack(np.divmod(places, side_px), axis=1) + 0.5
     around = smallest_around(points, pixel_px=1.0)
     reach = reaches(points[None], around[None, :2])[0] + EDGE_PX
-    outline = tuple((float(down), float(right)) for down, right in outline_in_box(reach, around))
+    (within_box,) = outlines_in_boxes(reach[None], around[None])
+    outline = tuple((float(down), float(right)) for down, right in within_box)
     row, column, long, short, angle = around.tolist()
     box = {"row": row, "column": column, "long_px": long, "short_px": short, "angle_rad": angle}
     return Crystal(probability=0.9, outline=outline, **box)
