@@ -58,9 +58,10 @@ def _needles_or_plates(rng: np.random.Generator, drop: Drop) -> Pieces:
 
 def _intergrown(rng: np.random.Generator, drop: Drop) -> Pieces:
     """Return clusters of crystals grown through each other."""
-    habit, size = str(rng.choice(COMPACT)), log_uniform(rng, 12, min(48, 0.2 * drop.radius))
-    for hub in drop.places(rng, int(rng.integers(2, 10)), 0.8):
-        for _ in range(rng.integers(4, 12)):
+    habit, clusters = str(rng.choice(COMPACT)), int(log_uniform(rng, 2, 40))
+    size = log_uniform(rng, 6, np.clip(0.6 * drop.radius / np.sqrt(clusters), 12, 48))
+    for hub in drop.places(rng, clusters, 0.85):
+        for _ in range(rng.integers(2, 12)):
             axes = np.maximum(size * rng.uniform(0.5, 1.1) * rng.uniform(0.3, 1, 3), 2)
             yield body(rng, habit, axes, flat=False, jitter=0.25), hub + rng.normal(0, 0.45 * size, 2), hub
 
