@@ -4,10 +4,14 @@ A polygon is (corners, 2), rows and columns in pixels, closed by the way from it
 the corner of the first pixel. It may be concave; what an even number of its sides encloses is outside.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from crystal_search.geometry import Box
 
 Points = NDArray[np.float64]  #: (..., 2), rows and columns
 DEEP_ENOUGH = 0.5  #: how deep a centroid lies, of the deepest point; in a convex polygon it is at least two thirds
@@ -66,26 +70,61 @@ def covered(polygons: Iterable[Sequence[tuple[float, float]]], height: int, widt
     [[0, 1, 1, 0], [0, 1, 1, 0]]
     """
     mask = np.zeros((height, width), np.bool_)
-    for polygon in polygons:
-        _cover(mask, np.array(polygon, np.float64).reshape(-1, 2))
+    for each in covered_parts(polygons, height, width):
+        mask[each.box.slices] |= each.mask
     return mask
 
 
-def _cover(mask: NDArray[np.bool_], polygon: Points) -> None:
-    """Set the pixels of a polygon in a mask: those that an odd number of its sides lie to the left of."""
-    start, end = polygon, np.roll(polygon, -1, axis=0)
-    first, last = np.clip((np.floor(start[:, 0].min()), np.ceil(start[:, 0].max())), 0, len(mask)).astype(int)
-    at = np.arange(first, last) + 0.5
-    row, side = np.nonzero((start[:, 0] <= at[:, None]) != (end[:, 0] <= at[:, None]))
-    if not len(row):
-        return
-    (y, x), (y_next, x_next) = start[side].T, end[side].T
-    edges = x + (at[row] - y) / (y_next - y) * (x_next - x)
-    columns = np.clip(np.ceil(edges - 0.5), 0, mask.shape[1]).astype(int)
-    left, right = columns.min(), columns.max()
-    sides = np.zeros((len(at), right - left + 1), np.int32)
-    np.add.at(sides, (row, columns - left), 1)
-    mask[first:last, left:right] |= sides.cumsum(axis=1)[:, :-1] % 2 == 1
+class CoveredPart(NamedTuple):
+    """The pixels of an image that have their centre in one polygon."""
+
+    box: Box  #: around all of them, inside the image
+    mask: NDArray[np.bool_]  #: which of it they are
+
+
+def covered_parts(polygons: Iterable[Sequence[tuple[float, float]]], height: int, width: int) -> Iterator[CoveredPart]:
+    """Yield which pixels of an image have their centre in each of the polygons.
+
+    >>> (part,) = covered_parts([[(0, 1), (0, 3), (2, 3), (2, 1)]], 2, 4)
+    >>> part.box, part.mask.tolist()
+    (Box(top=0, left=1, bottom=2, right=3), [[True, True], [True, True]])
+    """
+    outlines = list(polygons)
+    sides = [side for each in outlines for side in zip(each, [*each[1:], *each[:1]], strict=True)]
+    rows, columns, counts = _crossings(np.array(sides, np.float64).reshape(-1, 2, 2), height, width)
+    number_before = np.concatenate(([0], np.cumsum(counts)))  # of the crossings, for each side
+    first_sides = np.cumsum([0, *(len(each) for each in outlines)])
+    for begin, end in pairwise(number_before[first_sides].tolist()):
+        yield _painted(rows[begin:end], columns[begin:end])
+
+
+def _crossings(
+    sides: NDArray[np.float64], height: int, width: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return where sides (N, start and end, 2) cross the middles of an image's rows, one side after the other.
+
+    That is the rows, the first columns to the right of the crossings, and how many each side has, (N,).
+    """
+    (y, x), (y_end, x_end) = sides[:, 0].T, sides[:, 1].T
+    first, last = (
+        np.clip(np.ceil(each - 0.5), 0, height).astype(np.intp) for each in (np.minimum(y, y_end), np.maximum(y, y_end))
+    )
+    counts = last - first
+    side = np.repeat(np.arange(len(sides)), counts)
+    rows = np.arange(len(side)) + np.repeat(first - np.cumsum(counts) + counts, counts)
+    met = x[side] + (rows + 0.5 - y[side]) / (y_end - y)[side] * (x_end - x)[side]
+    return rows, np.clip(np.ceil(met - 0.5), 0, width).astype(np.intp), counts
+
+
+def _painted(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> CoveredPart:
+    """Return the pixels that an odd number of crossings of their row lie to the left of."""
+    if not len(rows):
+        return CoveredPart(Box(0, 0, 0, 0), np.zeros((0, 0), np.bool_))
+    box = Box(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()))
+    across = box.width + 1  # a crossing to the right of the last column counts for nothing
+    places = (rows - box.top) * across + columns - box.left
+    crossings = np.bincount(places, minlength=box.height * across).reshape(box.height, across)
+    return CoveredPart(box, crossings.cumsum(axis=1)[:, :-1] % 2 == 1)
 
 
 def crosses(one: ArrayLike, other: ArrayLike) -> bool:

@@ -1,5 +1,6 @@
 """What is measured of one crystal."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crystal_search.crystal import LEAST_CONTRAST, Crystal, Outline
-from crystal_search.crystals.contrast import contrast_of, with_contrasts
+from crystal_search.crystals.contrast import with_contrasts
 from crystal_search.geometry import Box
+from crystal_search.images import Grey
 from crystal_search.polygons import covered, depths
 
 U_SHAPE: Outline = ((10, 10), (10, 14), (30, 14), (30, 26), (10, 26), (10, 30), (34, 30), (34, 10))
@@ -89,8 +91,36 @@ def test_what_differs_too_little_is_faint_and_what_was_not_looked_at_is_not() ->
     assert not crystal().is_faint
 
 
+def contrast_by_definition(measured: Crystal, others: Sequence[Crystal], grey: Grey) -> float:
+    """Return a crystal's contrast in masks as large as the image, by numpy's own median."""
+    inside = covered([measured.outline], *grey.shape)
+    around = np.zeros_like(inside)
+    reach = round(max(4.0, measured.short_px / 2))
+    top, left, bottom, right = measured.upright
+    around[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach] = True
+    free = grey[around & ~covered([each.outline for each in (measured, *others)], *grey.shape)].astype(np.float64)
+    usual = max(float(np.median(free)), 1.0)
+    noise = 1.4826 * np.median(np.abs(free / usual - 1))
+    return float(np.sqrt(max(0.0, np.mean((grey[inside] / usual - 1) ** 2) - noise**2)))
+
+
+@given(st.integers(0, 1000), st.floats(-25, 35), st.floats(-45, 65))
+def test_crystals_beside_each_other_are_measured_as_each_by_its_definition(
+    seed: int, down: float, right: float
+) -> None:
+    grey = np.random.default_rng(seed).integers(0, 256, (61, 121), np.uint8)
+    other = crystal(tuple((row + down, column + right) for row, column in crystal().outline))
+    found = with_contrasts([crystal(), other], grey)
+    assert found[0].contrast == pytest.approx(contrast_by_definition(crystal(), [other], grey), rel=1e-12, abs=1e-12)
+    assert found[1].contrast == pytest.approx(contrast_by_definition(other, [crystal()], grey), rel=1e-12, abs=1e-12)
+
+
 def test_where_nothing_around_is_free_or_nothing_is_in_the_outline_contrast_is_not_known() -> None:
     grey = np.full((60, 120), 150, np.uint8)
-    assert contrast_of(crystal(), grey, np.ones((60, 120), np.bool_)) is None
-    assert contrast_of(crystal(((10.1, 10.1), (10.1, 10.4), (10.4, 10.4))), grey, np.zeros((60, 120), np.bool_)) is None
-    assert contrast_of(crystal(((90, 10), (90, 40), (99, 40))), grey, np.zeros((60, 120), np.bool_)) is None
+    everything = crystal(((-9, -9), (-9, 130), (70, 130), (70, -9)))
+    too_small = crystal(((10.1, 10.1), (10.1, 10.4), (10.4, 10.4)))
+    outside = crystal(((90, 10), (90, 40), (99, 40)))
+    without = replace(crystal(), outline=())
+    found = with_contrasts([everything, crystal()], grey)
+    assert [each.contrast for each in found] == [None, None]
+    assert [each.contrast for each in with_contrasts([too_small, outside, without], grey)] == [None, None, None]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.polygons import area_of, covered, depths, middle_of
+from crystal_search.polygons import area_of, covered, covered_parts, depths, middle_of
 
 L_SHAPE = [(0, 0), (0, 9), (2, 9), (2, 2), (9, 2), (9, 0)]
 RING = [(0, 0), (0, 10), (10, 10), (10, 5.5), (8, 5.5), (8, 8), (2, 8), (2, 2), (8, 2), (8, 4.5), (10, 4.5), (10, 0)]
@@ -49,6 +49,40 @@ def test_a_mask_covers_as_many_pixels_as_the_polygon_is_large(polygon: list[tupl
     rows, columns = np.nonzero(mask)
     if len(rows):
         assert (depths(corners, np.column_stack((rows, columns)) + 0.5) > -1e-9).all()
+
+
+def centres_inside(polygon: list[tuple[float, float]], height: int, width: int) -> set[tuple[int, int]]:
+    """Return the pixels to the left of whose centre an odd number of sides crosses their row, one after the other."""
+    inside: set[tuple[int, int]] = set()
+    for row in range(height):
+        middle = row + 0.5
+        for (y, x), (y_end, x_end) in zip(polygon, polygon[1:] + polygon[:1], strict=True):
+            if (y <= middle) != (y_end <= middle):
+                met = x + (middle - y) / (y_end - y) * (x_end - x)
+                inside ^= {(row, column) for column in range(width) if column + 0.5 >= met}
+    return inside
+
+
+@given(st.lists(stars().map(lambda star: [(row / 20, column / 20) for row, column in star]), max_size=4))
+def test_each_polygon_covers_the_pixels_whose_centres_lie_in_it(polygons: list[list[tuple[float, float]]]) -> None:
+    height, width = 18, 21
+    parts = list(covered_parts(polygons, height, width))
+    expected = [centres_inside(polygon, height, width) for polygon in polygons]
+    for part, inside in zip(parts, expected, strict=True):
+        assert part.box == part.box.clipped(height, width)
+        rows, columns = np.nonzero(part.mask)
+        assert set(zip((rows + part.box.top).tolist(), (columns + part.box.left).tolist(), strict=True)) == inside
+    rows, columns = np.nonzero(covered(polygons, height, width))
+    assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == set().union(*expected)
+
+
+def test_polygons_without_corners_or_outside_of_the_image_cover_nothing_and_others_what_they_did() -> None:
+    square = [(1, 1), (1, 3), (3, 3), (3, 1)]
+    nothing = [[], [(2, 2)], [(-9, 1), (-9, 3), (-3, 3)], [(1, 50), (1, 90), (3, 70)]]
+    parts = list(covered_parts([*nothing, square, *nothing], 5, 5))
+    assert [int(each.mask.sum()) for each in parts] == [0, 0, 0, 0, 4, 0, 0, 0, 0]
+    assert parts[4].box == (1, 1, 3, 3)
+    assert list(covered_parts([], 5, 5)) == []
 
 
 def test_the_middle_of_a_convex_polygon_is_its_centroid() -> None:
