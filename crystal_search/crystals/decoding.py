@@ -17,6 +17,7 @@ HEAT, BOXES, OUTLINES = "heat", "boxes", "outlines"  #: a detector's outputs
 #: in the mean it encloses as much as the crystal covers, however it lies. Their corners would be too far out.
 EDGE_PX = 0.4
 LARGEST_PX = 8192.0  #: a side, before a number that is none becomes one
+_ROUNDING = 1e-6  #: of an overlap
 MOST_PEAKS = 2000  #: that are looked at, the hottest
 _AROUND = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]
 
@@ -97,15 +98,26 @@ def peaks(heat: Floats, least: float) -> tuple[NDArray[np.intp], NDArray[np.intp
 
 def distinct(boxes: NDArray[np.float64], most_overlap: float) -> NDArray[np.intp]:
     """Return which boxes (N, 5) remain when each takes away the later ones that overlap it more than that."""
-    reach = np.hypot(boxes[:, 2], boxes[:, 3]) / 2
-    apart = np.hypot(*(boxes[:, None, axis] - boxes[None, :, axis] for axis in (0, 1)))
-    first, second = np.nonzero(np.triu(apart < reach[:, None] + reach[None, :], 1))
+    first, second = _may_overlap(boxes, most_overlap)
     alike = overlaps(boxes[first], boxes[second]) > most_overlap
     kept = np.ones(len(boxes), np.bool_)
     for earlier, later in zip(first[alike].tolist(), second[alike].tolist(), strict=True):
         if kept[earlier]:
             kept[later] = False
     return np.flatnonzero(kept)
+
+
+def _may_overlap(boxes: NDArray[np.float64], most_overlap: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs of boxes (N, 5), the earlier first, that are near enough and of sizes that are alike.
+
+    Two boxes share at most the smaller one, and cover at least the larger. To look closer takes longer.
+    """
+    reach, area = np.hypot(boxes[:, 2], boxes[:, 3]) / 2, boxes[:, 2] * boxes[:, 3]
+    apart = np.hypot(*(boxes[:, None, axis] - boxes[None, :, axis] for axis in (0, 1)))
+    near = np.triu(apart < reach[:, None] + reach, 1)
+    least = (most_overlap - _ROUNDING) * area
+    first, second = np.nonzero(near & (area[:, None] >= least) & (area >= least[:, None]))
+    return first, second
 
 
 def _probability(logits: Floats) -> Floats:
