@@ -16,7 +16,7 @@ from crystal_search.group_rule import winning_group
 from crystal_search.images import WORKING_WIDTH_PX, to_grey
 from crystal_search.inference import Network
 from crystal_search.model import Model, default_model, write_model
-from crystal_search.model_card import ClassifierCard, DropCard, FirstLookCard, ModelCard
+from crystal_search.model_card import ClassifierCard, DropCard, FirstLookCard, ImageCard, ModelCard
 from crystal_search.outcomes import BY_NAME, GROUPS, Group
 from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
@@ -36,7 +36,7 @@ class ImageVerdict:
     peaks: tuple[float, ...] = ()  #: of the groups, by which images are ranked; () for what was not read
     overlap: float | None = None  #: intersection over union of drop and mask, if there is a mask
     seconds: float = 0.0
-    role: str = ClassifierCard.role  #: of the model that answers; only a classifier of chops asks where the drop is
+    role: str = ClassifierCard.role  #: of the model that is judged; a classifier of whole images asks for no drop
 
     @property
     def readable(self) -> bool:
@@ -46,7 +46,7 @@ class ImageVerdict:
     @property
     def asks_for_drop(self) -> bool:
         """Whether the models say where the drop is."""
-        return self.role == ClassifierCard.role
+        return self.role != ImageCard.role
 
     @property
     def drop_found(self) -> bool:
@@ -97,7 +97,7 @@ def image_verdicts(
     threads: int = 1,
     workers: int = 1,
 ) -> tuple[ImageVerdict, ...]:
-    """Return what a classifier and a drop locator, `models`, say of images, in order.
+    """Return what a classifier and a drop locator, `models`, say of images, in order; with a first look, what both say.
 
     Several `workers` score image files, each in a process of its own; a file that kills it is unreadable.
     """
@@ -126,7 +126,8 @@ def _scored(known: KnownImage, models: Models, parameters: Parameters) -> Scored
 
 
 def _verdict(known: KnownImage, found: Scored, models: Models) -> ImageVerdict:
-    verdict = ImageVerdict(known=known, score=found.score, peaks=found.peaks, seconds=found.seconds)
+    role = models.gives_features.card.role
+    verdict = ImageVerdict(known=known, score=found.score, peaks=found.peaks, seconds=found.seconds, role=role)
     if not known.masked or not verdict.readable:
         return verdict
     return replace(verdict, overlap=located(known, models.drop).overlap)

@@ -1,7 +1,8 @@
 """Figures that go into cards, and on which images."""
 
+import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ from crystal_search.evaluation.known_images import KnownImage, Truth
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.exporting.export import export
 from crystal_search.main import main
-from crystal_search.model import read_model
-from crystal_search.model_card import Measurement
+from crystal_search.model import read_model, write_model
+from crystal_search.model_card import ClassifierCard, FirstLookCard, Measurement
 from crystal_search.networks.network_kinds import build, classifier_card, drop_locator_card
 from crystal_search.outcomes import NO_DROP, OUTCOMES
 from crystal_search.unet_drop.network import UNet
@@ -82,6 +83,24 @@ def test_figures_go_into_both_cards_and_replace_older_ones(models: Path) -> None
         ("discs", "4-group accuracy of wells with a drop", 1),
         ("discs", "12-outcome accuracy of wells with a drop", 1),
     ]
+
+
+def test_figures_of_a_first_look_go_into_its_card_and_not_into_that_of_the_classifier_after_it(
+    models: Path, tmp_path: Path
+) -> None:
+    companions = shutil.copytree(models, tmp_path / "companions")
+    after = (companions / "classes.card.json").read_bytes()
+    usual = read_model(models / "classes.card.json")
+    told = {each.name: getattr(usual.card, each.name) for each in fields(ClassifierCard)}
+    card = FirstLookCard(**told | {"name": "first", "file": "first.onnx", "working_width_px": 612, "most_doubt": 0.3})
+    path = write_model(usual.onnx, card, tmp_path)
+    truth, options = replace(discs(0), name="one disc, twice"), Options(models=companions)
+    put_into_cards(evaluated([contender(path, "first", None, options, tmp_path)], truth, options, ""))
+    figures = read_model(path).card.measured
+    assert ("one disc, twice", "4-group accuracy of wells with a drop") in {(e.data, e.measure) for e in figures}
+    assert (companions / "classes.card.json").read_bytes() == after
+    located = read_model(companions / "unet.card.json").card.measured
+    assert [each.measure for each in located if each.data == truth.name] == LOCATED
 
 
 def test_a_figure_of_nothing_is_left_out(models: Path) -> None:
