@@ -9,6 +9,8 @@ from crystal_search.model_card import DENSE, INSTANCES
 from crystal_search.networks.mask_rcnn import LEAST_PROBABILITY, MOST_INSTANCES
 
 TOLERANCE = 1e-4  #: largest difference between a number from torch and one from ONNX Runtime
+ROUNDINGS = 4  #: times what rounding does to torch's own numbers, two may differ by instead
+MOST_ROUNDING = 1e-3  #: by which torch's numbers are wrong; beyond it hosts would tell different things
 
 Answers = Sequence[NDArray[np.float32]]  #: one for each output of a card
 Difference = Callable[[Answers, Answers], float]

@@ -1,6 +1,7 @@
 """From torch to ONNX: numbers first, files second."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,6 +107,33 @@ def test_an_export_whose_numbers_differ_leaves_nothing_behind(tmp_path: Path, mo
     with pytest.raises(ModelError, match=r"ONNX Runtime and torch differ by .* do not use this export"):
         module.export(Tiny(), drop_locator_card("tiny"), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def adding(number: float) -> nn.Module:
+    """Return a network that adds a number to each pixel."""
+    layer = nn.Conv2d(1, 1, 1)
+    layer.load_state_dict({"weight": torch.ones(1, 1, 1, 1), "bias": torch.tensor([number])})
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("own", "exported", "is_one"),
+    [
+        (0.0, 0.00005, True),
+        (0.0, 0.0002, False),  # nothing is rounded
+        (4096.0, 4096 + 2**-11, True),  # numbers near 4096 are multiples of 2**-11: half of it is rounding
+        (4096.0, 4096 + 5 * 2**-11, False),
+        (65536.0, 65536 + 2**-7, False),  # as little as rounding, which is too much
+        (0.0, float("nan"), False),
+        (float("nan"), 0.0, False),
+    ],
+)
+def test_an_export_may_differ_by_what_rounding_explains(
+    tmp_path: Path, own: float, exported: float, is_one: bool
+) -> None:
+    module.write_onnx(adding(exported), tmp_path / "n.onnx", ["map"])
+    with nullcontext() if is_one else pytest.raises(ModelError, match=r"rounding does to torch's own numbers \("):
+        module.compare(adding(own), tmp_path / "n.onnx", module.noise([(1, 64, 64)]))
 
 
 def test_names_are_checked_before_anything_is_computed(tmp_path: Path) -> None:
