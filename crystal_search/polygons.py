@@ -123,8 +123,8 @@ def _painted(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> CoveredPart:
     box = Box(int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()))
     across = box.width + 1  # a crossing to the right of the last column counts for nothing
     places = (rows - box.top) * across + columns - box.left
-    crossings = np.bincount(places, minlength=box.height * across).reshape(box.height, across)
-    return CoveredPart(box, crossings.cumsum(axis=1)[:, :-1] % 2 == 1)
+    passed = np.bincount(places, minlength=box.height * across).cumsum()  # each row adds an even number to the next
+    return CoveredPart(box, (passed & 1 == 1).reshape(box.height, across)[:, :-1])
 
 
 def crosses(one: ArrayLike, other: ArrayLike) -> bool:
