@@ -23,12 +23,17 @@ def within(crystal: Crystal, height_px: int, width_px: int) -> Crystal:
     outline = np.array(crystal.outline, np.float64)
     for direction, limit in (((-1, 0), 0), ((1, 0), height_px), ((0, -1), 0), ((0, 1), width_px)):
         outline = cut(outline, np.array(direction, np.float64), float(limit))
+    told = tuple((float(row), float(column)) for row, column in simplified(outline))
+    return replace(with_sides_that_fit(crystal, height_px, width_px), outline=told)
+
+
+def with_sides_that_fit(crystal: Crystal, height_px: int, width_px: int) -> Crystal:
+    """Return a crystal whose sides are no shorter than results tell, and no longer than an image's diagonal."""
     diagonal = float(np.hypot(height_px, width_px))
     return replace(
         crystal,
         long_px=min(max(crystal.long_px, LEAST_SIDE_PX), diagonal),
         short_px=min(max(crystal.short_px, LEAST_SIDE_PX), diagonal),
-        outline=tuple((float(row), float(column)) for row, column in simplified(outline)),
     )
 
 

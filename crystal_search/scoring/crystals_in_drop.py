@@ -1,14 +1,14 @@
 """Which images are searched for crystals, and which of them count: in the drop, where the classifier sees some, too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from crystal_search.crystal import Crystal, Uncounted
-from crystal_search.crystals.finding import Seen, seen_crystals
-from crystal_search.crystals.told_outlines import within
+from crystal_search.crystals.finding import seen_crystals
+from crystal_search.crystals.told_outlines import with_sides_that_fit, within
 from crystal_search.images import DecodedImage
 from crystal_search.inference import Network
 from crystal_search.model_card import CrystalCard
@@ -46,23 +46,25 @@ def crystals_in_drop(
     The detector sees the whole image: images are normalised whole.
     """
     seen = seen_crystals(image, detector, least_probability=detector.card.seen_from)
+    stored = seen.stored
     wanted = partial(counts, image=image, drop=drop, chops=lambda: chops, crystals_from=crystals_from)
     counting = [
         number
-        for number, each in enumerate(seen.stored)
+        for number, each in enumerate(stored)
         if each.probability >= detector.card.counts_in_drops and wanted(each)
     ]
     found = seen.measured(counting[:MAX_CRYSTALS])
+    others = [stored[number] for number in sorted(set(range(len(stored))).difference(counting))]
     return FoundInDrop(
         crystals=tuple(rounded(within(each, image.height_px, image.width_px)) for each in found),
-        uncounted=_others(seen, set(counting), image, drop)[:MAX_UNCOUNTED],
+        uncounted=_uncounted(others, image, drop)[:MAX_UNCOUNTED],
     )
 
 
-def _others(seen: Seen, counting: set[int], image: DecodedImage, drop: LocatedDrop | None) -> tuple[Uncounted, ...]:
-    """Return the crystals beside those that count which may reach into the drop, that is its largest part."""
-    stored = [each for number, each in enumerate(seen.stored) if number not in counting and is_in_image(each, image)]
-    others = [uncounted_of(within(each, image.height_px, image.width_px)) for each in stored]
+def _uncounted(crystals: Iterable[Crystal], image: DecodedImage, drop: LocatedDrop | None) -> tuple[Uncounted, ...]:
+    """Return those of the crystals that do not count which may reach into the drop, that is its largest part."""
+    inside = (each for each in crystals if is_in_image(each, image))
+    others = [uncounted_of(with_sides_that_fit(each, image.height_px, image.width_px)) for each in inside]
     if drop is None or not others:
         return tuple(others)
     scale = image.width_px / drop.mask.shape[1]

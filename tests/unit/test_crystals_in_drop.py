@@ -15,7 +15,7 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.boxes import DIRECTIONS, areas, outline_of
 from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, STRIDE_PX
 from crystal_search.crystals.dispensing import DispensingUm
-from crystal_search.crystals.told_outlines import AS_GOOD_PX, simplified, within
+from crystal_search.crystals.told_outlines import AS_GOOD_PX, simplified, with_sides_that_fit, within
 from crystal_search.direct.crystal_files import Search, searched
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.scored_files import Scored, row
@@ -27,6 +27,7 @@ from crystal_search.model import default_model, default_models_folder, read_mode
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.result import ImageResult, ImageScore, image_result_to_json
 from crystal_search.result_crystals import (
+    LEAST_SIDE_PX,
     MAX_CORNERS,
     MAX_CRYSTALS,
     MAX_UNCOUNTED,
@@ -316,6 +317,14 @@ def test_whatever_is_found_becomes_what_the_reader_takes(crystal: Crystal) -> No
     score = replace(score, crystals=(told,), uncounted=(uncounted_of(told),))
     result = ImageResult(id="1", sha256="a" * 64, score=score)
     assert image_result_from_json(image_result_to_json(result).encode()) == result
+
+
+@given(crystal=found_crystals())
+def test_a_crystal_that_does_not_count_is_told_as_one_whose_outline_was_cut_off_at_the_image(crystal: Crystal) -> None:
+    told = uncounted_of(with_sides_that_fit(crystal, HEIGHT_PX, WIDTH_PX))
+    assert told == uncounted_of(within(crystal, HEIGHT_PX, WIDTH_PX))
+    assert max(told.long_px, told.short_px) <= np.hypot(HEIGHT_PX, WIDTH_PX) + 0.1
+    assert min(told.long_px, told.short_px) >= LEAST_SIDE_PX
 
 
 @given(reach=st.lists(st.floats(5, 50), min_size=DIRECTIONS, max_size=DIRECTIONS))
