@@ -1,4 +1,4 @@
-"""The file of a model's card: JSON of version 6 (docs/model-card.md); versions 1 to 5 are read as well."""
+"""The file of a model's card: JSON of version 7 (docs/model-card.md); versions 1 to 6 are read as well."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.images import NORMALISATIONS
 from crystal_search.model_card import MAX_NUMBERS, ROLES, Measurement, ModelCard, Output
 
-CARD_FORMAT, CARD_VERSION = "crystal-search model card", 6
+CARD_FORMAT, CARD_VERSION = "crystal-search model card", 7
 MAX_CARD_BYTES = 1_000_000
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(onnx|readout\.json)")
 ABOUT = ("training_data", "training_command", "measured")  #: what a card tells people, last in its file
@@ -29,7 +29,7 @@ def card_to_json(card: ModelCard) -> str:
 
 @lru_cache(maxsize=64)  # the cards of the models in use are read for every result
 def card_from_json(text: bytes) -> ModelCard:
-    """Return the card that `text` holds, in version 6 to 1.
+    """Return the card that `text` holds, in version 7 to 1.
 
     Raises
     ------

@@ -145,6 +145,13 @@ class Reader:
         """Return 64 hexadecimal digits."""
         return self.text(key, pattern=SHA256)
 
+    def optional_sha256(self, key: str) -> str | None:
+        """Return 64 hexadecimal digits, or None for null."""
+        text = self.optional_text(key, limit=64)
+        if text is not None and not SHA256.fullmatch(text):
+            self.fail(key, f"null or like {SHA256.pattern}", text)
+        return text
+
     def choice(self, key: str, choices: Iterable[str]) -> str:
         """Return one of `choices`."""
         allowed = tuple(choices)

@@ -12,6 +12,7 @@ from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, FirstLookCard, ModelCard
+from crystal_search.who_looks import Looks
 
 CARD_SUFFIX = ".card.json"
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "in-use.json", "crystal-search models in use", 2
@@ -72,6 +73,13 @@ def answering(models: Iterable[ModelRef]) -> tuple[ModelRef, ...]:
     """Return those of the models whose answers a score holds; the first is whose features it has."""
     by_role = {model.role: model for model in models}
     return tuple(by_role[role] for role in ANSWERING_ROLES if role in by_role)
+
+
+def looks_of(models: Iterable[ModelRef]) -> Looks:
+    """Return which of the models look at images, of which one is a classifier."""
+    by_role = hashes_of(models)
+    classifier = by_role[ClassifierCard.role]
+    return Looks.of(first=by_role.get(FirstLookCard.role, classifier), classifier=classifier)
 
 
 def models_named(read: Reader, version: int) -> tuple[ModelRef, ...]:
@@ -246,6 +254,18 @@ def features_model(folder: Path) -> Model[ClassifierCard]:
         If there is none, or more than one to choose from.
     """
     return default_model(FirstLookCard if _is_used(FirstLookCard, folder) else ClassifierCard, folder)
+
+
+def looks_in(folder: Path) -> Looks:
+    """Return which of the models to use from `folder` look at images.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or more than one to choose from.
+    """
+    classifier = default_model(ClassifierCard, folder).card.sha256
+    return Looks.of(first=features_model(folder).card.sha256, classifier=classifier)
 
 
 def default_models(folder: Path, *, but: Sequence[str] = ()) -> list[Model[ModelCard]]:

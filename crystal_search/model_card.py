@@ -13,6 +13,7 @@ from crystal_search.found_share import FoundShare
 from crystal_search.hostile_json import Reader
 from crystal_search.images import IN_COLOUR, Sight
 from crystal_search.outcomes import GROUPS
+from crystal_search.who_looks import Looks
 
 LOGITS = "logits"  #: name of the first output of most networks
 FEATURES = "features"  #: name of the output whose mean over the drop travels with every score
@@ -327,7 +328,7 @@ class LabelFigures:
 class ReadoutCard(ModelCard):
     """The card of a readout, which scores one imager's images by what a classifier answered to them.
 
-    Width, normalisation and outputs are those of that classifier's numbers.
+    Width, normalisation and outputs are those of the numbers of whoever looked first.
     """
 
     role: ClassVar[str] = "readout"
@@ -338,7 +339,8 @@ class ReadoutCard(ModelCard):
     )
     suffix: ClassVar[str] = ".readout.json"
 
-    classifier_sha256: str  #: whose answers it reads; no other's mean the same
+    classifier_sha256: str  #: whose answers it reads; no other's mean the same; of two, who looks first
+    behind_sha256: str | None = None  #: the classifier behind that first look; None: as `Looks` says
     imager: str  #: whose images it is for
     fitted_at: str  #: ISO 8601, UTC
     labels_sha256: str  #: of the labels that it learnt from
@@ -347,11 +349,17 @@ class ReadoutCard(ModelCard):
     difference: Bounds | None  #: of the AUROCs, paired
     figures: tuple[LabelFigures, ...]  #: of all plates together, then of each
 
+    @property
+    def looks(self) -> Looks:
+        """Which models answered what it was fitted to."""
+        return Looks(first=self.classifier_sha256, behind=self.behind_sha256)
+
     @classmethod
     def of(cls, told: dict[str, Any], read: Reader, version: int) -> "ReadoutCard":
         """Return the card with the fields `told` that all cards have, and those of a readout."""
         return cls(
             classifier_sha256=read.sha256("classifier_sha256"),
+            behind_sha256=read.optional_sha256("behind_sha256") if version > 6 else None,
             imager=read.text("imager", limit=200),
             fitted_at=read.text("fitted_at", limit=40),
             labels_sha256=read.sha256("labels_sha256"),

@@ -36,6 +36,7 @@ def readout_model(
     proven: bool = True,
     numbers: int = NUMBERS,
     classifier: str = "",
+    behind: str | None = None,
 ) -> Model[ReadoutCard]:
     """Return a readout that calls every image a crystal whose first number is positive, and precipitate else."""
     weights = np.zeros((len(GROUPS), numbers + ANSWERS))
@@ -52,6 +53,7 @@ def readout_model(
         normalisation=of.normalisation,
         outputs=(Output(classes=tuple(map(str, GROUPS)), stride_px=1),),
         classifier_sha256=classifier or of.sha256,
+        behind_sha256=behind,
         imager=imager,
         fitted_at=NOW.isoformat(),
         labels_sha256="0" * 64,

@@ -16,6 +16,7 @@ from crystal_search.errors import ModelMismatchError
 from crystal_search.model import Model, sha256_of
 from crystal_search.model_card import Bounds, ClassifierCard, LabelFigures, Output, ReadoutCard
 from crystal_search.outcomes import GROUPS
+from crystal_search.who_looks import Looks
 
 ARCHITECTURE = "logistic regression around the shipped score"
 
@@ -29,6 +30,7 @@ class Origin:
     fitted_at: str  #: ISO 8601, UTC
     images: tuple[str, ...]  #: what the labelled images are called, in the order of the labels
     command: str = ""
+    behind_sha256: str | None = None  #: the classifier behind, where a first look's answers are read
 
 
 def readout_model(
@@ -43,7 +45,7 @@ def readout_model(
     labelled
         The labels.
     classifier
-        Whose numbers it reads.
+        Whose numbers it reads: who looks first.
     origin
         What else the card says.
     """
@@ -60,6 +62,7 @@ def readout_model(
         training_data=f"{gain.labels} labels of {len(gain.plates)} plates of {origin.imager or 'one imager'}",
         training_command=origin.command,
         classifier_sha256=classifier.sha256,
+        behind_sha256=origin.behind_sha256,
         imager=origin.imager,
         fitted_at=origin.fitted_at,
         labels_sha256=labels_hash(labelled, origin.images),
@@ -71,21 +74,21 @@ def readout_model(
     return Model(card, data)
 
 
-def rescoring_of(model: Model[ReadoutCard], classifier_sha256: str) -> Rescoring:
-    """Return what a readout does with answers of the classifier with this hash.
+def rescoring_of(model: Model[ReadoutCard], looks: Looks) -> Rescoring:
+    """Return what a readout does with answers of the models that look at images.
 
     Raises
     ------
     ModelMismatchError
-        If it reads the answers of another classifier.
+        If it reads the answers of others.
     ModelError
         If its file cannot be read.
     """
     card = model.card
-    if card.classifier_sha256 != classifier_sha256:
+    if not card.looks.fit(looks):
         raise ModelMismatchError(
-            f"{card.name} reads the answers of the classifier {card.classifier_sha256[:12]}, got those of "
-            f"{classifier_sha256[:12]}; fit it anew to that one's, from the same labels"
+            f"{card.name} reads the answers of {card.looks}, got those of {looks}; fit it anew to these, from the same "
+            "labels"
         )
     return readout_from_json(model.onnx, card.file)
 

@@ -14,6 +14,7 @@ from crystal_search.model import CARD_SUFFIX
 from crystal_search.model_card import ReadoutCard
 from crystal_search.named_models import Known, named_model
 from crystal_search.outcomes import GROUPS
+from crystal_search.who_looks import Looks
 
 READOUT_COLUMNS = (*COLUMNS, "readout", *(f"readout_p_{group}" for group in GROUPS), "triage")
 
@@ -26,7 +27,7 @@ class UsedReadout:
     rescoring: Rescoring
 
 
-def used_readout(named: str, known: Known, classifier_sha256: str) -> UsedReadout:
+def used_readout(named: str, known: Known, looks: Looks) -> UsedReadout:
     """Return the readout whose card, or weights, are the file `named`, or which is called so among `known`.
 
     Raises
@@ -34,12 +35,12 @@ def used_readout(named: str, known: Known, classifier_sha256: str) -> UsedReadou
     UserError
         If there is none.
     ModelError
-        If it cannot be read, is no readout, or reads the answers of another classifier than that with this hash.
+        If it cannot be read, is no readout, or reads the answers of other models than those that look.
     """
     weights = named.endswith(ReadoutCard.suffix)
     card = f"{named.removesuffix(ReadoutCard.suffix)}{CARD_SUFFIX}" if weights else named
     model = named_model(card, ReadoutCard, known)
-    return UsedReadout(name=model.card.name, rescoring=rescoring_of(model, classifier_sha256))
+    return UsedReadout(name=model.card.name, rescoring=rescoring_of(model, looks))
 
 
 def rescored_rows(found: Iterable[Scored], used: UsedReadout, answers: Counter[str]) -> Iterator[dict[str, str]]:

@@ -117,8 +117,8 @@ def run(arguments: argparse.Namespace) -> None:
     named = tuple(_cards_named(arguments, known))
     scales = scales_of(arguments.um_per_px, arguments.home)
     job = Job(models=models, parameters=parameters, overlays=arguments.overlays, named=named, scales=scales)
-    reads = models_in(job.models, job.named).gives_features.card  # an error here, not in each worker
-    used = None if arguments.readout is None else used_readout(arguments.readout, known, reads.sha256)
+    looks = models_in(job.models, job.named).looks  # an error here, not in each worker
+    used = None if arguments.readout is None else used_readout(arguments.readout, known, looks)
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()

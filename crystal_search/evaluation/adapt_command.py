@@ -24,7 +24,7 @@ from crystal_search.evaluation.label_material import Material, material_of
 from crystal_search.evaluation.label_table import read_labels
 from crystal_search.evaluation.using_readout import put_readout_to_use
 from crystal_search.files import write_whole
-from crystal_search.model import CARD_SUFFIX, Model, features_model, write_model
+from crystal_search.model import CARD_SUFFIX, Model, features_model, looks_in, write_model
 from crystal_search.model_card import ReadoutCard
 from crystal_search.plurals import counted
 from crystal_search.processes import processors
@@ -156,6 +156,7 @@ def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, 
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
         images=material.names,
         command=command,
+        behind_sha256=looks_in(models).behind,
     )
     return readout_model(found, material.labelled, classifier, origin)
 

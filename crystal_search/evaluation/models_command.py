@@ -31,6 +31,8 @@ from crystal_search.server.readouts_in_use import check_not_used, idle_readouts,
 
 log = logging.getLogger(__name__)
 
+IDLE = ", but idle: it reads the answers of other models"  #: said of a readout in use
+
 Act = Callable[[Installation, argparse.Namespace], None]
 
 
@@ -89,13 +91,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _list(site: Installation, _: argparse.Namespace) -> None:
     known, readouts = known_models(site), [*readouts_in_use(site.home).values()]
+    idle = {each.used.sha256 for each in idle_readouts(site)}
     width = max(len(each.card.name) for each in known)
     for each in known:
         state = (
             f"in use{f' since {each.since}' if each.since else ''}"
             if each.in_use
             else ", ".join(
-                f"in use for {used.imager!r} since {used.since[:19]}"
+                f"in use for {used.imager!r} since {used.since[:19]}{IDLE if used.sha256 in idle else ''}"
                 for used in readouts
                 if used.sha256 == each.card.sha256
             )
@@ -131,11 +134,13 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
     used = put_to_use(site, model, update=not arguments.no_update, told=say)
     say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
+    _say_idle(site)
+
+
+def _say_idle(site: Installation) -> None:
+    """Tell which readouts in use score nothing by the models that are in use now."""
     for idle in idle_readouts(site):
-        say(
-            f"the readout {idle.name} of {idle.imager!r} reads the answers of another model, and scores none of these: "
-            "fit it anew, from the same labels (crystal-search adapt)"
-        )
+        say(idle.said)
 
 
 def _unuse(site: Installation, arguments: argparse.Namespace) -> None:
@@ -229,7 +234,7 @@ def _card(named: str, known: Known) -> tuple[Path, ModelCard]:
 
 
 def _show_labels(card: ReadoutCard) -> None:
-    say(f"reads: what the classifier {card.classifier_sha256[:12]} answers")
+    say(f"reads: the answers of {card.looks}")
     say(f"for images of {card.imager or 'one imager'}, fitted {card.fitted_at} to {card.training_data}")
     gain = f"AUROC {_bounded(card.difference)}, {'proven' if card.proven else 'not proven'}"
     say(f"crystals told from the rest on {card.held_out}s held out: {gain}")
@@ -254,3 +259,4 @@ def _forget(site: Installation, arguments: argparse.Namespace) -> None:
         )
     else:
         say(f"{model.card.name} ({model.short_hash}) is gone from {site.home.models}; its scores stay in the ledger")
+    _say_idle(site)

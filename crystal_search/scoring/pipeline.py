@@ -15,6 +15,7 @@ from crystal_search.scoring.crystals_in_drop import crystals_in_drop, is_searche
 from crystal_search.scoring.image_opinion import class_opinion
 from crystal_search.scoring.looking import LocatedImage, Stopwatch, check_sees_less, looked
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
+from crystal_search.who_looks import Looks
 from crystal_search.work_unit import Parameters
 
 
@@ -32,6 +33,11 @@ class Models:
     def gives_features(self) -> Network[ClassifierCard]:
         """Who looks at every image first, so that the features of all are its."""
         return self.first_look or self.classifier
+
+    @property
+    def looks(self) -> Looks:
+        """Which of them look at images."""
+        return Looks.of(first=self.gives_features.card.sha256, classifier=self.classifier.card.sha256)
 
     @property
     def decode_width_px(self) -> int:

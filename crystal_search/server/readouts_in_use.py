@@ -5,6 +5,7 @@ the ledger beside the shipped ones, and this file decides which of both people a
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,15 +14,18 @@ from crystal_search.adaptation.readout_model import rescoring_of
 from crystal_search.errors import ModelError, UnknownNameError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import Model, cards_in, features_model, read_card
+from crystal_search.model import Model, cards_in, looks_in, read_card
 from crystal_search.model_card import ReadoutCard
 from crystal_search.server.home import Home
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
 from crystal_search.server.models_in_use import install
+from crystal_search.who_looks import Looks
 
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "readouts-in-use.json", "crystal-search readouts in use", 1
 MOST_IMAGERS = 1000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +56,27 @@ def readouts_in_use(home: Home) -> dict[str, ReadoutInUse]:
     return {each.imager: each for each in read_whole(text, str(path), ModelError, _all_in_use)}
 
 
-def idle_readouts(site: Installation) -> list[ReadoutInUse]:
-    """Return the readouts in use that read the answers of another model than the one whose features scores have now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleReadout:
+    """A readout in use that scores nothing, since it was fitted to the answers of other models than those in use."""
+
+    used: ReadoutInUse
+    reads: Looks
+    now: Looks
+
+    @property
+    def said(self) -> str:
+        """What people read."""
+        name, imager = self.used.name, self.used.imager
+        return (
+            f"the readout {name} of {imager!r} reads the answers of {self.reads}, and scores no image that "
+            f"{self.now} scored: fit it anew, from the same labels (crystal-search adapt), or take it out of use "
+            f"(crystal-search models unuse '{imager}')"
+        )
+
+
+def idle_readouts(site: Installation) -> list[IdleReadout]:
+    """Return the readouts in use that read the answers of other models than those that look at images now.
 
     Raises
     ------
@@ -61,13 +84,24 @@ def idle_readouts(site: Installation) -> list[ReadoutInUse]:
         If it cannot be read which readouts or models are in use.
     """
     used, cards = readouts_in_use(site.home), cards_in(site.home.models)
-    reads = features_model(site.models).card.sha256
+    if not used:
+        return []
+    now = looks_in(site.models)
     found = {each.sha256: read_card(cards[each.sha256]) for each in used.values() if each.sha256 in cards}
     return [
-        each
+        IdleReadout(used=each, reads=card.looks, now=now)
         for each in used.values()
-        if isinstance(card := found.get(each.sha256), ReadoutCard) and card.classifier_sha256 != reads
+        if isinstance(card := found.get(each.sha256), ReadoutCard) and not card.looks.fit(now)
     ]
+
+
+def idle_if_known(site: Installation) -> list[IdleReadout]:
+    """Return the readouts in use that score nothing; none, and a line in the log, where that cannot be told."""
+    try:
+        return idle_readouts(site)
+    except ModelError as error:
+        log.warning("no readout is told to be idle: %s", error)
+        return []
 
 
 def _all_in_use(read: Reader) -> tuple[ReadoutInUse, ...]:
@@ -101,7 +135,7 @@ def use_readout(
     UserError
         If it is not proven better, or no image can be of that imager.
     ModelMismatchError
-        If it reads the answers of another classifier than that in use.
+        If it reads the answers of other models than those in use.
     """
     imager = imager or model.card.imager
     if not site.imagers.may_be(imager):
@@ -111,7 +145,7 @@ def use_readout(
         )
     if not (model.card.proven or anyway):
         raise UserError(f"{model.card.name} is not proven better than the shipped score; --anyway takes it even so")
-    rescoring_of(model, features_model(site.models).card.sha256)
+    rescoring_of(model, looks_in(site.models))
     install(model, site.home)
     used = ReadoutInUse(
         imager=imager, name=model.card.name, sha256=model.card.sha256, since=datetime.now(UTC).isoformat()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.convertors import IntegerConvertor, register_url_convertor
@@ -23,7 +24,8 @@ from crystal_search.errors import DatabaseError
 from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import DropScores, ImagingDatabase
 from crystal_search.server.installation import Installation
-from crystal_search.server.services.readout_offers import Offer, offers_if_known
+from crystal_search.server.readouts_in_use import idle_if_known
+from crystal_search.server.services.readout_offers import offers_if_known
 from crystal_search.server.services.shown_scores import ShownScores, shown_in
 from crystal_search.server.services.triage_states import triage_states
 from crystal_search.viewer import api, pages
@@ -48,7 +50,8 @@ HERE = Path(__file__).parent
 MAX_PICTURE_MAKERS = 4
 HERE_ALONE = NobodySignsIn()  #: this machine's browsers may do everything
 LIMITED_SECONDS = 3600.0  #: for which what people see of some projects only is kept ready
-OFFERS_SECONDS = 60.0  #: how old may be what is offered
+READOUTS_SECONDS = 60.0  #: how old may be what is said of readouts
+Told = TypeVar("Told")
 _ERROR_PAGES = {
     HTTPException: pages.show_http_error,
     DatabaseError: pages.show_database_error,
@@ -127,7 +130,8 @@ def viewer_app(
         import_plan=site.home.import_plan if site else None,
         sentinel=site.home.sentinel if site else None,
         shown=shown,
-        offers=_offers(site) if site else tuple,
+        offers=_of_late(site, offers_if_known) if site else tuple,
+        idle=_of_late(site, idle_if_known) if site else tuple,
         imagers=site.imagers if site else Imagers(),
         micrometres_per_pixel=site.settings.micrometres_per_pixel if site else {},
         queues=Queues(site) if site else None,
@@ -161,8 +165,9 @@ def _nothing(_: Sequence[DropScores]) -> Promised:
     return {}
 
 
-def _offers(site: Installation) -> Callable[[], Sequence[Offer]]:
-    recent: Recent[str, list[Offer]] = Recent(lambda _: offers_if_known(site), seconds=OFFERS_SECONDS)
+def _of_late(site: Installation, ask: Callable[[Installation], list[Told]]) -> Callable[[], Sequence[Told]]:
+    """Return what asks something of an installation, and goes by the last answer for a while."""
+    recent: Recent[str, list[Told]] = Recent(lambda _: ask(site), seconds=READOUTS_SECONDS)
     return lambda: recent.get("")
 
 

@@ -14,6 +14,7 @@ from starlette.templating import Jinja2Templates
 
 from crystal_search.server.imagers import Imagers
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
+from crystal_search.server.readouts_in_use import IdleReadout
 from crystal_search.server.services.readout_offers import Offer
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.compression import compressed
@@ -45,6 +46,7 @@ class Viewer:
     sentinel: Path | None  #: where it is told how imagers are
     shown: Callable[[], ShownScores]  #: tells which of the machine's scores are shown
     offers: Callable[[], Sequence[Offer]]  #: fits of readouts that are worth while
+    idle: Callable[[], Sequence[IdleReadout]]  #: readouts in use that score nothing
     imagers: Imagers  #: tells which imager took an image
     micrometres_per_pixel: Mapping[str, float]  #: of images as stored, by imager
     queues: QueueSource | None  #: lists of images that are worth a look; None without an installation

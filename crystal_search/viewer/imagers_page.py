@@ -62,10 +62,11 @@ def get_imagers_page(request: Request) -> Response:
     records = {each.name: each for each in read_records(folder)} if folder else {}
     strange = {each.name: each for each in read_all_strange(folder)} if folder else {}
     offered, readouts = {each.imager: each.said for each in viewer.offers()}, viewer.shown().readouts
+    idle = {each.used.imager: each.said for each in viewer.idle()}
     shown = [
         _shown(records.get(name) or ImagerRecord(name=name))
         | _strange(viewer.imaging, strange.get(name))
-        | {"offer": offered.get(name, ""), "readout": readouts.get(name)}
+        | {"offer": offered.get(name, ""), "readout": readouts.get(name), "idle": idle.get(name, "")}
         for name in sorted({*records, *strange, *offered, *readouts})
     ]
     return page(request, "imagers.html", {"imagers": shown, "learnt": LEARNT})

@@ -24,6 +24,7 @@ from crystal_search.server.installation import Installation, opened
 from crystal_search.server.services.imager_features import sample_of, store_in_use
 from crystal_search.server.services.readout_offers import read_fits
 from crystal_search.wells import WellKey
+from crystal_search.who_looks import Looks
 from tests.unit.adapted_drops import NUMBERS, an_imager
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -88,7 +89,7 @@ def test_a_readout_that_counts_comes_into_the_home(home: Path, capsys: pytest.Ca
     assert isinstance(model.card, ReadoutCard)
     assert (model.card.imager, model.card.proven) == (OURS, True)
     assert model.card.file == path.name.replace(".card.json", ".readout.json")
-    rescoring = rescoring_of(Model(model.card, model.onnx), default_model(ClassifierCard).card.sha256)
+    rescoring = rescoring_of(Model(model.card, model.onnx), Looks(first=default_model(ClassifierCard).card.sha256))
     assert rescoring.readout.weights.shape == (4, NUMBERS + 17)
 
 

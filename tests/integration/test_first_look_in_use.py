@@ -9,8 +9,10 @@ import pytest
 
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import ModelMismatchError
+from crystal_search.evaluation import adapt_command
 from crystal_search.evaluation.image_verdicts import image_verdicts, with_companions
 from crystal_search.evaluation.known_images import KnownImage
+from crystal_search.evaluation.label_material import Material
 from crystal_search.exit_codes import OK, USAGE
 from crystal_search.main import main
 from crystal_search.model import (
@@ -23,7 +25,7 @@ from crystal_search.model import (
     sha256_of,
     write_model,
 )
-from crystal_search.model_card import ClassifierCard, FirstLookCard
+from crystal_search.model_card import ClassifierCard, FirstLookCard, ReadoutCard
 from crystal_search.scoring.pipeline import loaded, score_data
 from crystal_search.server.engines.local_engine import LocalEngine
 from crystal_search.server.feature_store.feature_store import kept_store, stores_in
@@ -31,10 +33,14 @@ from crystal_search.server.installation import opened, recipe_of
 from crystal_search.server.readouts_in_use import idle_readouts, use_readout
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.imager_features import store_in_use
+from crystal_search.viewer.app import viewer_app
+from crystal_search.who_looks import Looks
 from crystal_search.work_unit import Parameters
 from tests.integration.test_models import finish, home_with
 from tests.readout_site import OURS, readout_model
 from tests.service_site import auto_scores
+from tests.unit.adapted_drops import an_imager
+from tests.viewer_site import Client
 
 WELLS = [plate_folder() / name for name in ("demo_01D_1.jpg", "demo_05D_1.jpg", "demo_08B_1.jpg", "demo_11C_1.jpg")]
 
@@ -150,12 +156,81 @@ def test_a_readout_reads_who_looks_first(tmp_path: Path, capsys: pytest.CaptureF
     with opened(home) as site:
         use_readout(site, readouts[0], OURS)
     assert main(["models", "use", str(card), "--anyway", "--home", str(home)]) == OK
-    assert f"the readout ours of '{OURS}' reads the answers of another model" in capsys.readouterr().out
+    assert f"the readout ours of '{OURS}' reads the answers of the classifier" in capsys.readouterr().out
     with opened(home) as site:
         with pytest.raises(ModelMismatchError, match="ours reads the answers of the classifier"):
             use_readout(site, readouts[0], OURS)
         assert use_readout(site, readouts[1], OURS).name == "other"
         assert idle_readouts(site) == []
+    other = str(another_classifier(tmp_path / "new"))
+    assert main(["models", "use", other, "--anyway", "--home", str(home)]) == OK
+    assert "idle" not in told_of_readouts(home, capsys)  # it does not say which classifier was behind
+
+
+def another_classifier(folder: Path) -> Path:
+    """Write the shipped classifier as another file; return its card's path."""
+    usual = default_model(ClassifierCard)
+    graph = onnx.load_from_string(usual.onnx)
+    graph.doc_string = "another"
+    return write_model(graph.SerializeToString(), replace(usual.card, name="another-1"), folder)
+
+
+def told_of_readouts(home: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what the list of models, status, health and the viewer say."""
+    capsys.readouterr()
+    main(["models", "list", "--home", str(home)])
+    main(["status", "--home", str(home)])
+    main(["health", "--home", str(home)])
+    with opened(home) as site:
+        page = Client(viewer_app(site.imaging, site.home.thumbnails, site=site)).get("/imagers").text
+    return "\n".join([*capsys.readouterr(), page])
+
+
+def test_a_readout_of_both_looks_is_told_to_be_idle_beside_another_classifier(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home, card = home_with(1, tmp_path), half_width(tmp_path / "out", 0.5)
+    assert main(["models", "use", str(card), "--anyway", "--home", str(home)]) == OK
+    first, usual = read_card(card).sha256, default_model(ClassifierCard).card
+    with opened(home) as site:
+        use_readout(site, readout_model(tmp_path, classifier=first, behind=usual.sha256), OURS)
+    said = told_of_readouts(home, capsys)
+    assert "idle" not in said
+    assert f"readout ours scores images of imager '{OURS}'" in said
+    assert "The readout ours scores its images since" in said
+    another = str(another_classifier(tmp_path / "new"))
+    idle = f"readout ours of '{OURS}' reads the answers of the classifier {usual.sha256[:12]} after the first look"
+    assert main(["models", "use", another, "--anyway", "--home", str(home)]) == OK
+    assert idle in capsys.readouterr().out
+    said = told_of_readouts(home, capsys)
+    assert "but idle: it reads the answers of other models" in said
+    assert said.count(idle) == 2  # by status and health; the page has quotation marks of its own
+    assert f"! The {idle}".replace("'", "&#39;") in said
+    assert "scores images of imager" not in said
+    assert main(["models", "use", usual.name, "--anyway", "--home", str(home)]) == OK
+    assert "idle" not in told_of_readouts(home, capsys)
+    assert main(["models", "forget", "half-1", "--home", str(home)]) == OK
+    assert idle in capsys.readouterr().out
+
+
+def test_adapt_writes_both_looks_into_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labelled, usual = an_imager(5, plates=5), default_model(ClassifierCard)
+    material = Material(labelled=labelled, names=labelled.drops, everything=labelled.seen, left_out=0)
+    monkeypatch.setattr(adapt_command, "read_labels", lambda *_: [])
+    monkeypatch.setattr(adapt_command, "material_of", lambda *_: material)
+    models = tmp_path / "models"
+    first = half_width(models, 0.5)
+    for model in default_models(default_models_folder()):
+        write_model(model.onnx, model.card, models)
+    words = ["adapt", "--folder", str(tmp_path), "--labels", "x.csv", "--anyway", "--out", str(tmp_path / "ours")]
+    for options, looks in (
+        (("--models", str(models)), Looks(first=read_card(first).sha256, behind=usual.card.sha256)),
+        ((), Looks(first=usual.card.sha256)),
+    ):
+        assert main([*words, *options]) == OK
+        card = read_card(tmp_path / "ours.card.json")
+        assert isinstance(card, ReadoutCard)
+        assert card.looks == looks
 
 
 def test_photographs_are_judged_by_models_of_one_name(tmp_path: Path) -> None:

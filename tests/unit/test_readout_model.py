@@ -21,6 +21,7 @@ from crystal_search.model import Model, default_model, default_models, default_m
 from crystal_search.model import write_model as written
 from crystal_search.model_card import ClassifierCard, DropCard, ReadoutCard
 from crystal_search.server.installation import opened
+from crystal_search.who_looks import Looks
 from tests.unit.adapted_drops import an_imager
 
 
@@ -43,7 +44,7 @@ def promising(readout: Readout) -> Rescoring:
 
 def test_its_file_gives_the_same_probabilities(labelled: Labelled, model: Model[ReadoutCard]) -> None:
     found = adapted(labelled, labelled.seen)
-    read = rescoring_of(model, default_model(ClassifierCard).card.sha256)
+    read = rescoring_of(model, Looks(first=default_model(ClassifierCard).card.sha256))
     np.testing.assert_allclose(
         read.readout.probabilities(labelled.seen), found.readout.probabilities(labelled.seen), rtol=0, atol=1e-6
     )
@@ -100,9 +101,19 @@ def test_a_card_whose_file_is_of_another_kind_is_refused(model: Model[ReadoutCar
 
 def test_a_readout_of_another_classifier_is_refused(model: Model[ReadoutCard]) -> None:
     with pytest.raises(
-        ModelMismatchError, match=r"ours-1 reads the answers of the classifier .*, got those of aaaaaaa"
+        ModelMismatchError, match=r"ours-1 reads the answers of the classifier .*, got those of the classifier aaaaaaa"
     ):
-        rescoring_of(model, "a" * 64)
+        rescoring_of(model, Looks(first="a" * 64))
+
+
+def test_a_readout_of_a_first_look_beside_another_classifier_is_refused(model: Model[ReadoutCard]) -> None:
+    beside = Model(replace(model.card, classifier_sha256="f" * 64, behind_sha256="c" * 64), model.onnx)
+    assert (
+        rescoring_of(beside, Looks(first="f" * 64, behind="c" * 64)).triage
+        == rescoring_of(model, model.card.looks).triage
+    )
+    with pytest.raises(ModelMismatchError, match=r"classifier cccc.* look ffff.*, got those of .*dddd.* look ffff"):
+        rescoring_of(beside, Looks(first="f" * 64, behind="d" * 64))
 
 
 def test_the_hash_of_labels_is_that_of_any_order_and_of_no_other_label(labelled: Labelled) -> None:

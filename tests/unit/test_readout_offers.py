@@ -1,5 +1,6 @@
 """When a fit of a readout is offered: by counts, once, and again when something is new."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from crystal_search.server.services.imager_records import ImagerRecord, Noticed,
 from crystal_search.server.services.readout_offers import Fit, OfferRounds, note_fit, offers, read_fits
 from crystal_search.server.settings import Settings
 from crystal_search.viewer.app import viewer_app
+from crystal_search.who_looks import Looks
 from tests.memory_imaging import MemoryImaging
 from tests.readout_site import NOW, OURS, THEIRS, add_scored, readout_model
 from tests.viewer_site import Client
@@ -75,7 +77,28 @@ def test_it_is_offered_again_when_another_classifier_is_in_use(
     label(site, "P1", 5, 5)
     old = Fit(imager=OURS, labels=10, classifier_sha256="9" * 64, fitted_at=NOW.isoformat())
     monkeypatch.setattr(readout_offers, "read_fits", lambda _: {OURS: old})
-    assert why(site) == {OURS: "and another classifier is in use since the last fit"}
+    assert why(site) == {OURS: "and another classifier or first look is in use since the last fit"}
+
+
+def test_it_is_offered_again_when_another_classifier_is_behind_a_first_look(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(site, "P1", 5, 5)
+    in_use = Looks(first="f" * 64, behind="c" * 64)
+    monkeypatch.setattr(readout_offers, "looks_in", lambda _: in_use)
+    note_fit(site, OURS, 10)
+    assert why(site) == {}
+    monkeypatch.setattr(readout_offers, "looks_in", lambda _: replace(in_use, behind="d" * 64))
+    assert why(site) == {OURS: "and another classifier or first look is in use since the last fit"}
+
+
+def test_a_record_of_fits_of_version_1_is_read(site: Installation) -> None:
+    label(site, "P1", 5, 5)
+    note_fit(site, OURS, 10)
+    content = json.loads(site.home.fits.read_text())
+    assert content["fits"][0].pop("behind_sha256", "missing") is None
+    site.home.fits.write_text(json.dumps(content | {"version": 1}))
+    assert why(site) == {}
 
 
 def test_it_is_offered_again_when_the_imager_is_no_longer_as_it_was_and_there_are_new_labels(

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from crystal_search.errors import ModelError, ModelMismatchError, UnknownNameError, UserError
-from crystal_search.model import Model
+from crystal_search.model import Model, ModelRef
 from crystal_search.server.home import Home
-from crystal_search.server.imaging.imaging_database import ManualScore
+from crystal_search.server.imaging.imaging_database import AutoScore, ManualScore, Recipe
 from crystal_search.server.installation import Installation, recipe_of
 from crystal_search.server.models_in_use import install
 from crystal_search.server.readouts_in_use import (
     IN_USE,
     ReadoutInUse,
     check_not_used,
+    idle_readouts,
     readouts_in_use,
     unuse_readout,
     use_readout,
@@ -286,6 +287,27 @@ def test_a_readout_of_another_classifier_an_unproven_one_or_no_imager_is_refused
         use_readout(site, unproven)
     assert readouts_in_use(site.home) == {}
     assert use_readout(site, unproven, THEIRS, anyway=True).imager == THEIRS
+
+
+def test_scores_by_a_first_look_with_another_classifier_behind_are_not_read(site: Installation) -> None:
+    ids = add_scored(site, "P1", FIRSTS)
+    model = readout_model(site.home.path, classifier="f" * 64, behind="c" * 64)
+    install(model, site.home)
+    used = ReadoutInUse(imager=OURS, name="ours", sha256=model.card.sha256, since=NOW.isoformat())
+    write_readouts_in_use(site.home, {OURS: used})
+    images = site.imaging.images(ids)
+
+    def by(classifier: str) -> list[AutoScore]:
+        hashes = {"classifier": classifier, "drop": "d" * 64, "first_look": "f" * 64}
+        recipe = Recipe(models=tuple(ModelRef(role=role, sha256=each) for role, each in hashes.items()), threshold=0.5)
+        return [replace(shipped_score(site, images[each], 2.0), recipe=recipe) for each in ids]
+
+    assert [score_by_readouts(site, by(each), images) for each in ("e" * 64, "c" * 64)] == [0, 3]
+    (idle,) = idle_readouts(site)
+    assert idle.said.startswith(
+        f"the readout ours of '{OURS}' reads the answers of the classifier cccccccccccc after the first look "
+        "ffffffffffff, and scores no image that the classifier "
+    )
 
 
 def test_only_what_is_in_use_can_be_taken_out_of_use_and_is_not_forgotten(site: Installation) -> None:

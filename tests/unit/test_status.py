@@ -98,6 +98,7 @@ def test_when_all_is_well_nothing_is_said() -> None:
     ("changes", "said"),
     [
         ({"oldest_unscored_hours": 25.0}, "waited 25.0 hours"),
+        ({"readouts": [{"idle": "the readout ours reads other answers"}]}, "the readout ours reads other answers"),
         ({"imagers": ["RI1000-0081: defocus since noon"]}, "looks other than usual: RI1000-0081: defocus since noon"),
         (
             {"oldest_unscored_hours": 25.0, "flow": moving("falls behind")},

@@ -23,7 +23,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, PlateSummary
 from crystal_search.server.installation import Installation, add_home_argument, opened, say
 from crystal_search.server.models_in_use import units_waiting
-from crystal_search.server.readouts_in_use import readouts_in_use
+from crystal_search.server.readouts_in_use import idle_readouts, readouts_in_use
 from crystal_search.server.services.disagreements import drops_of
 from crystal_search.server.services.look_after_imagers import standing
 from crystal_search.server.services.readout_offers import offers
@@ -76,7 +76,8 @@ def status(site: Installation) -> dict[str, Any]:
 def _readouts(site: Installation) -> dict[str, Any]:
     """Return which readouts are in use and which would be worth a fit, or what keeps that from being known."""
     try:
-        used = [asdict(each) for each in readouts_in_use(site.home).values()]
+        idle = {each.used.imager: each.said for each in idle_readouts(site)}
+        used = [asdict(each) | {"idle": idle.get(each.imager, "")} for each in readouts_in_use(site.home).values()]
         return {"readouts": used, "offers": [each.said for each in offers(site)], "readout_trouble": ""}
     except ModelError as error:
         return {"readouts": [], "offers": [], "readout_trouble": str(error)}
@@ -153,7 +154,8 @@ def as_text(found: dict[str, Any]) -> str:
     if failed := found["failed"]:
         lines.append(f"{found['failed_units']} work units have images that a person left out, the last of them:")
         lines += [f"  {unit['work_unit']}: {unit['reason'].partition(chr(10))[0]}" for unit in failed]
-    lines += [f"readout {used['name']} scores images of imager {used['imager']!r}" for used in found["readouts"]]
+    working = (used for used in found["readouts"] if not used["idle"])
+    lines += [f"readout {used['name']} scores images of imager {used['imager']!r}" for used in working]
     lines += [f"worth trying: {line}" for line in found["offers"]]
     if found["facility"] and not found["facility"]["trouble"]:
         lines.append(facility_line(found["facility"]))

@@ -88,3 +88,4 @@ def _here(found: dict[str, Any]) -> Iterator[str]:
     yield from (f"{path} {STRAY}" for path in found["strays"])
     if found["readout_trouble"]:
         yield f"shipped scores are shown, for it is not known which readouts are in use: {found['readout_trouble']}"
+    yield from (used["idle"] for used in found["readouts"] if used["idle"])

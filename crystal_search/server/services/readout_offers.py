@@ -1,7 +1,7 @@
 """When it is worth while to fit a readout to what people scored: offered by counts alone, nothing is fitted here.
 
 A fit is offered when there are labels enough for one, again when there are twice as many as at the last, when another
-classifier is in use since, and when the sentinel noticed since that the imager is not as it was.
+classifier or first look is in use since, and when the sentinel noticed since that the imager is not as it was.
 """
 
 import json
@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from crystal_search.adaptation.gain import FEW
 from crystal_search.errors import DatabaseError, ModelError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import features_model
+from crystal_search.model import looks_in
 from crystal_search.outcomes import BY_NAME, Group
 from crystal_search.plurals import counted
 from crystal_search.server.home import Home
@@ -25,10 +26,11 @@ from crystal_search.server.services.hand_labels import labels_by_imager
 from crystal_search.server.services.imager_records import Noticed, read_record
 from crystal_search.server.services.strange_lookout import noticed_strange
 from crystal_search.server.services.strange_records import read_strange
+from crystal_search.who_looks import Looks
 
 log = logging.getLogger(__name__)
 
-FORMAT, VERSION = "crystal-search fits", 1
+FORMAT, VERSION = "crystal-search fits", 2  #: the first did not name who is behind a first look
 MOST_IMAGERS, MOST_LABELS = 1000, 10**9
 MANY_MORE = 2  #: times the labels of the last fit
 EVERY_S = 3600.0  #: between two looks of `watch`, each of which counts what people said of every image
@@ -40,8 +42,14 @@ class Fit:
 
     imager: str
     labels: int  #: that people had given by then
-    classifier_sha256: str
+    classifier_sha256: str  #: whose features it was fitted to
+    behind_sha256: str | None = None  #: the classifier behind that first look; None: as `Looks` says
     fitted_at: str  #: ISO 8601, UTC
+
+    @property
+    def looks(self) -> Looks:
+        """Which models answered what it was fitted to."""
+        return Looks(first=self.classifier_sha256, behind=self.behind_sha256)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +87,8 @@ def offers(site: Installation) -> list[Offer]:
     enough = [each for each in sorted(labels) if min(crystals[each], labels[each] - crystals[each]) >= FEW]
     if not enough:
         return []
-    fits, classifier = read_fits(site.home), features_model(site.models).card.sha256
-    reasons = {imager: _why(site, fits.get(imager), imager, labels[imager], classifier) for imager in enough}
+    fits, looks = read_fits(site.home), looks_in(site.models)
+    reasons = {imager: _why(site, fits.get(imager), imager, labels[imager], looks) for imager in enough}
     return [
         Offer(
             imager=imager,
@@ -94,11 +102,11 @@ def offers(site: Installation) -> list[Offer]:
     ]
 
 
-def _why(site: Installation, fit: Fit | None, imager: str, labels: int, classifier: str) -> str:
+def _why(site: Installation, fit: Fit | None, imager: str, labels: int, looks: Looks) -> str:
     if fit is None:
         return "enough for a readout"
-    if fit.classifier_sha256 != classifier:
-        return "and another classifier is in use since the last fit"
+    if not fit.looks.fit(looks):
+        return "and another classifier or first look is in use since the last fit"
     if labels >= MANY_MORE * fit.labels:
         return f"{MANY_MORE} times as many as the {fit.labels} of the last fit, or more"
     fitted_at = datetime.fromisoformat(fit.fitted_at)
@@ -121,10 +129,12 @@ def _moment(text: str) -> datetime:
 
 def note_fit(site: Installation, imager: str, labels: int) -> None:
     """Note that a readout was just fitted to so many labels that people gave, for `offers` to know."""
+    looks = looks_in(site.models)
     fit = Fit(
         imager=imager,
         labels=labels,
-        classifier_sha256=features_model(site.models).card.sha256,
+        classifier_sha256=looks.first,
+        behind_sha256=looks.behind,
         fitted_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     known = read_fits(site.home) | {imager: fit}
@@ -145,15 +155,16 @@ def read_fits(home: Home) -> dict[str, Fit]:
 
 
 def _fits(read: Reader) -> tuple[Fit, ...]:
-    read.format(FORMAT, VERSION)
-    return read.objects("fits", _fit, limit=MOST_IMAGERS)
+    version = read.format(FORMAT, VERSION)
+    return read.objects("fits", partial(_fit, version=version), limit=MOST_IMAGERS)
 
 
-def _fit(read: Reader) -> Fit:
+def _fit(read: Reader, version: int) -> Fit:
     fit = Fit(
         imager=read.text("imager", limit=200),
         labels=read.integer("labels", 0, MOST_LABELS),
         classifier_sha256=read.sha256("classifier_sha256"),
+        behind_sha256=read.optional_sha256("behind_sha256") if version > 1 else None,
         fitted_at=read.text("fitted_at", limit=40),
     )
     if datetime.fromisoformat(fit.fitted_at).tzinfo is None:

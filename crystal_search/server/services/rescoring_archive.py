@@ -16,7 +16,7 @@ from crystal_search.adaptation.readout import ANSWERS
 from crystal_search.errors import DatabaseError, ModelError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model import answering
+from crystal_search.model import answering, looks_of
 from crystal_search.server.feature_store.feature_rows import picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore, stores_in
 from crystal_search.server.home import Home
@@ -97,7 +97,7 @@ def score_by_readouts(site: Installation, scores: Iterable[AutoScore], images: M
 def reads(readout: ReadoutAtWork, recipe: Recipe, numbers: int) -> bool:
     """Tell whether a readout reads what a recipe's models answer, with so many features of an image."""
     mine = readout.rescoring.readout.weights.shape[1] - ANSWERS
-    return readout.card.classifier_sha256 == answering(recipe.models)[0].sha256 and mine == numbers
+    return readout.card.looks.fit(looks_of(recipe.models)) and mine == numbers
 
 
 def rescore_all(site: Installation, *, at_a_time: int = AT_A_TIME) -> Iterator[Rescored]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from crystal_search.adaptation.rescoring import NOTHING, Answer, rescored
 from crystal_search.errors import DatabaseError, ModelError
-from crystal_search.model import ModelRef, answering
+from crystal_search.model import ModelRef, answering, looks_of
 from crystal_search.server.feature_store.feature_rows import Rows, picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore, kept_store
 from crystal_search.server.feature_store.stored_readout import seen_in
@@ -52,7 +52,7 @@ def _answers(site: Installation, readout: ReadoutAtWork, drops: Sequence[DropSco
     answers: dict[int, Answer] = {drop.image.id: NOTHING for drop in drops if drop.current}
     by_models: defaultdict[tuple[ModelRef, ...], list[DropScores]] = defaultdict(list)
     for drop in drops:
-        if drop.current and answering(drop.current.recipe.models)[0].sha256 == readout.card.classifier_sha256:
+        if drop.current and readout.card.looks.fit(looks_of(drop.current.recipe.models)):
             by_models[answering(drop.current.recipe.models)].append(drop)
     try:
         for models, mine in by_models.items():
