@@ -184,6 +184,7 @@ def auto_record(score: AutoScore) -> Record:
         "class_probabilities": _rounded(found.class_probabilities, CLASS_DIGITS),
         "threshold": score.recipe.threshold,
         "recipe": recipe_key(score.recipe),
+        "looks": found.looks,
         **count_cells(found.crystals),
         "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,
         "scored_at": moment(score.scored_at),
@@ -243,7 +244,7 @@ def full_auto_record(score: AutoScore, um_per_px: float | None) -> Record:
     """Return all that a machine's score says, of an image with this scale."""
     found = asdict(score.found)
     drop = found["drop"] or {"outline": None, "area_fraction": None}
-    told = ("class_probabilities", "group_peaks", "best_chops", "looks", "height_px", "width_px", "error")
+    told = ("class_probabilities", "group_peaks", "best_chops", "height_px", "width_px", "error")
     return (
         auto_record(score)
         | {"remarks": score.version.remarks if score.version else ()}

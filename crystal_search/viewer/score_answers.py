@@ -52,6 +52,7 @@ class MachineScore(MachineAnswer):
     threshold: float
     recipe: Annotated[str, "the `id` of the recipe that it was made by"]
     p_crystal: Annotated[float, SHARE] | None
+    looks: Annotated[int, "1: a first look was sure and counts, 2: the classifier looked after it, 0: neither"]
     crystals_found: Annotated[Count | None, "crystals that were found one by one; null: nobody looked for them"]
     longest_px: float | None
     scored_at: Time
@@ -101,7 +102,6 @@ class ListedMachineScore(MachineScore):
     by: Annotated[Literal["machine"], "who gave it"]
     shown: Annotated[bool, "whether it is the one that plates show"]
     counts: Annotated[bool, "whether it is of the picture that the image shows now, and was not taken back"]
-    looks: Annotated[int, "1: a first look was sure and counts, 2: the classifier looked after it, 0: neither"]
     work_unit: str
     models: Annotated[list[Model], "by role"]
     best_chops: list[BestChop]

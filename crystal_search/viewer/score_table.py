@@ -16,17 +16,17 @@ from crystal_search.viewer.reading import Promised
 KEY_COLUMNS = ("plate", "well", "row", "column", "drop", "inspection", "channel", "image_id", "imaged_at")
 _AUTO = ("outcome", "score_number", "group", "probability", "above_threshold", *(f"p_{group}" for group in GROUPS))
 _RECIPE = ("scored_at", "readout", "triage", "classifier", "classifier_sha256", "threshold")
+_AUTO_NAMES = {name: f"auto_{name}" for name in (*_AUTO, "looks", *COUNT_COLUMNS, *_RECIPE)}
 _MANUAL = ("outcome", "score_number", "group", "person", "scored_at", "comment")
 COLUMNS = (
     *KEY_COLUMNS,
-    *(f"auto_{name}" for name in (*_AUTO, *COUNT_COLUMNS, *_RECIPE)),
+    *_AUTO_NAMES.values(),
     *(f"manual_{name}" for name in _MANUAL),
     "opinions",
     "comments",
     *FACT_COLUMNS,
     *CONDITION_COLUMNS,
 )
-_AUTO_NAMES = {name: f"auto_{name}" for name in (*_AUTO, *COUNT_COLUMNS, *_RECIPE)}
 KEPT = 1000  #: recipes
 NOTHING: Promised = MappingProxyType({})
 
@@ -59,7 +59,7 @@ def auto_cells(score: AutoScore | None) -> dict[str, Cell]:
     if score is None:
         return {}
     found = ranked_cells(score.found) | count_cells(score.found.crystals) | recipe_cells(score.recipe)
-    found["scored_at"] = moment(score.scored_at)
+    found |= {"looks": score.found.looks or None, "scored_at": moment(score.scored_at)}
     return {_AUTO_NAMES[name]: cell for name, cell in found.items()}
 
 

@@ -1,5 +1,6 @@
 """What stays as it was while people move through plates, and what is hidden from who scores without a hint."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,6 +49,17 @@ def test_the_picture_under_the_pointer_learns_new_scores(site: Site, page: Page)
     tile(page, drops[1]).focus()
     page.keyboard.press("1")
     expect(page.locator("#preview .badge.hand")).to_have_text("H")
+
+
+def test_the_picture_under_the_pointer_says_when_only_a_first_look_was_taken(site: Site, page: Page) -> None:
+    drops = site.plate("FIRST", ["clear"])
+    for drop, looks in zip(drops[1:3], (1, 2), strict=True):
+        score = auto_score(drop.image.id, "clear", 0.91)
+        site.imaging.add_auto_scores([replace(score, found=replace(score.found, looks=looks))])
+    shown(page, "/plate/FIRST")
+    for drop, note in zip(drops[:3], ("97 %", "91 % by a first look", "91 %"), strict=True):
+        tile(page, drop).hover()
+        expect(page.locator("#preview .line.machine .dim")).to_have_text(note)
 
 
 def test_the_likeliest_crystals_show_the_number_that_they_are_sorted_by(site: Site, page: Page) -> None:

@@ -11,6 +11,9 @@ function line(badge, label, note, kind = "") {
   return el("div", { className: `line ${kind}` }, badge, el("span", { textContent: label }), el("span", { className: "dim", textContent: note }));
 }
 
+/** "97 % by a first look": whose score it is where the classifier did not look. */
+const noteOf = ({ probability, looks, readout }) => `${percent(probability)}${looks === 1 && !readout ? " by a first look" : ""}`.trim();
+
 export class Preview {
   constructor() {
     this.box = byId("preview");
@@ -32,7 +35,7 @@ export class Preview {
     const { drop } = tile;
     Object.assign(this, { tile, drop });
     const lines = [el("div", { className: "line" }, el("b", { textContent: placeText(drop) }))];
-    if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, percent(drop.auto.probability), "machine"));
+    if (drop.auto) lines.push(line(autoBadge(drop.auto), outcomeOf(drop.auto.outcome).label, noteOf(drop.auto), "machine"));
     const crystals = drop.auto && crystalsText(drop);
     if (crystals) lines.push(el("div", { className: "line machine" }, el("span", { textContent: crystals })));
     for (const score of drop.people) lines.push(line(handBadge(score), outcomeOf(score.outcome).label, score.person));
