@@ -25,7 +25,7 @@ from crystal_search.model_card import (
 from crystal_search.named_models import Known, card_called, model_called, models_at_hand
 from crystal_search.plurals import counted
 from crystal_search.server.home import Home
-from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, put_to_use
 from crystal_search.server.readouts_in_use import check_not_used, idle_readouts, readouts_in_use, unuse_readout
 
@@ -134,7 +134,23 @@ def _use(site: Installation, arguments: argparse.Namespace) -> None:
     used = put_to_use(site, model, update=not arguments.no_update, told=say)
     say(f"{used.name} ({used.sha256[:12]}) is the {model.card.title} in use since {used.since}")
     say("images without a score by it are scored anew, the newest first; earlier scores stay")
+    if model.card.role == ClassifierCard.role and FirstLookCard.role in models_in_use(site.models):
+        first = default_model(FirstLookCard, site.models).card.name
+        say(
+            f"{first} still looks first; unless it was exported to look before {model.card.name}, export it anew, for "
+            "another limit of doubt (docs/first-look.md)"
+        )
+    _say_scored_before(site)
     _say_idle(site)
+
+
+def _say_scored_before(site: Installation) -> None:
+    """Tell what becomes of images that models were in use for once, others were since, and now are again."""
+    if recipe_of(site) in site.imaging.recipes():
+        say(
+            "images that these models scored before are not scored again: what is shown of them is the score that came "
+            "last (docs/models.md)"
+        )
 
 
 def _say_idle(site: Installation) -> None:
@@ -259,4 +275,7 @@ def _forget(site: Installation, arguments: argparse.Namespace) -> None:
         )
     else:
         say(f"{model.card.name} ({model.short_hash}) is gone from {site.home.models}; its scores stay in the ledger")
+    if model.in_use:
+        say("images without a score by the models that are left in use are scored anew, the newest first")
+        _say_scored_before(site)
     _say_idle(site)

@@ -73,6 +73,7 @@ def test_every_client_looks_first_until_the_first_look_is_forgotten(
         assert main(["models", "use", card, "--as", "classifier", "--home", str(home)]) == USAGE
         assert "half-1 is a first look, not a classifier" in capsys.readouterr().err
         assert main(["models", "use", card, "--anyway", "--home", str(home)]) == OK
+        assert "scored before" not in capsys.readouterr().out
         create_work(site, recipe_of(site))
         finish(site, engine)
         (scores,) = auto_scores(site).values()
@@ -89,6 +90,9 @@ def test_every_client_looks_first_until_the_first_look_is_forgotten(
         one, other = (next(each.blocks())[0] for each in (alone, store_in_use(site)))
         assert (one["features"] != other["features"]).any()
         assert main(["models", "forget", "half-1", "--home", str(home)]) == OK
+        said = capsys.readouterr().out
+        assert "images without a score by the models that are left in use are scored anew" in said
+        assert "images that these models scored before are not scored again" in said
         assert [model.role for model in recipe_of(site).models] == ["classifier", "drop"]
         assert store_in_use(site).folder == alone.folder
         told = [row["looks"] for path in sorted(site.home.scored.glob("*.csv")) for row in rows_in(path)]
@@ -201,7 +205,9 @@ def test_a_readout_of_both_looks_is_told_to_be_idle_beside_another_classifier(
     another = str(another_classifier(tmp_path / "new"))
     idle = f"readout ours of '{OURS}' reads the answers of the classifier {usual.sha256[:12]} after the first look"
     assert main(["models", "use", another, "--anyway", "--home", str(home)]) == OK
-    assert idle in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert idle in said
+    assert "half-1 still looks first; unless it was exported to look before another-1, export it anew" in said
     said = told_of_readouts(home, capsys)
     assert "but idle: it reads the answers of other models" in said
     assert said.count(idle) == 2  # by status and health; the page has quotation marks of its own

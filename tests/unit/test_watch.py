@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ from tests.service_site import (
     site_at,
     with_settings,
 )
+from tests.viewer_site import auto_score
 
 
 @dataclass
@@ -202,6 +203,27 @@ def test_images_that_come_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
         watch(site, engine, look, None)
     assert [len(found) for found in auto_scores(site).values()] == [1, 1]
+
+
+def test_images_that_were_scored_by_the_same_models_before_others_are_not_told_to_wait(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = site_at(tmp_path, images=2)
+    former = auto_score(1, "clear")
+    between = replace(former, work_unit="between", recipe=replace(RECIPE, threshold=0.5))
+    site.imaging.add_auto_scores([replace(former, recipe=RECIPE), between])
+    assert site.imaging.count_to_score(RECIPE) == 2
+    deadline = time.monotonic() + PATIENCE_S
+
+    def look() -> ImportReport:
+        if auto_scores(site).get(2) or time.monotonic() > deadline:
+            raise KeyboardInterrupt
+        return nothing_new()
+
+    with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
+        watch(site, engine, look, None)
+    assert capsys.readouterr().out.endswith(" scored 1 of 1\n")
+    assert [len(found) for found in auto_scores(site).values()] == [2, 1]
 
 
 def test_what_lies_there_already_is_imported_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

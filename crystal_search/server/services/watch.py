@@ -33,7 +33,7 @@ from crystal_search.server.importing.plan import stay_away
 from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, renewed, say
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
-from crystal_search.server.services.cycle import cycle, keep_going
+from crystal_search.server.services.cycle import cycle, is_finished, keep_going
 from crystal_search.server.services.facility_rounds import FacilityRounds
 from crystal_search.server.services.look_after_imagers import Rounds
 from crystal_search.server.services.postponing import number_of
@@ -226,7 +226,8 @@ def _scoring(site: Installation, engine: Engine, complaints: Complaints) -> Call
         done, scores = cycle(site, recipe(), engine, order)
         put_off = _complained(site, complaints)
         if scores.new:
-            left = max(0, site.imaging.count_to_score(recipe()) - put_off)
+            # not all that are counted wait: those that this recipe scored before another one are not scored again
+            left = 0 if is_finished(site, done) else max(0, site.imaging.count_to_score(recipe()) - put_off)
             say_all([backlog.said(scores.new, left)])
         if done.created.units:
             backlog.begins()
