@@ -182,10 +182,11 @@ def model_in_any(folders: Sequence[Path], sha256: str) -> Model[ModelCard]:
     ModelError
         If none has.
     """
-    for folder in folders:
+    different = tuple(dict.fromkeys(folders))
+    for folder in different:
         if path := cards_in(folder).get(sha256):
             return read_model(path)
-    raise ModelError(f"no model with sha256 {sha256} in {', '.join(map(str, folders))}; install it there")
+    raise ModelError(f"no model with sha256 {sha256} in {', '.join(map(str, different))}; install it there")
 
 
 def models_in_use(folder: Path) -> dict[str, ModelInUse]:
@@ -237,7 +238,12 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
     """
     folder = folder or default_models_folder()
     if chosen := models_in_use(folder).get(kind.role):
-        return in_role(model_in_any([folder], chosen.sha256), kind)
+        if path := cards_in(folder).get(chosen.sha256):
+            return in_role(read_model(path), kind)
+        raise ModelError(
+            f"the {kind.title} in use, {chosen.name} ({chosen.sha256[:12]}), is not in {folder}: bring its files back, "
+            "or put it or another one to use (crystal-search models use)"
+        )
     fitting = _models_in(folder, kind)
     if len(fitting) != 1:
         names = ", ".join(model.card.name for model in fitting) or "none"

@@ -60,8 +60,15 @@ class KnownModel(ModelAtHand):
 
 
 def known_models(site: Installation) -> list[KnownModel]:
-    """Return the models of the home, of the folder in use and of the package, each once, by role and name."""
-    chosen = {model.card.sha256 for model in default_models(site.models)}
+    """Return the models of the home, of the folder in use and of the package, each once, by role and name.
+
+    Where one in use is lost, which is logged, the others are known all the same.
+    """
+    try:
+        chosen = {model.card.sha256 for model in default_models(site.models)}
+    except ModelError as error:
+        log.warning("%s", error)
+        chosen = {each.sha256 for each in models_in_use(site.models).values()}
     since = {each.sha256: each.since for each in models_in_use(site.models).values()}
     return [
         KnownModel(each.card, each.path, each.card.sha256 in chosen, since.get(each.card.sha256, ""))

@@ -25,6 +25,8 @@ from crystal_search.model import (
 from crystal_search.model_card import ROLES, ClassifierCard, DropCard, ModelCard, Output
 from crystal_search.networks.network_kinds import crystal_detector_card
 from crystal_search.server import models_in_use as module
+from crystal_search.server.health.status import status
+from crystal_search.server.health.troubles import troubles
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation, opened, recipe_of, renewed
@@ -373,6 +375,26 @@ def test_another_model_can_be_put_to_use_when_the_one_in_use_is_lost(home: Home,
     assert default_model(ClassifierCard, home.models).card.name == "ours-2"
     assert models("use", tmp_path / "out" / "ours-1.card.json", home=home) == 0  # what was lost is there again
     assert default_model(ClassifierCard, home.models).card.name == "ours-1"
+
+
+def test_others_are_known_and_come_back_by_name_though_a_model_in_use_is_lost(
+    home: Home, tmp_path: Path, capsys: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert models("use", other_model(tmp_path / "out"), home=home) == 0
+    for path in home.models.glob("ours-1-*"):
+        path.unlink()
+    with opened(home.path) as site:
+        found = status(site)
+    lost = "the classifier in use, ours-1 ("
+    assert lost in found["model_trouble"]
+    assert (found["readouts"], found["readout_trouble"]) == ([], "")
+    assert any(line.startswith(f"no image can be scored: {lost}") for line in troubles(found))
+    assert models("list", home=home) == 0
+    assert lost in caplog.text
+    assert default_model(ClassifierCard).card.name in capsys.readouterr().out
+    assert models("use", default_model(ClassifierCard).card.name, home=home) == 0
+    with opened(home.path) as site:
+        assert status(site)["model_trouble"] == ""
 
 
 def test_without_an_installation_only_use_makes_one(tmp_path: Path, capsys: Told) -> None:

@@ -80,6 +80,7 @@ def found_with(**changes: Any) -> dict[str, Any]:
         "readouts": [],
         "offers": [],
         "readout_trouble": "",
+        "model_trouble": "",
         "facility": None,
         "trouble": "",
         "failed_units": 0,
@@ -98,6 +99,7 @@ def test_when_all_is_well_nothing_is_said() -> None:
     ("changes", "said"),
     [
         ({"oldest_unscored_hours": 25.0}, "waited 25.0 hours"),
+        ({"model_trouble": "the classifier is lost"}, "no image can be scored: the classifier is lost"),
         ({"readouts": [{"idle": "the readout ours reads other answers"}]}, "the readout ours reads other answers"),
         ({"imagers": ["RI1000-0081: defocus since noon"]}, "looks other than usual: RI1000-0081: defocus since noon"),
         (

@@ -21,12 +21,12 @@ from crystal_search.server.health.prometheus import as_metrics
 from crystal_search.server.health.troubles import clock, report_of, troubles
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import ImagingDatabase, PlateSummary
-from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
 from crystal_search.server.models_in_use import units_waiting
-from crystal_search.server.readouts_in_use import idle_readouts, readouts_in_use
+from crystal_search.server.readouts_in_use import idle_if_known, readouts_in_use
 from crystal_search.server.services.disagreements import drops_of
 from crystal_search.server.services.look_after_imagers import standing
-from crystal_search.server.services.readout_offers import offers
+from crystal_search.server.services.readout_offers import offers_if_known
 from crystal_search.server.services.reconcile import strays_at
 from crystal_search.server.unit_states import State, names_in
 
@@ -67,6 +67,7 @@ def status(site: Installation) -> dict[str, Any]:
                 {"work_unit": unit.name, "reason": unit.reason} for unit in imaging.units("failed", last=SHOWN_FAILURES)
             ],
         }
+        | {"model_trouble": _model_trouble(site)}
         | _readouts(site)
         | {"facility": facility_status(site, datetime.now(UTC))}
         | _reports(site)
@@ -75,12 +76,23 @@ def status(site: Installation) -> dict[str, Any]:
 
 def _readouts(site: Installation) -> dict[str, Any]:
     """Return which readouts are in use and which would be worth a fit, or what keeps that from being known."""
+    offered = [each.said for each in offers_if_known(site)]
     try:
-        idle = {each.used.imager: each.said for each in idle_readouts(site)}
-        used = [asdict(each) | {"idle": idle.get(each.imager, "")} for each in readouts_in_use(site.home).values()]
-        return {"readouts": used, "offers": [each.said for each in offers(site)], "readout_trouble": ""}
+        there = readouts_in_use(site.home)
     except ModelError as error:
-        return {"readouts": [], "offers": [], "readout_trouble": str(error)}
+        return {"readouts": [], "offers": offered, "readout_trouble": str(error)}
+    idle = {each.used.imager: each.said for each in idle_if_known(site)}
+    used = [asdict(each) | {"idle": idle.get(each.imager, "")} for each in there.values()]
+    return {"readouts": used, "offers": offered, "readout_trouble": ""}
+
+
+def _model_trouble(site: Installation) -> str:
+    """Return what keeps the models in use from being read; nothing when nothing does."""
+    try:
+        recipe_of(site)
+    except ModelError as error:
+        return str(error)
+    return ""
 
 
 def newest_counts(imaging: ImagingDatabase) -> dict[str, int]:

@@ -86,6 +86,8 @@ def _here(found: dict[str, Any]) -> Iterator[str]:
     if count := found["stages"]["set_aside"]:
         yield f"{count} work units are set aside; create-work, which `watch` runs too, tries their images one by one"
     yield from (f"{path} {STRAY}" for path in found["strays"])
+    if found["model_trouble"]:
+        yield f"no image can be scored: {found['model_trouble']}"
     if found["readout_trouble"]:
         yield f"shipped scores are shown, for it is not known which readouts are in use: {found['readout_trouble']}"
     yield from (used["idle"] for used in found["readouts"] if used["idle"])
