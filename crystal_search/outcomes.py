@@ -90,6 +90,15 @@ def outcome_named(name: str) -> Outcome:
     return BY_NAME[name]
 
 
+def group_of(answer: str) -> Group | None:
+    """Return the group of an outcome; None for an answer that is none, as `NO_DROP`.
+
+    >>> group_of("spherulites"), group_of("no_drop")
+    (<Group.OTHER: 'other'>, None)
+    """
+    return BY_NAME[answer].group if answer in BY_NAME else None
+
+
 def classes_of(group: Group) -> tuple[int, ...]:
     """Return the positions of a group's outcomes in every probability vector.
 

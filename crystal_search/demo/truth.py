@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crystal_search.errors import UserError
 from crystal_search.naming import Naming
-from crystal_search.outcomes import BY_NAME, GROUPS, OUTCOMES, UNSURE
+from crystal_search.outcomes import GROUPS, OUTCOMES, UNSURE, group_of
 from crystal_search.server.imaging.imaging_database import AutoScore
 
 NAMING = Naming(
@@ -59,19 +59,19 @@ def _of_class(name: str, scores: list[AutoScore | None]) -> ClassAgreement:
     return ClassAgreement(
         outcome=name,
         wells=len(outcomes),
-        right_group=sum(group_of(outcome) == group_of(name) for outcome in outcomes),
+        right_group=sum(group_or_answer(outcome) == group_or_answer(name) for outcome in outcomes),
         right_class=outcomes.count(name),
         unsure=sum(score is not None and score.found.counted_as == UNSURE for score in scores),
     )
 
 
-def group_of(outcome: str) -> str:
+def group_or_answer(outcome: str) -> str:
     """Return the group of an outcome; what is no class is a group of its own.
 
-    >>> group_of("precipitate_bad"), group_of("no_drop")
+    >>> group_or_answer("precipitate_bad"), group_or_answer("no_drop")
     ('precipitate', 'no_drop')
     """
-    return str(BY_NAME[outcome].group) if outcome in BY_NAME else outcome
+    return str(group_of(outcome) or outcome)
 
 
 def table(rows: list[ClassAgreement]) -> str:
@@ -80,7 +80,7 @@ def table(rows: list[ClassAgreement]) -> str:
     lines += [_line(row.outcome, [row]) for row in rows]
     lines.append("")
     for group in GROUPS:
-        if members := [row for row in rows if group_of(row.outcome) == group]:
+        if members := [row for row in rows if group_or_answer(row.outcome) == group]:
             lines.append(_line(f"all {group}", members))
     return "\n".join([*lines, _line("all", rows)])
 

@@ -17,7 +17,7 @@ from crystal_search.images import WORKING_WIDTH_PX, to_grey
 from crystal_search.inference import Network
 from crystal_search.model import Model, default_model, write_model
 from crystal_search.model_card import ClassifierCard, DropCard, FirstLookCard, ImageCard, ModelCard
-from crystal_search.outcomes import BY_NAME, GROUPS, Group
+from crystal_search.outcomes import GROUPS, Group, group_of
 from crystal_search.result import ImageScore
 from crystal_search.scoring.pipeline import Models, loaded, score_image
 from crystal_search.unet_drop.locate import locate_drop
@@ -61,8 +61,7 @@ class ImageVerdict:
     @property
     def called(self) -> Group | None:
         """The group that the models name; None where they see no drop."""
-        known = BY_NAME.get(self.score.outcome)
-        return known.group if known else None
+        return group_of(self.score.outcome)
 
     def is_unsure(self, threshold: float) -> bool:
         """Tell whether no group reached a threshold, so that the answer is only the likeliest."""

@@ -13,7 +13,7 @@ from crystal_search.archives.label_names import Labels
 from crystal_search.class_schemes import SCHEMES
 from crystal_search.direct.plates_in_paths import plates_in
 from crystal_search.errors import UserError
-from crystal_search.outcomes import BY_NAME, GROUPS, IMAGE_OUTCOMES, NO_DROP, Group
+from crystal_search.outcomes import BY_NAME, GROUPS, IMAGE_OUTCOMES, NO_DROP, Group, group_of
 from crystal_search.plurals import counted
 
 COLUMNS = {
@@ -58,9 +58,7 @@ def group_labelled(label: str) -> Group | None:
     >>> group_labelled("spherulites"), group_labelled("no_crystal")
     (<Group.OTHER: 'other'>, None)
     """
-    if label in map(str, GROUPS):
-        return Group(label)
-    return BY_NAME[label].group if label in BY_NAME else None
+    return Group(label) if label in map(str, GROUPS) else group_of(label)
 
 
 def read_labels(tables: Sequence[Path], folder: Path) -> list[LabelledFile]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.demo.truth import group_of, plate_folder, read_truth
+from crystal_search.demo.truth import group_or_answer, plate_folder, read_truth
 from crystal_search.direct.scored_files import models_in
 from crystal_search.exit_codes import OK
 from crystal_search.main import main
@@ -40,8 +40,8 @@ def test_it_comes_with_the_program_and_nobody_uses_it_unasked() -> None:
 
 
 def test_it_spares_the_classifier_much_and_loses_little(found: dict[str, ImageScore]) -> None:
-    truth = {file: group_of(outcome) for file, outcome in read_truth(plate_folder()).items()}
-    right = [file for file, score in found.items() if score.score and group_of(score.outcome) == truth[file]]
+    truth = {file: group_or_answer(outcome) for file, outcome in read_truth(plate_folder()).items()}
+    right = [file for file, score in found.items() if score.score and group_or_answer(score.outcome) == truth[file]]
     crystals = [file for file in right if truth[file] == Group.CRYSTAL]
     assert sum(score.looks == 1 for score in found.values()) >= 6
     assert len(right) >= 18  # of 24, as by the classifier alone

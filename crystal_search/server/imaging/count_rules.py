@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from crystal_search.outcomes import BY_NAME, NO_DROP, Group
+from crystal_search.outcomes import NO_DROP, Group, group_of
 
 Answer = tuple[str | None, bool | None, str | None, int]  #: machine's outcome, above threshold, person's, how many
 
@@ -17,17 +17,16 @@ def tallied(answers: Iterable[Answer]) -> tuple[int, int, int]:
     """
     crystals = by_hand = disagreements = 0
     for outcome, above_threshold, person, number in answers:
-        machine = group_of(outcome) if above_threshold or outcome == NO_DROP else ""
-        said = group_of(person)
+        machine = _said_by(outcome) if above_threshold or outcome == NO_DROP else ""
+        said = _said_by(person)
         crystals += number * (machine == Group.CRYSTAL)
         by_hand += number * (said == Group.CRYSTAL)
         disagreements += number * bool(machine and said and machine != said)
     return crystals, by_hand, disagreements
 
 
-def group_of(outcome: str | None) -> str:
+def _said_by(outcome: str | None) -> str:
     """Return the group of an answer, `no_drop` being one; empty for what says nothing of a drop."""
     if outcome is None or outcome == NO_DROP:
         return outcome or ""
-    known = BY_NAME.get(outcome)
-    return str(known.group) if known else ""
+    return str(group_of(outcome) or "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.images import decode, to_grey
-from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP
+from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, group_of
 from crystal_search.sentinel.imager_faults import ImagerWatch
 from crystal_search.sentinel.usual import Look, learnt
 from crystal_search.sentinel.vitals import WIDTH_PX, vitals_of
@@ -193,10 +193,12 @@ def _seen(site: Installation, drop: DropScores) -> SeenImage | None:
     except (OSError, ImageError) as error:
         log.info("%s is not looked at: %s", path, error)
         return None
-    group = GROUPS.index(BY_NAME[outcome].group) if outcome in BY_NAME else None
+    group = group_of(outcome)
     taken = drop.image.imaged_at or drop.image.arrived_at or datetime.now(UTC)
     return SeenImage(
-        image_id=drop.image.id, taken=taken, look=Look(vitals=vitals, group=group, plate=drop.image.key.plate)
+        image_id=drop.image.id,
+        taken=taken,
+        look=Look(vitals=vitals, group=None if group is None else GROUPS.index(group), plate=drop.image.key.plate),
     )
 
 
