@@ -29,7 +29,7 @@ from crystal_search.model_card import ReadoutCard
 from crystal_search.plurals import counted
 from crystal_search.processes import processors
 from crystal_search.server.imagers import file_name_of
-from crystal_search.server.installation import opened
+from crystal_search.server.installation import agrees, opened
 from crystal_search.server.models_in_use import install
 from crystal_search.server.services.readout_offers import note_fit
 from crystal_search.work_unit import Parameters
@@ -125,18 +125,13 @@ def _adapt_to_viewer(arguments: argparse.Namespace) -> None:
             _write(model, arguments)
             return
         card = install(model, site.home)
-        if arguments.use or _asked(f"Score images of {imager!r} with it from now on? [y/N] "):
+        if arguments.use or agrees(f"Score images of {imager!r} with it from now on?"):
             put_readout_to_use(site, model, imager, anyway=arguments.anyway)
         else:
             _say_how_to_use(card, arguments)
             sys.stdout.write(
                 f"crystal-search models use {card} --home {arguments.home} has it score its imager's images\n"
             )
-
-
-def _asked(question: str) -> bool:
-    """Ask something; without a terminal the answer is no."""
-    return sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")
 
 
 def _fitted(arguments: argparse.Namespace, material: Material, models: Path, *, imager: str) -> Model[ReadoutCard]:

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,7 +24,7 @@ from crystal_search.model_card import (
 from crystal_search.named_models import Known, card_called, model_called, models_at_hand
 from crystal_search.plurals import counted
 from crystal_search.server.home import Home
-from crystal_search.server.installation import Installation, add_home_argument, opened, recipe_of, say
+from crystal_search.server.installation import Installation, add_home_argument, agrees, opened, recipe_of, say
 from crystal_search.server.models_in_use import check_usable, forget, known_models, put_to_use
 from crystal_search.server.readouts_in_use import check_not_used, idle_readouts, readouts_in_use, unuse_readout
 
@@ -189,7 +188,7 @@ def _check_no_worse(site: Installation, model: Model[ModelCard], arguments: argp
     found = compared(model, used, site.models, truth)
     said = _compared(model.card.name, used.card.name, found)
     say(said)
-    if found.worse and not _wanted():
+    if found.worse and not agrees("It is worse. Use it anyway?"):
         raise UserError(f"{model.card.name} is worse than {used.card.name} and not in use; --anyway takes it even so")
 
 
@@ -205,11 +204,6 @@ def _compared(new: str, used: str, found: Comparison) -> str:
         f"{found.measure}, {found.images} images: {new} {ours.value:.3f} ({ours.low:.3f} to {ours.high:.3f}), "
         f"{used} {its.value:.3f} ({its.low:.3f} to {its.high:.3f}); difference {gain:+.3f} ({low:+.3f} to {high:+.3f})"
     )
-
-
-def _wanted() -> bool:
-    """Ask whether a worse model is wanted; without a terminal it is not."""
-    return sys.stdin.isatty() and input("It is worse. Use it anyway? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _show(site: Installation, arguments: argparse.Namespace) -> None:

@@ -135,3 +135,8 @@ def say(text: str) -> None:
     """Tell the person at the keyboard."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def agrees(question: str) -> bool:
+    """Ask the person at the keyboard for yes or no; without a terminal the answer is no."""
+    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

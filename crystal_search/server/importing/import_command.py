@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from crystal_search.server.importing.import_images import (
     import_settled,
 )
 from crystal_search.server.importing.plan import Plan, as_json, as_lines, planned, stay_away
-from crystal_search.server.installation import Installation, add_home_argument, opened, say
+from crystal_search.server.installation import Installation, add_home_argument, agrees, opened, say
 from crystal_search.wells import PLATE_FORMATS
 
 SHOWN = 20  #: lines of each kind that are shown without --verbose
@@ -116,16 +115,12 @@ def agreed(site: Installation, folder: Path, naming: Naming, *, yes: bool) -> Na
         return naming
     if not plan.can_be_mistaken:
         return replace(naming, by_chance=False)
-    if plan.inspections and not _says_yes():
+    if plan.inspections and not agrees("Import these, and go on?"):
         raise UserError(
             "nothing was imported: other files than a robot's may be called so; look at the plates, "
             f"then say --names {plan.convention} or --yes"
         )
     return replace(naming, convention=plan.convention)
-
-
-def _says_yes() -> bool:
-    return sys.stdin.isatty() and input("Import these, and go on? [y/N] ").strip().lower() in ("y", "yes")
 
 
 @contextmanager
