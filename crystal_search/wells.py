@@ -37,6 +37,11 @@ class WellKey:
         """The well's name, for example ``C07``; rows after Z go on with AA."""
         return well_name(self.row, self.column)
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where on its plate the drop is: row and column from 0, drop from 1."""
+        return self.row, self.column, self.drop
+
 
 def well_name(row: int, column: int) -> str:
     """Return the name of the well in a row and a column, both from 0.

@@ -30,7 +30,7 @@ def scored_images(imaging: Ledger) -> Items:
             mates = _ultraviolet(imaging, plate, inspection)
             for drop in imaging.drops(plate.plate, inspection=inspection):
                 if drop.manual:
-                    yield from _scored(drop, mates.get(_place(drop.image)))
+                    yield from _scored(drop, mates.get(drop.image.key.place))
 
 
 def _scored(drop: DropScores, mate: StoredImage | None) -> Items:
@@ -59,11 +59,7 @@ def _ultraviolet(imaging: Ledger, plate: PlateSummary, inspection: int) -> dict[
     if UV not in plate.channels:
         return {}
     found = imaging.drops(plate.plate, inspection=inspection, channel=UV)
-    return {_place(each.image): each.image for each in found}
-
-
-def _place(image: StoredImage) -> tuple[int, int, int]:
-    return image.key.row, image.key.column, image.key.drop
+    return {each.image.key.place: each.image for each in found}
 
 
 def open_imaging_archive(path: Path, options: ArchiveOptions) -> Archive:

@@ -25,7 +25,7 @@ class AboutPlate:
 
     def condition(self, key: WellKey) -> Condition | None:
         """Return what is in a drop: its own condition, or else its well's."""
-        return self.conditions.get((key.row, key.column, key.drop)) or self.conditions.get((key.row, key.column, 0))
+        return self.conditions.get(key.place) or self.conditions.get((key.row, key.column, 0))
 
 
 def about(imaging: ImagingDatabase, plate: str) -> AboutPlate:

@@ -133,7 +133,7 @@ def get_score_table(request: Request) -> Response:
     viewer, (plate, latest, channel) = viewer_of(request), board_of(request)
     named = "inspection" in request.query_params
     inspections = (latest,) if named else viewer.reader.plate(plate).inspections
-    boards = [(plate, each, channel) for each in inspections]
+    boards = [Board(plate, each, channel) for each in inspections]
     drops = [drop for board in boards for drop in viewer.reader.drops(board)]
     promised = {image_id: answer for board in boards for image_id, answer in viewer.reader.triage(board).items()}
     safe = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in plate)
@@ -193,7 +193,7 @@ async def body_of(request: Request) -> bytes:
                 if len(body) > MAX_BODY_BYTES:
                     raise HTTPException(413, f"send at most {MAX_BODY_BYTES} bytes")
     except TimeoutError as error:
-        raise HTTPException(408, f"the score did not come whole within {PATIENCE_S:g} s; send it again") from error
+        raise HTTPException(408, f"what you send did not come whole within {PATIENCE_S:g} s; send it again") from error
     return bytes(body)
 
 

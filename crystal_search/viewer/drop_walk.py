@@ -15,7 +15,7 @@ from crystal_search.hostile_json import UNPRINTABLE
 from crystal_search.outcomes import BY_NAME
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.inspection_list import InspectionList, InspectionQuery, ListedInspection
-from crystal_search.viewer.reading import Board, Place, place_of
+from crystal_search.viewer.reading import Board, Place
 
 INSPECTIONS = 16  #: that are looked at for a part; an inspection has hundreds of images
 BEGIN = (-1, -1, -1)  #: before every place of a plate
@@ -134,12 +134,12 @@ def part_of(
     listed = imaging.list_inspections(replace(query, after=after, limit=INSPECTIONS + 1))
     found: list[tuple[Board, DropScores]] = []
     for inspection in listed[:INSPECTIONS]:
-        board = (inspection.plate, inspection.number, inspection.channel)
+        board = Board(inspection.plate, inspection.number, inspection.channel)
         for drop in _further(read(board), inspection, begin):
             if is_wanted(drop):
                 found.append((board, drop))
             if len(found) == most:
-                at = Bookmark(inspection.plate, inspection.number, place_of(drop.image.key))
+                at = Bookmark(inspection.plate, inspection.number, drop.image.key.place)
                 return Part(drops=tuple(found), bookmark=at)
     more = len(listed) > INSPECTIONS
     return Part(drops=tuple(found), bookmark=Bookmark(listed[-1].plate, listed[-1].number) if more else None)
@@ -148,4 +148,4 @@ def part_of(
 def _further(drops: list[DropScores], inspection: ListedInspection, begin: Bookmark | None) -> Iterator[DropScores]:
     """Yield those of an inspection's drops that come after a bookmark."""
     here = begin is not None and (begin.plate, begin.inspection) == (inspection.plate, inspection.number)
-    return (drop for drop in drops if not here or begin is None or place_of(drop.image.key) > begin.place)
+    return (drop for drop in drops if not here or begin is None or drop.image.key.place > begin.place)

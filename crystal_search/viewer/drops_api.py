@@ -97,7 +97,7 @@ def _rows(viewer: Viewer, part: Part) -> list[dict[str, Cell]]:
     rows: list[dict[str, Cell]] = []
     for board, found in groupby(part.drops, key=itemgetter(0)):
         drops = [drop for _, drop in found]
-        told = score_rows(drops, viewer.reader.about(board[0]), viewer.reader.triage(board))
+        told = score_rows(drops, viewer.reader.about(board.plate), viewer.reader.triage(board))
         rows += [in_json(row, COLUMNS) for row in told]
     return rows
 

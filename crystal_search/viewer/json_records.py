@@ -26,12 +26,12 @@ from crystal_search.server.imaging.comments import Comment
 from crystal_search.server.imaging.imaging_database import AutoScore, DropScores, ManualScore, PlateSummary
 from crystal_search.server.imaging.marks import Mark
 from crystal_search.server.imaging.stored_images import Postponement, StoredImage
+from crystal_search.server.services.readout_scores import recipe_digits
 from crystal_search.viewer.about_plates import AboutPlate, condition_record, facts_record
 from crystal_search.viewer.crystal_records import crystal_records
 from crystal_search.viewer.frame_colours import UNSCORED, Frames
 from crystal_search.viewer.made_once import made_once
-from crystal_search.viewer.reading import Before, Board, place_of
-from crystal_search.viewer.recipes import recipe_key
+from crystal_search.viewer.reading import Before, Board
 from crystal_search.wells import WellKey
 
 Record = dict[str, Any]
@@ -138,8 +138,8 @@ def board_record(
         asdict(summary)
         | facts_record(about.facts)
         | {
-            "inspection": board[1],
-            "channel": board[2],
+            "inspection": board.inspection,
+            "channel": board.channel,
             "images": len(drops),
             "scored": len(times),
             "last_scored_at": moment(max(times, default=None)),
@@ -152,7 +152,7 @@ def board_record(
 
 def drop_record(drop: DropScores, before: Before | None, version: Version) -> Record:
     """Return one drop as the overview shows it, with what was said of it at earlier inspections."""
-    place = place_of(drop.image.key)
+    place = drop.image.key.place
     earlier = before.people.get(place) if before else None
     machine = before.machine.get(place) if before else None
     return image_record(drop.image, version) | {
@@ -183,7 +183,7 @@ def auto_record(score: AutoScore) -> Record:
         "probability": found.probability,
         "class_probabilities": _rounded(found.class_probabilities, CLASS_DIGITS),
         "threshold": score.recipe.threshold,
-        "recipe": recipe_key(score.recipe),
+        "recipe": recipe_digits(score.recipe),
         "looks": found.looks,
         **count_cells(found.crystals),
         "p_crystal": found.group_peaks[GROUPS.index(Group.CRYSTAL)] if found.group_peaks else None,

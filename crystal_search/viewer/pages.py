@@ -21,8 +21,8 @@ def get_plate_page(request: Request) -> Response:
     """Show every drop of a plate."""
     viewer, board = viewer_of(request), board_of(request)
     value = board_value(viewer, board, RECIPE.of(request))
-    data = {"board": value, "outcomes": viewer.outcomes, "neighbours": asdict(viewer.reader.neighbours(board[0]))}
-    return page(request, "plate.html", {"plate": board[0], "data": data})
+    data = {"board": value, "outcomes": viewer.outcomes, "neighbours": asdict(viewer.reader.neighbours(board.plate))}
+    return page(request, "plate.html", {"plate": board.plate, "data": data})
 
 
 def get_drop_page(request: Request) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from starlette.exceptions import HTTPException
 
@@ -21,26 +21,29 @@ from crystal_search.server.imaging.imaging_database import (
 )
 from crystal_search.server.imaging.plate_list import Neighbours, PlatePage, PlateQuery
 from crystal_search.server.imaging.stored_images import StoredImage, Taken
+from crystal_search.server.services.readout_scores import recipe_digits
 from crystal_search.server.services.shown_scores import ShownScores
 from crystal_search.viewer.about_plates import AboutPlate, about
 from crystal_search.viewer.best_cards import BestCards, best_cards
 from crystal_search.viewer.recent import Recent
-from crystal_search.viewer.recipes import SHOWN, recipe_key
-from crystal_search.wells import CHANNELS, REMOVED, WellKey
+from crystal_search.viewer.recipes import SHOWN
+from crystal_search.wells import CHANNELS, REMOVED
 
 LIVE_SECONDS = 0.5  #: how old the scores of the open inspection may be
 PLATES_SECONDS = 2.0  #: how old the list of plates may be
 HISTORY_SECONDS = 10.0  #: how old the scores of other inspections may be
 
-Board = tuple[str, int, str]  #: plate, inspection, channel
 Promised = Mapping[int, Answer]  #: by image, what the triage of a readout in use says
 Made = TypeVar("Made")
-Place = tuple[int, int, int]  #: row, column, drop
+Place = tuple[int, int, int]  #: of a drop, `WellKey.place`
 
 
-def place_of(key: WellKey) -> Place:
-    """Return where on its plate a drop is."""
-    return key.row, key.column, key.drop
+class Board(NamedTuple):
+    """One inspection of a plate in one channel: what a page shows at a time."""
+
+    plate: str
+    inspection: int
+    channel: str
 
 
 def _in_order(channels: Sequence[str]) -> tuple[str, ...]:
@@ -57,7 +60,7 @@ class Before:
 
     def note(self, inspection: int, drop: DropScores) -> None:
         """Note what is said of a drop at an inspection that is later than all before."""
-        place = place_of(drop.image.key)
+        place = drop.image.key.place
         if drop.manual:
             self.people[place] = (inspection, drop.manual)
         if drop.current:
@@ -178,7 +181,7 @@ class PlateReader:
     def _scored_by(self, key: str, board: Board, drops: Iterable[DropScores]) -> Iterator[DropScores]:
         """Yield drops with their scores by the recipe of this key alone."""
         plate, inspection, channel = board
-        found = [each for each in self._load_recipes(board) if recipe_key(each) == key]
+        found = [each for each in self._load_recipes(board) if recipe_digits(each) == key]
         scores = self._imaging.scores_by(found[0], plate, inspection=inspection, channel=channel) if found else {}
         yield from (self._shown().by(drop, scores.get(drop.image.id)) for drop in drops)
 
@@ -250,7 +253,7 @@ class PlateReader:
         if channel and channel not in summary.channels:
             raise HTTPException(404, f"plate {barcode} has no images of the channel {channel}")
         boards: list[Board] = [
-            (barcode, each, one)
+            Board(barcode, each, one)
             for one in ((channel,) if channel else summary.channels)
             for each in (summary.inspections[::-1] if inspection is None else (inspection,))
         ]
@@ -272,16 +275,16 @@ class PlateReader:
         found = Before()
         for number in self.plate(plate).inspections:
             if number < inspection:
-                for drop in self._history.get(((plate, number, channel), recipe)):
+                for drop in self._history.get((Board(plate, number, channel), recipe)):
                     found.note(number, drop)
         return found
 
     def overview(self, board: Board, recipe: str = SHOWN) -> Overview:
         """Return all that is read for the overview of an inspection."""
         return Overview(
-            summary=self.plate(board[0]),
-            about=self.about(board[0]),
-            days=self.days(board[0]),
+            summary=self.plate(board.plate),
+            about=self.about(board.plate),
+            days=self.days(board.plate),
             drops=self.drops(board, recipe),
             before=self.before(board, recipe),
             triage=self.triage(board),
@@ -306,12 +309,10 @@ class PlateReader:
     def siblings(self, image: StoredImage) -> list[DropScores]:
         """Return every image of the same drop, by inspection and channel."""
         summary = self.plate(image.key.plate)
-        boards: Sequence[Board] = [
-            (summary.plate, inspection, channel) for inspection in summary.inspections for channel in summary.channels
-        ]
-        place = place_of(image.key)
+        boards = [Board(summary.plate, at, channel) for at in summary.inspections for channel in summary.channels]
+        place = image.key.place
         drops = (drop for board in boards for drop in self._history.get((board, SHOWN)))
-        return [drop for drop in drops if place_of(drop.image.key) == place]
+        return [drop for drop in drops if drop.image.key.place == place]
 
     def kept(self, wanted: tuple[Board, str], make: Callable[[], Made], state: Callable[[], object]) -> Made:
         """Return what `make` makes of an inspection and a recipe, once for all who ask while its state is the same."""

@@ -6,9 +6,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crystal_search.server.imaging.fact_rules import of_drop
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.plate_facts import Condition, Ingredient, Noted, PlateFacts, Source
+from crystal_search.viewer.about_plates import about
+from crystal_search.wells import WellKey
 from tests.integration.imaging_nouns import key, new_image
 from tests.integration.test_imaging_laws import shared
 
@@ -127,9 +128,10 @@ def test_a_condition_follows_its_facility_but_not_against_a_person(imaging: Imag
 def test_a_drop_has_its_own_condition_or_that_of_its_well(imaging: ImagingDatabase) -> None:
     own = replace(WELL, drop=2, name="seeded")
     imaging.note_conditions([own, WELL], source=ISPYB)
-    conditions = imaging.conditions("P1")
-    assert [of_drop(conditions, 2, 6, drop) for drop in (1, 2, 3)] == [WELL, own, WELL]
-    assert of_drop(conditions, 2, 7, 1) is None
+    plate = about(imaging, "P1")
+    keys = [WellKey(plate="P1", row=2, column=6, drop=drop) for drop in (1, 2, 3)]
+    assert list(map(plate.condition, keys)) == [WELL, own, WELL]
+    assert plate.condition(WellKey(plate="P1", row=2, column=7)) is None
     mine = replace(WELL, name="mine")
     imaging.note_conditions([mine], source=ZOE)
     assert imaging.conditions("P1") == [mine]  # of all drops

@@ -20,6 +20,7 @@ from crystal_search.server.facility.foreign_sql import is_of_row
 from crystal_search.server.facility.xtaltrak_pull import BATCH, Drop, drop_of, number_of, whole
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables
 from crystal_search.server.facility.xtaltrak_statements import Inspection
+from crystal_search.server.imaging.adding_rules import batches
 from crystal_search.server.imaging.imaging_database import ScoredImage
 from crystal_search.server.imaging.stored_images import StoredImage
 
@@ -73,7 +74,7 @@ class XtalTrakWriter:
         """Write the last score of each image; return those that are not taken."""
         last = {each.image.id: each for each in scores}
         inspections = {(each.image.key.plate, each.image.key.inspection) for each in last.values()}
-        for batch in _batches(sorted(inspections)):
+        for batch in batches(sorted(inspections), BATCH):
             self._lock(batch)
         plan = self._plan(list(last.values()), sorted(inspections))
         refused = self._write(plan.new, self._add) + self._write(plan.changed, self._change)
@@ -105,7 +106,7 @@ class XtalTrakWriter:
 
     def _places(self, inspections: Sequence[Inspection]) -> dict[Inspection, list[Place]]:
         places: dict[Inspection, list[Place]] = defaultdict(list)
-        for batch in _batches(inspections):
+        for batch in batches(inspections, BATCH):
             for row in self._connection.execute(statements.images_at(self._tables, batch)):
                 if (drop := drop_of(row)) and row.imagename:
                     places[row.barcodeid, row.inspectnumber].append(_place(row, drop))
@@ -115,14 +116,14 @@ class XtalTrakWriter:
         query = statements.first_by_others
         rows = (
             row
-            for batch in _batches(barcodes)
+            for batch in batches(barcodes, BATCH)
             for row in self._connection.execute(query(self._tables, batch, self._site.scored_by))
         )
         return {drop: row.first_at for row in rows if (drop := drop_of(row)) and row.first_at}
 
     def _rows(self, numbers: Sequence[int]) -> dict[int, list[Any]]:
         rows: dict[int, list[Any]] = defaultdict(list)
-        for batch in _batches(numbers):
+        for batch in batches(numbers, BATCH):
             for row in self._connection.execute(statements.scores_of(self._tables, batch)):
                 rows[row.inspectid].append(row)
         return rows
@@ -237,7 +238,3 @@ def _not_there(image: StoredImage, inspections: Collection[Inspection]) -> Refus
         what = "image"
     why = f"XtalTrak has no {what} of plate {key.plate}, inspection {key.inspection}; was it deleted there?"
     return Refusal(image_id=image.id, why=f"{image.path}: {why}")
-
-
-def _batches(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[begin : begin + BATCH] for begin in range(0, len(values), BATCH))

@@ -92,12 +92,6 @@ def _well(condition: Condition) -> tuple[int, int]:
     return condition.row, condition.column
 
 
-def of_drop(conditions: Iterable[Condition], row: int, column: int, drop: int) -> Condition | None:
-    """Return what is in a drop by the conditions of its plate: its own, or else its well's."""
-    found = {each.drop: each for each in conditions if _well(each) == (row, column)}
-    return found.get(drop) or found.get(0)
-
-
 def as_kept(text: str) -> str:
     r"""Return text as every database keeps it: letters that one of them refuses are a space.
 

@@ -45,6 +45,11 @@ class StoredImage:
     scores_before: int = 0  #: scores up to this one speak of it no more
     arrived_at: datetime | None = None  #: when it was taken, or else when it came in; the newest is scored first
 
+    @property
+    def sha256(self) -> str:
+        """The hash of the file that it shows now; empty where it is not known."""
+        return self.version.sha256 if self.version else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:

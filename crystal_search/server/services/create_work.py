@@ -144,11 +144,7 @@ def batches_to_pack(images: Iterable[StoredImage], size: int) -> Iterator[list[S
     for image in images:
         inspections.setdefault((image.key.plate, image.key.inspection), []).append(image)
     for members in inspections.values():
-        yield from (sorted(batch, key=_place) for batch in batches(members, size))
-
-
-def _place(image: StoredImage) -> tuple[int, int, int]:
-    return image.key.row, image.key.column, image.key.drop
+        yield from (sorted(batch, key=lambda image: image.key.place) for batch in batches(members, size))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -116,8 +116,4 @@ def _shown(imaging: ImagingDatabase, rows: Rows) -> list[tuple[StoredImage, int]
     images = imaging.images(set(rows["image_id"].tolist()))
     pairs = [(images.get(image_id), at) for at, image_id in enumerate(rows["image_id"].tolist())]
     there = [(image, at) for image, at in pairs if image is not None and image.key.channel != REMOVED]
-    return [
-        (image, at)
-        for image, at in there
-        if picture_of(image.version.sha256 if image.version else "") == tuple(rows["picture"][at].tolist())
-    ]
+    return [(image, at) for image, at in there if picture_of(image.sha256) == tuple(rows["picture"][at].tolist())]

@@ -46,7 +46,7 @@ def own_labels(imaging: ImagingDatabase, store: FeatureStore, is_of_imager: Call
     """
     told = [(image, score) for image, score in imaging.newest_by_hand() if is_of_imager(image)]
     ids = np.array([image.id for image, _ in told], np.int64)
-    pictures = np.array([picture_of(image.version.sha256 if image.version else "") for image, _ in told], np.uint64)
+    pictures = np.array([picture_of(image.sha256) for image, _ in told], np.uint64)
     places = store.find(ids, pictures.reshape(len(told), 2))
     there = [pair for pair, place in zip(told, places, strict=True) if place >= 0]
     labelled = Labelled(

@@ -36,7 +36,7 @@ from crystal_search.server.readouts_in_use import ReadoutInUse, readouts_in_use
 
 log = logging.getLogger(__name__)
 
-HASH_DIGITS, PICTURE_DIGITS = 12, 32  #: of the recipe and of the picture, in a score's name
+RECIPE_DIGITS, PICTURE_DIGITS = 12, 32  #: of the hashes of recipe and picture
 DIGITS = 6  #: of a probability
 #: From which probability a readout is sure of a group: it is calibrated, of the whole image; so: more likely than not.
 SURE = 0.5
@@ -126,14 +126,15 @@ def shown_rows(site: Installation, readout: ReadoutAtWork, rows: Rows, images: M
 
 
 def _fits(site: Installation, readout: ReadoutAtWork, image: StoredImage, picture: tuple[int, ...]) -> bool:
-    shown = picture_of(image.version.sha256 if image.version else "")
+    shown = picture_of(image.sha256)
     return image.key.channel == CHANNEL and picture == shown and site.imagers.of(image) == readout.used.imager
 
 
+@lru_cache(256)
 def recipe_digits(recipe: Recipe) -> str:
-    """Return the hexadecimal digits by which names of scores tell recipes apart."""
+    """Return the hexadecimal digits that name a recipe; the same wherever models and threshold are the same."""
     told = json.dumps([hashes_of(recipe.models), recipe.threshold], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()[:HASH_DIGITS]
+    return hashlib.sha256(told.encode()).hexdigest()[:RECIPE_DIGITS]
 
 
 def unit_name(digits: str, image: StoredImage) -> str:
@@ -144,7 +145,7 @@ def unit_name(digits: str, image: StoredImage) -> str:
     >>> unit_name("0123456789ab", StoredImage(id=7, key=where, path="/x.jpg", imaged_at=None))
     'readout-0123456789ab-00000000000000000000000000000000'
     """
-    picture = (image.version.sha256 if image.version else "").ljust(PICTURE_DIGITS, "0")[:PICTURE_DIGITS]
+    picture = image.sha256.ljust(PICTURE_DIGITS, "0")[:PICTURE_DIGITS]
     return f"readout-{digits}-{picture}" + (f"-{image.scores_before}" if image.scores_before else "")
 
 

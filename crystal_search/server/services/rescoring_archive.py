@@ -163,7 +163,7 @@ def _rescored(
 ) -> int:
     mine = [image for image in images if site.imagers.of(image) == readout.used.imager]
     ids = np.array([image.id for image in mine], np.int64)
-    pictures = np.array([picture_of(image.version.sha256 if image.version else "") for image in mine], np.uint64)
+    pictures = np.array([picture_of(image.sha256) for image in mine], np.uint64)
     places = store.find(ids, pictures.reshape(-1, 2))
     rows = store.rows(places[places >= 0])
     by_id = {image.id: image for image in mine}

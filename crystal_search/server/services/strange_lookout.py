@@ -25,7 +25,6 @@ from crystal_search.server.services.strange_records import (
     KEPT,
     StrangeImage,
     StrangeRecord,
-    picture_shown,
     read_strange,
     still_shown,
     write_strange,
@@ -93,7 +92,7 @@ def _go_on(folder: Path, record: StrangeRecord, store: FeatureStore, images: Seq
     had_trouble, record = bool(record.trouble), replace(record, missed=(), trouble="")
     images = [image for image in images if image.id > record.last_id]  # else again, after this program was killed
     ids = np.array([image.id for image in images], np.int64)
-    pictures = np.array([picture_of(picture_shown(image)) for image in images], np.uint64).reshape(-1, 2)
+    pictures = np.array([picture_of(image.sha256) for image in images], np.uint64).reshape(-1, 2)
     places = store.find(ids, pictures)
     there = np.flatnonzero(places >= 0)
     if not len(there):
@@ -132,7 +131,7 @@ def _strange(
     return [
         StrangeImage(
             image_id=image.id,
-            picture=picture_shown(image),
+            picture=image.sha256,
             at=_taken(image).isoformat(timespec="minutes"),
             p_value=float(p_values[at]),
             beyond=sqrt(distances[at] / usual.distances[-1]),

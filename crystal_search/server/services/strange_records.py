@@ -78,18 +78,13 @@ def still_shown(imaging: ImagingDatabase, strange: Iterable[StrangeImage]) -> li
     strange = list(strange)
     images = imaging.images([each.image_id for each in strange])
     found = [(each, images[each.image_id]) for each in strange if each.image_id in images]
-    return [(each, image) for each, image in found if each.picture == picture_shown(image)]
+    return [(each, image) for each, image in found if each.picture == image.sha256]
 
 
 def strangest_of_late(imaging: ImagingDatabase, record: StrangeRecord) -> list[tuple[StrangeImage, StoredImage]]:
     """Return the strange images among those compared last that are still shown, the farthest first."""
     lately = [each for each in record.strange if each.number > record.compared - OF_LATE]
     return sorted(still_shown(imaging, lately), key=lambda pair: -pair[0].beyond)
-
-
-def picture_shown(image: StoredImage) -> str:
-    """Return the SHA-256 of what an image shows now; empty where it is not known."""
-    return image.version.sha256 if image.version else ""
 
 
 def _file(folder: Path, imager: str) -> Path:

@@ -13,6 +13,7 @@ from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.marks import DISPENSE, PICK, Mark
 from crystal_search.viewer.about_plates import AboutPlate
 from crystal_search.viewer.context import Viewer
+from crystal_search.viewer.reading import Board
 from crystal_search.wells import CHANNELS, WellKey
 
 MOST_DIGITS = 15  #: of an image's number
@@ -166,7 +167,7 @@ def picks_of(viewer: Viewer, image_ids: Collection[int]) -> list[Pick]:
     """
     reader = viewer.reader
     keys = [reader.image(image_id).key for image_id in image_ids]
-    boards = sorted({(key.plate, key.inspection, key.channel) for key in keys})
+    boards = sorted({Board(key.plate, key.inspection, key.channel) for key in keys})
     drops = {drop.image.id: drop for board in boards for drop in reader.drops(board)}
     found = [_pick(viewer, drops[image_id]) for image_id in image_ids if image_id in drops]
     return sorted(found, key=lambda pick: pick.drop.image.key)

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from crystal_search.outcomes import BY_NAME, GROUPS, Group
+from crystal_search.outcomes import BY_NAME, GROUPS, Group, group_of
 from crystal_search.server.imaging.imaging_database import DropScores
 from crystal_search.server.imaging.plate_facts import PlateFacts
 from crystal_search.server.imaging.plate_list import PlateQuery
-from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.reading import Board, PlateReader
 
 BEST_DROPS = 24  #: of a plate
 MOST_PLATES = 40  #: of a project, those with the newest images
@@ -71,10 +71,10 @@ def plate_report(reader: PlateReader, plate: str) -> PlateReport:
     numbers = [number for number in reader.plate(plate).inspections if number <= latest]
     history = []
     for number in numbers:
-        drops = reader.drops((plate, number, channel))
+        drops = reader.drops(Board(plate, number, channel))
         if drops:
             history.append(_line(number, days.get(number), drops))
-    found = crystals_first(reader.drops((plate, latest, channel)))
+    found = crystals_first(reader.drops(Board(plate, latest, channel)))
     told = [(drop, about.condition(drop.image.key)) for drop in found[:BEST_DROPS]]
     best = [
         BestDrop(drop=drop, condition_name=well.name if well else "", condition=well.text if well else "")
@@ -104,12 +104,8 @@ def plates_of(reader: PlateReader, project: str) -> list[str]:
 
 def _line(number: int, day: date | None, drops: Sequence[DropScores]) -> InspectionLine:
     machine = Counter(drop.current.found.counted_as if drop.current else "unscored" for drop in drops)
-    people = Counter(_group(drop.manual.outcome) for drop in drops if drop.manual)
+    people = Counter(str(group_of(drop.manual.outcome) or drop.manual.outcome) for drop in drops if drop.manual)
     return InspectionLine(number=number, day=day, images=len(drops), machine=machine, people=people)
-
-
-def _group(outcome: str) -> str:
-    return str(BY_NAME[outcome].group) if outcome in BY_NAME else outcome
 
 
 def crystals_first(drops: Iterable[DropScores]) -> list[DropScores]:
@@ -120,7 +116,7 @@ def crystals_first(drops: Iterable[DropScores]) -> list[DropScores]:
 def has_crystals(drop: DropScores) -> bool:
     """Tell whether the person who scored a drop last says crystals, or, where nobody did, the machine surely."""
     if drop.manual:
-        return _group(drop.manual.outcome) == Group.CRYSTAL
+        return group_of(drop.manual.outcome) is Group.CRYSTAL
     return drop.current is not None and drop.current.found.counted_as == Group.CRYSTAL
 
 

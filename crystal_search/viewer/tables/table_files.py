@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +13,7 @@ from crystal_search.column import Kind
 from crystal_search.columns import Cell, column_named, text_of
 from crystal_search.errors import UserError
 from crystal_search.files import whole_file
+from crystal_search.server.imaging.adding_rules import batches
 
 Row = Mapping[str, Cell]
 ALLOCATIONS = 200_000  #: after which Python looks for garbage, while a table is written
@@ -113,17 +113,11 @@ def _write_parquet(file: BinaryIO, columns: Sequence[str], rows: Iterable[Row]) 
     schema = arrow.schema([(name, _arrow_type(arrow, kind)) for name, kind in kinds.items()])
     count = 0
     with parquet.ParquetWriter(file, schema, compression="zstd") as table:
-        for batch in _batches(rows):
+        for batch in batches(rows, ROWS_AT_ONCE):
             cells = {name: [_arrow_cell(kind, row.get(name)) for row in batch] for name, kind in kinds.items()}
             table.write_table(arrow.table(cells, schema=schema))
             count += len(batch)
     return count
-
-
-def _batches(rows: Iterable[Row]) -> Iterator[tuple[Row, ...]]:
-    left = iter(rows)
-    while batch := tuple(islice(left, ROWS_AT_ONCE)):
-        yield batch
 
 
 def _pyarrow() -> tuple[Any, Any]:

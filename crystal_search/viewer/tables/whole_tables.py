@@ -13,7 +13,7 @@ from crystal_search.server.services.shown_scores import shown_in
 from crystal_search.server.services.triage_states import triage_states
 from crystal_search.viewer import score_table
 from crystal_search.viewer.json_records import moment
-from crystal_search.viewer.reading import PlateReader
+from crystal_search.viewer.reading import Board, PlateReader
 from crystal_search.viewer.score_table import KEY_COLUMNS, image_cells, recipe_cells, score_rows
 from crystal_search.viewer.tables.crystal_rows import CRYSTAL_COLUMNS, crystal_rows
 from crystal_search.viewer.tables.table_files import Row
@@ -64,9 +64,9 @@ def scores_of_all_plates(site: Installation) -> Iterator[Row]:
     """Yield a row for each image, plate by plate, as the viewer's table of a plate has it."""
     reader = _reader_of(site)
     for summary in reader.plates():
-        boards = [(summary.plate, number, channel) for channel in summary.channels for number in summary.inspections]
-        for board in boards:
-            drops = reader.unkept_drops(board)
+        boards = [(number, channel) for channel in summary.channels for number in summary.inspections]
+        for number, channel in boards:
+            drops = reader.unkept_drops(Board(summary.plate, number, channel))
             yield from score_rows(drops, reader.about(summary.plate), reader.promised(drops))
 
 
