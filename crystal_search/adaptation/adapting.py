@@ -21,7 +21,7 @@ from crystal_search.adaptation.held_out import HeldOut, chosen, held_out, learnt
 from crystal_search.adaptation.labelled import CRYSTAL, Labelled, Seen, kept
 from crystal_search.adaptation.logistic import sigmoid
 from crystal_search.adaptation.new_plates import plate_means
-from crystal_search.adaptation.readout import Readout, groups_with_labels, scale_of
+from crystal_search.adaptation.readout import Readout, groups_with_labels, scale_of, told_of
 from crystal_search.adaptation.triage import Promise, Triage, triage
 from crystal_search.metrics import Floats
 from crystal_search.outcomes import GROUPS
@@ -123,5 +123,5 @@ def _told(labelled: Labelled, found: HeldOut, group: int) -> tuple[Floats, NDArr
     """Return the held-out logits of a group and the truth, of the images of which it is known."""
     if group not in groups_with_labels(labelled):
         return np.zeros(0), np.zeros(0, np.bool_)
-    told = (labelled.groups >= 0) | (group == CRYSTAL)
+    told = told_of(labelled, group)
     return found.logits[told, group], labelled.groups[told] == group

@@ -164,21 +164,21 @@ def _check(found: Sequence[SearchedFile], arguments: argparse.Namespace, *, need
 def _search(arguments: argparse.Namespace) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
     network = asked_detector(arguments, arguments.home)
-    said = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
-    if arguments.targets is None and any(each is not None for each in said.values()):
+    lengths_um = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
+    if arguments.targets is None and any(each is not None for each in lengths_um.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
     if arguments.crystals_from is not None and not arguments.in_drops:
         raise UserError("--crystals-from is of what is found in drops; say --in-drops as well")
     search = Search(
         network=network,
         scales=scales_of(arguments.um_per_px, arguments.home),
-        shooting=ShootingUm(**said) if arguments.targets else None,
+        shooting=ShootingUm(**lengths_um) if arguments.targets else None,
         picture=arguments.overlays is not None,
         least_probability=arguments.least,
     )
     if arguments.in_drops:
-        said = arguments.crystals_from
-        search = in_drops(search, home=arguments.home, threads=arguments.threads, crystals_from=said)
+        least = arguments.crystals_from
+        search = in_drops(search, home=arguments.home, threads=arguments.threads, crystals_from=least)
     if arguments.dispense is None and not places_of(arguments):
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so

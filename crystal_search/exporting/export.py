@@ -58,7 +58,7 @@ def export(network: nn.Module, card: ModelCard, folder: Path, *, examples: Seque
             answering,
             file,
             batches,
-            difference=DIFFERENCES[card.decoding] if isinstance(card, CrystalCard) else largest,
+            difference=difference_for(card),
         )
         return write_model(file.read_bytes(), card, folder)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
@@ -47,6 +47,9 @@ class Architecture:
     weight_layers: int  #: convolutional and fully connected layers, as Table 2 of Thielmann et al. (2023) counts
     padded: bool = False  #: convolutions pad with zeros
     tasks: tuple[str, ...] = ("chops",)  #: in which it can be trained, by the names that ``crystal-search train`` takes
+
+
+Kind = TypeVar("Kind", bound=Architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,9 +225,7 @@ def classifier_named(name: str) -> Classifier:
     UnknownNameError
         If there is no such network; the message lists those there are.
     """
-    if name not in CLASSIFIERS:
-        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(CLASSIFIERS))}")
-    return CLASSIFIERS[name]
+    return _among(CLASSIFIERS, name)
 
 
 def network_for(task: str, name: str) -> Architecture:
@@ -254,9 +255,13 @@ def build(name: str, classes: int, channels: int = 1) -> nn.Module:
     UnknownNameError
         If there is no such network.
     """
-    if name not in (known := _all()):
-        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(known))}")
-    return known[name].build(classes, channels)
+    return _among(_all(), name).build(classes, channels)
+
+
+def _among(networks: Mapping[str, Kind], name: str) -> Kind:
+    if name not in networks:
+        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(networks))}")
+    return networks[name]
 
 
 def _all() -> dict[str, Architecture]:
@@ -331,9 +336,7 @@ def detector_named(name: str) -> Detector:
     UnknownNameError
         If there is no such network; the message lists those there are.
     """
-    if name not in CRYSTAL_DETECTORS:
-        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(CRYSTAL_DETECTORS))}")
-    return CRYSTAL_DETECTORS[name]
+    return _among(CRYSTAL_DETECTORS, name)
 
 
 def crystal_detector_card(

@@ -19,7 +19,7 @@ from crystal_search.main import main
 from crystal_search.synthesis.rendered_folder import mask_of, run_lengths
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.suspension.crystal_model import AREA_RANGE_PX, LARGEST_RATIO, SIDE_PX, drawn, library
-from crystal_search.synthesis.suspension.histograms import kolmogorov_smirnov, spreads
+from crystal_search.synthesis.suspension.histograms import off_uniform, spreads
 from crystal_search.synthesis.suspension.microscope import normal
 from crystal_search.synthesis.suspension.noise import Layers, clouds, equalised, waves
 from crystal_search.synthesis.suspension.pixels import under
@@ -106,7 +106,7 @@ def test_ratio_angle_and_area_are_distributed_as_intended(split: str) -> None:
 
 def test_a_slope_in_the_distribution_would_be_noticed() -> None:
     shares = np.sqrt(np.random.default_rng(0).random(4000))
-    assert kolmogorov_smirnov(shares)[1] < 1e-6
+    assert off_uniform(shares)[1] < 1e-6
 
 
 def test_no_crystal_lies_across_the_border_unless_asked() -> None:

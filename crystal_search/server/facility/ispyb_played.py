@@ -21,7 +21,6 @@ PRIMARY = {  #: the columns that make a table's key, where that is not its first
 }
 LAYOUT = PlateLayout(name="SWISSCI 3 Drop", columns=12, drops=3)
 CHANNEL_TYPES = {"visible": 1, "uv": 2}
-PROPOSAL = {"proposalid": 1, "proposalcode": "mx", "proposalnumber": "1"}
 
 
 def played_ispyb(engine: Engine, images: Iterable[NewImage]) -> None:

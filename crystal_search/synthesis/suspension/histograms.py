@@ -25,15 +25,15 @@ class Spread:
     probability: float | None  #: of a distance to the uniform distribution as large as this one; None if not tested
 
 
-def kolmogorov_smirnov(shares: NDArray[np.float64]) -> tuple[float, float]:
+def off_uniform(shares: NDArray[np.float64]) -> tuple[float, float]:
     """Return the largest distance of values in [0, 1] from the uniform distribution, and its probability.
 
     The probability is Kolmogorov's limit with Stephens' (1970) correction for finite samples.
 
-    >>> distance, probability = kolmogorov_smirnov(np.linspace(0.005, 0.995, 100))
+    >>> distance, probability = off_uniform(np.linspace(0.005, 0.995, 100))
     >>> round(distance, 3), round(probability, 2)
     (0.005, 1.0)
-    >>> kolmogorov_smirnov(np.linspace(0, 0.9, 100))[1] < 0.3
+    >>> off_uniform(np.linspace(0, 0.9, 100))[1] < 0.3
     True
     """
     ordered, count = np.sort(shares), len(shares)
@@ -56,7 +56,7 @@ def spreads(boxes: NDArray[np.float64]) -> list[Spread]:
         ("angle", "radians", angle, -np.pi / 2, np.pi / 2),
     ):
         heights, edges = np.histogram(values, BINS, (low, high))
-        _, probability = kolmogorov_smirnov(np.clip((values - low) / (high - low), 0, 1))
+        _, probability = off_uniform(np.clip((values - low) / (high - low), 0, 1))
         found.append(Spread(name, unit, edges, heights.astype(np.float64), probability))
     heights, edges = np.histogram(area, BINS, AREA_RANGE_PX, weights=area)
     found.append(Spread("total area by size", "px^2", edges, heights, None))
