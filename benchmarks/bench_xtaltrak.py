@@ -18,7 +18,7 @@ from benchmarks.table import Row, table
 from crystal_search.server.facility.foreign_sql import begin_writing
 from crystal_search.server.facility.xtaltrak_database import XtalTrakDatabase
 from crystal_search.server.facility.xtaltrak_played import make_tables
-from crystal_search.server.facility.xtaltrak_pull import Mark
+from crystal_search.server.facility.xtaltrak_pull import XtalTrakMark
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables, xtaltrak_tables
 from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.services.facility_exchange import PULL_ROWS, PUSH_SCORES
@@ -77,7 +77,7 @@ def rows(known: int) -> Iterator[Row]:
         tables = xtaltrak_tables({}, owner="")
         yield Row(f"fill XtalTrak with {known:,} images", f"{took(lambda: fill(engine, tables, known)):.0f} s")
         facility = XtalTrakDatabase(engine, tables, XtalTrakSite(channels={"*_HF_99*": "visible"}), str)
-        mark = Mark(drop=known - 1000, highest=known).text
+        mark = XtalTrakMark(drop=known - 1000, highest=known).text
         seconds = min(took(lambda: facility.pull(mark, limit=PULL_ROWS)) for _ in range(5))
         yield Row(f"look for new images, {known:,} known", f"{seconds:.3f} s", "1 s", seconds <= 1)
         new = [scored(image(known - 1 - number), number) for number in range(min(known, PUSH_SCORES))]

@@ -125,7 +125,13 @@ def open_csv(path: Path, options: ArchiveOptions) -> Archive:
 
 
 def check_renamed(options: ArchiveOptions, columns: Collection[str]) -> None:
-    """Refuse options that rename a column that nobody reads."""
+    """Refuse options that rename a column that nobody reads.
+
+    Raises
+    ------
+    UserError
+        That lists the columns which are read.
+    """
     if unknown := sorted(options.columns.keys() - set(columns)):
         raise UserError(f"no column {', '.join(unknown)} is read; choose from {', '.join(columns)}")
 

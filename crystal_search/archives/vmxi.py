@@ -99,7 +99,13 @@ def _images(folder: Path, labels: Labels, listed: Sequence[Listed], others: Sequ
 
 
 def tables_of(path: Path, options: ArchiveOptions) -> list[Path]:
-    """Return the tables with labels: the one that was named, else all below the folder."""
+    """Return the tables with labels: the one that was named, else all below the folder.
+
+    Raises
+    ------
+    UserError
+        If there is no such file or folder, or no table in it.
+    """
     if options.csv:
         return [options.csv if options.csv.is_file() else path / options.csv]
     if path.is_file():

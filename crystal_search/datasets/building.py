@@ -246,7 +246,13 @@ def write_chops(
 def write_images(
     folder: Path, by_split: Mapping[str, Sequence[ImageRecord]], archives: Sequence[Archive]
 ) -> list[ShardFile]:
-    """Write whole images: all to validate and test on, and to train on those of which more is known."""
+    """Write whole images: all to validate and test on, and to train on those of which more is known.
+
+    Raises
+    ------
+    UserError
+        If an image went away, or changed, while the dataset was built.
+    """
     wanted = {
         record.name: (split, record)
         for split, records in by_split.items()

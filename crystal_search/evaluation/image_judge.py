@@ -80,7 +80,13 @@ class ImageJudge:
     """Judges classifiers on whole images, those of chops and those of whole images side by side."""
 
     def verdicts(self, contender: Contender, truth: Truth, options: Options) -> Verdicts:
-        """Return what the classifier says of each image; of chops, with the models that it is used with."""
+        """Return what the classifier says of each image; of chops, with the models that it is used with.
+
+        Raises
+        ------
+        UserError
+            If there are no whole images.
+        """
         if not truth.images:
             raise UserError(f"{truth.name} has no whole images; name something that has")
         if isinstance(contender.model.card, ImageCard):

@@ -17,8 +17,9 @@ from crystal_search.datasets.cell_labels import IGNORED
 from crystal_search.exporting.rendered_chops import ScoredWell
 from crystal_search.group_rule import doubt_of, winning_group
 from crystal_search.metrics import reliability
-from crystal_search.outcomes import GROUPS, OUTCOMES, THRESHOLD, Group, classes_of
+from crystal_search.outcomes import GROUPS, OUTCOMES, THRESHOLD, Group
 from crystal_search.scoring.classify import probabilities
+from crystal_search.scoring.ranking import group_columns
 
 LOWEST, HIGHEST = 0.05, 20.0  #: temperatures that can be found
 HALVINGS = 60
@@ -89,7 +90,7 @@ def group_of(well: ScoredWell, temperature: float, shifts: NDArray[np.float64]) 
 
 def ranked(shares: NDArray[np.float64]) -> tuple[Group, float]:
     """Return the group that the ranked score gives a well, and the doubt in it, from its chops' (chops, classes)."""
-    peaks = [float(shares[:, list(classes_of(group))].sum(axis=1).max()) for group in GROUPS]
+    peaks = group_columns(shares).max(axis=0).tolist()
     group, above_threshold = winning_group(peaks, shares.mean(axis=0).tolist(), THRESHOLD)
     return group, doubt_of(group, peaks, above_threshold=above_threshold)
 

@@ -98,7 +98,13 @@ def first_look_card(first: Model[ClassifierCard], classifier: Model[ClassifierCa
 
 
 def two_looks(first: Model[ClassifierCard], classifier: Model[ClassifierCard], data: Path) -> TwoLooks:
-    """Return what both say of the validation wells of a dataset, from their true drops."""
+    """Return what both say of the validation wells of a dataset, from their true drops.
+
+    Raises
+    ------
+    UserError
+        If there are no validation wells.
+    """
     dataset = open_dataset(data)
     found = [
         [

@@ -103,7 +103,13 @@ def cells_of(
 
 
 def pixels_in(image: AnnotatedImage, objects: Iterable[AnnotatedObject], kind: str) -> list[Pixels]:
-    """Return the pixels of each object that has some; what has no extent, or is many, is refused."""
+    """Return the pixels of each object that has some; what has no extent, or is many, is refused.
+
+    Raises
+    ------
+    UserError
+        That says which kind of object it is, and how to draw it.
+    """
     found = []
     for each in objects:
         if isinstance(each.shape, Placed):

@@ -159,7 +159,13 @@ def check_value(
     *,
     choices: Collection[str] = (),
 ) -> None:
-    """Refuse a value in a file of settings that is not of its default's type, not within limits, or no choice."""
+    """Refuse a value in a file of settings that is not of its default's type, not within limits, or no choice.
+
+    Raises
+    ------
+    ConfigError
+        That says what it must be.
+    """
     expected = (int, float) if isinstance(default, float) else (type(default),)
     if not isinstance(value, expected) or isinstance(value, bool) != isinstance(default, bool):
         raise ConfigError(f"{path}: {key} must be like {default!r}, got {value!r}")

@@ -32,14 +32,21 @@ def phases_in(text: str) -> tuple[Phase, ...]:
     (Phase(side_px=256, epochs=2.0), Phase(side_px=384, epochs=1.5))
     >>> phases_in("none")
     ()
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it lists none; argparse tells the user.
     """
     if text == "none":
         return ()
-    found = tuple(
-        Phase(int(side), float(epochs)) for side, _, epochs in (each.partition("x") for each in text.split(","))
-    )
-    if not all(phase.side_px in SIDES_PX and phase.epochs > 0 for phase in found):
-        raise ValueError(text)
+    try:
+        parts = (each.partition("x") for each in text.split(","))
+        found = tuple(Phase(square_side(side), float(epochs)) for side, _, epochs in parts)
+    except ValueError:
+        found = ()
+    if not found or not all(0 < phase.epochs < float("inf") for phase in found):
+        raise argparse.ArgumentTypeError(f"must be 'none' or SIDExEPOCHS, as 256x2,384x1.5, got {text!r}")
     return found
 
 
@@ -48,9 +55,15 @@ def square_side(text: str) -> int:
 
     >>> square_side("512")
     512
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If there is none; argparse tells the user.
     """
     if (found := int(text)) not in SIDES_PX:
-        raise ValueError(text)
+        sides = f"a multiple of {SIDES_PX.step} from {SIDES_PX[0]} to {SIDES_PX[-1]}"
+        raise argparse.ArgumentTypeError(f"the side of images must be {sides} px, got {text}")
     return found
 
 
@@ -59,9 +72,14 @@ def decay(text: str) -> float:
 
     >>> decay("0.998")
     0.998
+
+    Raises
+    ------
+    ValueError, argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
     """
     if not 0 <= (found := float(text)) < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, got {text}")
     return found
 
 

@@ -50,7 +50,13 @@ class OwnFile:
 
     @contextmanager
     def transaction(self, what: str) -> Iterator[Connection]:
-        """Give a connection whose changes are kept together, or not at all."""
+        """Give a connection whose changes are kept together, or not at all.
+
+        Raises
+        ------
+        DatabaseError
+            If that cannot be done; nothing of it is kept then.
+        """
         try:
             with self._engine.begin() as connection:
                 yield connection

@@ -246,6 +246,11 @@ class PlateReader:
         """Return the inspection and channel that are asked for.
 
         What is left open is chosen so that there are images: visible light first, then the latest inspection.
+
+        Raises
+        ------
+        HTTPException
+            404 if there is no such plate, inspection or channel.
         """
         summary = self.plate(barcode)
         if inspection is not None and inspection not in summary.inspections:
@@ -292,7 +297,13 @@ class PlateReader:
         )
 
     def image(self, image_id: int) -> StoredImage:
-        """Return one image."""
+        """Return one image.
+
+        Raises
+        ------
+        HTTPException
+            404 if there is none, or it was taken back.
+        """
         image = self._imaging.images([image_id]).get(image_id)
         if image is None or image.key.channel == REMOVED:
             raise HTTPException(404, f"there is no image {image_id}")

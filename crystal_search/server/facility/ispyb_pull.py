@@ -1,17 +1,16 @@
 """What ISPyB knows, as we know it: images, people's scores, whose plates are, what is in their wells."""
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection
 
 from crystal_search.class_schemes import class_labelled, scheme_named
-from crystal_search.errors import CrystalSearchError, DatabaseError
+from crystal_search.errors import CrystalSearchError
 from crystal_search.images import SUFFIXES
 from crystal_search.naming import barcode_of, is_barcode, utc_of
 from crystal_search.server.facility import ispyb_statements as statements
@@ -19,6 +18,7 @@ from crystal_search.server.facility.facility_database import Pulled
 from crystal_search.server.facility.ispyb_facts import conditions_of, facts_of
 from crystal_search.server.facility.ispyb_places import PlateTypes, plate_types
 from crystal_search.server.facility.ispyb_schema import IspybSite, IspybTables
+from crystal_search.server.facility.pull_mark import PullMark
 from crystal_search.server.imaging.facility_records import PulledScore
 from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.wells import WellKey
@@ -33,24 +33,13 @@ VMXI = scheme_named("vmxi-10")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class IspybMark(PullMark):
     """How far images and people's scores were looked at."""
+
+    system: ClassVar[str] = "ISPyB"
 
     image: int = 0  #: id of the last image that was looked at
     scores: int = 0  #: id up to which people's scores of older images were looked at in this round
-
-    @classmethod
-    def read(cls, text: str) -> "Mark":
-        """Return the mark that a text holds; the first for the empty one."""
-        try:
-            return cls(**json.loads(text)) if text else cls()
-        except (ValueError, TypeError) as error:
-            raise DatabaseError(f"no mark of ISPyB: {text!r}; pull from the beginning") from error
-
-    @property
-    def text(self) -> str:
-        """The mark as a text."""
-        return json.dumps(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +53,7 @@ class IspybReader:
 
     def pull(self, connection: Connection, mark: str, limit: int) -> Pulled:
         """Return what came after a mark."""
-        begin = Mark.read(mark)
+        begin = IspybMark.read(mark)
         rows = self._rows(connection, begin, limit)
         end = max([begin.image, *(row.id for row in rows)])
         more = sum(row.id > begin.image for row in rows) == limit
@@ -80,11 +69,11 @@ class IspybReader:
             conditions=tuple(conditions_of(connection, self.tables, plates, layouts)),
             scores=tuple(scores),
             left_out=tuple(dict.fromkeys(self.left_out)),
-            mark=Mark(image=end, scores=cursor).text,
+            mark=IspybMark(image=end, scores=cursor).text,
             more=more,
         )
 
-    def _rows(self, connection: Connection, begin: Mark, limit: int) -> Sequence[Any]:
+    def _rows(self, connection: Connection, begin: IspybMark, limit: int) -> Sequence[Any]:
         """Return new images, after those before them that may have come late."""
         new = connection.execute(statements.images_between(self.tables, begin.image, None, limit)).all()
         if not begin.image:
@@ -137,7 +126,7 @@ class IspybReader:
         return next((reason for reason, holds in reasons.items() if holds), "")
 
     def _scores(
-        self, connection: Connection, begin: Mark, newest: int, ahead: timedelta
+        self, connection: Connection, begin: IspybMark, newest: int, ahead: timedelta
     ) -> tuple[list[PulledScore], int]:
         """Return people's scores of the newest images, and of the next window of older ones, and where that ends."""
         recent = max(0, newest - RECENT)

@@ -1,18 +1,17 @@
 """What Rock Maker knows, as we know it: images, conditions, people's scores, whose plates are."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection
 
-from crystal_search.errors import DatabaseError
 from crystal_search.name_parts import row_of
 from crystal_search.naming import Naming, is_barcode, utc_of
 from crystal_search.server.facility import rockmaker_statements as statements
 from crystal_search.server.facility.facility_database import Pulled
+from crystal_search.server.facility.pull_mark import PullMark
 from crystal_search.server.facility.real_names import RealNames
 from crystal_search.server.facility.rockmaker_schema import CONDITIONS, OWNERS, SCORES, RockMakerSite, RockMakerTables
 from crystal_search.server.imaging.facility_records import PulledScore
@@ -26,30 +25,24 @@ SOMEBODY = "Rock Maker"  #: who gave a score: the schema does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImageMark:
+class RockMakerMark(PullMark):
     """How far images and scores were looked at, by their numbers."""
+
+    system: ClassVar[str] = "Rock Maker"
 
     image: int = 0
     highest: int = 0  #: number of an image that was ever seen
     score: int = 0
     highest_score: int = 0
 
-    @classmethod
-    def read(cls, text: str) -> "ImageMark":
-        """Return the mark that a text holds; the first for the empty one."""
-        try:
-            return cls(**json.loads(text)) if text else cls()
-        except (ValueError, TypeError) as error:
-            raise DatabaseError(f"no mark of Rock Maker: {text!r}; pull from the beginning") from error
-
-    def after(self, rows: Sequence[Any], scored: Sequence[Any], *, more: bool) -> "ImageMark":
+    def after(self, rows: Sequence[Any], scored: Sequence[Any], *, more: bool) -> "RockMakerMark":
         """Return the next mark; when there is no more, the last images and scores are looked at again the next time."""
         highest = max([self.highest, *(row.id for row in rows)])
         highest_score = max([self.highest_score, *(row.id for row in scored)])
         image, score = (each[-1].id if each else old for each, old in ((rows, self.image), (scored, self.score)))
         if not more:
             image, score = max(0, highest - LOOK_BACK), max(0, highest_score - LOOK_BACK)
-        return ImageMark(image=image, highest=highest, score=score, highest_score=highest_score)
+        return RockMakerMark(image=image, highest=highest, score=score, highest_score=highest_score)
 
 
 class RockMakerReader:
@@ -64,7 +57,7 @@ class RockMakerReader:
 
     def pull(self, connection: Connection, mark: str, limit: int) -> Pulled:
         """Return what came after a mark, images and scores in one look."""
-        begin = ImageMark.read(mark)
+        begin = RockMakerMark.read(mark)
         rows = connection.execute(statements.new_images(self._tables, begin.image, limit)).all()
         scored: Sequence[Any] = ()
         if self._tables.have(SCORES) and len(rows) < limit:  # a score may speak of any image, so all images come first
@@ -79,7 +72,7 @@ class RockMakerReader:
             conditions=tuple(self._conditions(connection, barcodes)),
             scores=tuple(self._scores(scored, shown)),
             left_out=tuple(line if n == 1 else f"{line} ({n} times)" for line, n in self._left_out.items()),
-            mark=json.dumps(asdict(begin.after(rows, scored, more=more))),
+            mark=begin.after(rows, scored, more=more).text,
             more=more,
         )
 

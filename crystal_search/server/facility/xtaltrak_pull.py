@@ -1,19 +1,18 @@
 """What XtalTrak knows, as we know it: images, people's scores, whose plates are."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection
 
-from crystal_search.errors import DatabaseError
 from crystal_search.naming import is_barcode, utc_of
 from crystal_search.outcomes import OUTCOMES
 from crystal_search.server.facility import xtaltrak_statements as statements
 from crystal_search.server.facility.facility_database import Pulled
+from crystal_search.server.facility.pull_mark import PullMark
 from crystal_search.server.facility.real_names import RealNames
 from crystal_search.server.facility.xtaltrak_schema import XtalTrakSite, XtalTrakTables
 from crystal_search.server.imaging.facility_records import PulledScore
@@ -30,27 +29,16 @@ OUTCOME_OF_NUMBER = {outcome.score_number: outcome.name for outcome in reversed(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class XtalTrakMark(PullMark):
     """How far images and scores were looked at."""
+
+    system: ClassVar[str] = "XtalTrak"
 
     drop: int = 0  #: number of the drop at an inspection whose images came last
     name: str = ""  #: of its image that came last
     highest: int = 0  #: number of such a drop that was ever seen
     score: int = 0  #: number of the score by a person that came last
     highest_score: int = 0  #: number of such a score that was ever seen
-
-    @classmethod
-    def read(cls, text: str) -> "Mark":
-        """Return the mark that a text holds; the first for the empty one."""
-        try:
-            return cls(**json.loads(text)) if text else cls()
-        except (ValueError, TypeError) as error:
-            raise DatabaseError(f"no mark of XtalTrak: {text!r}; pull from the beginning") from error
-
-    @property
-    def text(self) -> str:
-        """The mark as a text."""
-        return json.dumps(asdict(self))
 
 
 class XtalTrakReader:
@@ -63,7 +51,7 @@ class XtalTrakReader:
 
     def pull(self, connection: Connection, mark: str, limit: int) -> Pulled:
         """Return what came after a mark, images and scores in one look."""
-        begin = Mark.read(mark)
+        begin = XtalTrakMark.read(mark)
         rows = connection.execute(
             statements.new_images(self._tables, (begin.drop, begin.name), tuple(self._site.channels), limit)
         ).all()
@@ -221,15 +209,15 @@ def number_of(outcome: str, outcomes: Mapping[int, str]) -> int | None:
     return usual.get(outcome) or own.get(outcome)
 
 
-def _after(begin: Mark, rows: Sequence[Any], scored: Sequence[Any], *, more: bool) -> Mark:
+def _after(begin: XtalTrakMark, rows: Sequence[Any], scored: Sequence[Any], *, more: bool) -> XtalTrakMark:
     """Return the next mark; when there is no more, the last images and scores are looked at again the next time."""
     highest = max([begin.highest, *(row.inspectid for row in rows)])
     highest_score = max([begin.highest_score, *(row.scoreid for row in scored)])
     seen = {"highest": highest, "highest_score": highest_score}
     if not more:
-        return Mark(drop=max(0, highest - LOOK_BACK), score=max(0, highest_score - LOOK_BACK), **seen)
+        return XtalTrakMark(drop=max(0, highest - LOOK_BACK), score=max(0, highest_score - LOOK_BACK), **seen)
     drop, name = (rows[-1].inspectid, rows[-1].imagename) if rows else (begin.drop, begin.name)
-    return Mark(drop=drop, name=name, score=scored[-1].scoreid if scored else begin.score, **seen)
+    return XtalTrakMark(drop=drop, name=name, score=scored[-1].scoreid if scored else begin.score, **seen)
 
 
 def _in_batches(

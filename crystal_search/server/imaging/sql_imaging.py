@@ -88,6 +88,11 @@ def parsed(url: str | URL) -> URL:
 
     >>> parsed("postgresql://reader:secret@host/crystals").drivername
     'postgresql+psycopg'
+
+    Raises
+    ------
+    ConfigError
+        If it is no URL, or one of another kind of database.
     """
     kinds = ", ".join(sorted(DRIVERS))
     try:

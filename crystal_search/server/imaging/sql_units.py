@@ -122,6 +122,11 @@ class SqlUnits(SqlTransactions):
         """Close an open work unit as done, failed or withdrawn; one that is closed stays as it is.
 
         The images of one that failed are not packed again: those in `left_out`, or all for None.
+
+        Raises
+        ------
+        ValueError
+            If `state` is none in which a work unit is closed.
         """
 
         def work(connection: Connection) -> None:

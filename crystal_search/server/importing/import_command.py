@@ -75,6 +75,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     Raises
     ------
+    UserError
+        If there is no such folder, the options do not go together, or names that may be chance are not agreed to.
     ImageError
         If there are files, and none of them is in the database afterwards.
     """

@@ -33,7 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Follow the files, and tell of those that could not be."""
+    """Follow the files, and tell of those that could not be.
+
+    Raises
+    ------
+    ImageError
+        If not one image could be followed.
+    """
     with opened(arguments.home, create=False) as site:
         found = follow(site, arguments.old, arguments.new)
     say(f"{counted(found.moved, 'image')} followed to {arguments.new}")

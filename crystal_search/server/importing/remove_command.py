@@ -26,7 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Take images back, or tell what could be and what was."""
+    """Take images back, or tell what could be and what was.
+
+    Raises
+    ------
+    UserError
+        If the options do not go together, there is nothing to take back, or a person has scored some of it.
+    """
     if arguments.inspection is not None and not arguments.plate:
         raise UserError("--inspection goes with --plate; give both")
     with opened(arguments.home, create=False) as site:

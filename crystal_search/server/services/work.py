@@ -34,7 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Score what is queued."""
+    """Score what is queued.
+
+    Raises
+    ------
+    ConfigError
+        If the engine in use has no clients on this machine.
+    """
     home = Home.at(arguments.home).made()
     settings = read_settings(home.settings)
     kind = engine_kind(settings)

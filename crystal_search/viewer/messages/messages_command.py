@@ -28,7 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Send messages, or list who gets them."""
+    """Send messages, or list who gets them.
+
+    Raises
+    ------
+    UserError
+        If the settings say nothing of messages, or another process is sending them.
+    """
     with opened(arguments.home, create=False) as site:
         settings = read_message_settings(site.home.settings)
         if not settings.address:

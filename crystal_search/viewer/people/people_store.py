@@ -108,7 +108,13 @@ class PeopleStore:
                 connection.execute(statement)
 
     def remove(self, name: str) -> None:
-        """Remove a person with their sessions and tokens; what they scored stays."""
+        """Remove a person with their sessions and tokens; what they scored stays.
+
+        Raises
+        ------
+        UserError
+            If there is no such person.
+        """
         if self.person(name) is None:
             raise UserError(f"there is no person {name}; crystal-search people list names all")
         with self._file.transaction("remove a person") as connection:

@@ -248,7 +248,13 @@ def _rewrite(path: Path, tree: "ET.ElementTree[ET.Element]") -> None:
 
 
 def set_replication(project: Project, settings: Settings) -> str:
-    """Tell in words how to switch adaptive replication on, which lives in the server's database."""
+    """Tell in words how to switch adaptive replication on, which lives in the server's database.
+
+    Raises
+    ------
+    EngineError
+        If BOINC's database refuses; the message has the statement for its owner.
+    """
     number = 2 if settings.boinc_replication == "adaptive" else 0
     sql = f"UPDATE app SET target_nresults = {number} WHERE name = '{APP}'"
     try:
