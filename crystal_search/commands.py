@@ -10,7 +10,8 @@ from typing import Any
 
 from crystal_search.arguments import path_named
 
-#: heading -> command -> (module of this package with ``add_arguments(parser)`` and ``run(arguments)``, what it is for)
+#: heading -> command -> (module of this package with ``add_arguments(parser)`` and ``run(arguments)``, what it is for);
+#: instead of the second, each of the module's own commands may have a default ``run``.
 HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
     "For crystallographers": {
         "score": ("direct.score_command", "score images or folders without a database"),
@@ -137,7 +138,8 @@ def parser_for(command: str) -> CommandParser:
     parser.add_argument("--verbose", action="store_true", help="log what is done")
     loaded = importlib.import_module(f"crystal_search.{module}")
     loaded.add_arguments(parser)
-    parser.set_defaults(run=loaded.run)
+    if hasattr(loaded, "run"):
+        parser.set_defaults(run=loaded.run)
     return parser
 
 

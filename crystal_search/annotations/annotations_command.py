@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,16 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_from_scores(commands.add_parser("from-scores", help=FROM_SCORES, description=FROM_SCORES, allow_abbrev=False))
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
-    chosen: Callable[[argparse.Namespace], None] = arguments.annotations_command
-    chosen(arguments)
-
-
 def _add_convert(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.format_kinds import READ
 
-    parser.set_defaults(annotations_command=_convert, writes=("out",))
+    parser.set_defaults(run=_convert, writes=("out",))
     add = parser.add_argument
     add("source", type=Path, metavar="FROM", help="folder or file of annotations")
     add("out", type=Path, metavar="TO", help="folder or file to write; must not be there yet")
@@ -96,7 +90,7 @@ def _add_agreement(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.format_kinds import READ
     from crystal_search.annotations.what_most_drew import TOGETHER
 
-    parser.set_defaults(annotations_command=_agreement, writes=("csv", "out"))
+    parser.set_defaults(run=_agreement, writes=("csv", "out"))
     add = parser.add_argument
     add("sources", nargs="+", type=Path, metavar="FROM", help="folders or files of annotations")
     add("--csv", type=Path, required=True, help="a row for each pair of people and each class; must not be there yet")
@@ -150,7 +144,7 @@ def _person(source: Path) -> str:
 def _add_from_scores(parser: argparse.ArgumentParser) -> None:
     from crystal_search.annotations.best_chops import BY_GROUP, OPINIONS, OUTCOMES
 
-    parser.set_defaults(annotations_command=_from_scores, writes=("out",))
+    parser.set_defaults(run=_from_scores, writes=("out",))
     add = parser.add_argument
     add("sources", nargs="*", type=Path, metavar="IMAGE_OR_FOLDER", help="to score now; or tables that score wrote")
     add("--out", type=Path, required=True, metavar="TO", help="folder or file to write; must not be there yet")

@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,20 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     what = "find drops, cut chops, divide them, pack them"
     build = commands.add_parser("build", help=what, description=what, allow_abbrev=False)
-    build.set_defaults(dataset_command=_build)
+    build.set_defaults(run=_build)
     _add_archive(build)
     _add_choice(build)
     _add_division(build)
     _add_rendering(commands.add_parser("render", help=RENDER, description=RENDER, allow_abbrev=False))
     show = commands.add_parser("show", help="say what a dataset holds", allow_abbrev=False)
-    show.set_defaults(dataset_command=lambda arguments: _say(arguments.dataset))
+    show.set_defaults(run=lambda arguments: _say(arguments.dataset))
     show.add_argument("dataset", type=Path, help="folder of the dataset")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
-    chosen: Callable[[argparse.Namespace], None] = arguments.dataset_command
-    chosen(arguments)
 
 
 def _add_archive(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +98,7 @@ def _add_division(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rendering(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(dataset_command=_render)
+    parser.set_defaults(run=_render)
     add = parser.add_argument
     add("dataset", type=Path, metavar="OUT", help="folder of the dataset; goes on where it was stopped")
     add("--split", choices=("train", "validation"), default="train", help="default: train")

@@ -70,10 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     demo = commands.add_parser("demo", help=purpose, description=purpose)
     demo.add_argument("kind", choices=sorted(PLAYED), help="which facility is played")
     demo.add_argument("--home", type=Path, default=Path("facility-demo"), help="a new folder (default %(default)s)")
-    demo.set_defaults(facility_command=_demo)
-
-
-run = facility_command.run
+    demo.set_defaults(run=_demo)
 
 
 def demo_images(folder: Path) -> list[NewImage]:

@@ -5,7 +5,7 @@ import logging
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,18 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     invited = commands.add_parser("invite", help="give experts a link", allow_abbrev=False)
     invited.add_argument("folder", type=Path, help="folder of the panel")
     invited.add_argument("names", nargs="+", metavar="NAME", help="of an expert")
-    invited.set_defaults(panel_command=_invite)
+    invited.set_defaults(run=_invite)
     served = commands.add_parser("serve", help="serve the experts' pages", allow_abbrev=False)
     served.add_argument("folder", type=Path, help="folder of the panel")
     add_address_arguments(served)
-    served.set_defaults(panel_command=_serve)
+    served.set_defaults(run=_serve)
     _add_report(commands.add_parser("report", help="tell how far experts and models agree", allow_abbrev=False))
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
-    chosen: Callable[[argparse.Namespace], None] = arguments.panel_command
-    chosen(arguments)
 
 
 def _add_draw(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +56,7 @@ def _add_draw(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="Expert panel", help="what the experts read above the images")
     parser.add_argument("--seed", type=int, default=0, help="of the random choice (default: %(default)s)")
     parser.add_argument("--experts", nargs="+", default=[], metavar="NAME", help="who is to look at them")
-    parser.set_defaults(panel_command=_draw)
+    parser.set_defaults(run=_draw)
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +71,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         help="a model's list of scores; several times",
     )
     parser.add_argument("--experts", nargs="+", metavar="NAME", help="whose answers count (default: all)")
-    parser.set_defaults(panel_command=_report)
+    parser.set_defaults(run=_report)
 
 
 def inspections_in(text: str) -> range:

@@ -1,7 +1,6 @@
 """``crystal-search boinc``: Crystal Search in a BOINC project, versions of its program, invitations to volunteers."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
 from crystal_search.arguments import count
@@ -26,15 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the commands."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     installing = commands.add_parser("install", help="application, templates, scripts and daemons")
-    installing.set_defaults(boinc_command=_install)
+    installing.set_defaults(run=_install)
     add_home_argument(installing)
     installing.add_argument("--take-over", action="store_true", help="though the project works for another home")
     inviting = commands.add_parser("invite", help="an account for a volunteer")
-    inviting.set_defaults(boinc_command=_invite)
+    inviting.set_defaults(run=_invite)
     add_home_argument(inviting)
     inviting.add_argument("mail", help="the volunteer's mail address, which names the account")
     staging = commands.add_parser("stage", help="versions of the program with the models in use, signed and live")
-    staging.set_defaults(boinc_command=_stage)
+    staging.set_defaults(run=_stage)
     add_home_argument(staging)
     staging.add_argument(
         "program",
@@ -45,14 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     staging.add_argument("--number", type=count, help="of the version, 100 for 1.00 (default: the next)")
     staging.add_argument("--no-update", action="store_true", help="only stage: the files are signed elsewhere")
     answering = commands.add_parser("answer", help="the daemon that BOINC's validator asks; bin/start starts it")
-    answering.set_defaults(boinc_command=_answer)
+    answering.set_defaults(run=_answer)
     add_home_argument(answering)
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
-    chosen: Callable[[argparse.Namespace], None] = arguments.boinc_command
-    chosen(arguments)
 
 
 def _told(arguments: argparse.Namespace) -> tuple[Home, Settings, Project]:

@@ -30,14 +30,8 @@ def add_commands(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction
         add_home_argument(inner)
         if again := AGAIN.get(name):
             inner.add_argument("--again", action="store_true", help=again)
-        inner.set_defaults(facility_command=command)
+        inner.set_defaults(run=command)
     return commands
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Run the command that was chosen."""
-    chosen: Callable[[argparse.Namespace], None] = arguments.facility_command
-    chosen(arguments)
 
 
 @contextmanager
