@@ -18,7 +18,7 @@ from crystal_search.populations import population, trends
 from crystal_search.populations.crystal_frames import read_frames, sure_frames
 from crystal_search.populations.population import populations_of
 from crystal_search.populations.times import times_of_table
-from crystal_search.synthesis.suspension.growth_writing import CRYSTALS_CSV, TIMES_CSV, TRUTH_CSV
+from crystal_search.synthesis.suspension.growth_writing import COURSE_CSV, CRYSTALS_CSV, TIMES_CSV
 
 FOUND_CSV = "found.csv"
 WITHIN = 0.1
@@ -36,7 +36,7 @@ def grown(folder: Path, table: str, least: float | None) -> trends.Growth:
 
 def true_slope(folder: Path, hours: tuple[float, ...]) -> float:
     """Return what crystals have grown an hour by the law, over some of the times; NaN over less than two."""
-    with (folder / TRUTH_CSV).open(encoding="utf-8", newline="") as file:
+    with (folder / COURSE_CSV).open(encoding="utf-8", newline="") as file:
         course = {float(row["hours"]): float(row["grown_px"]) for row in csv.DictReader(file)}
     return float(theilslopes([course[hour] for hour in hours], hours).slope) if len(hours) > 1 else float("nan")
 

@@ -245,7 +245,7 @@ class CrystalCard(ModelCard):
     least_in_drops: float | None = None  #: of one that counts in the drop of a well; None: the same
     most_overlap: float = 0.5  #: intersection over union of two boxes; above it the less probable one goes
     decoding: str = DENSE  #: how crystals are read from its answers, a key of `crystals.finding.DECODINGS`
-    found_share: FoundShare | None = None  #: of crystals by their size, in suspensions; None: nobody measured it
+    found_share: FoundShare | None = None  #: of crystals by their size, in what it was measured on; None: in nothing
     enlarged: float = 1.0  #: times, an image narrower than the working width, up to that; 1 to `MOST_ENLARGED`
 
     @property

@@ -12,7 +12,9 @@ from crystal_search.archives.archive import Archive, ArchiveImage, ArchiveOption
 from crystal_search.archives.channel_mates import is_there
 from crystal_search.archives.image_table import open_csv
 from crystal_search.archives.seen_objects import SeenObject, seen
+from crystal_search.archives.set_hash import set_hash
 from crystal_search.class_schemes import SCHEMES
+from crystal_search.errors import UserError
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.synthesis.rendered_folder import CELL
 
@@ -44,6 +46,32 @@ def open_coco(path: Path, options: ArchiveOptions) -> Archive:
         scheme=SCHEMES[SCHEME] if table is None else table.scheme,
         images=partial(_images, path, objects, table),
     )
+
+
+def annotated_images(folder: Path) -> list[ArchiveImage]:
+    """Return the images in `folder`, all that its annotations tell of, as ``crystal-search render`` writes them.
+
+    Raises
+    ------
+    UserError
+        If there is no such folder, its annotations are none, or an image is missing.
+    """
+    items = list(open_coco(folder, ArchiveOptions()).images())
+    if missing := [each for each in items if isinstance(each, LeftOut)]:
+        raise UserError(f"{folder}: {missing[0].name}: {missing[0].reason}; render or copy it again")
+    return [each for each in items if isinstance(each, ArchiveImage)]
+
+
+def set_named(folder: Path, name: str | None = None) -> tuple[str, str]:
+    """Return what to call the images in `folder` where figures of them are told, and their hash, if they have one.
+
+    Raises
+    ------
+    UserError
+        If one was changed since.
+    """
+    sha256, called = set_hash(folder), name or folder.resolve().name
+    return (f"{called} ({sha256[:12]})" if sha256 else called), sha256
 
 
 def _images(folder: Path, objects: Mapping[str, tuple[SeenObject, ...]], table: Archive | None) -> Items:

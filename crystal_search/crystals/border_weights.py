@@ -3,7 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from crystal_search.crystals.boxes import corners
+
 Floats = NDArray[np.float64]
+BORDER_PX = 2.0  #: a box that comes so near to the border may be that of a crystal that goes on behind it
+
+
+def box_weights(boxes: Floats, size_px: tuple[float, float]) -> Floats:
+    """Return how many crystals each of these boxes (N, 5) of an image stands for, (N,), see `border_weights`.
+
+    >>> box_weights(np.array([[8.0, 50, 20, 12, 0], [8.0, 50, 20, 13, 0]]), (100, 100)).round(2)
+    array([1.57, 0.  ])
+    """
+    points = corners(boxes)
+    return border_weights(points.min(axis=1), points.max(axis=1), size_px, BORDER_PX)
 
 
 def border_weights(low: Floats, high: Floats, size_px: tuple[float, float], border_px: float) -> Floats:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from crystal_search.archives.archive import ArchiveImage, ArchiveOptions, LeftOut, content_of
-from crystal_search.archives.coco_folder import open_coco
+from crystal_search.archives.archive import ArchiveImage, content_of
+from crystal_search.archives.coco_folder import annotated_images, set_named
 from crystal_search.archives.seen_objects import SeenObject
-from crystal_search.archives.set_hash import set_hash
 from crystal_search.datasets.drawn_masks import BRIGHT, mask_over
 from crystal_search.datasets.packed import DROPS, OBJECTS, PackedDataset, WellRow
 from crystal_search.datasets.rendering import ROTA, Rendering
@@ -162,14 +161,10 @@ def coco_truth(folder: Path, name: str | None) -> Truth:
     UserError
         If there is no such folder, its annotations are none, or an image is missing or was changed.
     """
-    items = list(open_coco(folder, ArchiveOptions()).images())
-    if missing := [each for each in items if isinstance(each, LeftOut)]:
-        raise UserError(f"{folder}: {missing[0].name}: {missing[0].reason}; render or copy it again")
-    images = [_annotated(each) for each in items if isinstance(each, ArchiveImage)]
-    sha256 = set_hash(folder)
+    images = [_annotated(each) for each in annotated_images(folder)]
+    called, sha256 = set_named(folder, name)
     source = f"Images in {folder} with their crystals one by one{f', sha256 {sha256[:12]}' if sha256 else ''}."
-    called = name or folder.resolve().name
-    return Truth(name=f"{called} ({sha256[:12]})" if sha256 else called, source=source, images=images, sha256=sha256)
+    return Truth(name=called, source=source, images=images, sha256=sha256)
 
 
 def _annotated(image: ArchiveImage) -> KnownImage:

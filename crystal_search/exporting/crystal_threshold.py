@@ -13,7 +13,7 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.finding import crystals_in_view
 from crystal_search.datasets.packed import OBJECTS, PackedDataset, sampled
 from crystal_search.images import normalised
-from crystal_search.inference import Maps
+from crystal_search.inference import Maps, Network
 from crystal_search.model_card import CrystalCard
 from crystal_search.training.crystal_source import KnownImage, known_image
 
@@ -46,14 +46,18 @@ def least_probability(network: nn.Module, card: CrystalCard, dataset: PackedData
     probabilities: list[float] = []
     for row in sampled(rows, MOST_IMAGES):
         known = known_image(dataset, row, card.sight)
-        probabilities += [each.probability for each in _found(known, detector)]
+        probabilities += [each.probability for each in found_in(known, detector, LEAST_PROBABILITY)]
         there += int((~known.crystals.ignored).sum())
     return threshold_for(probabilities, there)
 
 
-def _found(known: KnownImage, detector: DetectorInTorch) -> tuple[Crystal, ...]:
+def found_in(known: KnownImage, detector: Network[CrystalCard], least: float) -> tuple[Crystal, ...]:
+    """Return the crystals that a detector finds with a probability in an image as it sees it, the most probable first.
+
+    They are in pixels of that.
+    """
     view = normalised(known.grey, detector.card.normalisation)
-    return crystals_in_view(view, detector, least_probability=LEAST_PROBABILITY)
+    return crystals_in_view(view, detector, least_probability=least)
 
 
 def threshold_for(probabilities: Iterable[float], there: int) -> float:

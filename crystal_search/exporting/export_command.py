@@ -1,16 +1,22 @@
 """``crystal-search export``: a trained network becomes a model, float32 and int8 (docs/models.md)."""
 
 import argparse
+import logging
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from crystal_search.arguments import fraction
+from crystal_search.card_file import card_to_json
 from crystal_search.errors import UserError
-from crystal_search.model import CARD_SUFFIX, in_role, read_card, read_model, write_card, write_model
+from crystal_search.files import write_whole
+from crystal_search.found_share import SURE_FROM
+from crystal_search.model import CARD_SUFFIX, in_role, read_card, read_model, write_model
 from crystal_search.model_card import ROLES, ClassifierCard, CrystalCard, ImageCard
 from crystal_search.named_models import CARD_OR_TRAINING, model_called, models_at_hand, named_model
 from crystal_search.server.installation import say
+
+log = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +29,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--models", type=Path, metavar="FOLDER", help="to write to (default: where RUN is; here if it is a name)"
     )
     parser.add_argument("--data", type=Path, help="dataset to calibrate on (default: what RUN learnt from)")
+    parser.add_argument(
+        "--coco",
+        type=Path,
+        metavar="FOLDER",
+        help="images with COCO annotations, to measure on how often a detector finds crystals of a size (default: "
+        "validation images of the dataset); with a detector's card instead of RUN that is measured anew",
+    )
     parser.add_argument(
         "--least-in-drops",
         type=fraction,
@@ -54,6 +67,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.models = arguments.models or Path()
     if arguments.looks_before is not None and (arguments.features or not arguments.source.is_dir()):
         raise UserError("a first look is made of a training's folder, and with its features: leave out --looks-before")
+    if arguments.coco is not None and (arguments.features or arguments.int8 or arguments.looks_before is not None):
+        raise UserError("--coco is for crystal detectors, which become neither first looks nor int8: leave it out")
     if arguments.features:
         _add_features(arguments)
     elif arguments.source.is_dir():
@@ -74,8 +89,9 @@ def _export_training(arguments: argparse.Namespace) -> None:
         raise UserError(
             f"{arguments.source} trained a {ROLES[record.role].title}; only classifiers become int8: leave out --int8"
         )
-    if arguments.least_in_drops is not None and record.role != CrystalCard.role:
-        raise UserError(f"{arguments.source} trained a {ROLES[record.role].title}: leave out --least-in-drops")
+    for option, value in (("--least-in-drops", arguments.least_in_drops), ("--coco", arguments.coco)):
+        if value is not None and record.role != CrystalCard.role:
+            raise UserError(f"{arguments.source} trained a {ROLES[record.role].title}: leave out {option}")
     if arguments.looks_before is not None and (record.role != ClassifierCard.role or arguments.int8):
         raise UserError(
             f"a first look is made of a classifier and in float32; {arguments.source} trained a "
@@ -84,12 +100,11 @@ def _export_training(arguments: argparse.Namespace) -> None:
     for each in (name, f"{name}-int8") if arguments.int8 else (name,):
         check_name(each, folder, replacing=arguments.replace)
     if arguments.looks_before is not None:
-        _tell(_made_first_look(arguments, name, folder))
-        return
-    card = export_run(arguments.source, name, folder, arguments.data)
-    if arguments.least_in_drops is not None:
-        found = in_role(read_model(card), CrystalCard).card
-        write_card(replace(found, least_in_drops=arguments.least_in_drops), folder)
+        card = _made_first_look(arguments, name, folder)
+    elif record.role == CrystalCard.role:
+        card = _made_detector(arguments, name, folder)
+    else:
+        card = export_run(arguments.source, name, folder, arguments.data)
     _tell(card)
     if arguments.int8:
         say("making an int8 version takes some minutes")
@@ -110,10 +125,56 @@ def _made_first_look(arguments: argparse.Namespace, name: str, folder: Path) -> 
     return write_model(first.onnx, first_look_card(first, classifier, data), folder)
 
 
+def _made_detector(arguments: argparse.Namespace, name: str, folder: Path) -> Path:
+    """Write a training's detector with how often it finds crystals of a size, where that can be told."""
+    from crystal_search.datasets.packed import open_dataset
+    from crystal_search.exporting.exported_runs import export_run, record_in
+    from crystal_search.exporting.found_shares import card_with_share
+    from crystal_search.exporting.marked_images import of_dataset, of_folder
+
+    marked = None if arguments.coco is None else of_folder(arguments.coco)
+    with TemporaryDirectory() as made:
+        model = in_role(read_model(export_run(arguments.source, name, Path(made), arguments.data)), CrystalCard)
+    model = replace(model, card=replace(model.card, least_in_drops=arguments.least_in_drops))
+    data = arguments.data or Path(record_in(arguments.source).data)
+    card = card_with_share(model, marked or of_dataset(open_dataset(data)))
+    if isinstance(card, str):
+        log.warning(
+            "the card does not say how often crystals of a size are found, and growth is told by those of %g or more, "
+            "each once: %s; mark or render more, then measure: crystal-search export %s --coco FOLDER --replace",
+            *(SURE_FROM, card, folder / f"{name}{CARD_SUFFIX}"),
+        )
+        card = model.card
+    return write_model(model.onnx, card, folder)
+
+
+def _measure_again(arguments: argparse.Namespace) -> None:
+    """Write a detector's card anew with how often it finds crystals of a size in a folder of images."""
+    from crystal_search.exporting.export import check_name
+    from crystal_search.exporting.found_shares import card_with_share
+    from crystal_search.exporting.marked_images import of_folder
+
+    model = in_role(read_model(arguments.source), CrystalCard)
+    if arguments.name or arguments.data or arguments.least_in_drops is not None:
+        raise UserError("with --coco a model's card is measured anew, and nothing else: leave out what else is said")
+    folder = arguments.models or arguments.source.parent
+    check_name(arguments.source.name.removesuffix(CARD_SUFFIX), folder, replacing=arguments.replace)
+    card = card_with_share(model, of_folder(arguments.coco))
+    if isinstance(card, str):
+        raise UserError(f"{card}; the card stays as it is: mark or render more, or name another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / card.file, model.onnx)
+    write_whole(folder / arguments.source.name, card_to_json(card))
+    _tell(folder / arguments.source.name)
+
+
 def _export_model(arguments: argparse.Namespace) -> None:
     from crystal_search.exporting.export import check_name
     from crystal_search.exporting.exported_runs import export_int8
 
+    if arguments.coco is not None:
+        _measure_again(arguments)
+        return
     if not arguments.int8:
         raise UserError(f"{arguments.source} is a model already; say --int8 for an int8 version of it, or --features")
     if arguments.data is None:

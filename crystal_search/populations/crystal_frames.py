@@ -11,20 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.archives.csv_rows import TableRow, read_rows
-from crystal_search.crystals.border_weights import border_weights
-from crystal_search.crystals.boxes import corners
+from crystal_search.crystals.border_weights import box_weights
 from crystal_search.direct.counted_crystals import why_unsearched
 from crystal_search.direct.crystal_files import SearchedFile
 from crystal_search.errors import UserError
 from crystal_search.formats.scale import PIXEL_UM
+from crystal_search.found_share import SURE_FROM
 
 BOX = ("centre_row_px", "centre_column_px", "long_px", "short_px", "angle_degrees")
 SURE = ("probability", "found_share")
 SIZE = ("image_height_px", "image_width_px")
 UNSEARCHED = ("error", "none_because")
 COLUMNS = {name: (name,) for name in ("path", "crystal", *SURE, *BOX, "um_per_px", *SIZE, *UNSEARCHED)}
-SURE_FROM = 0.6  #: probability of crystals by which growth is told: false ones shift places among the largest
-BORDER_PX = 2.0  #: a box that comes so near to the border may be that of a crystal that goes on behind it
 LARGEST_PX = 1e6  #: a number beyond is none of an image
 Time = TypeVar("Time", float, datetime)
 
@@ -44,13 +42,11 @@ class Frame:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """How many crystals each stands for, (N,), see `border_weights`; all once where the size is not known."""
+        """How many crystals each stands for, (N,), see `box_weights`; all once where the size is not known."""
         each = np.ones(len(self.boxes)) if self.stands_for is None else self.stands_for
         if self.height_px is None or self.width_px is None or not len(self.boxes):
             return each
-        points = corners(self.boxes)
-        size_px = self.height_px, self.width_px
-        return each * border_weights(points.min(axis=1), points.max(axis=1), size_px, BORDER_PX)
+        return each * box_weights(self.boxes, (self.height_px, self.width_px))
 
     def sure(self, least: float | None) -> "Frame":
         """Return the frame with those crystals alone that are so probable, or of whose size the share found is known.

@@ -18,16 +18,10 @@ from crystal_search.direct.named_images import inputs, once
 from crystal_search.errors import UserError
 from crystal_search.evaluation.tables import csv_of
 from crystal_search.files import write_whole
+from crystal_search.found_share import SURE_FROM
 from crystal_search.naming import Naming
 from crystal_search.plurals import counted
-from crystal_search.populations.crystal_frames import (
-    SURE_FROM,
-    Frame,
-    found_frames,
-    read_frames,
-    sure_frames,
-    sure_said,
-)
+from crystal_search.populations.crystal_frames import Frame, found_frames, read_frames, sure_frames, sure_said
 from crystal_search.populations.population import populations_of
 from crystal_search.populations.population_page import check_libraries, population_page, said
 from crystal_search.populations.population_tables import experiment, time_table, trend_table

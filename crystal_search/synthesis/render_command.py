@@ -211,7 +211,7 @@ def _write_growth(arguments: argparse.Namespace) -> str:
     settings = Settings(overlap=arguments.overlap, across_border=True, noise=not arguments.no_noise)
     crystals = write_experiment(arguments.out, what, settings, device=arguments.device, batch=arguments.batch)
     frames = len(what.hours) * what.frames
-    return f"{frames} frames with {crystals} crystals are in {arguments.out}, what is true in truth.csv\n"
+    return f"{frames} frames with {crystals} crystals are in {arguments.out}, what is true in course.csv\n"
 
 
 def _write_wells(arguments: argparse.Namespace) -> str:

@@ -248,7 +248,16 @@ def known_image(
     truths = {} if truths is None else truths
     if row.key not in truths:
         truths[row.key] = truth_of(dataset.objects(row) or (), (grey.shape[0], grey.shape[1]))
-    truth, drop = truths[row.key], _drop(dataset, row, stored, grey) if with_drop and row.knows_drop else None
+    return _known(grey, truths[row.key], _drop(dataset, row, stored, grey) if with_drop and row.knows_drop else None)
+
+
+def marked_image(stored: Grey, objects: Sequence[SeenObject], sight: Sight) -> KnownImage:
+    """Return an image of no dataset as a detector sees it, with its crystals."""
+    grey = sight.of(stored)
+    return _known(grey, truth_of(objects, (grey.shape[0], grey.shape[1])))
+
+
+def _known(grey: Grey, truth: Truth, drop: Grey | None = None) -> KnownImage:
     scale = grey.shape[1] / truth.marked[0].width_px if truth.marked else 1.0
     return KnownImage(grey, truth.crystals, truth.covered, truth.marked, scale, drop)
 

@@ -46,7 +46,7 @@ def test_an_experiment_is_rendered_with_its_truth(rendered: Path) -> None:
     images = [row["path"] for row in rows(rendered / "times.csv")]
     assert len(images) == 10
     assert all((rendered / image).is_file() for image in images)
-    truth = rows(rendered / "truth.csv")
+    truth = rows(rendered / "course.csv")
     assert [row["hours"] for row in truth] == ["0.0", "4.0", "6.0", "8.0", "10.0"]
     for name, falls in (("concentration", True), ("grown_px", False)):
         values = [float(row[name]) for row in truth]
@@ -75,7 +75,7 @@ def test_its_crystals_over_time_are_tables_and_a_page_that_needs_no_other(
     assert times[0]["long_um_median"] == ""
     by_measure = {row["measure"]: row for row in rows(trends)}
     assert float(by_measure["crystal area a frame"]["pearson"]) < -0.7
-    grown = [float(row["grown_px"]) for row in rows(rendered / "truth.csv")]
+    grown = [float(row["grown_px"]) for row in rows(rendered / "course.csv")]
     fastest, slowest = (2 * (after - before) / 2 for before, after in (grown[1:3], grown[3:5]))  # of 2 um a px, in 2 h
     growth = float(by_measure["growth of the same crystals"]["change_an_hour"])
     assert 0.8 * slowest < growth < 1.2 * fastest
@@ -179,7 +179,7 @@ def test_a_table_of_crystals_tells_the_growth_that_their_images_tell(rendered: P
         (["crystals.csv", "--times", "times.csv", "--detector", "x.json"], "leave it out for a CSV file"),
         (["crystals.csv", "--times", "times.csv", "--enlarge", "2"], "--enlarge is for one: leave it out"),
         (["no.csv"], "cannot read"),
-        (["truth.csv"], "has no column path"),
+        (["course.csv"], "has no column path"),
     ],
 )
 def test_what_tells_nothing_is_refused_and_nothing_is_written(

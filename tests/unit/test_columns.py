@@ -42,7 +42,7 @@ FILES: dict[str, Sequence[str]] = {
     "masks": mask_table.COLUMNS,
     "stacks": crystal_stacks.COLUMNS,
     "agreement": annotator_agreement.COLUMNS,
-    "growth": (*growth_writing.CRYSTAL_COLUMNS, *growth_writing.TRUTH_COLUMNS, "time", "concentration_unit"),
+    "growth": (*growth_writing.CRYSTAL_COLUMNS, *growth_writing.COURSE_COLUMNS, "time", "concentration_unit"),
     **{f"populations in {unit}": population_tables.time_columns(unit) for unit in ("px", "um")},
     "in cells": (*yield_tables.IMAGE_COLUMNS, *yield_tables.WELL_COLUMNS),
     "trends": (*population_tables.TREND_COLUMNS, *population_tables.CHANGE_COLUMNS),

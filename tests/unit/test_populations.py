@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, theilslopes
 
+from crystal_search.crystals.border_weights import BORDER_PX
 from crystal_search.found_share import FoundShare
 from crystal_search.populations import population
-from crystal_search.populations.crystal_frames import BORDER_PX, Frame, sure_frames
+from crystal_search.populations.crystal_frames import Frame, sure_frames
 from crystal_search.populations.draw_intervals import count_interval, drawn_interval
 from crystal_search.populations.frame_tests import FEWEST_CRYSTALS, kolmogorov_smirnov
 from crystal_search.populations.population import Population, populations_of, weighted_quantile

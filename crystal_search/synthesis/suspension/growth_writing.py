@@ -21,12 +21,13 @@ from crystal_search.synthesis.suspension.growth_law import GrowthLaw
 from crystal_search.synthesis.suspension.scene import Settings, Suspension, with_crystals
 from crystal_search.synthesis.suspension.suspension_writing import write_batch
 
-CRYSTALS_CSV, TIMES_CSV, CONCENTRATIONS_CSV, TRUTH_CSV = "crystals.csv", "times.csv", "concentrations.csv", "truth.csv"
+CRYSTALS_CSV, TIMES_CSV, CONCENTRATIONS_CSV = "crystals.csv", "times.csv", "concentrations.csv"
+COURSE_CSV = "course.csv"  #: not ``truth.csv``, which says of each image of a folder what it shows
 CRYSTAL_COLUMNS = (
     *("path", "crystal", "probability", "centre_row_px", "centre_column_px", "long_px", "short_px"),
     *("angle_degrees", "image_height_px", "image_width_px"),
 )
-TRUTH_COLUMNS = ("hours", "concentration", "crystals_expected", "grown_px")
+COURSE_COLUMNS = ("hours", "concentration", "crystals_expected", "grown_px")
 SHEET_COLUMNS, SHEET_IMAGES = 8, 96
 SAMPLES = 25  #: measurements of the concentration over an experiment
 
@@ -76,7 +77,7 @@ def write_experiment(folder: Path, what: Experiment, settings: Settings, *, devi
     write_whole(folder / CRYSTALS_CSV, csv_text(CRYSTAL_COLUMNS, rows))
     write_whole(folder / TIMES_CSV, csv_text(("path", "time"), times))
     write_whole(folder / CONCENTRATIONS_CSV, concentrations_text(what.law))
-    write_whole(folder / TRUTH_CSV, truth_text(what))
+    write_whole(folder / COURSE_CSV, course_text(what))
     written.finish()
     return len(written.annotations)
 
@@ -125,7 +126,7 @@ def concentrations_text(law: GrowthLaw) -> str:
     return csv_text(("time", "concentration", "concentration_unit"), rows)
 
 
-def truth_text(what: Experiment) -> str:
+def course_text(what: Experiment) -> str:
     """Return the table of what is true at each time."""
     rows: Sequence[dict[str, Cell]] = [
         {
@@ -136,4 +137,4 @@ def truth_text(what: Experiment) -> str:
         }
         for hour in what.hours
     ]
-    return csv_text(TRUTH_COLUMNS, rows)
+    return csv_text(COURSE_COLUMNS, rows)
