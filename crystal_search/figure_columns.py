@@ -46,7 +46,7 @@ FIGURE_COLUMNS: dict[str, tuple[Column, ...]] = {
         Column(
             "found_share",
             "share",
-            "how often crystals of this size in suspensions are found, as a share of how often the largest are, as the "
+            "how often crystals of this size are found, as a share of how often the largest are, as the "
             "detector's card says; empty: not known, or less probable or smaller than those of which it says it",
         ),
     ),
