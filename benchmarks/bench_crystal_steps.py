@@ -1,8 +1,8 @@
 """Where the time goes when crystals are found in suspensions: ``python -m benchmarks.bench_crystal_steps FOLDER``.
 
 FOLDER has pictures, as of ``render suspension``. One thread, processor time in milliseconds, by the shipped detector:
-the mean over the pictures of the median of several rounds. Nothing has to be known of a picture without crystals to
-tell what further looks cost: the network is asked about an empty one, too, in which it looks at no place again.
+the mean over the pictures of the median of several rounds. The network is asked about an empty picture, too, in which
+it looks at no place again: what it takes more of the others is for further looks.
 
 ``--against CHECKOUT`` asks another checkout of the program about the same pictures, in turns with this one, so that
 whatever else the machine does befalls both, and says whether it finds the same crystals.
