@@ -21,6 +21,7 @@ from crystal_search.in_cells.cell_yield import check_library, yield_of
 from crystal_search.in_cells.cells_of_images import CRYSTAL, LEAST_SHARE, CellsOfImage, is_crystal
 from crystal_search.in_cells.crystals_and_cells import Counting, check_called, counted, found_in, paired, read_drawn
 from crystal_search.in_cells.yield_tables import image_table, well_table, wells_of
+from crystal_search.plurals import counted as in_words
 from crystal_search.processes import processors
 from crystal_search.synthesis.rendered_folder import CELL
 
@@ -123,8 +124,8 @@ def _said(found: Sequence[CellsOfImage], where: Path) -> str:
     known = [each for each in found if not each.error]
     whole = yield_of(known)
     unknown = len(found) - len(known)
-    wrong = f"; {unknown} images could not be counted, and it says why" if unknown else ""
+    wrong = f"; {in_words(unknown, 'image')} could not be counted, and it says why" if unknown else ""
     return (
-        f"{100 * whole.share.value:.1f} % of {whole.cells} cells in {len(known)} images have crystals, "
-        f"{whole.a_cell.value:.2f} a cell; rows are in {where}{wrong}\n"
+        f"{100 * whole.share.value:.1f} % of cells have crystals, {whole.a_cell.value:.2f} a cell, corrected for the "
+        f"border: {in_words(whole.cells, 'cell')} in {in_words(len(known), 'image')}; rows are in {where}{wrong}\n"
     )

@@ -247,7 +247,8 @@ def test_tables_have_a_row_an_image_and_a_row_a_well(tmp_path: Path, capsys: pyt
     assert float(other["with_crystals_percent_high"]) > 50
     assert (other["crystal_area_percent_low"], other["interval_from"]) == ("", "cells")
     said = capsys.readouterr()
-    assert "11.1 % of 9 cells in 3 images have crystals, 0.11 a cell" in said.out
+    corrected = "11.1 % of cells have crystals, 0.11 a cell, corrected for the border"
+    assert said.out.startswith(f"{corrected}: 9 cells in 3 images")
     assert said.err == ""
 
 
