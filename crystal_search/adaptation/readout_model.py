@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from crystal_search.adaptation.adapting import Adapted
 from crystal_search.adaptation.gain import Gain
-from crystal_search.adaptation.labelled import Labelled
+from crystal_search.adaptation.labelled import NOT_CRYSTAL, Labelled
 from crystal_search.adaptation.readout_file import readout_from_json, readout_to_json
 from crystal_search.adaptation.rescoring import Rescoring
 from crystal_search.bootstrap import Interval
@@ -119,7 +119,7 @@ def _counts(labelled: Labelled, plate: str) -> tuple[int, ...]:
     """Return the labels of each group, then of what is only known to be no crystal; of one plate, or of all."""
     groups = zip(labelled.groups.tolist(), labelled.plates, strict=True)
     counts = Counter(group for group, of in groups if plate in ("", of))
-    return tuple(counts[group] for group in (*range(len(GROUPS)), -1))
+    return tuple(counts[group] for group in (*range(len(GROUPS)), NOT_CRYSTAL))
 
 
 def _bounds(interval: Interval) -> Bounds | None:

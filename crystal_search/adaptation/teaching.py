@@ -76,7 +76,7 @@ def next_to_label(
     """
     places = (inputs(seen) - scale.mean) / scale.divisors(NUMBERS_SHARE)  # (N, D + ANSWERS)
     logits = readout.logits(seen)[:, CRYSTAL]
-    worth = [SURE + (1 - SURE) * each for each in (likely(logits), doubt(logits))]  # by turns, (N,) each
+    worth = [SURE + (1 - SURE) * each for each in (likely(logits), unsureness(logits))]  # by turns, (N,) each
     _, plate_of = np.unique(np.array(plates, dtype=np.str_), return_inverse=True)
     on_plate = np.bincount(plate_of, has_label, minlength=int(plate_of.max(initial=0)) + 1)
     nearest = _nearest(places, places[has_label])
@@ -102,13 +102,13 @@ def likely(logits: Floats) -> Floats:
     return np.asarray(ranks**TOP)
 
 
-def doubt(logits: Floats) -> Floats:
+def unsureness(logits: Floats) -> Floats:
     """Return how unsure a score is, in [0, 1]: 1 in the middle of what it says of these images, 0 far from it.
 
     Few labels move where crystals begin more than how images are ordered, so that the middle is not a probability of
     one half but the logit that as many images exceed as the score expects crystals.
 
-    >>> doubt(np.array([-4.0, 0.0, 4.0])).round(2).tolist()
+    >>> unsureness(np.array([-4.0, 0.0, 4.0])).round(2).tolist()
     [0.07, 1.0, 0.07]
     """
     shares = sigmoid(logits)

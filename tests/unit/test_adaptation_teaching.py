@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from benchmarks import bench_teaching
 from crystal_search.adaptation.labelled import Labelled
 from crystal_search.adaptation.readout import ANSWERS, scale_of, shipped_readout
-from crystal_search.adaptation.teaching import asked_for, doubt, likely, next_to_label
+from crystal_search.adaptation.teaching import asked_for, likely, next_to_label, unsureness
 from tests.unit.adapted_drops import NUMBERS, an_imager
 
 
@@ -52,7 +52,7 @@ def test_of_drops_that_look_the_same_one_is_asked_for() -> None:
 
 @given(st.lists(st.floats(-20, 20), min_size=1, max_size=50))
 def test_worth_lies_between_nothing_and_one(logits: list[float]) -> None:
-    for worth in (doubt(np.array(logits)), likely(np.array(logits))):
+    for worth in (unsureness(np.array(logits)), likely(np.array(logits))):
         assert ((worth >= 0) & (worth <= 1)).all()
 
 

@@ -5,12 +5,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ RECENT = 600  #: images after these that are kept at most
 STANDING = 200  #: images in which a fault is noticed again while it lasts
 SHADE_STEPS = 40  #: of a stored number, for 1 of a logarithm
 NO_GROUP = -1
+Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +95,20 @@ def record_file(folder: Path, imager: str) -> Path:
 
 def read_records(folder: Path) -> list[ImagerRecord]:
     """Return what is known of each imager, by name; a file that this program did not write counts as none."""
-    found = (_record(path) for path in sorted(folder.glob("*.json")))
+    found = (kept_in(path, VERSION, _record_of) for path in sorted(folder.glob("*.json")))
     return [each for each in found if each is not None]
 
 
 def read_record(folder: Path, imager: str) -> ImagerRecord:
     """Return what is known of an imager, which may be nothing."""
-    return _record(record_file(folder, imager)) or ImagerRecord(name=imager)
+    return kept_in(record_file(folder, imager), VERSION, _record_of) or ImagerRecord(name=imager)
 
 
-def _record(path: Path) -> ImagerRecord | None:
+def kept_in(path: Path, version: int, record_of: Callable[[dict[str, Any]], Kept]) -> Kept | None:
+    """Return the record that a file holds; None where there is none, or one that this program did not write."""
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
-        return _record_of(plain) if plain.pop("version") == VERSION else None
+        return record_of(plain) if plain.pop("version") == version else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -9,7 +9,7 @@ from typing import Any
 from crystal_search.files import write_whole
 from crystal_search.server.imaging.imaging_database import ImagingDatabase
 from crystal_search.server.imaging.stored_images import StoredImage
-from crystal_search.server.services.imager_records import LEARNT, record_file
+from crystal_search.server.services.imager_records import LEARNT, kept_in, record_file
 
 VERSION = 1
 FOLDER = "strange"  #: in that of the sentinel
@@ -52,12 +52,12 @@ class StrangeRecord:
 
 def read_strange(folder: Path, imager: str) -> StrangeRecord:
     """Return what is known of an imager's images; a file that this program did not write counts as none."""
-    return _record(_file(folder, imager)) or StrangeRecord(name=imager)
+    return kept_in(_file(folder, imager), VERSION, _record_of) or StrangeRecord(name=imager)
 
 
 def read_all_strange(folder: Path) -> list[StrangeRecord]:
     """Return what is known of the images of each imager, by name."""
-    found = (_record(path) for path in sorted((folder / FOLDER).glob("*.json")))
+    found = (kept_in(path, VERSION, _record_of) for path in sorted((folder / FOLDER).glob("*.json")))
     return [each for each in found if each is not None]
 
 
@@ -89,14 +89,6 @@ def strangest_of_late(imaging: ImagingDatabase, record: StrangeRecord) -> list[t
 
 def _file(folder: Path, imager: str) -> Path:
     return record_file(folder / FOLDER, imager)
-
-
-def _record(path: Path) -> StrangeRecord | None:
-    try:
-        plain = json.loads(path.read_text(encoding="utf-8"))
-        return _record_of(plain) if plain.pop("version") == VERSION else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
-        return None
 
 
 def _record_of(plain: dict[str, Any]) -> StrangeRecord:
