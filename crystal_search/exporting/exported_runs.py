@@ -224,7 +224,7 @@ def export_int8(card_path: Path, name: str, folder: Path, data: Path) -> Path:
         model.card,
         name=name,
         training_data=f"{model.card.training_data}; int8 of {model.card.name} (sha256 {model.card.sha256[:12]}): "
-        f"{made.recipe.name}, ranges from {CALIBRATION_CHOPS} training chops of {examples.name}".removeprefix("; "),
+        f"{made.rounding.name}, ranges from {CALIBRATION_CHOPS} training chops of {examples.name}".removeprefix("; "),
         measured=(
             figure(where, f"{measure}, int8", made.accuracy, made.count),
             figure(where, f"{measure}, the float32 model", made.float_accuracy, made.count),

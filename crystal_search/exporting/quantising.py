@@ -1,7 +1,7 @@
 """From a float32 model file to one that computes with 8-bit integers, which counts only if it is as good.
 
 Activations have 8 bits and weights one scale for each channel, both fixed when the file is made: the same window
-gives the same numbers wherever it lies. In most recipes weights have 7 bits, since processors without VNNI
+gives the same numbers wherever it lies. In most roundings weights have 7 bits, since processors without VNNI
 instructions add two products of 8 by 8 bits in 16, which overflow; so every processor gives the same numbers.
 
 The chops that ranges are fixed and models judged by are those of a dataset, or of rendered wells.
@@ -45,7 +45,7 @@ CHOPS_AT_A_TIME = 5  #: all activations of so many are kept in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Rounding:
     """One way to make a file of integers."""
 
     name: str  #: in words, for the card
@@ -55,12 +55,12 @@ class Recipe:
 
 
 #: Tried in this order, from fast to careful; the first that loses little enough is taken.
-RECIPES = (
-    Recipe(name="weights of 7 bits"),
-    Recipe(name="weights of 7 bits, the last layer in float32", float_layers=(-1,)),
-    Recipe(name="weights of 7 bits, the first and the last layer in float32", float_layers=(0, -1)),
-    Recipe(name="weights of 8 bits without sign", weights="QUInt8", seven_bits=False),
-    Recipe(
+ROUNDINGS = (
+    Rounding(name="weights of 7 bits"),
+    Rounding(name="weights of 7 bits, the last layer in float32", float_layers=(-1,)),
+    Rounding(name="weights of 7 bits, the first and the last layer in float32", float_layers=(0, -1)),
+    Rounding(name="weights of 8 bits without sign", weights="QUInt8", seven_bits=False),
+    Rounding(
         name="weights of 8 bits without sign, the first and the last layer in float32",
         weights="QUInt8",
         seven_bits=False,
@@ -85,14 +85,14 @@ class Quantised:
     """A file of integers that is good enough, and how good."""
 
     onnx: bytes
-    recipe: Recipe
+    rounding: Rounding
     accuracy: float
     float_accuracy: float
     count: int  #: validation chops
 
 
-def quantised(model: Model[ClassifierCard], examples: Examples, recipes: Sequence[Recipe] = RECIPES) -> Quantised:
-    """Return `model` as integers by the first of `recipes` that loses at most `ALLOWED_LOSS` of accuracy.
+def quantised(model: Model[ClassifierCard], examples: Examples, roundings: Sequence[Rounding] = ROUNDINGS) -> Quantised:
+    """Return `model` as integers by the first of `roundings` that loses at most `ALLOWED_LOSS` of accuracy.
 
     Raises
     ------
@@ -102,13 +102,13 @@ def quantised(model: Model[ClassifierCard], examples: Examples, recipes: Sequenc
     reference, count = examples.accuracy(OnnxNetwork(model))
     views = examples.views(CALIBRATION_CHOPS, SEED)
     losses = []
-    for recipe in recipes:
-        data = by_recipe(model.onnx, views, recipe)
+    for rounding in roundings:
+        data = rounded_by(model.onnx, views, rounding)
         accuracy, _ = examples.accuracy(OnnxNetwork(Model(model.card, data)))
-        log.info("%s: accuracy %.4f, float32 %.4f, of %d", recipe.name, accuracy, reference, count)
+        log.info("%s: accuracy %.4f, float32 %.4f, of %d", rounding.name, accuracy, reference, count)
         if round(reference - accuracy, 9) <= ALLOWED_LOSS:  # 0.9 - 0.895 is a little more than 0.005
-            return Quantised(data, recipe, accuracy, reference, count)
-        losses.append(f"{recipe.name}: {100 * (reference - accuracy):.2f} points")
+            return Quantised(data, rounding, accuracy, reference, count)
+        losses.append(f"{rounding.name}: {100 * (reference - accuracy):.2f} points")
     raise ModelError(
         f"no int8 file is written: on {count} validation chops of {examples.name} each loses more than "
         f"{100 * ALLOWED_LOSS:g} points of float32's {reference:.2%} ({'; '.join(losses)}); "
@@ -117,7 +117,7 @@ def quantised(model: Model[ClassifierCard], examples: Examples, recipes: Sequenc
     )
 
 
-def by_recipe(data: bytes, views: NDArray[np.float32], recipe: Recipe) -> bytes:
+def rounded_by(data: bytes, views: NDArray[np.float32], rounding: Rounding) -> bytes:
     """Return the ONNX file `data` as integers, ranges fixed by `views` (N, channels, rows, columns)."""
     at_a_time = min(CHOPS_AT_A_TIME, len(views))
     views = views[: len(views) // at_a_time * at_a_time]  # the library takes whole portions only
@@ -135,11 +135,11 @@ def by_recipe(data: bytes, views: NDArray[np.float32], recipe: Recipe) -> bytes:
                 _reader(quantization.CalibrationDataReader, views, _input_name(prepared)),
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
-                reduce_range=recipe.seven_bits,
+                reduce_range=rounding.seven_bits,
                 activation_type=quantization.QuantType.QUInt8,
-                weight_type=quantization.QuantType[recipe.weights],
+                weight_type=quantization.QuantType[rounding.weights],
                 calibrate_method=quantization.CalibrationMethod.Percentile,
-                nodes_to_exclude=_left_as_they_are(prepared, recipe),
+                nodes_to_exclude=_left_as_they_are(prepared, rounding),
                 extra_options={"CalibPercentile": PERCENTILE, "CalibStridedMinMax": at_a_time},
             )
         return made.read_bytes()
@@ -166,10 +166,10 @@ def _input_name(path: Path) -> str:
     return name
 
 
-def _left_as_they_are(path: Path, recipe: Recipe) -> list[str]:
+def _left_as_they_are(path: Path, rounding: Rounding) -> list[str]:
     """Return the names of the layers that stay float32."""
     layers = [node.name for node in onnx.load(str(path)).graph.node if node.op_type in ("Conv", "Gemm")]
-    return [layers[index] for index in recipe.float_layers]
+    return [layers[index] for index in rounding.float_layers]
 
 
 def examples_in(folder: Path, card: ClassifierCard) -> Examples:

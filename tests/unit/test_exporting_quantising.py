@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crystal_search.chopper.tiling import grid_over
 from crystal_search.demo.truth import plate_folder
 from crystal_search.errors import ModelError
-from crystal_search.exporting.quantising import RECIPES, Examples, by_recipe, quantised
+from crystal_search.exporting.quantising import ROUNDINGS, Examples, quantised, rounded_by
 from crystal_search.geometry import Box
 from crystal_search.images import decode, normalised, resized, to_grey
 from crystal_search.inference import OnnxNetwork
@@ -46,8 +46,8 @@ def test_the_first_way_that_loses_little_enough_is_taken(
     model: Model[ClassifierCard], views: NDArray[np.float32]
 ) -> None:
     accuracies = iter([0.900, 0.894, 0.895])
-    made = quantised(model, saying(accuracies, views), RECIPES[:3])
-    assert (made.recipe, made.accuracy, made.float_accuracy, made.count) == (RECIPES[1], 0.895, 0.9, 400)
+    made = quantised(model, saying(accuracies, views), ROUNDINGS[:3])
+    assert (made.rounding, made.accuracy, made.float_accuracy, made.count) == (ROUNDINGS[1], 0.895, 0.9, 400)
     assert list(accuracies) == []  # all three were asked for
 
 
@@ -55,9 +55,9 @@ def test_if_all_lose_too_much_the_message_says_how_much_each(
     model: Model[ClassifierCard], views: NDArray[np.float32]
 ) -> None:
     with pytest.raises(ModelError) as refused:
-        quantised(model, saying(iter([0.9, 0.89, 0.85]), views), RECIPES[:2])
+        quantised(model, saying(iter([0.9, 0.89, 0.85]), views), ROUNDINGS[:2])
     text = str(refused.value)
-    assert f"{RECIPES[0].name}: 1.00 points; {RECIPES[1].name}: 5.00 points" in text
+    assert f"{ROUNDINGS[0].name}: 1.00 points; {ROUNDINGS[1].name}: 5.00 points" in text
     assert "no int8 file is written: on 400 validation chops of patterns" in text
 
 
@@ -65,11 +65,11 @@ def operators(data: bytes) -> Sequence[str]:
     return [node.op_type for node in onnx.load_from_string(data).graph.node]
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_every_recipe_gives_a_file_that_runs_and_answers_much_the_same(
-    model: Model[ClassifierCard], views: NDArray[np.float32], recipe: object
+@pytest.mark.parametrize("rounding", ROUNDINGS, ids=lambda rounding: rounding.name)
+def test_every_rounding_gives_a_file_that_runs_and_answers_much_the_same(
+    model: Model[ClassifierCard], views: NDArray[np.float32], rounding: object
 ) -> None:
-    data = by_recipe(model.onnx, views[:4], recipe)  # type: ignore[arg-type]
+    data = rounded_by(model.onnx, views[:4], rounding)  # type: ignore[arg-type]
     found, expected = (OnnxNetwork(each).logits(views) for each in (Model(model.card, data), model))
     assert found.shape == expected.shape
     assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95
@@ -80,16 +80,16 @@ def test_every_recipe_gives_a_file_that_runs_and_answers_much_the_same(
 def test_an_int8_file_is_a_third_as_large_and_the_same_each_time(
     model: Model[ClassifierCard], views: NDArray[np.float32]
 ) -> None:
-    data = by_recipe(model.onnx, views[:2], RECIPES[0])
+    data = rounded_by(model.onnx, views[:2], ROUNDINGS[0])
     assert len(data) < len(model.onnx) / 3
-    assert by_recipe(model.onnx, views[:2], RECIPES[0]) == data
+    assert rounded_by(model.onnx, views[:2], ROUNDINGS[0]) == data
 
 
 @pytest.mark.parametrize("offset", [0, 1, 7])
 def test_dense_and_windowed_scoring_agree_in_integers_too(
     model: Model[ClassifierCard], view: NDArray[np.float32], views: NDArray[np.float32], offset: int
 ) -> None:
-    network = OnnxNetwork(Model(model.card, by_recipe(model.onnx, views[:4], RECIPES[0])))
+    network = OnnxNetwork(Model(model.card, rounded_by(model.onnx, views[:4], ROUNDINGS[0])))
     grid = grid_over(
         Box(200 + offset, 250, 620, 811 - offset),
         image_height=view.shape[0],
@@ -106,5 +106,5 @@ def test_dense_and_windowed_scoring_agree_in_integers_too(
 def test_quantising_leaves_nothing_behind(
     model: Model[ClassifierCard], views: NDArray[np.float32], tmp_path: Path
 ) -> None:
-    by_recipe(model.onnx, views[:1], RECIPES[0])
+    rounded_by(model.onnx, views[:1], ROUNDINGS[0])
     assert list(tmp_path.iterdir()) == []

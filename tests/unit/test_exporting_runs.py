@@ -12,7 +12,7 @@ from crystal_search.class_schemes import SCHEMES
 from crystal_search.datasets.packed import open_dataset
 from crystal_search.errors import UserError
 from crystal_search.exporting.exported_runs import export_run
-from crystal_search.exporting.quantising import RECIPES, examples_in, quantised
+from crystal_search.exporting.quantising import ROUNDINGS, examples_in, quantised
 from crystal_search.inference import OnnxNetwork
 from crystal_search.main import main
 from crystal_search.model import default_models_folder, in_role, read_model
@@ -97,12 +97,12 @@ def test_a_drop_locator_s_training_becomes_a_model(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def one_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let int8 be tried in one way only, which is quicker."""
-    monkeypatch.setattr("crystal_search.exporting.exported_runs.quantised", partial(quantised, recipes=RECIPES[:1]))
+    monkeypatch.setattr("crystal_search.exporting.exported_runs.quantised", partial(quantised, roundings=ROUNDINGS[:1]))
 
 
-@pytest.mark.usefixtures("one_recipe")
+@pytest.mark.usefixtures("one_rounding")
 def test_int8_is_as_accurate_or_not_there(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +129,7 @@ def test_int8_is_as_accurate_or_not_there(
     assert original.training_data in card.training_data
 
 
-@pytest.mark.usefixtures("one_recipe")
+@pytest.mark.usefixtures("one_rounding")
 def test_a_training_and_its_int8_in_one_command(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crystal_search.exporting.quantising.ALLOWED_LOSS", 1.1)
     words = ["export", str(run), "--int8", "--models", str(tmp_path)]

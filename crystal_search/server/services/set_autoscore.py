@@ -36,7 +36,7 @@ class ScoresSet:
     waiting: tuple[str, ...] = ()  #: files that the imaging database could not take now, a sentence each
 
 
-class Archive:
+class ArchivedScores:
     """The archived scores, each work unit read once."""
 
     def __init__(self, home: Home) -> None:
@@ -107,7 +107,7 @@ def _and_then(home: Home, csv_name: str) -> str:
 
 
 def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
-    archive, refused = Archive(site.home), []
+    archive, refused = ArchivedScores(site.home), []
     told: list[tuple[int, AutoScore]] = []
     for row in read_csv(path):
         try:
@@ -132,7 +132,7 @@ def _set_file(site: Installation, path: Path) -> tuple[int, list[str]]:
 
 
 def _close_units(
-    site: Installation, path: Path, archive: Archive, names: Iterable[str], told: Collection[tuple[str, int]]
+    site: Installation, path: Path, archive: ArchivedScores, names: Iterable[str], told: Collection[tuple[str, int]]
 ) -> None:
     """Close the work units of a CSV file: done, or failed where a person left out a row.
 
