@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from crystal_search.arguments import count, enlargement
+from crystal_search.arguments import count, enlargement, length
 from crystal_search.images import WORKING_WIDTH_PX
 
 SHIPPED, NOTHING = Path("shipped"), Path("nothing")  #: beside the folder of a training, what trainings may begin with
@@ -67,10 +67,10 @@ def square_side(text: str) -> int:
     return found
 
 
-def decay(text: str) -> float:
-    """Return what is left of a mean after a step, from 0 up to below 1.
+def below_1(text: str) -> float:
+    """Return a share, from 0 up to below 1.
 
-    >>> decay("0.998")
+    >>> below_1("0.998")
     0.998
 
     Raises
@@ -116,10 +116,12 @@ class Request:
     validate_every: Annotated[int | None, Option("default: 100", LENGTH, "STEPS", count)] = 100
     checkpoint_minutes: Annotated[float, Option("default: 5, and after every validation", LENGTH, "MINUTES")] = 5.0
     schedule: Annotated[Literal["one-cycle", "steps"], Option("steps is the paper's way", MANNER)] = "one-cycle"
-    rate: Annotated[float | None, Option("one-cycle's peak, or the first of the steps (default 1e-2)", MANNER)] = None
+    rate: Annotated[
+        float | None, Option("one-cycle's peak, or the first of the steps (default 1e-2)", MANNER, reading=length)
+    ] = None
     ema: Annotated[
         float,
-        Option("keep a running mean of the weights, of which so much is left after a step", MANNER, "DECAY", decay),
+        Option("keep a running mean of the weights, of which so much is left after a step", MANNER, "DECAY", below_1),
     ] = 0.0
     batch_size: Annotated[int, Option(f"samples {TOGETHER}", MANNER, reading=count)] = 32
     seed: Annotated[int, Option("default: 0", MANNER)] = 0
@@ -141,7 +143,7 @@ class ChopRequest(Request):
     validate_every: Annotated[int | None, Option("default: after every epoch", LENGTH, "STEPS", count)] = None
     validation_chops: Annotated[int, Option("always the same (default: %(default)s)", LENGTH, reading=count)] = 2000
     balance: Annotated[Literal["none", "sqrt", "equal"], Option("of classes (default: sqrt)", MANNER)] = "sqrt"
-    label_smoothing: Annotated[float, Option("default: %(default)s", MANNER)] = 0.05
+    label_smoothing: Annotated[float, Option("default: %(default)s", MANNER, reading=below_1)] = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,7 @@ class ImageRequest(Request):
     validate_every: Annotated[int | None, Option("default: after every epoch", LENGTH, "STEPS", count)] = None
     validation_images: Annotated[int, Option("always the same (default: %(default)s)", LENGTH, reading=count)] = 2000
     balance: Annotated[Literal["none", "sqrt", "equal"], Option("of classes (default: equal)", MANNER)] = "equal"
-    label_smoothing: Annotated[float, Option("default: %(default)s", MANNER)] = 0.0
+    label_smoothing: Annotated[float, Option("default: %(default)s", MANNER, reading=below_1)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +211,7 @@ class CrystalRequest(Request):
         float,
         Option(
             "keep a running mean of the weights, of which so much is left after a step (default: %(default)s; 0: none)",
-            *(MANNER, "DECAY", decay),
+            *(MANNER, "DECAY", below_1),
         ),
     ] = 0.998
     steady: Annotated[

@@ -4,7 +4,8 @@ import argparse
 
 import pytest
 
-from crystal_search.training.requests import decay, phases_in, square_side
+from crystal_search.main import main
+from crystal_search.training.requests import below_1, phases_in, square_side
 
 
 @pytest.mark.parametrize("text", ["", "256", "256x", "256x0", "256xinf", "256x-1", "256x2,", "x2", "all"])
@@ -21,6 +22,19 @@ def test_a_side_that_networks_cannot_halve_is_refused(side: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["1", "-0.1", "nan"])
-def test_a_mean_that_never_fades_is_refused(text: str) -> None:
+def test_a_share_of_all_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=f"must be from 0 to below 1, got {text}"):
-        decay(text)
+        below_1(text)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [("--rate", "-1", "must be above 0"), ("--rate", "nan", "must be above 0"), ("--label-smoothing", "7", "below 1")],
+)
+def test_a_training_that_could_only_fail_is_not_begun(
+    option: str, value: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "chops", "--network", "squeezenet", "--data", "d", "--out", "o", option, value])
+    assert f"argument {option}: must be" in (said := capsys.readouterr().err)
+    assert f"{why}, got {value}" in said
