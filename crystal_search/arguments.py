@@ -1,7 +1,11 @@
 """Values of options that several commands read alike."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 def path_named(text: str) -> Path:
@@ -17,26 +21,52 @@ def path_named(text: str) -> Path:
     return Path(text)
 
 
-def fraction(text: str, *, or_0: bool = False) -> float:
-    """Return a number above 0, or from 0 on, and at most 1.
+def number_that(kind: Callable[[str], Number], text: str, holds: Callable[[Number], bool], expected: str) -> Number:
+    """Return the number that a text is, if `holds` says that it may be.
 
-    >>> fraction("0.85"), fraction("0", or_0=True)
-    (0.85, 0.0)
+    >>> number_that(int, "8", lambda value: value % 2 == 0, "an even number")
+    8
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
-        If it is none; argparse tells the user.
+    argparse.ArgumentTypeError
+        If it is no number or another one, with what was `expected`; argparse tells the user.
     """
-    value = float(text)
-    if not 0 <= value <= 1 or (value == 0 and not or_0):
-        raise argparse.ArgumentTypeError(f"must be {'from 0 to' if or_0 else 'above 0 and at most'} 1, got {text}")
+    try:
+        value = kind(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be {expected}, got {text}") from error
+    if not holds(value):
+        raise argparse.ArgumentTypeError(f"must be {expected}, got {text}")
     return value
 
 
+def fraction(text: str) -> float:
+    """Return a number above 0 and at most 1.
+
+    >>> fraction("0.85")
+    0.85
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    return number_that(float, text, lambda value: 0 < value <= 1, "above 0 and at most 1")
+
+
 def probability(text: str) -> float:
-    """Return a `fraction` that may be 0, which lets everything through."""
-    return fraction(text, or_0=True)
+    """Return a number from 0, which lets everything through, to 1.
+
+    >>> probability("0")
+    0.0
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    return within(text, 0, 1)
 
 
 def count(text: str) -> int:
@@ -44,13 +74,21 @@ def count(text: str) -> int:
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
+    argparse.ArgumentTypeError
         If it is none; argparse tells the user.
     """
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value
+    return number_that(int, text, lambda value: value >= 1, "a whole number, at least 1")
+
+
+def count_or_0(text: str) -> int:
+    """Return a whole number from 0.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    return number_that(int, text, lambda value: value >= 0, "a whole number, at least 0")
 
 
 def length(text: str) -> float:
@@ -61,13 +99,21 @@ def length(text: str) -> float:
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
+    argparse.ArgumentTypeError
         If it is none; argparse tells the user.
     """
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
-    return value
+    return number_that(float, text, lambda value: 0 < value < float("inf"), "above 0")
+
+
+def length_or_0(text: str) -> float:
+    """Return a finite number from 0.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none; argparse tells the user.
+    """
+    return number_that(float, text, lambda value: 0 <= value < float("inf"), "a number from 0")
 
 
 def enlargement(text: str) -> float:
@@ -78,12 +124,12 @@ def enlargement(text: str) -> float:
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
+    argparse.ArgumentTypeError
         If it is none; argparse tells the user.
     """
     from crystal_search.model_card import MOST_ENLARGED
 
-    return _number_within(text, 1.0, MOST_ENLARGED)
+    return within(text, 1.0, MOST_ENLARGED)
 
 
 def micrometres(text: str) -> float:
@@ -94,16 +140,23 @@ def micrometres(text: str) -> float:
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
+    argparse.ArgumentTypeError
         If it is none; argparse tells the user.
     """
     from crystal_search.formats.scale import PIXEL_UM
 
-    return _number_within(text, *PIXEL_UM, unit=" micrometres")
+    return within(text, *PIXEL_UM, unit=" micrometres")
 
 
-def _number_within(text: str, low: float, high: float, *, unit: str = "") -> float:
-    value = float(text)
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"must be from {low:g} to {high:g}{unit}, got {text}")
-    return value
+def within(text: str, low: float, high: float, *, unit: str = "") -> float:
+    """Return a number from `low` to `high`.
+
+    >>> within("20", 0.1, 3600, unit=" seconds")
+    20.0
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it is none, with the bounds and the `unit`; argparse tells the user.
+    """
+    return number_that(float, text, lambda value: low <= value <= high, f"from {low:g} to {high:g}{unit}")

@@ -21,6 +21,7 @@ import simplejpeg
 from PIL import Image as Pillow
 
 import crystal_search
+from crystal_search.arguments import number_that, within
 from crystal_search.direct.scored_files import models_in
 from crystal_search.errors import UserError
 from crystal_search.model import default_models_folder
@@ -215,22 +216,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--seconds", type=_seconds, default=20.0, help="how long to measure (default: %(default)g)")
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder of models (default: the package's own)")
-    parser.add_argument("--processes", type=_count, default=processors(), metavar="N", help="default: one a processor")
+    parser.add_argument(
+        "--processes", type=_processes, default=processors(), metavar="N", help="default: one a processor"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0.1 <= value <= 3600:
-        raise argparse.ArgumentTypeError(f"must be 0.1 to 3600 seconds, got {text}")
-    return value
+    return within(text, 0.1, 3600, unit=" seconds")
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 1024:
-        raise argparse.ArgumentTypeError(f"must be 1 to 1024 processes, got {text}")
-    return value
+def _processes(text: str) -> int:
+    return number_that(int, text, range(1, 1025).__contains__, "a whole number from 1 to 1024")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from crystal_search.arguments import count, enlargement, length
+from crystal_search.arguments import count, count_or_0, enlargement, length, length_or_0, number_that
 from crystal_search.images import WORKING_WIDTH_PX
 
 SHIPPED, NOTHING = Path("shipped"), Path("nothing")  #: beside the folder of a training, what trainings may begin with
@@ -40,14 +40,14 @@ def phases_in(text: str) -> tuple[Phase, ...]:
     """
     if text == "none":
         return ()
+    parts = [each.partition("x") for each in text.split(",")]
     try:
-        parts = (each.partition("x") for each in text.split(","))
-        found = tuple(Phase(square_side(side), float(epochs)) for side, _, epochs in parts)
+        are_numbers = all(int(side) and 0 < float(epochs) < float("inf") for side, _, epochs in parts)
     except ValueError:
-        found = ()
-    if not found or not all(0 < phase.epochs < float("inf") for phase in found):
+        are_numbers = False
+    if not are_numbers:
         raise argparse.ArgumentTypeError(f"must be 'none' or SIDExEPOCHS, as 256x2,384x1.5, got {text!r}")
-    return found
+    return tuple(Phase(square_side(side), float(epochs)) for side, _, epochs in parts)
 
 
 def square_side(text: str) -> int:
@@ -58,13 +58,11 @@ def square_side(text: str) -> int:
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
+    argparse.ArgumentTypeError
         If there is none; argparse tells the user.
     """
-    if (found := int(text)) not in SIDES_PX:
-        sides = f"a multiple of {SIDES_PX.step} from {SIDES_PX[0]} to {SIDES_PX[-1]}"
-        raise argparse.ArgumentTypeError(f"the side of images must be {sides} px, got {text}")
-    return found
+    sides = f"a multiple of {SIDES_PX.step} from {SIDES_PX[0]} to {SIDES_PX[-1]} px"
+    return number_that(int, text, SIDES_PX.__contains__, sides)
 
 
 def below_1(text: str) -> float:
@@ -75,12 +73,10 @@ def below_1(text: str) -> float:
 
     Raises
     ------
-    ValueError, argparse.ArgumentTypeError
+    argparse.ArgumentTypeError
         If it is none; argparse tells the user.
     """
-    if not 0 <= (found := float(text)) < 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to below 1, got {text}")
-    return found
+    return number_that(float, text, lambda value: 0 <= value < 1, "from 0 to below 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +107,16 @@ class Request:
     steps: Annotated[int | None, Option("batches", LENGTH)] = None
     hours: Annotated[float | None, Option("end when so much time is over; the rate follows the clock", LENGTH)] = None
     patience: Annotated[
-        int | None, Option("validations without a gain; default: 10 with one-cycle (0: never), 3 with steps", LENGTH)
+        int | None,
+        Option(
+            "validations without a gain; default: 10 with one-cycle (0: never), 3 with steps",
+            *(LENGTH, None, count_or_0),
+        ),
     ] = None
     validate_every: Annotated[int | None, Option("default: 100", LENGTH, "STEPS", count)] = 100
-    checkpoint_minutes: Annotated[float, Option("default: 5, and after every validation", LENGTH, "MINUTES")] = 5.0
+    checkpoint_minutes: Annotated[
+        float, Option("default: 5, and after every validation", LENGTH, "MINUTES", length_or_0)
+    ] = 5.0
     schedule: Annotated[Literal["one-cycle", "steps"], Option("steps is the paper's way", MANNER)] = "one-cycle"
     rate: Annotated[
         float | None, Option("one-cycle's peak, or the first of the steps (default 1e-2)", MANNER, reading=length)
@@ -129,9 +131,10 @@ class Request:
     precision: Annotated[Literal["auto", "float32", "bf16", "fp16"], Option("default: bf16 where native", PLACE)] = (
         "auto"
     )
-    workers: Annotated[int | None, Option("processes that make batches; default: 0, beside a GPU up to 16", PLACE)] = (
-        None
-    )
+    workers: Annotated[
+        int | None,
+        Option("processes that make batches; default: 0, beside a GPU up to 16", PLACE, reading=count_or_0),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +154,9 @@ class CellRequest(Request):
     """A classifier is to learn every cell of wells whose outcomes are known place by place."""
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "squeezenet"
-    patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
+    patience: Annotated[
+        int | None, Option("validations without a gain (default: 0: never)", LENGTH, reading=count_or_0)
+    ] = 0
     batch_size: Annotated[int, Option(f"crops {TOGETHER}", MANNER, reading=count)] = 12
     width_px: Annotated[int, Option("of the images it is for (default: %(default)s)", metavar="PX")] = WORKING_WIDTH_PX
     keep_lowest: Annotated[
@@ -191,7 +196,9 @@ class ImageRequest(Request):
         tuple[Phase, ...],
         Option("sides before that, each with its epochs, or none (default: 256x3,384x2)", MANNER, "LIST", phases_in),
     ] = (Phase(256, 3), Phase(384, 2))
-    head_epochs: Annotated[float, Option("in which the head learns alone (default: %(default)s)", MANNER)] = 1.0
+    head_epochs: Annotated[
+        float, Option("in which the head learns alone (default: %(default)s)", MANNER, reading=length_or_0)
+    ] = 1.0
     normalisation: Annotated[
         Literal["rgb-1", "local-contrast-1"], Option("colours, or grey against its surroundings (default: rgb-1)")
     ] = "rgb-1"
@@ -206,7 +213,9 @@ class CrystalRequest(Request):
     """A detector is to learn crystals one by one."""
 
     network: Annotated[str, Option("default: %(default)s", metavar="NAME")] = "dense-crystals"
-    patience: Annotated[int | None, Option("validations without a gain (default: 0: never)", LENGTH)] = 0
+    patience: Annotated[
+        int | None, Option("validations without a gain (default: 0: never)", LENGTH, reading=count_or_0)
+    ] = 0
     ema: Annotated[
         float,
         Option(

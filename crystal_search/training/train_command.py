@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from crystal_search.arguments import count
 from crystal_search.datasets.packed import ABOUT, open_dataset
 from crystal_search.training.requests import add_options, asked
 from crystal_search.training.task_kinds import TASKS
@@ -13,13 +14,13 @@ from crystal_search.training.task_kinds import TASKS
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Give `parser` the commands of this module."""
-    parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
+    parser.add_argument("--threads", type=count, default=1, help="processor threads of torch (default: 1)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, kind in TASKS.items():
         task = commands.add_parser(name, help=kind.purpose, description=kind.purpose, allow_abbrev=False)
         task.set_defaults(task=name)
         task.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help="log what is done")
-        task.add_argument("--threads", type=int, default=argparse.SUPPRESS, help="processor threads (default: 1)")
+        task.add_argument("--threads", type=count, default=argparse.SUPPRESS, help="processor threads (default: 1)")
         add_options(task, kind.request)
 
 

@@ -107,8 +107,18 @@ def test_a_folder_without_models_is_a_message(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    "words", [["--seconds", "0"], ["--processes", "0"], ["--seconds", "nan"], ["--processes", "x"]]
+    ("option", "value", "expected"),
+    [
+        ("--seconds", "0", "from 0.1 to 3600 seconds"),
+        ("--seconds", "nan", "from 0.1 to 3600 seconds"),
+        ("--seconds", "x", "from 0.1 to 3600 seconds"),
+        ("--processes", "0", "a whole number from 1 to 1024"),
+        ("--processes", "x", "a whole number from 1 to 1024"),
+    ],
 )
-def test_impossible_numbers_are_refused(words: list[str]) -> None:
+def test_impossible_numbers_are_refused_with_what_is_possible(
+    option: str, value: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit):
-        main(["benchmark", *words])
+        main(["benchmark", option, value])
+    assert f"argument {option}: must be {expected}, got {value}" in capsys.readouterr().err

@@ -21,7 +21,7 @@ def test_a_side_that_networks_cannot_halve_is_refused(side: str) -> None:
             read(side)
 
 
-@pytest.mark.parametrize("text", ["1", "-0.1", "nan"])
+@pytest.mark.parametrize("text", ["1", "-0.1", "nan", "x"])
 def test_a_share_of_all_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=f"must be from 0 to below 1, got {text}"):
         below_1(text)
@@ -29,7 +29,15 @@ def test_a_share_of_all_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value", "why"),
-    [("--rate", "-1", "must be above 0"), ("--rate", "nan", "must be above 0"), ("--label-smoothing", "7", "below 1")],
+    [
+        ("--rate", "-1", "must be above 0"),
+        ("--rate", "nan", "must be above 0"),
+        ("--label-smoothing", "7", "below 1"),
+        ("--workers", "-3", "at least 0"),
+        ("--patience", "-1", "at least 0"),
+        ("--checkpoint-minutes", "-5", "a number from 0"),
+        ("--threads", "0", "at least 1"),
+    ],
 )
 def test_a_training_that_could_only_fail_is_not_begun(
     option: str, value: str, why: str, capsys: pytest.CaptureFixture[str]
