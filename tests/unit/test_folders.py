@@ -19,7 +19,7 @@ from crystal_search.server.folders import advance, discard, empty_trash, unit_fi
 from crystal_search.server.home import Home
 from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.locks import FileLock, only_service
-from crystal_search.server.services.watch import ViewerProcess
+from crystal_search.server.services.watch import kept_viewer
 from tests.service_site import PATIENCE_S, site_at
 
 
@@ -170,7 +170,7 @@ def test_no_code_runs_from_the_current_folder(tmp_path: Path, monkeypatch: pytes
     for name in ("argparse", "ctypes", "numpy", "crystal_search"):
         (tmp_path / f"{name}.py").write_text("import pathlib; pathlib.Path('owned').touch()")
     monkeypatch.chdir(tmp_path)
-    viewer = ViewerProcess(site_at(tmp_path / "site"), 0)._command
+    viewer = kept_viewer(site_at(tmp_path / "site"), 0)._command
     for command in (CLIENT, viewer):
         subprocess.run(leashed([*command, "--help"]), check=True, capture_output=True)
     assert not (tmp_path / "owned").exists()

@@ -16,7 +16,7 @@ from crystal_search.server.home import Home
 from crystal_search.server.imaging.sql_imaging import open_imaging
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_messenger
-from crystal_search.server.services.watch import MessageRuns
+from crystal_search.server.services.watch import kept_messages
 from crystal_search.server.settings import Settings
 from crystal_search.viewer.app import viewer_app
 from crystal_search.viewer.message_settings import read_message_settings
@@ -164,7 +164,8 @@ def test_one_process_sends_at_a_time(home: Home) -> None:
 def test_watch_sends_by_a_process_of_its_own(home: Home) -> None:
     with closing(open_imaging(Settings().url(home))) as imaging:
         site = Installation(home=home, settings=Settings(), imaging=imaging)
-        runs = MessageRuns(site)
+        runs = kept_messages(site)
+        assert runs is not None
         runs.look_after()
         deadline = time.monotonic() + 60
         while not home.messages.exists():
@@ -188,10 +189,11 @@ class PlayedRun:
 
 def test_watch_sends_again_after_trouble_that_a_person_mended(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     now_s = [1000.0]
-    monkeypatch.setattr("crystal_search.server.services.watch.time", SimpleNamespace(monotonic=lambda: now_s[0]))
-    monkeypatch.setattr("crystal_search.server.services.watch.subprocess.Popen", PlayedRun)
+    monkeypatch.setattr("crystal_search.server.services.kept_process.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    monkeypatch.setattr("crystal_search.server.services.kept_process.subprocess.Popen", PlayedRun)
     monkeypatch.setattr(PlayedRun, "begun", 0)
-    runs = MessageRuns(Installation(home=home, settings=Settings(), imaging=MemoryImaging()))
+    runs = kept_messages(Installation(home=home, settings=Settings(), imaging=MemoryImaging()))
+    assert runs is not None
     begun = []
     for _ in range(5):
         runs.look_after()
@@ -202,7 +204,4 @@ def test_watch_sends_again_after_trouble_that_a_person_mended(home: Home, monkey
 
 def test_watch_sends_nothing_where_the_settings_say_nothing(tmp_path: Path) -> None:
     home = Home(tmp_path / "home").made()
-    runs = MessageRuns(Installation(home=home, settings=Settings(), imaging=MemoryImaging()))
-    runs.look_after()
-    runs.close()
-    assert not home.messages.exists()
+    assert kept_messages(Installation(home=home, settings=Settings(), imaging=MemoryImaging())) is None

@@ -23,7 +23,7 @@ from crystal_search.server.services import cycle as cycling
 from crystal_search.server.services import watch as watching
 from crystal_search.server.services.create_work import create_work
 from crystal_search.server.services.cycle import cycle
-from crystal_search.server.services.watch import Backlog, Complaints, Inbox, ViewerProcess, watch
+from crystal_search.server.services.watch import Backlog, Complaints, Inbox, kept_viewer, watch
 from tests.service_site import (
     PATIENCE_S,
     PICTURE,
@@ -74,7 +74,7 @@ def test_troubles_are_said_once_and_do_not_end_the_service(tmp_path: Path, caplo
         raise next(looks, KeyboardInterrupt())
 
     with pytest.raises(KeyboardInterrupt):
-        watch(site, engine, look, None)
+        watch(site, engine, look, {})
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert told == ["import: the folder is away", "score: no client can work", "import: disk"]
     assert len(unit_files(site.home.queue)) == 2
@@ -117,7 +117,7 @@ def test_a_fault_of_ours_is_said_with_its_place_and_ends_nothing(
         raise next(looks, KeyboardInterrupt())
 
     with pytest.raises(KeyboardInterrupt):
-        watch(site, engine, look, None)
+        watch(site, engine, look, {})
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert [text.partition(":")[0] for text in told] == ["import", "score"]
     assert all("Traceback" in text and "test_watch.py" in text for text in told)
@@ -127,7 +127,7 @@ def test_fresh_images_come_first_and_the_queue_stays_short(tmp_path: Path) -> No
     site = with_settings(site_at(tmp_path, images=40), images_per_unit=2)
     engine = ObedientEngine()
     with pytest.raises(KeyboardInterrupt):
-        watch(site, engine, nothing_new, None)
+        watch(site, engine, nothing_new, {})
     assert len(engine.submitted) == 6
     assert engine.submitted == unit_files(site.home.queue)[::-1]
 
@@ -177,7 +177,7 @@ def test_what_is_no_work_unit_is_named_once_and_makes_no_haste(
 
     began = time.monotonic()
     with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
-        watch(site, engine, look, None)
+        watch(site, engine, look, {})
     assert time.monotonic() - began >= 3 * watching.LOOK_EVERY_S
     told = [record.getMessage() for record in caplog.records if "is no work unit" in record.getMessage()]
     assert sorted(each.partition(": ")[2].partition(" is no")[0] for each in told) == sorted(
@@ -201,7 +201,7 @@ def test_images_that_come_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return inbox.look()
 
     with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
-        watch(site, engine, look, None)
+        watch(site, engine, look, {})
     assert [len(found) for found in auto_scores(site).values()] == [1, 1]
 
 
@@ -221,7 +221,7 @@ def test_images_that_were_scored_by_the_same_models_before_others_are_not_told_t
         return nothing_new()
 
     with engine_of(site) as engine, pytest.raises(KeyboardInterrupt):
-        watch(site, engine, look, None)
+        watch(site, engine, look, {})
     assert capsys.readouterr().out.endswith(" scored 1 of 1\n")
     assert [len(found) for found in auto_scores(site).values()] == [2, 1]
 
@@ -306,7 +306,7 @@ def test_a_complaint_that_comes_back_is_said_again(caplog: pytest.LogCaptureFixt
 def starts_of_viewer(site: Installation, port: int, monkeypatch: pytest.MonkeyPatch) -> int:
     """Return how often a viewer that cannot listen is started."""
     monkeypatch.setattr(watching, "VIEWER_REST_S", 0.0)
-    viewer, starts = ViewerProcess(site, port), set()
+    viewer, starts = kept_viewer(site, port), set()
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         viewer.look_after()
@@ -344,4 +344,4 @@ def test_an_interrupt_that_was_lost_ends_the_service_all_the_same(tmp_path: Path
         return nothing_new()
 
     with terminated_as_interrupt() as ending, pytest.raises(KeyboardInterrupt):
-        watch(site_at(tmp_path), IdleEngine(), look, None, check=ending.check)
+        watch(site_at(tmp_path), IdleEngine(), look, {}, check=ending.check)

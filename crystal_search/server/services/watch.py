@@ -6,19 +6,16 @@ this process: killed at any moment, it goes on where it was when it is started a
 
 import argparse
 import logging
-import subprocess
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from crystal_search.errors import CrystalSearchError, DatabaseError, EngineError
-from crystal_search.exit_codes import USAGE
 from crystal_search.files import write_whole
 from crystal_search.naming import Naming
 from crystal_search.server.engines.engine import Engine
-from crystal_search.server.engines.leash import GRACE_S, PYTHON, end, leashed
 from crystal_search.server.facility.facility_settings import read_facility_settings
 from crystal_search.server.home import Home
 from crystal_search.server.importing.import_command import (
@@ -35,6 +32,7 @@ from crystal_search.server.interrupts import terminated_as_interrupt
 from crystal_search.server.services.create_work import EVERYTHING, Order
 from crystal_search.server.services.cycle import cycle, is_finished, keep_going
 from crystal_search.server.services.facility_rounds import FacilityRounds
+from crystal_search.server.services.kept_process import KeptProcess
 from crystal_search.server.services.look_after_imagers import Rounds
 from crystal_search.server.services.postponing import number_of
 from crystal_search.server.services.readout_offers import OfferRounds
@@ -133,61 +131,30 @@ class Inbox:
         return found
 
 
-class ViewerProcess:
-    """The viewer as a process of its own, started again when it dies."""
-
-    def __init__(self, site: Installation, port: int) -> None:
-        words = ["view", "--home", str(site.home.path), "--port", str(port)]
-        self._command = [*PYTHON, "-m", "crystal_search.main", *words]
-        self._process: subprocess.Popen[bytes] | None = None
-        self._started = -VIEWER_REST_S
-
-    def look_after(self) -> None:
-        """Start the viewer if it does not run, unless it cannot be started at all."""
-        code = self._process.poll() if self._process else 1
-        if code is None or code == USAGE or time.monotonic() - self._started < VIEWER_REST_S:
-            return
-        self._started = time.monotonic()
-        self._process = subprocess.Popen(leashed(self._command), stdin=subprocess.DEVNULL, start_new_session=True)
-
-    def close(self) -> None:
-        """Stop the viewer."""
-        if self._process:
-            self._process.terminate()
-            end(self._process, GRACE_S)
+def kept_viewer(site: Installation, port: int) -> KeptProcess:
+    """Return the viewer, which is started again when it dies, but not when it cannot be started at all."""
+    words = ["view", "--home", str(site.home.path), "--port", str(port)]
+    return KeptProcess(words, rest_s=VIEWER_REST_S, rest_after_usage_s=float("inf"))
 
 
-class MessageRuns:
-    """Sends messages now and then, by a process that ends by itself; only where the settings say how."""
+def kept_messages(site: Installation) -> KeptProcess | None:
+    """Return what sends messages now and then; None where the settings do not say how.
 
-    def __init__(self, site: Installation) -> None:
-        self._command = [*PYTHON, "-m", "crystal_search.main", "messages", "send", "--home", str(site.home.path)]
-        self._is_wanted = MESSAGES in read_toml(site.home.settings, "key", None)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._began = -MESSAGES_EVERY_S
-
-    def look_after(self) -> None:
-        """Begin a run when it is time for one and the last has ended; later where that could not be begun."""
-        code = self._process.poll() if self._process else 0
-        wait_s = MESSAGES_REST_S if code == USAGE else MESSAGES_EVERY_S
-        if not self._is_wanted or code is None or time.monotonic() < self._began + wait_s:
-            return
-        self._began = time.monotonic()
-        self._process = subprocess.Popen(leashed(self._command), stdin=subprocess.DEVNULL, start_new_session=True)
-
-    def close(self) -> None:
-        """Stop the run that was begun; what it did not send goes with the next."""
-        if self._process:
-            end(self._process, GRACE_S)
+    What a run did not send when it was stopped goes with the next.
+    """
+    if MESSAGES not in read_toml(site.home.settings, "key", None):
+        return None
+    words = ["messages", "send", "--home", str(site.home.path)]
+    rests = {"rest_s": MESSAGES_EVERY_S, "rest_after_usage_s": MESSAGES_REST_S}
+    return KeptProcess(words, **rests, ends_by_itself=True)
 
 
 def watch(
     site: Installation,
     engine: Engine,
     look: Callable[[], ImportReport],
-    viewer: ViewerProcess | None,
+    beside: Mapping[str, KeptProcess],
     *,
-    messages: MessageRuns | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> None:
     """Import, score and publish for good; end with KeyboardInterrupt, which `check` raises when it is time."""
@@ -195,11 +162,10 @@ def watch(
     one_pass = _scoring(site, engine, complaints)
     rounds, offered = Rounds(site), OfferRounds(site)
     facility = FacilityRounds(site, read_facility_settings(site.home.settings))
-    beside = [(name, process) for name, process in (("viewer", viewer), ("messages", messages)) if process]
     while True:
         check()
         began = time.monotonic()
-        for name, process in beside:
+        for name, process in beside.items():
             complaints.about(name, _trouble(process.look_after))
         complaints.about("import", _trouble(look))
         complaints.about("facility", facility.look())
@@ -261,6 +227,12 @@ def noted(home: Home, trouble: str) -> str:
     return trouble
 
 
+def _beside(site: Installation, port: int | None) -> dict[str, KeptProcess]:
+    """Return what runs beside the service; the viewer only on a `port`."""
+    kept = {"viewer": None if port is None else kept_viewer(site, port), "messages": kept_messages(site)}
+    return {name: process for name, process in kept.items() if process}
+
+
 def _begun(inbox: Inbox) -> None:
     """Import what lies there; a database or a share that is away for a moment is no reason not to begin."""
     try:
@@ -313,14 +285,13 @@ def run(arguments: argparse.Namespace) -> None:
         naming = agreed(site, arguments.folder, naming_of(arguments), yes=arguments.yes)
         inbox = Inbox(site, arguments.folder, naming)
         with site.started_engine() as engine:
-            viewer, messages = None if arguments.no_view else ViewerProcess(site, arguments.port), MessageRuns(site)
+            beside = _beside(site, None if arguments.no_view else arguments.port)
             say(f"watching {arguments.folder}; Ctrl-C ends")
             try:
                 _begun(inbox)
-                watch(site, engine, inbox.look, viewer, messages=messages, check=ending.check)
+                watch(site, engine, inbox.look, beside, check=ending.check)
             except KeyboardInterrupt:
                 say("stopped; what is not done yet goes on with the next start")
             finally:
-                messages.close()
-                if viewer:
-                    viewer.close()
+                for process in reversed(beside.values()):
+                    process.close()
