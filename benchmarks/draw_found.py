@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
+from crystal_search.direct.as_installed import as_installed
 from crystal_search.direct.crystal_files import Search, in_drops, searched
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
@@ -39,7 +40,7 @@ def main() -> None:
     asked = parser.parse_args()
     model = named_model(asked.detector, CrystalCard)
     search = Search(network=OnnxNetwork(model), picture=True)
-    search = in_drops(search) if asked.in_drops else search
+    search = in_drops(search, as_installed()) if asked.in_drops else search
     found = [searched(path, search) for path in asked.images]
     stream = io.BytesIO()
     side_by_side([Pillow.open(io.BytesIO(each.picture)) for each in found]).save(stream, "JPEG", quality=QUALITY)

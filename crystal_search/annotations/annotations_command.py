@@ -185,13 +185,15 @@ def _from_scores(arguments: argparse.Namespace) -> None:
 
 def _scores(arguments: argparse.Namespace) -> "Iterator[tuple[Path, ImageScore | str]]":
     from crystal_search.annotations.best_chops import in_ledger, scored_now
-    from crystal_search.direct.scored_files import Job, to_use
+    from crystal_search.direct.as_installed import as_installed
+    from crystal_search.direct.scored_files import Job
     from crystal_search.server.installation import opened
     from crystal_search.work_unit import Parameters
 
     if arguments.sources:
-        models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
-        job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
+        installed = as_installed(arguments.home, models=arguments.models)
+        parameters = Parameters(threshold=arguments.threshold or installed.settings.threshold)
+        job = Job(models=installed.models, parameters=parameters, overlays=None)
         yield from scored_now(arguments.sources, job, arguments.workers)
     elif arguments.home:
         with opened(arguments.home, create=False) as site:

@@ -4,13 +4,12 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from tqdm import tqdm
 
 from crystal_search.arguments import enlargement
+from crystal_search.direct.as_installed import Installed
 from crystal_search.direct.crystal_files import SearchedFile
-from crystal_search.direct.scored_files import detector_called
 from crystal_search.images import Sight
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model_card import CrystalCard
@@ -26,7 +25,7 @@ def add_enlarge(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def asked_detector(arguments: argparse.Namespace, home: Path | None = None) -> Network[CrystalCard]:
+def asked_detector(arguments: argparse.Namespace, installed: Installed) -> Network[CrystalCard]:
     """Return the detector that ``--detector`` names, else the usual one; it sees as ``--enlarge`` says.
 
     Which share of crystals it finds is known of images as its card has them seen alone.
@@ -34,11 +33,11 @@ def asked_detector(arguments: argparse.Namespace, home: Path | None = None) -> N
     Raises
     ------
     UserError
-        If `home` is no installation, or none there has such a name.
+        If none has such a name.
     ModelError
         If the model cannot be used.
     """
-    model = detector_called(arguments.detector, home)
+    model = installed.detector(arguments.detector)
     if arguments.enlarge not in (None, model.card.enlarged):
         model = replace(model, card=replace(model.card, enlarged=arguments.enlarge, found_share=None))
     return OnnxNetwork(model, threads=arguments.threads)

@@ -22,7 +22,7 @@ from PIL import Image as Pillow
 
 import crystal_search
 from crystal_search.arguments import number_that, within
-from crystal_search.direct.scored_files import models_in
+from crystal_search.direct.as_installed import models_in
 from crystal_search.errors import UserError
 from crystal_search.model import default_models_folder
 from crystal_search.processes import pool_of, processors

@@ -16,10 +16,11 @@ from crystal_search.crystals.dispensing import Dispense, DispensingUm, where_to_
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.crystals.targets import Target, targets_of
 from crystal_search.direct.aiming import ShootingUm
+from crystal_search.direct.as_installed import Installed
 from crystal_search.direct.counted_crystals import counted_anywhere, counted_in_drop, why_unsearched
 from crystal_search.direct.crystal_pictures import drawn
 from crystal_search.direct.file_scales import FileScale, FileScales
-from crystal_search.direct.scored_files import content_in, least_for_crystals, to_use
+from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
 from crystal_search.images import DecodedImage, decode, to_grey
@@ -112,27 +113,22 @@ class Search:
         return max(each.card.working_width_px for each in (self.network, self.drop, self.classifier) if each)
 
 
-def in_drops(
-    search: Search, *, home: Path | None = None, threads: int = 1, crystals_from: float | None = None
-) -> Search:
+def in_drops(search: Search, installed: Installed, *, threads: int = 1, crystals_from: float | None = None) -> Search:
     """Return a search that counts crystals as clients do: in drops, where a classifier sees some.
 
-    Drop locator and classifier are those in use at `home`, and so is what is not said, else those that come with the
-    program.
+    Drop locator and classifier, and what is not said, are as installed.
 
     Raises
     ------
-    UserError
-        If `home` is no installation, or its settings cannot be used.
     ModelError
         If one of the models cannot be used.
     """
-    card, (folder, _) = search.network.card, to_use(None, home, None)
+    card, folder = search.network.card, installed.models
     return replace(
         search,
         drop=OnnxNetwork(default_model(DropCard, folder), threads=threads),
         classifier=OnnxNetwork(default_model(ClassifierCard, folder), threads=threads),
-        crystals_from=least_for_crystals(home, crystals_from),
+        crystals_from=installed.settings.crystals_from if crystals_from is None else crystals_from,
         least_probability=card.counts_in_drops if search.least_probability is None else search.least_probability,
     )
 

@@ -14,6 +14,7 @@ from crystal_search.columns import csv_text
 from crystal_search.crystals.dispensing import DROPLET_UM, DispensingUm, distances
 from crystal_search.direct import crystal_stacks
 from crystal_search.direct.aiming import ShootingUm
+from crystal_search.direct.as_installed import Installed, as_installed
 from crystal_search.direct.asked_detector import add_enlarge, asked_detector, told_of_sight
 from crystal_search.direct.counted_crystals import NO_DROP
 from crystal_search.direct.crystal_files import COLUMNS, Search, SearchedFile, coco_text, in_drops, rows_of, searched
@@ -120,7 +121,7 @@ def run(arguments: argparse.Namespace) -> None:
     ImageError
         If not one image could be read. What is asked for is written all the same, and says why.
     """
-    search = _search(arguments)
+    search = _search(arguments, as_installed(arguments.home))
     paths = once(inputs(arguments.images))
     aims = (arguments.targets, arguments.dispense, *places_of(arguments).values())
     check_places((arguments.csv, arguments.coco, *aims), but=paths)
@@ -161,9 +162,9 @@ def _check(found: Sequence[SearchedFile], arguments: argparse.Namespace, *, need
         sys.stderr.write(f"warning: the scale is not known of {some}: {SAY_SCALE}\n")
 
 
-def _search(arguments: argparse.Namespace) -> Search:
+def _search(arguments: argparse.Namespace, installed: Installed) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    network = asked_detector(arguments, arguments.home)
+    network = asked_detector(arguments, installed)
     lengths_um = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in lengths_um.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
@@ -171,21 +172,21 @@ def _search(arguments: argparse.Namespace) -> Search:
         raise UserError("--crystals-from is of what is found in drops; say --in-drops as well")
     search = Search(
         network=network,
-        scales=scales_of(arguments.um_per_px, arguments.home),
+        scales=scales_of(arguments.um_per_px, installed.settings),
         shooting=ShootingUm(**lengths_um) if arguments.targets else None,
         picture=arguments.overlays is not None,
         least_probability=arguments.least,
     )
     if arguments.in_drops:
         least = arguments.crystals_from
-        search = in_drops(search, home=arguments.home, threads=arguments.threads, crystals_from=least)
+        search = in_drops(search, installed, threads=arguments.threads, crystals_from=least)
     if arguments.dispense is None and not places_of(arguments):
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so
     return replace(
         search,
         dispensing=DispensingUm(least_um=arguments.least_clearance, most=arguments.candidates),
-        drop=search.drop or OnnxNetwork(default_model(DropCard), threads=arguments.threads),
+        drop=search.drop or OnnxNetwork(default_model(DropCard, installed.models), threads=arguments.threads),
     )
 
 

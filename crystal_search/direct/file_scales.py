@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crystal_search.formats.scale import um_per_px_in
-from crystal_search.server.home import Home
 from crystal_search.server.imagers import Imagers
-from crystal_search.server.settings import read_settings
+from crystal_search.server.settings import Settings
 
 TOLD, SETTINGS, FILE = "told", "settings", "file"  #: who says it
 
@@ -55,15 +54,6 @@ class FileScales:
 UNTOLD = FileScales()  #: nobody says any; files may
 
 
-def scales_of(told: float | None, home: Path | None) -> FileScales:
-    """Return the scales that an option and the settings of an installation say.
-
-    Raises
-    ------
-    UserError
-        If `home` is no installation, or its settings cannot be used.
-    """
-    if home is None:
-        return FileScales(told=told)
-    settings = read_settings(Home(home).found().settings)
+def scales_of(told: float | None, settings: Settings) -> FileScales:
+    """Return the scales that an option and settings say."""
     return FileScales(told=told, imagers=settings.imagers, by_imager=settings.micrometres_per_pixel)

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.columns import Cell
+from crystal_search.direct.as_installed import as_installed, models_in
 from crystal_search.direct.file_scales import FileScales, scales_of
 from crystal_search.direct.named_images import inputs, told_once
-from crystal_search.direct.scored_files import least_for_crystals, models_in, row, score_file, to_use
+from crystal_search.direct.scored_files import row, score_file
 from crystal_search.errors import ImageError, UserError
 from crystal_search.images import from_array
 from crystal_search.processes import processors
@@ -74,10 +75,11 @@ def load(
         raise UserError(f"the threshold must be above 0 and at most 1, got {threshold}")
     if "" in (folder, home):
         raise UserError("got '' for a folder of models or a home; name one, or leave it out")
-    place = None if home is None else Path(home)
-    models, least = to_use(None if folder is None else Path(folder), place, threshold)
-    parameters = Parameters(threshold=least, crystals_from=least_for_crystals(place, None))
-    return LoadedModels(models_in(models), parameters, scales_of(None, place))
+    place, models = (None if each is None else Path(each) for each in (home, folder))
+    installed = as_installed(place, models=models)
+    settings = installed.settings
+    parameters = Parameters(threshold=threshold or settings.threshold, crystals_from=settings.crystals_from)
+    return LoadedModels(models_in(installed.models), parameters, scales_of(None, settings))
 
 
 _usual = cache(load)

@@ -9,7 +9,6 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
@@ -17,6 +16,7 @@ from tqdm import tqdm
 from crystal_search.adaptation.rescoring import NOTHING
 from crystal_search.arguments import count, fraction, micrometres, probability
 from crystal_search.columns import plain
+from crystal_search.direct.as_installed import Installed, as_installed, models_in
 from crystal_search.direct.file_scales import scales_of
 from crystal_search.direct.named_images import inputs, once
 from crystal_search.direct.rescored_files import READOUT_COLUMNS, rescored_rows, used_readout
@@ -26,12 +26,8 @@ from crystal_search.direct.scored_files import (
     Job,
     Scored,
     csv_row,
-    installed_at,
-    least_for_crystals,
     make_folder,
-    models_in,
     scored,
-    to_use,
 )
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import whole_file
@@ -106,19 +102,10 @@ def run(arguments: argparse.Namespace) -> None:
     paths = once(inputs(arguments.images))
     if not arguments.csv and len(paths) > 1:
         raise UserError(f"{len(paths)} images need --csv FILE, which gets one row for each")
-    models, threshold = to_use(arguments.models, arguments.home, arguments.threshold)
-    parameters = Parameters(
-        threshold=threshold,
-        scoring=arguments.scoring,
-        no_drop=arguments.no_drop,
-        crystals_from=least_for_crystals(arguments.home, arguments.crystals_from),
-    )
-    known = partial(installed_at, arguments.home, arguments.models)
-    named = tuple(_cards_named(arguments, known))
-    scales = scales_of(arguments.um_per_px, arguments.home)
-    job = Job(models=models, parameters=parameters, overlays=arguments.overlays, named=named, scales=scales)
+    installed = as_installed(arguments.home, models=arguments.models)
+    job = job_of(arguments, installed)
     looks = models_in(job.models, job.named).looks  # an error here, not in each worker
-    used = None if arguments.readout is None else used_readout(arguments.readout, known, looks)
+    used = None if arguments.readout is None else used_readout(arguments.readout, installed.at_hand, looks)
     if job.overlays:
         make_folder(job.overlays)
     tally = _Tally()
@@ -134,6 +121,24 @@ def run(arguments: argparse.Namespace) -> None:
         raise ImageError("not one image could be scored")
     if tally.not_read:
         raise ImageError(f"{tally.not_read} of {len(paths)} were not scored, since they could not be looked at")
+
+
+def job_of(arguments: argparse.Namespace, installed: Installed) -> Job:
+    """Return how to score; what options do not say is as installed."""
+    settings, least = installed.settings, arguments.crystals_from
+    parameters = Parameters(
+        threshold=arguments.threshold or settings.threshold,
+        scoring=arguments.scoring,
+        no_drop=arguments.no_drop,
+        crystals_from=settings.crystals_from if least is None else least,
+    )
+    return Job(
+        models=installed.models,
+        parameters=parameters,
+        overlays=arguments.overlays,
+        named=tuple(_cards_named(arguments, installed.at_hand)),
+        scales=scales_of(arguments.um_per_px, settings),
+    )
 
 
 def _cards_named(arguments: argparse.Namespace, known: Known) -> Iterator[Path]:

@@ -3,31 +3,26 @@
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from crystal_search.columns import PLACES, Cell, written
+from crystal_search.direct.as_installed import models_in
 from crystal_search.direct.file_scales import UNTOLD, FileScales
 from crystal_search.errors import ImageError, UserError
 from crystal_search.files import write_whole
 from crystal_search.formats.picture import MAX_BYTES
 from crystal_search.hostile_json import printable
 from crystal_search.images import DecodedImage
-from crystal_search.model import Model, default_models, default_models_folder, in_role, read_model
-from crystal_search.model_card import CrystalCard
-from crystal_search.named_models import ModelAtHand, models_at_hand, named_model
 from crystal_search.outcomes import GROUPS
 from crystal_search.pictures import remarks_on
 from crystal_search.processes import in_order, pool_of
 from crystal_search.result import ImageScore
 from crystal_search.score_cells import score_cells
 from crystal_search.scoring.overlay import overlay_jpeg
-from crystal_search.scoring.pipeline import Models, first_opinion, loaded, score_data
-from crystal_search.server.home import Home
-from crystal_search.server.installation import model_folders, models_folder
-from crystal_search.server.settings import Settings, read_settings
+from crystal_search.scoring.pipeline import Models, first_opinion, score_data
 from crystal_search.work_unit import Parameters
 
 COLUMNS = (
@@ -76,88 +71,6 @@ class Scored:
 
 
 _worker: dict[str, tuple[Job, Models]] = {}  # one entry, set once in each worker process
-
-
-def models_in(folder: Path, named: Sequence[Path] = ()) -> Models:
-    """Return the networks of the models to use from `folder`, those whose cards are named in their roles.
-
-    Raises
-    ------
-    ModelError
-        If the folder does not hold one model of each kind to use, or a model cannot be read.
-    """
-    instead = [read_model(path) for path in named]
-    return loaded([*default_models(folder, but=[each.card.role for each in instead]), *instead])
-
-
-def installed_at(home: Path | None, folder: Path | None = None) -> list[ModelAtHand]:
-    """Return the models that can be called by their names: the package's own, those of an installation, of a folder.
-
-    Raises
-    ------
-    UserError
-        If `home` is no installation, or its settings cannot be used.
-    """
-    folders = [] if folder is None else [folder]
-    if home is not None:
-        there = Home(home).found()
-        folders += model_folders(there, read_settings(there.settings))
-    return models_at_hand(folders)
-
-
-def detector_called(named: str | None, home: Path | None) -> Model[CrystalCard]:
-    """Return the crystal detector that is named, else the one in use at an installation, else the package's own.
-
-    Raises
-    ------
-    UserError
-        If there is none of that name, or `home` is no installation.
-    ModelError
-        If it cannot be used.
-    """
-    if home is not None and named is None:
-        used = default_models(to_use(None, home, None)[0])
-        if there := [in_role(each, CrystalCard) for each in used if isinstance(each.card, CrystalCard)]:
-            return there[0]
-    return named_model(named, CrystalCard, partial(installed_at, home))
-
-
-def to_use(folder: Path | None, home: Path | None, threshold: float | None) -> tuple[Path, float]:
-    """Return the folder of models to score with, and the threshold.
-
-    Parameters
-    ----------
-    folder
-        Of the models; None: those in use at `home`, else the package's own.
-    home
-        Of an installation, whose models in use and threshold count; None: of none.
-    threshold
-        None: the installation's, else the usual one.
-
-    Raises
-    ------
-    UserError
-        If `home` is no installation, or its settings cannot be used.
-    """
-    settings = Settings()
-    if home is not None:
-        there = Home(home).found()
-        settings = read_settings(there.settings)
-        folder = folder or models_folder(there, settings)
-    return folder or default_models_folder(), threshold or settings.threshold
-
-
-def least_for_crystals(home: Path | None, said: float | None) -> float:
-    """Return `said`, else the ``crystals_from`` of an installation, else the usual one.
-
-    Raises
-    ------
-    UserError
-        If `home` is no installation, or its settings cannot be used.
-    """
-    if said is not None:
-        return said
-    return (Settings() if home is None else read_settings(Home(home).found().settings)).crystals_from
 
 
 def score_file(

@@ -16,7 +16,8 @@ from crystal_search.adaptation.readout_model import Origin, readout_model
 from crystal_search.adaptation.triage import Promise
 from crystal_search.arguments import count, fraction, path_named
 from crystal_search.bootstrap import Interval
-from crystal_search.direct.scored_files import Job, to_use
+from crystal_search.direct.as_installed import as_installed
+from crystal_search.direct.scored_files import Job
 from crystal_search.errors import UserError
 from crystal_search.evaluation.adaptation_page import adaptation_page, check_drawing
 from crystal_search.evaluation.home_material import home_material, imager_meant
@@ -105,10 +106,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _adapt_to_folder(arguments: argparse.Namespace) -> None:
     files = read_labels(arguments.labels, arguments.folder)
-    models, threshold = to_use(arguments.models, arguments.home, None)
-    job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
+    installed = as_installed(arguments.home, models=arguments.models)
+    parameters = Parameters(threshold=installed.settings.threshold)
+    job = Job(models=installed.models, parameters=parameters, overlays=None)
     material = material_of(files, arguments.folder, job, arguments.workers)
-    model = _fitted(arguments, material, models, imager=arguments.imager)
+    model = _fitted(arguments, material, installed.models, imager=arguments.imager)
     if arguments.out and _is_wanted(model, arguments):
         _write(model, arguments)
 

@@ -12,9 +12,10 @@ from crystal_search.adaptation.labelled import seen_of
 from crystal_search.adaptation.teaching import asked_for
 from crystal_search.arguments import count
 from crystal_search.columns import Cell, csv_text
+from crystal_search.direct.as_installed import as_installed
 from crystal_search.direct.named_images import inputs, once
 from crystal_search.direct.plates_in_paths import plates_in
-from crystal_search.direct.scored_files import Job, to_use
+from crystal_search.direct.scored_files import Job
 from crystal_search.errors import UserError
 from crystal_search.evaluation.label_material import answers_to, as_listed, labelled_of
 from crystal_search.evaluation.label_table import LabelledFile, read_labels, refuse_to_lose_labels
@@ -81,8 +82,9 @@ def run(arguments: argparse.Namespace) -> None:
 def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     folder: Path = arguments.folder
     files = read_labels(arguments.labels, folder) if arguments.labels else []
-    models, threshold = to_use(arguments.models, arguments.home, None)
-    job = Job(models=models, parameters=Parameters(threshold=threshold), overlays=None)
+    installed = as_installed(arguments.home, models=arguments.models)
+    parameters = Parameters(threshold=installed.settings.threshold)
+    job = Job(models=installed.models, parameters=parameters, overlays=None)
     images = once(inputs([folder]))
     files = as_listed(files, images)
     scores = answers_to(images, job, arguments.workers)
@@ -93,7 +95,7 @@ def _of_folder(arguments: argparse.Namespace) -> Sequence[Mapping[str, Cell]]:
     paths, plates = list(scores), plates_of(list(scores), files, folder)
     labelled = labelled_of((each for each in files if each.path in scores), scores)
     others = seen_of(list(scores.values())).of(np.array(new, np.int64))
-    prior = prior_in(models, others.features.shape[1])
+    prior = prior_in(installed.models, others.features.shape[1])
     wanted = asked_for(labelled, others, [plates[at] for at in new], arguments.count, prior=prior)
     asked = [new[at] for at in wanted]
     return [{"file": paths[at].relative_to(folder).as_posix(), "plate": plates[at]} for at in asked]

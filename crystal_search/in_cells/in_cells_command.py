@@ -11,6 +11,7 @@ from crystal_search.annotations.annotation_files import picture_of
 from crystal_search.annotations.annotation_format import ReadOptions
 from crystal_search.annotations.format_kinds import READ
 from crystal_search.arguments import count, fraction
+from crystal_search.direct.as_installed import as_installed
 from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
@@ -107,7 +108,7 @@ def _searched(cells: Sequence[AnnotatedImage], arguments: argparse.Namespace, co
     """Return what images hold by a detector; one that is not there, or cannot be read, says so."""
     folder = arguments.images or (arguments.cells if arguments.cells.is_dir() else arguments.cells.parent)
     pictures = {image.name: picture_of(image.name, [folder]) for image in cells}
-    search = Search(network=asked_detector(arguments))
+    search = Search(network=asked_detector(arguments, as_installed()))
     files = searched_files([each for each in pictures.values() if each], search, None)
     found = []
     for image in cells:

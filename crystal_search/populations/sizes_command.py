@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from crystal_search.arguments import count, length, micrometres, probability
+from crystal_search.direct.as_installed import as_installed
 from crystal_search.direct.asked_detector import add_enlarge, asked_detector
 from crystal_search.direct.crystal_files import Search
 from crystal_search.direct.crystals_command import check_places, searched_files
@@ -114,7 +115,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
     """Return the frames, and why other images were not searched."""
-    scales = scales_of(arguments.um_per_px, arguments.home)
+    installed = as_installed(arguments.home)
+    scales = scales_of(arguments.um_per_px, installed.settings)
     if not arguments.source.is_dir():
         if said := [name for name in ("detector", "enlarge") if vars(arguments)[name] is not None]:
             raise UserError(
@@ -122,7 +124,7 @@ def _frames(arguments: argparse.Namespace) -> tuple[list[Frame], list[str]]:
             )
         told, wrong = read_frames(arguments.source)
         return [_scaled(each, scales) for each in told], wrong
-    search = Search(network=asked_detector(arguments, arguments.home), scales=scales)
+    search = Search(network=asked_detector(arguments, installed), scales=scales)
     files = searched_files(once(inputs([arguments.source])), search, None)
     found = list(found_frames(files))
     frames = [each for each in found if isinstance(each, Frame)]

@@ -11,15 +11,15 @@ import pytest
 from PIL import Image
 
 from crystal_search.direct import scored_files
+from crystal_search.direct.as_installed import models_in
 from crystal_search.direct.named_images import inputs
-from crystal_search.direct.python_interface import load
-from crystal_search.direct.scored_files import COLUMNS, Job, Scored, least_for_crystals, scored, to_use
+from crystal_search.direct.scored_files import COLUMNS, Job, Scored, scored
 from crystal_search.errors import UserError
 from crystal_search.main import main
-from crystal_search.model import IN_USE, default_models_folder
+from crystal_search.model import default_models_folder
 from crystal_search.result import ImageScore
 from crystal_search.server.home import Home
-from crystal_search.work_unit import CRYSTALS_FROM, Parameters
+from crystal_search.work_unit import Parameters
 from tests.integration.pictures import encoded, well
 
 
@@ -98,25 +98,6 @@ def test_it_scores_as_an_installation_does(folder: Path, tmp_path: Path) -> None
     assert rows_of(out)[0]["above_threshold"] == "no"
 
 
-def test_models_put_to_use_are_those_of_the_installation(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home").made()
-    assert to_use(None, home.path, None) == (default_models_folder(), 0.85)
-    home.models.mkdir()
-    (home.models / IN_USE).write_text("{}")
-    assert to_use(None, home.path, 0.5) == (home.models, 0.5)
-    home.settings.write_text('models = "ours"\nthreshold = 0.7\n')
-    assert to_use(None, home.path, None) == (home.path / "ours", 0.7)
-    assert to_use(tmp_path, None, None) == (tmp_path, 0.85)
-
-
-def test_crystals_are_searched_for_from_when_on_the_installation_says(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home").made()
-    home.settings.write_text("crystals_from = 0.1\n")
-    assert [least_for_crystals(home.path, said) for said in (None, 0.0, 0.6)] == [0.1, 0.0, 0.6]
-    assert least_for_crystals(None, None) == CRYSTALS_FROM
-    assert load(home=home.path).parameters.crystals_from == 0.1
-
-
 def test_no_installation_is_made_by_scoring(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["score", str(folder), "--csv", str(tmp_path / "out.csv"), "--home", str(tmp_path / "home")]
     assert main(words) == 2
@@ -174,7 +155,7 @@ def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
     os.mkfifo(tmp_path / "pipe.jpg")
     assert inputs([tmp_path]) == [tmp_path / "gone.jpg", tmp_path / "pipe.jpg"]
-    models = scored_files.models_in(default_models_folder())
+    models = models_in(default_models_folder())
     gone, pipe = (scored_files.score_file(path, models, Parameters()) for path in inputs([tmp_path]))
     assert (gone.outcome, pipe.outcome) == ("not_scored", "not_scored")
     assert pipe.score.error == "it is no regular file, but a pipe, a socket or a device; name a file that is an image"
@@ -197,7 +178,7 @@ def test_only_bytes_that_were_read_are_called_unreadable(
         return b"no picture"
 
     monkeypatch.setattr(scored_files, "content_in", read)
-    models = scored_files.models_in(default_models_folder())
+    models = models_in(default_models_folder())
     found = scored_files.score_file(folder / "a.jpg", models, Parameters())
     assert found.outcome == outcome
     assert scored_files.csv_row(found)["outcome"] == outcome
@@ -209,7 +190,7 @@ def test_a_picture_that_cannot_be_written_takes_no_score_away(
     def full(path: Path, _: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    models, frames = scored_files.models_in(default_models_folder()), tmp_path / "frames.jpg"
+    models, frames = models_in(default_models_folder()), tmp_path / "frames.jpg"
     alone = scored_files.score_file(folder / "a.jpg", models, Parameters())
     monkeypatch.setattr(scored_files, "write_whole", full)
     found = scored_files.score_file(folder / "a.jpg", models, Parameters(), overlay=frames)

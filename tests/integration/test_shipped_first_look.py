@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crystal_search.demo.truth import group_or_answer, plate_folder, read_truth
-from crystal_search.direct.scored_files import models_in
+from crystal_search.direct.as_installed import models_in
 from crystal_search.exit_codes import OK
 from crystal_search.main import main
 from crystal_search.model import default_model, default_models, default_models_folder

@@ -17,7 +17,7 @@ from crystal_search.crystals.decoding import BOXES, HEAT, OUTLINES, STRIDE_PX
 from crystal_search.crystals.dispensing import DispensingUm
 from crystal_search.crystals.told_outlines import AS_GOOD_PX, simplified, with_sides_that_fit, within
 from crystal_search.direct.crystal_files import Search, searched
-from crystal_search.direct.file_scales import scales_of
+from crystal_search.direct.file_scales import FileScales
 from crystal_search.direct.scored_files import Scored, row
 from crystal_search.errors import ModelError, ModelMismatchError
 from crystal_search.geometry import Box
@@ -117,7 +117,7 @@ def test_a_file_is_looked_at_in_its_drop_and_what_lies_beside_that_is_not_dispen
         path.write_bytes(picture_file(Pillow.fromarray(well_image(drop=drop).colour)))
     rule = DispensingUm(least_um=1, most=1)
     everywhere = Search(
-        network=CellDetector(OUTSIDE, INSIDE), scales=scales_of(1.0, None), dispensing=rule, drop=DropNetwork()
+        network=CellDetector(OUTSIDE, INSIDE), scales=FileScales(told=1.0), dispensing=rule, drop=DropNetwork()
     )
     in_drop = replace(everywhere, classifier=models(None).classifier, crystals_from=0.0)
     found, counted, dry = searched(paths[0], everywhere), searched(paths[0], in_drop), searched(paths[1], in_drop)

@@ -9,7 +9,7 @@ import pytest
 
 from crystal_search.commands import AMONG_FILES, COMMANDS, CommandParser, parser_for
 from crystal_search.demo.truth import plate_folder
-from crystal_search.direct.scored_files import detector_called
+from crystal_search.direct.as_installed import as_installed
 from crystal_search.errors import ModelMismatchError, UnknownNameError, UserError
 from crystal_search.evaluation.contenders import networks_called
 from crystal_search.exit_codes import OK
@@ -56,13 +56,13 @@ def test_of_an_installation_a_detector_is_called_by_its_name_and_the_one_in_use_
     home = Home(tmp_path / "home").made()
     card = tiny_detector(home.models)
     ours = read_card(card)
-    assert detector_called(None, home.path).card == DETECTOR
-    assert detector_called(ours.name, home.path).card == ours
+    assert as_installed(home.path).detector(None).card == DETECTOR
+    assert as_installed(home.path).detector(ours.name).card == ours
     assert main(["models", "use", ours.name, "--home", str(home.path)]) == OK
-    assert detector_called(None, home.path).card == ours
-    assert detector_called(DETECTOR.name, home.path).card == DETECTOR
+    assert as_installed(home.path).detector(None).card == ours
+    assert as_installed(home.path).detector(DETECTOR.name).card == DETECTOR
     with pytest.raises(UnknownNameError, match=f"{DETECTOR.name} .*, {ours.name} "):
-        detector_called("other", home.path)
+        as_installed(home.path).detector("other")
 
 
 @pytest.mark.parametrize(
