@@ -132,7 +132,13 @@ READ |= {"archives", "splits_of", "start_from", "networks", "photographs", "cell
 READ |= {"concentrations", "scores", "program", "old", "new", "files", "folder"}
 FILLED = {"overlays"}
 #: The same, of arguments whose names are of files that other commands write.
-READ_BY = {("evaluate", "coco"), ("people password", "file"), ("owners", "file"), ("conditions", "file")}
+READ_BY = {
+    ("evaluate", "coco"),
+    ("export", "coco"),
+    ("people password", "file"),
+    ("owners", "file"),
+    ("conditions", "file"),
+}
 FILLED_BY = {(f"train {task}", "out") for task in ("cells", "chops", "crystals", "drops", "images")}
 FILLED_BY |= {("panel draw", "out"), ("panel report", "out"), ("dataset build", "out"), ("evaluate", "out")}
 FILLED_BY |= {("render", "out"), ("import-weights", "out")}

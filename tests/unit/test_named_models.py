@@ -102,7 +102,8 @@ def parsers() -> Iterator[tuple[str, CommandParser]]:
         waiting += [(f"{name} {each}", inner) for each, inner in parser.commands.items()]
 
 
-KINDS = dict.fromkeys(("int", "count", "float", "length", "micrometres", "square_side"), "a number") | {
+NUMBERS = ("int", "count", "count_or_0", "float", "length", "length_or_0", "micrometres", "square_side")
+KINDS = dict.fromkeys(NUMBERS, "a number") | {
     "str": "text",
     "card_named": "Path",
 }
