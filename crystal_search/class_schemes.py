@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.known_names import among, unknown_name
 from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES, OUTCOMES
 
 
@@ -91,9 +92,7 @@ def scheme_named(name: str) -> Scheme:
     UnknownNameError
         If there is none; the message lists those there are.
     """
-    if name not in SCHEMES:
-        raise UnknownNameError(f"no class scheme {name!r}; choose from {', '.join(SCHEMES)}")
-    return SCHEMES[name]
+    return among(SCHEMES, name, "class scheme")
 
 
 def names_listed(text: str) -> list[str]:
@@ -148,8 +147,7 @@ def class_labelled(label: str, scheme: Scheme) -> SchemeClass:
     for each in scheme.classes:
         if _plain(label) in map(_plain, (each.name, *each.also)):
             return each
-    names = ", ".join(scheme.class_names)
-    raise UnknownNameError(f"no class {label!r} in the scheme {scheme.name}; choose from {names}")
+    raise unknown_name(scheme.class_names, label, "class", which=f"in the scheme {scheme.name}")
 
 
 def columns_by_outcome(scheme: Scheme) -> dict[str, int]:

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from crystal_search.errors import ImageError, UnknownNameError, UserError
+from crystal_search.errors import ImageError, UserError
 from crystal_search.formats.eight_bits import to_eight_bits
 from crystal_search.formats.picture import MAX_SIDE_PX, check_size
 from crystal_search.formats.picture_reading import read_picture
+from crystal_search.known_names import among
 
 Grey = NDArray[np.uint8]  #: (rows, columns)
 Colour = NDArray[np.uint8]  #: (rows, columns, 3), RGB
@@ -236,6 +237,4 @@ def normalised(pixels: NDArray[np.uint8], kind: str) -> View:
     UnknownNameError
         If there is no such normalisation; the message lists those there are.
     """
-    if kind not in NORMALISATIONS:
-        raise UnknownNameError(f"no normalisation {kind!r}; choose from {', '.join(sorted(NORMALISATIONS))}")
-    return NORMALISATIONS[kind](pixels)
+    return among(NORMALISATIONS, kind, "normalisation")(pixels)

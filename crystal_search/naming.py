@@ -8,7 +8,8 @@ from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from unicodedata import normalize
 
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.wells import CHANNELS, PLATE_FORMATS, channel_named
 
 #: Names of conventions, robots' first. A name is for good, since re-reading old names must give the same sessions.
@@ -44,16 +45,14 @@ class Naming:
     exclude: tuple[str, ...] = ()  #: patterns of files and folders that are passed over, as a shell's
 
     def __post_init__(self) -> None:
-        names = ("auto", "any", *CONVENTION_NAMES)
-        if self.convention not in names:
-            raise UnknownNameError(f"no convention {self.convention!r}; choose from {', '.join(names)}")
+        check_among(("auto", "any", *CONVENTION_NAMES), self.convention, "convention")
         for wells in (self.plate_format, *dict(self.plate_formats).values()):
             if wells is not None and wells not in PLATE_FORMATS:
                 formats = ", ".join(map(str, PLATE_FORMATS))
                 raise UserError(f"no plate has {wells} wells; choose from {formats}")
         for channel in (self.channel, *dict(self.profiles).values()):
-            if channel and channel not in CHANNELS:
-                raise UnknownNameError(f"{channel!r} is no channel; choose from {', '.join(CHANNELS)}")
+            if channel:
+                check_among(CHANNELS, channel, "channel")
         if bool(self.pattern) != (self.convention == "pattern"):
             raise UserError("a pattern goes with the names 'pattern', and these with a pattern; give both")
         if not re.fullmatch("[a-z]+", self.drops) or len(set(self.drops)) < len(self.drops):

@@ -7,7 +7,7 @@ Figure 1 where it shows them. No colour speaks alone: every outcome has a letter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import among
 
 
 class Group(StrEnum):
@@ -85,9 +85,7 @@ def outcome_named(name: str) -> Outcome:
     >>> outcome_named("spherulites").score_number
     32
     """
-    if name not in BY_NAME:
-        raise UnknownNameError(f"no outcome {name!r}; choose from {', '.join(OUTCOME_NAMES)}")
-    return BY_NAME[name]
+    return among(BY_NAME, name, "outcome")
 
 
 def group_of(answer: str) -> Group | None:

@@ -12,7 +12,7 @@ from crystal_search.images import SUFFIXES
 from crystal_search.matching import MATCH_MIB, MATCH_S, Match, first_match
 from crystal_search.name_parts import Reading, ReadName, Refused, drop_of, moment, row_of, well_of
 from crystal_search.naming import Naming, compiled
-from crystal_search.wells import CHANNELS, PLATE_FORMATS, channel_named, channels_in
+from crystal_search.wells import PLATE_FORMATS, channel_named, channels_in
 
 _SUFFIX = f"(?:{'|'.join(re.escape(suffix) for suffix in SUFFIXES)})"
 FIELDS_BEFORE_BARCODE = 7  #: of Rigaku's names, at least: what people write into them may have underscores, too
@@ -355,8 +355,10 @@ def _is_channel(word: str) -> bool:
 def _channel(text: str, naming: Naming, *, told: str | None = None) -> str | Refused:
     """Return the channel that a name tells, or else the words in `text`, or else `naming`."""
     if told is not None:
-        known = ", ".join(CHANNELS)
-        return channel_named(told) if _is_channel(told) else Refused(f"{told!r} is no channel; choose from {known}")
+        try:
+            return channel_named(told)
+        except UnknownNameError as error:
+            return Refused(str(error))
     words = channels_in(text)
     if len(words) > 1:
         return Refused(f"it may be {' or '.join(sorted(words))}; a name tells one channel")

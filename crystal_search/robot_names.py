@@ -6,6 +6,7 @@ A name is read by one convention for a whole folder; what does not fit is refuse
 from collections.abc import Iterable, Sequence
 from unicodedata import normalize
 
+from crystal_search.known_names import unknown_name
 from crystal_search.name_parts import Reading, ReadName, Refused
 from crystal_search.naming import CONVENTION_NAMES, MAX_BARCODE, MISTAKEABLE, Naming, is_barcode
 from crystal_search.robot_conventions import CONVENTIONS
@@ -71,5 +72,5 @@ def _bounded(name: ReadName) -> Reading:
     if name.inspection is not None and not 1 <= name.inspection <= MAX_INSPECTIONS:
         return Refused(f"inspection {name.inspection} is none; inspections count from 1 to {MAX_INSPECTIONS}")
     if name.channel not in CHANNELS:
-        return Refused(f"{name.channel!r} is no channel; choose from {', '.join(CHANNELS)}")
+        return Refused(str(unknown_name(CHANNELS, name.channel, "channel")))
     return name

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import unknown_name
 
 CHANNELS = ("visible", "uv", "cross-polarised", "shg")
 REMOVED = "removed"  #: in place of the channel, of an image that was taken back
@@ -80,7 +80,7 @@ def channel_named(word: str) -> str:
     """
     channel = _CHANNEL_OF_WORD.get(re.sub("[^a-z]", "", word.casefold()))
     if channel is None:
-        raise UnknownNameError(f"{word!r} is no channel; choose from {', '.join(CHANNELS)}")
+        raise unknown_name(CHANNELS, word, "channel")
     return channel
 
 

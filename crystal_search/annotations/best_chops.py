@@ -13,7 +13,8 @@ from crystal_search.annotations.annotated_image import AnnotatedImage, Annotated
 from crystal_search.columns import plain
 from crystal_search.direct.named_images import inputs, once
 from crystal_search.direct.scored_files import Job, scored
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import unknown_name
 from crystal_search.model import read_card
 from crystal_search.outcomes import BY_NAME
 from crystal_search.result import ImageScore
@@ -147,8 +148,7 @@ def _recipes(imaging: ImagingDatabase, classifier: str) -> list[Recipe]:
         if model.name == classifier or (classifier and model.sha256.startswith(classifier))
     ]
     if not chosen:
-        names = ", ".join(sorted({each.name for each in models})) or "none"
-        raise UnknownNameError(f"no score is by a classifier {classifier!r}; there are {names}")
+        raise unknown_name(sorted({each.name for each in models}), classifier, "classifier", which="that made scores")
     return chosen
 
 

@@ -14,7 +14,8 @@ from crystal_search.annotations.labelme_json import LABELME, is_labelme
 from crystal_search.annotations.mask_pictures import CLASSES, INSTANCE_TABLE, INSTANCES, MASK_TABLE, MASKS, SEMANTIC
 from crystal_search.annotations.voc_xml import VOC
 from crystal_search.annotations.zooniverse_csv import ZOONIVERSE
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import among
 
 FORMATS: dict[str, AnnotationFormat] = {
     "labelme": LABELME,
@@ -44,9 +45,7 @@ def format_named(name: str) -> AnnotationFormat:
     UnknownNameError
         If there is none of this name; the message lists those there are.
     """
-    if name not in FORMATS:
-        raise UnknownNameError(f"no format of annotations {name!r}; choose from {', '.join(FORMATS)}")
-    return FORMATS[name]
+    return among(FORMATS, name, "format of annotations")
 
 
 def format_at(path: Path) -> str:

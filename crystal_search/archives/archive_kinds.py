@@ -12,7 +12,7 @@ from crystal_search.archives.installation_archive import open_imaging_archive
 from crystal_search.archives.marco import open_marco
 from crystal_search.archives.mxnet_chops import open_recordio
 from crystal_search.archives.vmxi import open_vmxi
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import among
 
 __all__ = ["ARCHIVES", "ArchiveOptions", "open_archive"]
 
@@ -39,6 +39,4 @@ def open_archive(kind: str, path: Path, options: ArchiveOptions | None = None) -
     UserError
         If `path` is no such archive.
     """
-    if kind not in ARCHIVES:
-        raise UnknownNameError(f"no kind of archive {kind!r}; choose from {', '.join(ARCHIVES)}")
-    return ARCHIVES[kind](path, options or ArchiveOptions())
+    return among(ARCHIVES, kind, "kind of archive")(path, options or ArchiveOptions())

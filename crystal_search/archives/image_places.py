@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import unknown_name
 from crystal_search.name_parts import ReadName
 from crystal_search.naming import Naming
 from crystal_search.robot_names import detected, read_name
@@ -83,7 +83,7 @@ def split_named(text: str) -> str | None:
     if not text:
         return None
     if text.casefold() not in WORDS:
-        raise UnknownNameError(f"no split {text!r}; write {', '.join(SPLITS)} or nothing")
+        raise unknown_name((*SPLITS, "or nothing"), text, "split")
     return WORDS[text.casefold()]
 
 

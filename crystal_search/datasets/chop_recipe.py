@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.model import default_models_folder
-from crystal_search.outcomes import BY_NAME, OUTCOME_NAMES, Group
+from crystal_search.outcomes import BY_NAME, Group
 
 SIDE_PX, MARGIN_PX = 256, 64
 GREY_NORMALISATION, COLOUR_NORMALISATION = "local-contrast-1", "rgb-1"
@@ -67,18 +68,13 @@ def thresholds_with(changes: Iterable[str]) -> dict[str, float]:
     thresholds = THRESHOLDS.copy()
     for change in changes:
         name, _, value = change.partition("=")
-        if name not in thresholds:
-            raise UserError(
-                f"no outcome {name!r} in --threshold {change}; choose from {', '.join((*OUTCOME_NAMES, UV))}"
-            )
+        check_among(thresholds, name, "outcome", where=f"--contours {change}")
         try:
             thresholds[name] = float(value)
         except ValueError:
-            raise UserError(
-                f"--threshold {change}: expected OUTCOME=VALUE with a length in px, as in rim=150"
-            ) from None
+            raise UserError(f"--contours {change}: expected OUTCOME=VALUE with a length in px, as in rim=150") from None
         if not 0 <= thresholds[name] < float("inf"):
-            raise UserError(f"--threshold {change}: expected a length in px of at least 0")
+            raise UserError(f"--contours {change}: expected a length in px of at least 0")
     return thresholds
 
 

@@ -16,7 +16,8 @@ from crystal_search.dispensers.crystal_plates import (
     dispenser_well,
     lettered_well,
 )
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import among
 from crystal_search.wells import WellKey, is_well
 
 DROPLET_NL = 2.5  #: an Echo's droplet; volumes are multiples of it
@@ -61,12 +62,10 @@ class ListOptions:
         UserError
             If none was said, or one that is not known.
         """
-        known = ", ".join(CRYSTAL_PLATES)
         if not self.plate_kind:
+            known = ", ".join(CRYSTAL_PLATES)
             raise UserError(f"say by {self.said_by('plate')} which kind of plate it is: {known}")
-        if self.plate_kind not in CRYSTAL_PLATES:
-            raise UnknownNameError(f"no kind of plate {self.plate_kind!r:.40}; choose from {known}")
-        return CRYSTAL_PLATES[self.plate_kind]
+        return among(CRYSTAL_PLATES, self.plate_kind, "kind of plate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

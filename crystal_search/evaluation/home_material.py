@@ -3,8 +3,9 @@
 from collections import Counter
 
 from crystal_search.adaptation.labelled import together
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
 from crystal_search.evaluation.label_material import Material
+from crystal_search.known_names import unknown_name
 from crystal_search.server.installation import Installation
 from crystal_search.server.services.hand_labels import labels_by_imager
 from crystal_search.server.services.imager_features import sample_of, store_in_use
@@ -26,11 +27,11 @@ def imager_meant(site: Installation, named: str) -> str:
         labels[imager] += images
     if not labels:
         raise UserError("nobody has scored an image in the viewer yet; score some, or name --folder and --labels")
-    listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(labels.items()))
+    there = [f"{name!r} ({count})" for name, count in sorted(labels.items())]
     if named and named not in labels:
-        raise UnknownNameError(f"nobody has scored an image of the imager {named!r}; labels are of {listed}")
+        raise unknown_name(there, named, "imager", which="of which somebody has scored images")
     if not named and len(labels) > 1:
-        raise UserError(f"labels are of {len(labels)} imagers, {listed}; choose one by --imager")
+        raise UserError(f"labels are of {len(labels)} imagers, {', '.join(there)}; choose one by --imager")
     return named or next(iter(labels))
 
 

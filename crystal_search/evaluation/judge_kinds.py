@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from crystal_search.datasets.packed import ABOUT, PackedDataset, WellRow, open_dataset, sampled
-from crystal_search.errors import UnknownNameError
 from crystal_search.evaluation.chop_judge import ChopJudge
 from crystal_search.evaluation.crystal_judge import CrystalJudge
 from crystal_search.evaluation.drop_judge import DropJudge
@@ -14,6 +13,7 @@ from crystal_search.evaluation.image_judge import ImageJudge
 from crystal_search.evaluation.judge import Chapter, Contender, Figure, Judge, Judged, Options
 from crystal_search.evaluation.known_images import Truth
 from crystal_search.evaluation.tables import Table, table
+from crystal_search.known_names import among
 from crystal_search.training.run_record import RunRecord
 
 _OF_IMAGES = ImageJudge()
@@ -65,9 +65,7 @@ def judges_of(role: str) -> tuple[Judge[Any], ...]:
     UnknownNameError
         If nobody judges such models.
     """
-    if role not in JUDGES:
-        raise UnknownNameError(f"nobody judges models of the role {role}; choose from {', '.join(JUDGES)}")
-    return JUDGES[role]
+    return among(JUDGES, role, "judge of models of the role")
 
 
 def evaluated(contenders: Sequence[Contender], truth: Truth, options: Options, command: str) -> Evaluation:

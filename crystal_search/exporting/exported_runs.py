@@ -11,7 +11,7 @@ from torch import nn
 
 from crystal_search.crystals.finding import padded
 from crystal_search.datasets.packed import OBJECTS, open_dataset, sampled
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
 from crystal_search.exporting.calibration import calibrated, shift_logits, well_accuracy
 from crystal_search.exporting.crystal_threshold import least_probability
 from crystal_search.exporting.export import export
@@ -19,6 +19,7 @@ from crystal_search.exporting.fitted_temperature import figure, fitted_to, learn
 from crystal_search.exporting.quantising import CALIBRATION_CHOPS, check_fit, examples_in, quantised
 from crystal_search.exporting.rendered_chops import ScoredWell, chop_accuracy, scored_wells
 from crystal_search.images import normalised
+from crystal_search.known_names import among
 from crystal_search.model import in_role, read_model, write_model
 from crystal_search.model_card import (
     INSTANCES,
@@ -101,12 +102,9 @@ def export_run(run: Path, name: str, folder: Path, data: Path | None = None, *, 
         If its weights cannot be read, or the exported numbers differ.
     """
     record = record_in(run)
-    if record.role not in EXPORTERS:
-        raise UnknownNameError(
-            f"nobody exports trainings of the role {record.role}; choose from {', '.join(EXPORTERS)}"
-        )
+    exporter = among(EXPORTERS, record.role, "exporter of trainings of the role")
     order = Order(run=run, record=record, name=name, data=data or Path(record.data), chops=chops)
-    network, card = EXPORTERS[record.role](order)
+    network, card = exporter(order)
     return export(network, card, folder, examples=_examples(order, card))
 
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from crystal_search.errors import UnknownNameError
 from crystal_search.images import WORKING_WIDTH_PX
+from crystal_search.known_names import among
 from crystal_search.model_card import DENSE, INSTANCES, ClassifierCard, CrystalCard, DropCard, ImageCard, Output
 from crystal_search.networks import (
     alexnet,
@@ -225,7 +225,7 @@ def classifier_named(name: str) -> Classifier:
     UnknownNameError
         If there is no such network; the message lists those there are.
     """
-    return _among(CLASSIFIERS, name)
+    return among(CLASSIFIERS, name, "network")
 
 
 def network_for(task: str, name: str) -> Architecture:
@@ -237,12 +237,8 @@ def network_for(task: str, name: str) -> Architecture:
         If there is no such network, or it does not claim that task; the message lists those that do.
     """
     known = _all()
-    fitting = ", ".join(sorted(each for each, network in known.items() if task in network.tasks))
-    if name not in known:
-        raise UnknownNameError(f"no network {name!r}; choose from {fitting}")
-    if task not in known[name].tasks:
-        raise UnknownNameError(f"{name} cannot be trained on {task}; choose from {fitting}")
-    return known[name]
+    fitting = {each: network for each, network in known.items() if task in network.tasks}
+    return among(fitting, name, "network", which=f"that can be trained on {task}" if name in known else "")
 
 
 def build(name: str, classes: int, channels: int = 1) -> nn.Module:
@@ -255,13 +251,7 @@ def build(name: str, classes: int, channels: int = 1) -> nn.Module:
     UnknownNameError
         If there is no such network.
     """
-    return _among(_all(), name).build(classes, channels)
-
-
-def _among(networks: Mapping[str, Kind], name: str) -> Kind:
-    if name not in networks:
-        raise UnknownNameError(f"no network {name!r}; choose from {', '.join(sorted(networks))}")
-    return networks[name]
+    return among(_all(), name, "network").build(classes, channels)
 
 
 def _all() -> dict[str, Architecture]:
@@ -336,7 +326,7 @@ def detector_named(name: str) -> Detector:
     UnknownNameError
         If there is no such network; the message lists those there are.
     """
-    return _among(CRYSTAL_DETECTORS, name)
+    return among(CRYSTAL_DETECTORS, name, "network")
 
 
 def crystal_detector_card(

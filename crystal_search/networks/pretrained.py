@@ -14,7 +14,8 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.model import sha256_of
 from crystal_search.networks.imagenet_layers import PUBLISHED
 
@@ -78,8 +79,7 @@ def take_imagenet(network: nn.Module, architecture: str) -> Pretrained:
     PretrainedUnavailableError
         If they cannot be had here.
     """
-    if architecture not in PUBLISHED:
-        raise UnknownNameError(f"no network {architecture!r} with ImageNet weights; choose from {', '.join(PUBLISHED)}")
+    check_among(PUBLISHED, architecture, "network", which="with ImageNet weights")
     state = packaged() if architecture == PACKAGED else download(architecture)
     found = take(network, architecture, state)
     log.info("took %d tensors of ImageNet weights; %d begin as drawn", found.taken, len(found.random))

@@ -16,6 +16,7 @@ from crystal_search.columns import csv_text, harmless, plain
 from crystal_search.datasets.packed import PackedDataset
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.known_names import check_among
 from crystal_search.outcomes import IMAGE_OUTCOMES, NO_DROP
 from crystal_search.review.doubts import image_label
 from crystal_search.spreadsheets import read_sheet
@@ -48,8 +49,7 @@ def read_corrections(path: Path) -> dict[str, Correction]:
     for row in read_rows(path, {name: (name,) for name in COLUMNS}, COLUMNS):
         correction = Correction(*(row[name] for name in COLUMNS))
         for label in (correction.old, correction.new):
-            if label not in IMAGE_LABELS:
-                raise UserError(f"{path}, line {row.line}: no class {label!r}; choose from {', '.join(IMAGE_LABELS)}")
+            check_among(IMAGE_LABELS, label, "class", where=f"{path}, line {row.line}")
         if correction.image in found:
             raise UserError(
                 f"{path}, line {row.line}: {correction.image} stands there twice; keep one of the two lines"

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from crystal_search.adaptation.readout_model import rescoring_of
-from crystal_search.errors import ModelError, UnknownNameError, UserError
+from crystal_search.errors import ModelError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
+from crystal_search.known_names import unknown_name
 from crystal_search.model import Model, cards_in, looks_in, read_card
 from crystal_search.model_card import ReadoutCard
 from crystal_search.server.home import Home
@@ -166,8 +167,7 @@ def unuse_readout(site: Installation, imager: str) -> ReadoutInUse:
     with only_service(site.home):
         there = readouts_in_use(site.home)
         if imager not in there:
-            listed = ", ".join(map(repr, sorted(there))) or "none"
-            raise UnknownNameError(f"no readout is in use for the imager {imager!r}; there is one for {listed}")
+            raise unknown_name(map(repr, sorted(there)), imager, "imager", which="with a readout in use")
         used = there.pop(imager)
         write_readouts_in_use(site.home, there)
     return used

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.wells import SPLITS
 
 RENDERED_SPLITS = (*SPLITS, "demo")
@@ -27,8 +28,7 @@ class WellSeed:
     number: int  #: from 0
 
     def __post_init__(self) -> None:
-        if self.split not in RENDERED_SPLITS:
-            raise UnknownNameError(f"no split {self.split!r}; choose from {', '.join(RENDERED_SPLITS)}")
+        check_among(RENDERED_SPLITS, self.split, "split")
         if self.number < 0:
             raise UserError(f"the number of a well is {self.number}; give 0 or more")
 

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from crystal_search.datasets.packed import AGAIN, ShardFile, ShardsInUse
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
 from crystal_search.images import View
+from crystal_search.known_names import among
 from crystal_search.scoring.classify import channels_first
 from crystal_search.training.task import Batch
 
@@ -35,9 +36,8 @@ def class_shares(counts: NDArray[np.int64], balance: str) -> NDArray[np.float64]
     >>> class_shares(np.array([900, 100, 0]), "sqrt").tolist()
     [0.75, 0.25, 0.0]
     """
-    if balance not in BALANCES:
-        raise UnknownNameError(f"no class balance {balance!r}; choose from {', '.join(BALANCES)}")
-    weights = np.where(counts > 0, np.maximum(counts, 1) ** BALANCES[balance], 0.0)
+    power = among(BALANCES, balance, "class balance")
+    weights = np.where(counts > 0, np.maximum(counts, 1) ** power, 0.0)
     return np.asarray(weights / weights.sum())
 
 

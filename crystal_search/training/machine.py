@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.training.distributed import Group
 from crystal_search.training.task import Batch, Losses
 
@@ -90,8 +91,7 @@ def precision_for(asked: str, device: torch.device) -> str:
     UnknownNameError
         If there is no such precision; the message lists those there are.
     """
-    if asked != "auto" and asked not in PRECISIONS:
-        raise UnknownNameError(f"no precision {asked!r}; choose from auto, {', '.join(PRECISIONS)}")
+    check_among(("auto", *PRECISIONS), asked, "precision")
     if asked != "auto":
         return asked
     return "bf16" if has_native_bf16(device) else "float32"

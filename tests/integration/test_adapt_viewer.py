@@ -158,7 +158,7 @@ def test_an_imager_must_be_named_where_there_are_several(home: Path, capsys: pyt
         f"labels are of 2 imagers, '{OURS}' (110), '{THEIRS}' (36); choose one by --imager" in capsys.readouterr().err
     )
     assert adapt(home, "--imager", "RI9") == USAGE
-    assert f"nobody has scored an image of the imager 'RI9'; labels are of '{OURS}' (110)" in capsys.readouterr().err
+    assert f"no imager 'RI9' of which somebody has scored images; choose from '{OURS}' (110)" in capsys.readouterr().err
 
 
 def test_the_only_imager_need_not_be_named(tmp_path: Path) -> None:

@@ -53,5 +53,5 @@ def test_no_home_is_made_for_settings_that_name_no_kind_there_is(
 ) -> None:
     (tmp_path / "settings.toml").write_text('[facility]\nkind = "ispib"\nurl = "sqlite:///x"\n')
     assert main(["facility", "pull", "--home", str(tmp_path)]) == 2
-    assert "must be one of ispyb" in capsys.readouterr().err
+    assert "choose from ispyb" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["settings.toml"]

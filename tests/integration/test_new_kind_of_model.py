@@ -320,7 +320,7 @@ def test_a_network_that_does_not_claim_it_is_refused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words_for(data, tmp_path / "run", network="squeezenet")) == USAGE
-    assert f"squeezenet cannot be trained on {TASK}; choose from two-layers" in capsys.readouterr().err
+    assert f"no network 'squeezenet' that can be trained on {TASK}; choose from two-layers" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
@@ -370,11 +370,11 @@ def test_a_kind_that_nobody_registered_is_refused_by_name(
     monkeypatch.delitem(JUDGES, ROLE)
     assert main(["evaluate", str(run), "--data", str(data), "--out", str(tmp_path / "out")]) == USAGE
     said = capsys.readouterr().err
-    assert "nobody judges models of the role crumbs; choose from classifier, first_look, image, drop, crystals" in said
+    assert "no judge of models of the role 'crumbs'; choose from classifier, first_look, image, drop, crystals" in said
     monkeypatch.delitem(EXPORTERS, ROLE)
     assert main(["export", str(run), "--name", "tiny"]) == USAGE
     said = capsys.readouterr().err
-    assert "nobody exports trainings of the role crumbs; choose from classifier, drop, crystals, image" in said
+    assert "no exporter of trainings of the role 'crumbs'; choose from classifier, drop, crystals, image" in said
     monkeypatch.delitem(TASKS, TASK)
     with pytest.raises(SystemExit, match=str(USAGE)):
         main(words_for(data, tmp_path / "run"))

@@ -147,7 +147,7 @@ def test_only_plates_of_some_projects_are_listed(
 
 
 def test_what_plates_are_not_sorted_by_is_refused(imaging: ImagingDatabase) -> None:
-    with pytest.raises(UnknownNameError, match="not sorted by 'colour'; choose from newest_at, plate"):
+    with pytest.raises(UnknownNameError, match="no order of plates 'colour'; choose from newest_at, plate"):
         imaging.list_plates(PlateQuery(sort="colour"))
     with pytest.raises(ValueError, match="pages count from 1"):
         imaging.list_plates(PlateQuery(page=0))

@@ -98,7 +98,7 @@ def test_an_installation_tells_by_classifier_and_opinion(imaging: MemoryImaging,
     name = imaging.recipes()[0].model("classifier").name
     assert taken(classifier=name) == ["0.png", "1.png"]
     for nobody in ("nobody", ""):
-        with pytest.raises(UnknownNameError, match=f"no score is by a classifier '{nobody}'; there are {name}"):
+        with pytest.raises(UnknownNameError, match=f"no classifier '{nobody}' that made scores; choose from {name}"):
             taken(classifier=nobody)
 
 

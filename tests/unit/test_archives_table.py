@@ -113,7 +113,7 @@ def test_chops_may_be_listed(tmp_path: Path) -> None:
         ("file,outcome\na.jpg,rim\n", {}, r"line 2: no whole image shows a rim"),
         ("file,outcome\na.jpg\n", {}, r"line 2 has 1 cells, expected 2"),
         ("file,outcome\n,clear\n", {}, r"line 2 names no file"),
-        ("file,outcome,split\na.jpg,clear,maybe\n", {}, r"line 2: no split 'maybe'; write train"),
+        ("file,outcome,split\na.jpg,clear,maybe\n", {}, r"line 2: no split 'maybe'; choose from train"),
         ("file,outcome\na.jpg,clear\n", {"columns": {"colour": "x"}}, r"no column colour is read; choose from file,"),
         ("file,outcome\na.jpg,clear\n", {"columns": {"uv": "mate"}}, r"has no column mate; it has file, outcome"),
         ("file,outcome\na.jpg,clear\n", {"scheme": "x"}, r"no class scheme 'x'"),

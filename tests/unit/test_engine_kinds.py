@@ -121,7 +121,7 @@ def test_an_unknown_engine_is_refused_and_the_known_ones_told(
     Home(tmp_path).made()
     (tmp_path / "settings.toml").write_text('engine = "bonic"')
     assert main([command, "--home", str(tmp_path)]) == 2
-    assert "must be one of boinc, local, got 'bonic'" in capsys.readouterr().err
+    assert "settings: no engine 'bonic'; choose from local, boinc" in capsys.readouterr().err
     (tmp_path / "settings.toml").write_text('engine = "boinc"')
     assert main([command, "--home", str(tmp_path)]) == 2
     assert "they must say boinc_project too" in capsys.readouterr().err

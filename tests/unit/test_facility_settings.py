@@ -52,7 +52,7 @@ def test_without_the_table_there_is_no_facility(tmp_path: Path) -> None:
         assert read_facility_settings(path).kind == ""
     with pytest.raises(ConfigError, match=r"name no facility; write a table \[facility\] with kind"):
         open_facility(FacilitySettings())
-    with pytest.raises(UnknownNameError, match=r"must be one of .*got 'isbyp'"):
+    with pytest.raises(UnknownNameError, match=r"\[facility\]: no kind 'isbyp'; choose from ispyb, "):
         facility_kind(FacilitySettings(kind="isbyp", url="mariadb://host/ispyb"))
 
 

@@ -112,7 +112,7 @@ def test_after_a_repair_it_learns_anew(site: Installation, tmp_path: Path) -> No
     assert said_of(record) == [f"{IMAGER}: 0 images; what is usual is known after {LEARNT}"]
     assert record.alarms
     assert len(record.days) == 6
-    with pytest.raises(UserError, match="no imager 'X' is known; choose from RI1000-0081"):
+    with pytest.raises(UserError, match="no imager 'X'; choose from RI1000-0081"):
         look_after_imagers._forget(site.home.sentinel, "X")
 
 

@@ -106,7 +106,7 @@ def test_a_card_can_name_other_classes_and_another_view() -> None:
 
 def test_a_card_of_an_unknown_network_is_refused() -> None:
     with pytest.raises(
-        UnknownNameError, match="no network 'lenet'; choose from alexnet, resnet50, squeezenet, squeezenet-wide, vgg16"
+        UnknownNameError, match="no network 'lenet'; choose from alexnet, vgg16, resnet50, squeezenet, squeezenet-wide"
     ):
         classifier_card("mine", "lenet")
 

@@ -311,10 +311,10 @@ def test_scores_by_a_first_look_with_another_classifier_behind_are_not_read(site
 
 
 def test_only_what_is_in_use_can_be_taken_out_of_use_and_is_not_forgotten(site: Installation) -> None:
-    with pytest.raises(UnknownNameError, match=f"no readout is in use for the imager '{OURS}'; there is one for none"):
+    with pytest.raises(UnknownNameError, match=f"no imager '{OURS}' with a readout in use; there are none"):
         unuse_readout(site, OURS)
     used = use(site)
-    with pytest.raises(UnknownNameError, match=f"there is one for '{OURS}'"):
+    with pytest.raises(UnknownNameError, match=f"with a readout in use; choose from '{OURS}'"):
         unuse_readout(site, THEIRS)
     with pytest.raises(UserError, match=f"ours is in use for '{OURS}'; first: crystal-search models unuse '{OURS}'"):
         check_not_used(site.home, used.sha256, used.name)

@@ -105,7 +105,7 @@ def test_a_training_leaves_a_record_and_the_best_weights(run: Path) -> None:
 
 
 def test_a_network_that_cannot_learn_cells_is_refused(shards: Path, tmp_path: Path) -> None:
-    message = "alexnet cannot be trained on cells; choose from squeezenet, squeezenet-wide"
+    message = "no network 'alexnet' that can be trained on cells; choose from squeezenet, squeezenet-wide"
     with pytest.raises(UnknownNameError, match=message):
         train("cells", request(shards, tmp_path / "run", network="alexnet"))
     assert not (tmp_path / "run").exists()

@@ -66,6 +66,6 @@ def test_a_network_is_refused_what_it_does_not_claim(
 ) -> None:
     assert main(words(task, network, folders[task], tmp_path / "run")) == USAGE
     said = capsys.readouterr().err
-    assert said.startswith(f"crystal-search train: {network} cannot be trained on {task}; choose from ")
+    assert said.startswith(f"crystal-search train: no network {network!r} that can be trained on {task}; choose from ")
     assert said.count("\n") == 1
     assert not (tmp_path / "run").exists()

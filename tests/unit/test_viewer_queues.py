@@ -125,7 +125,7 @@ def test_what_is_asked_for_begins_with_the_prior_of_the_classifier_in_use(
 def test_imagers_are_told_by_the_paths_of_what_is_stored(site: Site) -> None:
     assert imagers_with_features(site.installation, site.store) == {OURS: 40, THEIRS: 40}
     assert imager_with_features(site.installation, site.store, THEIRS) == THEIRS
-    with pytest.raises(UnknownNameError, match=f"there are of '{OURS}', '{THEIRS}'"):
+    with pytest.raises(UnknownNameError, match=f"with features of its images; choose from '{OURS}', '{THEIRS}'"):
         imager_with_features(site.installation, site.store, "RI9")
     with pytest.raises(UserError, match=r"of 2 imagers, .* choose one by --imager"):
         imager_with_features(site.installation, site.store, "")

@@ -1,6 +1,7 @@
 """The engines that there are. Nothing outside this room knows any of them by name."""
 
-from crystal_search.errors import ConfigError, UnknownNameError
+from crystal_search.errors import ConfigError
+from crystal_search.known_names import among
 from crystal_search.server.engines.boinc.boinc_engine import project_engine
 from crystal_search.server.engines.boinc.boinc_report import report
 from crystal_search.server.engines.boinc.supplying import supply_models
@@ -42,10 +43,7 @@ def engine_kind(settings: Settings) -> EngineKind:
     ConfigError
         If settings are missing that it needs.
     """
-    if settings.engine not in ENGINES:
-        known = ", ".join(sorted(ENGINES))
-        raise UnknownNameError(f"the settings' engine must be one of {known}, got {settings.engine!r}")
-    kind = ENGINES[settings.engine]
+    kind = among(ENGINES, settings.engine, "engine", where="settings")
     if missing := [name for name in kind.needs if not getattr(settings, name)]:
         raise ConfigError(f"the settings' engine is {settings.engine}, so they must say {', '.join(missing)} too")
     return kind

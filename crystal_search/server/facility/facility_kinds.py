@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import make_url
 
-from crystal_search.errors import ConfigError, UnknownNameError
+from crystal_search.errors import ConfigError
+from crystal_search.known_names import among
 from crystal_search.server.facility.facility_database import FacilityDatabase
 from crystal_search.server.facility.facility_settings import FacilitySettings, password_of
 from crystal_search.server.facility.ispyb_database import open_ispyb
@@ -39,12 +40,10 @@ def facility_kind(settings: FacilitySettings) -> FacilityKind:
     UnknownNameError
         If there is no such kind.
     """
-    known = ", ".join(sorted(FACILITIES))
     if not settings.kind:
+        known = ", ".join(FACILITIES)
         raise ConfigError(f"the settings name no facility; write a table [facility] with kind ({known}) and url")
-    if settings.kind not in FACILITIES:
-        raise UnknownNameError(f"kind in [facility] must be one of {known}, got {settings.kind!r}")
-    return FACILITIES[settings.kind]
+    return among(FACILITIES, settings.kind, "kind", where="[facility]")
 
 
 def open_facility(settings: FacilitySettings) -> FacilityDatabase:

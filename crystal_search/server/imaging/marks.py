@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from crystal_search.errors import UnknownNameError
 from crystal_search.geometry import Box, Point
+from crystal_search.known_names import check_among
 
 PICK, DISPENSE, FAVOURITE = "pick", "dispense", "favourite"
 PLACED = (PICK, DISPENSE)  #: kinds that say where in the image
@@ -33,8 +33,7 @@ class Mark:
     id: int = field(default=0, compare=False)  #: filled by the database, not read by it
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UnknownNameError(f"no mark is a {self.kind!r}; choose from {', '.join(KINDS)}")
+        check_among(KINDS, self.kind, "kind of mark")
         if (self.kind in PLACED) == (self.place is None):
             wanted = "a point or a box" if self.kind in PLACED else "no place"
             raise ValueError(f"a mark {self.kind!r} has {wanted}, got {self.place}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import check_among
 
 #: What a list can be sorted by; text begins at A, everything else with the newest or the most, unless it is turned.
 TEXT_SORTS = ("plate", "project", "protein", "owner")
@@ -43,8 +43,7 @@ class PlateQuery:
         ValueError
             If there is no such page.
         """
-        if self.sort not in SORTS:
-            raise UnknownNameError(f"plates are not sorted by {self.sort!r}; choose from {', '.join(SORTS)}")
+        check_among(SORTS, self.sort, "order of plates")
         if self.page < 1 or self.per_page < 1:
             raise ValueError(f"pages count from 1 and are not empty, got page {self.page} of {self.per_page}")
         return self

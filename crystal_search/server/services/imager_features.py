@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from crystal_search.adaptation.labelled import Seen
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import unknown_name
 from crystal_search.model import default_models, references
 from crystal_search.server.feature_store.feature_rows import Rows, picture_of
 from crystal_search.server.feature_store.feature_store import FeatureStore, kept_store
@@ -63,7 +64,7 @@ def imager_with_features(site: Installation, store: FeatureStore, named: str) ->
     there = imagers_with_features(site, store)
     listed = ", ".join(map(repr, sorted(there))) or "none"
     if named and named not in there:
-        raise UnknownNameError(f"there are no features of images of the imager {named!r}; there are of {listed}")
+        raise unknown_name(map(repr, sorted(there)), named, "imager", which="with features of its images")
     if not named and len(there) != 1:
         raise UserError(f"features are of images of {len(there)} imagers, {listed}; choose one by --imager")
     return named or next(iter(there))

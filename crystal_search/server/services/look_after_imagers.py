@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from crystal_search.errors import ImageError, UserError
+from crystal_search.errors import ImageError
 from crystal_search.files import write_whole
 from crystal_search.images import decode, to_grey
+from crystal_search.known_names import among
 from crystal_search.outcomes import BY_NAME, GROUPS, NO_DROP, group_of
 from crystal_search.sentinel.imager_faults import ImagerWatch
 from crystal_search.sentinel.usual import Look, learnt
@@ -251,11 +252,10 @@ def _forget(folder: Path, imager: str) -> None:
         If there is no such imager.
     """
     known = {record.name: record for record in read_records(folder)}
-    if imager not in known:
-        raise UserError(f"no imager {imager!r} is known; choose from {', '.join(known) or 'none yet'}")
+    record = among(known, imager, "imager")
     record_file(folder, imager).with_suffix(".npz").unlink(missing_ok=True)
     forget_strange(folder, imager)
-    write_record(folder, replace(known[imager], images=0, standing=()))
+    write_record(folder, replace(record, images=0, standing=()))
 
 
 class Rounds:

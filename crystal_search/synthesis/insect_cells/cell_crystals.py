@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import among
 from crystal_search.synthesis.insect_cells.cell_culture import InsectCells
 from crystal_search.synthesis.polyhedra import HABITS, Array, Body, corners_of, polyhedron, rotation
 from crystal_search.synthesis.seeds import log_uniform
@@ -191,9 +191,7 @@ def drawn_crystals(
     UnknownNameError
         If there is no such target.
     """
-    if target not in TARGETS:
-        raise UnknownNameError(f"no target {target!r}; choose from {', '.join(TARGETS)}")
-    grown = {kind: drawn_growth(rng, kind) for kind in TARGETS[target]}
+    grown = {kind: drawn_growth(rng, kind) for kind in among(TARGETS, target, "target")}
     found: list[CellCrystal] = []
     for number in np.flatnonzero(cells.infected):
         for kind, growth in grown.items():

@@ -11,7 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.synthesis.polyhedra import Array
 
 STEPS, ROUNDS = 400, 80  #: of the grid of times; until law and concentration agree
@@ -55,8 +56,7 @@ class GrowthLaw:
     nucleation: str = "burst"  #: one of `NUCLEATIONS`
 
     def __post_init__(self) -> None:
-        if self.nucleation not in NUCLEATIONS:
-            raise UnknownNameError(f"no nucleation {self.nucleation!r}; choose from {', '.join(NUCLEATIONS)}")
+        check_among(NUCLEATIONS, self.nucleation, "nucleation")
         if not 0 <= self.depletion < 1:
             raise UserError(f"the depletion is {self.depletion:g}; give a part from 0 to below 1")
         if min(self.hours, self.crystals, self.growth_px_per_hour) <= 0:

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import among
 from crystal_search.synthesis.frames import Frame, stamp
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import fractal_noise, ridged_noise, smooth_noise
@@ -144,6 +144,4 @@ def built(outcome: str, rng: np.random.Generator, drop: Drop) -> Layer:
     UnknownNameError
         If no builder makes it; the message lists those there are.
     """
-    if outcome not in BUILDERS:
-        raise UnknownNameError(f"nothing makes {outcome!r}; choose from {', '.join(BUILDERS)}")
-    return BUILDERS[outcome](rng, drop)
+    return among(BUILDERS, outcome, "outcome", which="that can be rendered")(rng, drop)

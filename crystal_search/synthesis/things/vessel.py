@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crystal_search.errors import UnknownNameError
+from crystal_search.known_names import check_among
 from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.seeds import log_uniform
 from crystal_search.synthesis.textures import resized, smooth_noise
@@ -148,8 +148,8 @@ def _drawn_floor(
     UnknownNameError
         If there is no such plate.
     """
-    if plate_type is not None and plate_type not in PLATE_TYPES:
-        raise UnknownNameError(f"no plate {plate_type!r}; choose from {', '.join(PLATE_TYPES)}")
+    if plate_type is not None:
+        check_among(PLATE_TYPES, plate_type, "type of plate")
     kind = str(rng.choice(list(FLOORS), p=SHARES_OF_FLOORS))
     sizes = {name: _sized(rng, plate, view) for name, plate in FLOORS.items()}
     if plate_type is None:

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crystal_search.errors import CrystalSearchError, UnknownNameError
+from crystal_search.errors import CrystalSearchError
+from crystal_search.known_names import check_among
 from crystal_search.outcomes import IMAGE_OUTCOMES, OUTCOME_NAMES
 from crystal_search.synthesis.frames import Frame
 from crystal_search.synthesis.pictures import camera
@@ -81,8 +82,8 @@ def staged(
     """
     if outcome == "any":
         outcome = drawn_outcome(seed.generator("outcome"))
-    if outcome is not None and outcome not in IMAGE_OUTCOMES:
-        raise UnknownNameError(f"no well has the outcome {outcome!r}; choose from {', '.join(IMAGE_OUTCOMES)}")
+    if outcome is not None:
+        check_among(IMAGE_OUTCOMES, outcome, "outcome", which="of a well")
     height, width = settings.size
     frame = Frame(0, 0, height, width, width / settings.view_units, torch.device(settings.device))
     for attempt in range(ATTEMPTS):

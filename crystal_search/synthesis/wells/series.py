@@ -10,7 +10,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import check_among
 from crystal_search.outcomes import OUTCOME_NAMES
 from crystal_search.synthesis.pictures.looks import with_layer
 from crystal_search.synthesis.seeds import log_uniform
@@ -20,7 +21,7 @@ from crystal_search.synthesis.wells.crystal_truth import CrystalTruth
 from crystal_search.synthesis.wells.mates import Material, cross_polarised, drawn_material, fluorescence
 from crystal_search.synthesis.wells.rendered_well import RenderedImage, photograph, staged
 from crystal_search.synthesis.wells.scenes import LEAST, Filling, Scene
-from crystal_search.synthesis.wells.visits import DAYS, MATES, Settings, Well
+from crystal_search.synthesis.wells.visits import DAYS, Settings, Well
 
 RIPENING = ("null_experiment", "other", "spherulites")  # come by and by; precipitates and phases part at once
 FIRST_NUCLEATION = (0.02, 0.35)  # of the days until the last visit
@@ -61,8 +62,8 @@ def render_visits(well: Well, settings: Settings) -> tuple[Visit, ...]:
     imager = None if well.on_plate is None else well.on_plate.imager
     if not 1 <= inspections <= len(DAYS):
         raise UserError(f"{inspections} inspections were asked for; give 1 to {len(DAYS)}")
-    if unknown := [name for name in channels if name not in CHANNELS]:
-        raise UnknownNameError(f"no channel {unknown[0]!r} can be rendered; choose from {', '.join(MATES)}")
+    for name in channels:
+        check_among(CHANNELS, name, "channel")
     last, rng = staged(seed, well.outcome, imager, settings)
     growth = _growth(seed.generator("growth"), last, DAYS[:inspections])
     material = drawn_material(seed.generator("material"))

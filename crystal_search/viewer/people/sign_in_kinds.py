@@ -6,7 +6,8 @@ from importlib.util import find_spec
 
 from starlette.requests import HTTPConnection
 
-from crystal_search.errors import ConfigError, UnknownNameError
+from crystal_search.errors import ConfigError
+from crystal_search.known_names import among
 from crystal_search.viewer.people.person import MOST_LETTERS
 from crystal_search.viewer.people.sign_in_settings import TABLE, SignInSettings
 
@@ -72,11 +73,7 @@ def sign_in_kind(settings: SignInSettings) -> SignInKind:
     ConfigError
         If a setting that it needs is missing.
     """
-    if settings.kind not in SIGN_IN_KINDS:
-        raise UnknownNameError(
-            f"[{TABLE}]: nobody signs in by {settings.kind!r}; choose from {', '.join(SIGN_IN_KINDS)}"
-        )
-    kind = SIGN_IN_KINDS[settings.kind]
+    kind = among(SIGN_IN_KINDS, settings.kind, "kind", where=f"[{TABLE}]")
     if missing := [key for key in kind.needs if not getattr(settings, key)]:
         raise ConfigError(f"[{TABLE}] of kind {settings.kind} must say {', '.join(missing)}")
     return kind

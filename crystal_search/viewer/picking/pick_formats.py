@@ -19,7 +19,8 @@ from crystal_search.dispensers.transfer_lists import (
     nowhere,
     robot_table,
 )
-from crystal_search.errors import UnknownNameError, UserError
+from crystal_search.errors import UserError
+from crystal_search.known_names import among
 from crystal_search.server.imaging.marks import DISPENSE, PICK
 from crystal_search.viewer.about_plates import CONDITION_COLUMNS, FACT_COLUMNS, about_cells
 from crystal_search.viewer.picking.dispensing_places import places_to_dispense
@@ -223,6 +224,4 @@ def pick_format(name: str) -> PickFormat:
     UnknownNameError
         If there is none.
     """
-    if name not in PICK_FORMATS:
-        raise UnknownNameError(f"no format {name!r:.40}; choose from {', '.join(PICK_FORMATS)}")
-    return PICK_FORMATS[name]
+    return among(PICK_FORMATS, name, "format")
