@@ -28,7 +28,7 @@ from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
 from crystal_search.named_models import named_model
 from crystal_search.scoring.crystals_in_drop import is_in_drop
-from crystal_search.scoring.looking import chops_in_drop
+from crystal_search.scoring.looking import LocatedImage, chops_in_drop
 from crystal_search.scoring.pipeline import Models
 from crystal_search.training.crystal_source import truth_of
 from crystal_search.unet_drop.locate import locate_drop
@@ -64,7 +64,7 @@ def well_of(image: ArchiveImage, models: Models, detector: Network[CrystalCard],
     there, boxes = int((~truth.ignored).sum()), truth.boxes
     if drop is None:
         return Well(there, np.zeros(0), np.zeros(0), np.zeros((0, len(boxes))), truth.ignored)
-    chops = chops_in_drop(seen, grey, drop, models.classifier)
+    chops = chops_in_drop(LocatedImage(seen, grey, drop), models.classifier)
     found = [each for each in find_crystals(seen, detector, least_probability=least) if is_in_drop(each, seen, drop)]
     mine = np.array([each.box for each in found]).reshape(-1, 5)
     pairs = np.repeat(mine, len(boxes), axis=0), np.tile(boxes, (len(mine), 1))

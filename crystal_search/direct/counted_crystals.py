@@ -1,15 +1,18 @@
 """Which crystals of an image file count that is of a well, as `scoring.crystals_in_drop` says, and why none does."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from math import floor
 
 from crystal_search.crystal import Crystal
+from crystal_search.crystals.finding import seen_crystals
 from crystal_search.images import DecodedImage
+from crystal_search.inference import Network
+from crystal_search.model_card import CrystalCard
 from crystal_search.plurals import counted
 from crystal_search.scoring.chops_around import ChopsAround
-from crystal_search.scoring.crystals_in_drop import counts, is_in_drop
+from crystal_search.scoring.crystals_in_drop import Limits, is_in_drop, seen_in_drop
 from crystal_search.unet_drop.locate import LocatedDrop
 
 NO_DROP = "no drop was found to look in"
@@ -20,6 +23,7 @@ class Counted:
     """The crystals that count, or why none does."""
 
     crystals: tuple[Crystal, ...] = ()
+    seen: tuple[Crystal, ...] = ()  #: all that the detector tells, also where they do not count
     none_because: str | None = None
 
 
@@ -28,43 +32,55 @@ def why_unsearched(error: str | None, none_because: str | None) -> str | None:
     return error or (none_because if none_because == NO_DROP else None)
 
 
-def counted_anywhere(found: Sequence[Crystal], least_probability: float) -> Counted:
-    """Return all that a detector found with a probability."""
-    if found:
-        return Counted(crystals=tuple(found))
-    none = f"the detector finds no crystal with a probability of {least_probability:g} or more"
-    return Counted(none_because=f"{none}; --least says another")
+def counted_anywhere(image: DecodedImage, detector: Network[CrystalCard], limits: Limits) -> Counted:
+    """Return all that a detector finds with the probability of those that count."""
+    seen = seen_crystals(image, detector, least_probability=limits.seen_from)
+    counting = [at for at, each in enumerate(seen.crystals) if each.probability >= limits.counts_from]
+    none_because = None if counting else _none_found(limits)
+    return Counted(crystals=seen.measured(counting), seen=seen.stored, none_because=none_because)
 
 
 def counted_in_drop(
-    found: Counted,
     image: DecodedImage,
+    detector: Network[CrystalCard],
     drop: LocatedDrop | None,
-    chops: Callable[[LocatedDrop], ChopsAround],
-    *,
-    crystals_from: float,
+    chops: Callable[[], ChopsAround],
+    limits: Limits,
 ) -> Counted:
-    """Return those crystals whose centre lies in the drop, and around which the chops speak for some.
+    """Return those crystals that count in the drop as they do in clients; without a drop nothing is looked at.
 
     What the chops say is asked for only where a crystal depends on it.
-
-    Parameters
-    ----------
-    crystals_from
-        What the chops around a crystal must say, 0 to 1; at 0 all of `found` in the drop count.
     """
     if drop is None:
         return Counted(none_because=NO_DROP)
-    asked = cache(partial(chops, drop))
-    wanted = partial(counts, image=image, drop=drop, chops=asked, crystals_from=crystals_from)
-    there = tuple(each for each in found.crystals if wanted(each))
-    if there or not found.crystals:
-        return replace(found, crystals=there)
-    inside = [each for each in found.crystals if is_in_drop(each, image, drop)]
+    asked = cache(chops)
+    found = seen_in_drop(image, detector, drop, asked, limits)
+    if found.counting:
+        return Counted(crystals=found.seen.measured(found.counting), seen=found.stored)
+    return Counted(seen=found.stored, none_because=_none_counts(found.stored, image, drop, asked, limits))
+
+
+def _none_found(limits: Limits) -> str:
+    none = f"the detector finds no crystal with a probability of {limits.counts_from:g} or more"
+    return f"{none}; --least says another"
+
+
+def _none_counts(
+    stored: Sequence[Crystal],
+    image: DecodedImage,
+    drop: LocatedDrop,
+    chops: Callable[[], ChopsAround],
+    limits: Limits,
+) -> str:
+    """Return why of all that a detector sees nothing counts."""
+    probable = [each for each in stored if each.probability >= limits.counts_from]
+    if not probable:
+        return _none_found(limits)
+    inside = [each for each in probable if is_in_drop(each, image, drop)]
     if not inside:
-        return Counted(none_because=f"{counted(len(found.crystals), 'crystal')} beside the drop, none in it")
-    said = [asked().speak_for_crystals(each.row, each.column) for each in inside]
-    return Counted(none_because=_against(asked(), said, crystals_from))
+        return f"{counted(len(probable), 'crystal')} beside the drop, none in it"
+    said = [chops().speak_for_crystals(each.row, each.column) for each in inside]
+    return _against(chops(), said, limits.crystals_from)
 
 
 def _against(around: ChopsAround, said: Sequence[float], crystals_from: float) -> str:

@@ -13,7 +13,6 @@ from crystal_search.crystal import Crystal
 from crystal_search.crystals.coco import CATEGORY, measured
 from crystal_search.crystals.crystal_cells import PLACE_COLUMNS, crystal_cells
 from crystal_search.crystals.dispensing import Dispense, DispensingUm, where_to_dispense
-from crystal_search.crystals.finding import find_crystals
 from crystal_search.crystals.targets import Target, targets_of
 from crystal_search.direct.aiming import ShootingUm
 from crystal_search.direct.as_installed import Installed
@@ -24,10 +23,12 @@ from crystal_search.direct.scored_files import content_in
 from crystal_search.errors import ImageError
 from crystal_search.hostile_json import printable
 from crystal_search.images import DecodedImage, decode, to_grey
-from crystal_search.inference import Network, OnnxNetwork
-from crystal_search.model import default_model
-from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
-from crystal_search.scoring.looking import chops_in_drop
+from crystal_search.inference import Network
+from crystal_search.model import default_models
+from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, CrystalCard, DropCard, FirstLookCard
+from crystal_search.scoring.crystals_in_drop import Limits
+from crystal_search.scoring.looking import LocatedImage, chops_in_drop
+from crystal_search.scoring.pipeline import loaded
 from crystal_search.unet_drop.locate import LocatedDrop, locate_drop
 from crystal_search.work_unit import CRYSTALS_FROM
 
@@ -79,6 +80,7 @@ class Search:
     dispensing: DispensingUm | None = None  #: None: no places to dispense at are asked for
     drop: Network[DropCard] | None = None  #: finds the drop to dispense into, or to look in
     classifier: Network[ClassifierCard] | None = None  #: crystals in the drop count where it sees some; None: all do
+    first_look: Network[FirstLookCard] | None = None  #: asked first; where it is sure, the classifier is not
     crystals_from: float = CRYSTALS_FROM  #: what it must say of the chops around a crystal
     least_probability: float | None = None  #: of a crystal; None: what the detector's card says
     picture: bool = False  #: whether to draw what was found
@@ -98,9 +100,17 @@ class Search:
 
     @property
     def avoided_from(self) -> float:
-        """The probability from which on nothing is dispensed onto a crystal: a false one costs less than a true one."""
+        """The probability from which on nothing is dispensed onto a crystal: a false one costs less than a true one.
+
+        In drops as many are seen as by clients, `CrystalCard.seen_from`.
+        """
         least = self.network.card.least_probability
-        return min(least, self.counted_from) if self.dispensing else self.counted_from
+        return min(least, self.counted_from) if self.dispensing or self.classifier else self.counted_from
+
+    @property
+    def limits(self) -> Limits:
+        """From when on a crystal is seen, and counts."""
+        return Limits(seen_from=self.avoided_from, counts_from=self.counted_from, crystals_from=self.crystals_from)
 
     @property
     def needs_scale(self) -> bool:
@@ -110,24 +120,27 @@ class Search:
     @property
     def decode_width_px(self) -> int:
         """How wide an image must at least be decoded."""
-        return max(each.card.working_width_px for each in (self.network, self.drop, self.classifier) if each)
+        networks = (self.network, self.drop, self.classifier, self.first_look)
+        return max(each.card.working_width_px for each in networks if each)
 
 
 def in_drops(search: Search, installed: Installed, *, threads: int = 1, crystals_from: float | None = None) -> Search:
     """Return a search that counts crystals as clients do: in drops, where a classifier sees some.
 
-    Drop locator and classifier, and what is not said, are as installed.
+    Drop locator, classifier and first look, and what is not said, are as installed.
 
     Raises
     ------
     ModelError
         If one of the models cannot be used.
     """
-    card, folder = search.network.card, installed.models
+    card, others = search.network.card, [role for role in ROLES if role not in ANSWERING_ROLES]
+    used = loaded(default_models(installed.models, but=others), threads=threads)
     return replace(
         search,
-        drop=OnnxNetwork(default_model(DropCard, folder), threads=threads),
-        classifier=OnnxNetwork(default_model(ClassifierCard, folder), threads=threads),
+        drop=used.drop,
+        classifier=used.classifier,
+        first_look=used.first_look,
         crystals_from=installed.settings.crystals_from if crystals_from is None else crystals_from,
         least_probability=card.counts_in_drops if search.least_probability is None else search.least_probability,
     )
@@ -160,18 +173,16 @@ def searched(path: Path, search: Search) -> SearchedFile:
 def _looked_at(found: SearchedFile, image: DecodedImage, search: Search) -> SearchedFile:
     grey = to_grey(image.colour)
     drop = locate_drop(grey, search.drop) if search.drop else None
-    avoided = find_crystals(image, search.network, least_probability=search.avoided_from)
-    counted = counted_anywhere(
-        [each for each in avoided if each.probability >= search.counted_from], search.counted_from
-    )
-    if (classifier := search.classifier) is not None:
-        chops = partial(chops_in_drop, image, grey, classifier=classifier)
-        counted = counted_in_drop(counted, image, drop, chops, crystals_from=search.crystals_from)
+    if (classifier := search.classifier) is None:
+        counted = counted_anywhere(image, search.network, search.limits)
+    else:
+        chops = partial(chops_in_drop, LocatedImage(image, grey, drop), classifier, search.first_look)
+        counted = counted_in_drop(image, search.network, drop, chops, search.limits)
     found = replace(
         found,
         crystals=counted.crystals,
         none_because=counted.none_because,
-        dispense=_dispense(found, drop, avoided, search),  # also away from what lies beside the drop, or is doubtful
+        dispense=_dispense(found, drop, counted.seen, search),  # also away from what does not count
     )
     found = replace(found, targets=_targets(found, search))
     if not search.picture:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from crystal_search.crystal import Crystal, Uncounted
-from crystal_search.crystals.finding import seen_crystals
+from crystal_search.crystals.finding import Seen, seen_crystals
 from crystal_search.crystals.told_outlines import with_sides_that_fit, within
 from crystal_search.images import DecodedImage
 from crystal_search.inference import Network
@@ -26,6 +26,47 @@ def is_searched(score: ImageScore, crystals_from: float) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """From when on a crystal of a drop is seen, and counts."""
+
+    seen_from: float  #: the detector's probability; those of less are none
+    counts_from: float  #: the detector's probability, not below `seen_from`
+    crystals_from: float  #: what the chops around must say, 0 to 1; at 0 they are not asked
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SeenInDrop:
+    """The crystals that a detector sees in an image, and which of them count in its drop."""
+
+    seen: Seen
+    stored: tuple[Crystal, ...]  #: all of them, in stored pixels
+    counting: tuple[int, ...]  #: the numbers of those that count, the most probable first
+
+
+def seen_in_drop(
+    image: DecodedImage,
+    detector: Network[CrystalCard],
+    drop: LocatedDrop | None,
+    chops: Callable[[], ChopsAround],
+    limits: Limits,
+) -> SeenInDrop:
+    """Return which crystals of a drop, or of the whole image without one, count: by clients, and of files at hand.
+
+    The detector sees the whole image: images are normalised whole.
+
+    Parameters
+    ----------
+    chops
+        Asked for each crystal that depends on what they say.
+    """
+    seen = seen_crystals(image, detector, least_probability=limits.seen_from)
+    stored = seen.stored
+    wanted = partial(counts, image=image, drop=drop, chops=chops, crystals_from=limits.crystals_from)
+    counting = (at for at, each in enumerate(stored) if each.probability >= limits.counts_from and wanted(each))
+    return SeenInDrop(seen=seen, stored=stored, counting=tuple(counting))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundInDrop:
     """The crystals of a drop, or of the whole image without one, as results tell them, in stored pixels."""
 
@@ -41,20 +82,12 @@ def crystals_in_drop(
     *,
     crystals_from: float,
 ) -> FoundInDrop:
-    """Return which crystals of a drop, or of the whole image without one, count, and which others a detector sees.
-
-    The detector sees the whole image: images are normalised whole.
-    """
-    seen = seen_crystals(image, detector, least_probability=detector.card.seen_from)
-    stored = seen.stored
-    wanted = partial(counts, image=image, drop=drop, chops=lambda: chops, crystals_from=crystals_from)
-    counting = [
-        number
-        for number, each in enumerate(stored)
-        if each.probability >= detector.card.counts_in_drops and wanted(each)
-    ]
-    found = seen.measured(counting[:MAX_CRYSTALS])
-    others = [stored[number] for number in sorted(set(range(len(stored))).difference(counting))]
+    """Return which crystals of a drop, or of the whole image without one, count, and which others a detector sees."""
+    card = detector.card
+    limits = Limits(seen_from=card.seen_from, counts_from=card.counts_in_drops, crystals_from=crystals_from)
+    there = seen_in_drop(image, detector, drop, lambda: chops, limits)
+    found = there.seen.measured(there.counting[:MAX_CRYSTALS])
+    others = [there.stored[at] for at in sorted(set(range(len(there.stored))).difference(there.counting))]
     return FoundInDrop(
         crystals=tuple(rounded(within(each, image.height_px, image.width_px)) for each in found),
         uncounted=_uncounted(others, image, drop)[:MAX_UNCOUNTED],

@@ -115,10 +115,10 @@ def look(
 
 
 def chops_in_drop(
-    image: DecodedImage, grey: Grey, drop: LocatedDrop, classifier: Network[ClassifierCard]
+    seen: LocatedImage, classifier: Network[ClassifierCard], first_look: Network[FirstLookCard] | None = None
 ) -> ChopsAround:
-    """Return what the chops of a drop say of places in it, given the luma of its image."""
-    return look(LocatedImage(image, grey, drop), classifier, Parameters()).chops
+    """Return what the chops of an image say of places in it, those that count as `looked` says."""
+    return looked(seen, classifier, first_look, Parameters(), Stopwatch()).chops
 
 
 def _view_for(seen: LocatedImage, card: ClassifierCard) -> NDArray[np.float32]:
