@@ -35,10 +35,7 @@ HEADINGS: dict[str, dict[str, tuple[str, str]]] = {
         "assimilate": ("server.services.assimilate", "take valid results over into the spool"),
         "finalize": ("server.services.finalize", "write spooled results into a CSV file"),
         "set-autoscore": ("server.services.set_autoscore", "put a CSV file's scores into the database"),
-        "facility": (
-            "demo.played_facility",
-            "pull from a facility's own database, push scores to it",
-        ),
+        "facility": ("demo.facility_with_demo", "pull from a facility's own database, push scores to it"),
     },
     "Administration": {
         "status": ("server.health.status", "tell what waits, what runs, what failed"),

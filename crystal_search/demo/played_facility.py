@@ -23,7 +23,6 @@ from crystal_search.server.facility.xtaltrak_played import played_xtaltrak
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.stored_images import NewImage
 from crystal_search.server.installation import Installation, opened, recipe_of, say
-from crystal_search.server.services import facility_command
 from crystal_search.server.services.facility_exchange import pull, push
 from crystal_search.server.services.facility_reports import pull_line, push_line
 from crystal_search.wells import WellKey
@@ -63,9 +62,8 @@ PLAYED = {
 SHOWN = 8  #: rows of the facility's that are shown at the end
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the commands: those of every facility, and the played one."""
-    commands = facility_command.add_commands(parser)
+def add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command beside those of every facility."""
     purpose = "make a small database of a facility with the demo plate, pull, score and push"
     demo = commands.add_parser("demo", help=purpose, description=purpose)
     demo.add_argument("kind", choices=sorted(PLAYED), help="which facility is played")

@@ -1,4 +1,7 @@
-"""``crystal-search facility``: what comes from the facility's own database, and what goes to it (docs/facility.md)."""
+"""``crystal-search facility``: what comes from the facility's own database, and what goes to it (docs/facility.md).
+
+`demo.facility_with_demo` is the module of the command; it adds ``facility demo``.
+"""
 
 import argparse
 from collections.abc import Callable, Iterator
