@@ -11,7 +11,7 @@ from crystal_search.card_file import card_from_json, card_to_json, role_in
 from crystal_search.errors import ModelCardError, ModelError, ModelMismatchError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
-from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, FirstLookCard, ModelCard
+from crystal_search.model_card import ANSWERING_ROLES, ROLES, ClassifierCard, CrystalCard, FirstLookCard, ModelCard
 from crystal_search.who_looks import Looks
 
 CARD_SUFFIX = ".card.json"
@@ -221,6 +221,10 @@ def _in_use(read: Reader, version: int) -> ModelInUse:
     )
 
 
+#: Of several models in one role that come with the program: which one is meant where none is named.
+SHIPPED = {CrystalCard.role: "dense-crystals-3"}
+
+
 def default_models_folder() -> Path:
     """Return the folder of the weights that come with the package."""
     return Path(__file__).parent / "models"
@@ -229,7 +233,7 @@ def default_models_folder() -> Path:
 def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
     """Return the model to use from `folder` (default: the package's own) in the role that `kind` is the card of.
 
-    That is the one which ``in-use.json`` names, else the only one there is.
+    That is the one which ``in-use.json`` names, else the only one there is, or of the package's own that in `SHIPPED`.
 
     Raises
     ------
@@ -245,6 +249,8 @@ def default_model(kind: type[Card], folder: Path | None = None) -> Model[Card]:
             "or put it or another one to use (crystal-search models use)"
         )
     fitting = _models_in(folder, kind)
+    if folder == default_models_folder() and kind.role in SHIPPED:
+        fitting = [each for each in fitting if each.card.name == SHIPPED[kind.role]]
     if len(fitting) != 1:
         names = ", ".join(model.card.name for model in fitting) or "none"
         raise ModelError(f"expected one {kind.title} in {folder}, found {names}; name a folder with one")

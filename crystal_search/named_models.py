@@ -45,7 +45,7 @@ def models_at_hand(folders: Iterable[Path] = ()) -> list[ModelAtHand]:
     """Return the models of some folders and of the package, each once, by role and name.
 
     >>> [each.card.name for each in models_at_hand() if each.card.role == "crystals"]
-    ['dense-crystals-3']
+    ['dense-crystals-3', 'drop-crystals-1']
     """
     paths: dict[str, Path] = {}
     for folder in (*folders, default_models_folder()):

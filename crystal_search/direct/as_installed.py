@@ -12,6 +12,8 @@ from crystal_search.server.home import Home
 from crystal_search.server.installation import model_folders, models_folder
 from crystal_search.server.settings import Settings, read_settings
 
+FOR_DROPS = "drop-crystals-1"  #: the package's detector of crystals in drops
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
@@ -25,8 +27,8 @@ class Installed:
         """Return the models that can be called by their names, the package's own among them."""
         return models_at_hand(self.called_in)
 
-    def detector(self, named: str | None) -> Model[CrystalCard]:
-        """Return the crystal detector that is named, else the one in use, else the package's own.
+    def detector(self, named: str | None, *, drops: bool = False) -> Model[CrystalCard]:
+        """Return the crystal detector that is named, else the one in use, else the package's own, that for `drops`.
 
         Raises
         ------
@@ -39,6 +41,7 @@ class Installed:
             others = [role for role in ROLES if role != CrystalCard.role]
             for used in default_models(self.models, but=others):
                 return in_role(used, CrystalCard)
+            named = FOR_DROPS if drops else None
         return named_model(named, CrystalCard, self.at_hand)
 
 

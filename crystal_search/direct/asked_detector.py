@@ -25,8 +25,8 @@ def add_enlarge(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def asked_detector(arguments: argparse.Namespace, installed: Installed) -> Network[CrystalCard]:
-    """Return the detector that ``--detector`` names, else the usual one; it sees as ``--enlarge`` says.
+def asked_detector(arguments: argparse.Namespace, installed: Installed, *, drops: bool = False) -> Network[CrystalCard]:
+    """Return the detector that ``--detector`` names, else the usual one, of `drops`; it sees as ``--enlarge`` says.
 
     Which share of crystals it finds is known of images as its card has them seen alone.
 
@@ -37,7 +37,7 @@ def asked_detector(arguments: argparse.Namespace, installed: Installed) -> Netwo
     ModelError
         If the model cannot be used.
     """
-    model = installed.detector(arguments.detector)
+    model = installed.detector(arguments.detector, drops=drops)
     if arguments.enlarge not in (None, model.card.enlarged):
         model = replace(model, card=replace(model.card, enlarged=arguments.enlarge, found_share=None))
     return OnnxNetwork(model, threads=arguments.threads)

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--detector",
         metavar="CARD_OR_NAME",
-        help="a crystal detector's card or name (default: in use at --home, else ours)",
+        help="a crystal detector's card or name (default: in use at --home, else ours, that for drops where drops are)",
     )
     add_enlarge(parser)
     _add_limits(parser)
@@ -164,7 +164,8 @@ def _check(found: Sequence[SearchedFile], arguments: argparse.Namespace, *, need
 
 def _search(arguments: argparse.Namespace, installed: Installed) -> Search:
     """Return what to look for; what is missing for it is said before anything is searched."""
-    network = asked_detector(arguments, installed)
+    dispensed = arguments.dispense is not None or bool(places_of(arguments))
+    network = asked_detector(arguments, installed, drops=arguments.in_drops or dispensed)
     lengths_um = {"spacing_um": arguments.spacing, "margin_um": arguments.margin, "apart_um": arguments.apart}
     if arguments.targets is None and any(each is not None for each in lengths_um.values()):
         raise UserError("--spacing, --margin and --apart are of targets; name a file by --targets")
@@ -180,7 +181,7 @@ def _search(arguments: argparse.Namespace, installed: Installed) -> Search:
     if arguments.in_drops:
         least = arguments.crystals_from
         search = in_drops(search, installed, threads=arguments.threads, crystals_from=least)
-    if arguments.dispense is None and not places_of(arguments):
+    if not dispensed:
         return search
     distances(np.zeros((1, 1), np.bool_))  # without scipy this says so
     return replace(

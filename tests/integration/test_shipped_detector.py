@@ -1,5 +1,6 @@
-"""The crystal detector that comes with the program: what it is, that it finds crystals, and where it is not used."""
+"""The crystal detectors that come with the program: what they are, what they find, and which is asked where."""
 
+import argparse
 import csv
 from pathlib import Path
 
@@ -10,12 +11,16 @@ from PIL import Image as Pillow
 
 from crystal_search.crystals.boxes import overlaps
 from crystal_search.crystals.finding import find_crystals
+from crystal_search.direct import crystals_command
+from crystal_search.direct.as_installed import FOR_DROPS, Installed
+from crystal_search.direct.asked_detector import asked_detector
 from crystal_search.exit_codes import OK
 from crystal_search.images import DecodedImage, decode, picture_file
-from crystal_search.inference import OnnxNetwork
+from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.main import main
-from crystal_search.model import Model, default_model, default_models, default_models_folder
+from crystal_search.model import Model, default_models, default_models_folder
 from crystal_search.model_card import CrystalCard
+from crystal_search.named_models import named_model
 from crystal_search.synthesis.suspension.scene import Settings, suspension_images
 from tests.unit.crystal_dataset import write_crystals
 
@@ -23,9 +28,9 @@ Seen = tuple[bytes, NDArray[np.float64]]
 FIRST = 20_000  #: of rendered suspensions that nothing was trained or chosen on
 
 
-@pytest.fixture(scope="module")
-def model() -> Model[CrystalCard]:
-    return default_model(CrystalCard)
+@pytest.fixture(scope="module", params=[None, FOR_DROPS])
+def model(request: pytest.FixtureRequest) -> Model[CrystalCard]:
+    return named_model(request.param, CrystalCard)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +42,7 @@ def seen() -> Seen:
 
 
 def test_its_card_says_what_it_learnt_from_and_how_well_it_does(model: Model[CrystalCard]) -> None:
-    assert model.card.name == "dense-crystals-3"
+    assert model.card.name in ("dense-crystals-3", "drop-crystals-1")
     assert "rendered" in model.card.training_data
     assert model.card.training_command
     judged_on = {each.data.split(" (")[0] for each in model.card.measured}
@@ -65,6 +70,32 @@ def test_it_is_asked_where_no_other_is_named(seen: Seen, tmp_path: Path) -> None
     assert main(["crystals", str(tmp_path / "suspension.png"), "--csv", str(tmp_path / "found.csv")]) == OK
     with (tmp_path / "found.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) > 10
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ((), "dense-crystals-3"),
+        (("--in-drops",), FOR_DROPS),
+        (("--dispense", "places.csv", "--um-per-px", "1"), FOR_DROPS),
+        (("--in-drops", "--detector", "dense-crystals-3"), "dense-crystals-3"),
+    ],
+)
+def test_that_for_drops_is_asked_where_drops_are_unless_another_is_named(
+    options: tuple[str, ...], asked: str, seen: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("suspension.png").write_bytes(seen[0])
+    cards = []
+
+    def noted(arguments: argparse.Namespace, installed: Installed, *, drops: bool) -> Network[CrystalCard]:
+        network = asked_detector(arguments, installed, drops=drops)
+        cards.append(network.card.name)
+        return network
+
+    monkeypatch.setattr(crystals_command, "asked_detector", noted)
+    assert main(["crystals", "suspension.png", "--csv", "found.csv", *options]) == OK
+    assert cards == [asked]
 
 
 def test_no_client_runs_it_unasked() -> None:

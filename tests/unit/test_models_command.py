@@ -417,7 +417,7 @@ def test_without_an_installation_the_shipped_models_are_told(
     monkeypatch.setenv("CRYSTAL_SEARCH_HOME", str(tmp_path / "none"))
     assert main(["models", "list"]) == 0
     told = capsys.readouterr().out
-    assert told.count("comes with the program") == 4
+    assert told.count("comes with the program") == 5
     assert f"there is no installation in {tmp_path / 'none'}" in told
     assert main(["models", "show", "dense-crystals-3"]) == 0
     assert "dense-crystals-3: crystal detector, dense-crystals, 1 class, sha256" in capsys.readouterr().out
