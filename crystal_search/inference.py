@@ -47,7 +47,13 @@ def onnx_runtime() -> Any:
 
 
 class OnnxNetwork(Generic[Card_co]):
-    """A model file in an ONNX Runtime session on the CPU."""
+    """A model file in an ONNX Runtime session on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If the file cannot be loaded, or lacks an output of its card.
+    """
 
     def __init__(self, model: Model[Card_co], *, threads: int = 1) -> None:
         onnxruntime = onnx_runtime()

@@ -360,7 +360,13 @@ def _right_answers(found: ImageScore, threshold: float) -> set[tuple[Group, bool
 
 
 def check_overlay(overlay: Overlay, folder: Path) -> None:
-    """Refuse an overlay whose file in `folder` is not the picture that it names, as a ResultError."""
+    """Refuse an overlay whose file in `folder` is not the picture that it names, as a ResultError.
+
+    Raises
+    ------
+    ResultError
+        If it is not, is missing, or is no regular file.
+    """
     path = folder / overlay.file
     try:
         if path.is_symlink() or path.parent.is_symlink() or not path.is_file():

@@ -68,6 +68,11 @@ def text_in(value: Any, what: str = "a label") -> str:
 
     >>> text_in(" crystal ")
     'crystal'
+
+    Raises
+    ------
+    UserError
+        If it is no text, an empty or an endless one, or has control characters.
     """
     text = value.strip() if isinstance(value, str) else ""
     if not 0 < len(text) <= MAX_TEXT or _CONTROL.search(text):
@@ -83,6 +88,11 @@ def name_in(value: Any) -> str:
     >>> name_in("../a.png")
     Traceback (most recent call last):
     crystal_search.errors.UserError: the image '../a.png' lies outside of the folder; name it by its place in it
+
+    Raises
+    ------
+    UserError
+        If it is no text, names nothing, or leads out of the folder.
     """
     if not isinstance(value, str):
         raise UserError(f"the name of an image must be a text, got {_short(value)}")
@@ -97,6 +107,11 @@ def last_name_in(value: Any) -> str:
 
     >>> last_name_in("..\\pictures\\a.png")
     'a.png'
+
+    Raises
+    ------
+    UserError
+        If it is no text, or names nothing.
     """
     if not isinstance(value, str):
         raise UserError(f"the name of an image must be a text, got {_short(value)}")
@@ -108,14 +123,26 @@ def _nothing(value: Any) -> str:
 
 
 def number_in(value: Any, what: str, low: float = -MAX_CORNER_PX, high: float = MAX_CORNER_PX) -> float:
-    """Return a finite number in [low, high]."""
+    """Return a finite number in [low, high].
+
+    Raises
+    ------
+    UserError
+        If it is none, or lies outside.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise UserError(f"{what} must be a number from {low:g} to {high:g}, got {_short(value)}")
     return float(value)
 
 
 def whole_number_in(value: Any, what: str, low: int, high: int) -> int:
-    """Return a whole number in [low, high]; 7.0 is one."""
+    """Return a whole number in [low, high]; 7.0 is one.
+
+    Raises
+    ------
+    UserError
+        If it is none, or lies outside.
+    """
     number = number_in(value, what, low, high)
     if not number.is_integer():
         raise UserError(f"{what} must be a whole number, got {_short(value)}")
@@ -137,6 +164,11 @@ def ring_in(pairs: Sequence[tuple[Any, Any]], *, at_least: int = 3) -> Ring:
 
     >>> ring_in([(1, 0), (3, 0), (3, 2)])
     ((0.0, 1.0), (0.0, 3.0), (2.0, 3.0))
+
+    Raises
+    ------
+    UserError
+        If there are fewer than `at_least`, or a coordinate is no number.
     """
     ring = tuple(corner_in(x, y) for x, y in pairs)
     if len(ring) < at_least:
@@ -145,14 +177,26 @@ def ring_in(pairs: Sequence[tuple[Any, Any]], *, at_least: int = 3) -> Ring:
 
 
 def record_in(value: Any, what: str) -> dict[str, Any]:
-    """Return an object of JSON."""
+    """Return an object of JSON.
+
+    Raises
+    ------
+    UserError
+        If it is none; the message calls it `what`.
+    """
     if not isinstance(value, dict):
         raise UserError(f"{what} must be an object, got {_short(value)}")
     return value
 
 
 def list_in(value: Any, what: str) -> list[Any]:
-    """Return a list of JSON."""
+    """Return a list of JSON.
+
+    Raises
+    ------
+    UserError
+        If it is none; the message calls it `what`.
+    """
     if not isinstance(value, list):
         raise UserError(f"{what} must be a list, got {_short(value)}")
     return value

@@ -48,7 +48,13 @@ def kind_of(data: bytes) -> str:
 
 
 def check_size(height_px: int, width_px: int) -> None:
-    """Raise an ImageError if a picture of this size is no well."""
+    """Raise an ImageError if a picture of this size is no well.
+
+    Raises
+    ------
+    ImageError
+        If a side is too short or too long, or one is many times the other.
+    """
     if not (MIN_SIDE_PX <= height_px <= MAX_SIDE_PX and MIN_SIDE_PX <= width_px <= MAX_SIDE_PX):
         raise ImageError(
             f"the image is {width_px} x {height_px} px; each side must have {MIN_SIDE_PX} to {MAX_SIDE_PX}"

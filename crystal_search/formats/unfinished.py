@@ -35,6 +35,11 @@ def refuse_zero_tail(
         Bytes at the end of each row that are no pixels.
     block
         Where a row ends at a multiple of so many bytes, it may have been the last to be copied.
+
+    Raises
+    ------
+    ImageError
+        If they do: whoever writes the file has not come to its end.
     """
     end, size = len(data.rstrip(b"\0")), np.dtype(dtype).itemsize
     if len(data) - end < max(row_bytes, BLOCK_BYTES) or end - start < row_bytes:

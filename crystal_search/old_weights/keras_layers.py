@@ -65,7 +65,13 @@ def up_sampling(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
 
 
 def concatenation(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
-    """Build ``Concatenate``, and ``Merge`` of Keras 1 in its mode ``concat``."""
+    """Build ``Concatenate``, and ``Merge`` of Keras 1 in its mode ``concat``.
+
+    Raises
+    ------
+    ModelError
+        If it joins anything but channels.
+    """
     if layer.kind == "Merge":
         _choice(layer, "mode", ("concat",))
     axis = layer.config.get("concat_axis" if layer.kind == "Merge" else "axis", -1)
@@ -75,7 +81,13 @@ def concatenation(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
 
 
 def batch_norm(graph: OnnxGraph, layer: KerasLayer, inputs: Inputs) -> str:
-    """Build ``BatchNormalization`` from its learnt statistics; gamma and beta may have been left out."""
+    """Build ``BatchNormalization`` from its learnt statistics; gamma and beta may have been left out.
+
+    Raises
+    ------
+    ModelError
+        If it normalises anything but channels, or statistics are missing.
+    """
     weights = list(_weights(layer, *[1] * (2 + _flag(layer, "scale") + _flag(layer, "center")), bias=False))
     if AXES.get(layer.config.get("axis", -1)) != 1:
         raise ModelError(f"layer {layer.name!r} normalises axis {layer.config.get('axis')!r}; channels are known")

@@ -49,7 +49,13 @@ class Attributes:
         return BOOLEANS[text]
 
     def integers(self, key: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
-        """Return a tuple of whole numbers, for example of ``(3, 3)``; an empty one is the default."""
+        """Return a tuple of whole numbers, for example of ``(3, 3)``; an empty one is the default.
+
+        Raises
+        ------
+        ModelError
+            If it is missing and has no default, or is no such tuple.
+        """
         text = self._take(key)
         if text is None or text in ("()", "[]"):
             if default is None:
@@ -77,7 +83,13 @@ class Attributes:
         return numbers[0]
 
     def number(self, key: str, default: float | None = None) -> float:
-        """Return a finite number."""
+        """Return a finite number.
+
+        Raises
+        ------
+        ModelError
+            If it is missing and has no default, or is no such number.
+        """
         text = self._take(key)
         if text is None:
             if default is None:
@@ -105,7 +117,13 @@ class Attributes:
             self._values.pop(key, None)
 
     def finish(self) -> None:
-        """Refuse attributes that were not asked for and might change the answer."""
+        """Refuse attributes that were not asked for and might change the answer.
+
+        Raises
+        ------
+        ModelError
+            If there are any; the message lists them.
+        """
         if left := sorted(self._values.keys() - WITHOUT_EFFECT):
             raise ModelError(f"{self._where}: unknown attribute {', '.join(left)}; this network cannot be imported")
 

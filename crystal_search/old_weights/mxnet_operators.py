@@ -41,7 +41,13 @@ def convolution(graph: OnnxGraph, layer: Layer) -> str:
 
 
 def fully_connected(graph: OnnxGraph, layer: Layer) -> str:
-    """Build ``FullyConnected``: weights (hidden, inputs) and a bias, of the flattened input."""
+    """Build ``FullyConnected``: weights (hidden, inputs) and a bias, of the flattened input.
+
+    Raises
+    ------
+    ModelError
+        If its input is not what it was trained with, or not flattened though it has more than two dimensions.
+    """
     attributes, x = layer.attributes, layer.tensor(graph)
     hidden = attributes.integer("num_hidden")
     if not attributes.boolean("flatten", True) and len(graph.shape(x)) != 2:
@@ -64,7 +70,13 @@ def _with_bias(graph: OnnxGraph, layer: Layer, weights: Weights) -> list[str]:
 
 
 def batch_norm(graph: OnnxGraph, layer: Layer) -> str:
-    """Build ``BatchNorm`` from its learnt statistics; ``fix_gamma``, on unless switched off, makes gamma 1."""
+    """Build ``BatchNorm`` from its learnt statistics; ``fix_gamma``, on unless switched off, makes gamma 1.
+
+    Raises
+    ------
+    ModelError
+        If it normalises another axis than that of channels, or gives more than one output.
+    """
     attributes, x = layer.attributes, layer.tensor(graph)
     epsilon = attributes.number("eps", 1e-3)
     fixed = attributes.boolean("fix_gamma", True)
@@ -113,6 +125,11 @@ def pooling(graph: OnnxGraph, layer: Layer) -> str:
     """Build ``Pooling``: maximum or average, over windows or over the whole map.
 
     Its last windows may reach over the edge, and its average counts padding or not.
+
+    Raises
+    ------
+    ModelError
+        If padding is as large as its window, or a last window would lie outside of the image.
     """
     attributes, x = layer.attributes, layer.tensor(graph)
     kind = attributes.choice("pool_type", ("max", "avg"), "max")
@@ -168,7 +185,13 @@ def local_response_norm(graph: OnnxGraph, layer: Layer) -> str:
 
 
 def reshape(graph: OnnxGraph, layer: Layer) -> str:
-    """Build ``Reshape`` with MXNet's signs 0 (as it was) and -1 (whatever is left), which ONNX has too."""
+    """Build ``Reshape`` with MXNet's signs 0 (as it was) and -1 (whatever is left), which ONNX has too.
+
+    Raises
+    ------
+    ModelError
+        If the shape is of another kind, or does not keep the batch.
+    """
     shape = layer.attributes.integers("shape")
     if min(shape) < -1 or shape[0] not in (0, -1) or layer.attributes.boolean("reverse", False):
         raise ModelError(f"{layer.where}: only shapes of numbers, 0 and -1 that keep the batch are known, got {shape}")
@@ -176,7 +199,13 @@ def reshape(graph: OnnxGraph, layer: Layer) -> str:
 
 
 def transpose(graph: OnnxGraph, layer: Layer) -> str:
-    """Build ``transpose``; the batch stays where it is."""
+    """Build ``transpose``; the batch stays where it is.
+
+    Raises
+    ------
+    ModelError
+        If the axes move the batch, or do not name each axis once.
+    """
     axes, x = layer.attributes.integers("axes"), layer.tensor(graph)
     if axes[0] != 0 or sorted(axes) != list(range(len(graph.shape(x)))):
         raise ModelError(f"{layer.where}: axes {axes} must keep the batch and name each axis once")

@@ -16,7 +16,13 @@ POLL_S = 0.05
 
 
 class FileLock:
-    """The exclusive lock on one file, held from construction to `release`."""
+    """The exclusive lock on one file, held from construction to `release`.
+
+    Raises
+    ------
+    AnotherRunningError
+        If another process holds it, and does not give it back within `patience_s`.
+    """
 
     def __init__(self, path: Path, what: str, *, patience_s: float = 0.0) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -145,7 +145,13 @@ def read_toml(path: Path, what: str, known: Collection[str] | None) -> dict[str,
 
 
 def check_known(path: Path, what: str, given: Collection[str], known: Collection[str]) -> None:
-    """Refuse names in a file of settings that are none of `known`, as a ConfigError that lists these."""
+    """Refuse names in a file of settings that are none of `known`, as a ConfigError that lists these.
+
+    Raises
+    ------
+    ConfigError
+        If there are any.
+    """
     if unknown := sorted(set(given) - set(known)):
         raise ConfigError(f"{path}: unknown {what} {', '.join(unknown)}; choose from {', '.join(known)}")
 

@@ -55,6 +55,11 @@ class CropSource(ShardsInUse):
     """Draws batches of crops from the shards that are there; the same step gives the same batch.
 
     On a GPU images are kept in its memory as long as there is room. On a processor they are mapped and never kept.
+
+    Raises
+    ------
+    UserError
+        If images of the dataset cannot be reduced to `width_px` by a whole number.
     """
 
     seed: int

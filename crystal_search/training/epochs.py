@@ -64,7 +64,13 @@ def _repeated(positions: NDArray[np.int64], count: int, generator: np.random.Gen
 
 @dataclass
 class EpochSource(ShardsInUse):
-    """Batches of samples to train on, one after another of an endless row of epochs."""
+    """Batches of samples to train on, one after another of an endless row of epochs.
+
+    Raises
+    ------
+    UserError
+        If there are samples of one class only, or none.
+    """
 
     samples: ClassVar[str]  #: what people call them
     classes: tuple[str, ...]

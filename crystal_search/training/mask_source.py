@@ -77,7 +77,13 @@ def at_size(share: Grey, height: int, width: int) -> Grey:
 
 @dataclass
 class MaskSource(ShardsInUse):
-    """Draws batches of whole images; the same step gives the same batch."""
+    """Draws batches of whole images; the same step gives the same batch.
+
+    Raises
+    ------
+    UserError
+        If no image of the split has a mask of its drop.
+    """
 
     seed: int
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

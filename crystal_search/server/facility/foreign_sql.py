@@ -51,7 +51,13 @@ def guard(engine: Engine, writable: Mapping[Table, Collection[str]], *, calls: C
 
 @contextmanager
 def asked(engine: Engine, what: str) -> Iterator[None]:
-    """Turn errors of SQLAlchemy and drivers into a `DatabaseError` that says `what` could not be done, and why."""
+    """Turn errors of SQLAlchemy and drivers into a `DatabaseError` that says `what` could not be done, and why.
+
+    Raises
+    ------
+    DatabaseError
+        If there was such an error within; passwords are left out of it.
+    """
     try:
         yield
     except (SQLAlchemyError, OSError, UnicodeError, OverflowError) as error:

@@ -14,7 +14,13 @@ _TRY_AGAIN = ("40P01", "40001", 1213, 1205)
 
 @contextmanager
 def explained(engine: Engine, what: str) -> Iterator[None]:
-    """Turn errors of SQLAlchemy and drivers into a `DatabaseError` that says `what` could not be done, and why."""
+    """Turn errors of SQLAlchemy and drivers into a `DatabaseError` that says `what` could not be done, and why.
+
+    Raises
+    ------
+    DatabaseError
+        If there was such an error within; passwords are left out of it.
+    """
     try:
         yield
     except (SQLAlchemyError, UnicodeEncodeError, OverflowError) as error:

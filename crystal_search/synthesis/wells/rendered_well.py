@@ -79,6 +79,11 @@ def staged(
     """Return what stands in the well that `seed` names, and the stream that its picture is taken with.
 
     Parameters and errors are those of `render_well`; size, device, plate and equipment are those of the settings.
+
+    Raises
+    ------
+    CrystalSearchError
+        If no attempt made the outcome visible; errors of a wrong call are those of `render_well`.
     """
     if outcome == "any":
         outcome = drawn_outcome(seed.generator("outcome"))

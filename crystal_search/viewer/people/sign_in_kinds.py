@@ -22,7 +22,13 @@ class SignInKind:
     told_by: Callable[[SignInSettings, HTTPConnection], str] | None = None  #: who every request says that asks
 
     def check_installed(self) -> None:
-        """Refuse where something is not installed, as a ConfigError that says what."""
+        """Refuse where something is not installed, as a ConfigError that says what.
+
+        Raises
+        ------
+        ConfigError
+            If something is missing; the message says how to install it.
+        """
         if missing := [name for name in self.modules if find_spec(name) is None]:
             raise ConfigError(f"signing in so needs {', '.join(missing)}: pip install 'crystal-search[sign-in]'")
 
