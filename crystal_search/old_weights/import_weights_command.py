@@ -68,8 +68,16 @@ def numbers(text: str) -> tuple[float, ...]:
 
     >>> numbers("123.7,116.8,103.9")
     (123.7, 116.8, 103.9)
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If they are none; argparse tells the user.
     """
-    return tuple(float(each) for each in text.split(","))
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be numbers with commas between, got {text}") from error
 
 
 def _reading(arguments: argparse.Namespace) -> "Reading":

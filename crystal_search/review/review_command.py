@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crystal_search.arguments import count
 from crystal_search.columns import Cell, csv_text
 from crystal_search.errors import UserError
 from crystal_search.files import write_whole
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=int, default=200, help="how many images to show (default: 200)")
     parser.add_argument("--home", type=Path, help="after disagreements: the installation")
     parser.add_argument("--against", default="person", choices=AGAINST, help="after disagreements: whom; %(default)s")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads of torch (default: 1)")
+    parser.add_argument("--threads", type=count, default=1, help="processor threads of torch (default: 1)")
     parser.add_argument("--dataset", type=Path, help="after apply: the dataset, where its archive is no CSV list")
     parser.add_argument("--scheme", default="outcomes-13", help="after apply: classes of the list (outcomes-13)")
     parser.set_defaults(writes=("out",))
@@ -189,6 +190,6 @@ def _apply(arguments: argparse.Namespace) -> None:
             raise UserError(f"expected corrections and either a list or --dataset; usage: {USAGE}")
     write_corrected(arguments.out, text, instead_of=arguments.files)
     changes = changes_by_pair(corrections.values())
-    sys.stdout.write(f"{sum(count for *_, count in changes)} labels changed\n")
-    for old, new, count in changes:
-        sys.stdout.write(f"{count:6}  {old} -> {new}\n")
+    sys.stdout.write(f"{sum(labels for *_, labels in changes)} labels changed\n")
+    for old, new, labels in changes:
+        sys.stdout.write(f"{labels:6}  {old} -> {new}\n")

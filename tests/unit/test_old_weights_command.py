@@ -12,6 +12,7 @@ from crystal_search.card_file import card_from_json
 from crystal_search.errors import CrystalSearchError, ModelError, UnknownNameError, UserError
 from crystal_search.images import NORMALISATIONS
 from crystal_search.inference import onnx_runtime
+from crystal_search.main import main
 from crystal_search.model import sha256_of
 from crystal_search.model_card import ModelCard
 from crystal_search.old_weights import import_weights_command as commands
@@ -173,3 +174,9 @@ def test_a_disk_that_takes_nothing_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot write to .*file.*name another --out"):
         import_weights(PARAMS, SYMBOL, *CLASSES, "--out", tmp_path / "file")
+
+
+def test_what_is_no_list_of_numbers_is_told_to_be_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["import-weights", "x.params", "--mean", "1,x", "--out", "y"])
+    assert "argument --mean: must be numbers with commas between, got 1,x" in capsys.readouterr().err

@@ -153,3 +153,9 @@ def test_corrections_for_an_archive_of_another_kind(tmp_path: Path, capsys: pyte
 def test_apply_without_a_list_says_what_is_missing(corrections: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["review", "apply", str(corrections), "--out", "x.csv"]) == 2
     assert "either a list or --dataset" in capsys.readouterr().err
+
+
+def test_a_review_needs_a_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["review", "run", "--data", "d", "--out", "o", "--threads", "0"])
+    assert "argument --threads: must be a whole number, at least 1, got 0" in capsys.readouterr().err
