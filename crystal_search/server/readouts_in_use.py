@@ -133,10 +133,10 @@ def use_readout(
 
     Raises
     ------
-    UserError
-        If it is not proven better, or no image can be of that imager.
     ModelMismatchError
         If it reads the answers of other models than those in use.
+    UserError
+        If it is not proven better, or no image can be of that imager.
     """
     imager = imager or model.card.imager
     if not site.imagers.may_be(imager):
@@ -144,9 +144,9 @@ def use_readout(
             f"no image can be of an imager {imager!r}: neither do the settings name it, nor is it a serial number as "
             "paths have them; name one with --imager, or write it into the settings' table [imagers]"
         )
+    rescoring_of(model, looks_in(site.models))
     if not (model.card.proven or anyway):
         raise UserError(f"{model.card.name} is not proven better than the shipped score; --anyway takes it even so")
-    rescoring_of(model, looks_in(site.models))
     install(model, site.home)
     used = ReadoutInUse(
         imager=imager, name=model.card.name, sha256=model.card.sha256, since=datetime.now(UTC).isoformat()

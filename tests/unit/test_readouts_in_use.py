@@ -285,6 +285,9 @@ def test_a_readout_of_another_classifier_an_unproven_one_or_no_imager_is_refused
     unproven = readout_model(site.home.path, "unproven", proven=False)
     with pytest.raises(UserError, match="unproven is not proven better than the shipped score; --anyway"):
         use_readout(site, unproven)
+    unfit = Model(replace(unproven.card, classifier_sha256="9" * 64), unproven.onnx)
+    with pytest.raises(ModelMismatchError, match="reads the answers of the classifier 999999999999"):
+        use_readout(site, unfit)  # not told of a way round first
     assert readouts_in_use(site.home) == {}
     assert use_readout(site, unproven, THEIRS, anyway=True).imager == THEIRS
 
