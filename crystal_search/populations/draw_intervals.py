@@ -14,6 +14,7 @@ from crystal_search.bootstrap import LEVEL, Interval
 from crystal_search.metrics import Floats
 
 ABOVE = (1 + LEVEL) / 2
+ROUNDING = 1e-9  #: part of a figure by which draws differ that are alike, since their sums were rounded otherwise
 
 
 def drawn_interval(drawn: Floats, units: Sequence[int], *, least: float = -np.inf) -> Interval:
@@ -36,10 +37,9 @@ def drawn_interval(drawn: Floats, units: Sequence[int], *, least: float = -np.in
 
     value, others = float(drawn[0]), drawn[1:][~np.isnan(drawn[1:])]
     free = sum(max(each - 1, 0) for each in units)
-    spread = float(others.std()) if len(others) else 0.0
-    if np.isnan(value) or not free or spread == 0:
+    if np.isnan(value) or not free or not len(others) or np.ptp(others) <= ROUNDING * np.abs(others).max():
         return Interval(value, nan, nan)
-    half = float(t.ppf(ABOVE, free)) * spread * sqrt(sum(units) / free)
+    half = float(t.ppf(ABOVE, free)) * float(others.std()) * sqrt(sum(units) / free)
     return Interval(value, max(value - half, least), value + half)
 
 

@@ -231,6 +231,17 @@ def test_intervals_of_draws_by_hand() -> None:
     assert np.isnan(drawn_interval(np.array([5.0, 4, 6]), [1, 1])[1:]).all()
 
 
+@pytest.mark.parametrize("value", [9.52, 9.5213, 1 / 3, -0.7])
+def test_draws_that_differ_by_rounding_have_no_interval(value: float) -> None:
+    alike = np.full(1001, value)
+    rounded = np.where(np.arange(1001) % 2, alike, np.nextafter(value, np.inf))
+    assert rounded.std() > 0, "the draws do not differ"
+    for drawn in (alike, rounded):
+        assert np.isnan(drawn_interval(drawn, [2])[1:]).all()
+    other = np.where(np.arange(1001) % 2, alike, value * 1.0001)
+    assert drawn_interval(other, [2]).low < value < drawn_interval(other, [2]).high
+
+
 def test_no_crystals_in_some_frames_are_not_none_in_all() -> None:
     assert count_interval(np.zeros(9), 10, 0, 10) == pytest.approx((0, 0, 3.6888795 / 10))
     alike = count_interval(np.full(9, 2.0), 4, 8, 4)
