@@ -18,16 +18,20 @@ RENDERED, SHEETS = "checksums.sha256", ("contact-sheet.png", "histograms.png")  
 def inputs(arguments: Sequence[Path]) -> list[Path]:
     """Return the images to score, in the order given; a folder stands for its images, sorted, at any depth.
 
-    A folder that may not be read stands for itself, so that whoever looks at the answers learns of it.
+    A folder that may not be read, and a file that is not there beside others, stand for themselves, so that whoever
+    looks at the answers learns of it.
 
     Raises
     ------
     UserError
-        If there is nothing to score.
+        If there is nothing to score, or nothing of what is named is there: whoever mistypes it keeps an earlier table.
     """
     found: list[Path] = []
     for path in arguments:
         found += _images_in(path) if os.path.isdir(path) else [path]
+    if arguments and not any(map(os.path.lexists, arguments)):
+        said = f"{printable(str(arguments[0]))} is not there" + (", nor is what else is named" if arguments[1:] else "")
+        raise UserError(f"{said}: name images, or folders of images; nothing was looked at or written")
     if not found:
         raise UserError(f"no images in {', '.join(map(str, arguments))}; images end in {', '.join(SUFFIXES)}")
     return found

@@ -337,7 +337,8 @@ def test_where_not_one_image_can_be_read_the_command_fails_and_the_table_says_wh
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     table = tmp_path / "found.csv"
-    assert main(["crystals", str(tmp_path / "nowhere"), "--detector", str(card), "--csv", str(table)]) == 1
+    (tmp_path / "lost.png").symlink_to("nowhere")
+    assert main(["crystals", str(tmp_path / "lost.png"), "--detector", str(card), "--csv", str(table)]) == 1
     assert f"not one image could be read; {table} says why" in capsys.readouterr().err
     assert [row["error"] for row in rows_in(table)] == ["No such file or directory"]
 
@@ -418,7 +419,8 @@ def test_an_image_without_crystals_has_a_row_too(card: Path, tmp_path: Path) -> 
 def test_a_place_that_is_not_there_is_told_before_anything_is_searched(
     card: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["crystals", str(tmp_path / "missing.png"), "--detector", str(card), "--csv"]
+    (tmp_path / "unread.png").touch()
+    words = ["crystals", str(tmp_path), "--detector", str(card), "--csv"]
     assert main([*words, str(tmp_path / "nowhere" / "found.csv")]) == USAGE
     assert "there is no folder" in capsys.readouterr().err
     drop_locator = str(default_models_folder() / "drop-unet-2.card.json")

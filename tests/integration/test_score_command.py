@@ -15,6 +15,7 @@ from crystal_search.direct.as_installed import models_in
 from crystal_search.direct.named_images import inputs
 from crystal_search.direct.scored_files import COLUMNS, Job, Scored, scored
 from crystal_search.errors import UserError
+from crystal_search.exit_codes import USAGE
 from crystal_search.main import main
 from crystal_search.model import default_models_folder
 from crystal_search.result import ImageScore
@@ -212,6 +213,8 @@ def test_pictures_that_could_not_be_written_are_named(
     monkeypatch.setattr("crystal_search.direct.score_command.scored", unwritten)
     out, frames = tmp_path / "out.csv", tmp_path / "frames"
     paths = [str(folder / f"{number}.jpg") for number in range(7)]
+    for path in paths:
+        Path(path).touch()
     assert main(["score", *paths, "--csv", str(out), "--overlays", str(frames)]) == 0
     assert [row["error"] for row in rows_of(out)] == [""] * 7
     told = capsys.readouterr().err.splitlines()
@@ -253,8 +256,17 @@ def test_where_nothing_could_be_scored_the_exit_code_says_so(
     assert main(["score", missing, str(folder / "e.jpg"), "--csv", str(out), "--workers", "1"]) == 1
     assert [row["outcome"] for row in rows_of(out)] == ["not_scored", "unreadable"]
     assert "not one image could be scored" in capsys.readouterr().err
-    assert main(["score", missing]) == 1
-    assert "No such file or directory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["score", "crystals"])
+def test_a_place_that_is_mistyped_costs_no_earlier_table(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("of yesterday\n")
+    assert main([command, str(tmp_path / "gone"), str(tmp_path / "b.png"), "--csv", str(out)]) == USAGE
+    assert "gone is not there, nor is what else is named" in capsys.readouterr().err
+    assert out.read_text() == "of yesterday\n"
 
 
 def test_names_that_a_spreadsheet_takes_for_formulas_are_guarded(tmp_path: Path) -> None:
