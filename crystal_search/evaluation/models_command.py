@@ -30,8 +30,6 @@ from crystal_search.server.readouts_in_use import check_not_used, idle_readouts,
 
 log = logging.getLogger(__name__)
 
-IDLE = ", but idle: it reads the answers of other models"  #: said of a readout in use
-
 Act = Callable[[Installation, argparse.Namespace], None]
 
 
@@ -90,14 +88,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _list(site: Installation, _: argparse.Namespace) -> None:
     known, readouts = known_models(site), [*readouts_in_use(site.home).values()]
-    idle = {each.used.sha256 for each in idle_readouts(site)}
+    idle = {each.used.imager: f", but idle: {each.because}" for each in idle_readouts(site)}
     width = max(len(each.card.name) for each in known)
     for each in known:
         state = (
             f"in use{f' since {each.since}' if each.since else ''}"
             if each.in_use
             else ", ".join(
-                f"in use for {used.imager!r} since {used.since[:19]}{IDLE if used.sha256 in idle else ''}"
+                f"in use for {used.imager!r} since {used.since[:19]}{idle.get(used.imager, '')}"
                 for used in readouts
                 if used.sha256 == each.card.sha256
             )

@@ -7,7 +7,7 @@ from tqdm import tqdm
 from crystal_search.model import Model
 from crystal_search.model_card import ReadoutCard
 from crystal_search.server.installation import Installation, say
-from crystal_search.server.readouts_in_use import use_readout
+from crystal_search.server.readouts_in_use import idle_readouts, use_readout
 from crystal_search.server.services.rescoring_archive import Rescored, rescore_all
 
 
@@ -30,6 +30,9 @@ def put_readout_to_use(
     say("images in the archive are scored now, the newest first; stopped, it goes on with watch or set-autoscore")
     new = rescored_with_bar(rescore_all(site))
     say(f"{new} scores by readouts; `crystal-search models unuse '{used.imager}'` has the shipped ones stand again")
+    for idle in idle_readouts(site):
+        if idle.used.imager == used.imager:
+            say(idle.said)
 
 
 def rescored_with_bar(blocks: Iterable[Rescored]) -> int:

@@ -6,18 +6,20 @@ the ledger beside the shipped ones, and this file decides which of both people a
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 
 from crystal_search.adaptation.readout_model import rescoring_of
-from crystal_search.errors import ModelError, UserError
+from crystal_search.errors import DatabaseError, ModelError, UserError
 from crystal_search.files import write_whole
 from crystal_search.hostile_json import Reader, read_whole
 from crystal_search.known_names import unknown_name
-from crystal_search.model import Model, cards_in, looks_in, read_card
+from crystal_search.model import Model, cards_in, looks_in, looks_of, read_card
 from crystal_search.model_card import ReadoutCard
 from crystal_search.server.home import Home
+from crystal_search.server.imaging.imaging_database import Recipe
 from crystal_search.server.installation import Installation
 from crystal_search.server.locks import only_service
 from crystal_search.server.models_in_use import install
@@ -25,6 +27,7 @@ from crystal_search.who_looks import Looks
 
 IN_USE, IN_USE_FORMAT, IN_USE_VERSION = "readouts-in-use.json", "crystal-search readouts in use", 1
 MOST_IMAGERS = 1000
+MOST_LOOKED_AT = 2048  #: images of a recipe, to tell whether a readout is idle
 
 log = logging.getLogger(__name__)
 
@@ -59,48 +62,92 @@ def readouts_in_use(home: Home) -> dict[str, ReadoutInUse]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleReadout:
-    """A readout in use that scores nothing, since it was fitted to the answers of other models than those in use."""
+    """A readout in use that scores nothing: it reads other models than those in use, or than those of all scores."""
 
     used: ReadoutInUse
     reads: Looks
     now: Looks
 
     @property
+    def because(self) -> str:
+        """Why, in a few words."""
+        if self.reads.fit(self.now):
+            return "the scores shown of its images are by other models"
+        return "it reads the answers of other models"
+
+    @property
     def said(self) -> str:
         """What people read."""
         name, imager = self.used.name, self.used.imager
+        unused = f"take it out of use (crystal-search models unuse '{imager}')"
+        if self.reads.fit(self.now):
+            return (
+                f"the readout {name} of {imager!r} scores no image: it reads the answers of {self.reads}, and the "
+                "scores shown of the images that are there are by other models; wait for images that the models in "
+                f"use score from now on, or {unused}"
+            )
         return (
             f"the readout {name} of {imager!r} reads the answers of {self.reads}, and scores no image that "
-            f"{self.now} scored: fit it anew, from the same labels (crystal-search adapt), or take it out of use "
-            f"(crystal-search models unuse '{imager}')"
+            f"{self.now} scored: fit it anew, from the same labels (crystal-search adapt), or {unused}"
         )
 
 
 def idle_readouts(site: Installation) -> list[IdleReadout]:
-    """Return the readouts in use that read the answers of other models than those that look at images now.
+    """Return the readouts in use that can score nothing.
+
+    They read the answers of other models than those that look at images now, or than those by which the scores are
+    that are shown of the imager's images. Of the latter the newest of each recipe are looked at; where these do not
+    tell, a readout is not called idle.
 
     Raises
     ------
     ModelError
         If it cannot be read which readouts or models are in use.
+    DatabaseError
+        If the scores cannot be read.
     """
     used, cards = readouts_in_use(site.home), cards_in(site.home.models)
     if not used:
         return []
     now = looks_in(site.models)
-    found = {each.sha256: read_card(cards[each.sha256]) for each in used.values() if each.sha256 in cards}
+    read = {each.sha256: read_card(cards[each.sha256]) for each in used.values() if each.sha256 in cards}
+    recipes = site.imaging.recipes()
+    newest = cache(partial(_newest_scored, site))
     return [
         IdleReadout(used=each, reads=card.looks, now=now)
         for each in used.values()
-        if isinstance(card := found.get(each.sha256), ReadoutCard) and not card.looks.fit(now)
+        if isinstance(card := read.get(each.sha256), ReadoutCard)
+        and (not card.looks.fit(now) or _reads_none(card.looks, each.imager, recipes, newest))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """Of which imagers the images are whose last score is by a recipe."""
+
+    imagers: frozenset[str]
+    are_all: bool  #: whether there are no older ones that were not looked at
+
+
+def _newest_scored(site: Installation, recipe: Recipe) -> _Newest:
+    images = site.imaging.scored_images(recipe, limit=MOST_LOOKED_AT)
+    return _Newest(frozenset(map(site.imagers.of, images)), len(images) < MOST_LOOKED_AT)
+
+
+def _reads_none(reads: Looks, imager: str, recipes: Sequence[Recipe], newest: Callable[[Recipe], _Newest]) -> bool:
+    """Tell whether images of an imager have scores, and none of them one by the models that a readout reads."""
+    mine = {recipe for recipe in recipes if reads.fit(looks_of(recipe.models))}
+    others = [recipe for recipe in recipes if recipe not in mine]
+    if not others or any(imager in newest(recipe).imagers or not newest(recipe).are_all for recipe in mine):
+        return False
+    return any(imager in newest(recipe).imagers for recipe in others)
 
 
 def idle_if_known(site: Installation) -> list[IdleReadout]:
     """Return the readouts in use that score nothing; none, and a line in the log, where that cannot be told."""
     try:
         return idle_readouts(site)
-    except ModelError as error:
+    except (DatabaseError, ModelError) as error:
         log.warning("no readout is told to be idle: %s", error)
         return []
 

@@ -97,6 +97,22 @@ def test_every_client_looks_first_until_the_first_look_is_forgotten(
         assert store_in_use(site).folder == alone.folder
         told = [row["looks"] for path in sorted(site.home.scored.glob("*.csv")) for row in rows_in(path)]
         assert sorted(told) == ["", str(looks)]
+    check_a_readout_of_the_classifier_is_idle(home, tmp_path, capsys)
+
+
+def check_a_readout_of_the_classifier_is_idle(home: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Check what is said of a readout that reads the models in use, but no score that is shown."""
+    readout_model(folder)
+    assert main(["models", "use", str(folder / "ours.card.json"), "--home", str(home)]) == OK
+    idle = f"readout ours of '{OURS}' scores no image: it reads the answers of the classifier"
+    said = capsys.readouterr().out
+    assert "0 scores by readouts" in said
+    assert idle in said
+    said = told_of_readouts(home, capsys)
+    assert ", but idle: the scores shown of its images are by other models" in said
+    assert said.count(idle) == 2  # by status and health
+    assert f"! The {idle}".replace("'", "&#39;") in said
+    assert "scores images of imager" not in said
 
 
 def test_files_of_ones_own_are_looked_at_as_clients_do(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.errors import ModelError, ModelMismatchError, UnknownNameError, UserError
+from crystal_search.errors import DatabaseError, ModelError, ModelMismatchError, UnknownNameError, UserError
 from crystal_search.model import Model, ModelRef
+from crystal_search.server import readouts_in_use as readouts_in_use_module
+from crystal_search.server.health.status import as_text
+from crystal_search.server.health.status import status as status_of
 from crystal_search.server.home import Home
 from crystal_search.server.imaging.imaging_database import AutoScore, ManualScore, Recipe
 from crystal_search.server.installation import Installation, recipe_of
@@ -17,6 +20,7 @@ from crystal_search.server.readouts_in_use import (
     IN_USE,
     ReadoutInUse,
     check_not_used,
+    idle_if_known,
     idle_readouts,
     readouts_in_use,
     unuse_readout,
@@ -311,6 +315,51 @@ def test_scores_by_a_first_look_with_another_classifier_behind_are_not_read(site
         f"the readout ours of '{OURS}' reads the answers of the classifier cccccccccccc after the first look "
         "ffffffffffff, and scores no image that the classifier "
     )
+
+
+def test_a_readout_is_idle_while_all_scores_of_its_images_are_by_other_models(
+    site: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, _ = add_scored(site, "P1", FIRSTS), add_scored(site, "P2", FIRSTS, imager=THEIRS)
+    use(site)
+    use(site, "other", THEIRS)
+    assert idle_readouts(site) == []
+    hashes = {"classifier": "c" * 64, "drop": "d" * 64, "first_look": "f" * 64}
+    both = Recipe(models=tuple(ModelRef(role=role, sha256=each) for role, each in hashes.items()), threshold=0.5)
+    images = site.imaging.images(mine)
+
+    def look_first(ids: list[int]) -> None:
+        scores = [replace(shipped_score(site, images[each], 2.0, unit="first"), recipe=both) for each in ids]
+        site.imaging.add_auto_scores(scores)
+
+    look_first(mine[:-1])
+    assert idle_readouts(site) == []  # one image of ours is as it was
+    look_first(mine[-1:])
+    (idle,) = idle_readouts(site)
+    assert (idle.used.imager, idle.because) == (OURS, "the scores shown of its images are by other models")
+    assert rescore(site) == len(FIRSTS)  # theirs
+    assert "scores no image: it reads the answers of the classifier" in idle.said
+    found = status_of(site)
+    assert [used["idle"] for used in found["readouts"]] == [idle.said, ""]
+    assert f"! {idle.said}" in as_text(found)
+    assert f"readout ours scores images of imager '{OURS}'" not in as_text(found)
+    with monkeypatch.context() as seen:
+        seen.setattr(readouts_in_use_module, "MOST_LOOKED_AT", len(FIRSTS))
+        assert idle_readouts(site) == []  # older ones may be ours
+    add_scored(site, "P3", FIRSTS)
+    assert idle_readouts(site) == []
+
+
+def test_no_readout_is_told_to_be_idle_where_scores_cannot_be_read(
+    site: Installation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lost() -> list[Recipe]:
+        raise DatabaseError("the database is gone")
+
+    use(site)
+    monkeypatch.setattr(site.imaging, "recipes", lost)
+    assert idle_if_known(site) == []
+    assert "no readout is told to be idle: the database is gone" in caplog.text
 
 
 def test_only_what_is_in_use_can_be_taken_out_of_use_and_is_not_forgotten(site: Installation) -> None:
