@@ -28,7 +28,7 @@ def inputs(arguments: Sequence[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in arguments:
-        found += _images_in(path) if os.path.isdir(path) else [path]
+        found += images_in(path) if os.path.isdir(path) else [path]
     if arguments and not any(map(os.path.lexists, arguments)):
         said = f"{printable(str(arguments[0]))} is not there" + (", nor is what else is named" if arguments[1:] else "")
         raise UserError(f"{said}: name images, or folders of images; nothing was looked at or written")
@@ -55,7 +55,7 @@ def told_once(paths: Iterable[Path]) -> tuple[list[Path], str]:
     return list(first.values()), f"{named}, as {printable(str(again[0]))}; each is looked at once"
 
 
-def _images_in(folder: Path) -> list[Path]:
+def images_in(folder: Path) -> list[Path]:
     """Return its images with what cannot be looked at: closed folders, links that lead nowhere, pipes called as images.
 
     What file servers keep there, what is hidden, and what `render` writes beside its images, is passed over.

@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises
     ------
     UserError
-        If nothing is to be rendered, there is no such device, or the folder cannot be written.
+        If nothing is to be rendered, there is no such device, or the folder cannot be written or holds other pictures.
     """
     if arguments.what == "plate" and (arguments.count is not None or arguments.outcome is not None):
         raise UserError(f"a plate has {ROWS_X_COLUMNS} wells of all outcomes; leave out --count and --outcome")

@@ -7,7 +7,7 @@ turn, column by column, starting with background; what else is known of an objec
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from crystal_search.direct.named_images import SHEETS, images_in
+from crystal_search.errors import UserError
 from crystal_search.files import write_whole
+from crystal_search.hostile_json import printable
 from crystal_search.images import contact_sheet
+from crystal_search.plurals import counted
 
 ANNOTATIONS, CHECKSUMS = "annotations.json", "checksums.sha256"
 Record = dict[str, Any]  #: an object of the JSON file
@@ -85,6 +89,26 @@ class RenderedFolder:
         hashes = self._hashes | {ANNOTATIONS: hashlib.sha256(text.encode()).hexdigest()}
         write_whole(self.folder / CHECKSUMS, checksums_text(hashes))
         write_whole(self.folder / ANNOTATIONS, text)
+
+
+def check_no_others(folder: Path, names: Iterable[str]) -> None:
+    """Refuse a folder with pictures, at any depth, beside those called `names` that are to be written into it.
+
+    Whatever takes a folder's images would take these, too, though no annotation tells of them.
+
+    Raises
+    ------
+    UserError
+        If there are some.
+    """
+    ours = {folder, *(folder / name for name in names)}
+    others = [path for path in images_in(folder) if path not in ours and path.name not in SHEETS and path.is_file()]
+    if others:
+        first = printable(str(others[0].relative_to(folder)))
+        raise UserError(
+            f"{folder} holds {counted(len(others), 'picture')} already that would not be among those rendered now, "
+            f"as {first}; choose another --out, or delete what is there"
+        )
 
 
 def checksums_text(hashes: Mapping[str, str]) -> str:

@@ -15,7 +15,7 @@ from crystal_search.synthesis.insect_cells.cell_crystals import KINDS
 from crystal_search.synthesis.insect_cells.cell_culture import FIELD_UM
 from crystal_search.synthesis.insect_cells.cell_image import SIDE_PX, CellImage, Stage, photographed, staged
 from crystal_search.synthesis.insect_cells.confocal import SECTION_UM, Section, sections
-from crystal_search.synthesis.rendered_folder import CELL, Record, RenderedFolder, Sheet, annotation
+from crystal_search.synthesis.rendered_folder import CELL, Record, RenderedFolder, Sheet, annotation, check_no_others
 from crystal_search.synthesis.seeds import WellSeed
 
 SHEET_PX, SHEET_COLUMNS, SHEET_IMAGES = 384, 6, 48
@@ -45,13 +45,14 @@ def write_cells(folder: Path, wanted: CellSet) -> int:
     Raises
     ------
     UserError
-        If there is no such device.
+        If there is no such device, or the folder holds other pictures.
     OSError
         If the folder cannot be written.
     """
     from tqdm import tqdm
 
     check_device(wanted.device)
+    check_no_others(folder, _names(wanted))
     torch.set_num_threads(1)
     pictures, cuts = _folder(folder, wanted, SHEET_COLUMNS), _folder(folder / SECTIONS, wanted, wanted.sections)
     for number in tqdm(range(wanted.first, wanted.first + wanted.count), "rendering", unit="image", disable=None):
@@ -65,6 +66,13 @@ def write_cells(folder: Path, wanted: CellSet) -> int:
         cuts.finish()
     pictures.finish()
     return sum("volume_um3" in each for each in pictures.annotations)
+
+
+def _names(wanted: CellSet) -> list[str]:
+    """Return the names of all images and sections."""
+    numbers = range(wanted.first, wanted.first + wanted.count)
+    cuts = [f"{SECTIONS}/{number:06d}/{place:02d}.png" for number in numbers for place in range(wanted.sections)]
+    return [*(f"images/{number:06d}.png" for number in numbers), *cuts]
 
 
 def _folder(folder: Path, wanted: CellSet, across: int) -> RenderedFolder:

@@ -14,7 +14,7 @@ from crystal_search.errors import UserError
 from crystal_search.files import write_whole
 from crystal_search.synthesis.frames import check_device
 from crystal_search.synthesis.polyhedra import HABITS
-from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet
+from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, check_no_others
 from crystal_search.synthesis.seeds import WellSeed
 from crystal_search.synthesis.suspension.crystal_model import AREA_RANGE_PX, SIDE_PX, wanted
 from crystal_search.synthesis.suspension.growth_law import GrowthLaw
@@ -58,11 +58,12 @@ def write_experiment(folder: Path, what: Experiment, settings: Settings, *, devi
     Raises
     ------
     UserError
-        If there is no such device.
+        If there is no such device, or the folder holds other pictures.
     OSError
         If the folder cannot be written.
     """
     check_device(device)
+    check_no_others(folder, [f"images/{name}" for name, _ in _frames(what)])
     sheet = Sheet(cell_px=(SIDE_PX // 2, SIDE_PX // 2), across=SHEET_COLUMNS, most=SHEET_IMAGES)
     written = RenderedFolder(folder, tuple(HABITS), sheet)
     times: list[dict[str, Cell]] = []
@@ -82,11 +83,16 @@ def write_experiment(folder: Path, what: Experiment, settings: Settings, *, devi
     return len(written.annotations)
 
 
+def _frames(what: Experiment) -> list[tuple[str, float]]:
+    """Return the name of each frame, and when it is taken."""
+    return [(f"{hour:g}h_{frame:03d}.png", hour) for hour in what.hours for frame in range(what.frames)]
+
+
 def _batches(
     what: Experiment, settings: Settings, device: torch.device, batch: int
 ) -> Iterator[tuple[list[tuple[str, float]], Suspension]]:
     """Yield names and times of some frames, and what they show."""
-    frames = [(f"{hour:g}h_{frame:03d}.png", hour) for hour in what.hours for frame in range(what.frames)]
+    frames = _frames(what)
     for start in range(0, len(frames), batch):
         names = frames[start : start + batch]
         generators = [what.seed.generator(f"growth {name}") for name, _ in names]

@@ -11,7 +11,7 @@ from crystal_search.files import write_whole
 from crystal_search.images import picture_file
 from crystal_search.synthesis.frames import check_device
 from crystal_search.synthesis.polyhedra import HABITS
-from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation
+from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation, check_no_others
 from crystal_search.synthesis.suspension.crystal_model import SIDE_PX
 from crystal_search.synthesis.suspension.histograms import as_csv, as_picture, spreads
 from crystal_search.synthesis.suspension.scene import Settings, Suspension, suspension_images
@@ -36,13 +36,14 @@ def write_set(
     Raises
     ------
     UserError
-        If there is no such device.
+        If there is no such device, or the folder holds other pictures.
     OSError
         If the folder cannot be written.
     """
     from tqdm import tqdm
 
     check_device(device)
+    check_no_others(folder, [f"images/{which.first + place:06d}.png" for place in range(which.count)])
     cells = Sheet(cell_px=(SIDE_PX, SIDE_PX), across=SHEET_COLUMNS, most=SHEET_IMAGES) if sheet else None
     written, boxes, first = RenderedFolder(folder, tuple(HABITS), cells), [], which.first
     stream = suspension_images(which.split, which.first, which.count, settings=settings, device=device, batch=batch)

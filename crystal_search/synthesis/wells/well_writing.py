@@ -15,10 +15,10 @@ from crystal_search.images import picture_file
 from crystal_search.outcomes import NO_DROP, OUTCOME_NAMES, Group, classes_of
 from crystal_search.score_cells import outcome_cells
 from crystal_search.synthesis.frames import check_device
-from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation
+from crystal_search.synthesis.rendered_folder import RenderedFolder, Sheet, annotation, check_no_others
 from crystal_search.synthesis.wells.rendered_well import RenderedImage
 from crystal_search.synthesis.wells.series import Visit, render_visits
-from crystal_search.synthesis.wells.visits import Settings, Well
+from crystal_search.synthesis.wells.visits import DAYS, Settings, Well
 from crystal_search.wells import WellKey
 
 MASK_REDUCTION = 4  # of the stored drop masks
@@ -34,22 +34,33 @@ def write_wells(folder: Path, wells: Sequence[Well], settings: Settings) -> None
 
     Raises
     ------
+    UserError
+        If there is no such device, or the folder holds other pictures.
     OSError
         If the folder cannot be written.
     """
     check_device(settings.device)
+    check_no_others(folder, [name for well in wells for names in _names(well, settings) for name in names.values()])
     torch.set_num_threads(1)
     across = SHEET_COLUMNS if settings.plain else settings.inspections * (1 + len(settings.channels))
     sheet = Sheet(cell_px=CELL_PX, across=across, most=SHEET_CELLS) if settings.sheet else None
     written, lines = RenderedFolder(folder, CATEGORIES, sheet), []
     for well in tqdm(wells, "rendering", unit="well", disable=None):
-        for number, visit in enumerate(render_visits(well, settings), start=1):
-            names = {each: well.file(number, visit.day, each, settings) for each in ("visible", *visit.mates)}
+        visits = zip(render_visits(well, settings), _names(well, settings), strict=True)
+        for number, (visit, names) in enumerate(visits, start=1):
             _write_visit(written, names, visit, settings)
             lines.append(_truth(well, number, visit, names))
             _annotate(written, len(lines), names["visible"], visit.well)
     written.finish()
     write_whole(folder / "truth.csv", _table(lines, settings))
+
+
+def _names(well: Well, settings: Settings) -> list[dict[str, str]]:
+    """Return what the pictures of each visit are called, by channel."""
+    return [
+        {each: well.file(number, day, each, settings) for each in ("visible", *settings.channels)}
+        for number, day in enumerate(DAYS[: settings.inspections], start=1)
+    ]
 
 
 def _write_visit(written: RenderedFolder, names: dict[str, str], visit: Visit, settings: Settings) -> None:
