@@ -31,7 +31,8 @@ def test_a_shipped_model_is_called_by_name_hash_or_card() -> None:
 
 
 def test_what_is_not_there_is_refused_with_the_models_of_that_role() -> None:
-    listed = rf"^no model 'dense', and no .*; choose from {DETECTOR.name} \({DETECTOR.sha256[:12]}\), or give a card"
+    shipped = rf"{DETECTOR.name} \({DETECTOR.sha256[:12]}\), drop-crystals-1 \([0-9a-f]{{12}}\)"
+    listed = rf"^no model 'dense', and no .*; choose from {shipped}, or give a card"
     with pytest.raises(UnknownNameError, match=listed):
         named_model("dense", CrystalCard)
     with pytest.raises(UnknownNameError, match="no model 'RI1000-0081', and no such file or folder; give a card"):
