@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crystal_search.main import OK, USAGE, main
+from crystal_search.exit_codes import OK, USAGE
+from crystal_search.main import main
 
 SMALL = ("--width", "160", "--height", "130")
 CELLS = ("--count", "1", "--side", "128", "--target", "none")
