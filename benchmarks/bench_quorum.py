@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from benchmarks.table import Row, table
 from crystal_search.demo.truth import plate_folder
+from crystal_search.direct.as_installed import Installed
 from crystal_search.inference import Maps, Network
-from crystal_search.model import Card_co, default_model, default_models, default_models_folder, sha256_of
-from crystal_search.model_card import CrystalCard
+from crystal_search.model import Card_co, default_models, default_models_folder, sha256_of
 from crystal_search.outcomes import IMAGE_OUTCOMES
 from crystal_search.result import ImageResult, ImageScore, image_result_to_json
 from crystal_search.result_reader import image_result_from_json
@@ -100,8 +100,8 @@ def on_another_host(models: Models, noise: float, seed: int) -> Models:
 
 
 def shipped_models() -> Models:
-    """Return the models that come with the program, the crystal detector among them."""
-    return loaded([*default_models(default_models_folder()), default_model(CrystalCard)])
+    """Return the models that come with the program, the crystal detector for drops among them."""
+    return loaded([*default_models(default_models_folder()), Installed().detector(None, drops=True)])
 
 
 def remembering(models: Models) -> Models:
@@ -139,7 +139,7 @@ def pair(data: bytes, models: Models, noise: float, seed: int) -> tuple[ImageSco
 
 def tolerance() -> Tolerance:
     """Return what a server tolerates that nobody has set anything of."""
-    return Tolerance(probability=Settings().boinc_tolerance, detector=default_model(CrystalCard).card)
+    return Tolerance(probability=Settings().boinc_tolerance, detector=Installed().detector(None, drops=True).card)
 
 
 def rows(name: str, images: Sequence[bytes], noises: Sequence[float]) -> Iterator[Row]:
