@@ -40,12 +40,12 @@ def guard(engine: Engine, writable: Mapping[Table, Collection[str]], *, calls: C
                 return
         raise DatabaseError(f"refused to run in a database that is not ours: {type(statement).__name__}")
 
-    def check_text(_connection: Connection, _cursor: object, text: str, _values: object, context: Any, _: bool) -> None:
+    def check_text(*, statement: str, context: Any, **_: object) -> None:
         if context is None or context.compiled is None:
-            raise DatabaseError(f"refused to run in a database that is not ours: {text}")
+            raise DatabaseError(f"refused to run in a database that is not ours: {statement}")
 
     event.listen(engine, "before_execute", check)
-    event.listen(engine, "before_cursor_execute", check_text)
+    event.listen(engine, "before_cursor_execute", check_text, named=True)
     return engine
 
 
