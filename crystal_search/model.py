@@ -223,6 +223,7 @@ def _in_use(read: Reader, version: int) -> ModelInUse:
 
 #: Of several models in one role that come with the program: which one is meant where none is named.
 SHIPPED = {CrystalCard.role: "dense-crystals-3"}
+FOR_DROPS = "drop-crystals-1"  #: the one that is meant instead where crystals are searched in drops
 
 
 def default_models_folder() -> Path:

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crystal_search.model import Model, default_models, default_models_folder, in_role, read_model
+from crystal_search.model import FOR_DROPS, Model, default_models, default_models_folder, in_role, read_model
 from crystal_search.model_card import ROLES, CrystalCard
 from crystal_search.named_models import ModelAtHand, models_at_hand, named_model
 from crystal_search.scoring.pipeline import Models, loaded
 from crystal_search.server.home import Home
 from crystal_search.server.installation import model_folders, models_folder
 from crystal_search.server.settings import Settings, read_settings
-
-FOR_DROPS = "drop-crystals-1"  #: the package's detector of crystals in drops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

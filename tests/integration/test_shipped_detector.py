@@ -12,13 +12,13 @@ from PIL import Image as Pillow
 from crystal_search.crystals.boxes import overlaps
 from crystal_search.crystals.finding import find_crystals
 from crystal_search.direct import crystals_command
-from crystal_search.direct.as_installed import FOR_DROPS, Installed
+from crystal_search.direct.as_installed import Installed
 from crystal_search.direct.asked_detector import asked_detector
 from crystal_search.exit_codes import OK
 from crystal_search.images import DecodedImage, decode, picture_file
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.main import main
-from crystal_search.model import Model, default_models, default_models_folder
+from crystal_search.model import FOR_DROPS, Model, default_models, default_models_folder
 from crystal_search.model_card import CrystalCard
 from crystal_search.named_models import named_model
 from crystal_search.synthesis.suspension.scene import Settings, suspension_images
