@@ -22,11 +22,11 @@ from crystal_search.archives.coco_folder import open_coco
 from crystal_search.arguments import fraction
 from crystal_search.crystals.boxes import overlaps
 from crystal_search.crystals.finding import find_crystals
+from crystal_search.direct.as_installed import Installed
 from crystal_search.images import decode, to_grey
 from crystal_search.inference import Network, OnnxNetwork
 from crystal_search.model import default_model
 from crystal_search.model_card import ClassifierCard, CrystalCard, DropCard
-from crystal_search.named_models import named_model
 from crystal_search.scoring.crystals_in_drop import is_in_drop
 from crystal_search.scoring.looking import LocatedImage, chops_in_drop
 from crystal_search.scoring.pipeline import Models
@@ -91,8 +91,9 @@ def lines(wells: Sequence[Well], least: Sequence[float], crystals_from: Sequence
         for probability in least:
             false = [each.told(probability, said)[1] for each in free]
             told = np.array([each.told(probability, said) for each in others]).reshape(-1, 3).sum(axis=0)
+            alone = f"{np.mean(false):.3f} | {np.mean(np.array(false) > 0):.1%}" if free else "– | –"
             rows.append(
-                f"| {said:g} | {probability:g} | {np.mean(false):.3f} | {np.mean(np.array(false) > 0):.1%} "
+                f"| {said:g} | {probability:g} | {alone} "
                 f"| {told[2]} ({told[2] / max(there, 1):.0%}) | {told[1] / max(told[0], 1):.0%} |"
             )
     return rows
@@ -106,7 +107,7 @@ def main() -> None:
     parser.add_argument("--least", type=fraction, nargs="+", default=[0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6])
     parser.add_argument("--crystals-from", type=fraction, nargs="+", default=[0.01, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85])
     asked = parser.parse_args()
-    detector = named_model(asked.detector, CrystalCard)
+    detector = Installed().detector(asked.detector, drops=True)
     network = OnnxNetwork(detector)
     models = Models(OnnxNetwork(default_model(ClassifierCard)), OnnxNetwork(default_model(DropCard)), None, network)
     images = [each for folder in asked.folders for each in open_coco(folder, ArchiveOptions()).images()]

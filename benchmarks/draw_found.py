@@ -13,8 +13,6 @@ from crystal_search.direct.as_installed import as_installed
 from crystal_search.direct.crystal_files import Search, in_drops, searched
 from crystal_search.files import write_whole
 from crystal_search.inference import OnnxNetwork
-from crystal_search.model_card import CrystalCard
-from crystal_search.named_models import named_model
 
 HEIGHT_PX, GAP_PX, QUALITY = 720, 12, 82
 
@@ -38,9 +36,10 @@ def main() -> None:
     parser.add_argument("--in-drops", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    model = named_model(asked.detector, CrystalCard)
+    installed = as_installed()
+    model = installed.detector(asked.detector, drops=asked.in_drops)
     search = Search(network=OnnxNetwork(model), picture=True)
-    search = in_drops(search, as_installed()) if asked.in_drops else search
+    search = in_drops(search, installed) if asked.in_drops else search
     found = [searched(path, search) for path in asked.images]
     stream = io.BytesIO()
     side_by_side([Pillow.open(io.BytesIO(each.picture)) for each in found]).save(stream, "JPEG", quality=QUALITY)
